@@ -1,0 +1,109 @@
+"""The contract between server and clients: models, tensors, dtypes, request parameters and limits.
+
+Imports nothing but the standard library and numpy, so that a client needs no more. Each `config.pbtxt`
+is held equal to this table by a test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+# Smallest side of a photo: below it there is no window with any surroundings to fill from.
+MIN_SIDE: Final = 64
+# Largest side: what phone panoramas reach, and cv2's remap still addresses in 16 bits with room to spare.
+MAX_SIDE: Final = 8192
+# Most pixels of one photo (50 MP, the large mode of today's phones): 150 MB decoded.
+MAX_PIXELS: Final = 50_000_000
+# A mask value at or above this one means "fill": soft edges and JPEG noise in masks are common.
+MASK_THRESHOLD: Final = 128
+# Longest text of one label or prompt in bytes; FLUX reads 128 tokens of it.
+MAX_TEXT_BYTES: Final = 2048
+# Most labels that a request may bring along.
+MAX_LABELS: Final = 64
+
+DTYPES = MappingProxyType(
+    {
+        "UINT8": np.dtype(np.uint8),
+        "INT32": np.dtype(np.int32),
+        "INT64": np.dtype(np.int64),
+        "FP16": np.dtype(np.float16),
+        "FP32": np.dtype(np.float32),
+        "BYTES": np.dtype(np.object_),
+    }
+)
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One tensor of a model: Triton's name, datatype and shape (-1: any size), and whether it may be absent."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model as clients see it; a decoupled one sends several responses to one request."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    decoupled: bool = False
+
+    def input(self, name: str) -> TensorSpec:
+        """Return the input of this name; KeyError where there is none."""
+        return {spec.name: spec for spec in self.inputs}[name]
+
+
+_IMAGE = TensorSpec("IMAGE", "UINT8", (-1, -1, 3))
+_MASK = TensorSpec("MASK", "UINT8", (-1, -1))
+_PROTECT = TensorSpec("PROTECT", "UINT8", (-1, -1), optional=True)
+_REPORT = TensorSpec("REPORT", "BYTES", (1,))
+_INPAINT_INPUTS = (
+    _IMAGE,
+    _MASK,
+    _PROTECT,
+    TensorSpec("SCENE_LABELS", "BYTES", (-1,), optional=True),
+    TensorSpec("PROMPT", "BYTES", (1,), optional=True),
+)
+_INPAINT_OUTPUTS = (_IMAGE, _REPORT)
+
+MODELS = MappingProxyType(
+    {
+        spec.name: spec
+        for spec in (
+            ModelSpec(
+                "mask_cleanup",
+                (_MASK, _PROTECT),
+                (
+                    TensorSpec("CLEAN_MASK", "UINT8", (-1, -1)),
+                    TensorSpec("BOXES", "INT32", (-1, 4)),
+                    TensorSpec("RING", "UINT8", (-1, -1)),
+                    _REPORT,
+                ),
+            ),
+            ModelSpec("patch_fill", (_IMAGE, _MASK, _PROTECT), (_IMAGE, _REPORT)),
+            ModelSpec("inpaint", _INPAINT_INPUTS, _INPAINT_OUTPUTS),
+            ModelSpec(
+                "inpaint_stream",
+                _INPAINT_INPUTS,
+                (
+                    *_INPAINT_OUTPUTS,
+                    TensorSpec("STAGE", "BYTES", (1,)),
+                    TensorSpec("PROGRESS", "FP32", (1,)),
+                    TensorSpec("PREVIEW", "UINT8", (-1, -1, 3)),
+                ),
+                decoupled=True,
+            ),
+        )
+    }
+)

@@ -1,0 +1,151 @@
+"""The one table of errors: what went wrong, how Triton, HTTP and the command line say it, what a queue does.
+
+A child's error reaches the parent of a BLS call as INTERNAL whatever it was, and its message survives,
+so every message starts with the token of its kind and `from_message` maps it back.
+
+    PawfectError          one exception type; `kind` names the row of TABLE
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+class ErrorKind(enum.Enum):
+    """The kinds of failure; the value is the token that starts a message."""
+
+    INVALID_ARG = "PAWFECT_INVALID_ARG"
+    UNAVAILABLE = "PAWFECT_UNAVAILABLE"
+    QUEUE_FULL = "PAWFECT_QUEUE_FULL"
+    MODEL_DOWN = "PAWFECT_MODEL_DOWN"
+    DEADLINE = "PAWFECT_DEADLINE"
+    CANCELLED = "PAWFECT_CANCELLED"
+    INTERNAL = "PAWFECT_INTERNAL"
+
+
+class QueueAction(enum.Enum):
+    """What a queue worker does with the message whose job failed."""
+
+    ACK = "ack"
+    NACK = "nack"
+    FAIL = "ack and mark failed"
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """One row of the table.
+
+    Attributes:
+        triton_code: name of the constant in Triton's `TritonError`.
+        http_status: status for an HTTP front end.
+        queue_action: what a queue worker does with the message.
+        retry: whether the same call may succeed a moment later, so that a client may send it again.
+        exit_code: exit code of the command line (the codes of BSD's sysexits.h where one fits).
+        meaning: one sentence for documents and terminals.
+    """
+
+    triton_code: str
+    http_status: int
+    queue_action: QueueAction
+    retry: bool
+    exit_code: int
+    meaning: str
+
+
+TABLE = MappingProxyType(
+    {
+        ErrorKind.INVALID_ARG: ErrorRow(
+            "INVALID_ARG", 400, QueueAction.FAIL, False, 65, "the request itself is wrong"
+        ),
+        ErrorKind.UNAVAILABLE: ErrorRow(
+            "UNAVAILABLE",
+            503,
+            QueueAction.NACK,
+            True,
+            69,
+            "the server, or the engine asked for, is not there now",
+        ),
+        ErrorKind.QUEUE_FULL: ErrorRow(
+            "UNAVAILABLE", 429, QueueAction.NACK, True, 75, "too many requests are waiting"
+        ),
+        ErrorKind.MODEL_DOWN: ErrorRow(
+            "UNAVAILABLE", 503, QueueAction.NACK, True, 75, "a model's process died and is restarted"
+        ),
+        ErrorKind.DEADLINE: ErrorRow(
+            "UNAVAILABLE", 504, QueueAction.NACK, False, 74, "no answer within the deadline"
+        ),
+        ErrorKind.CANCELLED: ErrorRow(
+            "CANCELLED", 499, QueueAction.ACK, False, 130, "the caller cancelled the request"
+        ),
+        ErrorKind.INTERNAL: ErrorRow(
+            "INTERNAL", 500, QueueAction.NACK, False, 70, "a defect of the service"
+        ),
+    }
+)
+
+# What Triton itself says, without our token, read off the running server 2.51.
+_TRITON_PHRASES = (
+    (re.compile(r"Stub process .*(not healthy|died)", re.I | re.S), ErrorKind.MODEL_DOWN),
+    (re.compile(r"Exceeds maximum queue size|Request timeout expired", re.I), ErrorKind.QUEUE_FULL),
+    (re.compile(r"no available versions|is not ready|not found", re.I), ErrorKind.UNAVAILABLE),
+)
+_TOKEN = re.compile("|".join(rf"\b{kind.value}\b" for kind in ErrorKind))
+_PATH = re.compile(r"(?<![\w:/])/(?:[\w.+-]+/)+[\w.+-]*")
+
+
+class PawfectError(Exception):
+    """A failure of one request, of a kind in TABLE.
+
+    Args:
+        kind: the row of the table.
+        message: what was expected and what came; without token, path or traceback.
+    """
+
+    def __init__(self, kind: ErrorKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}: {self.message}"
+
+    def __reduce__(self) -> tuple[type[PawfectError], tuple[ErrorKind, str]]:
+        return type(self), (self.kind, self.message)
+
+    @property
+    def row(self) -> ErrorRow:
+        """The table's row for this error."""
+        return TABLE[self.kind]
+
+
+def invalid(what: str, expected: str, got: object) -> PawfectError:
+    """Return the INVALID_ARG error of one input: its name, what was expected, what came."""
+    return PawfectError(ErrorKind.INVALID_ARG, f"{what}: expected {expected}, got {got}")
+
+
+def from_message(message: str, default: ErrorKind = ErrorKind.INTERNAL) -> PawfectError:
+    """Map a message that crossed Triton back to its error.
+
+    Args:
+        message: the text as it arrived; Triton may have put words of its own before the token.
+        default: the kind where neither a token nor a phrase of Triton's is recognised.
+
+    Returns:
+        The error, its message cut to what stands behind the token and freed of paths.
+    """
+    token = _TOKEN.search(message)
+    if token:
+        return PawfectError(ErrorKind(token.group()), message[token.end() :].lstrip(": ").strip())
+    for phrase, kind in _TRITON_PHRASES:
+        if phrase.search(message):
+            return PawfectError(kind, without_paths(message))
+    return PawfectError(default, without_paths(message))
+
+
+def without_paths(message: str) -> str:
+    """Return the first line of a message with file paths replaced by their last part."""
+    first = message.strip().split("\n", 1)[0]
+    return _PATH.sub(lambda match: match.group().rstrip("/").rsplit("/", 1)[-1], first)

@@ -1,0 +1,15 @@
+"""The orchestration of one inpainting request, written once against a small `call a model` interface."""
+
+from pawfect.orchestrator.calls import CallModel, Scalars
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.flow import InpaintRequest, InpaintResult, Progress, inpaint
+
+__all__ = [
+    "CallModel",
+    "Control",
+    "InpaintRequest",
+    "InpaintResult",
+    "Progress",
+    "Scalars",
+    "inpaint",
+]

@@ -1,0 +1,92 @@
+"""Deadline, cancellation and stage times of one request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from pawfect.errors import ErrorKind, PawfectError
+
+T = TypeVar("T")
+
+# How often a running stage looks whether the caller went away: well under a stage, and cheap.
+POLL_S: Final = 0.05
+
+
+def _never() -> bool:
+    return False
+
+
+class Control:
+    """The clock of one request: how long it may still take, and whether anyone still waits for it.
+
+    Args:
+        deadline_ms: from `started` to the answer.
+        is_cancelled: says whether the caller cancelled; called often, from one thread.
+        started: `time.monotonic()` at the request's arrival; None: now.
+    """
+
+    def __init__(
+        self,
+        deadline_ms: int,
+        is_cancelled: Callable[[], bool] = _never,
+        started: float | None = None,
+    ) -> None:
+        self.started = time.monotonic() if started is None else started
+        self.deadline_ms = deadline_ms
+        self._is_cancelled = is_cancelled
+        self.stage_ms: dict[str, float] = {}
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the request arrived."""
+        return (time.monotonic() - self.started) * 1000
+
+    def remaining_ms(self) -> float:
+        """Milliseconds until the deadline; negative when it has passed."""
+        return self.deadline_ms - self.elapsed_ms()
+
+    def check(self, stage: str) -> None:
+        """Raise CANCELLED or DEADLINE where the request must not enter or go on with `stage`."""
+        if self._is_cancelled():
+            raise PawfectError(ErrorKind.CANCELLED, f"cancelled by the caller before {stage} ended")
+        if self.remaining_ms() <= 0:
+            raise PawfectError(
+                ErrorKind.DEADLINE,
+                f"deadline_ms: expected an answer within {self.deadline_ms} ms, "
+                f"got {self.elapsed_ms():.0f} ms in {stage}",
+            )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage into `stage_ms`, after a check that it may start."""
+        self.check(name)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - start) * 1000
+            self.stage_ms[name] = round(self.stage_ms.get(name, 0.0) + spent, 2)
+
+    async def wait(self, stage: str, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for work that cannot be interrupted, no longer than anyone waits for its result.
+
+        Raises:
+            PawfectError: CANCELLED or DEADLINE; the work is then left to end by itself and its
+                result is dropped.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            while True:
+                patience = min(POLL_S, max(self.remaining_ms() / 1000, 0.001))
+                done, _ = await asyncio.wait({task}, timeout=patience)
+                if done:
+                    return task.result()
+                self.check(stage)
+        except BaseException:
+            # An abandoned task's exception is fetched, or asyncio would report it as lost.
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            task.cancel()
+            raise

@@ -1,0 +1,164 @@
+"""Windows: the parts of a photo that are worked on, one per group of near holes.
+
+A window is the bounding box of its holes plus context. The boxes of different windows' holes never
+meet, so each hole belongs to exactly one window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Context on each side, as a share of the hole box's longer side: patches for the hole are looked for
+# within about its own size; beyond that the light and the perspective differ.
+CONTEXT_SHARE: Final = 0.5
+MIN_CONTEXT_PX: Final = 96
+MAX_CONTEXT_PX: Final = 384
+# Above this many holes the boxes are first gathered on a grid: pairwise merging is quadratic.
+MAX_PAIRWISE: Final = 64
+
+
+@dataclass(frozen=True, order=True)
+class Box:
+    """A rectangle of pixels, x1 and y1 exclusive."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def width(self) -> int:
+        """Columns, px."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        """Rows, px."""
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return self.width * self.height
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The index of this box in an array [H, W, ...]."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def union(self, other: Box) -> Box:
+        """Return the smallest box around both."""
+        return Box(
+            min(self.x0, other.x0),
+            min(self.y0, other.y0),
+            max(self.x1, other.x1),
+            max(self.y1, other.y1),
+        )
+
+    def meets(self, other: Box) -> bool:
+        """Say whether the two share a pixel."""
+        return (
+            self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
+        )
+
+    def contains(self, other: Box) -> bool:
+        """Say whether the other lies within this one."""
+        return self.union(other) == self
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the photo that is filled in one piece.
+
+    Attributes:
+        box: what is cut out: the holes' box plus context.
+        holes: the bounding box of the holes that this window fills; those of two windows never meet.
+    """
+
+    box: Box
+    holes: Box
+
+    def hole_mask(self, clean: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return UINT8 [h, w], this window's part of a cleaned mask UINT8 [H, W], its own holes only."""
+        own = np.zeros((self.box.height, self.box.width), np.uint8)
+        inner = Box(
+            self.holes.x0 - self.box.x0,
+            self.holes.y0 - self.box.y0,
+            self.holes.x1 - self.box.x0,
+            self.holes.y1 - self.box.y0,
+        )
+        own[inner.slices] = clean[self.holes.slices]
+        return own
+
+
+def plan_windows(boxes: NDArray[np.int32], height: int, width: int) -> tuple[Window, ...]:
+    """Choose the windows of a photo.
+
+    Two groups of holes become one where their boxes meet, or where one window over both is no larger
+    than two windows.
+
+    Args:
+        boxes: INT32 [K, 4] of (x0, y0, x1, y1), K >= 1, as `clean_mask` gives them.
+        height: the photo's, px.
+        width: the photo's, px.
+
+    Returns:
+        Windows, the one with the largest hole box first.
+    """
+    groups = [Box(*map(int, row)) for row in boxes]
+    cell = MIN_CONTEXT_PX
+    while len(groups) > MAX_PAIRWISE:
+        groups = _gather(groups, cell)
+        cell *= 2
+    groups = _merge(groups, height, width)
+    groups.sort(key=lambda box: (-box.area, box))
+    return tuple(Window(with_context(box, height, width), box) for box in groups)
+
+
+def with_context(holes: Box, height: int, width: int) -> Box:
+    """Return the holes' box with its context, within a photo of `height` x `width` px."""
+    longer = max(holes.width, holes.height)
+    margin = int(min(max(CONTEXT_SHARE * longer, MIN_CONTEXT_PX), MAX_CONTEXT_PX))
+    return Box(
+        max(holes.x0 - margin, 0),
+        max(holes.y0 - margin, 0),
+        min(holes.x1 + margin, width),
+        min(holes.y1 + margin, height),
+    )
+
+
+def _gather(groups: Iterable[Box], cell: int) -> list[Box]:
+    """Merge the boxes whose upper left corners lie in the same grid cell of `cell` px."""
+    cells: dict[tuple[int, int], Box] = {}
+    for box in groups:
+        key = (box.x0 // cell, box.y0 // cell)
+        cells[key] = cells[key].union(box) if key in cells else box
+    return list(cells.values())
+
+
+def _merge(groups: list[Box], height: int, width: int) -> list[Box]:
+    """Merge pairs until no two boxes meet and no union pays."""
+    merged = True
+    while merged:
+        merged = False
+        for i in range(len(groups)):
+            for j in range(i + 1, len(groups)):
+                if _belong_together(groups[i], groups[j], height, width):
+                    groups[i] = groups[i].union(groups.pop(j))
+                    merged = True
+                    break
+            if merged:
+                break
+    return groups
+
+
+def _belong_together(a: Box, b: Box, height: int, width: int) -> bool:
+    if a.meets(b):
+        return True
+    apart = with_context(a, height, width).area + with_context(b, height, width).area
+    return with_context(a.union(b), height, width).area <= apart

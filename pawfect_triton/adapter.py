@@ -1,0 +1,140 @@
+"""Between Triton's Python backend and the library: requests to arrays, results to responses, errors to codes.
+
+`triton_python_backend_utils` exists only inside a server's stub process, so it is imported there, by
+`backend()`, and never when this module is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import traceback
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pawfect.contract import MAX_LABELS, MAX_TEXT_BYTES, MODELS, Array
+from pawfect.errors import ErrorKind, PawfectError, from_message, invalid
+from pawfect.models import Function
+from pawfect.parameters import Scalar
+
+
+def backend() -> Any:
+    """Return `triton_python_backend_utils`, which only a stub process has."""
+    return importlib.import_module("triton_python_backend_utils")
+
+
+def decode(model: str, request: Any) -> tuple[dict[str, Array], dict[str, Scalar]]:
+    """Return a request's inputs by name and its parameters.
+
+    The arrays are views of shared memory that is Triton's again once the last response is sent.
+    """
+    pb_utils = backend()
+    inputs: dict[str, Array] = {}
+    for spec in MODELS[model].inputs:
+        tensor = pb_utils.get_input_tensor_by_name(request, spec.name)
+        if tensor is not None:
+            inputs[spec.name] = tensor.as_numpy()
+    return inputs, decode_parameters(request.parameters())
+
+
+def decode_parameters(given: str | Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return request parameters: a JSON string in release 24.10, a dict in others."""
+    return dict(json.loads(given)) if isinstance(given, str) else dict(given)
+
+
+def decode_texts(name: str, tensor: Array | None) -> tuple[str, ...]:
+    """Return the texts of a BYTES tensor.
+
+    Raises:
+        PawfectError: INVALID_ARG for more than 64 texts, one of over 2,048 bytes, or bytes that are
+            not UTF-8.
+    """
+    if tensor is None:
+        return ()
+    if tensor.size > MAX_LABELS:
+        raise invalid(name, f"at most {MAX_LABELS} texts", tensor.size)
+    texts = []
+    for raw in tensor.reshape(-1):
+        data = raw if isinstance(raw, bytes) else str(raw).encode()
+        if len(data) > MAX_TEXT_BYTES:
+            raise invalid(name, f"texts of at most {MAX_TEXT_BYTES} bytes", f"{len(data)} bytes")
+        try:
+            texts.append(data.decode())
+        except UnicodeDecodeError as error:
+            raise invalid(name, "UTF-8", f"byte {data[error.start]:#04x} at {error.start}") from None
+    return tuple(texts)
+
+
+def response(outputs: Mapping[str, Array]) -> Any:
+    """Return the response that carries these outputs."""
+    pb_utils = backend()
+    return pb_utils.InferenceResponse([tensor(name, array) for name, array in outputs.items()])
+
+
+def error_response(error: BaseException, model: str) -> Any:
+    """Return the response for a failure, coded by the table; what is no PawfectError is logged whole."""
+    pb_utils = backend()
+    failure = as_pawfect_error(error, model)
+    code = getattr(pb_utils.TritonError, failure.row.triton_code)
+    return pb_utils.InferenceResponse([], pb_utils.TritonError(str(failure), code))
+
+
+def as_pawfect_error(error: BaseException, model: str) -> PawfectError:
+    """Return the error itself, or INTERNAL without path and traceback, which go to the server's log."""
+    if isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, PawfectError):
+        return error
+    backend().Logger.log_error(f"{model}: " + "".join(traceback.format_exception(error)))
+    return PawfectError(ErrorKind.INTERNAL, f"{model}: {type(error).__name__}")
+
+
+def tensor(name: str, array: Array) -> Any:
+    """Return Triton's tensor of an array; a text array becomes BYTES."""
+    return backend().Tensor(name, np.ascontiguousarray(array))
+
+
+class StageModel:
+    """A Triton model that is one library function: decode, call, encode, for each request of a batch.
+
+    Args:
+        name: the model's name in the contract.
+        function: what it runs.
+    """
+
+    def __init__(self, name: str, function: Function) -> None:
+        self._name = name
+        self._function = function
+
+    def execute(self, requests: Iterable[Any]) -> list[Any]:
+        """Answer each request on its own, so that one that fails does not fail its batch."""
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Any) -> Any:
+        try:
+            return response(self._function(*decode(self._name, request)))
+        except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
+            return error_response(error, self._name)
+
+
+async def call_model(
+    model: str, inputs: Mapping[str, Array], parameters: Mapping[str, bool | int | str]
+) -> dict[str, Array]:
+    """Call another model of the same server (BLS); see `pawfect.orchestrator.CallModel`.
+
+    Raises:
+        PawfectError: of the kind that the token in the child's message names.
+    """
+    pb_utils = backend()
+    request = pb_utils.InferenceRequest(
+        model_name=model,
+        requested_output_names=[spec.name for spec in MODELS[model].outputs],
+        inputs=[tensor(name, array) for name, array in inputs.items()],
+        parameters=dict(parameters),
+    )
+    answer = await request.async_exec()
+    if answer.has_error():
+        raise from_message(answer.error().message())
+    return {out.name(): out.as_numpy() for out in answer.output_tensors()}

@@ -1,0 +1,181 @@
+"""Where the server comes from and what the machine lacks for it.
+
+Two installations serve the same model repository: a `tritonserver` on PATH (the container), or the
+binary inside the nvidia-pytriton wheel (a laptop, CI), whose Python backend is assembled here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+# Smallest shared memory for pictures between the server and its models: three copies of a 50 MP
+# picture in flight. Docker gives a container 64 MB.
+MIN_SHM_BYTES: Final = 512 * 2**20
+SHM_FOLDER: Final = Path("/dev/shm")
+
+
+class MachineError(RuntimeError):
+    """What the machine lacks; each problem says how to mend it."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(f"- {problem}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A runnable server.
+
+    Attributes:
+        binary: the executable.
+        backends: folder of backends; None: the binary's own.
+        environment: variables that the server needs beside the caller's.
+        source: where it comes from, for people.
+    """
+
+    binary: Path
+    backends: Path | None
+    environment: Mapping[str, str]
+    source: str
+
+
+def find_installation(run_folder: Path) -> Installation:
+    """Return the server of this machine.
+
+    Args:
+        run_folder: an existing folder of this run; the wheel's Python backend is assembled in it.
+
+    Raises:
+        MachineError: neither server is complete here.
+    """
+    stub_path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    on_path = shutil.which("tritonserver")
+    if on_path:
+        return Installation(Path(on_path), None, {"PATH": stub_path}, f"PATH ({on_path})")
+    spec = importlib.util.find_spec("pytriton")
+    if spec is None or spec.origin is None:
+        raise MachineError(
+            [
+                "no tritonserver: install the container's, or the wheel that carries one: "
+                "pip install --no-deps nvidia-pytriton==0.7.0"
+            ]
+        )
+    return _from_wheel(Path(spec.origin).parent, run_folder, stub_path)
+
+
+def _from_wheel(package: Path, run_folder: Path, stub_path: str) -> Installation:
+    server = package / "tritonserver"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = server / "python_backend_stubs" / version / "triton_python_backend_stub"
+    library_folders = [package.parent / "nvidia_pytriton.libs", Path(_config("LIBDIR"))]
+    problems = []
+    if not stub.exists():
+        offered = ", ".join(sorted(path.name for path in stub.parent.parent.iterdir()))
+        problems.append(f"Python {version}: the server has stubs for {offered}; use one of these")
+    libpython = _config("INSTSONAME")
+    if ".so" not in libpython or not _can_find(libpython, library_folders):
+        problems.append(
+            f"no shared libpython{version}: install Debian's libpython{version}, or build Python "
+            "with --enable-shared"
+        )
+    if problems:
+        raise MachineError(problems)
+    backend = run_folder / "backends" / "python"
+    backend.mkdir(parents=True)
+    for file in (*(server / "backends" / "python").glob("*triton*.*"), stub):
+        (backend / file.name).symlink_to(file)
+    library_path = [*map(str, library_folders), os.environ.get("LD_LIBRARY_PATH", "")]
+    return Installation(
+        server / "bin" / "tritonserver",
+        backend.parent,
+        {"PATH": stub_path, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, library_path))},
+        "the nvidia-pytriton wheel",
+    )
+
+
+def _config(name: str) -> str:
+    return str(sysconfig.get_config_var(name) or "")
+
+
+def _can_find(library: str, folders: list[Path]) -> bool:
+    if any((folder / library).exists() for folder in folders):
+        return True
+    ldconfig = shutil.which("ldconfig", path="/sbin:/usr/sbin:" + os.environ.get("PATH", ""))
+    if ldconfig is None:
+        return False
+    listed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True, check=False)
+    return library in listed.stdout
+
+
+def check_machine(installation: Installation, host: str, ports: Mapping[str, int]) -> None:
+    """Raise MachineError where the server would start and then fail.
+
+    Args:
+        installation: the server.
+        host: the address it will listen on.
+        ports: the ports it will listen on, by name.
+    """
+    problems = [*_missing_libraries(installation), *_python_problems(installation)]
+    if len(set(ports.values())) < len(ports):
+        problems.append(f"ports: expected three different ones, got {dict(ports)}")
+    for name, port in ports.items():
+        if not _is_free(host, port):
+            problems.append(f"{name} port {port} is taken on {host}: choose another, --{name}-port")
+    if SHM_FOLDER.exists():
+        free = shutil.disk_usage(SHM_FOLDER).free
+        if free < MIN_SHM_BYTES:
+            problems.append(
+                f"{SHM_FOLDER} has {free // 2**20} MiB free, {MIN_SHM_BYTES // 2**20} are needed: "
+                "in Docker, --shm-size=1g"
+            )
+    if problems:
+        raise MachineError(problems)
+
+
+def _missing_libraries(installation: Installation) -> list[str]:
+    ldd = shutil.which("ldd")
+    if ldd is None:
+        return []
+    listed = subprocess.run(
+        [ldd, str(installation.binary)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **installation.environment},
+    )
+    missing = [line.split()[0] for line in listed.stdout.splitlines() if "not found" in line]
+    return [f"shared library {name}: install the package that has it" for name in missing]
+
+
+def _python_problems(installation: Installation) -> list[str]:
+    """Return what would make models of the wheel's server fail silently."""
+    if installation.backends is None:
+        return []
+    import numpy as np
+
+    if int(np.__version__.split(".")[0]) >= 2:
+        return [
+            f"numpy {np.__version__}: this server's Python stub returns empty tensors with numpy 2; "
+            "pip install 'numpy<2'"
+        ]
+    return []
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

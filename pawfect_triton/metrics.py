@@ -1,0 +1,50 @@
+"""Metrics of our own on Triton's metrics endpoint."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from pawfect.errors import ErrorKind
+from pawfect_triton import adapter
+
+# Set by whoever runs the server: how often it was restarted because a model's process died.
+RESTARTS_VARIABLE: Final = "PAWFECT_RESTARTS"
+
+
+class RequestMetrics:
+    """Counts one orchestrator's answers, their time, and the server's restarts.
+
+    Args:
+        model: the label of the counters.
+    """
+
+    def __init__(self, model: str) -> None:
+        pb_utils = adapter.backend()
+        counter = pb_utils.MetricFamily.COUNTER
+        self._answers = pb_utils.MetricFamily(
+            name="pawfect_answers_total", description="Answers by model and kind", kind=counter
+        )
+        self._time = pb_utils.MetricFamily(
+            name="pawfect_answer_ms_total",
+            description="Milliseconds from request to answer, added up",
+            kind=counter,
+        )
+        self._restarts = pb_utils.MetricFamily(
+            name="pawfect_server_restarts",
+            description="Restarts of the server because a model's process died",
+            kind=pb_utils.MetricFamily.GAUGE,
+        )
+        self._model = model
+        self._by_kind: dict[str, Any] = {}
+        self._spent = self._time.Metric(labels={"model": model})
+        self._restarts.Metric(labels={}).set(float(os.environ.get(RESTARTS_VARIABLE, "0")))
+
+    def count(self, kind: ErrorKind | None, spent_ms: float = 0.0) -> None:
+        """Count one answer; `kind` None is a success."""
+        label = "OK" if kind is None else kind.name
+        if label not in self._by_kind:
+            labels = {"model": self._model, "kind": label}
+            self._by_kind[label] = self._answers.Metric(labels=labels)
+        self._by_kind[label].increment(1)
+        self._spent.increment(spent_ms)

@@ -1,0 +1,140 @@
+"""An orchestrator inside Triton: an event loop of its own, so that one instance holds many requests.
+
+`execute` only hands its requests over; each is answered through its response sender when it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from pawfect.contract import MODELS, Array
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.models import check_inputs, text_tensor
+from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Progress, inpaint
+from pawfect.orchestrator.flow import silent
+from pawfect.parameters import InpaintParams
+from pawfect.profile import Profile, load_profile
+from pawfect_triton import adapter
+from pawfect_triton.metrics import RequestMetrics
+
+
+class OrchestratorModel:
+    """The orchestration of `inpaint` (one answer) or `inpaint_stream` (a message per stage).
+
+    Args:
+        name: the model's name in the contract; a decoupled one streams.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._streams = MODELS[name].decoupled
+        self._profile: Profile = load_profile()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._held = 0
+        self._lock = threading.Lock()
+        self._metrics = RequestMetrics(name)
+        self._loop = asyncio.new_event_loop()
+        # A BLS call occupies a thread of the loop's pool while it waits, compositing while it works.
+        workers = 4 * self._profile.limits.max_in_flight
+        self._loop.set_default_executor(ThreadPoolExecutor(workers, thread_name_prefix=name))
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def execute(self, requests: Iterable[Any]) -> None:
+        """Hand each request to the event loop, or refuse it where too many are held."""
+        for request in requests:
+            started = time.monotonic()
+            sender = request.get_response_sender()
+            with self._lock:
+                full = self._held >= self._profile.limits.max_in_flight
+                self._held += not full
+            if full:
+                self._refuse(sender)
+            else:
+                asyncio.run_coroutine_threadsafe(self._serve(request, sender, started), self._loop)
+
+    def finalize(self) -> None:
+        """Wait for the requests that are held, then stop the event loop."""
+        while self._held:
+            time.sleep(0.01)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _refuse(self, sender: Any) -> None:
+        limit = self._profile.limits.max_in_flight
+        error = PawfectError(ErrorKind.QUEUE_FULL, f"expected at most {limit} requests at a time")
+        self._metrics.count(error.kind)
+        self._end(sender, adapter.error_response(error, self._name))
+
+    async def _serve(self, request: Any, sender: Any, started: float) -> None:
+        kind: ErrorKind | None = None
+        try:
+            try:
+                result = await self._inpaint(request, sender, started)
+                answer = adapter.response(await asyncio.to_thread(self._outputs, result))
+            except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
+                failure = adapter.as_pawfect_error(error, self._name)
+                kind = failure.kind
+                answer = adapter.error_response(failure, self._name)
+            # Sending copies the picture into shared memory; other requests' loop must not wait for it.
+            await asyncio.to_thread(self._end, sender, answer)
+        finally:
+            with self._lock:
+                self._held -= 1
+            self._metrics.count(kind, (time.monotonic() - started) * 1000)
+
+    async def _inpaint(self, request: Any, sender: Any, started: float) -> InpaintResult:
+        inputs, parameters = adapter.decode(self._name, request)
+        params = InpaintParams.parse(parameters)
+        check_inputs(self._name, inputs)
+        prompts = adapter.decode_texts("PROMPT", inputs.get("PROMPT"))
+        protect = inputs.get("PROTECT")
+        job = InpaintRequest(
+            image=inputs["IMAGE"].astype(np.uint8, copy=False),
+            mask=inputs["MASK"].astype(np.uint8, copy=False),
+            params=params,
+            protect=None if protect is None else protect.astype(np.uint8, copy=False),
+            scene_labels=adapter.decode_texts("SCENE_LABELS", inputs.get("SCENE_LABELS")),
+            prompt=prompts[0] if prompts else None,
+        )
+        control = Control(params.deadline_ms, sender.is_cancelled, started)
+
+        async def notify(progress: Progress) -> None:
+            message = adapter.response(progress_outputs(progress))
+            await asyncio.to_thread(sender.send, message)
+
+        return await inpaint(
+            job, self._profile, adapter.call_model, control, notify if self._streams else silent
+        )
+
+    def _outputs(self, result: InpaintResult) -> dict[str, Array]:
+        outputs: dict[str, Array] = {
+            "IMAGE": result.image,
+            "REPORT": text_tensor(result.report.to_json()),
+        }
+        if self._streams:
+            outputs |= progress_outputs(Progress("done", 1.0))
+        return outputs
+
+    @staticmethod
+    def _end(sender: Any, answer: Any) -> None:
+        sender.send(answer, flags=adapter.backend().TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+def progress_outputs(progress: Progress) -> dict[str, Array]:
+    """Return STAGE BYTES [1], PROGRESS FP32 [1] and, where there is one, PREVIEW UINT8 [h, w, 3]."""
+    outputs: dict[str, Array] = {
+        "STAGE": text_tensor(progress.stage),
+        "PROGRESS": np.array([progress.progress], np.float32),
+    }
+    if progress.preview is not None:
+        outputs["PREVIEW"] = progress.preview
+    return outputs

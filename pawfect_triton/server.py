@@ -1,0 +1,251 @@
+"""The server as a process: its command line, its start, its end, and whether its models' processes live."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import psutil
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.profile import PROFILE_VARIABLE, Profile
+from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
+from pawfect_triton.metrics import RESTARTS_VARIABLE
+from pawfect_triton.probe import Prober
+from pawfect_triton.repository import gather
+
+# Pictures pass between server and models through shared memory, which starts at 1 MB and grows by
+# 1 MB at a time by default: many small steps for a 36 MB picture.
+SHM_DEFAULT_BYTES: Final = 4 * 2**20
+SHM_GROWTH_BYTES: Final = 16 * 2**20
+# How long the server may finish what it holds after SIGTERM, s: above the default deadline of 30 s.
+EXIT_TIMEOUT_S: Final = 60
+PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where a server listens."""
+
+    host: str
+    grpc_port: int
+    http_port: int
+    metrics_port: int
+
+    @property
+    def grpc(self) -> str:
+        """HOST:PORT of gRPC."""
+        return f"{self.host}:{self.grpc_port}"
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Ports by the name of their option."""
+        return {"grpc": self.grpc_port, "http": self.http_port, "metrics": self.metrics_port}
+
+
+class TritonServer:
+    """One run of the real `tritonserver` with a profile's models.
+
+    Args:
+        profile: which models load.
+        endpoints: where it listens.
+        log: where its output goes; None: this process's stderr.
+        verbose: whether its INFO lines are printed too.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        endpoints: Endpoints,
+        log: IO[bytes] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.profile = profile
+        self.endpoints = endpoints
+        self._log = log
+        self._verbose = verbose
+        self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stubs: dict[int, str] = {}
+        try:
+            self.installation: Installation = find_installation(self._folder)
+            gather(profile.models, self._folder / "models")
+        except BaseException:
+            shutil.rmtree(self._folder)
+            raise
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running server, else None."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self, restarts: int = 0) -> None:
+        """Start the process; `wait_ready` says when it serves.
+
+        Args:
+            restarts: how often it was restarted before, for the metric.
+
+        Raises:
+            MachineError: the machine lacks something; each problem says how to mend it.
+        """
+        check_machine(self.installation, self.endpoints.host, self.endpoints.ports)
+        self._stubs = {}
+        self._process = subprocess.Popen(
+            self.command(),
+            env={
+                **os.environ,
+                **self.installation.environment,
+                PROFILE_VARIABLE: self.profile.name,
+                RESTARTS_VARIABLE: str(restarts),
+                # Requests run side by side, one core each: more threads would only fight.
+                "OPENCV_FOR_THREADS_NUM": "1",
+                "OMP_NUM_THREADS": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            # A group of its own: the terminal's Ctrl-C reaches us, and we hand it on once.
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run before the first start
+        )
+
+    def command(self) -> list[str]:
+        """Return the command line."""
+        at = self.endpoints
+        command = [
+            str(self.installation.binary),
+            f"--model-repository={self._folder / 'models'}",
+            "--model-control-mode=none",
+            "--disable-auto-complete-config",
+            f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+            f"--grpc-address={at.host}",
+            f"--grpc-port={at.grpc_port}",
+            f"--http-address={at.host}",
+            f"--http-port={at.http_port}",
+            f"--metrics-address={at.host}",
+            f"--metrics-port={at.metrics_port}",
+            f"--log-info={'true' if self._verbose else 'false'}",
+            f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
+            f"--backend-config=python,shm-default-byte-size={SHM_DEFAULT_BYTES}",
+            f"--backend-config=python,shm-growth-byte-size={SHM_GROWTH_BYTES}",
+        ]
+        if self.installation.backends:
+            command.append(f"--backend-directory={self.installation.backends}")
+        return command
+
+    @property
+    def _shm_prefix(self) -> str:
+        return self._folder.name
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Return when every model has answered a tiny real inference.
+
+        Raises:
+            PawfectError: UNAVAILABLE where the process ended, DEADLINE where time ran out; both with the
+                last answer.
+        """
+        until = time.monotonic() + timeout_s
+        prober = Prober(self.endpoints.grpc)
+        try:
+            for model in self.profile.models:
+                self._wait_for(model, prober, until)
+        finally:
+            prober.close()
+        self._stubs = self._running_stubs()
+
+    def _wait_for(self, model: str, prober: Prober, until: float) -> None:
+        while True:
+            if self.pid is None:
+                code = self._process.returncode if self._process else None
+                raise PawfectError(
+                    ErrorKind.UNAVAILABLE, f"the server ended with exit code {code} while starting"
+                )
+            left = until - time.monotonic()
+            try:
+                prober.probe(model, max(left, 0.1))
+            except PawfectError as error:
+                if left <= 0:
+                    raise PawfectError(
+                        ErrorKind.DEADLINE, f"{model} not ready in time: {error.message}"
+                    ) from None
+                time.sleep(0.1)
+            else:
+                return
+
+    def dead_models(self) -> list[str]:
+        """Return the models one of whose processes has died since the server was ready."""
+        alive = self._running_stubs()
+        return sorted({model for pid, model in self._stubs.items() if pid not in alive})
+
+    def _running_stubs(self) -> dict[int, str]:
+        """Return model names by process id of the stubs that run."""
+        if self.pid is None:
+            return {}
+        stubs = {}
+        for child in psutil.Process(self.pid).children():
+            try:
+                if child.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                named = next((m for part in child.cmdline() if (m := self._model_of(part))), None)
+            except psutil.NoSuchProcess:
+                continue
+            if named:
+                stubs[child.pid] = named
+        return stubs
+
+    def _model_of(self, argument: str) -> str | None:
+        """Return the model whose `model.py` a stub's argument names."""
+        parts = Path(argument).parts
+        return next((model for model in self.profile.models if model in parts), None)
+
+    def signal(self, number: int) -> None:
+        """Hand a signal on to the server."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def stop(self, timeout_s: float = EXIT_TIMEOUT_S + 5) -> int:
+        """End the server, after what it holds is finished or the time is over.
+
+        Returns:
+            Its exit code; negative: the signal that ended it; 0 where it never ran.
+        """
+        if self._process is None:
+            return 0
+        self.signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            pass
+        self.kill()
+        return self._process.returncode
+
+    def kill(self) -> None:
+        """End the server and its models' processes at once and free their shared memory."""
+        if self._process is None:
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+        for region in SHM_FOLDER.glob(f"{self._shm_prefix}*"):
+            region.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Kill what still runs and remove this run's folder."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when its parent dies, so that none is left behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
