@@ -1,4 +1,4 @@
-"""The `pawfect` command: finds each sub-command where its part registered it and imports it when it runs."""
+"""The `pawfect` command; its sub-commands are found where their parts registered them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMMANDS = "pawfect.commands"
 
 
 class _LazyGroup(click.Group):
-    """Commands from entry points, so that `pawfect inpaint` needs no server packages and the reverse."""
+    """Commands from entry points, each imported when it runs: a client needs no server packages."""
 
     def _points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=COMMANDS)}

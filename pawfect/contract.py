@@ -1,7 +1,7 @@
 """The contract between server and clients: models, tensors, dtypes, request parameters and limits.
 
-Imports nothing but the standard library and numpy, so that a client needs no more. Each `config.pbtxt`
-is held equal to this table by a test.
+Imports nothing but the standard library and numpy, so that a client needs no more. Each
+`config.pbtxt` is held equal to this table by a test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ Array = NDArray[np.generic]
 
 # Smallest side of a photo: below it there is no window with any surroundings to fill from.
 MIN_SIDE: Final = 64
-# Largest side: what phone panoramas reach, and cv2's remap still addresses in 16 bits with room to spare.
+# Largest side: what phone panoramas reach, and cv2's remap still addresses in 16 bits with room to
+# spare.
 MAX_SIDE: Final = 8192
 # Most pixels of one photo (50 MP, the large mode of today's phones): 150 MB decoded.
 MAX_PIXELS: Final = 50_000_000
@@ -42,7 +43,7 @@ DTYPES = MappingProxyType(
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One tensor of a model: Triton's name, datatype and shape (-1: any size), and whether it may be absent."""
+    """One tensor of a model: Triton's name, datatype and shape (-1: any size)."""
 
     name: str
     datatype: str

@@ -1,7 +1,7 @@
-"""The one table of errors: what went wrong, how Triton, HTTP and the command line say it, what a queue does.
+"""The one table of errors: how Triton, HTTP, a queue and the command line treat each kind.
 
-A child's error reaches the parent of a BLS call as INTERNAL whatever it was, and its message survives,
-so every message starts with the token of its kind and `from_message` maps it back.
+A child's error reaches the parent of a BLS call as INTERNAL whatever it was, and its message
+survives, so every message starts with the token of its kind and `from_message` maps it back.
 
     PawfectError          one exception type; `kind` names the row of TABLE
 """
@@ -72,7 +72,12 @@ TABLE = MappingProxyType(
             "UNAVAILABLE", 429, QueueAction.NACK, True, 75, "too many requests are waiting"
         ),
         ErrorKind.MODEL_DOWN: ErrorRow(
-            "UNAVAILABLE", 503, QueueAction.NACK, True, 75, "a model's process died and is restarted"
+            "UNAVAILABLE",
+            503,
+            QueueAction.NACK,
+            True,
+            75,
+            "a model's process died and is restarted",
         ),
         ErrorKind.DEADLINE: ErrorRow(
             "UNAVAILABLE", 504, QueueAction.NACK, False, 74, "no answer within the deadline"

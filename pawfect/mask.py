@@ -1,14 +1,14 @@
-"""Mask cleaning: from what a segmenter or a finger drew to the area that is filled, and the ring around it.
+"""Mask cleaning: from what was drawn to the area that is filled, and the ring around it.
 
-Specks go and pinholes close by their area, never by erosion: eroding uncovers slivers of the object,
-which a fill then grows back into the object.
+Specks go and pinholes close by their area, never by erosion: eroding uncovers slivers of the
+object, which a fill then grows back into the object.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -21,8 +21,8 @@ from pawfect.errors import invalid
 SPECK_IMAGE_SHARE: Final = 1e-4
 # ... unless it is comparable to what else is marked: a lone small dot was put there on purpose.
 SPECK_LARGEST_SHARE: Final = 0.02
-# Enclosed gaps up to this share of the image are noise; a larger one, such as the inside of a leash's
-# loop, is background that stays.
+# Enclosed gaps up to this share of the image are noise; a larger one, such as the inside of a
+# leash's loop, is background that stays.
 PINHOLE_IMAGE_SHARE: Final = 1e-4
 # 8-16 px: covers a segmenter's missed rim, JPEG ringing and soft hair edges.
 MIN_DILATE_PX: Final = 8
@@ -40,7 +40,8 @@ class CleanMask:
 
     Attributes:
         mask: UINT8 [H, W], 255 = fill, 0 = keep.
-        boxes: INT32 [K, 4], one (x0, y0, x1, y1) per 8-connected hole, x1 and y1 exclusive, largest first.
+        boxes: INT32 [K, 4], one (x0, y0, x1, y1) per 8-connected hole, x1 and y1 exclusive, largest
+            first.
         ring: UINT8 [H, W], 255 in the band of surroundings: around the mask, PROTECT left out.
         dilate_px: how far the mask grew, px.
         specks: number of components that were dropped.
@@ -85,8 +86,8 @@ def clean_mask(
             half of the known pixels would go.
 
     Raises:
-        PawfectError: INVALID_ARG for a size out of bounds, sizes that differ, an empty or full mask,
-            or a PROTECT that covers all of the mask.
+        PawfectError: INVALID_ARG for a size out of bounds, sizes that differ, an empty or full
+            mask, or a PROTECT that covers all of the mask.
     """
     height, width = mask.shape
     check_photo_size(height, width, "MASK")
@@ -141,7 +142,8 @@ def hole_boxes(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
     found = stats[1:][np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")]
     left, top = found[:, cv2.CC_STAT_LEFT] + x0, found[:, cv2.CC_STAT_TOP] + y0
     right, bottom = left + found[:, cv2.CC_STAT_WIDTH], top + found[:, cv2.CC_STAT_HEIGHT]
-    return np.stack([left, top, right, bottom], axis=1).astype(np.int32)
+    boxes: NDArray[np.int32] = np.stack([left, top, right, bottom], axis=1).astype(np.int32)
+    return boxes
 
 
 def _bounding_box(marked: NDArray[np.uint8]) -> tuple[int, int, int, int]:
@@ -161,7 +163,7 @@ def _without_specks(marked: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.
 
 def _without_pinholes(marked: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.uint8], int]:
     """Close small enclosed gaps of a 0/1 mask that fills its own bounding box."""
-    gaps = cv2.copyMakeBorder(1 - marked, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    gaps = np.pad(1 - marked, 1, constant_values=1).astype(np.uint8)
     # 4-connected: the complement of 8-connected holes.
     _, labels, stats, _ = cv2.connectedComponentsWithStats(gaps, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] < max(pixels * PINHOLE_IMAGE_SHARE, 1)
@@ -171,7 +173,7 @@ def _without_pinholes(marked: NDArray[np.uint8], pixels: int) -> tuple[NDArray[n
     return closed, int(small.sum())
 
 
-def _reach(distance: NDArray[np.float32], pixels: int, grow: int) -> float:
+def _reach(distance: NDArray[Any], pixels: int, grow: int) -> float:
     """Return how far the mask may grow, px, so that half of the known pixels stay known."""
     known = int(np.count_nonzero(distance))
     eaten = int(np.count_nonzero((distance > 0) & (distance <= grow)))

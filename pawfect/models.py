@@ -1,7 +1,7 @@
-"""The models as functions of plain arrays and scalars: what each `model.py` and the local flow call.
+"""The models as functions of plain arrays and scalars, for `model.py` and the local flow.
 
-Every function takes inputs by tensor name, as in `pawfect.contract`, and request parameters, and returns
-outputs by tensor name.
+Every function takes inputs by tensor name, as in `pawfect.contract`, and request parameters, and
+returns outputs by tensor name.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def patch_fill(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) ->
     """Fill one window from its own patches; see `pawfect.fill.patch_fill`."""
     params = FillParams.parse(parameters)
     check_inputs("patch_fill", inputs)
-    image, mask = inputs["IMAGE"], inputs["MASK"]
+    image = inputs["IMAGE"].astype(np.uint8, copy=False)
+    mask = inputs["MASK"].astype(np.uint8, copy=False)
     protect = inputs.get("PROTECT")
     for name, plane in (("MASK", mask), ("PROTECT", protect)):
         if plane is not None and plane.shape != image.shape[:2]:
@@ -57,8 +58,8 @@ def patch_fill(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) ->
     if not 0 < np.count_nonzero(mask >= MASK_THRESHOLD) < mask.size:
         raise invalid("MASK", "some pixels to fill and some to keep", "an empty or a full mask")
     result = fill_with_choice(
-        image.astype(np.uint8, copy=False),
-        mask.astype(np.uint8, copy=False),
+        image,
+        mask,
         protect=None if protect is None else protect.astype(np.uint8, copy=False),
         seed=params.seed,
         working_px=params.working_px,
@@ -78,9 +79,10 @@ def text_tensor(text: str) -> Array:
 
 
 def check_inputs(model: str, inputs: Mapping[str, Array]) -> None:
-    """Raise INVALID_ARG unless each input has the contract's rank and fixed sizes and none is missing.
+    """Raise INVALID_ARG unless all inputs are there with the contract's ranks and fixed sizes.
 
-    Triton checks the same for whoever calls over the network, but not for a call within the process.
+    Triton checks the same for whoever calls over the network, but not for a call within the
+    process.
     """
     for spec in MODELS[model].inputs:
         if spec.name not in inputs:

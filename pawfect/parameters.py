@@ -1,8 +1,7 @@
-"""Request parameters: scalars that travel beside the tensors, parsed once, strictly, into frozen dataclasses."""
+"""Request parameters: scalars beside the tensors, parsed once, strictly, into dataclasses."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -16,11 +15,6 @@ ENGINES = ("auto", "flux", "patch")
 MAX_DEADLINE_MS = 600_000
 
 
-def _number(low: float, high: float, *, above: bool = False) -> dict[str, Any]:
-    """Describe bounds: `low` to `high`, `low` itself left out where `above`."""
-    return {"low": low, "high": high, "above": above}
-
-
 class _Parsed:
     """Strict parsing of a mapping into the dataclass that inherits this."""
 
@@ -32,8 +26,8 @@ class _Parsed:
             given: names and values as they came; absent ones take their defaults.
 
         Raises:
-            PawfectError: INVALID_ARG for an unknown name, a value of another type (no conversion: the
-                string "5" is no integer, True is no number), NaN, or a value out of bounds.
+            PawfectError: INVALID_ARG for an unknown name, a value of another type (no conversion:
+                the string "5" is no integer, True is no number), NaN, or a value out of bounds.
         """
         known = {spec.name: spec for spec in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(given) - set(known))
@@ -42,37 +36,34 @@ class _Parsed:
         return cls(**{name: _checked(name, known[name].metadata, given[name]) for name in given})
 
 
-def _checked(name: str, meta: Mapping[str, Any], value: Scalar) -> Scalar:
+def _checked(name: str, meta: Mapping[str, Any], value: Any) -> Scalar:
     if "choices" in meta:
         if not isinstance(value, str) or value not in meta["choices"]:
             raise invalid(name, f"one of {', '.join(meta['choices'])}", repr(value))
         return value
     kind = meta["type"]
-    numeric = isinstance(value, int) and not isinstance(value, bool)
-    if kind is float and (numeric or isinstance(value, float)):
-        value = float(value)
-    elif not (kind is int and numeric):
+    allowed = (int, float) if kind is float else (int,)
+    if isinstance(value, bool) or not isinstance(value, allowed):
         expected = "an integer" if kind is int else "a number"
         raise invalid(name, expected, f"{type(value).__name__} {value!r}")
-    bounds = meta["bounds"]
-    inside = bounds["low"] <= value <= bounds["high"] and not (
-        bounds["above"] and value == bounds["low"]
-    )
-    if not inside or not math.isfinite(value):
-        edge = "above" if bounds["above"] else "from"
-        raise invalid(name, f"{edge} {bounds['low']} to {bounds['high']}", value)
-    return value
+    low, high = meta["low"], meta["high"]
+    # NaN compares false with everything, so it is outside.
+    if not low <= value <= high or (meta["above"] and value == low):
+        edge = "above" if meta["above"] else "from"
+        raise invalid(name, f"{edge} {low} to {high}", value)
+    return float(value) if kind is float else int(value)
+
+
+def _bounded(
+    kind: type, default: float | None, low: float, high: float, *, above: bool = False
+) -> Any:
+    """Describe a number of `low` to `high`, `low` itself left out where `above`."""
+    bounds = {"type": kind, "low": low, "high": high, "above": above}
+    return field(default=default, metadata=bounds)
 
 
 def _int(default: int | None, low: int, high: int) -> Any:
-    return field(default=default, metadata={"type": int, "bounds": _number(low, high)})
-
-
-def _float(default: float | None, low: float, high: float, *, above: bool = False) -> Any:
-    bounds = _number(low, high, above=above)
-    return field(default=default, metadata={"type": float, "bounds": bounds})
-
-
+    return _bounded(int, default, low, high)
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,8 @@ class FillParams(_Parsed):
 
     Attributes:
         seed: 0 to 2**63 - 1; the same seed gives the same pixels.
-        working_px: longest side in px at which patches are searched, 64 to 8192; None: the fill's own.
+        working_px: longest side in px at which patches are searched, 64 to 8192; None: the fill's
+            own.
     """
 
     seed: int = _int(0, 0, 2**63 - 1)
@@ -101,7 +93,7 @@ class FillParams(_Parsed):
 
 @dataclass(frozen=True)
 class InpaintParams(_Parsed):
-    """Parameters of `inpaint` and `inpaint_stream`; None leaves the choice to the profile or the planner.
+    """Parameters of `inpaint` and `inpaint_stream`; None leaves the choice to the server.
 
     Attributes:
         engine: auto (FLUX where the profile has it, else patch), flux or patch.
@@ -117,10 +109,10 @@ class InpaintParams(_Parsed):
 
     engine: str = field(default="auto", metadata={"choices": ENGINES})
     steps: int | None = _int(None, 1, 100)
-    guidance_scale: float | None = _float(None, 0.0, 100.0)
+    guidance_scale: float | None = _bounded(float, None, 0.0, 100.0)
     seed: int = _int(0, 0, 2**63 - 1)
     deadline_ms: int = _int(30_000, 1, MAX_DEADLINE_MS)
-    strength: float = _float(1.0, 0.0, 1.0, above=True)
+    strength: float = _bounded(float, 1.0, 0.0, 1.0, above=True)
     dilate_px: int | None = _int(None, 0, 64)
     window_px: int | None = _int(None, 256, 2048)
     preview_every: int = _int(1, 0, 100)

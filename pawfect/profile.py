@@ -105,7 +105,9 @@ def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
         raise ProfileError(f"{name}: engines: expected some of flux, patch, got {list(engines)}")
     held = table["limits"]["max_in_flight"]
     if type(held) is not int or held < 1:
-        raise ProfileError(f"{name}: max_in_flight: expected an integer of at least 1, got {held!r}")
+        raise ProfileError(
+            f"{name}: max_in_flight: expected an integer of at least 1, got {held!r}"
+        )
     return Profile(name, table["description"], tuple(table["models"]), engines, Limits(held))
 
 

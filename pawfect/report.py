@@ -108,7 +108,7 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
-        """Read what `to_json` wrote; entries of a newer server that are not known here are left out."""
+        """Read what `to_json` wrote; entries that only a newer server knows are left out."""
         given: dict[str, Any] = json.loads(text)
         known = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
         known["windows"] = tuple(

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# Context on each side, as a share of the hole box's longer side: patches for the hole are looked for
-# within about its own size; beyond that the light and the perspective differ.
+# Context on each side, as a share of the hole box's longer side: patches for the hole are looked
+# for within about its own size; beyond that the light and the perspective differ.
 CONTEXT_SHARE: Final = 0.5
 MIN_CONTEXT_PX: Final = 96
 MAX_CONTEXT_PX: Final = 384
@@ -77,14 +77,15 @@ class Window:
 
     Attributes:
         box: what is cut out: the holes' box plus context.
-        holes: the bounding box of the holes that this window fills; those of two windows never meet.
+        holes: the bounding box of the holes that this window fills; those of two windows never
+            meet.
     """
 
     box: Box
     holes: Box
 
     def hole_mask(self, clean: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return UINT8 [h, w], this window's part of a cleaned mask UINT8 [H, W], its own holes only."""
+        """Return this window's own holes, UINT8 [h, w], of a cleaned mask UINT8 [H, W]."""
         own = np.zeros((self.box.height, self.box.width), np.uint8)
         inner = Box(
             self.holes.x0 - self.box.x0,
@@ -99,8 +100,8 @@ class Window:
 def plan_windows(boxes: NDArray[np.int32], height: int, width: int) -> tuple[Window, ...]:
     """Choose the windows of a photo.
 
-    Two groups of holes become one where their boxes meet, or where one window over both is no larger
-    than two windows.
+    Two groups of holes become one where their boxes meet, or where one window over both is no
+    larger than two windows.
 
     Args:
         boxes: INT32 [K, 4] of (x0, y0, x1, y1), K >= 1, as `clean_mask` gives them.

@@ -1,7 +1,7 @@
-"""Between Triton's Python backend and the library: requests to arrays, results to responses, errors to codes.
+"""Between Triton's Python backend and the library: requests, responses, errors.
 
-`triton_python_backend_utils` exists only inside a server's stub process, so it is imported there, by
-`backend()`, and never when this module is.
+`triton_python_backend_utils` exists only inside a server's stub process, so it is imported there,
+by `backend()`, and never when this module is.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def decode_texts(name: str, tensor: Array | None) -> tuple[str, ...]:
         try:
             texts.append(data.decode())
         except UnicodeDecodeError as error:
-            raise invalid(name, "UTF-8", f"byte {data[error.start]:#04x} at {error.start}") from None
+            raise invalid(
+                name, "UTF-8", f"byte {data[error.start]:#04x} at {error.start}"
+            ) from None
     return tuple(texts)
 
 
@@ -74,7 +76,7 @@ def response(outputs: Mapping[str, Array]) -> Any:
 
 
 def error_response(error: BaseException, model: str) -> Any:
-    """Return the response for a failure, coded by the table; what is no PawfectError is logged whole."""
+    """Return the response for a failure, coded by the table of errors."""
     pb_utils = backend()
     failure = as_pawfect_error(error, model)
     code = getattr(pb_utils.TritonError, failure.row.triton_code)
@@ -82,7 +84,7 @@ def error_response(error: BaseException, model: str) -> Any:
 
 
 def as_pawfect_error(error: BaseException, model: str) -> PawfectError:
-    """Return the error itself, or INTERNAL without path and traceback, which go to the server's log."""
+    """Return the error, or INTERNAL in place of one whose traceback is for the log only."""
     if isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, PawfectError):
@@ -97,7 +99,7 @@ def tensor(name: str, array: Array) -> Any:
 
 
 class StageModel:
-    """A Triton model that is one library function: decode, call, encode, for each request of a batch.
+    """A Triton model that is one library function: decode, call, encode.
 
     Args:
         name: the model's name in the contract.

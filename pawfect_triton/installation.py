@@ -165,8 +165,8 @@ def _python_problems(installation: Installation) -> list[str]:
 
     if int(np.__version__.split(".")[0]) >= 2:
         return [
-            f"numpy {np.__version__}: this server's Python stub returns empty tensors with numpy 2; "
-            "pip install 'numpy<2'"
+            f"numpy {np.__version__}: this server's Python stub returns empty tensors "
+            "with numpy 2; pip install 'numpy<2'"
         ]
     return []
 

@@ -1,6 +1,7 @@
-"""An orchestrator inside Triton: an event loop of its own, so that one instance holds many requests.
+"""An orchestrator inside Triton: one instance holds many requests on its own event loop.
 
-`execute` only hands its requests over; each is answered through its response sender when it is done.
+`execute` only hands its requests over; each is answered through its response sender when it is
+done.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class OrchestratorModel:
         self._lock = threading.Lock()
         self._metrics = RequestMetrics(name)
         self._loop = asyncio.new_event_loop()
-        # A BLS call occupies a thread of the loop's pool while it waits, compositing while it works.
+        # A BLS call occupies a thread of the loop's pool while it waits, compositing while it
+        # works.
         workers = 4 * self._profile.limits.max_in_flight
         self._loop.set_default_executor(ThreadPoolExecutor(workers, thread_name_prefix=name))
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
@@ -84,7 +86,8 @@ class OrchestratorModel:
                 failure = adapter.as_pawfect_error(error, self._name)
                 kind = failure.kind
                 answer = adapter.error_response(failure, self._name)
-            # Sending copies the picture into shared memory; other requests' loop must not wait for it.
+            # Sending copies the picture into shared memory; other requests' loop must not wait for
+            # it.
             await asyncio.to_thread(self._end, sender, answer)
         finally:
             with self._lock:
@@ -130,7 +133,7 @@ class OrchestratorModel:
 
 
 def progress_outputs(progress: Progress) -> dict[str, Array]:
-    """Return STAGE BYTES [1], PROGRESS FP32 [1] and, where there is one, PREVIEW UINT8 [h, w, 3]."""
+    """Return STAGE BYTES [1], PROGRESS FP32 [1] and perhaps PREVIEW UINT8 [h, w, 3]."""
     outputs: dict[str, Array] = {
         "STAGE": text_tensor(progress.stage),
         "PROGRESS": np.array([progress.progress], np.float32),

@@ -67,8 +67,8 @@ class Prober:
             timeout_s: longest wait, s.
 
         Raises:
-            PawfectError: MODEL_DOWN, UNAVAILABLE or another kind as the server answered; DEADLINE where
-                it did not answer in time (it may be busy).
+            PawfectError: MODEL_DOWN, UNAVAILABLE or another kind as the server answered; DEADLINE
+                where it did not answer in time (it may be busy).
         """
         answers: list[Any] = []
         inputs = []
@@ -81,9 +81,7 @@ class Prober:
                 self._stream(model, inputs, timeout_s, answers)
             else:
                 answers.append(
-                    self._client.infer(
-                        model, inputs, request_id=PROBE_ID, client_timeout=timeout_s
-                    )
+                    self._client.infer(model, inputs, request_id=PROBE_ID, client_timeout=timeout_s)
                 )
         except triton.InferenceServerException as error:
             if error.status() == "StatusCode.DEADLINE_EXCEEDED":
@@ -95,11 +93,11 @@ class Prober:
             raise from_message(error.message() or str(error), default) from None
         first = MODELS[model].outputs[0].name
         if not any(a.as_numpy(first) is not None and a.as_numpy(first).size for a in answers):
-            raise PawfectError(ErrorKind.INTERNAL, f"{model}: answered a probe with an empty {first}")
+            raise PawfectError(
+                ErrorKind.INTERNAL, f"{model}: answered a probe with an empty {first}"
+            )
 
-    def _stream(
-        self, model: str, inputs: list[Any], timeout_s: float, answers: list[Any]
-    ) -> None:
+    def _stream(self, model: str, inputs: list[Any], timeout_s: float, answers: list[Any]) -> None:
         errors: list[Any] = []
 
         def receive(result: Any, error: Any) -> None:

@@ -1,4 +1,4 @@
-"""The model repository of one run: exactly the profile's models, gathered from both source folders."""
+"""The model repository of one run: exactly the profile's models, from both source folders."""
 
 from __future__ import annotations
 
@@ -39,5 +39,7 @@ def gather(models: Iterable[str], folder: Path) -> None:
     for model in models:
         found = next((root / model for root in sources if (root / model).is_dir()), None)
         if found is None:
-            raise FileNotFoundError(f"model {model}: no folder of that name in {', '.join(SOURCES)}")
+            raise FileNotFoundError(
+                f"model {model}: no folder of that name in {', '.join(SOURCES)}"
+            )
         (folder / model).symlink_to(found, target_is_directory=True)

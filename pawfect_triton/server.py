@@ -1,13 +1,15 @@
-"""The server as a process: its command line, its start, its end, and whether its models' processes live."""
+"""The server as a process: its command line, start and end, and its models' processes."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,7 +117,7 @@ class TritonServer:
             stderr=self._log,
             # A group of its own: the terminal's Ctrl-C reaches us, and we hand it on once.
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run before the first start
+            preexec_fn=_die_with_parent,
         )
 
     def command(self) -> list[str]:
@@ -127,6 +129,11 @@ class TritonServer:
             "--model-control-mode=none",
             "--disable-auto-complete-config",
             f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+            *(
+                []
+                if _has_gpu()
+                else ["--allow-gpu-metrics=false", "--pinned-memory-pool-byte-size=0"]
+            ),
             f"--grpc-address={at.host}",
             f"--grpc-port={at.grpc_port}",
             f"--http-address={at.host}",
@@ -146,24 +153,26 @@ class TritonServer:
     def _shm_prefix(self) -> str:
         return self._folder.name
 
-    def wait_ready(self, timeout_s: float) -> None:
-        """Return when every model has answered a tiny real inference.
+    def wait_ready(self, timeout_s: float, stopping: threading.Event | None = None) -> None:
+        """Return when every model has answered a tiny real inference, or `stopping` is set.
 
         Raises:
-            PawfectError: UNAVAILABLE where the process ended, DEADLINE where time ran out; both with the
-                last answer.
+            PawfectError: UNAVAILABLE where the process ended, DEADLINE where time ran out; both
+                with the last answer.
         """
         until = time.monotonic() + timeout_s
         prober = Prober(self.endpoints.grpc)
         try:
             for model in self.profile.models:
-                self._wait_for(model, prober, until)
+                self._wait_for(model, prober, until, stopping or threading.Event())
         finally:
             prober.close()
         self._stubs = self._running_stubs()
 
-    def _wait_for(self, model: str, prober: Prober, until: float) -> None:
-        while True:
+    def _wait_for(
+        self, model: str, prober: Prober, until: float, stopping: threading.Event
+    ) -> None:
+        while not stopping.is_set():
             if self.pid is None:
                 code = self._process.returncode if self._process else None
                 raise PawfectError(
@@ -177,7 +186,7 @@ class TritonServer:
                     raise PawfectError(
                         ErrorKind.DEADLINE, f"{model} not ready in time: {error.message}"
                     ) from None
-                time.sleep(0.1)
+                stopping.wait(0.1)
             else:
                 return
 
@@ -221,10 +230,8 @@ class TritonServer:
         if self._process is None:
             return 0
         self.signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
         return self._process.returncode
 
@@ -232,10 +239,8 @@ class TritonServer:
         """End the server and its models' processes at once and free their shared memory."""
         if self._process is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
         for region in SHM_FOLDER.glob(f"{self._shm_prefix}*"):
             region.unlink(missing_ok=True)
@@ -244,6 +249,11 @@ class TritonServer:
         """Kill what still runs and remove this run's folder."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _has_gpu() -> bool:
+    """Say whether this machine has an NVIDIA device."""
+    return Path("/dev/nvidiactl").exists()
 
 
 def _die_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""The orchestration of one inpainting request, written once against a small `call a model` interface."""
+"""The orchestration of one inpainting request, against a small `call a model` interface."""
 
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control

@@ -29,7 +29,8 @@ PREVIEW_PX: Final = 512
 # measured on the 1600x1200 reference scene, the fill takes over nine tenths of the time.
 FILL_STARTS: Final = 0.05
 FILL_ENDS: Final = 0.95
-# Windows of one request that are filled at a time: no request with many holes crowds out the others.
+# Windows of one request that are filled at a time: no request with many holes crowds out the
+# others.
 WINDOWS_AT_ONCE: Final = 2
 
 
@@ -59,7 +60,8 @@ class InpaintResult:
     """The answer to one request.
 
     Attributes:
-        image: UINT8 [H, W, 3] RGB, bit-identical to the input outside the cleaned mask and its feather.
+        image: UINT8 [H, W, 3] RGB, bit-identical to the input outside the cleaned mask and its
+            feather.
         clean_mask: UINT8 [H, W], 255 where it was filled.
         report: how it came about.
     """
@@ -108,8 +110,8 @@ async def inpaint(
         notify: told after each stage and each filled window.
 
     Raises:
-        PawfectError: INVALID_ARG for a photo, mask or PROTECT out of bounds; UNAVAILABLE for an engine
-            that the profile lacks; DEADLINE, CANCELLED; or what a model answered.
+        PawfectError: INVALID_ARG for a photo, mask or PROTECT out of bounds; UNAVAILABLE for an
+            engine that the profile lacks; DEADLINE, CANCELLED; or what a model answered.
     """
     params = request.params
     with control.stage("validate"):
@@ -169,7 +171,7 @@ def check_sizes(request: InpaintRequest) -> None:
 
 
 def working_px(window: Window, bound: int | None) -> int:
-    """Return the longest side in px at which a window is filled: its own, or `window_px` if smaller."""
+    """Return the longest side, px, at which a window is filled: its own, or a smaller bound."""
     longer = max(window.box.width, window.box.height)
     return longer if bound is None else min(longer, bound)
 
@@ -248,15 +250,15 @@ class _FillJob:
         self._done_px += window.holes.area
         share = self._done_px / self._total_px
         if self._notify is not silent:
-            preview = self._paint_preview(window, fill) if self._request.params.preview_every else None
+            preview = (
+                self._paint_preview(window, fill) if self._request.params.preview_every else None
+            )
             await self._notify(
                 Progress("fill", FILL_STARTS + (FILL_ENDS - FILL_STARTS) * share, preview)
             )
         return fill
 
-    def _guarded(
-        self, window: Window, own: NDArray[np.uint8]
-    ) -> NDArray[np.uint8] | None:
+    def _guarded(self, window: Window, own: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """Return what must not be copied from: PROTECT and the holes of other windows."""
         others = self._clean[window.box.slices] & ~own
         if self._request.protect is not None:

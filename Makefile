@@ -1,0 +1,74 @@
+# Every target sets up .venv itself when it is missing or stale. `make help` lists them.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PROFILE ?= embedded
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev setup-perf demo serve test lint format bench quality lock clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+
+# --- environments: each stamp is newer than what it was made from -----------------------------
+$(VENV)/.server: requirements/server.txt requirements/tritonserver.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "Python 3.11 or 3.12 is needed; found: $$($(PYTHON) --version 2>&1). Try make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --require-hashes -r requirements/server.txt
+	$(PIP_INSTALL) --no-deps -r requirements/tritonserver.txt
+	$(PIP_INSTALL) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.server requirements/dev.txt
+	$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.perf: $(VENV)/.dev requirements/perf.txt requirements/torch.txt
+	$(PIP_INSTALL) -r requirements/torch.txt
+	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/perf.txt
+	@touch $@
+
+setup: $(VENV)/.server  ## Install what the server, the client and the demo need
+setup-dev: $(VENV)/.dev
+setup-perf: $(VENV)/.perf
+
+# --- running ----------------------------------------------------------------------------------
+demo: $(VENV)/.server  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, into build/demo
+	$(BIN)/python -m perf.demo $(if $(PHOTO),--photo '$(PHOTO)') $(if $(MASK),--mask '$(MASK)')
+
+serve: $(VENV)/.server  ## Run the server of PROFILE (embedded) until Ctrl-C
+	$(BIN)/pawfect serve --profile $(PROFILE)
+
+# --- checking ---------------------------------------------------------------------------------
+test: lint $(VENV)/.perf  ## Run the lint and every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## Check format, style, types and who imports whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# --- measuring --------------------------------------------------------------------------------
+bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/results
+	$(BIN)/python -m perf.bench --profile $(PROFILE)
+
+quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into perf/results
+	$(BIN)/python -m perf.quality --fresh
+
+# --- keeping ----------------------------------------------------------------------------------
+
+lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
+	$(UV) --extra client --extra server -o requirements/server.txt pyproject.toml
+	$(UV) --extra client --extra server --extra dev -o requirements/dev.txt pyproject.toml
+	$(UV) --extra perf -o requirements/perf.txt -c requirements/dev.txt pyproject.toml
+
+clean:  ## Remove what the targets made
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,72 @@
+"""`pawfect serve`: the server of a profile on this machine."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from pawfect.errors import PawfectError
+from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profile_names
+from pawfect_triton.installation import MachineError
+from pawfect_triton.server import Endpoints, TritonServer
+from pawfect_triton.supervisor import Supervisor
+
+
+@click.command()
+@click.option(
+    "--profile",
+    envvar=PROFILE_VARIABLE,
+    default="embedded",
+    show_default=True,
+    help=f"One of: {', '.join(profile_names())}.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--grpc-port", type=click.IntRange(1, 65535), default=8001, show_default=True)
+@click.option("--http-port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--metrics-port", type=click.IntRange(1, 65535), default=8002, show_default=True)
+@click.option("--verbose", is_flag=True, help="Print Triton's INFO lines too.")
+def serve(
+    profile: str, host: str, grpc_port: int, http_port: int, metrics_port: int, verbose: bool
+) -> None:
+    """Start Triton with a profile's models, and keep it alive."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+    )
+    endpoints = Endpoints(host, grpc_port, http_port, metrics_port)
+    try:
+        server = TritonServer(load_profile(profile), endpoints, verbose=verbose)
+    except ProfileError as error:
+        raise click.BadParameter(str(error), param_hint="--profile") from None
+    except MachineError as error:
+        raise click.ClickException(f"this machine lacks something:\n{error}") from None
+
+    def ready() -> None:
+        click.echo(f"profile  {server.profile.name}: {', '.join(server.profile.models)}")
+        click.echo(f"server   {server.installation.source}")
+        click.echo(f"gRPC     {host}:{grpc_port}")
+        click.echo(f"HTTP     http://{host}:{http_port}")
+        click.echo(f"metrics  http://{host}:{metrics_port}/metrics")
+        click.echo("ready: every model has answered")
+
+    supervisor = Supervisor(server, ready)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        supervisor.stop(signal.SIGTERM)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    try:
+        code = supervisor.run()
+    except MachineError as error:
+        raise click.ClickException(f"this machine lacks something:\n{error}") from None
+    except PawfectError as error:
+        raise click.ClickException(error.message) from None
+    finally:
+        server.close()
+    sys.exit(0 if code == 0 else 1)

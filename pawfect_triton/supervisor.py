@@ -1,0 +1,140 @@
+"""Keeps a server alive: watches its models and restarts it when one's process died.
+
+A dead stub process never comes back by itself, and only a restart of the server brings the model
+back.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect_triton.probe import Prober
+from pawfect_triton.server import TritonServer
+
+LOG = logging.getLogger("pawfect.serve")
+
+# How often the processes are looked at, s: a death is noticed well within 5 s, for next to no work.
+WATCH_S: Final = 0.5
+# How often each model is asked for a tiny inference, s, and how long it may take before the model
+# counts as busy, s. A probe that no model of the server answers for HUNG_S means that it hangs.
+PROBE_EVERY_S: Final = 2.0
+PROBE_PATIENCE_S: Final = 2.0
+HUNG_S: Final = 300.0
+# How long a server with a dead model may finish what its living models hold, s. Waiting longer
+# keeps every new request out; a server with a dead stub does not end by itself.
+DRAIN_S: Final = 5.0
+READY_S: Final = 60.0
+# Pause before a restart that follows another one closely, s; doubled each time up to the longest.
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+# A server that ran this long without trouble starts again at the first pause, s.
+SETTLED_S: Final = 60.0
+
+
+class Supervisor:
+    """Runs one server until it is told to stop.
+
+    Args:
+        server: not yet started.
+        on_ready: called each time all models have answered.
+    """
+
+    def __init__(self, server: TritonServer, on_ready: Callable[[], None]) -> None:
+        self._server = server
+        self._on_ready = on_ready
+        self._stopping = threading.Event()
+        self.restarts = 0
+
+    def stop(self, number: int) -> None:
+        """Hand a signal on to the server and end `run`; a second one kills it."""
+        if self._stopping.is_set():
+            self._server.signal(signal.SIGKILL)
+        else:
+            self._stopping.set()
+            self._server.signal(number)
+
+    def run(self) -> int:
+        """Start the server, keep it alive, and return its exit code once it was told to stop.
+
+        Raises:
+            MachineError: the machine lacks something.
+            PawfectError: the first start failed; later ones are tried again.
+        """
+        pause = FIRST_PAUSE_S
+        self._server.start(self.restarts)
+        self._server.wait_ready(READY_S, self._stopping)
+        while not self._stopping.is_set():
+            self._on_ready()
+            since = time.monotonic()
+            trouble = self._watch()
+            if trouble is None:
+                break
+            pause = FIRST_PAUSE_S if time.monotonic() - since > SETTLED_S else pause
+            pause = self._restart(trouble, pause)
+        return self._server.stop()
+
+    def _restart(self, trouble: str, pause: float) -> float:
+        """Restart until it serves or is told to stop; return the pause before a next restart, s."""
+        while not self._stopping.is_set():
+            self.restarts += 1
+            LOG.error("restart %d: %s", self.restarts, trouble)
+            self._server.stop(DRAIN_S)
+            self._stopping.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+            if self._stopping.is_set():
+                break
+            try:
+                self._server.start(self.restarts)
+                self._server.wait_ready(READY_S, self._stopping)
+            except (PawfectError, RuntimeError) as error:
+                trouble = f"the restarted server failed: {error}"
+            else:
+                break
+        return pause
+
+    def _watch(self) -> str | None:
+        """Return what is wrong with the running server, or None when it is to stop."""
+        prober = Prober(self._server.endpoints.grpc)
+        answered = dict.fromkeys(self._server.profile.models, time.monotonic())
+        next_probe = time.monotonic() + PROBE_EVERY_S
+        try:
+            while not self._stopping.wait(WATCH_S):
+                if self._server.pid is None:
+                    return "the server's process ended"
+                dead = self._server.dead_models()
+                if dead:
+                    return f"the process of {', '.join(dead)} died"
+                if time.monotonic() >= next_probe:
+                    trouble = self._probe_all(prober, answered)
+                    if trouble:
+                        return trouble
+                    next_probe = time.monotonic() + PROBE_EVERY_S
+            return None
+        finally:
+            prober.close()
+
+    def _probe_all(self, prober: Prober, answered: dict[str, float]) -> str | None:
+        """Ask each model; return what is wrong, if anything."""
+        for model in answered:
+            if self._stopping.is_set() or self._server.dead_models():
+                return None
+            try:
+                prober.probe(model, PROBE_PATIENCE_S)
+            except PawfectError as error:
+                if error.kind is ErrorKind.MODEL_DOWN:
+                    return f"{model}: {error.message}"
+                # Busy, its queue full, or it refused: it lives as long as it answers now and then.
+                if error.kind is not ErrorKind.DEADLINE:
+                    LOG.warning("probe of %s: %s", model, error)
+                    answered[model] = time.monotonic()
+                elif time.monotonic() - answered[model] > HUNG_S:
+                    return f"{model} has answered nothing for {HUNG_S:.0f} s"
+            else:
+                answered[model] = time.monotonic()
+        return None

@@ -1,0 +1,97 @@
+"""One real server for the whole suite, started as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pawfect.profile import load_profile
+from pawfect_triton.server import Endpoints
+
+START_S = 90
+PAWFECT = str(Path(sys.executable).parent / "pawfect")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, held together so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for item in sockets:
+            item.bind(("127.0.0.1", 0))
+        return [item.getsockname()[1] for item in sockets]
+    finally:
+        for item in sockets:
+            item.close()
+
+
+@dataclass
+class ServedProcess:
+    """A `pawfect serve` of its own process, and its output so far."""
+
+    process: subprocess.Popen[bytes]
+    endpoints: Endpoints
+    log: Path
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, text: str, times: int = 1, timeout_s: float = START_S) -> float:
+        """Return the seconds until the output has `text` so many times."""
+        start = time.monotonic()
+        while self.output().count(text) < times:
+            ended = self.process.poll()
+            if ended is not None or time.monotonic() - start > timeout_s:
+                pytest.fail(f"no {times}x {text!r} (exit code {ended}) in:\n{self.output()}")
+            time.sleep(0.05)
+        return time.monotonic() - start
+
+    def stop(self) -> int:
+        """End it and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(90)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+def serve(folder: Path, *options: str) -> ServedProcess:
+    """Start `pawfect serve` on free ports; the caller waits for it and stops it."""
+    endpoints = Endpoints("127.0.0.1", *free_ports(3))
+    log = folder / "serve.log"
+    ports = [f"--{name}-port={port}" for name, port in endpoints.ports.items()]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [PAWFECT, "serve", "--profile=embedded", *ports, *options],
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    return ServedProcess(process, endpoints, log)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProcess]:
+    """The suite's server: profile `embedded`, ready."""
+    running = serve(tmp_path_factory.mktemp("server"))
+    try:
+        running.wait_for("ready: every model has answered")
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded():
+    """The embedded profile."""
+    return load_profile("embedded")
