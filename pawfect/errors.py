@@ -96,6 +96,11 @@ _TRITON_PHRASES = (
     (re.compile(r"Stub process .*(not healthy|died)", re.I | re.S), ErrorKind.MODEL_DOWN),
     (re.compile(r"Exceeds maximum queue size|Request timeout expired", re.I), ErrorKind.QUEUE_FULL),
     (re.compile(r"no available versions|is not ready|not found", re.I), ErrorKind.UNAVAILABLE),
+    # gRPC's own words when a server ends or is not there.
+    (
+        re.compile(r"Socket closed|Stream removed|Connection re(fused|set)|failed to connect", re.I),
+        ErrorKind.UNAVAILABLE,
+    ),
 )
 _TOKEN = re.compile("|".join(rf"\b{kind.value}\b" for kind in ErrorKind))
 _PATH = re.compile(r"(?<![\w:/])/(?:[\w.+-]+/)+[\w.+-]*")

@@ -75,7 +75,7 @@ def response(outputs: Mapping[str, Array]) -> Any:
     return pb_utils.InferenceResponse([tensor(name, array) for name, array in outputs.items()])
 
 
-def error_response(error: BaseException, model: str) -> Any:
+def error_response(error: Exception, model: str) -> Any:
     """Return the response for a failure, coded by the table of errors."""
     pb_utils = backend()
     failure = as_pawfect_error(error, model)
@@ -83,10 +83,8 @@ def error_response(error: BaseException, model: str) -> Any:
     return pb_utils.InferenceResponse([], pb_utils.TritonError(str(failure), code))
 
 
-def as_pawfect_error(error: BaseException, model: str) -> PawfectError:
+def as_pawfect_error(error: Exception, model: str) -> PawfectError:
     """Return the error, or INTERNAL in place of one whose traceback is for the log only."""
-    if isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
     if isinstance(error, PawfectError):
         return error
     backend().Logger.log_error(f"{model}: " + "".join(traceback.format_exception(error)))

@@ -221,11 +221,14 @@ class _FillJob:
     async def run(self, windows: Sequence[Window], sizes: Sequence[int]) -> list[_Fill]:
         self._total_px = sum(window.holes.area for window in windows)
         places = asyncio.Semaphore(WINDOWS_AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._window(index, window, size, places))
-                for index, (window, size) in enumerate(zip(windows, sizes, strict=True))
-            ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._window(index, window, size, places))
+                    for index, (window, size) in enumerate(zip(windows, sizes, strict=True))
+                ]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
     async def _window(

@@ -1,0 +1,1 @@
+"""Numbers out: the reference scene, the demo, quality and serving measurements, their results."""

@@ -1,0 +1,69 @@
+"""`make demo`: fill the reference scene, or anyone's photo, through a server of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from pawfect_client import load_mask, load_photo
+from pawfect_client.client import PawfectClient
+from pawfect_client.report_table import print_report
+from PIL import Image
+
+from pawfect.errors import PawfectError
+from pawfect_triton.installation import MachineError
+from perf.demo.picture import before_after
+from perf.local_server import running_server
+from perf.scene import render_scene
+
+
+@click.command()
+@click.option("--photo", type=click.Path(path_type=Path), help="Your photo; with --mask.")
+@click.option("--mask", type=click.Path(path_type=Path), help="Your mask: white = remove.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo"))
+@click.option("--seed", type=int, default=0, show_default=True)
+def demo(photo: Path | None, mask: Path | None, out: Path, seed: int) -> None:
+    """Fill a picture and write result.png, before_after.png and report.json."""
+    if (photo is None) != (mask is None):
+        raise click.UsageError("a photo of your own needs its mask too: PHOTO=... MASK=...")
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        if photo and mask:
+            source = load_photo(photo)
+            pixels, hole = source.pixels, load_mask(mask, source)
+        else:
+            click.echo("rendering the reference scene (a dog, a hand with a leash handle) ...")
+            pixels, hole = _reference_scene(out)
+        click.echo("starting the server ...")
+        with running_server("embedded", out / "server.log") as server:
+            click.echo(f"filling through {server.endpoints.grpc} ...")
+            with PawfectClient(server.endpoints.grpc) as client:
+                answer = client.inpaint(pixels, hole, seed=seed)
+    except (PawfectError, MachineError) as error:
+        click.echo(f"demo: {error}", err=True)
+        sys.exit(error.row.exit_code if isinstance(error, PawfectError) else 1)
+    _write(out / "result.png", answer.image)
+    _write(out / "before_after.png", before_after(pixels, hole, answer.image))
+    (out / "report.json").write_text(answer.report.to_json() + "\n")
+    print_report(answer.report)
+    for name in ("result.png", "before_after.png", "report.json"):
+        click.echo(f"wrote {out / name}")
+
+
+def _reference_scene(out: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    scene = render_scene(seed=0)
+    for name, image in (("photo", scene.photo), ("mask", scene.mask), ("truth", scene.truth)):
+        _write(out / f"{name}.png", image)
+    return scene.photo, scene.mask
+
+
+def _write(path: Path, image: NDArray[np.uint8]) -> None:
+    # Level 1: a third of the time of the default for a tenth more bytes.
+    Image.fromarray(image).save(path, compress_level=1)
+
+
+if __name__ == "__main__":
+    demo()

@@ -1,0 +1,63 @@
+"""Profiles: what is in the files, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from pawfect.contract import MODELS
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.profile import ProfileError, load_profile, parse_profile, profile_names
+
+GOOD = {
+    "description": "x",
+    "models": ["inpaint"],
+    "engines": ["patch"],
+    "limits": {"max_in_flight": 4},
+}
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_loads_models_of_the_contract(name):
+    profile = load_profile(name)
+    assert set(profile.models) <= set(MODELS)
+    assert profile.limits.max_in_flight >= 1
+
+
+def test_the_variable_chooses_and_embedded_is_the_default(monkeypatch):
+    monkeypatch.delenv("PAWFECT_PROFILE", raising=False)
+    assert load_profile().name == "embedded"
+    monkeypatch.setenv("PAWFECT_PROFILE", "nonsense")
+    with pytest.raises(ProfileError, match=r"expected one of .*embedded.*, got 'nonsense'"):
+        load_profile()
+
+
+@pytest.mark.parametrize("name", ["../embedded", "/etc/passwd", "Embedded", " "])
+def test_a_name_is_never_a_path(name):
+    with pytest.raises(ProfileError):
+        load_profile(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"models": []}, "models"),
+        ({"models": ["lama"]}, "lama"),
+        ({"engines": []}, "engines"),
+        ({"engines": ["auto"]}, "engines"),
+        ({"limits": {"max_in_flight": 0}}, "max_in_flight"),
+        ({"limits": {"max_in_flight": True}}, "max_in_flight"),
+        ({"limits": {}}, "limits"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_an_impossible_profile_is_refused_by_name(change, says):
+    with pytest.raises(ProfileError, match=says):
+        parse_profile("broken", GOOD | change)
+
+
+def test_an_engine_that_the_profile_lacks_is_unavailable_with_its_reason(embedded):
+    assert embedded.engine("auto")[0] == "patch"
+    assert embedded.engine("patch") == ("patch", "asked for")
+    with pytest.raises(PawfectError, match="profile embedded has patch only") as caught:
+        embedded.engine("flux")
+    assert caught.value.kind is ErrorKind.UNAVAILABLE

@@ -1,0 +1,177 @@
+"""Bad input on the real server: INVALID_ARG, what was expected and what came, and it stays up."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pawfect.errors import ErrorKind, PawfectError
+from tests.server.conftest import SMALL, SMALL_HOLE, RawClient
+
+EMPTY = np.zeros_like(SMALL_HOLE)
+
+
+@pytest.fixture(autouse=True)
+def _the_next_good_request_works(client):
+    yield
+    assert client(SMALL, SMALL_HOLE).as_numpy("IMAGE").shape == SMALL.shape
+
+
+def plane(height: int, width: int) -> np.ndarray:
+    mask = np.zeros((height, width), np.uint8)
+    mask[: height // 2] = 255
+    return mask
+
+
+@pytest.mark.parametrize("model", ["inpaint", "inpaint_stream"])
+@pytest.mark.parametrize(
+    ("image", "mask", "says"),
+    [
+        (SMALL, EMPTY, "MASK: expected some pixels >= 128 (to fill), got an empty mask"),
+        (SMALL, EMPTY + 255, "MASK: expected some pixels < 128 (to keep), got a full mask"),
+        (SMALL, SMALL_HOLE[:-1], "MASK: expected the image's size 260x200, got 260x199"),
+        (SMALL[:1], SMALL_HOLE[:1], "IMAGE: expected sides of 64 to 8192 px, got 260x1"),
+        (SMALL[:0], SMALL_HOLE[:0], "IMAGE: expected sides of 64 to 8192 px, got 260x0"),
+        (np.zeros((64, 8193, 3), np.uint8), plane(64, 8193), "got 8193x64"),
+        (np.zeros((7200, 7200, 3), np.uint8), plane(7200, 7200), "got 7200x7200 = 51.8 MP"),
+    ],
+    ids=["empty", "full", "sizes differ", "1 px", "0 px", "8193 px", "51.8 MP"],
+)
+def test_bad_pictures_are_named(client, server, model, image, mask, says):
+    error = refused(server, model, image, mask)
+    assert error.kind is ErrorKind.INVALID_ARG
+    assert says in error.message
+
+
+def refused(server, model, image, mask, **given) -> PawfectError:
+    if model == "inpaint":
+        with pytest.raises(PawfectError) as caught:
+            RawClient(server.endpoints.grpc)(image, mask, **given)
+        return caught.value
+    from pawfect.errors import from_message
+    from tests.server.test_inpaint import Stream
+
+    stream = Stream(server.endpoints.grpc, image, mask, **given)
+    assert stream.ended.wait(60)
+    stream.close()
+    return from_message(str(stream.errors[0]))
+
+
+def test_protect_over_all_of_the_mask_is_named(client):
+    with pytest.raises(PawfectError, match="all of the mask protected") as caught:
+        client(SMALL, SMALL_HOLE, PROTECT=EMPTY + 255)
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"sead": 1}, "got sead"),
+        ({"seed": "1"}, "seed: expected an integer, got str '1'"),
+        ({"seed": True}, "seed: expected an integer, got bool True"),
+        ({"seed": -1}, "seed: expected from 0"),
+        ({"deadline_ms": 0}, "deadline_ms: expected from 1 to 600000, got 0"),
+        ({"guidance_scale": math.nan}, "guidance_scale: expected"),
+        ({"strength": 0.0}, "strength: expected above 0.0 to 1.0, got 0"),
+        ({"engine": "lama"}, "engine: expected one of auto, flux, patch, got 'lama'"),
+    ],
+    ids=str,
+)
+def test_bad_parameters_are_named(client, parameters, says):
+    with pytest.raises(PawfectError) as caught:
+        client(SMALL, SMALL_HOLE, **parameters)
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+    assert says in caught.value.message
+
+
+def triton_refusal(client, arrays: dict[str, tuple[np.ndarray, str]]) -> str:
+    """What Triton itself answers before our code sees the request."""
+    inputs = []
+    for name, (array, datatype) in arrays.items():
+        item = triton.InferInput(name, list(array.shape), datatype)
+        item.set_data_from_numpy(array)
+        inputs.append(item)
+    with pytest.raises(triton.InferenceServerException) as caught:
+        client.grpc.infer("inpaint", inputs, client_timeout=20)
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+    return caught.value.message()
+
+
+def test_a_missing_mask_a_wrong_rank_and_a_wrong_dtype_are_named(client):
+    image, mask = (SMALL, "UINT8"), (SMALL_HOLE, "UINT8")
+    assert "expected" in triton_refusal(client, {"IMAGE": image})
+    rank = triton_refusal(client, {"IMAGE": (SMALL[None], "UINT8"), "MASK": mask})
+    assert "[-1,-1,3]" in rank
+    assert "[1,200,260,3]" in rank
+    grey = triton_refusal(client, {"IMAGE": (SMALL[..., :1], "UINT8"), "MASK": mask})
+    assert "[200,260,1]" in grey
+    dtype = triton_refusal(client, {"IMAGE": (SMALL.astype(np.float32), "FP32"), "MASK": mask})
+    assert "'FP32'" in dtype
+    assert "'UINT8'" in dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "says"),
+    [
+        ("PROMPT", [b"\xff\xfe"], "PROMPT: expected UTF-8, got byte 0xff at 0"),
+        ("SCENE_LABELS", [b"grass"] * 65, "SCENE_LABELS: expected at most 64 texts, got 65"),
+        ("PROMPT", [b"x" * 2049], "PROMPT: expected texts of at most 2048 bytes, got 2049 bytes"),
+    ],
+)
+def test_bad_texts_are_named(client, name, texts, says):
+    with pytest.raises(PawfectError) as caught:
+        client(SMALL, SMALL_HOLE, **{name: np.array(texts, np.object_)})
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+    assert says in caught.value.message
+
+
+@pytest.mark.parametrize("model", ["mask_cleanup", "patch_fill"])
+def test_the_children_check_for_themselves(client, model):
+    image = None if model == "mask_cleanup" else SMALL
+    with pytest.raises(PawfectError) as caught:
+        client(image, EMPTY, model=model)
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+    with pytest.raises(PawfectError, match="expected some of"):
+        client(image, SMALL_HOLE, model=model, engine="patch")
+
+
+sizes = st.sampled_from([0, 1, 63, 64, 65, 100])
+scalars = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(max_size=20)
+names = st.sampled_from(
+    ["engine", "steps", "guidance_scale", "seed", "deadline_ms", "strength", "dilate_px",
+     "window_px", "preview_every"]
+) | st.from_regex(r"[a-z_]{1,12}", fullmatch=True)  # fmt: skip
+
+
+@settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_500_made_up_requests_get_a_picture_or_a_refusal_that_says_why(client, data):
+    image_size = (data.draw(sizes), data.draw(sizes))
+    mask_size = data.draw(st.just(image_size) | st.tuples(sizes, sizes))
+    level = data.draw(st.sampled_from([0, 127, 128, 255]))
+    mask = np.full(mask_size, level, np.uint8)
+    if data.draw(st.booleans()):
+        mask[: mask_size[0] // 2] = 0
+    parameters = data.draw(st.dictionaries(names, scalars, max_size=3))
+    tensors = {}
+    if data.draw(st.booleans()):
+        protect_size = data.draw(st.just(image_size) | st.tuples(sizes, sizes))
+        tensors["PROTECT"] = np.full(protect_size, 200, np.uint8)
+    if data.draw(st.booleans()):
+        tensors["PROMPT"] = np.array([data.draw(st.binary(max_size=8))], np.object_)
+    image = np.zeros((*image_size, 3), np.uint8)
+    try:
+        result = client(image, mask, **(tensors | parameters))
+    except PawfectError as error:
+        assert error.kind in (ErrorKind.INVALID_ARG, ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE)
+        assert "expected" in error.message or "engine=flux" in error.message
+        assert "/" not in error.message.replace("https://", "")
+    else:
+        assert result.as_numpy("IMAGE").shape == image.shape

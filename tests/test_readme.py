@@ -1,0 +1,88 @@
+"""The README's own examples, run against the server as a reader would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawfect.contract import MODELS
+from pawfect.errors import TABLE
+from pawfect.local import inpaint_local
+from pawfect.parameters import InpaintParams
+from tests.server.conftest import SMALL, SMALL_HOLE
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    # Lossless, so that the server's answer can be compared with the library's.
+    Image.fromarray(SMALL).save(tmp_path / "photo.jpg", format="PNG")
+    Image.fromarray(SMALL_HOLE).save(tmp_path / "mask.png")
+    return tmp_path
+
+
+def pointed(code: str, server) -> str:
+    """The example with this server's ports in place of the default ones."""
+    at = server.endpoints
+    return code.replace("127.0.0.1:8001", at.grpc).replace(
+        "http://127.0.0.1:8000", f"http://{at.host}:{at.http_port}"
+    )
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=["pawfect_client", "tritonclient"])
+def test_python_examples_fill_the_photo(code, server, folder):
+    script = pointed(code, server)
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, timeout=60)
+    (written,) = folder.glob("filled.*")
+    filled = np.array(Image.open(written))
+    expected = inpaint_local(SMALL, SMALL_HOLE, seed=7).image
+    tolerance = 0 if written.suffix == ".png" else 12
+    assert np.abs(filled.astype(int) - expected).max() <= tolerance
+
+
+def test_the_curl_example_answers_with_a_report(server, folder):
+    (script,) = (code for code in blocks("sh") if "curl" in code)
+    search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "-euc", pointed(script, server)],
+        cwd=folder, check=True, timeout=60, capture_output=True,
+        env={**os.environ, "PATH": search_path},
+    )  # fmt: skip
+    start = ended.stdout.index(b'{"engine"')
+    report, _ = json.JSONDecoder().raw_decode(ended.stdout[start:].decode())
+    assert (report["engine"], report["seed"], report["width"]) == ("patch", 7, 260)
+
+
+def test_the_shell_example_fills_the_photo(server, folder):
+    (script,) = (code for code in blocks("sh") if "pawfect inpaint" in code)
+    command = script.strip().replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    subprocess.run(
+        f"{command} --url {server.endpoints.grpc}", shell=True, cwd=folder, check=True, timeout=60
+    )
+    assert Image.open(folder / "filled.jpg").size == (260, 200)
+    assert json.loads((folder / "report.json").read_text())["engine"] == "patch"
+
+
+def test_the_tables_name_every_model_parameter_and_error():
+    for name in (*MODELS, *InpaintParams.__dataclass_fields__):
+        assert f"`{name}`" in README, name
+    for kind, row in TABLE.items():
+        again = "yes" if row.retry else "no"
+        line = (
+            f"| `{kind.value}` | {row.triton_code} | {row.http_status} | {row.queue_action.value} "
+            f"| {again} | {row.exit_code} |"
+        )
+        assert line in README, line
