@@ -26,9 +26,10 @@ $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 	$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# --no-deps: requirements/perf.txt is a whole resolution but for torch, which comes after it.
 $(VENV)/.perf: $(VENV)/.dev requirements/perf.txt requirements/torch.txt
-	$(PIP_INSTALL) -r requirements/torch.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/perf.txt
+	$(PIP_INSTALL) -r requirements/torch.txt
 	@touch $@
 
 setup: $(VENV)/.server  ## Install what the server, the client and the demo need
@@ -68,7 +69,7 @@ quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into
 lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 	$(UV) --extra client --extra server -o requirements/server.txt pyproject.toml
 	$(UV) --extra client --extra server --extra dev -o requirements/dev.txt pyproject.toml
-	$(UV) --extra perf -o requirements/perf.txt -c requirements/dev.txt pyproject.toml
+	$(UV) --extra client --extra server --extra dev --extra perf -o requirements/perf.txt pyproject.toml
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -23,7 +23,7 @@ from pawfect.orchestrator.flow import silent
 from pawfect.parameters import InpaintParams
 from pawfect.profile import Profile, load_profile
 from pawfect_triton import adapter
-from pawfect_triton.metrics import RequestMetrics
+from pawfect_triton.metrics import PROBE_ID, RequestMetrics
 
 
 class OrchestratorModel:
@@ -92,7 +92,8 @@ class OrchestratorModel:
         finally:
             with self._lock:
                 self._held -= 1
-            self._metrics.count(kind, (time.monotonic() - started) * 1000)
+            if request.request_id() != PROBE_ID:
+                self._metrics.count(kind, (time.monotonic() - started) * 1000)
 
     async def _inpaint(self, request: Any, sender: Any, started: float) -> InpaintResult:
         inputs, parameters = adapter.decode(self._name, request)

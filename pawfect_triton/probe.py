@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import tritonclient.grpc as triton
 
 from pawfect.contract import MIN_SIDE, MODELS, Array
 from pawfect.errors import ErrorKind, PawfectError, from_message
-
-# Marks probes in request ids, so that logs and traces can leave them out.
-PROBE_ID: Final = "pawfect-probe"
-
+from pawfect_triton.metrics import PROBE_ID
 
 def _photo() -> Array:
     # A ramp, not a constant: constant tensors would hide swapped axes.

@@ -21,9 +21,9 @@ LOG = logging.getLogger("pawfect.serve")
 
 # How often the processes are looked at, s: a death is noticed well within 5 s, for next to no work.
 WATCH_S: Final = 0.5
-# How often each model is asked for a tiny inference, s, and how long it may take before the model
-# counts as busy, s. A probe that no model of the server answers for HUNG_S means that it hangs.
-PROBE_EVERY_S: Final = 2.0
+# How often each model is asked for a tiny inference, s: the four of them cost about 0.1 s of CPU. One
+# that takes longer than PROBE_PATIENCE_S means that the model is busy, none for HUNG_S that it hangs.
+PROBE_EVERY_S: Final = 10.0
 PROBE_PATIENCE_S: Final = 2.0
 HUNG_S: Final = 300.0
 # How long a server with a dead model may finish what its living models hold, s. Waiting longer

@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as config_proto
 
 from pawfect.contract import MODELS
+from pawfect.orchestrator.flow import WINDOWS_AT_ONCE
 from pawfect_triton.repository import gather, source_folders
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,13 @@ def test_config_is_complete_without_autocompletion(folder):
     # One instance of an orchestrator holds many requests.
     if folder.name.startswith("inpaint"):
         assert config.instance_group[0].count == 1
+
+
+@pytest.mark.parametrize("model", ["mask_cleanup", "patch_fill"])
+def test_a_childs_queue_holds_what_the_orchestrators_may_send_and_no_more(model, embedded):
+    config = parsed(next(folder for folder in FOLDERS if folder.name == model))
+    queue = config.dynamic_batching.default_queue_policy.max_queue_size
+    assert queue == 2 * embedded.limits.max_in_flight * WINDOWS_AT_ONCE
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
