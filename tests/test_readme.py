@@ -47,10 +47,12 @@ def test_python_examples_fill_the_photo(code, server, folder):
     script = pointed(code, server)
     subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, timeout=60)
     (written,) = folder.glob("filled.*")
-    filled = np.array(Image.open(written))
+    with Image.open(written) as image:
+        filled = np.array(image)
     expected = inpaint_local(SMALL, SMALL_HOLE, seed=7).image
-    tolerance = 0 if written.suffix == ".png" else 12
-    assert np.abs(filled.astype(int) - expected).max() <= tolerance
+    # JPEG at quality 95 moves noise by about a level.
+    tolerance = 0 if written.suffix == ".png" else 3
+    assert np.abs(filled.astype(int) - expected).mean() <= tolerance
 
 
 def test_the_curl_example_answers_with_a_report(server, folder):
@@ -61,8 +63,8 @@ def test_the_curl_example_answers_with_a_report(server, folder):
         cwd=folder, check=True, timeout=60, capture_output=True,
         env={**os.environ, "PATH": search_path},
     )  # fmt: skip
-    start = ended.stdout.index(b'{"engine"')
-    report, _ = json.JSONDecoder().raw_decode(ended.stdout[start:].decode())
+    (output,) = json.loads(ended.stdout)["outputs"]
+    report = json.loads(output["data"][0])
     assert (report["engine"], report["seed"], report["width"]) == ("patch", 7, 260)
 
 
@@ -72,7 +74,8 @@ def test_the_shell_example_fills_the_photo(server, folder):
     subprocess.run(
         f"{command} --url {server.endpoints.grpc}", shell=True, cwd=folder, check=True, timeout=60
     )
-    assert Image.open(folder / "filled.jpg").size == (260, 200)
+    with Image.open(folder / "filled.jpg") as image:
+        assert image.size == (260, 200)
     assert json.loads((folder / "report.json").read_text())["engine"] == "patch"
 
 

@@ -27,12 +27,13 @@ def test_a_photo_of_ones_own_is_filled_reported_and_shown(tmp_path):
     options = ("--photo", str(tmp_path / "p.png"), "--mask", str(tmp_path / "m.png"))
     ended = run_demo(tmp_path / "out", *options, "--seed", "4")
     assert ended.returncode == 0, ended.stderr
-    result = np.array(Image.open(tmp_path / "out" / "result.png"))
+    with Image.open(tmp_path / "out" / "result.png") as written:
+        result = np.array(written)
     np.testing.assert_array_equal(result, inpaint_local(SMALL, SMALL_HOLE, seed=4).image)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (report["engine"], report["seed"]) == ("patch", 4)
-    pair = Image.open(tmp_path / "out" / "before_after.png")
-    assert pair.size == (2 * 260 + GAP_PX, 200)
+    with Image.open(tmp_path / "out" / "before_after.png") as pair:
+        assert pair.size == (2 * 260 + GAP_PX, 200)
     assert "patch" in ended.stdout
 
 
