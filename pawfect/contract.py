@@ -1,6 +1,6 @@
 """The contract between server and clients: models, tensors, dtypes, request parameters and limits.
 
-Imports nothing but the standard library and numpy, so that a client needs no more. Each
+Imports nothing but numpy and the table of errors, so that a client needs no more. Each
 `config.pbtxt` is held equal to this table by a test.
 """
 
@@ -12,6 +12,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pawfect.errors import invalid
 
 Array = NDArray[np.generic]
 
@@ -108,3 +110,12 @@ MODELS = MappingProxyType(
         )
     }
 )
+
+
+def check_photo_size(height: int, width: int, name: str) -> None:
+    """Raise INVALID_ARG unless both sides are 64-8192 px and the area is at most 50 MP."""
+    if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
+        raise invalid(name, f"sides of {MIN_SIDE} to {MAX_SIDE} px", f"{width}x{height}")
+    if height * width > MAX_PIXELS:
+        expected = f"at most {MAX_PIXELS / 1e6:.0f} MP"
+        raise invalid(name, expected, f"{width}x{height} = {height * width / 1e6:.1f} MP")

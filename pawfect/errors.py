@@ -98,7 +98,9 @@ _TRITON_PHRASES = (
     (re.compile(r"no available versions|is not ready|not found", re.I), ErrorKind.UNAVAILABLE),
     # gRPC's own words when a server ends or is not there.
     (
-        re.compile(r"Socket closed|Stream removed|Connection re(fused|set)|failed to connect", re.I),
+        re.compile(
+            r"Socket closed|Stream removed|Connection re(fused|set)|failed to connect", re.I
+        ),
         ErrorKind.UNAVAILABLE,
     ),
 )

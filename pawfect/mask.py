@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract import MASK_THRESHOLD, MAX_PIXELS, MAX_SIDE, MIN_SIDE
+from pawfect.contract import MASK_THRESHOLD, check_photo_size
 from pawfect.errors import invalid
 
 # A component under this share of the image is a speck (14x14 px in a 1600x1200 photo) ...
@@ -54,15 +54,6 @@ class CleanMask:
     dilate_px: float
     specks: int
     pinholes: int
-
-
-def check_photo_size(height: int, width: int, name: str) -> None:
-    """Raise INVALID_ARG unless both sides are 64-8192 px and the area is at most 50 MP."""
-    if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
-        raise invalid(name, f"sides of {MIN_SIDE} to {MAX_SIDE} px", f"{width}x{height}")
-    if height * width > MAX_PIXELS:
-        expected = f"at most {MAX_PIXELS / 1e6:.0f} MP"
-        raise invalid(name, expected, f"{width}x{height} = {height * width / 1e6:.1f} MP")
 
 
 def auto_dilate_px(height: int, width: int) -> int:

@@ -16,6 +16,7 @@ from pawfect.contract import MIN_SIDE, MODELS, Array
 from pawfect.errors import ErrorKind, PawfectError, from_message
 from pawfect_triton.metrics import PROBE_ID
 
+
 def _photo() -> Array:
     # A ramp, not a constant: constant tensors would hide swapped axes.
     ramp = np.arange(MIN_SIDE, dtype=np.uint8)

@@ -167,7 +167,7 @@ class TritonServer:
                 self._wait_for(model, prober, until, stopping or threading.Event())
         finally:
             prober.close()
-        self._stubs = self._running_stubs()
+        self._stubs = self.running_stubs()
 
     def _wait_for(
         self, model: str, prober: Prober, until: float, stopping: threading.Event
@@ -192,10 +192,10 @@ class TritonServer:
 
     def dead_models(self) -> list[str]:
         """Return the models one of whose processes has died since the server was ready."""
-        alive = self._running_stubs()
+        alive = self.running_stubs()
         return sorted({model for pid, model in self._stubs.items() if pid not in alive})
 
-    def _running_stubs(self) -> dict[int, str]:
+    def running_stubs(self) -> dict[int, str]:
         """Return model names by process id of the stubs that run."""
         if self.pid is None:
             return {}

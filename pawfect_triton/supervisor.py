@@ -21,8 +21,8 @@ LOG = logging.getLogger("pawfect.serve")
 
 # How often the processes are looked at, s: a death is noticed well within 5 s, for next to no work.
 WATCH_S: Final = 0.5
-# How often each model is asked for a tiny inference, s: the four of them cost about 0.1 s of CPU. One
-# that takes longer than PROBE_PATIENCE_S means that the model is busy, none for HUNG_S that it hangs.
+# How often each model is asked for a tiny inference, s: all of them cost about 0.1 s of CPU. No
+# answer within PROBE_PATIENCE_S means that the model is busy, none for HUNG_S that it hangs.
 PROBE_EVERY_S: Final = 10.0
 PROBE_PATIENCE_S: Final = 2.0
 HUNG_S: Final = 300.0

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.composite import composite
-from pawfect.contract import MASK_THRESHOLD, Array
+from pawfect.contract import MASK_THRESHOLD, Array, check_photo_size
 from pawfect.errors import invalid
-from pawfect.mask import check_photo_size
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.parameters import InpaintParams

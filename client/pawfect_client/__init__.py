@@ -1,0 +1,31 @@
+"""Client of the inpainting service: a photo and a mask in, the photo with that area filled out.
+
+Programs that already speak Triton need none of it: the contract is in `pawfect.contract`.
+"""
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect_client.aio import AsyncPawfectClient
+from pawfect_client.client import PawfectClient
+from pawfect_client.mask_file import decode_mask, load_mask
+from pawfect_client.photo import Photo, decode_photo, load_photo
+from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.retry import RetryPolicy
+from pawfect_client.saving import encode_photo, save_photo
+
+__all__ = [
+    "AsyncPawfectClient",
+    "Done",
+    "ErrorKind",
+    "Inpainted",
+    "PawfectClient",
+    "PawfectError",
+    "Photo",
+    "RetryPolicy",
+    "StageEvent",
+    "decode_mask",
+    "decode_photo",
+    "encode_photo",
+    "load_mask",
+    "load_photo",
+    "save_photo",
+]

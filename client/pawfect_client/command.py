@@ -1,0 +1,174 @@
+"""`pawfect inpaint`: from files to a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from pawfect.errors import TABLE, ErrorKind, PawfectError
+from pawfect.parameters import Scalar
+from pawfect.report import Report
+from pawfect_client.client import PawfectClient
+from pawfect_client.mask_file import load_mask
+from pawfect_client.parameter_option import ParameterType, merged
+from pawfect_client.photo import Photo, load_photo
+from pawfect_client.progress import shown_progress
+from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.retry import RetryPolicy
+from pawfect_client.saving import (
+    check_format,
+    check_writable,
+    output_format,
+    save_photo,
+    write_atomically,
+)
+from pawfect_client.wire import DEFAULT_URL
+
+# Someone waits at the terminal: about a second and a half, then the message that no server is
+# there.
+_RETRY: Final = RetryPolicy(attempts=3)
+_FILE: Final = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What goes along with photo and mask."""
+
+    protect: NDArray[np.uint8] | None
+    labels: tuple[str, ...]
+    prompt: str | None
+    parameters: dict[str, Scalar]
+
+
+@click.command()
+@click.argument("photo", type=_FILE)
+@click.argument("mask", type=_FILE)
+@click.option("--out", required=True, type=_FILE, help="Result: .jpg, .jpeg, .png or .webp.")
+@click.option("--report", type=_FILE, help="Write the report there, as JSON.")
+@click.option("--stream", is_flag=True, help="Show progress while it works.")
+@click.option("--seed", type=int, help="Same photo, mask and seed: same pixels.  [default: 0]")
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    type=ParameterType(),
+    help="Any other parameter, such as engine=patch or deadline_ms=60000.",
+)
+@click.option("--protect", type=_FILE, help="Mask of what must never be filled (the pet).")
+@click.option("--label", "labels", multiple=True, help="What surrounds the hole, such as grass.")
+@click.option("--prompt", help="What to fill with (FLUX).")
+@click.option("--url", default=DEFAULT_URL, show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Longest wait.  [default: the deadline and 30 s]",
+)
+@click.option("--quiet", is_flag=True, help="Say nothing when all is well.")
+def inpaint(
+    photo: Path,
+    mask: Path,
+    out: Path,
+    report: Path | None,
+    stream: bool,
+    seed: int | None,
+    params: tuple[tuple[str, Scalar], ...],
+    protect: Path | None,
+    labels: tuple[str, ...],
+    prompt: str | None,
+    url: str,
+    timeout_s: float | None,
+    quiet: bool,
+) -> None:
+    """Fill what MASK covers in PHOTO.
+
+    MASK is white where to fill and black where to keep, or painted in one colour on a transparent
+    ground; it has the size of the upright photo.
+    """
+    given = params if seed is None else (*params, ("seed", seed))
+    parameters = merged(given)
+    # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        kind = output_format(out)
+        for target in (out, report):
+            if target is not None:
+                check_writable(target)
+        loaded = load_photo(photo)
+        check_format(loaded, kind, out.name)
+        hole = load_mask(mask, loaded)
+        guard = load_mask(protect, loaded) if protect else None
+        wishes = _Wishes(guard, labels, prompt, parameters)
+        with PawfectClient(url, timeout_s=timeout_s, retry=_RETRY) as client:
+            fill = _streamed if stream and not quiet else _filled
+            result = fill(client, loaded, hole, wishes)
+        save_photo(loaded.with_pixels(result.image), out)
+        if report is not None:
+            write_atomically(report, _pretty(result.report).encode())
+    except PawfectError as error:
+        _leave(error.kind, error.message)
+    except KeyboardInterrupt:
+        _leave(ErrorKind.CANCELLED, "interrupted")
+    if not quiet:
+        click.echo(_summary(out, result.report))
+
+
+def _filled(
+    client: PawfectClient, photo: Photo, hole: NDArray[np.uint8], wishes: _Wishes
+) -> Inpainted:
+    return client.inpaint(
+        photo.pixels,
+        hole,
+        protect=wishes.protect,
+        scene_labels=wishes.labels,
+        prompt=wishes.prompt,
+        **wishes.parameters,
+    )
+
+
+def _streamed(
+    client: PawfectClient, photo: Photo, hole: NDArray[np.uint8], wishes: _Wishes
+) -> Inpainted:
+    events = client.inpaint_stream(
+        photo.pixels,
+        hole,
+        protect=wishes.protect,
+        scene_labels=wishes.labels,
+        prompt=wishes.prompt,
+        **wishes.parameters,
+    )
+    with shown_progress(Console(stderr=True)) as show:
+        for event in events:
+            if isinstance(event, Done):
+                show(StageEvent("done", 1.0))
+                return event
+            show(event)
+    raise AssertionError("a stream ends with Done or raises")
+
+
+def _leave(kind: ErrorKind, message: str) -> None:
+    """Say what went wrong and exit with its code."""
+    click.echo(f"pawfect: {TABLE[kind].meaning}: {message}", err=True)
+    sys.exit(TABLE[kind].exit_code)
+
+
+def _pretty(report: Report) -> str:
+    return json.dumps(asdict(report), ensure_ascii=False, indent=2) + "\n"
+
+
+def _summary(out: Path, report: Report) -> str:
+    size = f"{report.width}x{report.height}"
+    how = f"by {report.engine} in {report.total_ms / 1000:.1f} s, seed {report.seed}"
+    line = f"{out}: {size}, {report.hole_px} px filled {how}"
+    fallbacks = ", ".join(entry.stage for entry in report.fallbacks)
+    return f"{line}; fallbacks: {fallbacks}" if fallbacks else line

@@ -1,0 +1,99 @@
+"""What goes to the service, checked by the service's own rules before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract import (
+    MASK_THRESHOLD,
+    MAX_LABELS,
+    MAX_TEXT_BYTES,
+    Array,
+    check_photo_size,
+)
+from pawfect.errors import invalid
+
+
+def inpaint_tensors(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    protect: NDArray[np.uint8] | None,
+    scene_labels: Sequence[str],
+    prompt: str | None,
+) -> dict[str, Array]:
+    """Return the tensors of a request by name, those that are absent left out.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+        mask: UINT8 [H, W], >= 128 = fill.
+        protect: UINT8 [H, W], >= 128 = never filled, or None.
+        scene_labels: at most 64 surfaces around the hole.
+        prompt: text for FLUX or None.
+
+    Raises:
+        PawfectError: INVALID_ARG for another type, dtype, rank or size, sizes that differ, a mask
+            that is empty or full, too many labels, or a text of over 2,048 bytes.
+    """
+    _check_array(image, "IMAGE", 3)
+    height, width = image.shape[:2]
+    if image.shape[2] != 3:
+        raise invalid("IMAGE", "UINT8 [H, W, 3]", f"{image.dtype} {list(image.shape)}")
+    check_photo_size(height, width, "IMAGE")
+    tensors: dict[str, Array] = {"IMAGE": image, "MASK": mask}
+    if protect is not None:
+        tensors["PROTECT"] = protect
+    for name in ("MASK", "PROTECT"):
+        if name in tensors:
+            _check_plane(tensors[name], name, width, height)
+    _check_holes(mask)
+    if scene_labels:
+        if isinstance(scene_labels, str) or len(scene_labels) > MAX_LABELS:
+            got = repr(scene_labels) if isinstance(scene_labels, str) else len(scene_labels)
+            raise invalid("SCENE_LABELS", f"a list of at most {MAX_LABELS} texts", got)
+        tensors["SCENE_LABELS"] = _texts("SCENE_LABELS", scene_labels)
+    if prompt is not None:
+        tensors["PROMPT"] = _texts("PROMPT", [prompt])
+    return tensors
+
+
+def _check_array(array: object, name: str, rank: int) -> None:
+    expected = f"a UINT8 array [{'H, W, 3' if rank == 3 else 'H, W'}]"
+    if not isinstance(array, np.ndarray):
+        raise invalid(name, expected, "nothing" if array is None else type(array).__name__)
+    if array.dtype != np.uint8 or array.ndim != rank:
+        raise invalid(name, expected, f"{array.dtype} {list(array.shape)}")
+
+
+def _check_plane(plane: Array, name: str, width: int, height: int) -> None:
+    _check_array(plane, name, 2)
+    if plane.shape != (height, width):
+        raise invalid(
+            name, f"the image's size {width}x{height}", f"{plane.shape[1]}x{plane.shape[0]}"
+        )
+
+
+def _check_holes(mask: NDArray[np.uint8]) -> None:
+    highest, lowest = int(mask.max()), int(mask.min())
+    if highest < MASK_THRESHOLD:
+        raise invalid("MASK", f"some pixels >= {MASK_THRESHOLD} (to fill)", f"none above {highest}")
+    if lowest >= MASK_THRESHOLD:
+        raise invalid("MASK", f"some pixels < {MASK_THRESHOLD} (to keep)", f"none below {lowest}")
+
+
+def _texts(name: str, texts: Sequence[str]) -> Array:
+    """Return BYTES [K] of UTF-8 texts."""
+    encoded = []
+    for text in texts:
+        if not isinstance(text, str):
+            raise invalid(name, "text", type(text).__name__)
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            raise invalid(name, "text that UTF-8 can carry", repr(text[error.start])) from None
+        if len(data) > MAX_TEXT_BYTES:
+            raise invalid(name, f"texts of at most {MAX_TEXT_BYTES} bytes", f"{len(data)} bytes")
+        encoded.append(data)
+    return np.array(encoded, dtype=np.object_)

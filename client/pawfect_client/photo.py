@@ -1,0 +1,80 @@
+"""A photo as the service takes it, with everything its file needs to be written again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.errors import invalid
+from pawfect_client.colour import rgb_and_alpha
+from pawfect_client.exif import turned_upright, upright_exif
+from pawfect_client.image_file import decode_file, read_file
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo, upright.
+
+    Attributes:
+        pixels: UINT8 [H, W, 3] RGB in the colours of `icc_profile`, not premultiplied.
+        alpha: UINT8 [H, W], 255 = opaque, or None.
+        icc_profile: the RGB profile of the file, byte for byte, or None (sRGB).
+        exif: EXIF with orientation 1 and without other pictures (thumbnail, makers' notes), or
+            None.
+        format: JPEG, PNG or WEBP, by the file's content.
+        lossless: whether the file kept every pixel.
+        stored_size: (width, height) in the file, before the photo was turned upright, px.
+    """
+
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None
+    icc_profile: bytes | None
+    exif: bytes | None
+    format: str
+    lossless: bool
+    stored_size: tuple[int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height), px."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    def with_pixels(self, pixels: NDArray[np.uint8]) -> Photo:
+        """Return the photo with other pixels UINT8 [H, W, 3] of its size, else INVALID_ARG."""
+        if pixels.shape != self.pixels.shape or pixels.dtype != np.uint8:
+            expected = f"UINT8 {list(self.pixels.shape)}"
+            raise invalid("pixels", expected, f"{pixels.dtype} {list(pixels.shape)}")
+        return replace(self, pixels=pixels)
+
+
+def load_photo(path: Path | str) -> Photo:
+    """Read a photo from a JPEG, PNG or WebP file; see `decode_photo`."""
+    path = Path(path)
+    return decode_photo(read_file(path, path.name), path.name)
+
+
+def decode_photo(data: bytes, name: str = "photo") -> Photo:
+    """Read a photo from the content of a JPEG, PNG or WebP file.
+
+    Args:
+        data: the file's content.
+        name: what messages call it.
+
+    Raises:
+        PawfectError: INVALID_ARG as `pawfect_client.image_file.decode_file` does.
+    """
+    decoded = decode_file(data, name)
+    upright = turned_upright(decoded.image)
+    pixels, alpha, profile = rgb_and_alpha(upright)
+    return Photo(
+        pixels=pixels,
+        alpha=alpha,
+        icc_profile=profile,
+        exif=upright_exif(decoded.image, *upright.size),
+        format=decoded.format,
+        lossless=decoded.lossless,
+        stored_size=decoded.image.size,
+    )

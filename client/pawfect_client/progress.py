@@ -1,0 +1,46 @@
+"""Progress of a stream on the terminal: a bar, or plain lines where nobody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from pawfect_client.results import StageEvent
+
+
+class Show(Protocol):
+    """Shows one stage."""
+
+    def __call__(self, event: StageEvent) -> None:
+        """Show that the stage has ended."""
+        ...
+
+
+@contextmanager
+def shown_progress(console: Console) -> Iterator[Show]:
+    """Show stages while the block runs: a bar on a terminal, else a line each."""
+    if not console.is_terminal:
+
+        def line(event: StageEvent) -> None:
+            text = f"{event.stage} {event.progress:.0%}"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        yield line
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        bar = bars.add_task("sending", total=1.0)
+
+        def update(event: StageEvent) -> None:
+            bars.update(bar, description=event.stage, completed=event.progress)
+
+        yield update

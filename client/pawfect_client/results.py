@@ -1,0 +1,44 @@
+"""What the service answers, as typed values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.report import Report
+
+
+@dataclass(frozen=True, eq=False)
+class Inpainted:
+    """The answer to one request.
+
+    Attributes:
+        image: UINT8 [H, W, 3] RGB, of the size of the photo sent, writable.
+        report: how it came about.
+    """
+
+    image: NDArray[np.uint8]
+    report: Report
+
+
+@dataclass(frozen=True, eq=False)
+class StageEvent:
+    """A message of a stream: where the request stands.
+
+    Attributes:
+        stage: the stage that ended.
+        progress: share of the whole that is done, 0 to 1, never falling.
+        preview: UINT8 [h, w, 3] RGB, the photo as filled so far, small; None where the message has
+            none.
+    """
+
+    stage: str
+    progress: float
+    preview: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Done(Inpainted):
+    """The last message of a stream: the result."""

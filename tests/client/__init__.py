@@ -1,0 +1,1 @@
+"""Files in, files out, and calls to the real server."""

@@ -1,0 +1,276 @@
+"""The synchronous client against the real server."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.profile import load_profile
+from pawfect_client import Done, PawfectClient, RetryPolicy, StageEvent
+from pawfect_client.inputs import inpaint_tensors
+from pawfect_client.wire import call_of
+from pawfect_triton.server import Endpoints, TritonServer
+from tests.client.pictures import hole, scene
+from tests.client.serving import answers, eventually, long_job
+from tests.conftest import free_ports
+
+IMAGE, MASK = scene(160, 128), hole(160, 128)
+ONCE = RetryPolicy(attempts=1)
+
+
+@pytest.fixture
+def client(server):
+    with PawfectClient(server.endpoints.grpc) as connected:
+        yield connected
+
+
+def test_the_hole_is_filled_and_the_rest_stays(client):
+    result = client.inpaint(IMAGE, MASK, seed=3)
+    far = np.s_[:20, :20]
+    assert result.image.shape == IMAGE.shape
+    assert result.image.dtype == np.uint8
+    assert np.array_equal(result.image[far], IMAGE[far])
+    assert not np.array_equal(result.image[MASK > 0], IMAGE[MASK > 0])
+    assert (result.report.width, result.report.height, result.report.seed) == (160, 128, 3)
+    assert result.report.engine == "patch"
+    result.image[0, 0] = 0
+
+
+def test_a_proxy_from_the_environment_is_not_used_for_this_machine(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with PawfectClient(server.endpoints.grpc, retry=ONCE) as client:
+        assert client.inpaint(IMAGE, MASK).report.engine == "patch"
+
+
+def test_the_same_seed_gives_the_same_pixels(client):
+    first, second = (client.inpaint(IMAGE, MASK, seed=5).image for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_labels_prompt_and_protect_arrive(client):
+    protect = np.zeros_like(MASK)
+    protect[:, 60:] = 255
+    given = {"protect": protect, "scene_labels": ["Gräser", "sand"], "prompt": "nasser Sand"}
+    result = client.inpaint(IMAGE, MASK, **given)
+    assert result.report.labels == ("Gräser", "sand")
+    assert result.report.labels_source == "request"
+    assert result.report.prompt == "nasser Sand"
+    assert np.array_equal(result.image[protect > 0], IMAGE[protect > 0])
+
+
+def test_arrays_that_are_views_arrive_in_order(client):
+    turned, mask = IMAGE[::-1].swapaxes(0, 1), MASK[::-1].T
+    result = client.inpaint(turned, mask)
+    assert result.image.shape == (160, 128, 3)
+    assert np.array_equal(result.image[:10, -10:], turned[:10, -10:])
+
+
+def test_a_stream_tells_the_stages_in_order_and_ends_with_the_result(client):
+    events = list(client.inpaint_stream(IMAGE, MASK, seed=3))
+    stages = [event.stage for event in events[:-1]]
+    shares = [event.progress for event in events[:-1]]
+    previews = [event.preview for event in events[:-1] if event.preview is not None]
+    assert all(type(event) is StageEvent for event in events[:-1])
+    assert stages[0] == "mask_cleanup"
+    assert "fill" in stages
+    assert shares == sorted(shares)
+    assert all(0 <= share <= 1 for share in shares)
+    assert previews
+    assert all(preview.ndim == 3 and preview.dtype == np.uint8 for preview in previews)
+    assert isinstance(events[-1], Done)
+    assert np.array_equal(events[-1].image, client.inpaint(IMAGE, MASK, seed=3).image)
+
+
+def test_previews_can_be_left_out(client):
+    *events, _ = client.inpaint_stream(IMAGE, MASK, preview_every=0)
+    assert all(event.preview is None for event in events)
+
+
+def test_leaving_a_stream_early_cancels_it_on_the_server(server, client):
+    before = answers(server, "inpaint_stream", "CANCELLED")
+    for event in client.inpaint_stream(*long_job()):
+        assert event.stage == "mask_cleanup"
+        break
+    assert eventually(lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1)
+
+
+def test_a_stream_that_ended_well_does_not_count_as_cancelled(server, client):
+    done = answers(server, "inpaint_stream", "OK")
+    before = answers(server, "inpaint_stream", "CANCELLED")
+    for event in client.inpaint_stream(IMAGE, MASK):
+        if isinstance(event, Done):
+            break
+    assert eventually(lambda: answers(server, "inpaint_stream", "OK") > done)
+    assert answers(server, "inpaint_stream", "CANCELLED") == before
+
+
+def test_closing_the_client_ends_its_streams(server):
+    client = PawfectClient(server.endpoints.grpc)
+    stream = client.inpaint_stream(*long_job())
+    next(stream)
+    client.close()
+    with pytest.raises(PawfectError) as caught:
+        list(stream)
+    assert caught.value.kind is ErrorKind.CANCELLED
+
+
+def test_streams_of_one_client_run_side_by_side(client):
+    started = threading.Barrier(4)
+
+    def run(seed: int):
+        stream = client.inpaint_stream(IMAGE, MASK, seed=seed)
+        first = next(stream)
+        # Passed only when all four streams are open.
+        started.wait(20)
+        return [first, *stream]
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(run, range(4)))
+    assert [events[-1].report.seed for events in runs] == [0, 1, 2, 3]
+
+
+def test_cancelling_one_stream_leaves_the_others(client):
+    kept, dropped = client.inpaint_stream(IMAGE, MASK), client.inpaint_stream(*long_job())
+    next(dropped)
+    next(kept)
+    dropped.close()
+    assert isinstance(list(kept)[-1], Done)
+
+
+def test_the_server_refuses_what_the_client_was_not_asked_to_check(server, client):
+    tensors = inpaint_tensors(IMAGE, MASK, None, (), None)
+    for model in ("inpaint", "inpaint_stream"):
+        call = call_of(model, tensors | {"MASK": MASK[1:]}, {}, None)
+        ask = client._stub.ModelInfer if model == "inpaint" else client._stub.ModelStreamInfer
+        with pytest.raises(Exception, match="PAWFECT_INVALID_ARG: MASK") as caught:
+            _raise_from(ask, call, model)
+        assert "160x128, got 160x127" in str(caught.value)
+
+
+def _raise_from(ask, call, model):
+    if model == "inpaint":
+        ask(call.message, timeout=10)
+    messages = [answer.error_message for answer in ask(iter([call.message]), timeout=10)]
+    raise RuntimeError(messages[0])
+
+
+@pytest.mark.parametrize("method", ["inpaint", "inpaint_stream"])
+def test_an_engine_that_the_profile_lacks_is_not_asked_for_again(server, client, method):
+    model = method
+    before = answers(server, model, "UNAVAILABLE")
+    started = time.monotonic()
+    with pytest.raises(PawfectError) as caught:
+        list(getattr(client, method)(IMAGE, MASK, engine="flux"))
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert caught.value.message.startswith("engine=flux: profile embedded has patch")
+    assert time.monotonic() - started < 2
+    assert eventually(lambda: answers(server, model, "UNAVAILABLE") > before)
+    assert answers(server, model, "UNAVAILABLE") == before + 1
+
+
+@pytest.mark.parametrize("method", ["inpaint", "inpaint_stream"])
+def test_the_servers_deadline_is_told_apart_from_the_clients(server, client, method):
+    with pytest.raises(PawfectError) as caught:
+        list(getattr(client, method)(*long_job(), deadline_ms=30))
+    assert caught.value.kind is ErrorKind.DEADLINE
+    assert "deadline_ms: expected an answer within 30 ms" in caught.value.message
+    with (
+        PawfectClient(server.endpoints.grpc, timeout_s=0.2) as hasty,
+        pytest.raises(PawfectError) as caught,
+    ):
+        list(getattr(hasty, method)(*long_job()))
+    assert caught.value.kind is ErrorKind.DEADLINE
+    assert "within 0.2 s, got none" in caught.value.message
+
+
+@pytest.mark.parametrize("method", ["inpaint", "inpaint_stream"])
+def test_a_closed_port_is_tried_a_bounded_number_of_times(method):
+    url = f"127.0.0.1:{free_ports(1)[0]}"
+    policy = RetryPolicy(attempts=3, first_wait_s=0.2)
+    started = time.monotonic()
+    with PawfectClient(url, retry=policy) as client, pytest.raises(PawfectError) as caught:
+        list(getattr(client, method)(IMAGE, MASK))
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert caught.value.message.startswith(url)
+    assert 0.3 <= time.monotonic() - started < 2
+
+
+def test_the_timeout_bounds_the_retries_too():
+    policy = RetryPolicy(attempts=1000, first_wait_s=0.1, factor=1)
+    started = time.monotonic()
+    url = f"127.0.0.1:{free_ports(1)[0]}"
+    with (
+        PawfectClient(url, timeout_s=0.8, retry=policy) as client,
+        pytest.raises(PawfectError) as caught,
+    ):
+        client.inpaint(IMAGE, MASK)
+    assert caught.value.kind in {ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE}
+    assert 0.5 < time.monotonic() - started < 1.5
+
+
+def test_a_full_queue_is_worth_another_attempt(server):
+    image, mask = scene(64, 64), hole(64, 64)
+
+    def ask(client: PawfectClient) -> ErrorKind | None:
+        try:
+            client.inpaint(image, mask)
+        except PawfectError as error:
+            return error.kind
+        return None
+
+    def ask_all(retry: RetryPolicy) -> set[ErrorKind | None]:
+        with (
+            PawfectClient(server.endpoints.grpc, retry=retry) as client,
+            ThreadPoolExecutor(24) as pool,
+        ):
+            return set(pool.map(ask, [client] * 24))
+
+    assert ask_all(ONCE) == {None, ErrorKind.QUEUE_FULL}
+    assert ask_all(RetryPolicy(attempts=20, first_wait_s=0.2, factor=1.3)) == {None}
+
+
+def test_a_late_server_is_reached_a_dead_model_told_and_a_broken_stream_not_repeated(tmp_path):
+    endpoints = Endpoints("127.0.0.1", *free_ports(3))
+    patient = RetryPolicy(attempts=100, first_wait_s=0.2, factor=1.2, max_wait_s=0.5)
+    with (tmp_path / "log").open("wb") as log, ThreadPoolExecutor(2) as pool:
+        server = TritonServer(load_profile("embedded"), endpoints, log)
+        try:
+            with PawfectClient(endpoints.grpc, retry=patient) as client:
+                unary = pool.submit(client.inpaint, IMAGE, MASK)
+                stream = pool.submit(lambda: list(client.inpaint_stream(IMAGE, MASK)))
+                time.sleep(1)
+                server.start()
+                assert unary.result(60).report.engine == "patch"
+                assert isinstance(stream.result(60)[-1], Done)
+            server.wait_ready(60)
+            for pid, model in server.running_stubs().items():
+                if model == "inpaint":
+                    os.kill(pid, 9)
+            with PawfectClient(endpoints.grpc, retry=ONCE) as client:
+                assert eventually(lambda: _kind(client) is ErrorKind.MODEL_DOWN)
+            with PawfectClient(endpoints.grpc, retry=patient) as client:
+                stream = client.inpaint_stream(*long_job())
+                assert next(stream).stage == "mask_cleanup"
+                server.kill()
+                started = time.monotonic()
+                with pytest.raises(PawfectError) as caught:
+                    list(stream)
+            # With something received there is no other attempt, however patient the policy.
+            assert caught.value.kind is ErrorKind.UNAVAILABLE
+            assert time.monotonic() - started < 5
+        finally:
+            server.close()
+
+
+def _kind(client: PawfectClient) -> ErrorKind | None:
+    try:
+        client.inpaint(IMAGE, MASK)
+    except PawfectError as error:
+        return error.kind
+    return None
