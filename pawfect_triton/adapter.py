@@ -69,10 +69,15 @@ def decode_texts(name: str, tensor: Array | None) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def response(outputs: Mapping[str, Array]) -> Any:
-    """Return the response that carries these outputs."""
-    pb_utils = backend()
-    return pb_utils.InferenceResponse([tensor(name, array) for name, array in outputs.items()])
+def response(outputs: Mapping[str, Array], request: Any) -> Any:
+    """Return the response that carries those of these outputs that the request asked for.
+
+    Left to itself the stub drops the others without holding Python's lock: the next request ends
+    its process (seen with 24.10 on Python 3.12).
+    """
+    wanted = set(request.requested_output_names())
+    tensors = [tensor(name, array) for name, array in outputs.items() if name in wanted]
+    return backend().InferenceResponse(tensors)
 
 
 def error_response(error: Exception, model: str) -> Any:
@@ -114,7 +119,7 @@ class StageModel:
 
     def _answer(self, request: Any) -> Any:
         try:
-            return response(self._function(*decode(self._name, request)))
+            return response(self._function(*decode(self._name, request)), request)
         except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
             return error_response(error, self._name)
 

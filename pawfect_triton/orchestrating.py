@@ -81,7 +81,8 @@ class OrchestratorModel:
         try:
             try:
                 result = await self._inpaint(request, sender, started)
-                answer = adapter.response(await asyncio.to_thread(self._outputs, result))
+                outputs = await asyncio.to_thread(self._outputs, result)
+                answer = adapter.response(outputs, request)
             except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
                 failure = adapter.as_pawfect_error(error, self._name)
                 kind = failure.kind
@@ -112,7 +113,7 @@ class OrchestratorModel:
         control = Control(params.deadline_ms, sender.is_cancelled, started)
 
         async def notify(progress: Progress) -> None:
-            message = adapter.response(progress_outputs(progress))
+            message = adapter.response(progress_outputs(progress), request)
             await asyncio.to_thread(sender.send, message)
 
         return await inpaint(

@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 import tritonclient.grpc as triton
 
@@ -120,3 +121,17 @@ def metric(server: Any, name: str, **labels: str) -> float:
         if line.startswith((f"{name} ", f"{name}{{")) and all(part in line for part in wanted):
             return float(line.rsplit(" ", 1)[1])
     return 0.0
+
+
+def triton_process(server) -> psutil.Process:
+    children = psutil.Process(server.process.pid).children()
+    (process,) = [child for child in children if "tritonserver" in child.name()]
+    return process
+
+
+def stubs(server, model: str) -> list[psutil.Process]:
+    return [
+        child
+        for child in triton_process(server).children()
+        if any(f"/{model}/" in part for part in child.cmdline())
+    ]

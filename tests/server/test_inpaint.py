@@ -26,6 +26,7 @@ from tests.server.conftest import (
     infer_inputs,
     lawn,
     metric,
+    stubs,
     until,
 )
 
@@ -103,6 +104,23 @@ def test_one_instance_holds_many_requests_and_cheap_ones_overtake(client, server
     assert spent < 1.0
     for thread in threads:
         thread.join()
+
+
+@pytest.mark.parametrize("model", ["mask_cleanup", "patch_fill", "inpaint"])
+def test_asking_for_one_output_brings_that_one_and_the_model_lives_on(client, server, model):
+    arrays = {"IMAGE": SMALL, "MASK": SMALL_HOLE}
+    if model == "mask_cleanup":
+        del arrays["IMAGE"]
+    stubs_before = {stub.pid for stub in stubs(server, model)}
+    for _ in range(5):
+        result = client.grpc.infer(
+            model,
+            infer_inputs(model, arrays),
+            outputs=[triton.InferRequestedOutput("REPORT")],
+            client_timeout=30,
+        )
+        assert [output.name for output in result.get_response().outputs] == ["REPORT"]
+    assert {stub.pid for stub in stubs(server, model)} == stubs_before
 
 
 def test_flux_is_unavailable_with_its_reason_where_the_profile_has_none(client):

@@ -20,23 +20,19 @@ from pawfect_triton.installation import MachineError
 from pawfect_triton.probe import PROBES, Prober
 from pawfect_triton.server import Endpoints, TritonServer
 from tests.conftest import PAWFECT, free_ports, serve
-from tests.server.conftest import LONG, LONG_HOLE, SMALL, SMALL_HOLE, RawClient, metric, until
+from tests.server.conftest import (
+    LONG,
+    LONG_HOLE,
+    SMALL,
+    SMALL_HOLE,
+    RawClient,
+    metric,
+    stubs,
+    triton_process,
+    until,
+)
 
 READY = "ready: every model has answered"
-
-
-def triton_process(server) -> psutil.Process:
-    children = psutil.Process(server.process.pid).children()
-    (process,) = [child for child in children if "tritonserver" in child.name()]
-    return process
-
-
-def stubs(server, model: str) -> list[psutil.Process]:
-    return [
-        child
-        for child in triton_process(server).children()
-        if any(f"/{model}/" in part for part in child.cmdline())
-    ]
 
 
 def test_every_model_of_the_contract_has_a_probe():
