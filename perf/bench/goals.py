@@ -12,9 +12,9 @@ from typing import Final
 import cv2
 import numpy as np
 import psutil
-from pawfect_client import PawfectClient
 
 from pawfect.local import inpaint_local
+from pawfect_client import PawfectClient
 from pawfect_triton.server import TritonServer
 from perf.bench.in_process import timed_ms
 from perf.scene import ReferenceScene

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from pawfect_client import load_mask, load_photo
-from pawfect_client.client import PawfectClient
-from pawfect_client.report_table import print_report
 from PIL import Image
 
 from pawfect.errors import PawfectError
+from pawfect_client import load_mask, load_photo
+from pawfect_client.client import PawfectClient
+from pawfect_client.report_table import print_report
 from pawfect_triton.installation import MachineError
 from perf.demo.picture import before_after
 from perf.local_server import running_server
