@@ -37,7 +37,6 @@ class OrchestratorModel:
         self._name = name
         self._streams = MODELS[name].decoupled
         self._profile: Profile = load_profile()
-        self._in_flight: set[asyncio.Task[None]] = set()
         self._held = 0
         self._lock = threading.Lock()
         self._metrics = RequestMetrics(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,21 +15,10 @@ import pytest
 
 from pawfect.profile import load_profile
 from pawfect_triton.server import Endpoints
+from perf.local_server import free_ports
 
 START_S = 90
 PAWFECT = str(Path(sys.executable).parent / "pawfect")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, held together so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [item.getsockname()[1] for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()
 
 
 @dataclass
