@@ -44,10 +44,10 @@ serve: $(VENV)/.server  ## Run the server of PROFILE (embedded) until Ctrl-C
 	$(BIN)/pawfect serve --profile $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
-test: lint $(VENV)/.perf  ## Run the lint and every test
+test: lint  ## Run the lint and every test
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.dev  ## Check format, style, types and who imports whom
+lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
