@@ -26,6 +26,7 @@ from pawfect_client.parameter_option import ParameterType, merged
 from tests.client.pictures import SRGB, encoded, exif_with_thumbnail, hole, png, scene
 from tests.client.serving import answers, eventually, long_job
 from tests.conftest import free_ports
+from tests.server.conftest import metric
 
 
 @dataclass
@@ -263,6 +264,10 @@ def test_the_installed_program_fills_a_photo(desk):
     assert load_photo(desk.path("out.png")).size == (160, 128)
 
 
+def masks_cleaned(server):
+    return metric(server, "nv_inference_request_success", model="mask_cleanup")
+
+
 @pytest.mark.parametrize("stream", [[], ["--stream"]])
 def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, stream):
     image, mask = long_job()
@@ -270,10 +275,13 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     desk.put("mask.png", png(mask))
     model = "inpaint_stream" if stream else "inpaint"
     before = answers(server, model, "CANCELLED")
+    cleaned = masks_cleaned(server)
     process = subprocess.Popen(
         program(desk, *stream), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     time.sleep(1.2)
+    # On a busy machine the program may take longer to start; its fill follows the mask's cleaning.
+    assert eventually(lambda: masks_cleaned(server) > cleaned)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
