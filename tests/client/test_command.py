@@ -277,7 +277,12 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     before = answers(server, model, "CANCELLED")
     cleaned = masks_cleaned(server)
     process = subprocess.Popen(
-        program(desk, *stream), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        program(desk, *stream),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite that runs in the background inherits SIGINT as ignored; a terminal's program not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     time.sleep(1.2)
     # On a busy machine the program may take longer to start; its fill follows the mask's cleaning.
