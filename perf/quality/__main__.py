@@ -1,17 +1,19 @@
 """Runs the removal benchmark: `python -m perf.quality`, `--help` for its options."""
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from perf.provenance import cpu_name
 from perf.quality.bench import SceneResult, run_scene
 from perf.quality.digest import Digest, digest_of, record, recorded_digests, same_scene, set_digest
 from perf.quality.methods import METHODS, Method
 from perf.quality.scenes import GROUPS, NAMES, SCENES_FOR_A_LOOK, Scene, build_scene, group_of
 from perf.quality.sheet import save_sheet
-from perf.quality.tables import Conditions, cpu_name, versions, write_json, write_markdown
+from perf.quality.tables import Conditions, versions, write_json, write_markdown
 
 CACHE = Path("build/quality")
 RESULTS = Path("perf/results")
@@ -75,7 +77,7 @@ def main(
         fresh=fresh,
         set_sha256=set_digest(digests),
         set_is=check_set(digests),
-        cpu=cpu_name(),
+        cpu=f"{cpu_name()}, {os.cpu_count()} cores",
         versions=versions(),
     )
     out.mkdir(parents=True, exist_ok=True)

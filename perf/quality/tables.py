@@ -62,20 +62,6 @@ class Conditions:
     versions: dict[str, str]
 
 
-def cpu_name() -> str:
-    """Name the processor and its number of cores."""
-    from os import cpu_count
-
-    name = platform.processor() or platform.machine()
-    listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        for line in listing.read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    return f"{name}, {cpu_count()} cores"
-
-
 def versions() -> dict[str, str]:
     """Give the versions of Python and of the packages that results depend on."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
