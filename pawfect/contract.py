@@ -55,12 +55,24 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model as clients see it; a decoupled one sends several responses to one request."""
+    """One model as clients see it.
+
+    Attributes:
+        name: Triton's name of it.
+        inputs: its input tensors.
+        outputs: its output tensors.
+        decoupled: it sends several responses to one request.
+        max_batch_size: most requests that Triton runs as one batch; above 0 every tensor has a
+            leading batch axis on the wire, which the shapes here leave out.
+        ensemble: a true ensemble: other models joined by its config, no code.
+    """
 
     name: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     decoupled: bool = False
+    max_batch_size: int = 0
+    ensemble: bool = False
 
     def input(self, name: str) -> TensorSpec:
         """Return the input of this name; KeyError where there is none."""
@@ -71,6 +83,19 @@ _IMAGE = TensorSpec("IMAGE", "UINT8", (-1, -1, 3))
 _MASK = TensorSpec("MASK", "UINT8", (-1, -1))
 _PROTECT = TensorSpec("PROTECT", "UINT8", (-1, -1), optional=True)
 _REPORT = TensorSpec("REPORT", "BYTES", (1,))
+_RING = TensorSpec("RING", "UINT8", (-1, -1))
+_LABELS = (
+    TensorSpec("LABELS", "BYTES", (-1,)),
+    TensorSpec("SCORES", "FP32", (-1,)),
+    TensorSpec("COVERAGE", "FP32", (-1,)),
+)
+# FLUX's tokens are 2x2 pixels of the latents, 16x16 of the picture. Widths of text embeddings
+# differ between the full-size model (4096 and 768) and the tiny one.
+_LATENTS = TensorSpec("LATENTS", "FP32", (-1, 64))
+_CONDITION = TensorSpec("CONDITION", "FP32", (-1, 320))
+_PROMPT_EMBEDS = TensorSpec("PROMPT_EMBEDS", "FP16", (-1, -1))
+_POOLED = TensorSpec("POOLED", "FP16", (-1,))
+_GRID = TensorSpec("GRID", "INT32", (2,))
 _INPAINT_INPUTS = (
     _IMAGE,
     _MASK,
@@ -90,11 +115,50 @@ MODELS = MappingProxyType(
                 (
                     TensorSpec("CLEAN_MASK", "UINT8", (-1, -1)),
                     TensorSpec("BOXES", "INT32", (-1, 4)),
-                    TensorSpec("RING", "UINT8", (-1, -1)),
+                    _RING,
                     _REPORT,
                 ),
             ),
             ModelSpec("patch_fill", (_IMAGE, _MASK, _PROTECT), (_IMAGE, _REPORT)),
+            ModelSpec("sam3_labeling", (_IMAGE, _RING), _LABELS),
+            ModelSpec(
+                "florence2",
+                (_IMAGE, _RING, TensorSpec("TASK", "BYTES", (1,))),
+                (TensorSpec("TEXT", "BYTES", (1,)),),
+            ),
+            ModelSpec("scene_labels", (_IMAGE, _MASK), _LABELS, ensemble=True),
+            ModelSpec(
+                "flux_text_encoder",
+                (TensorSpec("PROMPT", "BYTES", (1,)),),
+                # CUT: tokens of the prompt over the limit, which the embeddings leave out.
+                (_PROMPT_EMBEDS, _POOLED, TensorSpec("CUT", "INT32", (1,))),
+            ),
+            ModelSpec(
+                "flux_vae_encoder",
+                (
+                    _IMAGE,
+                    _MASK,
+                    TensorSpec("SEED", "INT64", (1,)),
+                    TensorSpec("PREFILL", "UINT8", (-1, -1, 3), optional=True),
+                ),
+                # PRIOR: only where PREFILL is given.
+                (_LATENTS, _CONDITION, TensorSpec("PRIOR", "FP32", (-1, 64))),
+            ),
+            ModelSpec(
+                "flux_transformer",
+                (
+                    _LATENTS,
+                    _CONDITION,
+                    _PROMPT_EMBEDS,
+                    _POOLED,
+                    TensorSpec("TIMESTEP", "FP32", (1,)),
+                    TensorSpec("GUIDANCE", "FP32", (1,)),
+                    _GRID,
+                ),
+                (TensorSpec("VELOCITY", "FP32", (-1, 64)),),
+                max_batch_size=8,
+            ),
+            ModelSpec("flux_vae_decoder", (_LATENTS, _GRID), (_IMAGE,)),
             ModelSpec("inpaint", _INPAINT_INPUTS, _INPAINT_OUTPUTS),
             ModelSpec(
                 "inpaint_stream",
