@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.fill import raster
-from pawfect.fill.grain import MOST_NOISE, noise_level, sample_grain
+from pawfect.fill.grain import match_grain
 from pawfect.fill.tone import blur_known, membrane
 
 _TONE_SIGMA = 4.0  # px: averages grain over some 100 px of the ring
@@ -100,31 +100,3 @@ def fit_tone(
     difference = image.astype(np.float32) - filled.astype(np.float32)
     field, _ = blur_known(difference, ring, _TONE_SIGMA)
     return raster.to_pixels(filled + membrane(field, ring))
-
-
-def match_grain(
-    filled: NDArray[np.uint8],
-    image: NDArray[np.uint8],
-    hole: NDArray[np.bool_],
-    ring: NDArray[np.bool_],
-) -> NDArray[np.uint8]:
-    """Add the noise that a regenerated window lacks beside the photo's; take none away.
-
-    Args:
-        filled: UINT8 [H, W, 3].
-        image: UINT8 [H, W, 3], true on the ring.
-        hole: [H, W], where the fill's noise is measured.
-        ring: [H, W], where the photo's noise is measured and learned from.
-
-    Returns:
-        UINT8 [H, W, 3]; the same arguments give the same noise.
-    """
-    present, wanted = noise_level(filled, hole), min(noise_level(image, ring), MOST_NOISE)
-    if wanted <= present:
-        return filled
-    rng = np.random.default_rng(0)
-    shape = (hole.shape[0], hole.shape[1])
-    grain = sample_grain(image, ring, shape, rng, sigma=1.0)
-    drawn = noise_level(raster.to_pixels(grain + np.float32(128)), np.ones_like(hole))
-    lacking = float(np.sqrt(wanted**2 - present**2))
-    return raster.to_pixels(filled + grain * np.float32(lacking / max(drawn, 0.1)))

@@ -23,7 +23,7 @@ def patch_fill(
         mask: UINT8 [H, W], >= 128 is filled, the rest kept bit for bit.
         protect: UINT8 [H, W], >= 128 is kept and neither copied from nor matched in colour.
         seed: 0 to 2**63 - 1. The same arguments give the same pixels.
-        working_px: longest side, px, at which patches are searched; None leaves it to the engine.
+        working_px: longest side, px, at which it is filled; None: its own.
 
     Returns:
         UINT8 [H, W, 3] RGB.

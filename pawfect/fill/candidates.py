@@ -58,11 +58,6 @@ def fill_shaded_patches(level: Level, seed: int) -> Candidate | None:
     return _copied(level, seed, shaded=True)
 
 
-def fill_focused_patches(level: Level, seed: int) -> Candidate | None:
-    """Copy as under even light, and only from where texture is about as strong as here."""
-    return _copied(level, seed, shaded=True, focused=True)
-
-
 def fill_level_patches(level: Level, seed: int) -> Candidate | None:
     """Copy from about the same height in the picture.
 
@@ -114,7 +109,6 @@ METHODS: dict[str, tuple[Fill, Finish]] = {
     "patches": (fill_patches, finish_patches),
     "shaded patches": (fill_shaded_patches, finish_shaded_patches),
     "level patches": (fill_level_patches, finish_level_patches),
-    "focused patches": (fill_focused_patches, finish_shaded_patches),
     "smooth": (fill_smooth, finish_smooth),
 }
 
@@ -123,9 +117,8 @@ def methods_for(level: Level) -> list[str]:
     """List the methods worth a try on a level: those that differ from the others there."""
     if not level.known.any():
         return []
-    even_light, even_focus = slopes.light_is_even(level), slopes.focus_is_even(level)
-    needless = {"shaded patches": even_light, "focused patches": even_focus}
-    return [name for name in METHODS if not needless.get(name, False)]
+    needless = "shaded patches" if slopes.light_is_even(level) else ""
+    return [name for name in METHODS if name != needless]
 
 
 def _copied(
@@ -133,20 +126,20 @@ def _copied(
     seed: int,
     *,
     shaded: bool = False,
-    focused: bool = False,
     upright: bool = False,
 ) -> Candidate | None:
     allowed = correspond.sources(level)
     light = slopes.light(level) if shaded else None
     even = level if light is None else slopes.under_even_light(level, light)
     factor = min(2.0, level.hole_side / LAYOUT_SIDE, level.rim_width / LEAST_RIM)
-    # Level patches are laid out unshrunk: at half the size a dog's legs pass for a lawn.
+    # Level patches are laid out unshrunk: at half the size a dog's legs pass for a lawn, and at
+    # 1 / 1.4 of it the reference scene's shadow becomes a smear.
     layout = even if upright else even.shrunk(factor)
     if not allowed.any() or not enough_sources(~layout.known | layout.foreign):
         return None
     rng = np.random.default_rng(seed)
     small_allowed = correspond.sources(layout)
-    guide = slopes.guide(layout) if focused else slopes.heights(layout) if upright else None
+    guide = slopes.heights(layout) if upright else None
     laid_out = synthesise(
         layout.image, layout.hole, layout.banned | layout.foreign, seed=seed, guide=guide
     ).astype(np.float32)

@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from pawfect.fill import raster
 from pawfect.fill.candidates import LEAST_RIM, METHODS
 from pawfect.fill.choice import choose
+from pawfect.fill.grain import match_grain
 from pawfect.fill.kinship import FINE, fine_detail, foreign
 from pawfect.fill.level import Level, pyramid
 from pawfect.fill.regions import crops
-from pawfect.fill.slopes import wavelength
-from pawfect.fill.tone import membrane, smooth_field
+from pawfect.fill.tone import membrane
 
 MAX_SEED = 2**63 - 1
 CONTEST_SIDE = 120.0
 """px: side of a hole at which the candidates compete; only the winner is carried further."""
 MOST_SIDE = 300.0  # px: as large a hole as they compete at where the surroundings are narrow
+GRAIN_RING = 24.0  # px: from that near to the hole comes the grain of a fill that was enlarged
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def fill_with_choice(
         mask: UINT8 [H, W], >= 128 is filled, the rest kept bit for bit.
         protect: UINT8 [H, W], >= 128 is kept and neither copied from nor matched in colour.
         seed: 0 to 2**63 - 1. The same arguments give the same pixels.
-        working_px: longest side, px, at which patches are searched; None leaves it to the engine.
+        working_px: longest side, px, at which it is filled: time and memory follow it. A larger
+            window's fill is enlarged and given the photo's grain. None: the window's own.
 
     Returns:
         The filled window with the method's name and the candidates' scores.
@@ -66,37 +68,52 @@ def fill_with_choice(
     methods: list[tuple[str, Mapping[str, float]]] = []
     for box in crops(hole):
         at = box.slices
-        crop = _crop(image[at], hole[at], banned[at])
-        filled, method, scores = _fill_crop(crop, seed, working_px)
+        filled, method, scores = _fill_box(
+            image[at], hole[at], banned[at], seed, max(image.shape) / (working_px or 2**31)
+        )
         result[at] = np.where(hole[at][..., None], filled, image[at])
         methods.append((method, scores))
     method, scores = methods[0] if methods else ("nothing to fill", {})
     return FillResult(result, method, scores)
 
 
+def _fill_box(
+    image: NDArray[np.uint8],
+    hole: NDArray[np.bool_],
+    banned: NDArray[np.bool_],
+    seed: int,
+    factor: float,
+) -> tuple[NDArray[np.uint8], str, Mapping[str, float]]:
+    """Fill one hole with its context, shrunk by `factor` where that is above 1."""
+    if factor <= 1:
+        return _fill_crop(_crop(image, hole, banned), seed)
+    empty = np.zeros_like(hole)
+    whole = Level(image, hole, banned, empty, np.zeros(hole.shape, np.float32))
+    small = whole.shrunk(factor)
+    filled, method, scores = _fill_crop(_crop(small.image, small.hole, small.banned), seed)
+    large = raster.cubic_resize(filled.astype(np.float32), whole.shape)
+    pixels = np.where(hole[..., None], raster.to_pixels(large), image)
+    ring = whole.known & (raster.distance_to(hole) <= GRAIN_RING)
+    grained = match_grain(pixels, image, hole, ring)
+    return np.where(hole[..., None], grained, image), method, scores
+
+
 def _crop(image: NDArray[np.uint8], hole: NDArray[np.bool_], banned: NDArray[np.bool_]) -> Level:
     """Cut out a hole with its context, and find what of that is unlike its surroundings."""
-    nothing, even = np.zeros_like(hole), np.zeros(hole.shape, np.float32)
-    bare = Level(image, hole, banned, nothing, even)
+    bare = Level(image, hole, banned, np.zeros_like(hole), np.zeros(hole.shape, np.float32))
     if not bare.known.any():
         return bare
-    width = bare.hole_width
     details = [fine_detail(image, bare.known, sigma) for sigma in FINE]
     # What lies under the mask is not to be seen, not even from afar.
     blank = np.rint(image[bare.known].mean(0)).astype(np.uint8)
     image = np.where(hole[..., None], blank, image)
-    focus = smooth_field(details[-1][..., None], bare.known, wavelength(width))[..., 0]
-    unlike = foreign(details, hole, bare.known, width)
-    return replace(bare, image=image, foreign=unlike, focus=focus)
+    unlike = foreign(details, hole, bare.known, bare.hole_width)
+    return replace(bare, image=image, foreign=unlike, detail=details[0])
 
 
-def _fill_crop(
-    crop: Level, seed: int, working_px: int | None
-) -> tuple[NDArray[np.uint8], str, Mapping[str, float]]:
+def _fill_crop(crop: Level, seed: int) -> tuple[NDArray[np.uint8], str, Mapping[str, float]]:
     factor = min(crop.hole_side / CONTEST_SIDE, crop.rim_width / LEAST_RIM)
     factor = max(factor, crop.hole_side / MOST_SIDE)
-    if working_px is not None:
-        factor = max(factor, max(crop.shape) / working_px)
     contest = crop.shrunk(factor)
     chosen = choose(contest, seed)
     if chosen is None:

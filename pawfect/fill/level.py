@@ -17,15 +17,15 @@ class Level:
         hole: [H, W], to be filled.
         banned: [H, W], kept, but neither copied from nor matched in colour; not in the hole.
         foreign: [H, W], known, but too unlike what surrounds the hole to be copied from.
-        focus: FLOAT32 [H, W], how strong fine detail is at full size: its logarithm, smoothed and
-            drawn through the hole.
+        detail: FLOAT32 [H, W], the logarithm of how strong fine detail is at full size; it says
+            nothing in the hole.
     """
 
     image: NDArray[np.uint8]
     hole: NDArray[np.bool_]
     banned: NDArray[np.bool_]
     foreign: NDArray[np.bool_]
-    focus: NDArray[np.float32]
+    detail: NDArray[np.float32]
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -75,9 +75,9 @@ class Level:
         mean = total / np.maximum(share, 1e-6)
         # Banned pixels keep their place in the picture; no one copies them, but they are shown.
         plain = raster.shrink(self.image, size)
-        focus = raster.box_mean_resize(self.focus[..., None], size)[..., 0]
         image = np.where(share > 1e-6, raster.to_pixels(mean), plain)
-        return Level(image, hole, banned, foreign, focus)
+        detail = raster.box_mean_resize(self.detail[..., None], size)[..., 0]
+        return Level(image, hole, banned, foreign, detail)
 
 
 def pyramid(full: Level, coarsest: Level) -> list[Level]:

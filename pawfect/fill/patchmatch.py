@@ -18,8 +18,8 @@ MIN_SOURCES = 32
 """Fewest whole patches outside the hole worth a search; below it a fill repeats one patch."""
 
 GUIDE_WEIGHT = 0.1
-"""Of the guide beside the patches' own distance: on scenes whose focus changes 0.25 and 0.6 did
-no better, and took detail from those whose focus does not."""
+"""Of the guide beside the patches' own distance: 0.25 and 0.6 helped no more, and took detail from
+the copies where a guide does not help."""
 
 _native = Lock()  # the library's seed is global to the process: held from seeding to the answer
 

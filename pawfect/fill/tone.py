@@ -27,7 +27,7 @@ _RIM_SIGMA = (3.0, 8.0)
 step that patches leave; 3 px leaves a quarter more, 12 px flattens what the photo does there."""
 _RIM_SUPPORT = 0.05
 
-_SLOPE_SHARE = np.float32(0.5)
+_SLOPE_SHARE = np.float32(0.35)
 """Of the slope across the rim that a fill goes on with. A picture's slope does not reach far into
 a hole: to go on with all of it overshoots on the other side, with none of it leaves a faint line
 along the rim of a steep one."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawfect.composite import composite, feather, fit_tone, match_grain
-from pawfect.fill.grain import noise_level
+from pawfect.composite import composite, feather, fit_tone
+from pawfect.fill.grain import match_grain, noise_level
 
 
 def random_case(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

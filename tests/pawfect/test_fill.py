@@ -238,7 +238,7 @@ def test_a_large_hole_is_laid_out_small(monkeypatch: pytest.MonkeyPatch):
     assert large < 1.5 * small
 
 
-def test_working_px_bounds_the_size_at_which_candidates_compete(
+def test_working_px_bounds_the_size_at_which_a_window_is_filled(
     monkeypatch: pytest.MonkeyPatch,
 ):
     sides: list[int] = []
@@ -252,8 +252,19 @@ def test_working_px_bounds_the_size_at_which_candidates_compete(
     image = stones(300, 400)
     mask = box_mask(image.shape, 150, 100, 250, 200)
     filled = patch_fill(hidden(image, mask), mask, working_px=100)
-    assert sides == [100]
+    assert len(sides) == 1
+    assert sides[0] <= 100
     assert not has_magenta(filled)
+    np.testing.assert_array_equal(filled[mask == 0], image[mask == 0])
+
+
+def test_an_enlarged_fill_has_the_photos_noise():
+    rng = np.random.default_rng(0)
+    image = np.clip(rng.normal(128, 4, (300, 400, 3)), 0, 255).astype(np.uint8)
+    mask = box_mask(image.shape, 150, 100, 250, 200)
+    filled = patch_fill(hidden(image, mask), mask, working_px=100)
+    noise = filled[110:190, 160:240].astype(float).std()
+    assert 2.5 < noise < 5.5
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawfect.fill import candidates, correspond, slopes
-from pawfect.fill.choice import detail_ratio, disagreement, rehearsals
+from pawfect.fill.candidates import Candidate
+from pawfect.fill.choice import detail_ratio, disagreement, rehearsals, source_detail_ratio
 from pawfect.fill.correspond import Correspondence
 from pawfect.fill.grain import noise_level, residual, sample_grain
 from pawfect.fill.heal import heal
@@ -23,8 +24,9 @@ from tests.pawfect.test_fill import slope, stones
 
 def level_of(image: np.ndarray, hole: np.ndarray, banned: np.ndarray | None = None) -> Level:
     nothing = np.zeros_like(hole)
-    focus = np.zeros(hole.shape, np.float32)
-    return Level(image, hole, nothing if banned is None else banned, nothing, focus)
+    known = ~hole if banned is None else ~hole & ~banned
+    detail = fine_detail(image, known, FINE[0])
+    return Level(image, hole, nothing if banned is None else banned, nothing, detail)
 
 
 def square(size: int, low: int, high: int) -> np.ndarray:
@@ -241,7 +243,7 @@ def test_rehearsals_lie_apart_in_known_surroundings():
     banned[:, 200:] = True
     level = level_of(stones(240, 240), hole, banned)
     placed = rehearsals(level)
-    assert len(placed) == 3
+    assert len(placed) == 2
     assert np.sum(placed, axis=0).max() == 1
     assert not np.logical_or.reduce(placed)[~level.known].any()
 
@@ -264,6 +266,17 @@ def test_the_detail_ratio_is_none_for_the_photo_itself_and_negative_for_a_blob()
     level = level_of(image, hole)
     assert abs(detail_ratio(image, level)) < 0.2
     assert detail_ratio(np.where(hole[..., None], np.uint8(128), image), level) < -0.5
+
+
+def test_copies_from_out_of_focus_tell_by_their_source():
+    image = stones(160, 160, size=1.0)
+    image[:, 110:] = stones(160, 50, size=6.0)
+    hole = square(160, 50, 90)
+    level = level_of(image, hole)
+    sharp, soft = shift_of(hole, 50, -30), shift_of(hole, 0, 66)
+    assert abs(source_detail_ratio(Candidate(image, sharp), level)) < 0.2
+    assert source_detail_ratio(Candidate(image, soft), level) < -1
+    assert source_detail_ratio(Candidate(image), level) == 0
 
 
 def test_shrinking_keeps_the_object_out_of_its_surroundings():

@@ -86,6 +86,11 @@ def test_thousands_of_holes_are_planned_with_each_in_one_window():
     assert covered == np.count_nonzero(mask)
 
 
+def test_a_window_reaches_farther_sideways_than_up_and_down():
+    box = with_context(Box(900, 600, 1100, 800), HEIGHT, WIDTH)
+    assert box == Box(700, 500, 1300, 900)
+
+
 @pytest.mark.parametrize(
     ("a", "b", "meet"),
     [
