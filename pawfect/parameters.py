@@ -83,8 +83,7 @@ class FillParams(_Parsed):
 
     Attributes:
         seed: 0 to 2**63 - 1; the same seed gives the same pixels.
-        working_px: longest side in px at which patches are searched, 64 to 8192; None: the fill's
-            own.
+        working_px: longest side in px at which the window is filled, 64 to 8192; None: its own.
     """
 
     seed: int = _int(0, 0, 2**63 - 1)

@@ -1,13 +1,14 @@
-"""Profiles: one file each says which models load, which engines there are, and the limits."""
+"""Profiles: one file each says which models load, on what, with which weights, and the limits."""
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, fields
 from importlib import resources
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from pawfect.contract import MODELS
 from pawfect.errors import ErrorKind, PawfectError
@@ -15,6 +16,12 @@ from pawfect.parameters import ENGINES
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 DEFAULT_PROFILE: Final = "embedded"
+DEVICES: Final = ("cpu", "cuda")
+DTYPES: Final = ("float32", "float16", "bfloat16")
+# Working sides are multiples of it: a token of FLUX is 16x16 px.
+TOKEN_PX: Final = 16
+
+Settings = TypeVar("Settings")
 
 
 class ProfileError(ValueError):
@@ -33,6 +40,83 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class FluxSettings:
+    """How FLUX.1-Fill runs.
+
+    Attributes:
+        device: cpu or cuda.
+        dtype: of its arithmetic: float32, float16 or bfloat16.
+        text_tokens: length of the text embeddings; longer prompts are cut.
+        text_width: of a text embedding, for the warm-up (4096 for the full-size model).
+        pooled_width: of the pooled embedding, likewise (768).
+        sizes: sides, px, of the square working sizes, rising, multiples of 16; others have about
+            the area of one of these.
+        steps: denoising steps where the request asks for none.
+        guidance_scale: likewise.
+        tile_px: side above which the VAE works in tiles, px; 0: never.
+    """
+
+    device: str
+    dtype: str
+    text_tokens: int
+    text_width: int
+    pooled_width: int
+    sizes: tuple[int, ...]
+    steps: int
+    guidance_scale: float
+    tile_px: int
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """How SAM3 names surfaces.
+
+    Attributes:
+        device: cpu or cuda.
+        dtype: of its arithmetic.
+        least_score: labels that score less are dropped, 0 to 1.
+        timeout_ms: an answer that takes longer is not waited for.
+    """
+
+    device: str
+    dtype: str
+    least_score: float
+    timeout_ms: int
+
+
+@dataclass(frozen=True)
+class CaptionSettings:
+    """How Florence-2 captions.
+
+    Attributes:
+        device: cpu or cuda.
+        dtype: of its arithmetic.
+        max_tokens: longest caption, tokens.
+        timeout_ms: an answer that takes longer is not waited for.
+    """
+
+    device: str
+    dtype: str
+    max_tokens: int
+    timeout_ms: int
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What a FLUX fill must pass before it leaves.
+
+    Attributes:
+        seam_step: largest colour step across the seam, CIEDE2000, above what the patch fill has
+            there.
+        strange_coverage: share of the fill, 0 to 1, from which a label that its surroundings do
+            not have counts as invented.
+    """
+
+    seam_step: float
+    strange_coverage: float
+
+
+@dataclass(frozen=True)
 class Profile:
     """What one server runs.
 
@@ -42,6 +126,12 @@ class Profile:
         models: the Triton models that load.
         engines: engines that are there, in the order in which `auto` takes them.
         limits: bounds.
+        weights: entries of the weights' manifest by component (flux, flux_transformer, sam3,
+            florence2).
+        flux: None where FLUX is not there.
+        sam3: None where SAM3 is not there.
+        florence2: None where Florence-2 is not there.
+        check: None where FLUX fills leave unchecked.
     """
 
     name: str
@@ -49,6 +139,11 @@ class Profile:
     models: tuple[str, ...]
     engines: tuple[str, ...]
     limits: Limits
+    weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    flux: FluxSettings | None = None
+    sam3: LabelSettings | None = None
+    florence2: CaptionSettings | None = None
+    check: CheckSettings | None = None
 
     def engine(self, asked: str) -> tuple[str, str]:
         """Return the engine for a request and why.
@@ -67,6 +162,11 @@ class Profile:
                 f"engine={asked}: profile {self.name} has {', '.join(self.engines)} only",
             )
         return asked, "asked for"
+
+    @property
+    def neural(self) -> bool:
+        """Whether any of its models needs torch."""
+        return bool(self.weights)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -91,26 +191,90 @@ def load_profile(name: str | None = None) -> Profile:
     return parse_profile(name, tomllib.loads(text))
 
 
+# Which component of the weights, and which table of the profile, a model needs.
+NEEDS: Final = MappingProxyType(
+    {
+        "sam3_labeling": ("sam3", "sam3"),
+        "florence2": ("florence2", "florence2"),
+        "flux_text_encoder": ("flux", "flux"),
+        "flux_vae_encoder": ("flux", "flux"),
+        "flux_vae_decoder": ("flux", "flux"),
+        "flux_transformer": ("flux_transformer", "flux"),
+    }
+)
+FLUX_MODELS: Final = tuple(name for name in NEEDS if name.startswith("flux_"))
+
+
 def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
     """Check a profile's entries and return it; raises ProfileError as `load_profile` does."""
-    _require_keys(name, table, {"description", "models", "engines", "limits"})
-    _require_keys(f"{name}: limits", table["limits"], {spec.name for spec in fields(Limits)})
-    unknown = sorted(set(table["models"]) - set(MODELS))
-    if unknown or not table["models"]:
+    needed = {"description", "models", "engines", "limits"}
+    optional = {"weights", "flux", "sam3", "florence2", "check"}
+    _require_keys(name, table, needed, optional)
+    models = tuple(table["models"])
+    unknown = sorted(set(models) - set(MODELS))
+    if unknown or not models:
         raise ProfileError(
             f"{name}: models: expected some of {', '.join(MODELS)}, got {unknown or 'none'}"
         )
     engines = tuple(table["engines"])
     if not engines or "auto" in engines or not set(engines) <= set(ENGINES):
         raise ProfileError(f"{name}: engines: expected some of flux, patch, got {list(engines)}")
-    held = table["limits"]["max_in_flight"]
-    if type(held) is not int or held < 1:
-        raise ProfileError(
-            f"{name}: max_in_flight: expected an integer of at least 1, got {held!r}"
-        )
-    return Profile(name, table["description"], tuple(table["models"]), engines, Limits(held))
+    lacking = sorted(set(FLUX_MODELS) - set(models)) if "flux" in engines else []
+    if lacking:
+        raise ProfileError(f"{name}: engine flux: expected models {', '.join(lacking)} too")
+    weights = dict(table.get("weights", {}))
+    for model in sorted(set(models) & set(NEEDS)):
+        component, settings = NEEDS[model]
+        if component not in weights or settings not in table:
+            raise ProfileError(
+                f"{name}: model {model}: expected a table {settings} and weights.{component}"
+            )
+    return Profile(
+        name,
+        table["description"],
+        models,
+        engines,
+        _parsed(name, "limits", Limits, table),
+        MappingProxyType(weights),
+        _parsed(name, "flux", FluxSettings, table) if "flux" in table else None,
+        _parsed(name, "sam3", LabelSettings, table) if "sam3" in table else None,
+        _parsed(name, "florence2", CaptionSettings, table) if "florence2" in table else None,
+        _parsed(name, "check", CheckSettings, table) if "check" in table else None,
+    )
 
 
-def _require_keys(where: str, table: Mapping[str, Any], expected: set[str]) -> None:
-    if set(table) != expected:
-        raise ProfileError(f"{where}: expected {sorted(expected)}, got {sorted(table)}")
+def _parsed(profile: str, name: str, kind: type[Settings], table: Mapping[str, Any]) -> Settings:
+    """Read one of a profile's tables into its dataclass, strictly."""
+    where, given = f"{profile}: {name}", table[name]
+    hints = get_type_hints(kind)
+    _require_keys(where, given, {spec.name for spec in fields(kind)})  # type: ignore[arg-type]
+    return kind(**{key: _value(f"{where}: {key}", hints[key], given[key]) for key in hints})
+
+
+def _value(where: str, hint: Any, value: Any) -> Any:
+    if hint is str:
+        choices = {"device": DEVICES, "dtype": DTYPES}[where.rsplit(" ", 1)[1]]
+        if value not in choices:
+            raise ProfileError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
+        return value
+    if get_args(hint):
+        fits = isinstance(value, list) and bool(value) and value == sorted(set(value))
+        if not fits or any(type(item) is not int or item % TOKEN_PX for item in value):
+            raise ProfileError(f"{where}: expected rising multiples of {TOKEN_PX}, got {value!r}")
+        return tuple(value)
+    number = type(value) is int or (hint is float and type(value) is float)
+    least = 0 if hint is float or where.endswith("tile_px") else 1
+    if not number or not least <= value < float("inf"):
+        expected = "an integer" if hint is int else "a number"
+        raise ProfileError(f"{where}: expected {expected} of at least {least}, got {value!r}")
+    return hint(value)
+
+
+def _require_keys(
+    where: str,
+    table: Mapping[str, Any],
+    needed: set[str],
+    optional: Set[str] = frozenset(),
+) -> None:
+    if not needed <= set(table) <= needed | optional:
+        raise ProfileError(f"{where}: expected {sorted(needed)}, got {sorted(table)}")
