@@ -47,8 +47,8 @@ def read_config(folder: Path, class_name: str, required: Mapping[str, Any]) -> d
         PawfectError: UNAVAILABLE where it is missing, damaged, or another module's.
     """
     config = read_json(folder, "config.json")
-    named = config.get("_class_name") or (config.get("architectures") or [None])[0]
-    if named != class_name:
+    named = config.get("_class_name") or config.get("architectures")
+    if named not in (class_name, [class_name]):
         raise unusable(folder, f"config.json: expected {class_name}, got {named}")
     for name, value in required.items():
         if config.get(name) != value:

@@ -18,7 +18,7 @@ from transformers.models.t5.tokenization_t5 import T5Tokenizer
 
 from pawfect.checkpoint import load_strict, read_tensors, unusable
 from pawfect.errors import ErrorKind, PawfectError, invalid
-from pawfect.flux.loading import CONFIG_ERRORS, on_meta, read_config, torch_dtype
+from pawfect.flux.loading import on_meta, read_config, torch_dtype
 
 # FLUX was trained on up to 512 T5 tokens.
 MAX_TOKENS: Final = 512
@@ -86,7 +86,8 @@ class TextEncoder:
             rows = encoder.get_input_embeddings().num_embeddings
             if len(tokenizer) > rows:
                 raise unusable(
-                    folder / name, f"expected at most its encoder's {rows} tokens, got {len(tokenizer)}"
+                    folder / name,
+                    f"expected at most its encoder's {rows} tokens, got {len(tokenizer)}",
                 )
         return cls(clip, t5, clip_tokenizer, t5_tokenizer, tokens)
 
@@ -102,9 +103,7 @@ class TextEncoder:
             prompt.encode()
         except UnicodeEncodeError:
             raise invalid("PROMPT", "Unicode text", "a lone surrogate") from None
-        clip_ids = self._ids(
-            self.clip_tokenizer, prompt, self.clip.config.max_position_embeddings
-        )
+        clip_ids = self._ids(self.clip_tokenizer, prompt, self.clip.config.max_position_embeddings)
         pooled = self.clip(clip_ids.to(self.clip.device)).pooler_output[0]
         t5_ids = self._ids(self.t5_tokenizer, prompt, self.tokens)
         embeds = self.t5(t5_ids.to(self.t5.device)).last_hidden_state[0]
@@ -158,7 +157,7 @@ def _tokenizer(kind: Any, folder: Path, files: tuple[tuple[str, ...], ...]) -> A
         raise unusable(folder, f"expected {wanted}, got neither")
     try:
         return kind.from_pretrained(folder, local_files_only=True)
-    except (OSError, *CONFIG_ERRORS) as error:
+    except Exception as error:  # noqa: BLE001 - the tokenizers library raises bare Exceptions
         raise unusable(folder, f"expected a tokenizer, got {type(error).__name__}") from None
 
 

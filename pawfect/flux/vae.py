@@ -161,7 +161,7 @@ class Vae:
     def _sample(self, picture: torch.Tensor, draw: torch.Tensor, name: str) -> NDArray[np.float32]:
         """Return packed latents, float32 [T, 64]: the posterior's mean plus its spread drawn."""
         module = self.module
-        posterior = module.encode(picture[None].to(module.device, module.dtype)).latent_dist
+        posterior = module.encode(picture.to(module.device, module.dtype)).latent_dist
         whole = DiagonalGaussianDistribution(posterior.parameters.float().cpu())
         sampled = (whole.mean + whole.std * draw - module.config.shift_factor) * (
             module.config.scaling_factor
@@ -172,8 +172,8 @@ class Vae:
 
 
 def _normalised(picture: NDArray[np.uint8]) -> torch.Tensor:
-    """Return [3, H, W] in -1..1, as diffusers' VaeImageProcessor does."""
-    return 2.0 * (torch.tensor(picture).permute(2, 0, 1).to(torch.float32) / 255.0) - 1.0
+    """Return [1, 3, H, W] in -1..1, channels last in memory, as diffusers' VaeImageProcessor."""
+    return 2.0 * (torch.tensor(picture)[None].permute(0, 3, 1, 2).float() / 255.0) - 1.0
 
 
 def _check_picture(name: str, picture: NDArray[np.uint8], size: tuple[int, ...]) -> None:

@@ -169,7 +169,9 @@ def build(folder: Path, seed: int = 0) -> None:
     # Names as published: CLIP's with its prefix, T5's shared embedding once.
     weights["text_encoder"] = {f"text_model.{k}": v for k, v in weights["text_encoder"].items()}
     del weights["text_encoder_2"]["encoder.embed_tokens.weight"]
-    _save(folder / "transformer", "diffusion_pytorch_model", weights["transformer"], TRANSFORMER_PARTS)
+    _save(
+        folder / "transformer", "diffusion_pytorch_model", weights["transformer"], TRANSFORMER_PARTS
+    )
     _save(folder / "vae", "diffusion_pytorch_model", weights["vae"], 1)
     _save(folder / "text_encoder", "model", weights["text_encoder"], 1)
     _save(folder / "text_encoder_2", "model", weights["text_encoder_2"], T5_PARTS)

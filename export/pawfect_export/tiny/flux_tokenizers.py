@@ -42,7 +42,7 @@ def build_clip_tokenizer(folder: Path) -> int:
     As in the published one: all bytes, all bytes at a word's end, one token per merge, and the two
     special tokens last.
     """
-    merges = _merges(sorted({word for line in CORPUS for word in line.replace(",", "").split()}))
+    merges = _merges(" ".join(CORPUS).replace(",", "").split())
     alphabet = sorted(ByteLevel.alphabet())
     tokens = [*alphabet, *(f"{byte}</w>" for byte in alphabet)]
     tokens += [left + right for left, right in merges]

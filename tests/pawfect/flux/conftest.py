@@ -55,30 +55,29 @@ class Parts:
         )
 
     def fill(self, *requests: Request) -> list[np.ndarray]:
-        """Fill requests of one size and one number of steps as one batch."""
+        """Fill requests of one size in one batch, each at its own place of its own schedule."""
         grid = token_grid(*requests[0].mask.shape)
         texts = [self.text.encode(request.prompt) for request in requests]
         windows = [self.vae.encode(r.image, r.mask, r.seed, r.prefill) for r in requests]
-        sigmas = self.schedule.sigmas(requests[0].steps, grid[0] * grid[1])
-        timesteps = self.schedule.timesteps(sigmas)
-        begin = first_step(requests[0].steps, requests[0].strength)
-        latents = np.stack(
-            [
-                w.latents if w.prior is None else noised(w.prior, w.latents, sigmas[begin])
-                for w in windows
-            ]
-        )
-        for step in range(begin, requests[0].steps):
-            velocity = self.transformer.velocity(
-                latents,
-                np.stack([window.condition for window in windows]),
-                np.stack([text.embeds for text in texts]),
-                np.stack([text.pooled for text in texts]),
-                np.full(len(requests), timesteps[step]),
-                np.array([request.guidance for request in requests], np.float32),
+        sigmas = [self.schedule.sigmas(r.steps, grid[0] * grid[1]) for r in requests]
+        steps = [first_step(request.steps, request.strength) for request in requests]
+        latents = [
+            w.latents if w.prior is None else noised(w.prior, w.latents, levels[step])
+            for w, levels, step in zip(windows, sigmas, steps, strict=True)
+        ]
+        while running := [i for i, request in enumerate(requests) if steps[i] < request.steps]:
+            velocities = self.transformer.velocity(
+                np.stack([latents[i] for i in running]),
+                np.stack([windows[i].condition for i in running]),
+                np.stack([texts[i].embeds for i in running]),
+                np.stack([texts[i].pooled for i in running]),
+                np.array([self.schedule.timesteps(sigmas[i])[steps[i]] for i in running]),
+                np.array([requests[i].guidance for i in running], np.float32),
                 grid,
             )
-            latents = euler(latents, velocity, sigmas[step], sigmas[step + 1])
+            for i, velocity in zip(running, velocities, strict=True):
+                latents[i] = euler(latents[i], velocity, *sigmas[i][steps[i] : steps[i] + 2])
+                steps[i] += 1
         return [self.vae.decode(item, grid) for item in latents]
 
 
@@ -97,9 +96,7 @@ def parts(flux_folder: Path) -> Parts:
 @pytest.fixture(scope="session")
 def pipeline(flux_folder: Path) -> FluxFillPipeline:
     """The oracle, every component loaded by diffusers and transformers themselves."""
-    pipe = FluxFillPipeline.from_pretrained(
-        flux_folder, dtype=torch.float32, local_files_only=True
-    )
+    pipe = FluxFillPipeline.from_pretrained(flux_folder, dtype=torch.float32, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
