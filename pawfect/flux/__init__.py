@@ -1,1 +1,1 @@
-"""FLUX.1-Fill in parts: text, VAE, one denoising step, and the schedule that joins them."""
+"""FLUX.1-Fill: text, latents, schedule and the denoising step."""

@@ -75,4 +75,5 @@ def preview(latents: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.u
     rgb: NDArray[Any] = np.einsum("chw,cr->hwr", unpack(latents, grid), RGB_FACTORS) + RGB_BIAS
     # Latents that overflowed show as mid-grey.
     rgb = np.nan_to_num(rgb, nan=0.0, posinf=1.0, neginf=-1.0)
-    return np.rint((np.clip(rgb, -1, 1) + 1) * 127.5).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint((np.clip(rgb, -1, 1) + 1) * 127.5).astype(np.uint8)
+    return levels

@@ -71,7 +71,7 @@ class Schedule:
         for name, neutral in NEUTRAL.items():
             if given.pop(name, neutral) != neutral:
                 raise _unusable(f"{name}: expected {neutral}, got {config[name]!r}")
-        kinds = {field.name: type(field.default) for field in fields(cls)}
+        kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(cls)}
         unknown = sorted(set(given) - set(kinds))
         if unknown:
             raise _unusable(f"expected {', '.join(kinds)}, got {', '.join(unknown)}")

@@ -108,7 +108,7 @@ class Vae:
                 overflows its precision.
         """
         _check_picture("IMAGE", image, image.shape[:2])
-        rows, columns = token_grid(*image.shape[:2])
+        rows, columns = token_grid(image.shape[0], image.shape[1])
         if mask.dtype != np.uint8 or mask.shape != image.shape[:2]:
             raise invalid("MASK", f"uint8 {list(image.shape[:2])}", _described(mask))
         if prefill is not None:

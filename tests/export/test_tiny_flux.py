@@ -13,31 +13,31 @@ from safetensors.torch import load_file
 from transformers import CLIPTokenizer, T5Tokenizer
 
 # As black-forest-labs/FLUX.1-Fill-dev is laid out, without its single-file copies and documents.
-PUBLISHED = """
-model_index.json
-scheduler/scheduler_config.json
-text_encoder/config.json
-text_encoder/model.safetensors
-text_encoder_2/config.json
-text_encoder_2/model-00001-of-00002.safetensors
-text_encoder_2/model-00002-of-00002.safetensors
-text_encoder_2/model.safetensors.index.json
-tokenizer/merges.txt
-tokenizer/special_tokens_map.json
-tokenizer/tokenizer_config.json
-tokenizer/vocab.json
-tokenizer_2/special_tokens_map.json
-tokenizer_2/spiece.model
-tokenizer_2/tokenizer.json
-tokenizer_2/tokenizer_config.json
-transformer/config.json
-transformer/diffusion_pytorch_model-00001-of-00003.safetensors
-transformer/diffusion_pytorch_model-00002-of-00003.safetensors
-transformer/diffusion_pytorch_model-00003-of-00003.safetensors
-transformer/diffusion_pytorch_model.safetensors.index.json
-vae/config.json
-vae/diffusion_pytorch_model.safetensors
-""".split()
+PUBLISHED = [
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "text_encoder_2/config.json",
+    "text_encoder_2/model-00001-of-00002.safetensors",
+    "text_encoder_2/model-00002-of-00002.safetensors",
+    "text_encoder_2/model.safetensors.index.json",
+    "tokenizer/merges.txt",
+    "tokenizer/special_tokens_map.json",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/vocab.json",
+    "tokenizer_2/special_tokens_map.json",
+    "tokenizer_2/spiece.model",
+    "tokenizer_2/tokenizer.json",
+    "tokenizer_2/tokenizer_config.json",
+    "transformer/config.json",
+    "transformer/diffusion_pytorch_model-00001-of-00003.safetensors",
+    "transformer/diffusion_pytorch_model-00002-of-00003.safetensors",
+    "transformer/diffusion_pytorch_model-00003-of-00003.safetensors",
+    "transformer/diffusion_pytorch_model.safetensors.index.json",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+]
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,7 @@ CLIP: Final = MappingProxyType(
         "num_hidden_layers": 2,
         "pad_token_id": 1,
         "projection_dim": POOLED_WIDTH,
+        "torch_dtype": "bfloat16",
     }
 )
 T5: Final = MappingProxyType(
@@ -135,6 +136,7 @@ T5: Final = MappingProxyType(
         "relative_attention_max_distance": 128,
         "relative_attention_num_buckets": 32,
         "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
         "use_cache": True,
     }
 )
