@@ -1,0 +1,178 @@
+"""The denoising schedule and the Euler step of FLUX, in numpy: the orchestrator runs no torch.
+
+Equal, operation by operation in float32, to diffusers' FlowMatchEulerDiscreteScheduler as
+FluxFillPipeline drives it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.errors import ErrorKind, PawfectError, invalid
+
+Latents = NDArray[np.float32]
+
+# Fields of the scheduler that only other models set, with the one value that changes nothing.
+NEUTRAL: Final = MappingProxyType(
+    {
+        "invert_sigmas": False,
+        "shift_terminal": None,
+        "stochastic_sampling": False,
+        "time_shift_type": "exponential",
+        "use_beta_sigmas": False,
+        "use_exponential_sigmas": False,
+        "use_karras_sigmas": False,
+    }
+)
+SCHEDULER: Final = "FlowMatchEulerDiscreteScheduler"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The published settings of a flow-matching scheduler; defaults are those of diffusers' class.
+
+    Attributes:
+        num_train_timesteps: the timestep that sigma 1 stands for.
+        shift: how far the noise levels lean to the noisy end where the shift is not dynamic.
+        use_dynamic_shifting: the shift grows with the number of tokens.
+        base_shift: exponent of the shift at `base_image_seq_len` tokens.
+        max_shift: exponent of the shift at `max_image_seq_len` tokens.
+        base_image_seq_len: tokens.
+        max_image_seq_len: tokens.
+    """
+
+    num_train_timesteps: int = 1000
+    shift: float = 1.0
+    use_dynamic_shifting: bool = False
+    base_shift: float = 0.5
+    max_shift: float = 1.15
+    base_image_seq_len: int = 256
+    max_image_seq_len: int = 4096
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Schedule:
+        """Read a `scheduler_config.json`.
+
+        Raises:
+            PawfectError: UNAVAILABLE for another scheduler's config, and for a field or a value
+                that this schedule would not honour.
+        """
+        given = {name: value for name, value in config.items() if not name.startswith("_")}
+        named = config.get("_class_name", SCHEDULER)
+        if named != SCHEDULER:
+            raise _unusable(f"expected {SCHEDULER}, got {named}")
+        for name, neutral in NEUTRAL.items():
+            if given.pop(name, neutral) != neutral:
+                raise _unusable(f"{name}: expected {neutral}, got {config[name]!r}")
+        kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(cls)}
+        unknown = sorted(set(given) - set(kinds))
+        if unknown:
+            raise _unusable(f"expected {', '.join(kinds)}, got {', '.join(unknown)}")
+        for name, value in given.items():
+            if not _fits(value, kinds[name]):
+                raise _unusable(f"{name}: expected a {kinds[name].__name__}, got {value!r}")
+        schedule = cls(**{name: kinds[name](value) for name, value in given.items()})
+        if schedule.base_image_seq_len == schedule.max_image_seq_len:
+            raise _unusable("base_image_seq_len: expected another than max_image_seq_len")
+        return schedule
+
+    def sigmas(self, steps: int, tokens: int) -> NDArray[np.float32]:
+        """Return the noise levels of a run, falling from 1 to 0.
+
+        Args:
+            steps: denoising steps of the whole run, at least 1.
+            tokens: image tokens, at least 1; the dynamic shift depends on them.
+
+        Returns:
+            float32 [steps + 1], the last one 0.
+
+        Raises:
+            PawfectError: INVALID_ARG for no steps or no tokens.
+        """
+        for name, value in (("steps", steps), ("tokens", tokens)):
+            if value < 1:
+                raise invalid(name, "at least 1", value)
+        even = np.linspace(1.0, 1 / steps, steps).astype(np.float32)
+        if self.use_dynamic_shifting:
+            slope = (self.max_shift - self.base_shift) / (
+                self.max_image_seq_len - self.base_image_seq_len
+            )
+            mu = tokens * slope + (self.base_shift - slope * self.base_image_seq_len)
+            shifted = math.exp(mu) / (math.exp(mu) + (1 / even - 1) ** 1.0)
+        else:
+            shifted = self.shift * even / (1 + (self.shift - 1) * even)
+        return np.append(shifted.astype(np.float32), np.float32(0))
+
+    def timesteps(self, sigmas: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the timesteps of noise levels: 0 to `num_train_timesteps`, one per sigma."""
+        return sigmas * np.float32(self.num_train_timesteps)
+
+
+def first_step(steps: int, strength: float) -> int:
+    """Return the step at which a run that starts from a prior begins.
+
+    diffusers' rule for image to image: of `steps`, the last `steps * strength` run, rounded up.
+
+    Args:
+        steps: of the whole schedule, at least 1.
+        strength: above 0 to 1; 1 starts from pure noise at step 0.
+
+    Raises:
+        PawfectError: INVALID_ARG where no step would be left.
+    """
+    if steps < 1:
+        raise invalid("steps", "at least 1", steps)
+    if not 0 < strength <= 1:
+        raise invalid("strength", "above 0 to 1", strength)
+    begin = int(max(steps - min(steps * strength, steps), 0))
+    if begin >= steps:
+        raise invalid("strength", f"enough for one of {steps} steps", strength)
+    return begin
+
+
+def noised(prior: Latents, noise: Latents, sigma: float) -> Latents:
+    """Return a prior's latents with noise to the level sigma, 0 to 1; 1 is the noise itself."""
+    level = np.float32(sigma)
+    return level * noise + (np.float32(1) - level) * prior
+
+
+def euler(latents: Latents, velocity: Latents, sigma: float, following: float) -> Latents:
+    """Take one Euler step from noise level `sigma` to the `following` one.
+
+    Args:
+        latents: float32 [T, 64].
+        velocity: float32 [T, 64], at `sigma`.
+        sigma: 0 to 1.
+        following: 0 to 1, the next of `Schedule.sigmas`.
+
+    Returns:
+        float32 [T, 64].
+
+    Raises:
+        PawfectError: INTERNAL where the velocity is not finite: FLUX's activations can overflow
+            half precision, and the rest of the run would be black.
+    """
+    if not np.isfinite(velocity).all():
+        broken = np.count_nonzero(~np.isfinite(velocity))
+        raise PawfectError(
+            ErrorKind.INTERNAL, f"VELOCITY: expected finite values, got {broken} that are not"
+        )
+    return latents + (np.float32(following) - np.float32(sigma)) * velocity
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)  # type: ignore[arg-type]
+    return type(value) is kind and (kind is bool or value > 0)  # type: ignore[operator]
+
+
+def _unusable(problem: str) -> PawfectError:
+    return PawfectError(ErrorKind.UNAVAILABLE, f"weights scheduler: {problem}")

@@ -1,0 +1,162 @@
+"""One denoising step of FLUX.1-Fill: stateless, batched, nothing kept between calls."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+from numpy.typing import NDArray
+
+from pawfect.checkpoint import load_strict, read_tensors
+from pawfect.errors import invalid
+from pawfect.flux.loading import on_meta, read_config, torch_dtype
+from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH, check_grid
+
+# What makes a FLUX transformer FLUX-Fill; the rest is size.
+FILL: Final = {
+    "in_channels": TOKEN_WIDTH + CONDITION_WIDTH,
+    "out_channels": TOKEN_WIDTH,
+    "guidance_embeds": True,
+}
+# The timestep of pure noise: the schedule counts from it down to 0.
+NOISE_TIMESTEP: Final = 1000.0
+
+Floats = NDArray[np.floating[Any]]
+
+
+class Transformer:
+    """FLUX's transformer, which sees the latents and says which way they flow."""
+
+    def __init__(self, module: Any, device: str, dtype: torch.dtype) -> None:
+        self.module = module
+        self.device = device
+        self.dtype = dtype
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
+        """Load the `transformer` of a folder, or the GGUF file in it.
+
+        Args:
+            folder: of the whole model, as published; one with a `*.gguf` file goes to
+                `pawfect.flux.gguf`.
+            device: cpu or cuda.
+            dtype: float32, float16 or bfloat16, of the computation.
+
+        Raises:
+            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
+        """
+        computed = torch_dtype(dtype)
+        if any(folder.glob("*.gguf")):
+            gguf = importlib.import_module("pawfect.flux.gguf")
+            module = gguf.load_transformer(folder, device=device, dtype=dtype)
+            return cls(module, device, computed)
+        folder = folder / "transformer"
+        config = read_config(folder, "FluxTransformer2DModel", FILL)
+        module = on_meta(folder, lambda: FluxTransformer2DModel.from_config(config))
+        tensors = read_tensors(folder, "diffusion_pytorch_model")
+        load_strict(module, tensors, "transformer", device=device, dtype=computed)
+        return cls(module, device, computed)
+
+    @torch.inference_mode()
+    def velocity(
+        self,
+        latents: Floats,
+        condition: Floats,
+        prompt_embeds: Floats,
+        pooled: Floats,
+        timestep: Floats,
+        guidance: Floats,
+        grid: tuple[int, int],
+    ) -> NDArray[np.float32]:
+        """Return the velocity at each item's timestep: noise minus picture.
+
+        Items share the grid and the number of text tokens, nothing else; each is computed as if it
+        were alone.
+
+        Args:
+            latents: [B, T, 64].
+            condition: [B, T, 320], as `Vae.encode` gives it.
+            prompt_embeds: [B, L, D].
+            pooled: [B, P].
+            timestep: [B], above 0 to 1000, noise.
+            guidance: [B], 0 or more; in float16 at most 65.
+            grid: rows and columns of tokens.
+
+        Returns:
+            float32 [B, T, 64]; not finite where an item overflows the precision, which
+            `pawfect.flux.schedule.euler` refuses.
+
+        Raises:
+            PawfectError: INVALID_ARG as `check` does.
+        """
+        self.check(latents, condition, prompt_embeds, pooled, timestep, guidance, grid)
+        picture = self._tensor(np.concatenate((latents, condition), axis=2), self.dtype)
+        flow = self.module(
+            hidden_states=picture,
+            encoder_hidden_states=self._tensor(prompt_embeds, self.dtype),
+            pooled_projections=self._tensor(pooled, self.dtype),
+            # diffusers' module takes 0 to 1 and multiplies by 1000 itself.
+            timestep=self._tensor(timestep, torch.float32) / NOISE_TIMESTEP,
+            guidance=self._tensor(guidance, torch.float32),
+            img_ids=self._positions(grid),
+            txt_ids=torch.zeros(prompt_embeds.shape[1], 3, device=self.device),
+            return_dict=False,
+        )[0]
+        velocity: NDArray[np.float32] = flow.float().cpu().numpy()
+        return velocity
+
+    def check(
+        self,
+        latents: Floats,
+        condition: Floats,
+        prompt_embeds: Floats,
+        pooled: Floats,
+        timestep: Floats,
+        guidance: Floats,
+        grid: tuple[int, int],
+    ) -> None:
+        """Raise INVALID_ARG unless `velocity` can take these tensors, which it names.
+
+        It is for callers that must not let one request's mistake fail those batched with it.
+        """
+        config = self.module.config
+        items, tokens = (*latents.shape, 0, 0)[:2]
+        text = prompt_embeds.shape[1] if prompt_embeds.ndim > 1 else 0
+        given = (
+            ("LATENTS", latents, (items, tokens, TOKEN_WIDTH)),
+            ("CONDITION", condition, (items, tokens, CONDITION_WIDTH)),
+            ("PROMPT_EMBEDS", prompt_embeds, (items, text, config.joint_attention_dim)),
+            ("POOLED", pooled, (items, config.pooled_projection_dim)),
+            ("TIMESTEP", timestep, (items,)),
+            ("GUIDANCE", guidance, (items,)),
+        )
+        for name, array, shape in given:
+            if array.shape != shape or not array.size:
+                raise invalid(name, f"shape {list(shape)} and some items", list(array.shape))
+            if not np.isfinite(array).all():
+                raise invalid(name, "finite values", "others")
+        check_grid(tokens, grid, "LATENTS")
+        if not ((timestep > 0) & (timestep <= NOISE_TIMESTEP)).all():
+            expected = f"above 0 to {NOISE_TIMESTEP:g}"
+            raise invalid("TIMESTEP", expected, _listed(timestep))
+        # The module multiplies guidance by 1000 in its own precision.
+        most = torch.finfo(self.dtype).max // 1000
+        if not ((guidance >= 0) & (guidance <= most)).all():
+            raise invalid("GUIDANCE", f"0 to {most:g}", _listed(guidance))
+
+    def _tensor(self, array: Floats, dtype: torch.dtype) -> torch.Tensor:
+        return torch.tensor(array).to(self.device, dtype)
+
+    def _positions(self, grid: tuple[int, int]) -> torch.Tensor:
+        """Return [T, 3]: 0, row and column of each token."""
+        rows, columns = (torch.arange(side, device=self.device) for side in grid)
+        positions = torch.cartesian_prod(torch.zeros_like(rows[:1]), rows, columns)
+        return positions.float()
+
+
+def _listed(values: Floats) -> str:
+    return ", ".join(f"{value:g}" for value in values.tolist())

@@ -1,0 +1,156 @@
+"""The schedule in numpy against diffusers' scheduler, number by number."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline, calculate_shift
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from pawfect_export.tiny.flux import SCHEDULER
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.flux.schedule import Schedule, euler, first_step, noised
+
+FLUX = Schedule.from_config(SCHEDULER)
+
+
+def diffusers_schedule(config, steps: int, tokens: int) -> FlowMatchEulerDiscreteScheduler:
+    """Set up the scheduler as FluxFillPipeline.__call__ does."""
+    scheduler = FlowMatchEulerDiscreteScheduler.from_config(dict(config))
+    mu = calculate_shift(
+        tokens,
+        scheduler.config["base_image_seq_len"],
+        scheduler.config["max_image_seq_len"],
+        scheduler.config["base_shift"],
+        scheduler.config["max_shift"],
+    )
+    scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=mu)
+    return scheduler
+
+
+@given(st.integers(1, 100), st.integers(1, 20_000))
+def test_sigmas_and_timesteps_equal_diffusers_at_any_size(steps, tokens):
+    scheduler = diffusers_schedule(SCHEDULER, steps, tokens)
+    sigmas = FLUX.sigmas(steps, tokens)
+    assert sigmas.dtype == np.float32
+    np.testing.assert_array_equal(sigmas, scheduler.sigmas.numpy())
+    timesteps = FLUX.timesteps(sigmas)
+    assert timesteps.dtype == np.float32
+    np.testing.assert_array_equal(timesteps[:-1], scheduler.timesteps.numpy())
+    assert timesteps[-1] == 0
+
+
+@given(st.integers(1, 100), st.floats(0.1, 10), st.booleans())
+def test_other_published_values_equal_diffusers_too(steps, shift, dynamic):
+    config = {"shift": shift, "use_dynamic_shifting": dynamic, "base_shift": 0.3, "max_shift": 2}
+    scheduler = diffusers_schedule(config, steps, 1024)
+    np.testing.assert_array_equal(
+        Schedule.from_config(config).sigmas(steps, 1024), scheduler.sigmas.numpy()
+    )
+
+
+def test_what_diffusers_itself_saves_is_read(tmp_path):
+    scheduler = FlowMatchEulerDiscreteScheduler.from_config(dict(SCHEDULER))
+    assert Schedule.from_config(dict(scheduler.config)) == FLUX
+    assert Schedule.from_config(dict(FlowMatchEulerDiscreteScheduler().config)) == Schedule()
+
+
+@given(st.integers(1, 100), st.floats(0, 1, exclude_min=True))
+def test_the_first_step_is_that_of_image_to_image(steps, strength):
+    scheduler = diffusers_schedule(SCHEDULER, steps, 256)
+    pipeline = FluxFillPipeline.__new__(FluxFillPipeline)
+    object.__setattr__(pipeline, "scheduler", scheduler)
+    timesteps, left = pipeline.get_timesteps(steps, strength, "cpu")
+    if left < 1:
+        with pytest.raises(PawfectError, match="strength"):
+            first_step(steps, strength)
+        return
+    assert first_step(steps, strength) == steps - left == steps - len(timesteps)
+
+
+@pytest.mark.parametrize("strength", [0.2, 0.61, 1.0])
+def test_a_run_from_noised_prior_to_end_equals_diffusers_bit_by_bit(strength):
+    rng = np.random.default_rng(3)
+    prior, noise = (rng.standard_normal((24, 64), np.float32) for _ in range(2))
+    scheduler = diffusers_schedule(SCHEDULER, 7, 24)
+    sigmas, begin = FLUX.sigmas(7, 24), first_step(7, strength)
+    scheduler.set_begin_index(begin)
+    start = scheduler.timesteps[begin : begin + 1]
+    ours = noised(prior, noise, sigmas[begin])
+    theirs = scheduler.scale_noise(torch.tensor(prior)[None], start, torch.tensor(noise)[None])
+    np.testing.assert_array_equal(ours, theirs[0].numpy())
+    for step in range(begin, 7):
+        velocity = rng.standard_normal((24, 64), np.float32)
+        ours = euler(ours, velocity, sigmas[step], sigmas[step + 1])
+        theirs = scheduler.step(
+            torch.tensor(velocity)[None], scheduler.timesteps[step], theirs, return_dict=False
+        )[0]
+        assert ours.dtype == np.float32
+        np.testing.assert_array_equal(ours, theirs[0].numpy())
+
+
+def test_noise_to_level_1_is_the_noise_itself():
+    rng = np.random.default_rng(0)
+    prior, noise = (rng.standard_normal((4, 64), np.float32) for _ in range(2))
+    np.testing.assert_array_equal(noised(prior, noise, 1.0), noise)
+
+
+def test_a_velocity_that_overflowed_is_refused():
+    velocity = np.zeros((4, 64), np.float32)
+    velocity[1, 2:4] = np.nan, np.inf
+    with pytest.raises(PawfectError, match="2 that are not") as caught:
+        euler(np.zeros((4, 64), np.float32), velocity, 1.0, 0.5)
+    assert caught.value.kind is ErrorKind.INTERNAL
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"_class_name": "DDIMScheduler"}, "got DDIMScheduler"),
+        ({"use_karras_sigmas": True}, "use_karras_sigmas: expected False"),
+        ({"shift_terminal": 0.02}, "shift_terminal: expected None"),
+        ({"time_shift_type": "linear"}, "expected exponential, got 'linear'"),
+        ({"sigma_data": 0.5}, "got sigma_data"),
+        ({"use_dynamic_shifting": "false"}, "expected a bool, got 'false'"),
+        ({"shift": True}, "shift: expected a float"),
+        ({"shift": float("nan")}, "shift: expected a float"),
+        ({"num_train_timesteps": 0}, "num_train_timesteps: expected a int"),
+        ({"max_image_seq_len": 256}, "expected another"),
+    ],
+)
+def test_a_config_that_would_not_be_honoured_is_unavailable(change, says):
+    with pytest.raises(PawfectError) as caught:
+        Schedule.from_config({**SCHEDULER, **change})
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: FLUX.sigmas(0, 256),
+        lambda: FLUX.sigmas(8, 0),
+        lambda: first_step(0, 1.0),
+        lambda: first_step(8, 0.0),
+        lambda: first_step(8, 1.1),
+        lambda: first_step(8, float("nan")),
+    ],
+)
+def test_impossible_runs_are_refused(call):
+    with pytest.raises(PawfectError, match="expected") as caught:
+        call()
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+
+
+def test_the_orchestrators_parts_import_no_torch():
+    modules = "pawfect.flux.schedule, pawfect.flux.preview, pawfect.flux.tokens, sys"
+    check = f"import {modules}; assert not {{'torch', 'diffusers'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
