@@ -80,14 +80,16 @@ def build_prompt(
     - The second surface joins if it covers enough of the ring and the text keeps to three words:
       "A and B" where two meet, "A with B" where B is litter.
 
-    Pure: the same arguments give the same prompt, and a prompt's own text gives that text again.
+    Pure: the same arguments give the same prompt, and a prompt's own text, asked for or as a label,
+    gives that text again.
 
     Args:
         labels: in any order; equal coverage keeps the order given.
         caption: text about the surroundings, in any of the table's languages.
         asked: the request's PROMPT, any text.
     """
-    in_asked, in_caption = read_surfaces(asked or ""), read_surfaces(caption or "")
+    in_asked = read_surfaces(asked or "")
+    in_caption = tuple(s for s in read_surfaces(caption or "") if not s.scenery)
     in_labels = _read_labels(labels)
     sources = {
         "prompt": [(surface, 1.0) for surface in in_asked],

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
+KEYS: Final = frozenset({"name", "family", "litter", "scenery", "general", "adjectives", "abroad"})
 LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pt", "nl")
 # Words that join or relate, which are not counted as a prompt's words.
 JOINING: Final = frozenset({"and", "with"})
@@ -39,12 +40,14 @@ class Surface:
         name: canonical name, which is also its words in a prompt.
         families: what it belongs to, for contradictions.
         litter: it lies on another surface.
+        scenery: not taken from captions.
         general: it says little; taken only where nothing better is named.
     """
 
     name: str
     families: frozenset[str]
     litter: bool = False
+    scenery: bool = False
     general: bool = False
 
     @property
@@ -118,13 +121,14 @@ def parse_table(content: Mapping[str, Any]) -> Table:
                 raise ValueError(f"{form!r} means both {phrases[words]} and {(role, surface)}")
 
     for row in content["surface"]:
-        unknown = set(row) - {"name", "family", "litter", "general", "adjectives", "abroad"}
-        if unknown - set(LANGUAGES):
+        unknown = set(row) - KEYS - set(LANGUAGES)
+        if unknown:
             raise ValueError(f"{row['name']}: unknown {', '.join(sorted(unknown))}")
         surface = Surface(
             row["name"],
             frozenset(row["family"]),
             row.get("litter", False),
+            row.get("scenery", False),
             row.get("general", False),
         )
         surfaces[surface.name] = surface
