@@ -119,9 +119,13 @@ def _model(folder: Path) -> Sam3Model:
 
 def _read_processing(folder: Path, config: Any) -> Processing:
     name = "processor_config.json"
+    table = read_json(folder, name).get("image_processor", {})
+    if not isinstance(table, dict):
+        got = type(table).__name__
+        raise unusable(folder, f"{name}: expected image_processor as an object, got {got}")
     try:
-        processing = Processing.parse(read_json(folder, name).get("image_processor") or {})
-    except (KeyError, TypeError, ValueError) as error:
+        processing = Processing.parse(table)
+    except ValueError as error:
         raise unusable(folder, f"{name}: {error}") from None
     if processing.side != config.image_size:
         problem = f"{name}: expected a side of {config.image_size} px, got {processing.side}"
@@ -158,9 +162,7 @@ def _tokenise(
     )
 
 
-def _detector_tensors(
-    folder: Path, tensors: dict[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def _detector_tensors(folder: Path, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the image model's tensors by its own names; the tracker's are left out."""
     kept = [name for name in tensors if not name.startswith(TRACKER_PREFIXES)]
     renamed = {name.removeprefix(DETECTOR_PREFIX): tensors[name] for name in kept}

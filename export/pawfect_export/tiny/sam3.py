@@ -7,13 +7,15 @@ the same parts to take and to leave. The numbers are random: what it labels mean
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 from safetensors.torch import save
-from tokenizers import pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from transformers.models.sam3_video.configuration_sam3_video import Sam3VideoConfig
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoModel
@@ -118,7 +120,10 @@ def _config(tokens: int) -> dict[str, Any]:
 
 def _initial(name: str, shape: torch.Size, rng: np.random.Generator) -> torch.Tensor:
     """Return a tensor's random weights: every layer keeps the scale of what goes through it."""
-    if len(shape) < 2:
+    if name.endswith("semantic_projection.bias"):
+        # Masks cover some of most pictures, so that there are labels to pass on.
+        values = np.full(shape, 0.75)
+    elif len(shape) < 2:
         norm = name.endswith(("weight", "scale"))
         values = np.full(shape, float(norm)) + 0.05 * rng.standard_normal(shape)
     elif "embed" in name:
@@ -130,18 +135,9 @@ def _initial(name: str, shape: torch.Size, rng: np.random.Generator) -> torch.Te
 
 def _write_tokenizer(folder: Path) -> int:
     """Write CLIP's tokenizer with merges learned from the vocabulary; return its tokens."""
-    phrases = [phrase for surface in load_vocabulary() for phrase in surface.phrases]
     # CLIP's vocabulary: 256 bytes, the same ending a word, one token per merge, start and end.
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    learner = CLIPTokenizer().backend_tokenizer
-    trainer = trainers.BpeTrainer(
-        vocab_size=len(alphabet) + MERGES,
-        initial_alphabet=alphabet,
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    learner.train_from_iterator(phrases, trainer)
-    merges = [tuple(merge) for merge in json.loads(learner.to_str())["model"]["merges"]]
+    merges = _learn_merges()
     tokens = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
     tokens += ["".join(merge) for merge in merges]
     tokens += [START, END]
@@ -154,6 +150,41 @@ def _write_tokenizer(folder: Path) -> int:
     special = {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}
     _write_json(folder / "special_tokens_map.json", special)
     return len(vocab)
+
+
+def _learn_merges() -> list[tuple[str, str]]:
+    """Return the merges that byte-pair encoding learns from the vocabulary's words, in order.
+
+    Sennrich et al., "Neural machine translation of rare words with subword units", 2016. Of equally
+    frequent pairs the first in the alphabet is merged; the tokenizers package's own trainer picks
+    one by chance.
+    """
+    split = CLIPTokenizer().backend_tokenizer.pre_tokenizer.pre_tokenize_str
+    words = [
+        [*word[:-1], f"{word[-1]}</w>"]
+        for surface in load_vocabulary()
+        for phrase in surface.phrases
+        for word, _ in split(phrase)
+    ]
+    merges: list[tuple[str, str]] = []
+    while len(merges) < MERGES:
+        pairs = Counter(pair for word in words for pair in pairwise(word))
+        if not pairs:
+            break
+        merges.append(min(pairs, key=lambda pair: (-pairs[pair], pair)))
+        words = [_merged(word, merges[-1]) for word in words]
+    return merges
+
+
+def _merged(word: list[str], pair: tuple[str, str]) -> list[str]:
+    """Return a word's tokens with every occurrence of a pair joined, from the left."""
+    joined: list[str] = []
+    for token in word:
+        if joined and (joined[-1], token) == pair:
+            joined[-1] += token
+        else:
+            joined.append(token)
+    return joined
 
 
 def _processor() -> dict[str, Any]:

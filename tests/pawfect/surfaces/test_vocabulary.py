@@ -10,18 +10,18 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect.surfaces.vocabulary import Surface, load_vocabulary, parse_vocabulary
 
 # Named in the service's design: the least that it must tell apart.
-NAMED = (
-    "grass, fallen leaves, dirt, mud, sand, gravel, concrete, asphalt, brick, stone, tile, "
-    "wood floor, planks, carpet, rug, blanket, bedding, sofa fabric, snow, water, hedge, wall, "
-    "straw, artificial turf"
-).split(", ")
+NAMED = {
+    *("grass", "fallen leaves", "dirt", "mud", "sand", "gravel", "concrete", "asphalt", "brick"),
+    *("stone", "tile", "wood floor", "planks", "carpet", "rug", "blanket", "bedding"),
+    *("sofa fabric", "snow", "water", "hedge", "wall", "straw", "artificial turf"),
+}
 # A prompt with one of these draws it (DESIGN, "How one request flows", 4).
 FORBIDDEN = {"dog", "cat", "pet", "animal", "person", "hand", "leash", "toy", "people"}
 
 
 def test_the_package_tells_apart_every_surface_of_the_design():
     names = [surface.name for surface in load_vocabulary()]
-    assert set(NAMED) <= set(names)
+    assert set(names) >= NAMED
     assert len(names) == len(set(names)) >= 24
 
 
@@ -106,9 +106,7 @@ def test_what_is_no_vocabulary_is_said(table: dict[str, object], said: str):
         (None, "expected a file, got none (FileNotFoundError)"),
     ],
 )
-def test_a_damaged_file_is_said_without_its_path(
-    tmp_path: Path, content: bytes | None, said: str
-):
+def test_a_damaged_file_is_said_without_its_path(tmp_path: Path, content: bytes | None, said: str):
     file = tmp_path / "words.toml"
     if content is not None:
         file.write_bytes(content)
