@@ -1,0 +1,1 @@
+"""Surfaces around the hole: which there are, and how SAM3 finds them."""
