@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,7 @@ class Builder:
 
     function: str
     source: str | None = None
-    options: Mapping[str, Any] = MappingProxyType({})
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> Callable[..., None]:
         """Import the function."""
@@ -46,7 +46,7 @@ BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
         "tiny-flux-fill-q8_0": Builder(
             "pawfect_export.tiny.flux_gguf:build",
             "tiny-flux-fill",
-            MappingProxyType({"quantisation": "Q8_0"}),
+            {"quantisation": "Q8_0"},
         ),
         "tiny-sam3": Builder("pawfect_export.tiny.sam3:build"),
         "tiny-florence2": Builder("pawfect_export.tiny.florence2:build"),
@@ -87,6 +87,7 @@ def build_entry(
             f"weights {name}: building needs the package {error.name}: "
             "pip install 'pawfect[neural]'",
         ) from None
+    store.root.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=store.root))
     try:
         made = place / name

@@ -106,7 +106,7 @@ def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:
             found |= dict.fromkeys(entries_of(cast(NeedsWeights, load_profile(name))))
         else:
             expected = f"a profile ({', '.join(profile_names())}) or an entry"
-            raise invalid("weights", f"{expected} ({', '.join(store.entries)})", repr(name))
+            raise invalid("name", f"{expected} ({', '.join(store.entries)})", repr(name))
     return tuple(found)
 
 
@@ -143,5 +143,6 @@ def _reported() -> Iterator[None]:
 
 
 def _leave(kind: ErrorKind, message: str) -> NoReturn:
-    click.echo(f"pawfect: {TABLE[kind].meaning}: {message}", err=True)
+    # Not the table's meaning: that speaks of a service and its requests.
+    click.echo(f"pawfect weights: {message}", err=True)
     sys.exit(TABLE[kind].exit_code)

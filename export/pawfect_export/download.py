@@ -205,7 +205,8 @@ def _stream(remote: Remote, part: Part, out: Any, digest: Any, hub: Hub, seen: S
             tag = answer.headers.get("ETag")
             strong = tag if tag and not tag.startswith("W/") else None
             part.begin(_Beginning(remote.etag, strong))
-        for piece in answer.iter_raw(CHUNK):
+        # In pieces as they come: gathered into larger ones, a cut would lose the last.
+        for piece in answer.iter_raw():
             out.write(piece)
             digest.update(piece)
             seen(len(piece))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect.weights.lock import RECORDED, VERIFIED, LockedEntry, held, now
+from pawfect.weights.lock import RECORDED, VERIFIED, LockedEntry, LockedFile, held, now
 from pawfect.weights.manifest import BUILT, Entry, WeightsFile, find_entry, is_commit
 from pawfect.weights.store import Store, locked_now, sha256_of
 from pawfect_export.build import build_entry
@@ -45,13 +45,15 @@ class _Wanted:
     """One file to fetch.
 
     Attributes:
-        file: of the manifest.
+        file: of the manifest, with the lock's size and digest where the manifest has none.
+        locked: as it was here before, or None.
         remote: as the hub described it.
         revision: the commit it is fetched at.
         part: where its bytes go first.
     """
 
     file: WeightsFile
+    locked: LockedFile | None
     remote: Remote
     revision: str
     part: Part
@@ -153,8 +155,11 @@ def _describe(
     remote = hub.describe(file, revision)
     if not is_commit(revision):
         revision = revisions[file.repository] = str(remote.commit)
+    locked = store.lock.get(entry.name).files.get(file.path)
+    size, digest = store.expected(entry, file.path, locked)
+    bound = replace(file, size=size, sha256=digest)
     part = Part(store.root / PARTS / entry.name / f"{file.path}.part")
-    return _Wanted(file, remote, revision, part)
+    return _Wanted(bound, locked, remote, revision, part)
 
 
 def _adopted(item: _Wanted, entry: Entry, store: Store, watch: Watch) -> bool:
@@ -177,10 +182,15 @@ def _record(
     item: _Wanted, target: Path, digest: str, entry: Entry, store: Store, watch: Watch
 ) -> None:
     """Write a whole file into the lock."""
-    origin = VERIFIED if item.file.sha256 else RECORDED
-    if origin == RECORDED:
-        watch.say(f"{entry.name}/{item.file.path}: its digest was not known; recorded {digest}")
-    store.lock.put_file(entry.name, item.file.path, locked_now(target, digest, origin, now()))
+    path, before = item.file.path, item.locked
+    row = locked_now(target, digest, RECORDED, now())
+    if entry.file(path).sha256:
+        row = replace(row, origin=VERIFIED)
+    elif before is not None:
+        row = replace(row, origin=before.origin, time=before.time)
+    else:
+        watch.say(f"{entry.name}/{path}: its digest was not known; recorded {digest}")
+    store.lock.put_file(entry.name, path, row)
 
 
 def _check_space(root: Path, needed: int, name: str) -> None:

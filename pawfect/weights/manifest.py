@@ -114,7 +114,7 @@ def find_entry(entries: Mapping[str, Entry], name: str) -> Entry:
         PawfectError: INVALID_ARG for a name that is not in the manifest.
     """
     if name not in entries:
-        raise invalid("weights", f"one of {', '.join(entries)}", repr(name))
+        raise invalid("entry", f"one of {', '.join(entries)}", repr(name))
     return entries[name]
 
 
