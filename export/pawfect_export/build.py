@@ -55,7 +55,7 @@ BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
 
 
 def build_entry(
-    name: str, store: Store, watch: Watch, builders: Mapping[str, Builder] = BUILDERS
+    name: str, store: Store, watch: Watch, builders: Mapping[str, Builder] | None = None
 ) -> None:
     """Build an entry, and first the one that it is made of; the caller holds the entry.
 
@@ -65,11 +65,12 @@ def build_entry(
         name: of a built entry.
         store: where it goes.
         watch: is told how it goes.
-        builders: by entry.
+        builders: by entry; None: BUILDERS.
 
     Raises:
         PawfectError: UNAVAILABLE where a package that the builder needs is not installed.
     """
+    builders = BUILDERS if builders is None else builders
     builder = builders[name]
     folders = []
     if builder.source is not None:

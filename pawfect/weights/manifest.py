@@ -144,7 +144,7 @@ def check_path(path: str) -> str:
     """
     parts = PurePosixPath(path).parts
     if (
-        not path
+        not parts
         or "\\" in path
         or "\0" in path
         or path.startswith("/")
