@@ -1,0 +1,148 @@
+"""`pawfect weights`: what there is, fetch it, check it, say where it lies."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn, cast
+
+import click
+from rich.console import Console
+
+from pawfect.errors import TABLE, ErrorKind, PawfectError, invalid
+from pawfect.profile import load_profile, profile_names
+from pawfect.weights.manifest import BUILT, Entry, find_entry
+from pawfect.weights.store import Store, weights_root
+from pawfect_export.progress import in_words, watched
+
+FETCH = "pawfect weights fetch"
+
+
+@click.group()
+def weights() -> None:
+    """Fetch, check and find the models' weights."""
+
+
+@weights.command("list")
+def list_entries() -> None:
+    """Show every entry: where from, how large, under which licence, whether it is here."""
+    with _reported():
+        store = Store(weights_root())
+        head = ("ENTRY", "FROM", "SIZE", "LICENCE", "GATED", "HERE")
+        rows = [head, *(_row(entry, store) for entry in store.entries.values())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+@weights.command()
+@click.argument("names", metavar="PROFILE|ENTRY...", nargs=-1, required=True)
+@click.option("--fresh", is_flag=True, help="Fetch or build again what is there.")
+def fetch(names: tuple[str, ...], fresh: bool) -> None:
+    """Fetch what a profile needs, or single entries; go on where an earlier fetch ended.
+
+    HF_TOKEN names a token for gated repositories, HF_ENDPOINT another server, PAWFECT_WEIGHTS
+    another folder.
+    """
+    with _reported(), watched(Console(stderr=True)) as watch:
+        store = Store(weights_root())
+        entries = _entries(names, store)
+        if not entries:
+            watch.say(f"{', '.join(names)}: needs no weights")
+        # Only here, so that the other commands need no hub library.
+        from pawfect_export import fetch as fetching
+        from pawfect_export.hub import Hub
+
+        fetching.fetch(entries, store, Hub.of_environment, watch, fresh=fresh)
+
+
+@weights.command()
+@click.argument("names", metavar="[PROFILE|ENTRY]...", nargs=-1)
+def verify(names: tuple[str, ...]) -> None:
+    """Compute every digest again, of a profile's entries or of all that are here.
+
+    Ends with 1 where something is missing or damaged.
+    """
+    damaged = []
+    with _reported():
+        store = Store(weights_root())
+        for name in _entries(names, store) if names else _here(store):
+            problems = list(store.problems(name, rehash=True))
+            for problem in problems:
+                click.echo(f"{name}: {problem.message}")
+            if problems:
+                damaged.append(name)
+            else:
+                click.echo(f"{name}: whole")
+    if damaged:
+        click.echo(f"mend with: {FETCH} {' '.join(damaged)}", err=True)
+        sys.exit(1)
+
+
+@weights.command()
+@click.argument("entry", required=False)
+def path(entry: str | None) -> None:
+    """Print the folder of all weights, or of one entry."""
+    with _reported():
+        store = Store(weights_root())
+        click.echo(store.root / find_entry(store.entries, entry).name if entry else store.root)
+
+
+def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:
+    """Return the entries of profiles and entries, each once.
+
+    Raises:
+        PawfectError: INVALID_ARG for a name that is neither.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        if name in store.entries:
+            found[name] = None
+        elif name in profile_names():
+            from pawfect_export.fetch import NeedsWeights, entries_of
+
+            found |= dict.fromkeys(entries_of(cast(NeedsWeights, load_profile(name))))
+        else:
+            expected = f"a profile ({', '.join(profile_names())}) or an entry"
+            raise invalid("name", f"{expected} ({', '.join(store.entries)})", repr(name))
+    return tuple(found)
+
+
+def _here(store: Store) -> list[str]:
+    locked = store.lock.read()
+    return [name for name in store.entries if name in locked or (store.root / name).exists()]
+
+
+def _row(entry: Entry, store: Store) -> tuple[str, ...]:
+    source = "built here"
+    if entry.kind != BUILT:
+        source = f"{entry.repository}@{entry.revision[:7]}"
+    size = in_words(entry.size)
+    if entry.size is None:
+        size = f"about {entry.about_gb:g} GB" if entry.about_gb else ""
+    problem = next(store.problems(entry.name), None)
+    state = "whole"
+    if problem:
+        state = f"damaged: {problem.message}" if entry.name in _here(store) else "no"
+    return (entry.name, source, size, entry.licence, "yes" if entry.gated else "no", state)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turn errors into a message and the exit code of the table."""
+    try:
+        yield
+    except PawfectError as error:
+        _leave(error.kind, error.message)
+    except KeyboardInterrupt:
+        _leave(ErrorKind.CANCELLED, "interrupted; the same command goes on from there")
+    except OSError as error:
+        _leave(ErrorKind.UNAVAILABLE, f"the weights' folder: {error.strerror or error}")
+
+
+def _leave(kind: ErrorKind, message: str) -> NoReturn:
+    # Not the table's meaning: that speaks of a service and its requests.
+    click.echo(f"pawfect weights: {message}", err=True)
+    sys.exit(TABLE[kind].exit_code)

@@ -1,0 +1,164 @@
+"""The lock: what was fetched or built here, file by file, as `weights.lock.json` in the root."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.weights.manifest import check_path
+
+LOCK_NAME: Final = "weights.lock.json"
+VERSION: Final = 1
+
+# Where a digest comes from.
+VERIFIED: Final = "manifest"
+RECORDED: Final = "first fetch"
+BUILT_HERE: Final = "build"
+ORIGINS: Final = (VERIFIED, RECORDED, BUILT_HERE)
+
+
+@dataclass(frozen=True)
+class LockedFile:
+    """One file as it was when its digest was last checked.
+
+    Attributes:
+        size: bytes.
+        sha256: hexadecimal digest.
+        mtime_ns: time of the last change, ns; with the size it stands for the digest until either
+            changes.
+        origin: `manifest` (the digest is the manifest's), `first fetch` (it was not known before),
+            or `build`.
+        time: when it was first here, ISO 8601, UTC.
+    """
+
+    size: int
+    sha256: str
+    mtime_ns: int
+    origin: str
+    time: str
+
+
+@dataclass(frozen=True)
+class LockedEntry:
+    """One entry's files here.
+
+    Attributes:
+        revisions: the commit by repository that files were fetched from; empty for a built entry.
+        files: by path below the entry's folder.
+    """
+
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, LockedFile] = field(default_factory=dict)
+
+    def with_file(self, path: str, file: LockedFile) -> LockedEntry:
+        """Return the entry with one file added or replaced."""
+        return replace(self, files={**self.files, path: file})
+
+
+def now() -> str:
+    """Return the time as the lock writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class LockFile:
+    """The lock of one root.
+
+    Args:
+        root: the weights' root; need not exist for reading.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.path = root / LOCK_NAME
+
+    def read(self) -> Mapping[str, LockedEntry]:
+        """Return the entries by name; none where there is no lock.
+
+        Raises:
+            PawfectError: UNAVAILABLE where the file is not a lock.
+        """
+        try:
+            text = self.path.read_text("utf-8")
+        except FileNotFoundError:
+            return {}
+        try:
+            return _parsed(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PawfectError(
+                ErrorKind.UNAVAILABLE,
+                f"{LOCK_NAME}: expected a lock of weights, got a damaged one "
+                f"({type(error).__name__}); remove it and fetch again",
+            ) from None
+
+    def get(self, name: str) -> LockedEntry:
+        """Return one entry, empty where it is not in the lock; raises as `read` does."""
+        return self.read().get(name, LockedEntry())
+
+    def put(self, name: str, entry: LockedEntry) -> None:
+        """Replace one entry; the other entries stay as whoever wrote last left them."""
+        with held(self._root, LOCK_NAME):
+            self._write({**self.read(), name: entry})
+
+    def put_file(self, name: str, path: str, file: LockedFile) -> None:
+        """Replace one file of an entry."""
+        with held(self._root, LOCK_NAME):
+            entries = self.read()
+            self._write({**entries, name: entries.get(name, LockedEntry()).with_file(path, file)})
+
+    def _write(self, entries: Mapping[str, LockedEntry]) -> None:
+        content = {
+            "version": VERSION,
+            "entries": {name: asdict(entries[name]) for name in sorted(entries)},
+        }
+        handle, temporary = tempfile.mkstemp(prefix=".lock-", dir=self._root)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                # mkstemp's files are the owner's only; servers may run as somebody else.
+                os.fchmod(file.fileno(), 0o644)
+                json.dump(content, file, indent=2, sort_keys=True)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(self.path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def held(root: Path, what: str) -> Iterator[None]:
+    """Hold `what` of a root against other processes and threads while the block runs.
+
+    Args:
+        root: made where it is missing.
+        what: a file's or an entry's name.
+    """
+    folder = root / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / what).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _parsed(content: Any) -> Mapping[str, LockedEntry]:
+    if content["version"] != VERSION:
+        raise ValueError(f"version {content['version']}")
+    entries = {}
+    for name, table in content["entries"].items():
+        files = {check_path(path): LockedFile(**row) for path, row in table["files"].items()}
+        for file in files.values():
+            well_typed = type(file.size) is int and type(file.mtime_ns) is int
+            digest = bytes.fromhex(file.sha256)
+            if not well_typed or file.origin not in ORIGINS or len(digest) != 32:
+                raise ValueError(f"{name}: odd file")
+        entries[name] = LockedEntry(dict(table["revisions"]), files)
+    return entries

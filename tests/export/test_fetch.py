@@ -1,0 +1,357 @@
+"""Fetching from a hub that redirects, refuses, cuts off and lies."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.weights.manifest import Entry
+from pawfect.weights.store import Store
+from pawfect_export import build, fetch
+from pawfect_export.build import Builder
+from pawfect_export.hub import Hub
+from tests.export.conftest import DIGEST, LARGE, SMALL, at
+from tests.export.hub_server import COMMIT, TOKEN, FakeHub
+
+
+class Told:
+    """Remembers what a fetch says, and how many bytes it counted."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.counted: dict[str, int] = {}
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def begin(self, name: str, size: int | None, have: int) -> Callable[[int], None]:
+        self.counted[name] = have
+
+        def more(count: int) -> None:
+            self.counted[name] += count
+
+        return more
+
+
+def fetched(store: Store, hub: FakeHub, *names: str, token: str | None = None, **how: Any) -> Told:
+    told = Told()
+    fetch.fetch(names, store, lambda: at(hub, token), told, **how)
+    return told
+
+
+def refused(store: Store, hub: FakeHub, name: str = "toy", token: str | None = None) -> str:
+    with pytest.raises(PawfectError) as caught:
+        fetched(store, hub, name, token=token)
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    return caught.value.message
+
+
+def test_an_entry_arrives_whole_as_real_files_in_the_published_layout(store, hub):
+    told = fetched(store, hub, "toy")
+    folder = store.folder("toy", mend="m")
+    assert (folder / "config.json").read_bytes() == SMALL
+    assert (folder / "unet/model.safetensors").read_bytes() == LARGE
+    assert not any(path.is_symlink() for path in store.root.rglob("*"))
+    assert told.counted["toy/unet/model.safetensors"] == len(LARGE)
+    assert told.lines[0] == "toy: licence Toy Non-Commercial: ask first"
+    assert not (store.root / fetch.PARTS / "toy").exists()
+
+
+def test_the_lock_says_commit_digests_and_where_they_come_from(store, hub):
+    told = fetched(store, hub, "toy")
+    locked = store.lock.get("toy")
+    assert dict(locked.revisions) == {"lab/toy": COMMIT}
+    assert locked.files["unet/model.safetensors"].sha256 == DIGEST
+    assert locked.files["unet/model.safetensors"].origin == "manifest"
+    assert locked.files["config.json"].origin == "first fetch"
+    recorded = [line for line in told.lines if "recorded" in line]
+    assert len(recorded) == 1
+    assert recorded[0].startswith("toy/config.json: its digest was not known; recorded ")
+
+
+def test_a_second_fetch_asks_nothing(store, hub):
+    fetched(store, hub, "toy")
+    before = len(hub.requests)
+    told = fetched(store, hub, "toy")
+    assert told.lines == ["toy: here and whole"]
+    assert len(hub.requests) == before
+
+
+def test_a_cut_connection_goes_on_where_it_ended(store, hub):
+    hub.faults = [None, ("cut", 1_000_000), ("cut", 500_000)]
+    told = fetched(store, hub, "toy")
+    assert hub.ranges_asked() == [None, None, "bytes=1000000-", "bytes=1500000-"]
+    assert {r.headers.get("if-range") for r in hub.gets("cdn")[1:]} == {
+        hub.gets("cdn")[1].headers["if-range"]
+    }
+    assert (store.folder("toy", mend="m") / "unet/model.safetensors").read_bytes() == LARGE
+    assert told.counted["toy/unet/model.safetensors"] == len(LARGE)
+
+
+def test_a_later_fetch_goes_on_where_an_earlier_one_gave_up(store, hub):
+    hub.faults = [None, ("cut", 1_000_000), 503, 503, 503, 503, 503]
+    assert "the server answered 503, 4 times; try again later" in refused(store, hub)
+    hub.faults = []
+    hub.requests.clear()
+    told = fetched(store, hub, "toy")
+    assert hub.ranges_asked() == ["bytes=1000000-"]
+    assert told.counted["toy/unet/model.safetensors"] == len(LARGE)
+    store.folder("toy", mend="m")
+
+
+def test_a_server_that_ignores_ranges_costs_the_beginning_only(store, hub):
+    hub.ranges = False
+    hub.faults = [None, ("cut", 1_000_000)]
+    told = fetched(store, hub, "toy")
+    assert told.counted["toy/unet/model.safetensors"] == len(LARGE)
+    store.folder("toy", mend="m")
+
+
+def test_a_part_of_another_file_is_not_gone_on_with(store, hub):
+    hub.faults = [("cut", 1_000_000), 503, 503, 503, 503]
+    refused(store, hub, "branch")
+    other = LARGE[::-1]
+    hub.files["lab/toy", "unet/model.safetensors"] = other
+    hub.faults = []
+    fetched(store, hub, "branch")
+    assert (store.folder("branch", mend="m") / "unet/model.safetensors").read_bytes() == other
+
+
+def test_a_damaged_part_is_fetched_again_from_nothing(store, hub):
+    hub.faults = [None, ("cut", 1_000_000), 503, 503, 503, 503, 503]
+    refused(store, hub)
+    (part,) = store.root.rglob("*.part")
+    part.write_bytes(b"\0" * 1_000_000)
+    hub.faults = []
+    hub.requests.clear()
+    fetched(store, hub, "toy")
+    assert hub.ranges_asked() == ["bytes=1000000-", None]
+    store.folder("toy", mend="m")
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 408])
+def test_passing_errors_are_asked_again(store, hub, status):
+    hub.heads = [status, status]
+    hub.faults = [status, None, status]
+    fetched(store, hub, "toy")
+    store.folder("toy", mend="m")
+
+
+def test_the_token_goes_to_the_hub_and_never_to_the_cdn(store, hub):
+    hub.gated = {"lab/toy"}
+    fetched(store, hub, "toy", token=TOKEN)
+    at_hub = [r for r in hub.requests if r.server == "hub"]
+    assert {r.headers["authorization"] for r in at_hub} == {f"Bearer {TOKEN}"}
+    at_cdn = [r for r in hub.requests if r.server == "cdn"]
+    assert at_cdn
+    assert not any("authorization" in r.headers for r in at_cdn)
+    assert not any(TOKEN in str(r.headers) for r in at_cdn)
+
+
+def test_a_gated_repository_says_which_licence_and_which_variable(store, hub):
+    hub.gated = {"lab/toy"}
+    message = refused(store, hub)
+    assert "access refused (401), no token" in message
+    assert f"accept the licence on {hub.endpoint}/lab/toy, then set HF_TOKEN" in message
+
+
+def test_a_token_without_access_says_so_and_does_not_show_it(store, hub):
+    hub.gated = {"lab/toy"}
+    message = refused(store, hub, token="hf_other")
+    assert "access refused (403): the token's account must accept the licence" in message
+    assert "hf_other" not in message
+    assert "hf_other" not in repr(at(hub, "hf_other"))
+
+
+def test_other_bytes_than_the_manifests_are_removed(store, hub):
+    hub.files["lab/toy", "unet/model.safetensors"] = bytes(len(LARGE))
+    message = refused(store, hub)
+    assert f"expected SHA-256 {DIGEST}, got" in message
+    assert not (store.root / "toy/unet/model.safetensors").exists()
+    assert not list(store.root.rglob("*.part"))
+
+
+def test_other_bytes_than_published_are_removed_though_no_digest_was_known(store, hub):
+    hub.served = bytes(len(LARGE))
+    assert f"expected the published SHA-256 {DIGEST}, got" in refused(store, hub, "branch")
+    assert not (store.root / "branch/unet/model.safetensors").exists()
+
+
+def test_a_shorter_file_than_the_manifests_is_refused(store, hub):
+    hub.files["lab/toy", "unet/model.safetensors"] = LARGE[:-1]
+    assert f"expected {len(LARGE)} bytes, got {len(LARGE) - 1}" in refused(store, hub)
+
+
+def test_a_branch_is_resolved_once_and_its_commit_kept(store, hub):
+    told = fetched(store, hub, "branch")
+    assert f"branch: lab/toy is not pinned; recorded its commit {COMMIT}" in told.lines
+    asked = [r.path.split("/")[4] for r in hub.requests if r.server == "hub"]
+    assert asked == ["main", COMMIT, COMMIT]
+    assert store.identity("branch") == "lab/toy@ccccccc"
+    shutil.rmtree(store.root / "branch")
+    hub.requests.clear()
+    assert not any("not pinned" in line for line in fetched(store, hub, "branch").lines)
+    assert {r.path.split("/")[4] for r in hub.requests if r.server == "hub"} == {COMMIT}
+
+
+def test_a_first_fetchs_digest_binds_the_next(store, hub):
+    fetched(store, hub, "branch")
+    (store.root / "branch/config.json").unlink()
+    hub.files["lab/toy", "config.json"] = b"{}"
+    assert "config.json: expected" in refused(store, hub, "branch")
+
+
+def test_another_commit_than_pinned_is_refused(store, hub):
+    hub.commit = "d" * 40
+    hub.files["lab/toy", "config.json"] = SMALL
+    assert "no such revision" in refused(store, hub)
+
+
+def test_a_missing_file_and_a_missing_server_are_named(store, hub):
+    del hub.files["lab/toy", "config.json"]
+    assert "lab/toy config.json: no such file on" in refused(store, hub)
+    gone = Hub("http://127.0.0.1:9", None, (0.0,))
+    with pytest.raises(PawfectError, match=r"the connection failed \(ConnectError\), 2 times"):
+        fetch.fetch(["toy"], store, lambda: gone, Told())
+
+
+def test_a_damaged_file_alone_is_fetched_again(store, hub):
+    fetched(store, hub, "toy")
+    (store.root / "toy/config.json").write_bytes(b"{}")
+    hub.requests.clear()
+    fetched(store, hub, "toy")
+    assert [r.path.split("/", 5)[5] for r in hub.gets()] == ["config.json"]
+    store.folder("toy", mend="m")
+
+
+def test_files_put_there_by_hand_are_taken_when_they_are_the_published_ones(store, hub):
+    (store.root / "branch/unet").mkdir(parents=True)
+    (store.root / "branch/unet/model.safetensors").write_bytes(LARGE)
+    (store.root / "branch/config.json").write_bytes(SMALL)
+    fetched(store, hub, "branch")
+    assert hub.gets() == []
+    store.folder("branch", mend="m")
+
+
+def test_a_full_disk_is_said_before_anything_is_fetched(store, hub, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: usage)
+    assert "of free disk space, got 1 kB" in refused(store, hub)
+    assert hub.gets() == []
+
+
+def test_two_fetches_at_once_share_one_download(store, hub):
+    threads = [threading.Thread(target=fetched, args=(store, hub, "toy")) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(hub.gets()) == 2
+    store.folder("toy", mend="m")
+
+
+def test_fetches_of_different_entries_keep_each_others_lock(store, hub):
+    threads = [
+        threading.Thread(target=fetched, args=(store, hub, name)) for name in ("toy", "branch")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(store.lock.read()) == {"toy", "branch"}
+
+
+def test_fresh_fetches_again_and_forgets_what_was_recorded(store, hub):
+    fetched(store, hub, "branch")
+    hub.commit = "e" * 40
+    hub.files["lab/toy", "config.json"] = b"{}"
+    fetched(store, hub, "branch", fresh=True)
+    assert (store.folder("branch", mend="m") / "config.json").read_bytes() == b"{}"
+    assert dict(store.lock.get("branch").revisions) == {"lab/toy": "e" * 40}
+
+
+def test_offline_mode_is_named(store, hub, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE is set" in refused(store, hub)
+
+
+def test_entries_of_a_profile_come_once_in_order():
+    class Profile:
+        weights = {"transformer": "b", "vae": "a", "text": "a", "labels": "c"}  # noqa: RUF012
+
+    assert fetch.entries_of(Profile()) == ("b", "a", "c")
+
+
+# --- built entries ----------------------------------------------------------------------------
+
+
+def made(folder, seed=0):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "model.safetensors").write_bytes(b"made %d" % seed)
+
+
+def made_of(folder, source, quantisation):
+    (folder / "model.gguf").write_bytes(
+        (source / "sub" / "model.safetensors").read_bytes() + quantisation.encode()
+    )
+
+
+def failing(folder):
+    (folder / "half").write_bytes(b"x")
+    raise RuntimeError("out of paint")
+
+
+HERE = "tests.export.test_fetch"
+BUILDERS = {
+    "made": Builder(f"{HERE}:made"),
+    "made-of-made": Builder(f"{HERE}:made_of", "made", {"quantisation": "Q8_0"}),
+}
+
+
+def test_a_built_entry_brings_what_it_is_made_of(store):
+    build.build_entry("made-of-made", store, Told(), BUILDERS)
+    assert (store.folder("made", mend="m") / "sub/model.safetensors").read_bytes() == b"made 0"
+    assert (store.folder("made-of-made", mend="m") / "model.gguf").read_bytes() == b"made 0Q8_0"
+    assert store.lock.get("made").files["sub/model.safetensors"].origin == "build"
+
+
+def test_the_same_build_has_the_same_identity_and_another_another(store):
+    build.build_entry("made", store, Told(), BUILDERS)
+    first = store.identity("made")
+    build.build_entry("made", store, Told(), BUILDERS)
+    assert store.identity("made") == first
+    assert first.startswith("made@")
+    build.build_entry("made", store, Told(), {"made": Builder(f"{HERE}:made", options={"seed": 1})})
+    assert store.identity("made") != first
+
+
+def test_a_build_that_fails_leaves_what_was_there(store):
+    build.build_entry("made", store, Told(), BUILDERS)
+    with pytest.raises(RuntimeError, match="out of paint"):
+        build.build_entry("made", store, Told(), {"made": Builder(f"{HERE}:failing")})
+    assert store.folder("made", mend="m")
+    assert sorted(p.name for p in store.root.iterdir()) == [".locks", "made", "weights.lock.json"]
+
+
+def test_a_builder_whose_package_is_missing_says_how_to_install_it(store):
+    with pytest.raises(PawfectError, match=r"needs the package no_such: pip install"):
+        build.build_entry("made", store, Told(), {"made": Builder("no_such.tiny:build")})
+
+
+def test_every_built_entry_has_a_builder_whose_source_is_one():
+    from pawfect.weights.manifest import manifest
+
+    names = {entry.name for entry in manifest().values() if entry.kind == "built"}
+    assert set(build.BUILDERS) == names
+    assert {builder.source for builder in build.BUILDERS.values()} <= {None, *names}
+
+
+def test_a_fetched_entry_keeps_its_type():
+    assert Entry("a", "built", "none").size is None

@@ -1,0 +1,161 @@
+"""The manifest: what is in it, and what it refuses."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.weights.manifest import (
+    ManifestError,
+    check_path,
+    find_entry,
+    is_commit,
+    manifest,
+    parse_manifest,
+)
+
+COMMIT = "0" * 40
+GOOD = {
+    "kind": "fetched",
+    "repository": "lab/toy",
+    "revision": COMMIT,
+    "licence": "MIT",
+    "gated": False,
+    "files": [{"path": "config.json"}],
+}
+
+ENTRIES = {
+    "flux-fill-dev", "flux-fill-dev-transformer-bf16", "flux-fill-dev-q4_0",
+    "flux-fill-dev-q5_k_s", "flux-fill-dev-q8_0", "sam3", "florence2-base",
+    "tiny-flux-fill", "tiny-flux-fill-q8_0", "tiny-sam3", "tiny-florence2",
+}  # fmt: skip
+
+
+def test_the_manifest_names_every_set_of_weights():
+    assert set(manifest()) == ENTRIES
+
+
+def test_unpinned_entries_are_the_two_whose_commit_could_not_be_looked_up():
+    unpinned = {entry.name for entry in manifest().values() if not entry.pinned}
+    assert unpinned == {"flux-fill-dev-q4_0", "flux-fill-dev-q5_k_s"}
+
+
+def test_everything_made_of_flux_says_that_it_is_not_for_commercial_use():
+    for entry in manifest().values():
+        if entry.name.startswith("flux"):
+            assert entry.licence == "FLUX.1 [dev] Non-Commercial"
+            assert "non-commercial use only, unless a commercial licence" in entry.licence_note
+            assert entry.gated
+
+
+def test_the_pipeline_comes_without_a_transformer_and_each_transformer_with_its_config():
+    entries = manifest()
+    assert not any("transformer" in file.path for file in entries["flux-fill-dev"].files)
+    for name in ENTRIES:
+        if re.match(r"flux-fill-dev-", name):
+            config = entries[name].file("transformer/config.json")
+            assert config.repository == "black-forest-labs/FLUX.1-Fill-dev"
+            assert is_commit(config.revision)
+
+
+def test_the_sizes_of_sam3_add_up():
+    assert manifest()["sam3"].size == 3_444_996_474
+    assert manifest()["florence2-base"].size is None
+    assert manifest()["tiny-sam3"].size is None
+
+
+def test_an_unknown_entry_is_an_invalid_argument_that_lists_the_others():
+    with pytest.raises(PawfectError, match=r"expected one of flux-fill-dev, .*got 'sam2'") as error:
+        find_entry(manifest(), "sam2")
+    assert error.value.kind is ErrorKind.INVALID_ARG
+
+
+def changed(**change):
+    table = copy.deepcopy(GOOD) | change
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def with_file(**change):
+    return changed(files=[{"path": "config.json", **change}])
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (changed(kind="found"), r"kind: expected fetched or built, got 'found'"),
+        (changed(kind=None), r"kind: expected fetched or built, got None"),
+        (changed(licence=None), r"missing keys \['licence'\]"),
+        (changed(licence=""), r"licence: expected its name"),
+        (changed(colour="blue"), r"unknown keys \['colour'\]"),
+        (changed(gated="false"), r"gated: expected bool, got 'false'"),
+        (changed(repository="toy"), r"repository: expected OWNER/NAME"),
+        (changed(revision="main"), r"revision: expected a full commit, got 'main'"),
+        (changed(revision="0" * 7), r"revision: expected a full commit"),
+        (changed(pinned=False), r"revision: expected a branch"),
+        (changed(about_gb=-1), r"about_gb: expected a positive number"),
+        (changed(about_gb=True), r"about_gb: expected a positive number"),
+        (changed(files=[]), r"files: expected different ones"),
+        (changed(files=[{"path": "a.json"}] * 2), r"files: expected different ones"),
+        (changed(files=["a.json"]), r"files: expected tables"),
+        (changed(files=[{}]), r"missing keys \['path'\]"),
+        (with_file(path="../config.json"), r"plain relative path"),
+        (with_file(path="/etc/passwd"), r"plain relative path"),
+        (with_file(path="model.bin"), r"a format that cannot run code"),
+        (with_file(path="model.pt"), r"a format that cannot run code"),
+        (with_file(path="modeling.py"), r"a format that cannot run code"),
+        (with_file(size=0), r"size: expected bytes, got 0"),
+        (with_file(size=True), r"size: expected bytes"),
+        (with_file(sha256="abc"), r"sha256: expected 64 hexadecimal digits"),
+        (with_file(sha256="A" * 64), r"sha256: expected 64 hexadecimal digits"),
+        (with_file(repository="lab/other"), r"repository and revision together"),
+        (with_file(repository="lab/other", revision="main"), r"revision: expected a full commit"),
+        (
+            changed(
+                files=[
+                    {"path": "a.json"},
+                    {"path": "b.json", "repository": "lab/toy", "revision": "1" * 40},
+                ]
+            ),
+            r"one revision of a repository",
+        ),
+        ({"kind": "built", "licence": "none", "files": []}, r"unknown keys \['files'\]"),
+    ],
+)
+def test_what_is_impossible_is_refused_by_name(table, says):
+    with pytest.raises(ManifestError, match=f"^toy.*{says}"):
+        parse_manifest({"toy": table})
+
+
+@pytest.mark.parametrize("name", ["../toy", "Toy", "", ".toy", "a/b"])
+def test_a_name_is_one_folder(name):
+    with pytest.raises(ManifestError, match="expected a name"):
+        parse_manifest({name: GOOD})
+
+
+def test_a_file_may_come_from_another_repository():
+    other = {"path": "b/config.json", "repository": "lab/other", "revision": "1" * 40}
+    entry = parse_manifest({"toy": changed(files=[{"path": "a.json"}, other])})["toy"]
+    assert [file.repository for file in entry.files] == ["lab/toy", "lab/other"]
+    assert entry.file("b/config.json").revision == "1" * 40
+
+
+@pytest.mark.parametrize("path", ["", "..", "a/..", "/a", "a//b", "./a", "a/", "a\\b", "a\0"])
+def test_odd_paths_are_refused(path):
+    with pytest.raises(ValueError, match="expected a plain relative path"):
+        check_path(path)
+
+
+@given(st.text(alphabet="ab./\\", min_size=1, max_size=12))
+def test_a_path_that_is_taken_stays_below_its_folder(tmp_path_factory, path):
+    root = tmp_path_factory.getbasetemp()
+    try:
+        check_path(path)
+    except ValueError:
+        return
+    assert (root / path).resolve().is_relative_to(root)
+    assert (root / path) != root

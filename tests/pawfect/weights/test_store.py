@@ -1,0 +1,314 @@
+"""The store: entries are whole, or what is wrong and what mends it is said. The lock under it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.weights import store as store_module
+from pawfect.weights.lock import LOCK_NAME, LockedEntry, LockedFile, LockFile
+from pawfect.weights.manifest import parse_manifest
+from pawfect.weights.store import Store, locked_folder, locked_now, sha256_of, weights_root
+
+CONTENT = {"config.json": b"{}", "unet/model.safetensors": b"weights" * 100}
+DIGESTS = {path: hashlib.sha256(data).hexdigest() for path, data in CONTENT.items()}
+TABLES = {
+    # Its config's digest is not in the manifest.
+    "toy": {
+        "kind": "fetched",
+        "repository": "lab/toy",
+        "revision": "0" * 40,
+        "licence": "MIT",
+        "gated": False,
+        "files": [
+            {"path": "config.json"},
+            {"path": "unet/model.safetensors", "size": 700,
+             "sha256": DIGESTS["unet/model.safetensors"]},
+        ],
+    },
+    "one": {
+        "kind": "fetched",
+        "repository": "lab/many",
+        "revision": "main",
+        "pinned": False,
+        "licence": "MIT",
+        "gated": False,
+        "files": [
+            {"path": "q8.gguf"},
+            {"path": "config.json", "repository": "lab/toy", "revision": "0" * 40},
+        ],
+    },
+    "made": {"kind": "built", "licence": "none"},
+}  # fmt: skip
+
+
+def write(root: Path, name: str = "toy") -> None:
+    for path, data in CONTENT.items():
+        (root / name / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / name / path).write_bytes(data)
+
+
+def lock(store: Store, name: str = "toy", **revisions: str) -> None:
+    files = {
+        path: locked_now(store.root / name / path, digest, "first fetch", "2026-01-01T00:00:00Z")
+        for path, digest in DIGESTS.items()
+    }
+    store.lock.put(name, LockedEntry({"lab/toy": "0" * 40} | revisions, files))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store with the entry `toy`, whole and locked."""
+    made = Store(tmp_path / "root", parse_manifest(TABLES))
+    write(made.root)
+    lock(made)
+    return made
+
+
+def refusal(store: Store, name: str = "toy") -> str:
+    with pytest.raises(PawfectError) as caught:
+        store.folder(name, mend="pawfect weights fetch t4")
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert str(store.root) not in caught.value.message
+    return caught.value.message
+
+
+def test_a_whole_entry_is_its_folder(store):
+    assert store.folder("toy", mend="m") == store.root / "toy"
+
+
+def test_a_missing_file_is_named_with_the_command_that_mends_it(store):
+    (store.root / "toy/unet/model.safetensors").unlink()
+    assert refusal(store) == (
+        "weights toy: expected unet/model.safetensors, got nothing; run `pawfect weights fetch t4`"
+    )
+
+
+def test_a_missing_entry_names_its_first_file(tmp_path):
+    empty = Store(tmp_path / "none", parse_manifest(TABLES))
+    assert "weights toy: expected config.json, got nothing" in refusal(empty)
+    assert "weights made: expected it built here, got nothing" in refusal(empty, "made")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_shorter_file_is_found_by_its_size(store):
+    (store.root / "toy/unet/model.safetensors").write_bytes(b"weights")
+    assert "unet/model.safetensors: expected 700 bytes, got 7;" in refusal(store)
+
+
+def test_changed_bytes_of_the_same_length_are_found_by_their_digest(store):
+    path = store.root / "toy/unet/model.safetensors"
+    path.write_bytes(bytes(700))
+    os.utime(path, ns=(1, 1))
+    expected = DIGESTS["unet/model.safetensors"][:12]
+    assert f"unet/model.safetensors: expected SHA-256 {expected}..., got" in refusal(store)
+
+
+def test_a_recorded_digest_binds_like_the_manifests(store):
+    path = store.root / "toy/config.json"
+    path.write_bytes(b"[]")
+    os.utime(path, ns=(1, 1))
+    assert f"config.json: expected SHA-256 {DIGESTS['config.json'][:12]}..., got" in refusal(store)
+
+
+def test_a_file_of_unknown_digest_is_refused(store):
+    store.lock.put("toy", LockedEntry())
+    assert "config.json: expected a file that was fetched here, got one of unknown" in (
+        refusal(store)
+    )
+
+
+def test_a_directory_where_a_file_belongs_is_refused(store):
+    (store.root / "toy/config.json").unlink()
+    (store.root / "toy/config.json").mkdir()
+    assert "expected the file config.json, got something else" in refusal(store)
+
+
+def test_a_link_out_of_the_root_is_refused(store, tmp_path):
+    outside = tmp_path / "outside.json"
+    outside.write_bytes(CONTENT["config.json"])
+    (store.root / "toy/config.json").unlink()
+    (store.root / "toy/config.json").symlink_to(outside)
+    assert "expected config.json inside the weights' folder, got a link out of it" in refusal(store)
+
+
+def test_a_linked_folder_out_of_the_root_is_refused(store, tmp_path):
+    shutil.move(store.root / "toy", tmp_path / "elsewhere")
+    (store.root / "toy").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert "got a link out of it" in refusal(store)
+
+
+def test_a_root_that_is_itself_a_link_is_fine(store, tmp_path):
+    (tmp_path / "link").symlink_to(store.root, target_is_directory=True)
+    linked = Store(tmp_path / "link", store.entries)
+    assert linked.folder("toy", mend="m") == tmp_path / "link" / "toy"
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The names of the files that were hashed."""
+    names = []
+
+    def counted(path, seen=None):
+        names.append(path.name)
+        return sha256_of(path, seen)
+
+    monkeypatch.setattr(store_module, "sha256_of", counted)
+    return names
+
+
+def test_a_digest_is_computed_once(store, hashed):
+    store.lock.put("toy", LockedEntry())
+    with pytest.raises(PawfectError):
+        store.folder("toy", mend="m")
+    lock(store)
+    store.folder("toy", mend="m")
+    store.folder("toy", mend="m")
+    assert hashed == []
+
+
+def test_a_touched_file_is_hashed_again_and_trusted_from_then_on(store, hashed):
+    os.utime(store.root / "toy/config.json", ns=(5, 5))
+    store.folder("toy", mend="m")
+    assert hashed == ["config.json"]
+    store.folder("toy", mend="m")
+    assert hashed == ["config.json"]
+    kept = store.lock.get("toy").files["config.json"]
+    assert (kept.origin, kept.time, kept.mtime_ns) == ("first fetch", "2026-01-01T00:00:00Z", 5)
+
+
+def test_verifying_hashes_whatever_the_lock_says(store, hashed):
+    path = store.root / "toy/unet/model.safetensors"
+    stamp = path.stat()
+    path.write_bytes(bytes(700))
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert list(store.problems("toy")) == []
+    (problem,) = store.problems("toy", rehash=True)
+    assert problem.path == "unet/model.safetensors"
+    assert sorted(hashed) == ["config.json", "model.safetensors"]
+
+
+def test_a_root_that_cannot_be_written_still_serves(store, monkeypatch):
+    os.utime(store.root / "toy/config.json", ns=(5, 5))
+
+    def read_only(*args):
+        raise PermissionError(13, "Read-only file system")
+
+    monkeypatch.setattr(LockFile, "put_file", read_only)
+    assert store.folder("toy", mend="m")
+
+
+def test_files_fetched_at_another_commit_are_not_taken(store):
+    lock(store, **{"lab/toy": "1" * 40})
+    assert "expected lab/toy at 0000000, got 1111111" in refusal(store)
+
+
+def test_the_identity_names_the_commit_and_a_lone_file(store):
+    assert store.identity("toy") == "lab/toy@0000000"
+    assert store.identity("one") == "lab/many@main:q8.gguf"
+    store.lock.put("one", LockedEntry({"lab/many": "2" * 40}))
+    assert store.identity("one") == "lab/many@2222222:q8.gguf"
+
+
+def test_a_built_entrys_files_and_identity_come_from_its_lock(store):
+    with pytest.raises(PawfectError, match="made: not built here"):
+        store.identity("made")
+    write(store.root, "made")
+    store.lock.put("made", locked_folder(store.root / "made", "build", "t"))
+    assert store.folder("made", mend="m") == store.root / "made"
+    first = store.identity("made")
+    (store.root / "made/config.json").write_bytes(b"[]")
+    assert "weights made: config.json: expected SHA-256" in refusal(store, "made")
+    store.lock.put("made", locked_folder(store.root / "made", "build", "t"))
+    assert first.startswith("made@")
+    assert store.identity("made") != first
+
+
+def test_a_built_folder_with_links_or_nothing_is_not_locked(tmp_path):
+    (tmp_path / "made").mkdir()
+    with pytest.raises(PawfectError, match="no file was built"):
+        locked_folder(tmp_path / "made", "build", "t")
+    (tmp_path / "made/link").symlink_to(tmp_path)
+    with pytest.raises(PawfectError, match="link is a link"):
+        locked_folder(tmp_path / "made", "build", "t")
+
+
+# --- the root ----------------------------------------------------------------------------------
+
+
+def test_the_variable_names_the_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAWFECT_WEIGHTS", str(tmp_path))
+    assert weights_root() == tmp_path
+
+
+def test_a_source_tree_keeps_its_weights_beside_it(monkeypatch):
+    monkeypatch.delenv("PAWFECT_WEIGHTS", raising=False)
+    assert weights_root() == Path(__file__).parents[3] / "weights"
+
+
+def test_an_installed_package_keeps_them_in_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.delenv("PAWFECT_WEIGHTS", raising=False)
+    monkeypatch.setattr(store_module, "__file__", str(tmp_path / "site/pawfect/weights/store.py"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert weights_root() == tmp_path / "cache/pawfect/weights"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert weights_root() == tmp_path / ".cache/pawfect/weights"
+
+
+# --- the lock ----------------------------------------------------------------------------------
+
+ROW = LockedFile(2, DIGESTS["config.json"], 5, "build", "t")
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    file = LockFile(tmp_path)
+    assert file.read() == {}
+    file.put("a", LockedEntry({"lab/toy": "0" * 40}, {"x/config.json": ROW}))
+    file.put_file("b", "config.json", ROW)
+    assert file.get("a").files == {"x/config.json": ROW}
+    assert set(file.read()) == {"a", "b"}
+    assert file.get("c") == LockedEntry()
+    assert json.loads((tmp_path / LOCK_NAME).read_text())["version"] == 1
+
+
+def test_the_lock_can_be_read_by_other_users(tmp_path):
+    LockFile(tmp_path).put("a", LockedEntry())
+    assert (tmp_path / LOCK_NAME).stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 2, "entries": {}}',
+        '{"version": 1, "entries": {"a": {}}}',
+        '{"version": 1, "entries": {"a": {"revisions": {}, "files": {"../x": {}}}}}',
+        '{"version": 1, "entries": {"a": {"revisions": {}, "files": {"x": {"size": 1}}}}}',
+    ],
+)
+def test_a_damaged_lock_is_an_error_that_says_what_to_do(tmp_path, text):
+    (tmp_path / LOCK_NAME).write_text(text)
+    with pytest.raises(PawfectError, match="remove it and fetch again") as caught:
+        LockFile(tmp_path).read()
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_write_that_fails_leaves_the_lock_as_it_was(tmp_path, monkeypatch):
+    file = LockFile(tmp_path)
+    file.put("a", LockedEntry())
+    before = file.path.read_bytes()
+    broken = SimpleNamespace(files={"x": object()}, revisions={})
+    with pytest.raises(TypeError):
+        file.put("b", broken)
+    assert file.path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".locks", LOCK_NAME]
