@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import safetensors
@@ -156,13 +157,30 @@ def check_strict(module: torch.nn.Module, shapes: Mapping[str, Sequence[int]], w
         shapes: by the module's names; of tied weights one is enough.
         what: for messages.
     """
-    expected, tied = module.state_dict(), _tied(module)
-    missing = [n for n in expected if n not in shapes and tied.get(n, set()).isdisjoint(shapes)]
-    extra = [name for name in shapes if name not in expected]
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    check_shapes(expected, shapes, what, _tied(module))
+
+
+def check_shapes(
+    expected: Mapping[str, Sequence[int]],
+    given: Mapping[str, Sequence[int]],
+    what: str,
+    tied: Mapping[str, set[str]] = MappingProxyType({}),
+) -> None:
+    """Raise UNAVAILABLE unless the given tensors are the expected ones, by name and shape.
+
+    Args:
+        expected: shapes by name.
+        given: shapes by name.
+        what: for messages.
+        tied: for each name the names of all tensors that are the same one; of these one is enough.
+    """
+    missing = [n for n in expected if n not in given and tied.get(n, set()).isdisjoint(given)]
+    extra = [name for name in given if name not in expected]
     shaped = [
-        f"{name} {list(shapes[name])} for {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in shapes and tuple(shapes[name]) != tuple(tensor.shape)
+        f"{name} {list(given[name])} for {list(shape)}"
+        for name, shape in expected.items()
+        if name in given and tuple(given[name]) != tuple(shape)
     ]
     for problem, names in (("missing", missing), ("extra", extra), ("mis-shaped", shaped)):
         _refuse(what, len(expected), problem, names)

@@ -1,0 +1,1 @@
+"""FLUX.1-Fill: text, latents, schedule and the denoising step."""
