@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import safetensors
@@ -15,6 +16,8 @@ from pawfect.errors import ErrorKind, PawfectError
 
 # As many names of tensors as a message lists.
 NAMED: Final = 3
+# How a pickle starts: protocols 2 to 5, or the zip archive that torch.save wraps one in.
+PICKLE_STARTS: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -25,45 +28,68 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     """
     try:
         content = json.loads((folder / name).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise unusable(folder, f"expected {name}, got {type(error).__name__}") from None
     if not isinstance(content, dict):
         raise unusable(folder, f"{name}: expected a JSON object, got {type(content).__name__}")
     return content
 
 
-def read_tensors(folder: Path, stem: str) -> dict[str, torch.Tensor]:
+def read_tensors(
+    folder: Path, stem: str, *, under: str = "", beside: tuple[str, ...] = ()
+) -> dict[str, torch.Tensor]:
     """Read `STEM.safetensors` of a folder, or the parts that `STEM.safetensors.index.json` names.
+
+    The tensors are views of the mapped files: memory is taken when they are used.
 
     Args:
         folder: of one module, as the published checkpoints lay it out.
         stem: `model` (transformers) or `diffusion_pytorch_model` (diffusers).
+        under: see `names_under`.
+        beside: see `names_under`.
 
     Raises:
-        PawfectError: UNAVAILABLE where a file is missing, damaged or a pickle.
+        PawfectError: UNAVAILABLE where a file is missing, damaged or a pickle, or where the parts
+            do not hold what the index says.
     """
     whole, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
     if whole.is_file():
-        return read_file(whole)
-    if not index.is_file():
+        tensors = read_file(whole)
+    elif index.is_file():
+        tensors = _read_parts(folder, index.name)
+    else:
         found = sorted(path.name for path in folder.glob("*") if path.is_file())
         raise unusable(folder, f"expected {stem}.safetensors, got {', '.join(found) or 'no file'}")
-    tensors: dict[str, torch.Tensor] = {}
-    for part in sorted(set(read_json(folder, index.name)["weight_map"].values())):
-        tensors |= read_file(folder / Path(part).name)
-    return tensors
+    names = names_under(tensors, under, beside)
+    if len(set(names.values())) < len(names):
+        raise unusable(folder, f"expected each tensor once, got some with and without {under}")
+    return {name: tensors[given] for given, name in names.items()}
+
+
+def names_under(
+    names: Iterable[str], under: str = "", beside: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return by published name the module's own name of each tensor that the module is to have.
+
+    Published checkpoints may hold a module as a part of a larger one: CLIP's text encoder below
+    `text_model.`, SAM3's detector below `detector_model.`.
+
+    Args:
+        names: as published.
+        under: the prefix that goes; names without it stay as they are.
+        beside: prefixes of tensors that belong to other modules, left out.
+    """
+    return {name: name.removeprefix(under) for name in names if not name.startswith(beside)}
 
 
 def read_file(path: Path) -> dict[str, torch.Tensor]:
-    """Read one safetensors file; raises as `read_tensors` does."""
+    """Read one safetensors file; the tensors are views of it. Raises as `read_tensors` does."""
     try:
         return dict(load_file(path))
     except FileNotFoundError:
         raise unusable(path.parent, f"expected {path.name}, got nothing") from None
     except (safetensors.SafetensorError, OSError) as error:
-        with path.open("rb") as file:
-            pickled = file.read(2) in (b"\x80\x02", b"\x80\x04", b"PK")
-        got = "a pickle" if pickled else f"a damaged file ({type(error).__name__})"
+        got = "a pickle" if _is_pickle(path) else f"a damaged file ({type(error).__name__})"
         raise unusable(path.parent, f"{path.name}: expected safetensors, got {got}") from None
 
 
@@ -74,11 +100,13 @@ def load_strict(
     *,
     device: str,
     dtype: torch.dtype,
+    keep_fp32: tuple[str, ...] = (),
 ) -> None:
     """Give a module, built on the meta device or not, all its weights.
 
     Nothing is assigned unless every tensor is there with its shape and none is left over; weights
-    that the module ties may be given once.
+    that the module ties may be given once. The weights are copies: beside the mapped files that
+    `read_tensors` gives, they take their own size once, and the files may change afterwards.
 
     Args:
         module: keeps its own non-persistent buffers, which must not be on the meta device.
@@ -86,40 +114,151 @@ def load_strict(
         what: for messages.
         device: where the weights go.
         dtype: of floating-point weights.
+        keep_fp32: parts of the module, by their own name at any depth, whose weights stay float32
+            where `dtype` is float16: T5's `wo` overflows in it (transformers keeps it so too).
 
     Raises:
-        PawfectError: UNAVAILABLE for missing, extra or mis-shaped tensors, named.
+        PawfectError: UNAVAILABLE for missing, extra, mis-shaped or mistyped tensors, named, and
+            where the device's memory does not hold the weights.
+        ValueError: for a module with non-persistent buffers on the meta device.
     """
+    check_strict(module, {name: tuple(given.shape) for name, given in tensors.items()}, what)
     expected = module.state_dict()
-    tied = _tied(module)
-    missing = [n for n in expected if n not in tensors and not tied.get(n, set()) & set(tensors)]
-    extra = [name for name in tensors if name not in expected]
-    shaped = [
-        f"{name} {list(tensors[name].shape)} for {list(expected[name].shape)}"
-        for name in expected
-        if name in tensors and tensors[name].shape != expected[name].shape
+    hollow = [n for n, b in module.named_buffers() if b.is_meta and n not in expected]
+    if hollow:
+        raise ValueError(f"{what}: expected real buffers, got {_listed(hollow)} on meta")
+    mistyped = [
+        name
+        for name, given in tensors.items()
+        if given.is_floating_point() != expected[name].is_floating_point()
     ]
-    for problem, names in (("missing", missing), ("extra", extra), ("mis-shaped", shaped)):
-        if names:
-            raise PawfectError(
-                ErrorKind.UNAVAILABLE,
-                f"{what}: expected {len(expected)} tensors, got {len(names)} {problem}: "
-                f"{_listed(names)}",
-            )
-    given = {
-        name: tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
-        for name, tensor in tensors.items()
-    }
-    module.load_state_dict(given, strict=False, assign=True)
-    if hasattr(module, "tie_weights"):
-        module.tie_weights()
+    _refuse(what, len(expected), "mistyped", mistyped)
+    sources = _sources(module, tensors, what)
+    del expected
+    try:
+        made = {
+            name: tensors[name].to(device, _dtype(name, tensors[name], dtype, keep_fp32), copy=True)
+            for name in sorted(set(sources.values()))
+        }
+    except torch.OutOfMemoryError:
+        raise PawfectError(
+            ErrorKind.UNAVAILABLE, f"{what}: expected its weights to fit into {device}'s memory"
+        ) from None
+    _assign(module, {name: made[source] for name, source in sources.items()})
     module.to(device)
     module.requires_grad_(False).eval()
+
+
+def check_strict(module: torch.nn.Module, shapes: Mapping[str, Sequence[int]], what: str) -> None:
+    """Raise UNAVAILABLE unless these are the module's tensors, by name and shape.
+
+    Args:
+        module: on any device, the meta device too.
+        shapes: by the module's names; of tied weights one is enough.
+        what: for messages.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    check_shapes(expected, shapes, what, _tied(module))
+
+
+def check_shapes(
+    expected: Mapping[str, Sequence[int]],
+    given: Mapping[str, Sequence[int]],
+    what: str,
+    tied: Mapping[str, set[str]] = MappingProxyType({}),
+) -> None:
+    """Raise UNAVAILABLE unless the given tensors are the expected ones, by name and shape.
+
+    Args:
+        expected: shapes by name.
+        given: shapes by name.
+        what: for messages.
+        tied: for each name the names of all tensors that are the same one; of these one is enough.
+    """
+    missing = [n for n in expected if n not in given and tied.get(n, set()).isdisjoint(given)]
+    extra = [name for name in given if name not in expected]
+    shaped = [
+        f"{name} {list(given[name])} for {list(shape)}"
+        for name, shape in expected.items()
+        if name in given and tuple(given[name]) != tuple(shape)
+    ]
+    for problem, names in (("missing", missing), ("extra", extra), ("mis-shaped", shaped)):
+        _refuse(what, len(expected), problem, names)
 
 
 def unusable(folder: Path, problem: str) -> PawfectError:
     """Return the UNAVAILABLE error for a checkpoint's folder, named without its path."""
     return PawfectError(ErrorKind.UNAVAILABLE, f"weights {folder.name}: {problem}")
+
+
+def _read_parts(folder: Path, index: str) -> dict[str, torch.Tensor]:
+    """Read the parts that an index names, each holding exactly the tensors it is said to."""
+    placed = read_json(folder, index).get("weight_map")
+    if not isinstance(placed, dict) or not all(isinstance(part, str) for part in placed.values()):
+        raise unusable(folder, f"{index}: expected weight_map, tensors' names to files' names")
+    parts = sorted(set(placed.values()))
+    for part in parts:
+        if part != Path(part).name or not part.endswith(".safetensors"):
+            raise unusable(folder, f"{index}: expected safetensors files beside it, got {part!r}")
+    tensors: dict[str, torch.Tensor] = {}
+    for part in parts:
+        given = read_file(folder / part)
+        said = {name for name, holder in placed.items() if holder == part}
+        if given.keys() != said:
+            differing = _listed(sorted(given.keys() ^ said))
+            raise unusable(folder, f"{part}: expected the tensors of the index, not so {differing}")
+        tensors |= given
+    return tensors
+
+
+def _is_pickle(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4).startswith(PICKLE_STARTS)
+    except OSError:
+        return False
+
+
+def _refuse(what: str, count: int, problem: str, names: Collection[str]) -> None:
+    if names:
+        got = f"{len(names)} {problem}: {_listed(names)}"
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"{what}: expected {count} tensors, got {got}")
+
+
+def _sources(
+    module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], what: str
+) -> dict[str, str]:
+    """Return for each of the module's tensors the given one that it gets; one for tied ones."""
+    tied = _tied(module)
+    sources: dict[str, str] = {}
+    for name in module.state_dict():
+        given = sorted(tied.get(name, {name}) & tensors.keys())
+        sources[name] = given[0]
+        if not all(torch.equal(tensors[given[0]], tensors[other]) for other in given[1:]):
+            problem = f"expected tied weights to be equal, got {_listed(given)} that differ"
+            raise PawfectError(ErrorKind.UNAVAILABLE, f"{what}: {problem}")
+    return sources
+
+
+def _dtype(
+    name: str, tensor: torch.Tensor, dtype: torch.dtype, keep_fp32: tuple[str, ...]
+) -> torch.dtype:
+    if not tensor.is_floating_point():
+        return tensor.dtype
+    kept = dtype == torch.float16 and not set(keep_fp32).isdisjoint(name.split("."))
+    return torch.float32 if kept else dtype
+
+
+def _assign(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Put tensors in place of a module's parameters and buffers; what is shared stays shared."""
+    parameters = dict(module.named_parameters(remove_duplicate=False)).keys()
+    shared: dict[int, torch.nn.Parameter] = {}
+    for name, tensor in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        value = tensor
+        if name in parameters:
+            value = shared.setdefault(id(tensor), torch.nn.Parameter(tensor, requires_grad=False))
+        setattr(module.get_submodule(path), leaf, value)
 
 
 def _tied(module: torch.nn.Module) -> dict[str, set[str]]:
