@@ -7,6 +7,7 @@ the same parts to take and to leave. The numbers are random: what it labels mean
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -142,11 +143,14 @@ def _write_tokenizer(folder: Path) -> int:
     tokens += ["".join(merge) for merge in merges]
     tokens += [START, END]
     vocab = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
-    tokenizer = CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=TEXT_LENGTH)
-    tokenizer.save_pretrained(folder)
     _write_json(folder / "vocab.json", vocab)
     lines = ["#version: 0.2", *(" ".join(merge) for merge in merges), ""]
     (folder / "merges.txt").write_text("\n".join(lines), "utf-8")
+    CLIPTokenizer(
+        vocab=os.fspath(folder / "vocab.json"),
+        merges=os.fspath(folder / "merges.txt"),
+        model_max_length=TEXT_LENGTH,
+    ).save_pretrained(folder)
     special = {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}
     _write_json(folder / "special_tokens_map.json", special)
     return len(vocab)

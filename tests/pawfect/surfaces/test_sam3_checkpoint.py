@@ -225,7 +225,12 @@ def test_a_phrase_over_the_text_encoders_length_is_refused_not_cut(copied: Path)
     refused(copied, "expected phrases of at most 32 tokens, got ", phrases=("grass", long))
 
 
-def test_an_empty_vocabulary_and_another_dtype_are_refused(checkpoint: Path):
+def test_an_empty_vocabulary_no_phrase_at_once_and_another_dtype_are_refused(checkpoint: Path):
+    grass = Surface("grass", PHRASES)
+    with pytest.raises(PawfectError, match="phrases_at_once: expected at least 1, got 0"):
+        SurfaceLabeller.load(
+            checkpoint, device="cpu", dtype="float32", vocabulary=[grass], phrases_at_once=0
+        )
     with pytest.raises(PawfectError, match="expected at least one surface, got none") as caught:
         SurfaceLabeller.load(checkpoint, device="cpu", dtype="float32", vocabulary=())
     assert caught.value.kind is ErrorKind.UNAVAILABLE
