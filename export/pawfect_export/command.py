@@ -74,10 +74,12 @@ def verify(names: tuple[str, ...]) -> None:
     damaged = []
     with _reported():
         store = Store(weights_root())
-        for name in _entries(names, store) if names else _here(store):
+        here = _here(store)
+        for name in _entries(names, store) if names else here:
             problems = list(store.problems(name, rehash=True))
-            for problem in problems:
-                click.echo(f"{name}: {problem.message}")
+            said = [problem.message for problem in problems] if name in here else ["not here"]
+            for message in said if problems else ():
+                click.echo(f"{name}: {message}")
             if problems:
                 damaged.append(name)
             else:

@@ -100,6 +100,7 @@ def test_verify_finds_damage_and_names_the_command_that_mends_it(typed, tmp_path
 def test_verifying_a_profile_that_was_never_fetched_is_a_failure(typed):
     run = typed("verify", "small")
     assert run.exit_code == 1
+    assert run.stdout == "toy: not here\nmade: not here\n"
     assert run.stderr == "mend with: pawfect weights fetch toy made\n"
     assert typed("verify").exit_code == 0
 
