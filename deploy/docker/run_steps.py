@@ -204,7 +204,8 @@ def add_server(image: Image) -> None:
     """Install the wheel's server, in the place of the base image's."""
     python = image.root / "opt/pawfect/bin/python"
     command = [
-        *("python3", "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps"),
+        *(str(image.root / "base/bin/python3"), "-m", "pip", "--python", str(python)),
+        *("install", "--quiet", "--no-deps"),
         *("-r", str(CONTEXT / "requirements" / "tritonserver.txt")),
     ]
     if subprocess.run(command, env=image.variables(), check=False).returncode:
@@ -221,7 +222,8 @@ def try_out(image: Image, profile: str) -> None:
     environment = {**image.variables(), "PAWFECT_PROFILE": profile}
     ports = dict(zip(("grpc", "http", "metrics"), free_ports(3), strict=True))
     options = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
-    command = [*image.entrypoint, *image.command, *options]
+    # Last wins: on a machine that is no container it listens to itself only.
+    command = [*image.entrypoint, *image.command, "--host", "127.0.0.1", *options]
     say(f"ENTRYPOINT {shlex.join(command)}")
     desk = image.root / "desk"
     desk.mkdir()

@@ -14,6 +14,7 @@ from pawfect.errors import TABLE, ErrorKind, PawfectError, invalid
 from pawfect.profile import load_profile, profile_names
 from pawfect.weights.manifest import BUILT, Entry, find_entry
 from pawfect.weights.store import Store, weights_root
+from pawfect_export.needs import NeedsWeights, entries_of
 from pawfect_export.progress import in_words, watched
 
 FETCH = "pawfect weights fetch"
@@ -52,10 +53,15 @@ def fetch(names: tuple[str, ...], fresh: bool) -> None:
         if not entries:
             watch.say(f"{', '.join(names)}: needs no weights")
         # Only here, so that the other commands need no hub library.
-        from pawfect_export import fetch as fetching
-        from pawfect_export.hub import Hub
-
-        fetching.fetch(entries, store, Hub.of_environment, watch, fresh=fresh)
+        try:
+            from pawfect_export.fetch import fetch as bring
+            from pawfect_export.hub import Hub
+        except ModuleNotFoundError as error:
+            raise PawfectError(
+                ErrorKind.UNAVAILABLE,
+                f"fetching needs the package {error.name}: pip install 'pawfect[neural]'",
+            ) from None
+        bring(entries, store, Hub.of_environment, watch, fresh=fresh)
 
 
 @weights.command()
@@ -68,10 +74,12 @@ def verify(names: tuple[str, ...]) -> None:
     damaged = []
     with _reported():
         store = Store(weights_root())
-        for name in _entries(names, store) if names else _here(store):
+        here = _here(store)
+        for name in _entries(names, store) if names else here:
             problems = list(store.problems(name, rehash=True))
-            for problem in problems:
-                click.echo(f"{name}: {problem.message}")
+            said = [problem.message for problem in problems] if name in here else ["not here"]
+            for message in said if problems else ():
+                click.echo(f"{name}: {message}")
             if problems:
                 damaged.append(name)
             else:
@@ -101,8 +109,6 @@ def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:
         if name in store.entries:
             found[name] = None
         elif name in profile_names():
-            from pawfect_export.fetch import NeedsWeights, entries_of
-
             found |= dict.fromkeys(entries_of(cast(NeedsWeights, load_profile(name))))
         else:
             expected = f"a profile ({', '.join(profile_names())}) or an entry"

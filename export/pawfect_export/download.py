@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import httpx2
 from huggingface_hub import get_session
-from huggingface_hub.utils import hf_raise_for_status
+from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.weights.manifest import WeightsFile
@@ -176,7 +176,7 @@ def _fetched(
             if out.tell() and fresh.etag != remote.etag:
                 digest = _given_up(out, seen)
             digest = _stream(fresh, part, out, digest, hub, seen)
-            return digest.hexdigest()
+            return str(digest.hexdigest())
 
         result = hub.insist(file, attempt, out.tell)
         out.flush()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.weights.lock import RECORDED, VERIFIED, LockedEntry, LockedFile, held, now
@@ -20,24 +20,6 @@ from pawfect_export.progress import Watch, in_words
 # Left free on the disk beside what is fetched: locks, logs, other programs.
 RESERVE_BYTES: Final = 256 * 2**20
 PARTS: Final = ".parts"
-
-
-class NeedsWeights(Protocol):
-    """What a profile says of its weights.
-
-    Attributes:
-        weights: entry names by component.
-    """
-
-    @property
-    def weights(self) -> Mapping[str, str]:
-        """Entry names by component."""
-        ...
-
-
-def entries_of(profile: NeedsWeights) -> tuple[str, ...]:
-    """Return the entries that a profile needs, each once, in its order."""
-    return tuple(dict.fromkeys(profile.weights.values()))
 
 
 @dataclass(frozen=True)

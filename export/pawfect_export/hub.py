@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -19,7 +19,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import build_hf_headers
 
 from pawfect import __version__
 from pawfect.errors import ErrorKind, PawfectError
@@ -76,14 +75,11 @@ class Hub:
 
     def headers(self, url: str) -> dict[str, str]:
         """Return the headers of a request; the token goes to the endpoint's own host only."""
-        own = _origin(url) == _origin(self.endpoint)
-        headers: Mapping[str, str] = build_hf_headers(
-            token=(self.token or False) if own else False,
-            library_name="pawfect",
-            library_version=__version__,
-        )
         # Compressed answers have no ranges and another length than the file.
-        return {**headers, "Accept-Encoding": "identity"}
+        headers = {"User-Agent": f"pawfect/{__version__}", "Accept-Encoding": "identity"}
+        if self.token and _origin(url) == _origin(self.endpoint):
+            headers["Authorization"] = f"Bearer {self.token}"
+        return headers
 
     def describe(self, file: WeightsFile, revision: str) -> Remote:
         """Ask what a file is at a revision.
@@ -140,7 +136,7 @@ class Hub:
                 if status not in PASSING:
                     raise self._refusal(file, error) from None
                 problem, asked = f"the server answered {status}", _retry_after(error.response)
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 problem, asked = f"the connection failed ({type(error).__name__})", 0.0
             failures, had = 0 if moved() > had else failures, moved()
             if failures == len(self.pauses_s):

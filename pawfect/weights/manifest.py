@@ -161,7 +161,7 @@ def _entry(name: str, table: Any) -> Entry:
     if not isinstance(table, Mapping):
         raise ManifestError(f"{name}: expected a table, got {type(table).__name__}")
     kind = table.get("kind")
-    if kind not in _ENTRY_KEYS:
+    if not isinstance(kind, str) or kind not in _ENTRY_KEYS:
         raise ManifestError(f"{name}: kind: expected fetched or built, got {kind!r}")
     _require_keys(name, table, *_ENTRY_KEYS[kind])
     licence = _typed(name, table, "licence", str)

@@ -98,13 +98,13 @@ class Store:
         if entry.kind == BUILT and not locked.files:
             yield Problem("", "expected it built here, got nothing")
             return
-        for problem in _moved(entry, locked):
-            yield Problem("", problem)
+        for message in _moved(entry, locked):
+            yield Problem("", message)
         paths = locked.files if entry.kind == BUILT else [file.path for file in entry.files]
         for path in paths:
-            problem = self._problem(entry, path, locked.files.get(path), rehash)
-            if problem:
-                yield Problem(path, problem)
+            wrong = self._problem(entry, path, locked.files.get(path), rehash)
+            if wrong:
+                yield Problem(path, wrong)
 
     def identity(self, name: str) -> str:
         """Return what tells these weights from any others.

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect.weights.manifest import Entry
 from pawfect.weights.store import Store
 from pawfect_export import build, fetch
 from pawfect_export.build import Builder
 from pawfect_export.hub import Hub
+from pawfect_export.needs import entries_of
 from tests.export.conftest import DIGEST, LARGE, SMALL, at
 from tests.export.hub_server import COMMIT, TOKEN, FakeHub
 
@@ -286,7 +286,7 @@ def test_entries_of_a_profile_come_once_in_order():
     class Profile:
         weights = {"transformer": "b", "vae": "a", "text": "a", "labels": "c"}  # noqa: RUF012
 
-    assert fetch.entries_of(Profile()) == ("b", "a", "c")
+    assert entries_of(Profile()) == ("b", "a", "c")
 
 
 # --- built entries ----------------------------------------------------------------------------
@@ -351,7 +351,3 @@ def test_every_built_entry_has_a_builder_whose_source_is_one():
     names = {entry.name for entry in manifest().values() if entry.kind == "built"}
     assert set(build.BUILDERS) == names
     assert {builder.source for builder in build.BUILDERS.values()} <= {None, *names}
-
-
-def test_a_fetched_entry_keeps_its_type():
-    assert Entry("a", "built", "none").size is None

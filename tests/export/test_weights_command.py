@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,6 +100,7 @@ def test_verify_finds_damage_and_names_the_command_that_mends_it(typed, tmp_path
 def test_verifying_a_profile_that_was_never_fetched_is_a_failure(typed):
     run = typed("verify", "small")
     assert run.exit_code == 1
+    assert run.stdout == "toy: not here\nmade: not here\n"
     assert run.stderr == "mend with: pawfect weights fetch toy made\n"
     assert typed("verify").exit_code == 0
 
@@ -130,6 +132,16 @@ def test_a_folder_that_cannot_be_written_ends_with_69(typed, tmp_path, monkeypat
     run = typed("fetch", "made")
     assert run.exit_code == 69
     assert "pawfect weights: the weights' folder: " in run.stderr
+
+
+def test_fetching_without_the_hub_library_says_how_to_install_it(typed, monkeypatch):
+    for name in ("pawfect_export.fetch", "pawfect_export.download", "pawfect_export.hub"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    run = typed("fetch", "toy")
+    assert run.exit_code == 69
+    assert "needs the package huggingface_hub: pip install 'pawfect[neural]'" in run.stderr
+    assert typed("list").exit_code == 0
 
 
 def test_an_interrupted_fetch_ends_with_130(typed, monkeypatch):
