@@ -1,0 +1,1 @@
+"""Weights in: tiny checkpoints, quantised files, ONNX."""

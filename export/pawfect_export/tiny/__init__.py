@@ -1,0 +1,1 @@
+"""Tiny checkpoints of the real classes, from a fixed seed."""
