@@ -1,0 +1,93 @@
+"""The tiny Florence-2: complete, small, the same each time, and read by transformers itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from pawfect_export.tiny.florence2 import build
+from pawfect_export.tiny.florence2_tokenizer import FIRST, TAGS
+from safetensors.torch import load_file
+from transformers.models.bart.tokenization_bart import BartTokenizer
+from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("florence2")
+    build(folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_same_seed_writes_the_same_bytes_and_another_seed_other_weights(folder, tmp_path):
+    build(tmp_path / "same")
+    build(tmp_path / "other", seed=1)
+    written, other = contents(folder), contents(tmp_path / "other")
+    assert contents(tmp_path / "same") == written
+    assert {name for name in written if written[name] != other[name]} == {"model.safetensors"}
+
+
+def test_building_leaves_torch_s_own_random_numbers_alone(tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    build(tmp_path)
+    torch.testing.assert_close(torch.rand(2), expected, rtol=0, atol=0)
+
+
+def test_the_files_are_those_of_the_published_repository(folder):
+    assert set(contents(folder)) == {
+        *("added_tokens.json", "config.json", "generation_config.json", "merges.txt"),
+        *("model.safetensors", "preprocessor_config.json", "processor_config.json"),
+        *("special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json"),
+    }
+
+
+def test_the_weights_are_those_that_transformers_would_save(folder, tmp_path):
+    model, report = Florence2ForConditionalGeneration.from_pretrained(
+        folder, local_files_only=True, output_loading_info=True
+    )
+    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    model.save_pretrained(tmp_path)
+    weights, saved = (
+        load_file(folder / "model.safetensors"),
+        load_file(tmp_path / "model.safetensors"),
+    )
+    assert {name: (t.shape, t.dtype) for name, t in weights.items()} == {
+        name: (t.shape, t.dtype) for name, t in saved.items()
+    }
+    assert 600_000 < sum(tensor.numel() for tensor in weights.values()) < 800_000
+
+
+def test_tokens_have_the_published_order(folder):
+    ids = json.loads((folder / "tokenizer.json").read_text("utf-8"))["added_tokens"]
+    names = [token["content"] for token in sorted(ids, key=lambda token: token["id"])]
+    assert names == [*FIRST, "<mask>", *TAGS, "<image>"]
+    assert len(TAGS) == 1024
+    assert [token["id"] for token in ids if token["content"] in FIRST] == [0, 1, 2, 3]
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    vocabulary = config["text_config"]["vocab_size"]
+    assert vocabulary % 64 == 0
+    assert config["image_token_id"] == max(token["id"] for token in ids) < vocabulary
+
+
+@pytest.mark.parametrize(
+    "text", ["What does the image describe?", "gr\u00fcn \u8349 \U0001f415\n\x00"]
+)
+def test_the_tokenizer_writes_any_text_and_reads_it_back(folder, text):
+    tokenizer = BartTokenizer.from_pretrained(folder, local_files_only=True)
+    ids = tokenizer(text)["input_ids"]
+    assert (ids[0], ids[-1]) == (0, 2)
+    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+
+
+def test_known_words_are_single_tokens(folder):
+    tokenizer = BartTokenizer.from_pretrained(folder, local_files_only=True)
+    words = ["\u0120describe", "\u0120grass", "\u0120asphalt", "\u0120image"]
+    assert tokenizer.tokenize(" describe grass asphalt image") == words
