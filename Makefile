@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROFILE ?= embedded
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-perf demo serve test lint format bench quality lock clean
+.PHONY: help setup setup-neural setup-dev setup-perf demo serve test lint format bench quality docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -26,13 +26,18 @@ $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 	$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# --no-deps: requirements/perf.txt is a whole resolution but for torch, which comes after it.
-$(VENV)/.perf: $(VENV)/.dev requirements/perf.txt requirements/torch.txt
-	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/perf.txt
+# --no-deps: each of these is a whole resolution but for torch, which comes after it.
+$(VENV)/.neural: $(VENV)/.server requirements/neural.txt requirements/torch.txt
+	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/neural.txt
 	$(PIP_INSTALL) -r requirements/torch.txt
 	@touch $@
 
+$(VENV)/.perf: $(VENV)/.dev $(VENV)/.neural requirements/perf.txt
+	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/perf.txt
+	@touch $@
+
 setup: $(VENV)/.server  ## Install what the server, the client and the demo need
+setup-neural: $(VENV)/.neural  ## Install what the profiles other than embedded need: torch and the models' libraries
 setup-dev: $(VENV)/.dev
 setup-perf: $(VENV)/.perf
 
@@ -40,7 +45,7 @@ setup-perf: $(VENV)/.perf
 demo: $(VENV)/.server  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, into build/demo
 	$(BIN)/python -m perf.demo $(if $(PHOTO),--photo '$(PHOTO)') $(if $(MASK),--mask '$(MASK)')
 
-serve: $(VENV)/.server  ## Run the server of PROFILE (embedded) until Ctrl-C
+serve: $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural)  ## Run the server of PROFILE (embedded) until Ctrl-C
 	$(BIN)/pawfect serve --profile $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
@@ -57,6 +62,9 @@ format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docker-check: $(VENV)/.dev  ## Run Dockerfile.triton's steps without Docker and try what they make
+	$(BIN)/python -m deploy.docker.run_steps --profile $(PROFILE) $(if $(NEURAL),,--build-arg WITH_NEURAL=no)
+
 # --- measuring --------------------------------------------------------------------------------
 bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/results
 	$(BIN)/python -m perf.bench --profile $(PROFILE)
@@ -68,8 +76,9 @@ quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into
 
 lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 	$(UV) --extra client --extra server -o requirements/server.txt pyproject.toml
+	$(UV) --extra client --extra server --extra neural -o requirements/neural.txt pyproject.toml
 	$(UV) --extra client --extra server --extra dev -o requirements/dev.txt pyproject.toml
-	$(UV) --extra client --extra server --extra dev --extra perf -o requirements/perf.txt pyproject.toml
+	$(UV) --extra client --extra server --extra dev --extra neural --extra export --extra perf -o requirements/perf.txt pyproject.toml
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

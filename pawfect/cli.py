@@ -35,7 +35,7 @@ class _LazyGroup(click.Group):
 
 def _missing(name: str, error: ModuleNotFoundError) -> click.Command:
     """Return a command that says which package it lacks."""
-    extra = "client" if name == "inpaint" else "server"
+    extra = {"inpaint": "client", "weights": "neural"}.get(name, "server")
 
     @click.command(name, help=f"(needs pip install 'pawfect[{extra}]')")
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)

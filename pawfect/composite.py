@@ -16,6 +16,8 @@ def composite(
     mask: NDArray[np.uint8],
     *,
     feather_px: int,
+    match: bool = True,
+    ignore: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Blend a fill over its photo across a feather that lies outside the mask.
 
@@ -27,6 +29,8 @@ def composite(
         filled: UINT8 [H, W, 3], the fill of that window.
         mask: UINT8 [H, W], >= 128 is taken from the fill.
         feather_px: width of the blend, px, 0 or more.
+        match: whether tone and grain are fitted at all.
+        ignore: [H, W], where photo and fill are not to be compared: other holes.
 
     Returns:
         UINT8 [H, W, 3]: the fill inside the mask, a blend up to `feather_px` from it, and beyond
@@ -52,7 +56,9 @@ def composite(
         return image.copy()
     weight = feather(hole, feather_px)[..., None]
     ring = _ring(hole, feather_px)
-    if not np.array_equal(filled[ring], image[ring]):
+    if ignore is not None:
+        ring &= ~ignore
+    if match and not np.array_equal(filled[ring], image[ring]):
         filled = match_grain(fit_tone(filled, image, ring), image, hole, ring)
     blend = raster.to_pixels(weight * filled + (1 - weight) * image)
     return np.where(weight > 0, blend, image)

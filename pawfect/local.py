@@ -3,28 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract import Array
-from pawfect.models import FUNCTIONS
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.models import FUNCTIONS, Function
+from pawfect.neural import load_function, load_transformer
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.flow import InpaintRequest, InpaintResult, inpaint
+from pawfect.orchestrator.flow import inpaint
+from pawfect.orchestrator.request import InpaintRequest, InpaintResult
 from pawfect.parameters import InpaintParams, Scalar
 from pawfect.profile import Profile, load_profile
+from pawfect.setup import read_setup
+from pawfect.weights.store import Store, weights_root
 
 
 class LocalModels:
-    """Calls models in this process, each in a thread."""
+    """Calls models in this process, each in a thread.
+
+    Args:
+        profile: its neural models are loaded when they are first called; None: none.
+    """
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        self._profile = profile
+        self._loaded: dict[str, Function] = {}
+        self._lock = threading.Lock()
 
     async def __call__(
         self, model: str, inputs: Mapping[str, Array], parameters: Scalars
     ) -> dict[str, Array]:
         """Return the model's outputs by name; see `CallModel`."""
-        return await asyncio.to_thread(FUNCTIONS[model], inputs, parameters)
+        return await asyncio.to_thread(self._call, model, inputs, parameters)
+
+    def _call(
+        self, model: str, inputs: Mapping[str, Array], parameters: Scalars
+    ) -> dict[str, Array]:
+        with self._lock:
+            function = FUNCTIONS.get(model) or self._loaded.get(model)
+            if function is None:
+                function = self._loaded[model] = self._load(model)
+        return function(inputs, parameters)
+
+    def _load(self, model: str) -> Function:
+        if self._profile is None or model not in self._profile.models:
+            raise PawfectError(ErrorKind.UNAVAILABLE, f"{model}: not in the profile")
+        store = Store(weights_root())
+        if model != "flux_transformer":
+            return load_function(model, self._profile, store)
+        batch = load_transformer(self._profile, store)
+
+        def step(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
+            (answer,) = batch([inputs])
+            if isinstance(answer, PawfectError):
+                raise answer
+            return answer
+
+        return step
 
 
 def inpaint_local(
@@ -50,4 +90,5 @@ def inpaint_local(
     params = InpaintParams.parse(parameters)
     request = InpaintRequest(image, mask, params, protect)
     control = Control(params.deadline_ms)
-    return asyncio.run(inpaint(request, profile or load_profile(), LocalModels(), control))
+    setup = read_setup(profile or load_profile())
+    return asyncio.run(inpaint(request, setup, LocalModels(setup.profile), control))

@@ -17,6 +17,7 @@ from pawfect.errors import invalid
 from pawfect.fill import fill_with_choice
 from pawfect.mask import clean_mask
 from pawfect.parameters import FillParams, MaskParams, Scalar
+from pawfect.texts import text_tensor
 
 Function = Callable[[Mapping[str, Array], Mapping[str, Scalar]], dict[str, Array]]
 
@@ -71,11 +72,6 @@ def patch_fill(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) ->
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     {"mask_cleanup": mask_cleanup, "patch_fill": patch_fill}
 )
-
-
-def text_tensor(text: str) -> Array:
-    """Return BYTES [1] of one UTF-8 text."""
-    return np.array([text.encode()], dtype=np.object_)
 
 
 def check_inputs(model: str, inputs: Mapping[str, Array]) -> None:

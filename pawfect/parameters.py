@@ -42,6 +42,10 @@ def _checked(name: str, meta: Mapping[str, Any], value: Any) -> Scalar:
             raise invalid(name, f"one of {', '.join(meta['choices'])}", repr(value))
         return value
     kind = meta["type"]
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise invalid(name, "true or false", f"{type(value).__name__} {value!r}")
+        return value
     allowed = (int, float) if kind is float else (int,)
     if isinstance(value, bool) or not isinstance(value, allowed):
         expected = "an integer" if kind is int else "a number"
@@ -104,6 +108,8 @@ class InpaintParams(_Parsed):
         dilate_px: how far the mask grows, in px, 0 to 64.
         window_px: longest side of a window in px, 256 to 2048.
         preview_every: a preview every so many steps, 0 (none) to 100.
+        feather_px: width of the blend around a hole that FLUX filled, in px, 0 to 64.
+        match_colour: whether colour and grain of a FLUX fill are fitted to the photo's.
     """
 
     engine: str = field(default="auto", metadata={"choices": ENGINES})
@@ -115,3 +121,5 @@ class InpaintParams(_Parsed):
     dilate_px: int | None = _int(None, 0, 64)
     window_px: int | None = _int(None, 256, 2048)
     preview_every: int = _int(1, 0, 100)
+    feather_px: int | None = _int(None, 0, 64)
+    match_colour: bool = field(default=True, metadata={"type": bool})

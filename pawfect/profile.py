@@ -34,9 +34,11 @@ class Limits:
 
     Attributes:
         max_in_flight: requests that one orchestrator instance holds at a time, at least 1.
+        ready_s: how long the models may take to load before a start counts as failed, s.
     """
 
     max_in_flight: int
+    ready_s: int
 
 
 @dataclass(frozen=True)

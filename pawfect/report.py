@@ -20,15 +20,19 @@ class WindowReport:
         holes: (x0, y0, x1, y1) of the holes it fills, px.
         working_px: longest side at which it was filled, px.
         method: how the engine filled it.
+        seed: FLUX's noise; None for the patch engine.
     """
 
     box: tuple[int, int, int, int]
     holes: tuple[int, int, int, int]
     working_px: int
     method: str
+    seed: int | None = None
 
     @classmethod
-    def of(cls, window: Window, working_px: int, method: str) -> WindowReport:
+    def of(
+        cls, window: Window, working_px: int, method: str, seed: int | None = None
+    ) -> WindowReport:
         """Describe a window."""
         box, holes = window.box, window.holes
         return cls(
@@ -36,6 +40,7 @@ class WindowReport:
             (holes.x0, holes.y0, holes.x1, holes.y1),
             working_px,
             method,
+            seed,
         )
 
 
@@ -68,6 +73,9 @@ class Report:
         labels: surfaces around the hole, best first.
         labels_source: where they came from: request, sam3, florence2 or none.
         prompt: the text that FLUX was given; None where none was needed.
+        prompt_source: where it came from: prompt (the request's own), labels, caption or none.
+        prompt_cut: tokens of it over FLUX's limit, which were left out.
+        check: what the check of a FLUX fill said; None where there was none.
         steps: denoising steps; None for the patch engine.
         guidance_scale: None for the patch engine.
         strength: the request's.
@@ -96,6 +104,9 @@ class Report:
     stage_ms: Mapping[str, float]
     total_ms: float
     prompt: str | None = None
+    prompt_source: str | None = None
+    prompt_cut: int = 0
+    check: str | None = None
     steps: int | None = None
     guidance_scale: float | None = None
     fallbacks: tuple[Fallback, ...] = ()
@@ -112,7 +123,9 @@ class Report:
         given: dict[str, Any] = json.loads(text)
         known = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
         known["windows"] = tuple(
-            WindowReport(tuple(w["box"]), tuple(w["holes"]), w["working_px"], w["method"])
+            WindowReport(
+                tuple(w["box"]), tuple(w["holes"]), w["working_px"], w["method"], w.get("seed")
+            )
             for w in given["windows"]
         )
         known["fallbacks"] = tuple(Fallback(**entry) for entry in given["fallbacks"])

@@ -9,14 +9,13 @@ from __future__ import annotations
 import importlib
 import json
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from pawfect.contract import MAX_LABELS, MAX_TEXT_BYTES, MODELS, Array
-from pawfect.errors import ErrorKind, PawfectError, from_message, invalid
-from pawfect.models import Function
+from pawfect.contract import MODELS, Array
+from pawfect.errors import ErrorKind, PawfectError, from_message
 from pawfect.parameters import Scalar
 
 
@@ -44,31 +43,6 @@ def decode_parameters(given: str | Mapping[str, Scalar]) -> dict[str, Scalar]:
     return dict(json.loads(given)) if isinstance(given, str) else dict(given)
 
 
-def decode_texts(name: str, tensor: Array | None) -> tuple[str, ...]:
-    """Return the texts of a BYTES tensor.
-
-    Raises:
-        PawfectError: INVALID_ARG for more than 64 texts, one of over 2,048 bytes, or bytes that are
-            not UTF-8.
-    """
-    if tensor is None:
-        return ()
-    if tensor.size > MAX_LABELS:
-        raise invalid(name, f"at most {MAX_LABELS} texts", tensor.size)
-    texts = []
-    for raw in tensor.reshape(-1):
-        data = raw if isinstance(raw, bytes) else str(raw).encode()
-        if len(data) > MAX_TEXT_BYTES:
-            raise invalid(name, f"texts of at most {MAX_TEXT_BYTES} bytes", f"{len(data)} bytes")
-        try:
-            texts.append(data.decode())
-        except UnicodeDecodeError as error:
-            raise invalid(
-                name, "UTF-8", f"byte {data[error.start]:#04x} at {error.start}"
-            ) from None
-    return tuple(texts)
-
-
 def response(outputs: Mapping[str, Array], request: Any) -> Any:
     """Return the response that carries those of these outputs that the request asked for.
 
@@ -92,6 +66,9 @@ def as_pawfect_error(error: Exception, model: str) -> PawfectError:
     """Return the error, or INTERNAL in place of one whose traceback is for the log only."""
     if isinstance(error, PawfectError):
         return error
+    # torch's own class, by name: the embedded profile has no torch.
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return PawfectError(ErrorKind.UNAVAILABLE, f"{model}: out of memory")
     backend().Logger.log_error(f"{model}: " + "".join(traceback.format_exception(error)))
     return PawfectError(ErrorKind.INTERNAL, f"{model}: {type(error).__name__}")
 
@@ -99,29 +76,6 @@ def as_pawfect_error(error: Exception, model: str) -> PawfectError:
 def tensor(name: str, array: Array) -> Any:
     """Return Triton's tensor of an array; a text array becomes BYTES."""
     return backend().Tensor(name, np.ascontiguousarray(array))
-
-
-class StageModel:
-    """A Triton model that is one library function: decode, call, encode.
-
-    Args:
-        name: the model's name in the contract.
-        function: what it runs.
-    """
-
-    def __init__(self, name: str, function: Function) -> None:
-        self._name = name
-        self._function = function
-
-    def execute(self, requests: Iterable[Any]) -> list[Any]:
-        """Answer each request on its own, so that one that fails does not fail its batch."""
-        return [self._answer(request) for request in requests]
-
-    def _answer(self, request: Any) -> Any:
-        try:
-            return response(self._function(*decode(self._name, request)), request)
-        except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
-            return error_response(error, self._name)
 
 
 async def call_model(
@@ -133,13 +87,15 @@ async def call_model(
         PawfectError: of the kind that the token in the child's message names.
     """
     pb_utils = backend()
+    batched = MODELS[model].max_batch_size > 0
     request = pb_utils.InferenceRequest(
         model_name=model,
         requested_output_names=[spec.name for spec in MODELS[model].outputs],
-        inputs=[tensor(name, array) for name, array in inputs.items()],
+        inputs=[tensor(name, array[None] if batched else array) for name, array in inputs.items()],
         parameters=dict(parameters),
     )
     answer = await request.async_exec()
     if answer.has_error():
         raise from_message(answer.error().message())
-    return {out.name(): out.as_numpy() for out in answer.output_tensors()}
+    outputs = {out.name(): out.as_numpy() for out in answer.output_tensors()}
+    return {name: array[0] for name, array in outputs.items()} if batched else outputs

@@ -12,6 +12,7 @@ import click
 from pawfect.errors import PawfectError
 from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profile_names
 from pawfect_triton.installation import MachineError
+from pawfect_triton.preparation import prepare
 from pawfect_triton.server import Endpoints, TritonServer
 from pawfect_triton.supervisor import Supervisor
 
@@ -40,7 +41,9 @@ def serve(
     )
     endpoints = Endpoints(host, grpc_port, http_port, metrics_port)
     try:
-        server = TritonServer(load_profile(profile), endpoints, verbose=verbose)
+        chosen = load_profile(profile)
+        prepare(chosen)
+        server = TritonServer(chosen, endpoints, verbose=verbose)
     except ProfileError as error:
         raise click.BadParameter(str(error), param_hint="--profile") from None
     except MachineError as error:
@@ -52,6 +55,8 @@ def serve(
         click.echo(f"gRPC     {host}:{grpc_port}")
         click.echo(f"HTTP     http://{host}:{http_port}")
         click.echo(f"metrics  http://{host}:{metrics_port}/metrics")
+        for model, reason in server.degraded.items():
+            click.echo(f"WITHOUT  {model}: {reason}")
         click.echo("ready: every model has answered")
 
     supervisor = Supervisor(server, ready)

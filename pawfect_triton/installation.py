@@ -41,12 +41,14 @@ class Installation:
         backends: folder of backends; None: the binary's own.
         environment: variables that the server needs beside the caller's.
         source: where it comes from, for people.
+        caches: folder of response caches; None: the binary's own.
     """
 
     binary: Path
     backends: Path | None
     environment: Mapping[str, str]
     source: str
+    caches: Path | None = None
 
 
 def find_installation(run_folder: Path) -> Installation:
@@ -100,6 +102,7 @@ def _from_wheel(package: Path, run_folder: Path, stub_path: str) -> Installation
         backend.parent,
         {"PATH": stub_path, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, library_path))},
         "the nvidia-pytriton wheel",
+        server / "caches",
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any, Final
 
 from pawfect.errors import ErrorKind
+from pawfect.report import Fallback
 from pawfect_triton import adapter
 
 # Set by whoever runs the server: how often it was restarted because a model's process died.
@@ -37,8 +39,14 @@ class RequestMetrics:
             description="Restarts of the server because a model's process died",
             kind=pb_utils.MetricFamily.GAUGE,
         )
+        self._fallbacks = pb_utils.MetricFamily(
+            name="pawfect_fallbacks_total",
+            description="Stages that were missing or failed, and what was done instead",
+            kind=counter,
+        )
         self._model = model
         self._by_kind: dict[str, Any] = {}
+        self._by_fallback: dict[tuple[str, str], Any] = {}
         self._spent = self._time.Metric(labels={"model": model})
         self._restarts.Metric(labels={}).set(float(os.environ.get(RESTARTS_VARIABLE, "0")))
 
@@ -50,3 +58,12 @@ class RequestMetrics:
             self._by_kind[label] = self._answers.Metric(labels=labels)
         self._by_kind[label].increment(1)
         self._spent.increment(spent_ms)
+
+    def count_fallbacks(self, fallbacks: Iterable[Fallback]) -> None:
+        """Count what one answer had to do without."""
+        for fallback in fallbacks:
+            key = (fallback.stage, fallback.instead)
+            if key not in self._by_fallback:
+                labels = {"model": self._model, "stage": key[0], "instead": key[1]}
+                self._by_fallback[key] = self._fallbacks.Metric(labels=labels)
+            self._by_fallback[key].increment(1)

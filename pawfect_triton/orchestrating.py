@@ -17,11 +17,13 @@ import numpy as np
 
 from pawfect.contract import MODELS, Array
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect.models import check_inputs, text_tensor
+from pawfect.models import check_inputs
 from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Progress, inpaint
-from pawfect.orchestrator.flow import silent
+from pawfect.orchestrator.request import silent
 from pawfect.parameters import InpaintParams
-from pawfect.profile import Profile, load_profile
+from pawfect.profile import load_profile
+from pawfect.setup import read_setup
+from pawfect.texts import read_texts, text_tensor
 from pawfect_triton import adapter
 from pawfect_triton.metrics import PROBE_ID, RequestMetrics
 
@@ -36,14 +38,15 @@ class OrchestratorModel:
     def __init__(self, name: str) -> None:
         self._name = name
         self._streams = MODELS[name].decoupled
-        self._profile: Profile = load_profile()
+        self._setup = read_setup(load_profile())
+        self._limit = self._setup.profile.limits.max_in_flight
         self._held = 0
         self._lock = threading.Lock()
         self._metrics = RequestMetrics(name)
         self._loop = asyncio.new_event_loop()
         # A BLS call occupies a thread of the loop's pool while it waits, compositing while it
         # works.
-        workers = 4 * self._profile.limits.max_in_flight
+        workers = 4 * self._limit
         self._loop.set_default_executor(ThreadPoolExecutor(workers, thread_name_prefix=name))
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
@@ -54,7 +57,7 @@ class OrchestratorModel:
             started = time.monotonic()
             sender = request.get_response_sender()
             with self._lock:
-                full = self._held >= self._profile.limits.max_in_flight
+                full = self._held >= self._limit
                 self._held += not full
             if full:
                 self._refuse(sender)
@@ -70,8 +73,8 @@ class OrchestratorModel:
         self._loop.close()
 
     def _refuse(self, sender: Any) -> None:
-        limit = self._profile.limits.max_in_flight
-        error = PawfectError(ErrorKind.QUEUE_FULL, f"expected at most {limit} requests at a time")
+        expected = f"expected at most {self._limit} requests at a time"
+        error = PawfectError(ErrorKind.QUEUE_FULL, expected)
         self._metrics.count(error.kind)
         self._end(sender, adapter.error_response(error, self._name))
 
@@ -80,6 +83,7 @@ class OrchestratorModel:
         try:
             try:
                 result = await self._inpaint(request, sender, started)
+                self._metrics.count_fallbacks(result.report.fallbacks)
                 outputs = await asyncio.to_thread(self._outputs, result)
                 answer = adapter.response(outputs, request)
             except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
@@ -99,14 +103,14 @@ class OrchestratorModel:
         inputs, parameters = adapter.decode(self._name, request)
         params = InpaintParams.parse(parameters)
         check_inputs(self._name, inputs)
-        prompts = adapter.decode_texts("PROMPT", inputs.get("PROMPT"))
+        prompts = read_texts("PROMPT", inputs.get("PROMPT"))
         protect = inputs.get("PROTECT")
         job = InpaintRequest(
             image=inputs["IMAGE"].astype(np.uint8, copy=False),
             mask=inputs["MASK"].astype(np.uint8, copy=False),
             params=params,
             protect=None if protect is None else protect.astype(np.uint8, copy=False),
-            scene_labels=adapter.decode_texts("SCENE_LABELS", inputs.get("SCENE_LABELS")),
+            scene_labels=read_texts("SCENE_LABELS", inputs.get("SCENE_LABELS")),
             prompt=prompts[0] if prompts else None,
         )
         control = Control(params.deadline_ms, sender.is_cancelled, started)
@@ -116,7 +120,7 @@ class OrchestratorModel:
             await asyncio.to_thread(sender.send, message)
 
         return await inpaint(
-            job, self._profile, adapter.call_model, control, notify if self._streams else silent
+            job, self._setup, adapter.call_model, control, notify if self._streams else silent
         )
 
     def _outputs(self, result: InpaintResult) -> dict[str, Array]:

@@ -5,16 +5,21 @@ Triton's live, ready and model-ready stay 200 when a model's process has died.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tritonclient.grpc as triton
+from numpy.typing import NDArray
 
 from pawfect.contract import MIN_SIDE, MODELS, Array
 from pawfect.errors import ErrorKind, PawfectError, from_message
+from pawfect.profile import Profile
+from pawfect.texts import text_tensor
 from pawfect_triton.metrics import PROBE_ID
+
+ORCHESTRATORS: Final = ("inpaint", "inpaint_stream")
+# Rows and columns of tokens: those of the smallest photo.
+PROBE_GRID: Final = MIN_SIDE // 16
 
 
 def _photo() -> Array:
@@ -23,24 +28,42 @@ def _photo() -> Array:
     return np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (MIN_SIDE, MIN_SIDE, 3)))
 
 
-def _mask() -> Array:
+def _mask() -> NDArray[np.uint8]:
     mask = np.zeros((MIN_SIDE, MIN_SIDE), np.uint8)
     mask[30:34, 30:34] = 255
     return mask
 
 
-def _photo_and_mask() -> dict[str, Array]:
-    return {"IMAGE": _photo(), "MASK": _mask()}
+def probe_inputs(model: str, profile: Profile) -> dict[str, Array]:
+    """Return the tensors of a model's tiny inference.
 
-
-PROBES: Mapping[str, Callable[[], dict[str, Array]]] = MappingProxyType(
-    {
-        "mask_cleanup": lambda: {"MASK": _mask()},
-        "patch_fill": _photo_and_mask,
-        "inpaint": _photo_and_mask,
-        "inpaint_stream": _photo_and_mask,
+    Args:
+        model: its name in the contract.
+        profile: for the widths of its weights.
+    """
+    flux = profile.flux
+    grid = (PROBE_GRID, PROBE_GRID)
+    tokens = PROBE_GRID * PROBE_GRID
+    tensors: dict[str, Array] = {
+        "IMAGE": _photo(),
+        "MASK": _mask(),
+        "RING": np.where(_mask() > 0, np.uint8(0), np.uint8(255)),
+        "TASK": text_tensor("<CAPTION>"),
+        "PROMPT": text_tensor("grass"),
+        "SEED": np.array([0], np.int64),
+        "LATENTS": np.zeros((tokens, 64), np.float32),
+        "CONDITION": np.zeros((tokens, 320), np.float32),
+        "TIMESTEP": np.array([500], np.float32),
+        "GUIDANCE": np.array([30], np.float32),
+        "GRID": np.array(grid, np.int32),
     }
-)
+    if flux is not None:
+        tensors["PROMPT_EMBEDS"] = np.zeros((flux.text_tokens, flux.text_width), np.float16)
+        tensors["POOLED"] = np.zeros(flux.pooled_width, np.float16)
+    spec = MODELS[model]
+    wanted = [tensor.name for tensor in spec.inputs if not tensor.optional]
+    given = {name: tensors[name] for name in wanted}
+    return {name: array[None] for name, array in given.items()} if spec.max_batch_size else given
 
 
 class Prober:
@@ -48,10 +71,12 @@ class Prober:
 
     Args:
         url: HOST:PORT of the server's gRPC endpoint.
+        profile: what the server runs.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, profile: Profile) -> None:
         self._client = triton.InferenceServerClient(url)
+        self._profile = profile
 
     def close(self) -> None:
         """Close the connection."""
@@ -70,17 +95,22 @@ class Prober:
         """
         answers: list[Any] = []
         inputs = []
-        for name, array in PROBES[model]().items():
+        for name, array in probe_inputs(model, self._profile).items():
             item = triton.InferInput(name, list(array.shape), MODELS[model].input(name).datatype)
             item.set_data_from_numpy(array)
             inputs.append(item)
+        # Through an orchestrator the fastest way: the stages of the other are asked themselves.
+        given = {"engine": "patch"} if model in ORCHESTRATORS else None
         try:
             if MODELS[model].decoupled:
-                self._stream(model, inputs, timeout_s, answers)
+                self._stream(model, inputs, given, timeout_s, answers)
             else:
                 answers.append(
-                    self._client.infer(model, inputs, request_id=PROBE_ID, client_timeout=timeout_s)
-                )
+                    self._client.infer(
+                        model, inputs, request_id=PROBE_ID, parameters=given,
+                        client_timeout=timeout_s,
+                    )
+                )  # fmt: skip
         except triton.InferenceServerException as error:
             if error.status() == "StatusCode.DEADLINE_EXCEEDED":
                 raise PawfectError(
@@ -90,12 +120,22 @@ class Prober:
             default = ErrorKind.UNAVAILABLE if unreachable else ErrorKind.INTERNAL
             raise from_message(error.message() or str(error), default) from None
         first = MODELS[model].outputs[0].name
-        if not any(a.as_numpy(first) is not None and a.as_numpy(first).size for a in answers):
+        # Labels may be none; everything else is never empty.
+        may_be_empty = first == "LABELS" and bool(answers)
+        filled = (a.as_numpy(first) is not None and a.as_numpy(first).size for a in answers)
+        if not may_be_empty and not any(filled):
             raise PawfectError(
                 ErrorKind.INTERNAL, f"{model}: answered a probe with an empty {first}"
             )
 
-    def _stream(self, model: str, inputs: list[Any], timeout_s: float, answers: list[Any]) -> None:
+    def _stream(
+        self,
+        model: str,
+        inputs: list[Any],
+        given: dict[str, Any] | None,
+        timeout_s: float,
+        answers: list[Any],
+    ) -> None:
         errors: list[Any] = []
 
         def receive(result: Any, error: Any) -> None:
@@ -106,7 +146,7 @@ class Prober:
 
         self._client.start_stream(receive, stream_timeout=timeout_s)
         try:
-            self._client.async_stream_infer(model, inputs, request_id=PROBE_ID)
+            self._client.async_stream_infer(model, inputs, request_id=PROBE_ID, parameters=given)
         finally:
             # Closes the sending side and waits until the server has closed the other.
             self._client.stop_stream()

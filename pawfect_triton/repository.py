@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from pawfect.profile import Profile
+
 SOURCES = ("model_repository", "ensemble")
+CONFIG = "config.pbtxt"
 
 
 def source_folders() -> tuple[Path, ...]:
@@ -22,13 +27,15 @@ def source_folders() -> tuple[Path, ...]:
     raise FileNotFoundError(f"no {' and '.join(SOURCES)} beside the package or in it")
 
 
-def gather(models: Iterable[str], folder: Path) -> None:
-    """Link the models into one repository folder.
+def gather(profile: Profile, folder: Path) -> None:
+    """Put a profile's models into one repository folder.
 
     With model control off a server loads all that its repository holds, so it gets only these.
+    What a model folder holds is linked; a configuration whose warm-up depends on the profile is
+    written anew.
 
     Args:
-        models: names of model folders.
+        profile: names the models, and the widths of its weights.
         folder: the repository to make; must not exist.
 
     Raises:
@@ -36,10 +43,33 @@ def gather(models: Iterable[str], folder: Path) -> None:
     """
     sources = source_folders()
     folder.mkdir()
-    for model in models:
+    for model in profile.models:
         found = next((root / model for root in sources if (root / model).is_dir()), None)
         if found is None:
             raise FileNotFoundError(
                 f"model {model}: no folder of that name in {', '.join(SOURCES)}"
             )
-        (folder / model).symlink_to(found, target_is_directory=True)
+        own = folder / model
+        own.mkdir()
+        for part in found.iterdir():
+            (own / part.name).symlink_to(part, target_is_directory=part.is_dir())
+        # An ensemble has a version and no files, which a source tree or a wheel may leave out.
+        (own / "1").mkdir(exist_ok=True)
+        _fit_warm_up(own / CONFIG, profile)
+
+
+def _fit_warm_up(path: Path, profile: Profile) -> None:
+    """Give the warm-up of a model the widths of the profile's weights."""
+    config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+    if profile.flux is None or not config.model_warmup:
+        return
+    widths = {
+        "PROMPT_EMBEDS": [profile.flux.text_tokens, profile.flux.text_width],
+        "POOLED": [profile.flux.pooled_width],
+    }
+    for sample in config.model_warmup:
+        for name, dims in widths.items():
+            if name in sample.inputs:
+                sample.inputs[name].dims[:] = dims
+    path.unlink()
+    path.write_text(text_format.MessageToString(config))

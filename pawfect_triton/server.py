@@ -29,6 +29,8 @@ from pawfect_triton.repository import gather
 # 1 MB at a time by default: many small steps for a 36 MB picture.
 SHM_DEFAULT_BYTES: Final = 4 * 2**20
 SHM_GROWTH_BYTES: Final = 16 * 2**20
+# Response cache: some 60 prompts of 128 tokens at full size (1 MB each), more than surfaces.
+CACHE_BYTES: Final = 64 * 2**20
 # How long the server may finish what it holds after SIGTERM, s: above the default deadline of 30 s.
 EXIT_TIMEOUT_S: Final = 60
 PR_SET_PDEATHSIG: Final = 1
@@ -62,6 +64,9 @@ class TritonServer:
         endpoints: where it listens.
         log: where its output goes; None: this process's stderr.
         verbose: whether its INFO lines are printed too.
+
+    Attributes:
+        degraded: models that answer UNAVAILABLE for want of their weights, and why.
     """
 
     def __init__(
@@ -78,9 +83,10 @@ class TritonServer:
         self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._stubs: dict[int, str] = {}
+        self.degraded: dict[str, str] = {}
         try:
             self.installation: Installation = find_installation(self._folder)
-            gather(profile.models, self._folder / "models")
+            gather(profile, self._folder / "models")
         except BaseException:
             shutil.rmtree(self._folder)
             raise
@@ -101,6 +107,7 @@ class TritonServer:
         """
         check_machine(self.installation, self.endpoints.host, self.endpoints.ports)
         self._stubs = {}
+        self.degraded = {}
         self._process = subprocess.Popen(
             self.command(),
             env={
@@ -147,6 +154,10 @@ class TritonServer:
         ]
         if self.installation.backends:
             command.append(f"--backend-directory={self.installation.backends}")
+        if self.profile.flux is not None:
+            command.append(f"--cache-config=local,size={CACHE_BYTES}")
+            if self.installation.caches:
+                command.append(f"--cache-directory={self.installation.caches}")
         return command
 
     @property
@@ -161,7 +172,7 @@ class TritonServer:
                 with the last answer.
         """
         until = time.monotonic() + timeout_s
-        prober = Prober(self.endpoints.grpc)
+        prober = Prober(self.endpoints.grpc, self.profile)
         try:
             for model in self.profile.models:
                 self._wait_for(model, prober, until, stopping or threading.Event())
@@ -182,6 +193,9 @@ class TritonServer:
             try:
                 prober.probe(model, max(left, 0.1))
             except PawfectError as error:
+                if error.kind is ErrorKind.UNAVAILABLE and "weights" in error.message:
+                    self.degraded[model] = error.message
+                    return
                 if left <= 0:
                     raise PawfectError(
                         ErrorKind.DEADLINE, f"{model} not ready in time: {error.message}"

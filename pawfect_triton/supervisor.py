@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pawfect.errors import ErrorKind, PawfectError
+from pawfect.profile import NEEDS
 from pawfect_triton.probe import Prober
 from pawfect_triton.server import TritonServer
 
@@ -22,14 +23,15 @@ LOG = logging.getLogger("pawfect.serve")
 # How often the processes are looked at, s: a death is noticed well within 5 s, for next to no work.
 WATCH_S: Final = 0.5
 # How often each model is asked for a tiny inference, s: all of them cost about 0.1 s of CPU. No
-# answer within PROBE_PATIENCE_S means that the model is busy, none for HUNG_S that it hangs.
+# answer within PROBE_PATIENCE_S means that the model is busy, none for HUNG_S that it hangs. Neural
+# models are asked more rarely: a caption is no small thing.
 PROBE_EVERY_S: Final = 10.0
+PROBE_NEURAL_EVERY_S: Final = 60.0
 PROBE_PATIENCE_S: Final = 2.0
 HUNG_S: Final = 300.0
 # How long a server with a dead model may finish what its living models hold, s. Waiting longer
 # keeps every new request out; a server with a dead stub does not end by itself.
 DRAIN_S: Final = 5.0
-READY_S: Final = 60.0
 # Pause before a restart that follows another one closely, s; doubled each time up to the longest.
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
@@ -68,7 +70,7 @@ class Supervisor:
         """
         pause = FIRST_PAUSE_S
         self._server.start(self.restarts)
-        self._server.wait_ready(READY_S, self._stopping)
+        self._server.wait_ready(self._server.profile.limits.ready_s, self._stopping)
         while not self._stopping.is_set():
             self._on_ready()
             since = time.monotonic()
@@ -91,7 +93,7 @@ class Supervisor:
                 break
             try:
                 self._server.start(self.restarts)
-                self._server.wait_ready(READY_S, self._stopping)
+                self._server.wait_ready(self._server.profile.limits.ready_s, self._stopping)
             except (PawfectError, RuntimeError) as error:
                 trouble = f"the restarted server failed: {error}"
             else:
@@ -100,9 +102,9 @@ class Supervisor:
 
     def _watch(self) -> str | None:
         """Return what is wrong with the running server, or None when it is to stop."""
-        prober = Prober(self._server.endpoints.grpc)
+        prober = Prober(self._server.endpoints.grpc, self._server.profile)
         answered = dict.fromkeys(self._server.profile.models, time.monotonic())
-        next_probe = time.monotonic() + PROBE_EVERY_S
+        due = {model: time.monotonic() + _pause(model) for model in answered}
         try:
             while not self._stopping.wait(WATCH_S):
                 if self._server.pid is None:
@@ -110,31 +112,35 @@ class Supervisor:
                 dead = self._server.dead_models()
                 if dead:
                     return f"the process of {', '.join(dead)} died"
-                if time.monotonic() >= next_probe:
-                    trouble = self._probe_all(prober, answered)
+                for model in [m for m, at in due.items() if time.monotonic() >= at]:
+                    trouble = self._probe(model, prober, answered)
                     if trouble:
                         return trouble
-                    next_probe = time.monotonic() + PROBE_EVERY_S
+                    due[model] = time.monotonic() + _pause(model)
             return None
         finally:
             prober.close()
 
-    def _probe_all(self, prober: Prober, answered: dict[str, float]) -> str | None:
-        """Ask each model; return what is wrong, if anything."""
-        for model in answered:
-            if self._stopping.is_set() or self._server.dead_models():
-                return None
-            try:
-                prober.probe(model, PROBE_PATIENCE_S)
-            except PawfectError as error:
-                if error.kind is ErrorKind.MODEL_DOWN:
-                    return f"{model}: {error.message}"
-                # Busy, its queue full, or it refused: it lives as long as it answers now and then.
-                if error.kind is not ErrorKind.DEADLINE:
+    def _probe(self, model: str, prober: Prober, answered: dict[str, float]) -> str | None:
+        """Ask a model; return what is wrong with it, if anything."""
+        if self._stopping.is_set() or self._server.dead_models():
+            return None
+        try:
+            prober.probe(model, PROBE_PATIENCE_S)
+        except PawfectError as error:
+            if error.kind is ErrorKind.MODEL_DOWN:
+                return f"{model}: {error.message}"
+            # Busy, its queue full, or it refused: it lives as long as it answers now and then.
+            if error.kind is not ErrorKind.DEADLINE:
+                if model not in self._server.degraded:
                     LOG.warning("probe of %s: %s", model, error)
-                    answered[model] = time.monotonic()
-                elif time.monotonic() - answered[model] > HUNG_S:
-                    return f"{model} has answered nothing for {HUNG_S:.0f} s"
-            else:
                 answered[model] = time.monotonic()
+            elif time.monotonic() - answered[model] > HUNG_S:
+                return f"{model} has answered nothing for {HUNG_S:.0f} s"
+        else:
+            answered[model] = time.monotonic()
         return None
+
+
+def _pause(model: str) -> float:
+    return PROBE_NEURAL_EVERY_S if model in NEEDS else PROBE_EVERY_S

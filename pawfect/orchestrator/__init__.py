@@ -2,7 +2,8 @@
 
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.flow import InpaintRequest, InpaintResult, Progress, inpaint
+from pawfect.orchestrator.flow import inpaint
+from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Progress, Setup
 
 __all__ = [
     "CallModel",
@@ -11,5 +12,6 @@ __all__ = [
     "InpaintResult",
     "Progress",
     "Scalars",
+    "Setup",
     "inpaint",
 ]

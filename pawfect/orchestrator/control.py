@@ -70,14 +70,22 @@ class Control:
             spent = (time.perf_counter() - start) * 1000
             self.stage_ms[name] = round(self.stage_ms.get(name, 0.0) + spent, 2)
 
-    async def wait(self, stage: str, work: Coroutine[Any, Any, T]) -> T:
+    async def wait(
+        self, stage: str, work: Coroutine[Any, Any, T], limit_ms: float | None = None
+    ) -> T:
         """Wait for work that cannot be interrupted, no longer than anyone waits for its result.
+
+        Args:
+            stage: for messages.
+            work: what to wait for.
+            limit_ms: how long this stage may take; None: as long as the request.
 
         Raises:
             PawfectError: CANCELLED or DEADLINE; the work is then left to end by itself and its
                 result is dropped.
         """
         task = asyncio.ensure_future(work)
+        began = time.monotonic()
         try:
             while True:
                 patience = min(POLL_S, max(self.remaining_ms() / 1000, 0.001))
@@ -85,6 +93,12 @@ class Control:
                 if done:
                     return task.result()
                 self.check(stage)
+                spent = (time.monotonic() - began) * 1000
+                if limit_ms is not None and spent > limit_ms:
+                    raise PawfectError(
+                        ErrorKind.DEADLINE,
+                        f"{stage}: expected an answer within {limit_ms:.0f} ms, got none",
+                    )
         except BaseException:
             # An abandoned task's exception is fetched, or asyncio would report it as lost.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

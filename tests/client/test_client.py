@@ -78,7 +78,7 @@ def test_a_stream_tells_the_stages_in_order_and_ends_with_the_result(client):
     previews = [event.preview for event in events[:-1] if event.preview is not None]
     assert all(type(event) is StageEvent for event in events[:-1])
     assert stages[0] == "mask_cleanup"
-    assert "fill" in stages
+    assert "patch_fill" in stages
     assert shares == sorted(shares)
     assert all(0 <= share <= 1 for share in shares)
     assert previews

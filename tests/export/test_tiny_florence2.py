@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from pawfect_export.tiny.florence2 import build
-from pawfect_export.tiny.florence2_tokenizer import FIRST, TAGS
 from safetensors.torch import load_file
 from transformers.models.bart.tokenization_bart import BartTokenizer
 from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
+
+from pawfect_export.tiny.florence2 import build
+from pawfect_export.tiny.florence2_tokenizer import FIRST, TAGS
 
 
 @pytest.fixture(scope="module")

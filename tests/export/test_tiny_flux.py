@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
-from pawfect_export.tiny import flux as tiny
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer, T5Tokenizer
+
+from pawfect_export.tiny import flux as tiny
 
 # As black-forest-labs/FLUX.1-Fill-dev is laid out, without its single-file copies and documents.
 PUBLISHED = [

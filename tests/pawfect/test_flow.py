@@ -11,7 +11,7 @@ import pytest
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.local import LocalModels, inpaint_local
-from pawfect.orchestrator import Control, InpaintRequest, Progress, inpaint
+from pawfect.orchestrator import Control, InpaintRequest, Progress, Setup, inpaint
 from pawfect.parameters import InpaintParams
 from pawfect.report import Report
 
@@ -39,7 +39,7 @@ def run(photo, mask, profile, call=None, notify=None, control=None, protect=None
     request = InpaintRequest(photo, mask, params, protect)
     control = control or Control(params.deadline_ms)
     extra = {} if notify is None else {"notify": notify}
-    return asyncio.run(inpaint(request, profile, call or LocalModels(), control, **extra))
+    return asyncio.run(inpaint(request, Setup(profile), call or LocalModels(), control, **extra))
 
 
 def test_every_pixel_outside_the_cleaned_mask_is_the_inputs(photo):
@@ -86,7 +86,7 @@ def test_the_report_explains_and_repeats_the_result(photo, embedded):
     assert (report.width, report.height, report.seed, report.specks) == (320, 240, 7, 1)
     assert report.hole_px == np.count_nonzero(result.clean_mask)
     assert report.labels_source == "none"
-    assert list(report.stage_ms) == ["validate", "mask_cleanup", "windows", "fill", "composite"]
+    assert list(report.stage_ms) == ["validate", "mask_cleanup", "windows", "patch_fill", "composite"]
     assert sum(report.stage_ms.values()) <= report.total_ms + 1
     assert Report.from_json(report.to_json()) == report
     again = inpaint_local(photo, mask, seed=report.seed)
@@ -109,7 +109,7 @@ def test_progress_only_grows_and_previews_come_small(photo, embedded):
     result = run(photo, mask, embedded, notify=notify)
     shares = [progress.progress for progress in seen]
     assert shares == sorted(shares)
-    assert [progress.stage for progress in seen] == ["mask_cleanup", *["fill"] * 2]
+    assert [progress.stage for progress in seen] == ["mask_cleanup", *["patch_fill"] * 2]
     assert len(result.report.windows) == 2
     previews = [progress.preview for progress in seen if progress.preview is not None]
     assert len(previews) == 2

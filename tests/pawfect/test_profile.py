@@ -12,7 +12,7 @@ GOOD = {
     "description": "x",
     "models": ["inpaint"],
     "engines": ["patch"],
-    "limits": {"max_in_flight": 4},
+    "limits": {"max_in_flight": 4, "ready_s": 60},
 }
 
 
@@ -44,8 +44,8 @@ def test_a_name_is_never_a_path(name):
         ({"models": ["lama"]}, "lama"),
         ({"engines": []}, "engines"),
         ({"engines": ["auto"]}, "engines"),
-        ({"limits": {"max_in_flight": 0}}, "max_in_flight"),
-        ({"limits": {"max_in_flight": True}}, "max_in_flight"),
+        ({"limits": {"max_in_flight": 0, "ready_s": 60}}, "max_in_flight"),
+        ({"limits": {"max_in_flight": True, "ready_s": 60}}, "max_in_flight"),
         ({"limits": {}}, "limits"),
         ({"colour": "blue"}, "colour"),
     ],

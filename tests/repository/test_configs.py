@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as config_proto
 
 from pawfect.contract import MODELS
-from pawfect.orchestrator.flow import WINDOWS_AT_ONCE
+from pawfect.orchestrator.patch import WINDOWS_AT_ONCE
 from pawfect_triton.repository import gather, source_folders
 
 ROOT = Path(__file__).parents[2]

@@ -225,7 +225,7 @@ def test_a_stream_tells_stages_in_order_then_gives_the_result(client, server):
     stream.close()
     assert not stream.errors
     stages = [tensor[0].decode() for tensor in stream.outputs("STAGE")]
-    assert stages == ["mask_cleanup", "fill", "fill", "done"]
+    assert stages == ["mask_cleanup", "patch_fill", "patch_fill", "done"]
     shares = [float(tensor[0]) for tensor in stream.outputs("PROGRESS")]
     assert shares == sorted(shares)
     assert len(set(shares)) == len(shares)

@@ -17,7 +17,7 @@ import tritonclient.grpc as triton
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.profile import load_profile
 from pawfect_triton.installation import MachineError
-from pawfect_triton.probe import PROBES, Prober
+from pawfect_triton.probe import Prober, probe_inputs
 from pawfect_triton.server import Endpoints, TritonServer
 from tests.conftest import PAWFECT, free_ports, serve
 from tests.server.conftest import (

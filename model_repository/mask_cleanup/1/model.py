@@ -1,7 +1,7 @@
 """Triton model `mask_cleanup`; see `pawfect.models.mask_cleanup`."""
 
 from pawfect.models import mask_cleanup
-from pawfect_triton.adapter import StageModel
+from pawfect_triton.stages import StageModel
 
 
 class TritonPythonModel(StageModel):

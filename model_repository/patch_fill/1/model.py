@@ -1,7 +1,7 @@
 """Triton model `patch_fill`; see `pawfect.models.patch_fill`."""
 
 from pawfect.models import patch_fill
-from pawfect_triton.adapter import StageModel
+from pawfect_triton.stages import StageModel
 
 
 class TritonPythonModel(StageModel):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pawfect_export.tiny.florence2 import build
 
 from pawfect.captions.florence2 import Captioner
+from pawfect_export.tiny.florence2 import build
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
-from pawfect_export.tiny import flux as tiny
 from PIL import Image
 
 from pawfect.checkpoint import read_json
@@ -18,6 +17,7 @@ from pawfect.flux.text import TextEncoder
 from pawfect.flux.tokens import token_grid
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
+from pawfect_export.tiny import flux as tiny
 
 TOKENS = 64
 

@@ -14,10 +14,10 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from pawfect_export.tiny.flux import SCHEDULER
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.schedule import Schedule, euler, first_step, noised
+from pawfect_export.tiny.flux import SCHEDULER
 
 FLUX = Schedule.from_config(SCHEDULER)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from pawfect_export.tiny import sam3
 from safetensors.torch import load_file, save_file
+
+from pawfect_export.tiny import sam3
 
 
 @pytest.fixture(scope="session")

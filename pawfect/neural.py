@@ -1,0 +1,228 @@
+"""The neural models as functions of plain arrays: loaded once, by profile, from verified weights.
+
+torch and the models' libraries are imported by the loaders, not with this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pawfect.contract import Array
+from pawfect.errors import PawfectError, invalid
+from pawfect.models import Function, check_inputs
+from pawfect.parameters import Scalar
+from pawfect.profile import NEEDS, Profile
+from pawfect.texts import read_texts, text_tensor
+from pawfect.weights.store import Store
+
+if TYPE_CHECKING:
+    from pawfect.flux.transformer import Transformer
+    from pawfect.flux.vae import Vae
+
+# Requests of one batch in, for each its outputs or what was wrong with it out.
+BatchFunction = Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array] | PawfectError]]
+
+
+def weights_folder(model: str, profile: Profile, store: Store) -> Path:
+    """Return the verified folder of a model's weights; raises UNAVAILABLE as `Store.folder`."""
+    component, _ = NEEDS[model]
+    mend = f"pawfect weights fetch {profile.name}"
+    return store.folder(profile.weights[component], mend=mend)
+
+
+def load_function(model: str, profile: Profile, store: Store) -> Function:
+    """Load a model that answers requests one by one.
+
+    Args:
+        model: its name in the contract.
+        profile: device, precision and sizes.
+        store: where the weights are.
+
+    Raises:
+        PawfectError: UNAVAILABLE for weights that are missing, damaged or of another shape.
+    """
+    run = _LOADERS[model](profile, weights_folder(model, profile, store))
+
+    def function(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
+        if parameters:
+            raise invalid("parameters", "none", ", ".join(sorted(parameters)))
+        check_inputs(model, inputs)
+        return run(inputs)
+
+    return function
+
+
+def load_transformer(profile: Profile, store: Store) -> BatchFunction:
+    """Load `flux_transformer`: one denoising step for a batch of requests.
+
+    Steps of one grid run as one batch; a request that is wrong does not fail the others.
+    Raises as `load_function`.
+    """
+    from pawfect.flux.transformer import Transformer
+
+    settings = profile.flux
+    assert settings is not None
+    folder = weights_folder("flux_transformer", profile, store)
+    model = Transformer.load(folder, device=settings.device, dtype=settings.dtype)
+
+    def run(items: Sequence[Mapping[str, Array]]) -> list[dict[str, Array] | PawfectError]:
+        answers: list[dict[str, Array] | PawfectError | None] = [None] * len(items)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, item in enumerate(items):
+            try:
+                key = _checked_step(model, item)
+            except PawfectError as error:
+                answers[index] = error
+            else:
+                groups.setdefault(key, []).append(index)
+        for key, members in groups.items():
+            stacked = {name: np.stack([items[i][name] for i in members]) for name in _STEP}
+            velocity = model.velocity(**_arguments(stacked), grid=(key[0], key[1]))
+            for place, index in enumerate(members):
+                answers[index] = {"VELOCITY": velocity[place]}
+        return [answer for answer in answers if answer is not None]
+
+    return run
+
+
+_STEP = ("LATENTS", "CONDITION", "PROMPT_EMBEDS", "POOLED", "TIMESTEP", "GUIDANCE")
+
+
+def _checked_step(model: Transformer, item: Mapping[str, Array]) -> tuple[int, ...]:
+    """Check one request's step; return what it must share with another to run beside it."""
+    check_inputs("flux_transformer", item)
+    rows, columns = (int(number) for number in item["GRID"])
+    alone = {name: item[name][None] for name in _STEP}
+    model.check(**_arguments(alone), grid=(rows, columns))
+    return rows, columns, *item["PROMPT_EMBEDS"].shape
+
+
+def _arguments(stacked: Mapping[str, Array]) -> dict[str, Any]:
+    """Return a batch [B, ...] by the names of `Transformer.velocity`; scalars become [B]."""
+    named = {name.lower(): array for name, array in stacked.items()}
+    return named | {name: named[name][:, 0] for name in ("timestep", "guidance")}
+
+
+Run = Callable[[Mapping[str, Array]], dict[str, Array]]
+
+
+def _text_encoder(profile: Profile, folder: Path) -> Run:
+    from pawfect.flux.text import TextEncoder
+
+    settings = profile.flux
+    assert settings is not None
+    encoder = TextEncoder.load(
+        folder, device=settings.device, dtype=settings.dtype, tokens=settings.text_tokens
+    )
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        (prompt,) = read_texts("PROMPT", inputs["PROMPT"])
+        embedding = encoder.encode(prompt)
+        return {
+            "PROMPT_EMBEDS": embedding.embeds,
+            "POOLED": embedding.pooled,
+            "CUT": np.array([embedding.cut], np.int32),
+        }
+
+    return run
+
+
+def _vae(profile: Profile, folder: Path) -> Vae:
+    from pawfect.flux.vae import Vae
+
+    settings = profile.flux
+    assert settings is not None
+    return Vae.load(folder, device=settings.device, dtype=settings.dtype, tile_px=settings.tile_px)
+
+
+def _vae_encoder(profile: Profile, folder: Path) -> Run:
+    vae = _vae(profile, folder)
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        prefill = inputs.get("PREFILL")
+        encoded = vae.encode(
+            inputs["IMAGE"].astype(np.uint8, copy=False),
+            inputs["MASK"].astype(np.uint8, copy=False),
+            int(inputs["SEED"][0]),
+            None if prefill is None else prefill.astype(np.uint8, copy=False),
+        )
+        outputs: dict[str, Array] = {"LATENTS": encoded.latents, "CONDITION": encoded.condition}
+        if encoded.prior is not None:
+            outputs["PRIOR"] = encoded.prior
+        return outputs
+
+    return run
+
+
+def _vae_decoder(profile: Profile, folder: Path) -> Run:
+    vae = _vae(profile, folder)
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        rows, columns = (int(number) for number in inputs["GRID"])
+        latents = inputs["LATENTS"].astype(np.float32, copy=False)
+        return {"IMAGE": vae.decode(latents, (rows, columns))}
+
+    return run
+
+
+def _sam3(profile: Profile, folder: Path) -> Run:
+    from pawfect.surfaces.sam3 import SurfaceLabeller
+    from pawfect.surfaces.vocabulary import load_vocabulary
+
+    settings = profile.sam3
+    assert settings is not None
+    labeller = SurfaceLabeller.load(
+        folder, device=settings.device, dtype=settings.dtype, vocabulary=load_vocabulary()
+    )
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        labels = labeller.label(
+            inputs["IMAGE"].astype(np.uint8, copy=False),
+            inputs["RING"].astype(np.uint8, copy=False),
+            least=settings.least_score,
+        )
+        return {
+            "LABELS": text_tensor(*labels.names),
+            "SCORES": labels.scores,
+            "COVERAGE": labels.coverage,
+        }
+
+    return run
+
+
+def _florence2(profile: Profile, folder: Path) -> Run:
+    from pawfect.captions.florence2 import Captioner
+
+    settings = profile.florence2
+    assert settings is not None
+    captioner = Captioner.load(
+        folder, device=settings.device, dtype=settings.dtype, max_tokens=settings.max_tokens
+    )
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        (task,) = read_texts("TASK", inputs["TASK"])
+        text = captioner.caption(
+            inputs["IMAGE"].astype(np.uint8, copy=False),
+            inputs["RING"].astype(np.uint8, copy=False),
+            task,
+            time_limit_s=settings.timeout_ms / 1000,
+        )
+        return {"TEXT": text_tensor(text)}
+
+    return run
+
+
+_LOADERS: Mapping[str, Callable[[Profile, Path], Run]] = MappingProxyType(
+    {
+        "sam3_labeling": _sam3,
+        "florence2": _florence2,
+        "flux_text_encoder": _text_encoder,
+        "flux_vae_encoder": _vae_encoder,
+        "flux_vae_decoder": _vae_decoder,
+    }
+)

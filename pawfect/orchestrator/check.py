@@ -1,0 +1,60 @@
+"""The check of a fill before it leaves: nothing invented, no step across the seam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.fill import raster
+from pawfect.fill.tone import blur_known
+from pawfect.prompting import Label
+
+# Reach, px, of the means that are compared across the seam: wide enough to average grain out.
+SEAM_SIGMA: Final = 6.0
+# Least share of a Gaussian that must lie on either side for a rim pixel to count.
+LEAST_SUPPORT: Final = 0.05
+
+
+def seam_step(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> float:
+    """Measure the colour step across the rim of a hole.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+        hole: [H, W].
+
+    Returns:
+        The mean distance in CIELAB (CIE76, about 2.3 is just noticeable) between local means just
+        inside and just outside the rim; 0 where there is no rim.
+    """
+    if not hole.any() or hole.all():
+        return 0.0
+    at = raster.surrounding(hole, round(4 * SEAM_SIGMA))
+    inside = hole[at]
+    colours = raster.to_lab(np.ascontiguousarray(image[at]))
+    outer, outside = blur_known(colours, ~inside, SEAM_SIGMA)
+    inner, within = blur_known(colours, inside, SEAM_SIGMA)
+    rim = inside & raster.grow(~inside, 1)
+    rim &= (outside > LEAST_SUPPORT) & (within > LEAST_SUPPORT)
+    if not rim.any():
+        return 0.0
+    return float(np.sqrt(((outer - inner)[rim] ** 2).sum(-1)).mean())
+
+
+def strange_labels(
+    inside: Sequence[Label], around: Sequence[Label], least_coverage: float
+) -> tuple[str, ...]:
+    """Return the labels that a fill has and its surroundings do not.
+
+    Args:
+        inside: surfaces in the fill.
+        around: surfaces around it; none known: nothing is strange.
+        least_coverage: share of the fill, 0 to 1, below which a label does not count.
+    """
+    known = {label.name for label in around}
+    if not known:
+        return ()
+    seen = (label for label in inside if label.coverage >= least_coverage)
+    return tuple(label.name for label in seen if label.name not in known)

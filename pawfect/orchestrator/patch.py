@@ -1,0 +1,124 @@
+"""The patch engine's part: every window filled by `patch_fill`, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.composite import composite
+from pawfect.contract import MASK_THRESHOLD, Array
+from pawfect.orchestrator.calls import CallModel, Scalars
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.request import InpaintRequest
+from pawfect.window import Window
+
+# Windows of one request that are filled at a time: no request with many holes crowds out the
+# others.
+WINDOWS_AT_ONCE: Final = 2
+
+
+@dataclass(frozen=True)
+class PatchFill:
+    """A window as `patch_fill` left it: UINT8 [h, w, 3], at which longest side, px, and how."""
+
+    image: NDArray[np.uint8]
+    working_px: int
+    method: str
+
+
+Filled = Callable[[Window, PatchFill, float], Awaitable[None]]
+
+
+async def fill_windows(
+    request: InpaintRequest,
+    clean: NDArray[np.uint8],
+    windows: Sequence[Window],
+    bound: int | None,
+    call: CallModel,
+    control: Control,
+    filled: Filled,
+) -> list[PatchFill]:
+    """Fill all windows.
+
+    Args:
+        request: the photo, PROTECT and the seed.
+        clean: UINT8 [H, W], the cleaned mask.
+        windows: what to fill.
+        bound: longest side, px, at which a window is filled; None: its own.
+        call: calls `patch_fill`.
+        control: deadline and cancellation.
+        filled: told each window, its fill, and the share of all hole pixels done so far.
+
+    Raises:
+        PawfectError: DEADLINE, CANCELLED, or what `patch_fill` answered.
+    """
+    total = sum(window.holes.area for window in windows)
+    done = 0
+    places = asyncio.Semaphore(WINDOWS_AT_ONCE)
+
+    async def fill(index: int, window: Window) -> PatchFill:
+        nonlocal done
+        async with places:
+            control.check("patch_fill")
+            size = working_px(window, bound)
+            seed = (request.params.seed + index) % 2**63
+            parameters: Scalars = {"seed": seed, "working_px": size}
+            inputs = _inputs(request, clean, window)
+            out = await control.wait("patch_fill", call("patch_fill", inputs, parameters))
+        method = json.loads(out["REPORT"][0])["method"]
+        result = PatchFill(out["IMAGE"].astype(np.uint8, copy=False), size, method)
+        done += window.holes.area
+        await filled(window, result, done / total)
+        return result
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(fill(i, window)) for i, window in enumerate(windows)]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def working_px(window: Window, bound: int | None) -> int:
+    """Return the longest side, px, at which a window is filled: its own, or a smaller bound."""
+    longer = max(window.box.width, window.box.height)
+    return longer if bound is None else min(longer, bound)
+
+
+def paste_fills(
+    image: NDArray[np.uint8],
+    clean: NDArray[np.uint8],
+    windows: Sequence[Window],
+    fills: Sequence[PatchFill],
+) -> NDArray[np.uint8]:
+    """Return the photo UINT8 [H, W, 3] with every window composited into it."""
+    result = image.copy()
+    for window, fill in zip(windows, fills, strict=True):
+        own = window.hole_mask(clean)
+        # The patch engine leaves what lies outside the mask as it is: there is nothing to feather.
+        result[window.box.slices] = composite(
+            result[window.box.slices], fill.image, own, feather_px=0
+        )
+    return result
+
+
+def _inputs(request: InpaintRequest, clean: NDArray[np.uint8], window: Window) -> dict[str, Array]:
+    own = window.hole_mask(clean)
+    inputs: dict[str, Array] = {
+        "IMAGE": np.ascontiguousarray(request.image[window.box.slices]),
+        "MASK": own,
+    }
+    # Not to be copied from: PROTECT and the holes of other windows.
+    others = clean[window.box.slices] & ~own
+    if request.protect is not None:
+        marked = request.protect[window.box.slices] >= MASK_THRESHOLD
+        others = others | np.where(marked, np.uint8(255), np.uint8(0))
+    if others.any():
+        inputs["PROTECT"] = others
+    return inputs

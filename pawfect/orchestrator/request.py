@@ -1,0 +1,102 @@
+"""What goes into the orchestration of one request and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract import check_photo_size
+from pawfect.errors import invalid
+from pawfect.flux.schedule import Schedule
+from pawfect.parameters import InpaintParams
+from pawfect.profile import Profile
+from pawfect.report import Report
+
+
+@dataclass(frozen=True)
+class InpaintRequest:
+    """One request, decoded.
+
+    Attributes:
+        image: UINT8 [H, W, 3] RGB.
+        mask: UINT8 [H, W], >= 128 = fill.
+        protect: UINT8 [H, W] or None, >= 128 = never filled, never copied from.
+        scene_labels: surfaces around the hole, where the caller knows them.
+        prompt: text for FLUX, where the caller has one.
+        params: the scalars.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    params: InpaintParams
+    protect: NDArray[np.uint8] | None = None
+    scene_labels: tuple[str, ...] = ()
+    prompt: str | None = None
+
+    def check_sizes(self) -> None:
+        """Raise INVALID_ARG unless photo, mask and PROTECT agree and lie within the limits."""
+        height, width = self.image.shape[:2]
+        check_photo_size(height, width, "IMAGE")
+        for name, plane in (("MASK", self.mask), ("PROTECT", self.protect)):
+            if plane is not None and plane.shape != (height, width):
+                got = f"{plane.shape[1]}x{plane.shape[0]}"
+                raise invalid(name, f"the image's size {width}x{height}", got)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What one server's orchestration works with, read once.
+
+    Attributes:
+        profile: which models and engines there are.
+        schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
+        weights: identity of the weights by component, for the report.
+        trouble: why there is no schedule although the profile has FLUX.
+    """
+
+    profile: Profile
+    schedule: Schedule | None = None
+    weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    trouble: str | None = None
+
+
+@dataclass(frozen=True)
+class InpaintResult:
+    """The answer to one request.
+
+    Attributes:
+        image: UINT8 [H, W, 3] RGB, bit-identical to the input outside the cleaned mask and its
+            feather.
+        clean_mask: UINT8 [H, W], 255 where it was filled.
+        report: how it came about.
+    """
+
+    image: NDArray[np.uint8]
+    clean_mask: NDArray[np.uint8]
+    report: Report
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a request stands.
+
+    Attributes:
+        stage: the stage that ended.
+        progress: share of the whole that is done, 0 to 1, never falling.
+        preview: UINT8 [h, w, 3] RGB, at most PREVIEW_PX a side, or None.
+    """
+
+    stage: str
+    progress: float
+    preview: NDArray[np.uint8] | None = None
+
+
+Notify = Callable[[Progress], Awaitable[None]]
+
+
+async def silent(progress: Progress) -> None:
+    """Tell nobody."""

@@ -1,0 +1,47 @@
+"""What a profile needs before its server starts: packages, and weights that are built here."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from typing import Final
+
+from pawfect.profile import Profile
+from pawfect.weights.manifest import BUILT, manifest
+from pawfect.weights.store import Store, weights_root
+from pawfect_triton.installation import MachineError
+
+PACKAGES: Final = ("torch", "transformers", "diffusers", "safetensors")
+
+
+def prepare(profile: Profile) -> None:
+    """Check a profile's packages, and build those of its weights that are built and not here.
+
+    Weights that are fetched are left to `pawfect weights fetch`: a server starts offline, and a
+    model without its weights answers UNAVAILABLE with that command.
+
+    Raises:
+        MachineError: a package is missing, or the weights could not be built.
+    """
+    if not profile.neural:
+        return
+    lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise MachineError(
+            [
+                f"profile {profile.name} needs {', '.join(lacking)}: `make setup-neural`, or "
+                "pip install torch 'pawfect[neural]'"
+            ]
+        )
+    store, entries = Store(weights_root()), manifest()
+    names = sorted(set(profile.weights.values()))
+    unbuilt = [name for name in names if entries[name].kind == BUILT and any(store.problems(name))]
+    if unbuilt:
+        # By its command: what serves imports nothing that exports.
+        run = "from pawfect.cli import main; main()"
+        built = subprocess.run(
+            [sys.executable, "-c", run, "weights", "fetch", *unbuilt], check=False
+        )
+        if built.returncode:
+            raise MachineError([f"weights {', '.join(unbuilt)}: could not be built; see above"])

@@ -1,0 +1,143 @@
+"""Stages inside Triton: a model that is one function of the library, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pawfect.contract import Array
+from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.models import Function
+from pawfect.neural import BatchFunction, load_function, load_transformer
+from pawfect.profile import load_profile
+from pawfect.weights.store import Store, weights_root
+from pawfect_triton import adapter
+
+
+class StageModel:
+    """A Triton model that is one library function: decode, call, encode.
+
+    Args:
+        name: the model's name in the contract.
+        function: what it runs.
+    """
+
+    def __init__(self, name: str, function: Function) -> None:
+        self._name = name
+        self._function = function
+
+    def execute(self, requests: Iterable[Any]) -> list[Any]:
+        """Answer each request on its own, so that one that fails does not fail its batch."""
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Any) -> Any:
+        try:
+            outputs = self._function(*adapter.decode(self._name, request))
+            return adapter.response(outputs, request)
+        except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
+            return adapter.error_response(error, self._name)
+
+
+class NeuralModel(StageModel):
+    """A stage whose function is loaded, with its weights, when Triton loads the model.
+
+    Where the weights are missing or damaged the model stays and answers UNAVAILABLE with the
+    command that mends it: the rest of the server serves.
+
+    Args:
+        name: the model's name in the contract.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, _not_loaded)
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Load the weights of the server's profile."""
+        try:
+            self._function = load_function(self._name, load_profile(), Store(weights_root()))
+        except PawfectError as error:
+            adapter.backend().Logger.log_error(f"{self._name}: {error}")
+            self._function = _refusing(error)
+
+
+class BatchModel:
+    """`flux_transformer`: the requests that Triton batched run as one step.
+
+    Args:
+        name: the model's name in the contract.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._function: BatchFunction | None = None
+        self._trouble: PawfectError | None = None
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Load the weights of the server's profile; see `NeuralModel`."""
+        try:
+            self._function = load_transformer(load_profile(), Store(weights_root()))
+        except PawfectError as error:
+            adapter.backend().Logger.log_error(f"{self._name}: {error}")
+            self._trouble = error
+
+    def execute(self, requests: Iterable[Any]) -> list[Any]:
+        """Run all requests as one batch; one that is wrong does not fail the others."""
+        requests = list(requests)
+        items: list[Mapping[str, Array]] = []
+        rows: list[range | PawfectError] = []
+        for request in requests:
+            try:
+                own = self._items(request)
+            except PawfectError as error:
+                rows.append(error)
+            else:
+                rows.append(range(len(items), len(items) + len(own)))
+                items += own
+        try:
+            if self._function is None:
+                raise self._trouble or PawfectError(*_NOT_LOADED)
+            answers = self._function(items)
+        except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
+            return [adapter.error_response(error, self._name) for _ in requests]
+        return [
+            self._answer(
+                request, row if isinstance(row, PawfectError) else [answers[i] for i in row]
+            )
+            for request, row in zip(requests, rows, strict=True)
+        ]
+
+    def _items(self, request: Any) -> list[dict[str, Array]]:
+        """Return the rows of a request, which may be a batch of its own."""
+        inputs, parameters = adapter.decode(self._name, request)
+        if parameters:
+            raise invalid("parameters", "none", ", ".join(sorted(parameters)))
+        size = len(next(iter(inputs.values())))
+        return [{name: array[i] for name, array in inputs.items()} for i in range(size)]
+
+    def _answer(self, request: Any, own: PawfectError | list[Any]) -> Any:
+        failed = (
+            own
+            if isinstance(own, PawfectError)
+            else next((answer for answer in own if isinstance(answer, PawfectError)), None)
+        )
+        if failed is not None:
+            return adapter.error_response(failed, self._name)
+        assert not isinstance(own, PawfectError)
+        stacked = {name: np.stack([answer[name] for answer in own]) for name in own[0]}
+        return adapter.response(stacked, request)
+
+
+_NOT_LOADED = (ErrorKind.INTERNAL, "asked before it was loaded")
+
+
+def _not_loaded(inputs: Any, parameters: Any) -> dict[str, Array]:
+    raise PawfectError(*_NOT_LOADED)
+
+
+def _refusing(error: PawfectError) -> Function:
+    def refuse(inputs: Any, parameters: Any) -> dict[str, Array]:
+        raise error
+
+    return refuse
