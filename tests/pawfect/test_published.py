@@ -201,6 +201,29 @@ def test_the_published_gguf_quantises_the_linear_layers_of_the_blocks_and_nothin
     assert larger - smaller == inside // 32 * 2
 
 
+def test_the_published_gguf_keeps_small_layers_around_the_blocks_in_f32_and_large_ones_in_half():
+    outside = {
+        name: shape
+        for name, shape in read("flux_transformer_original").tensors.items()
+        if "_blocks." not in name or len(shape) == 1
+    }
+    inside = sum(map(math.prod, read("flux_transformer_original").tensors.values())) - sum(
+        map(math.prod, outside.values())
+    )
+    # Widest of the small ones: the pooled text embedding's 768 inputs and the latents' 384.
+    narrow = {"img_in.weight", "final_layer.linear.weight"} | {
+        f"{name}_in.in_layer.weight" for name in ("time", "vector", "guidance")
+    }
+    held = sum(
+        math.prod(shape) * (4 if len(shape) == 1 or name in narrow else 2)
+        for name, shape in outside.items()
+    )
+    header = (
+        sizes("flux_transformer_original")["flux1-fill-dev-Q4_0.gguf"] - inside // 32 * 18 - held
+    )
+    assert 780 * 40 < header < 780 * 100
+
+
 def test_sam3_has_the_published_number_of_tensors_in_each_part():
     counts = Counter(name.split(".")[0] for name in own_shapes("sam3"))
     assert counts == {

@@ -33,6 +33,7 @@ SMALL = {
     "guidance_embeds": True,
     "axes_dims_rope": (16, 24, 24),
 }
+F32 = gguf.GGMLQuantizationType.F32
 # Bytes of one block, and where its fp16 scales lie in it (ggml's block_q4_K, q5_K and q6_K).
 K_QUANTS = {"Q4_K": (144, (0, 2)), "Q5_K": (176, (0, 2)), "Q6_K": (210, (208,))}
 
@@ -81,7 +82,12 @@ def _build_random(folder: Path, source: Path, name: str) -> None:
                 blocks[..., at : at + 2] = scale.view(np.uint8)
             writer.add_tensor(tensor, blocks.reshape(value.shape[0], -1), raw_dtype=kind)
         else:
-            writer.add_tensor(tensor, value)
+            # As published: the large layers around the blocks in half precision, the rest F32.
+            half = (
+                gguf.GGMLQuantizationType.F16 if name == "Q4_K" else gguf.GGMLQuantizationType.BF16
+            )
+            plain = half if value.ndim == 2 and value.shape[1] == 256 else F32
+            writer.add_tensor(tensor, gguf.quants.quantize(value, plain), raw_dtype=plain)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
