@@ -11,13 +11,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
-from pawfect_export.onnx import MAX_DIFFERENCE, difference, main, write
-from pawfect_export.onnx_parts import FAMILIES, Part, florence2_tower, flux_blocks, sam3_encoder
 from safetensors.torch import save_file
 from transformers.models.florence2.configuration_florence2 import Florence2Config
 from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
 from transformers.models.sam3.configuration_sam3 import Sam3Config
 from transformers.models.sam3.modeling_sam3 import Sam3Model
+
+from pawfect_export.onnx import MAX_DIFFERENCE, difference, main, write
+from pawfect_export.onnx_parts import FAMILIES, Part, florence2_tower, flux_blocks, sam3_encoder
 
 FLORENCE = {
     "text_config": {

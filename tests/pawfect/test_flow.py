@@ -86,7 +86,13 @@ def test_the_report_explains_and_repeats_the_result(photo, embedded):
     assert (report.width, report.height, report.seed, report.specks) == (320, 240, 7, 1)
     assert report.hole_px == np.count_nonzero(result.clean_mask)
     assert report.labels_source == "none"
-    assert list(report.stage_ms) == ["validate", "mask_cleanup", "windows", "patch_fill", "composite"]
+    assert list(report.stage_ms) == [
+        "validate",
+        "mask_cleanup",
+        "windows",
+        "patch_fill",
+        "composite",
+    ]
     assert sum(report.stage_ms.values()) <= report.total_ms + 1
     assert Report.from_json(report.to_json()) == report
     again = inpaint_local(photo, mask, seed=report.seed)

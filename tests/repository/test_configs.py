@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tritonclient.grpc import model_config_pb2 as config_proto
 
 from pawfect.contract import MODELS
 from pawfect.orchestrator.patch import WINDOWS_AT_ONCE
+from pawfect.profile import NEEDS, load_profile
 from pawfect_triton.repository import gather, source_folders
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +42,10 @@ def test_the_folders_are_the_models_of_the_contract():
 def test_config_equals_contract(folder):
     config, spec = parsed(folder), MODELS[folder.name]
     assert config.name == spec.name
-    assert config.backend == "python"
+    assert config.max_batch_size == spec.max_batch_size
+    assert (config.platform, config.backend) == (
+        ("ensemble", "") if spec.ensemble else ("", "python")
+    )
     assert tensors(config.input) == {t.name: (t.datatype, t.shape, t.optional) for t in spec.inputs}
     assert tensors(config.output) == {t.name: (t.datatype, t.shape, False) for t in spec.outputs}
     assert config.model_transaction_policy.decoupled == spec.decoupled
@@ -49,12 +54,38 @@ def test_config_equals_contract(folder):
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_config_is_complete_without_autocompletion(folder):
     config = parsed(folder)
-    assert config.max_batch_size == 0
+    if MODELS[folder.name].ensemble:
+        assert not config.instance_group
+        return
     assert config.instance_group[0].kind == config_proto.ModelInstanceGroup.KIND_CPU
     assert config.instance_group[0].count >= 1
     # One instance of an orchestrator holds many requests.
     if folder.name.startswith("inpaint"):
         assert config.instance_group[0].count == 1
+
+
+@pytest.mark.parametrize("model", NEEDS)
+def test_a_neural_model_is_warmed_up_with_its_own_inputs(model):
+    config, spec = parsed(ROOT / "model_repository" / model), MODELS[model]
+    (sample,) = config.model_warmup
+    assert sample.batch_size == (1 if spec.max_batch_size else 0)
+    needed = {tensor.name for tensor in spec.inputs if not tensor.optional}
+    assert set(sample.inputs) == needed
+    for name, given in sample.inputs.items():
+        tensor = spec.input(name)
+        assert all(want in (-1, got) for want, got in zip(tensor.shape, given.dims, strict=True))
+        if given.input_data_file:
+            file = ROOT / "model_repository" / model / "warmup" / given.input_data_file
+            assert file.is_file()
+
+
+def test_the_ensemble_passes_each_tensor_as_the_models_name_it():
+    steps = parsed(ROOT / "ensemble" / "scene_labels").ensemble_scheduling.step
+    assert [step.model_name for step in steps] == ["mask_cleanup", "sam3_labeling"]
+    for step in steps:
+        spec = MODELS[step.model_name]
+        assert set(step.input_map) <= {tensor.name for tensor in spec.inputs}
+        assert set(step.output_map) <= {tensor.name for tensor in spec.outputs}
 
 
 @pytest.mark.parametrize("model", ["mask_cleanup", "patch_fill"])
@@ -66,11 +97,14 @@ def test_a_childs_queue_holds_what_the_orchestrators_may_send_and_no_more(model,
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_model_py_is_thin(folder):
+    if MODELS[folder.name].ensemble:
+        assert not (folder / "1" / "model.py").exists()
+        return
     assert len((folder / "1" / "model.py").read_text().splitlines()) <= 120
 
 
-def test_a_run_gets_exactly_the_models_asked_for(tmp_path):
-    gather(["mask_cleanup", "inpaint"], tmp_path / "models")
+def test_a_run_gets_exactly_the_profiles_models(tmp_path, embedded):
+    gather(replace(embedded, models=("mask_cleanup", "inpaint")), tmp_path / "models")
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [
         "inpaint",
         "mask_cleanup",
@@ -78,6 +112,17 @@ def test_a_run_gets_exactly_the_models_asked_for(tmp_path):
     assert (tmp_path / "models" / "inpaint" / "1" / "model.py").is_file()
 
 
-def test_a_model_without_a_folder_is_named(tmp_path):
+def test_a_model_without_a_folder_is_named(tmp_path, embedded):
     with pytest.raises(FileNotFoundError, match="model lama"):
-        gather(["lama"], tmp_path / "models")
+        gather(replace(embedded, models=("lama",)), tmp_path / "models")
+
+
+def test_the_warm_up_has_the_widths_of_the_profiles_weights(tmp_path):
+    tiny = load_profile("tiny")
+    gather(tiny, tmp_path / "models")
+    (sample,) = parsed(tmp_path / "models" / "flux_transformer").model_warmup
+    assert list(sample.inputs["PROMPT_EMBEDS"].dims) == [tiny.flux.text_tokens, 64]
+    assert list(sample.inputs["POOLED"].dims) == [32]
+    (full,) = parsed(ROOT / "model_repository" / "flux_transformer").model_warmup
+    assert list(full.inputs["PROMPT_EMBEDS"].dims) == [128, 4096]
+    assert list(full.inputs["POOLED"].dims) == [768]

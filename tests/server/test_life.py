@@ -14,6 +14,7 @@ import psutil
 import pytest
 import tritonclient.grpc as triton
 
+from pawfect.contract import DTYPES, MODELS
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.profile import load_profile
 from pawfect_triton.installation import MachineError
@@ -35,8 +36,18 @@ from tests.server.conftest import (
 READY = "ready: every model has answered"
 
 
-def test_every_model_of_the_contract_has_a_probe():
-    assert set(PROBES) >= set(load_profile("embedded").models)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_of_the_contract_has_a_probe(model):
+    inputs = probe_inputs(model, load_profile("tiny"))
+    batched = MODELS[model].max_batch_size > 0
+    for spec in MODELS[model].inputs:
+        assert spec.optional or spec.name in inputs
+    for name, array in inputs.items():
+        spec = MODELS[model].input(name)
+        shape = array.shape[1:] if batched else array.shape
+        assert len(shape) == len(spec.shape)
+        assert all(want in (-1, got) for want, got in zip(spec.shape, shape, strict=True))
+        assert array.dtype == DTYPES[spec.datatype]
 
 
 def test_serve_prints_its_endpoints_and_loads_exactly_the_profiles_models(server, embedded):
@@ -96,12 +107,12 @@ def test_a_server_whose_own_process_died_is_brought_back(server):
     assert again.as_numpy("IMAGE").shape == SMALL.shape
 
 
-def test_a_probe_tells_a_dead_port_from_a_living_model(server):
-    prober = Prober(server.endpoints.grpc)
+def test_a_probe_tells_a_dead_port_from_a_living_model(server, embedded):
+    prober = Prober(server.endpoints.grpc, embedded)
     for model in load_profile("embedded").models:
         prober.probe(model, 20)
     prober.close()
-    nobody = Prober(f"127.0.0.1:{free_ports(1)[0]}")
+    nobody = Prober(f"127.0.0.1:{free_ports(1)[0]}", embedded)
     with pytest.raises(PawfectError) as caught:
         nobody.probe("mask_cleanup", 1)
     assert caught.value.kind in (ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE)

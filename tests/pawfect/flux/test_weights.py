@@ -88,8 +88,9 @@ def copied(flux_folder: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (drop, "got 1 missing"),
-        (add, "got 1 extra: another"),
+        # Where the checkpoint is in parts, the index tells before the module does.
+        (drop, ("got 1 missing", "expected the tensors of the index, not so")),
+        (add, ("got 1 extra: another", "expected the tensors of the index, not so another")),
         (reshape, "got 1 mis-shaped"),
         (pickled, "expected safetensors, got a pickle"),
         (only_pickles, "safetensors, got config.json, pytorch_model.bin"),
@@ -105,7 +106,8 @@ def test_a_damaged_part_is_unavailable(copied, tmp_path, part, damage, says):
         LOAD[part](copied)
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert part in caught.value.message
-    assert says in caught.value.message
+    said = (says,) if isinstance(says, str) else says
+    assert any(text in caught.value.message for text in said)
     assert str(tmp_path) not in caught.value.message
     assert "\n" not in caught.value.message
 
