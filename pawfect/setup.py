@@ -28,7 +28,7 @@ def read_setup(profile: Profile) -> Setup:
             weights[component] = store.identity(entry)
         except PawfectError as error:
             if component.startswith("flux"):
-                trouble = error.message
+                trouble = trouble or error.message
     return Setup(profile, schedule, MappingProxyType(weights), trouble)
 
 
