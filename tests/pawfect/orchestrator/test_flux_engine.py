@@ -119,7 +119,7 @@ def test_far_apart_holes_get_canvases_of_their_own_and_all_are_filled(fill):
     np.testing.assert_array_equal(run.image[mask == 0], photo[mask == 0])
 
 
-@pytest.mark.parametrize("asked", [{}, {"strength": 0.5}, EXACT])
+@pytest.mark.parametrize("asked", [{}, {"strength": 0.5}])
 def test_what_is_under_any_hole_changes_nothing(fill, asked):
     photo, mask = lawn(*WIDE), holes(*WIDE, *APART)
     painted = photo.copy()
