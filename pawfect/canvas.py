@@ -50,23 +50,17 @@ class Canvas:
         return _resized(np.ascontiguousarray(image[self.box.slices]), self.height, self.width)
 
     def take_mask(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut from a mask UINT8 [H, W] of 0 and 255; a pixel that touches the hole is of it."""
+        """Cut from a mask UINT8 [H, W] of 0 and 255.
+
+        A pixel into which `take` mixes anything of a hole is of the hole: nothing of what is to
+        vanish shows beside it.
+        """
         part = np.ascontiguousarray(mask[self.box.slices])
-        if part.shape == (self.height, self.width):
-            return part
-        share = cv2.resize(
-            part.astype(np.float32), (self.width, self.height), interpolation=self._way(part.shape)
-        )
-        return np.where(share > 1, np.uint8(255), np.uint8(0))
+        return _largest(_largest(part, self.height, 0), self.width, 1)
 
     def put_back(self, filled: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resample UINT8 [height, width, 3] to the size of the box."""
         return _resized(filled, self.box.height, self.box.width)
-
-    def _way(self, shape: tuple[int, ...]) -> int:
-        return (
-            cv2.INTER_AREA if self.height * self.width < shape[0] * shape[1] else cv2.INTER_LINEAR
-        )
 
 
 def fit_canvas(holes: Box, height: int, width: int, sizes: Sequence[int]) -> Canvas:
@@ -125,8 +119,29 @@ def _grown(low: int, high: int, length: int, most: int) -> tuple[int, int]:
 
 
 def _resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    if image.shape[:2] == (height, width):
-        return image
-    shrinks = height * width < image.shape[0] * image.shape[1]
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (width, height), interpolation=way), np.uint8)
+    """Resample UINT8 [h, w, 3]: where it shrinks by means of areas, then, where it grows, cubic.
+
+    One axis may do the one and one the other; OpenCV takes means only where neither grows.
+    """
+    smaller = min(height, image.shape[0]), min(width, image.shape[1])
+    for (rows, columns), way in ((smaller, cv2.INTER_AREA), ((height, width), cv2.INTER_CUBIC)):
+        if image.shape[:2] != (rows, columns):
+            image = np.asarray(cv2.resize(image, (columns, rows), interpolation=way), np.uint8)
+    return image
+
+
+def _largest(plane: NDArray[np.uint8], length: int, axis: int) -> NDArray[np.uint8]:
+    """Resample one axis of [H, W]: the largest of all that `_resized` mixes into each pixel."""
+    whole = plane.shape[axis]
+    if length == whole:
+        return plane
+    at = np.arange(length)
+    if length < whole:
+        low, high = at * whole // length, -(-(at + 1) * whole // length)
+    else:
+        # Cubic interpolation reads two pixels on either side of where a pixel's centre falls.
+        left = np.floor((at + 0.5) * whole / length - 0.5).astype(np.int64)
+        low, high = np.maximum(left - 1, 0), np.minimum(left + 3, whole)
+    if axis == 0:
+        return np.stack([plane[a:b].max(axis=0) for a, b in zip(low, high, strict=True)])
+    return np.stack([plane[:, a:b].max(axis=1) for a, b in zip(low, high, strict=True)], axis=1)

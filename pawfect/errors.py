@@ -157,6 +157,24 @@ def from_message(message: str, default: ErrorKind = ErrorKind.INTERNAL) -> Pawfe
     return PawfectError(default, without_paths(message))
 
 
+def from_exception(error: Exception, model: str) -> PawfectError:
+    """Return what a model's failure means to its callers; no word of the exception's own.
+
+    Args:
+        error: as the model raised it.
+        model: its name.
+
+    Returns:
+        The error itself where it is a PawfectError; UNAVAILABLE for want of memory; else INTERNAL.
+    """
+    if isinstance(error, PawfectError):
+        return error
+    # torch's own class, by name: the embedded profile has no torch.
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return PawfectError(ErrorKind.UNAVAILABLE, f"{model}: out of memory")
+    return PawfectError(ErrorKind.INTERNAL, f"{model}: {type(error).__name__}")
+
+
 def without_paths(message: str) -> str:
     """Return the first line of a message with file paths replaced by their last part."""
     first = message.strip().split("\n", 1)[0]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract import Array
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.errors import ErrorKind, PawfectError, from_exception
 from pawfect.models import FUNCTIONS, Function
 from pawfect.neural import load_function, load_transformer
 from pawfect.orchestrator.calls import Scalars
@@ -48,7 +48,14 @@ class LocalModels:
             function = FUNCTIONS.get(model) or self._loaded.get(model)
             if function is None:
                 function = self._loaded[model] = self._load(model)
-        return function(inputs, parameters)
+        try:
+            return function(inputs, parameters)
+        except Exception as error:
+            # As the server's models answer: callers know the table of errors only.
+            failure = from_exception(error, model)
+            if failure is error:
+                raise
+            raise failure from error
 
     def _load(self, model: str) -> Function:
         if self._profile is None or model not in self._profile.models:

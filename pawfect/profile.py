@@ -115,7 +115,7 @@ class CheckSettings:
     """What a FLUX fill must pass before it leaves.
 
     Attributes:
-        seam_step: largest colour step across the seam, CIEDE2000, above what the patch fill has
+        seam_step: largest colour step across the seam, CIE76, above what the patch fill has
             there.
         strange_coverage: share of the fill, 0 to 1, from which a label that its surroundings do
             not have counts as invented.

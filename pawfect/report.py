@@ -76,8 +76,8 @@ class Report:
         prompt_source: where it came from: prompt (the request's own), labels, caption or none.
         prompt_cut: tokens of it over FLUX's limit, which were left out.
         check: what the check of a FLUX fill said; None where there was none.
-        steps: denoising steps; None for the patch engine.
-        guidance_scale: None for the patch engine.
+        steps: denoising steps; None where FLUX made no fill that was checked.
+        guidance_scale: likewise.
         strength: the request's.
         windows: how each window was filled.
         stage_ms: milliseconds per stage, in the order in which they ran.

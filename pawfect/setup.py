@@ -22,20 +22,22 @@ def read_setup(profile: Profile) -> Setup:
     schedule, trouble = None, None
     for component, entry in profile.weights.items():
         try:
-            weights[component] = store.identity(entry)
             if component == "flux":
                 folder = store.folder(entry, mend=f"pawfect weights fetch {profile.name}")
                 schedule = _read_schedule(folder / "scheduler" / "scheduler_config.json")
+            weights[component] = store.identity(entry)
         except PawfectError as error:
             if component.startswith("flux"):
-                trouble = error.message
+                trouble = trouble or error.message
     return Setup(profile, schedule, MappingProxyType(weights), trouble)
 
 
 def _read_schedule(path: Path) -> Schedule:
     try:
         config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        if not isinstance(config, dict):
+            raise TypeError("no JSON object")
+    except (OSError, TypeError, ValueError) as error:
         problem = f"weights scheduler: expected {path.name}, got {type(error).__name__}"
         raise PawfectError(ErrorKind.UNAVAILABLE, problem) from None
     return Schedule.from_config(config)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pawfect.contract import MODELS, Array
-from pawfect.errors import ErrorKind, PawfectError, from_message
+from pawfect.errors import ErrorKind, PawfectError, from_exception, from_message
 from pawfect.parameters import Scalar
 
 
@@ -64,13 +64,10 @@ def error_response(error: Exception, model: str) -> Any:
 
 def as_pawfect_error(error: Exception, model: str) -> PawfectError:
     """Return the error, or INTERNAL in place of one whose traceback is for the log only."""
-    if isinstance(error, PawfectError):
-        return error
-    # torch's own class, by name: the embedded profile has no torch.
-    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
-        return PawfectError(ErrorKind.UNAVAILABLE, f"{model}: out of memory")
-    backend().Logger.log_error(f"{model}: " + "".join(traceback.format_exception(error)))
-    return PawfectError(ErrorKind.INTERNAL, f"{model}: {type(error).__name__}")
+    failure = from_exception(error, model)
+    if failure is not error and failure.kind is ErrorKind.INTERNAL:
+        backend().Logger.log_error(f"{model}: " + "".join(traceback.format_exception(error)))
+    return failure
 
 
 def tensor(name: str, array: Array) -> Any:

@@ -38,24 +38,33 @@ class Control:
         self.started = time.monotonic() if started is None else started
         self.deadline_ms = deadline_ms
         self._is_cancelled = is_cancelled
+        self._reserve_ms = 0.0
         self.stage_ms: dict[str, float] = {}
+
+    def reserving(self, reserve_ms: float) -> Control:
+        """Return the request's clock for work that must end `reserve_ms` before the deadline."""
+        clock = Control(self.deadline_ms, self._is_cancelled, self.started)
+        clock.stage_ms = self.stage_ms
+        clock._reserve_ms = self._reserve_ms + reserve_ms
+        return clock
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the request arrived."""
         return (time.monotonic() - self.started) * 1000
 
     def remaining_ms(self) -> float:
-        """Milliseconds until the deadline; negative when it has passed."""
-        return self.deadline_ms - self.elapsed_ms()
+        """Milliseconds until the deadline, less what is reserved; negative when it has passed."""
+        return self.deadline_ms - self._reserve_ms - self.elapsed_ms()
 
     def check(self, stage: str) -> None:
         """Raise CANCELLED or DEADLINE where the request must not enter or go on with `stage`."""
         if self._is_cancelled():
             raise PawfectError(ErrorKind.CANCELLED, f"cancelled by the caller before {stage} ended")
         if self.remaining_ms() <= 0:
+            within = self.deadline_ms - self._reserve_ms
             raise PawfectError(
                 ErrorKind.DEADLINE,
-                f"deadline_ms: expected an answer within {self.deadline_ms} ms, "
+                f"deadline_ms: expected an answer within {within:.0f} ms, "
                 f"got {self.elapsed_ms():.0f} ms in {stage}",
             )
 

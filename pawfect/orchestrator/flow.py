@@ -9,7 +9,7 @@ import cv2
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flux import fill_by_flux
-from pawfect.orchestrator.job import FILL_STARTS, Cleaned, Job, Outcome, clean
+from pawfect.orchestrator.job import FILL_STARTS, Cleaned, Job, Outcome, clean, told_by_request
 from pawfect.orchestrator.patch import affordable_px, paste_fills
 from pawfect.orchestrator.request import (
     InpaintRequest,
@@ -74,12 +74,7 @@ async def _fill_by_patches(job: Job, reason: str) -> Outcome:
         WindowReport.of(window, fill.working_px, fill.method)
         for window, fill in zip(cleaned.windows, fills, strict=True)
     )
-    told = {
-        "labels": request.scene_labels,
-        "labels_source": "request" if request.scene_labels else "none",
-        "prompt": request.prompt,
-    }
-    return Outcome(image, "patch", reason, windows, fallbacks, told)
+    return Outcome(image, "patch", reason, windows, fallbacks, told_by_request(request))
 
 
 def _report(job: Job, cleaned: Cleaned, outcome: Outcome) -> Report:

@@ -16,7 +16,9 @@ from pawfect.composite import composite
 from pawfect.contract import MASK_THRESHOLD
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.orchestrator.check import seam_step, strange_labels
+from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.denoising import (
+    RESERVE_MS,
     Sampling,
     Text,
     decode_canvas,
@@ -24,10 +26,10 @@ from pawfect.orchestrator.denoising import (
     encode_canvas,
     encode_text,
 )
-from pawfect.orchestrator.job import Job, Outcome
+from pawfect.orchestrator.job import Job, Outcome, told_by_request
 from pawfect.orchestrator.labels import Surroundings, find_surroundings, name_surfaces
 from pawfect.orchestrator.patch import PatchFill, paste_fills
-from pawfect.prompting import Prompt, build_prompt
+from pawfect.prompting import build_prompt
 from pawfect.report import Fallback, WindowReport
 from pawfect.window import Box, Window
 
@@ -43,6 +45,8 @@ FLOOR_PX: Final = 1024
 # Feather around a regenerated hole, px: about one pixel of the latents, which is how far the VAE
 # smears the border.
 FEATHER_PX: Final = 8
+# Kept free for handing over the floor where FLUX is late, ms: the report and the answer.
+FLOOR_MS: Final = 200.0
 # Of the time that the first try took: as much must be left for a second one.
 SECOND_TRY: Final = 1.2
 # Canvases of one request that are worked on at a time: half of a batch, so that others get a share.
@@ -54,10 +58,12 @@ class _Run:
     """What is known while FLUX works: filled in as it comes."""
 
     job: Job
+    control: Control
     sampling: Sampling
     canvases: list[Canvas]
     patching: Patching
     fallbacks: list[Fallback]
+    told: dict[str, Any]
     prefill: NDArray[np.uint8] | None = None
 
 
@@ -69,17 +75,19 @@ async def fill_by_flux(job: Job, reason: str) -> Outcome:
             `patch_fill` raised where both failed.
     """
     fallbacks: list[Fallback] = []
+    told = told_by_request(job.request)
+    insists = job.request.params.engine == "flux"
+    control = job.control if insists else job.control.reserving(FLOOR_MS)
     patching = asyncio.ensure_future(_patched(job))
     try:
         try:
-            return await _try_flux(job, reason, patching, fallbacks)
+            return await _try_flux(job, control, reason, patching, fallbacks, told)
         except PawfectError as error:
-            insists = job.request.params.engine == "flux"
             if insists or error.kind in (ErrorKind.CANCELLED, ErrorKind.INVALID_ARG):
                 raise
             fallbacks.append(Fallback("flux", str(error), "patch"))
             fills, image = await patching
-            return _floor_outcome(job, fills, image, f"flux failed: {error}", fallbacks, {})
+            return _floor_outcome(job, fills, image, f"flux failed: {error}", fallbacks, told)
     finally:
         await _dropped(patching)
 
@@ -96,22 +104,38 @@ async def _patched(job: Job) -> tuple[list[PatchFill], NDArray[np.uint8]]:
 
 
 async def _try_flux(
-    job: Job, reason: str, patching: Patching, fallbacks: list[Fallback]
+    job: Job,
+    control: Control,
+    reason: str,
+    patching: Patching,
+    fallbacks: list[Fallback],
+    told: dict[str, Any],
 ) -> Outcome:
-    run = _prepared(job, patching, fallbacks)
+    run = _prepared(job, control, patching, fallbacks, told)
     began = time.monotonic()
-    prompting = asyncio.ensure_future(_prompted(job, fallbacks))
+    prompting = asyncio.ensure_future(_prompted(run))
     try:
         run.prefill = await _prior(run)
         image = await _paint(run, job.request.params.seed, prompting)
-        found, prompt, text = await prompting
+        found, text = await prompting
     finally:
         await _dropped(prompting)
     took_ms = (time.monotonic() - began) * 1000
-    return await _checked(run, image, reason, took_ms, found, _told(run, found, prompt, text), text)
+    told |= {
+        "steps": run.sampling.steps,
+        "guidance_scale": run.sampling.guidance_scale,
+        "weights": dict(job.setup.weights),
+    }
+    return await _checked(run, image, reason, took_ms, found, text)
 
 
-def _prepared(job: Job, patching: Patching, fallbacks: list[Fallback]) -> _Run:
+def _prepared(
+    job: Job,
+    control: Control,
+    patching: Patching,
+    fallbacks: list[Fallback],
+    told: dict[str, Any],
+) -> _Run:
     settings, schedule = job.setup.profile.flux, job.setup.schedule
     if settings is None or schedule is None:
         raise PawfectError(ErrorKind.UNAVAILABLE, job.setup.trouble or "the profile has no FLUX")
@@ -130,7 +154,7 @@ def _prepared(job: Job, patching: Patching, fallbacks: list[Fallback]) -> _Run:
         fit_canvas(window.holes, height, width, sizes or settings.sizes[:1])
         for window in job.cleaned.windows
     ]
-    return _Run(job, sampling, canvases, patching, fallbacks)
+    return _Run(job, control, sampling, canvases, patching, fallbacks, told)
 
 
 async def _prior(run: _Run) -> NDArray[np.uint8] | None:
@@ -140,23 +164,31 @@ async def _prior(run: _Run) -> NDArray[np.uint8] | None:
     try:
         return (await asyncio.shield(run.patching))[1]
     except PawfectError as error:
-        if error.kind is ErrorKind.CANCELLED or run.job.control.remaining_ms() <= 0:
+        if error.kind is ErrorKind.CANCELLED or run.control.remaining_ms() <= 0:
             raise
         run.fallbacks.append(Fallback("patch_fill", str(error), "strength 1"))
         run.sampling = replace(run.sampling, strength=1.0)
         return None
 
 
-async def _prompted(job: Job, fallbacks: list[Fallback]) -> tuple[Surroundings, Prompt, Text]:
-    ring = job.cleaned.ring
-    found = await find_surroundings(job.request, ring, job.setup, job.call, job.control)
-    fallbacks.extend(found.fallbacks)
+async def _prompted(run: _Run) -> tuple[Surroundings, Text]:
+    job = run.job
+    found = await find_surroundings(job.request, job.cleaned.ring, job.setup, job.call, run.control)
+    run.fallbacks.extend(found.fallbacks)
     prompt = build_prompt(found.labels, found.caption, job.request.prompt)
-    return found, prompt, await encode_text(prompt.text, job.call, job.control)
+    run.told |= {
+        "labels": tuple(label.name for label in found.labels),
+        "labels_source": found.source,
+        "prompt": prompt.text,
+        "prompt_source": prompt.source,
+    }
+    text = await encode_text(prompt.text, job.call, run.control)
+    run.told["prompt_cut"] = text.cut
+    return found, text
 
 
 async def _paint(
-    run: _Run, seed: int, prompting: asyncio.Future[tuple[Surroundings, Prompt, Text]]
+    run: _Run, seed: int, prompting: asyncio.Future[tuple[Surroundings, Text]]
 ) -> NDArray[np.uint8]:
     """Encode, denoise, decode and composite all canvases: UINT8 [H, W, 3]."""
     job = run.job
@@ -177,13 +209,13 @@ async def _paint(
                 _seed(seed, index),
                 run.prefill,
                 job.call,
-                job.control,
+                run.control,
             )
-            _, _, text = await asyncio.shield(prompting)
+            _, text = await asyncio.shield(prompting)
             latents = await denoise(
-                canvas, encoded, text, run.sampling, job.call, job.control, stepped
+                canvas, encoded, text, run.sampling, job.call, run.control, stepped
             )
-            return await decode_canvas(canvas, latents, job.call, job.control)
+            return await decode_canvas(canvas, latents, job.call, run.control)
 
     tasks = [
         asyncio.ensure_future(paint(index, canvas, window))
@@ -196,26 +228,24 @@ async def _paint(
     finally:
         for task in tasks:
             await _dropped(task)
-    return await _composited(job, run.canvases, parts)
+    return await _composited(run, parts)
 
 
-async def _composited(
-    job: Job, canvases: Sequence[Canvas], parts: Sequence[NDArray[np.uint8]]
-) -> NDArray[np.uint8]:
-    params = job.request.params
-    with job.control.stage("composite"):
+async def _composited(run: _Run, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    job, params = run.job, run.job.request.params
+    with run.control.stage("composite"):
         pasting = asyncio.to_thread(
             paste_canvases,
             job.request.image,
             job.cleaned.mask,
             job.request.protect,
             [window.holes for window in job.cleaned.windows],
-            canvases,
+            run.canvases,
             parts,
             FEATHER_PX if params.feather_px is None else params.feather_px,
             params.match_colour,
         )
-        return await job.control.wait("composite", pasting)
+        return await run.control.wait("composite", pasting)
 
 
 def paste_canvases(
@@ -260,25 +290,31 @@ async def _checked(
     reason: str,
     took_ms: float,
     found: Surroundings,
-    told: dict[str, Any],
     text: Text,
 ) -> Outcome:
     """Check the fill; try a second seed where it fails, then fall back to patches."""
-    job = run.job
+    job, told = run.job, run.told
     seed = job.request.params.seed
     problem = await _problem(run, image, found)
-    if problem is not None and job.control.remaining_ms() > SECOND_TRY * took_ms:
+    if problem is not None and run.control.remaining_ms() > SECOND_TRY * took_ms:
         run.fallbacks.append(Fallback("check", problem, "a second seed"))
+        told["check"] = problem
         seed = _seed(seed, len(run.canvases))
-        again: asyncio.Future[tuple[Surroundings, Prompt, Text]] = asyncio.Future()
-        again.set_result((found, Prompt("", 0, "none"), text))
+        again: asyncio.Future[tuple[Surroundings, Text]] = asyncio.Future()
+        again.set_result((found, text))
         image = await _paint(run, seed, again)
         problem = await _problem(run, image, found)
     told["check"] = problem or ("passed" if job.setup.profile.check else None)
     if problem is not None and job.request.params.engine != "flux":
-        run.fallbacks.append(Fallback("check", problem, "patch"))
-        fills, floor = await run.patching
-        return _floor_outcome(job, fills, floor, f"flux: {problem}", run.fallbacks, told)
+        try:
+            fills, floor = await asyncio.shield(run.patching)
+        except PawfectError as error:
+            if error.kind is ErrorKind.CANCELLED:
+                raise
+            run.fallbacks.append(Fallback("patch_fill", str(error), "flux, check failed"))
+        else:
+            run.fallbacks.append(Fallback("check", problem, "patch"))
+            return _floor_outcome(job, fills, floor, f"flux: {problem}", run.fallbacks, told)
     windows = tuple(
         WindowReport.of(
             Window(canvas.box, window.holes), max(canvas.height, canvas.width), "flux",
@@ -296,13 +332,8 @@ async def _problem(run: _Run, image: NDArray[np.uint8], found: Surroundings) -> 
     job, limits = run.job, run.job.setup.profile.check
     if limits is None:
         return None
-    try:
-        floor: NDArray[np.uint8] | None = (await asyncio.shield(run.patching))[1]
-    except PawfectError as error:
-        if error.kind is ErrorKind.CANCELLED:
-            raise
-        floor = None
-    with job.control.stage("check"):
+    floor = await _floor_in_time(run)
+    with run.control.stage("check"):
         hole = job.cleaned.mask > 0
         step = await asyncio.to_thread(seam_step, image, hole)
         least = 0.0 if floor is None else await asyncio.to_thread(seam_step, floor, hole)
@@ -311,7 +342,7 @@ async def _problem(run: _Run, image: NDArray[np.uint8], found: Surroundings) -> 
     if job.setup.profile.sam3 is None or not found.labels:
         return None
     try:
-        inside = await name_surfaces(image, job.cleaned.mask, job.setup, job.call, job.control)
+        inside = await name_surfaces(image, job.cleaned.mask, job.setup, job.call, run.control)
     except PawfectError as error:
         if error.kind is ErrorKind.CANCELLED:
             raise
@@ -321,17 +352,18 @@ async def _problem(run: _Run, image: NDArray[np.uint8], found: Surroundings) -> 
     return f"the fill shows {', '.join(strange)}" if strange else None
 
 
-def _told(run: _Run, found: Surroundings, prompt: Prompt, text: Text) -> dict[str, Any]:
-    return {
-        "labels": tuple(label.name for label in found.labels),
-        "labels_source": found.source,
-        "prompt": prompt.text,
-        "prompt_source": prompt.source,
-        "prompt_cut": text.cut,
-        "steps": run.sampling.steps,
-        "guidance_scale": run.sampling.guidance_scale,
-        "weights": dict(run.job.setup.weights),
-    }
+async def _floor_in_time(run: _Run) -> NDArray[np.uint8] | None:
+    """Wait for the patch result while there is time for a check: UINT8 [H, W, 3], or None."""
+    patience_ms = max(run.control.remaining_ms() - RESERVE_MS, 0.0)
+    done, _ = await asyncio.wait({run.patching}, timeout=patience_ms / 1000)
+    if not done:
+        return None
+    try:
+        return run.patching.result()[1]
+    except PawfectError as error:
+        if error.kind is ErrorKind.CANCELLED:
+            raise
+        return None
 
 
 def _floor_outcome(
@@ -346,8 +378,7 @@ def _floor_outcome(
         WindowReport.of(window, fill.working_px, fill.method)
         for window, fill in zip(job.cleaned.windows, fills, strict=True)
     )
-    entries = {"labels": (), "labels_source": "none"} | told
-    return Outcome(image, "patch", reason, windows, tuple(fallbacks), entries)
+    return Outcome(image, "patch", reason, windows, tuple(fallbacks), told)
 
 
 def _seed(seed: int, index: int) -> int:

@@ -130,6 +130,15 @@ class Job:
             )
 
 
+def told_by_request(request: InpaintRequest) -> dict[str, Any]:
+    """Return the report's entries that the request itself decides, whatever engine fills."""
+    return {
+        "labels": request.scene_labels,
+        "labels_source": "request" if request.scene_labels else "none",
+        "prompt": request.prompt,
+    }
+
+
 async def clean(request: InpaintRequest, call: CallModel, control: Control) -> Cleaned:
     """Have the mask cleaned and plan the windows."""
     inputs: dict[str, Array] = {"MASK": request.mask}

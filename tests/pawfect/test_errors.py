@@ -6,7 +6,15 @@ import pickle
 
 import pytest
 
-from pawfect.errors import TABLE, ErrorKind, PawfectError, QueueAction, from_message, invalid
+from pawfect.errors import (
+    TABLE,
+    ErrorKind,
+    PawfectError,
+    QueueAction,
+    from_exception,
+    from_message,
+    invalid,
+)
 
 # The codes of Triton's TritonError in the Python backend of 24.10.
 TRITON_CODES = {
@@ -64,3 +72,24 @@ def test_an_error_says_what_was_expected_and_what_came_behind_its_token():
 def test_an_error_survives_pickling():
     error = pickle.loads(pickle.dumps(PawfectError(ErrorKind.DEADLINE, "late")))
     assert (error.kind, error.message) == (ErrorKind.DEADLINE, "late")
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's own."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (MemoryError("/a/b"), "PAWFECT_UNAVAILABLE: sam3_labeling: out of memory"),
+        (OutOfMemoryError("CUDA"), "PAWFECT_UNAVAILABLE: sam3_labeling: out of memory"),
+        (ValueError("/a/b/c.py"), "PAWFECT_INTERNAL: sam3_labeling: ValueError"),
+    ],
+)
+def test_a_models_own_exception_says_its_kind_and_none_of_its_words(raised, says):
+    assert str(from_exception(raised, "sam3_labeling")) == says
+
+
+def test_an_error_of_the_table_stays_itself():
+    error = PawfectError(ErrorKind.DEADLINE, "late")
+    assert from_exception(error, "sam3_labeling") is error

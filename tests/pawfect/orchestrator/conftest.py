@@ -1,0 +1,182 @@
+"""Requests to the tiny chain in this process, and what a test does to one of its models."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from pawfect.errors import PawfectError
+from pawfect.local import LocalModels
+from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Progress, Setup, inpaint
+from pawfect.parameters import InpaintParams
+from pawfect.report import Report
+
+# Ten minutes, the longest there is: where a test is not about time, a busy machine has it.
+NO_HURRY_MS = 600_000
+GRASS = ("grass",)
+
+Before = Callable[[int], Awaitable[None]]
+After = Callable[[dict[str, Any], int], dict[str, Any]]
+
+
+def lawn(height: int, width: int, seed: int = 3) -> np.ndarray:
+    """Coloured noise at three scales."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros((height, width, 3), np.float32)
+    for cells in (6, 40, 160):
+        noise = rng.normal(0, 14, (cells, cells, 3)).astype(np.float32)
+        image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(image + (90, 130, 70), 0, 255).astype(np.uint8)
+
+
+def holes(height: int, width: int, *boxes: tuple[int, int, int, int]) -> np.ndarray:
+    mask = np.zeros((height, width), np.uint8)
+    for x0, y0, x1, y1 in boxes:
+        mask[y0:y1, x0:x1] = 255
+    return mask
+
+
+# A small photo with a small hole: what does not ask for more is tested on it.
+SMALL = lawn(96, 96)
+HOLE = holes(96, 96, (40, 40, 60, 60))
+
+
+def raising(error: Exception, at: int = 1) -> Before:
+    """Raise when a model is called for the nth time and ever after."""
+
+    async def before(count: int) -> None:
+        if count >= at:
+            raise error
+
+    return before
+
+
+def late(seconds: float) -> Before:
+    """Answer this much later."""
+
+    async def before(count: int) -> None:
+        await asyncio.sleep(seconds)
+
+    return before
+
+
+class Watched:
+    """The real models, counted; a test may do something before or after one of them works.
+
+    Args:
+        models: the real ones.
+        before: by model, told how often the model was called.
+        after: by model, returns what becomes of its outputs.
+    """
+
+    def __init__(
+        self,
+        models: LocalModels,
+        before: dict[str, Before] | None = None,
+        after: dict[str, After] | None = None,
+    ) -> None:
+        self._models = models
+        self._before = before or {}
+        self._after = after or {}
+        self.called: list[str] = []
+
+    async def __call__(self, model, inputs, parameters):
+        self.called.append(model)
+        count = self.called.count(model)
+        if model in self._before:
+            await self._before[model](count)
+        outputs = await self._models(model, inputs, parameters)
+        return self._after[model](outputs, count) if model in self._after else outputs
+
+
+@dataclass
+class Run:
+    """One request's end and all that was seen on the way."""
+
+    models: Watched
+    seen: list[Progress] = field(default_factory=list)
+    lost: list[dict[str, Any]] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    result: InpaintResult | None = None
+    error: PawfectError | None = None
+
+    @property
+    def image(self) -> np.ndarray:
+        return self.filled.image
+
+    @property
+    def filled(self) -> InpaintResult:
+        assert self.error is None, self.error
+        assert self.result is not None
+        return self.result
+
+    @property
+    def report(self) -> Report:
+        return self.filled.report
+
+    @property
+    def fallbacks(self) -> list[tuple[str, str]]:
+        """Each fallback's stage, and what was done instead."""
+        return [(fallback.stage, fallback.instead) for fallback in self.report.fallbacks]
+
+    def calls(self, model: str) -> int:
+        return self.models.called.count(model)
+
+
+@pytest.fixture
+def fill(in_tiny_weights, tiny_setup, tiny_models):
+    """Run one request on the tiny chain; no run may leave a task or a lost exception behind."""
+
+    def run(
+        photo: np.ndarray,
+        mask: np.ndarray,
+        *,
+        setup: Setup = tiny_setup,
+        before: dict[str, Before] | None = None,
+        after: dict[str, After] | None = None,
+        protect: np.ndarray | None = None,
+        scene_labels: tuple[str, ...] = GRASS,
+        prompt: str | None = None,
+        cancelled: Callable[[Watched], bool] | None = None,
+        **parameters: Any,
+    ) -> Run:
+        given = {"deadline_ms": NO_HURRY_MS, "steps": 3, "dilate_px": 0} | parameters
+        params = InpaintParams.parse({k: v for k, v in given.items() if v is not None})
+        request = InpaintRequest(photo, mask, params, protect, scene_labels, prompt)
+        models = Watched(tiny_models, before, after)
+        control = Control(
+            params.deadline_ms,
+            (lambda: False) if cancelled is None else (lambda: cancelled(models)),
+        )
+        done = Run(models)
+
+        async def notify(progress: Progress) -> None:
+            done.seen.append(progress)
+
+        async def whole() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: done.lost.append(context))
+            try:
+                done.result = await inpaint(request, setup, models, control, notify)
+            except PawfectError as error:
+                done.error = error
+            # Cancelled tasks end as soon as the loop runs again.
+            for _ in range(5):
+                await asyncio.sleep(0)
+            me = asyncio.current_task()
+            done.pending = [repr(task) for task in asyncio.all_tasks() if task is not me]
+            gc.collect(1)
+
+        asyncio.run(whole())
+        assert done.pending == []
+        assert done.lost == []
+        return done
+
+    return run

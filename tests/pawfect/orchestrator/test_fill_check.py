@@ -1,0 +1,129 @@
+"""The check of a fill: a second seed, then patches; what fails is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.orchestrator import flux
+from pawfect.profile import CheckSettings
+from pawfect.texts import text_tensor
+from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
+
+# What random weights paint is far from the photo where its tone is not fitted.
+GLARING = {"match_colour": False, "feather_px": 0}
+STRICT = CheckSettings(seam_step=0.0, strange_coverage=0.2)
+LENIENT = CheckSettings(seam_step=1000.0, strange_coverage=0.2)
+
+
+@pytest.fixture
+def checked(fill, tiny, tiny_setup):
+    def run(check: CheckSettings, **asked):
+        setup = replace(tiny_setup, profile=replace(tiny, check=check))
+        return fill(SMALL, HOLE, setup=setup, **asked)
+
+    return run
+
+
+def seeing(*answers: str):
+    """SAM3 sees these surfaces, one at each call, the last ever after."""
+
+    def after(outputs, count):
+        name = answers[min(count, len(answers)) - 1]
+        one = np.ones(1, np.float32)
+        return {"LABELS": text_tensor(name), "SCORES": one, "COVERAGE": one}
+
+    return {"sam3_labeling": after}
+
+
+def test_a_fill_that_passes_leaves_as_it_is(checked, fill):
+    run = checked(LENIENT, after=seeing("grass"))
+    assert (run.report.engine, run.report.check, run.report.fallbacks) == ("flux", "passed", ())
+    assert run.report.stage_ms["check"] >= 0
+    np.testing.assert_array_equal(run.image, fill(SMALL, HOLE, engine="flux").image)
+
+
+def test_a_glaring_seam_costs_a_second_seed_and_then_the_patches(checked, fill):
+    run = checked(STRICT, seed=3, **GLARING)
+    assert run.fallbacks == [("check", "a second seed"), ("check", "patch")]
+    for fallback in run.report.fallbacks:
+        assert fallback.reason.startswith("seam step ")
+    assert run.calls("flux_vae_encoder") == 2
+    assert run.calls("flux_text_encoder") == 1
+    assert run.report.engine == "patch"
+    assert run.report.check == run.report.fallbacks[1].reason
+    assert run.report.engine_reason == f"flux: {run.report.check}"
+    np.testing.assert_array_equal(run.image, fill(SMALL, HOLE, engine="patch", seed=3).image)
+
+
+def test_where_flux_is_insisted_on_the_second_try_is_the_answer_and_the_report_says_so(
+    checked, fill
+):
+    run = checked(STRICT, engine="flux", seed=3, **GLARING)
+    assert run.fallbacks == [("check", "a second seed")]
+    assert run.report.engine == "flux"
+    assert run.report.check is not None
+    assert run.report.check.startswith("seam step ")
+    (window,) = run.report.windows
+    assert (run.report.seed, window.seed) == (3, 4)
+    again = fill(SMALL, HOLE, engine="flux", seed=4, **GLARING)
+    np.testing.assert_array_equal(run.image, again.image)
+
+
+def test_a_second_seed_that_passes_is_the_answer(checked, fill):
+    run = checked(LENIENT, seed=7, after=seeing("dog bed", "grass"))
+    assert run.fallbacks == [("check", "a second seed")]
+    assert run.report.fallbacks[0].reason == "the fill shows dog bed"
+    assert (run.report.engine, run.report.check) == ("flux", "passed")
+    assert [window.seed for window in run.report.windows] == [8]
+    np.testing.assert_array_equal(run.image, fill(SMALL, HOLE, engine="flux", seed=8).image)
+
+
+def test_a_surface_that_its_surroundings_do_not_have_is_invented(checked):
+    run = checked(LENIENT, after=seeing("sofa fabric"))
+    assert run.fallbacks == [("check", "a second seed"), ("check", "patch")]
+    assert run.report.check == "the fill shows sofa fabric"
+    assert run.report.engine == "patch"
+
+
+def test_without_time_for_a_second_seed_the_patches_follow_at_once(checked, monkeypatch):
+    monkeypatch.setattr(flux, "SECOND_TRY", 1e9)
+    run = checked(STRICT, **GLARING)
+    assert run.fallbacks == [("check", "patch")]
+    assert run.calls("flux_vae_encoder") == 1
+
+
+def test_where_the_labels_inside_cannot_be_had_the_seam_decides_alone(checked):
+    down = {"sam3_labeling": raising(PawfectError(ErrorKind.MODEL_DOWN, "sam3 died"))}
+    run = checked(LENIENT, before=down)
+    assert run.fallbacks == [("check", "seam only")]
+    assert (run.report.engine, run.report.check) == ("flux", "passed")
+
+
+def test_without_a_floor_a_fill_that_fails_the_check_is_still_an_answer(checked):
+    down = {"patch_fill": raising(PawfectError(ErrorKind.MODEL_DOWN, "patch_fill died"))}
+    run = checked(STRICT, before=down, **GLARING)
+    assert run.report.engine == "flux"
+    assert run.report.check is not None
+    assert run.report.check.startswith("seam step ")
+    assert [stage for stage, _ in run.fallbacks] == ["check", "patch_fill"]
+
+
+def test_a_second_try_that_fails_leaves_the_patches(checked):
+    down = {"flux_vae_decoder": raising(PawfectError(ErrorKind.MODEL_DOWN, "died"), at=2)}
+    run = checked(STRICT, before=down, **GLARING)
+    assert run.fallbacks == [("check", "a second seed"), ("flux", "patch")]
+    assert run.report.engine == "patch"
+    assert run.report.check is not None
+
+
+def test_a_floor_that_is_late_does_not_cost_the_fill(checked, monkeypatch):
+    # Most of the time is kept free, so that the check goes on early without the floor.
+    monkeypatch.setattr(flux, "RESERVE_MS", 50_000.0)
+    run = checked(
+        LENIENT, deadline_ms=52_000, before={"patch_fill": late(120)}, after=seeing("grass")
+    )
+    assert (run.report.engine, run.report.check) == ("flux", "passed")

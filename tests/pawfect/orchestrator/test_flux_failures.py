@@ -1,0 +1,168 @@
+"""FLUX failing at each of its models: patches instead, or the error where FLUX was insisted on."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+
+import numpy as np
+import pytest
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.local import LocalModels, inpaint_local
+from pawfect.profile import load_profile
+from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn, raising
+
+# Each model of the chain, and the call at which it fails.
+PLACES = {
+    "flux_text_encoder": 1,
+    "flux_vae_encoder": 1,
+    "flux_transformer": 3,
+    "flux_vae_decoder": 1,
+}
+DOWN = (
+    ErrorKind.UNAVAILABLE,
+    ErrorKind.QUEUE_FULL,
+    ErrorKind.MODEL_DOWN,
+    ErrorKind.DEADLINE,
+    ErrorKind.INTERNAL,
+)
+# What is the request's own doing is no failure of FLUX.
+THE_CALLERS = (ErrorKind.CANCELLED, ErrorKind.INVALID_ARG)
+EACH = [
+    *((model, ErrorKind.UNAVAILABLE) for model in PLACES),
+    *(("flux_transformer", kind) for kind in DOWN[1:]),
+]
+
+
+def failing(model: str, kind: ErrorKind, message: str = "out of memory"):
+    return {model: raising(PawfectError(kind, f"{model}: {message}"), PLACES[model])}
+
+
+@pytest.fixture(scope="module")
+def floor() -> np.ndarray:
+    """What the patch engine makes of it, without any neural model."""
+    return inpaint_local(SMALL, HOLE, profile=load_profile("embedded"), dilate_px=0).image
+
+
+@pytest.mark.parametrize(("model", "kind"), EACH)
+def test_where_flux_fails_the_patches_are_the_answer(fill, floor, model, kind):
+    run = fill(SMALL, HOLE, before=failing(model, kind))
+    np.testing.assert_array_equal(run.image, floor)
+    (fallback,) = run.report.fallbacks
+    assert (fallback.stage, fallback.instead) == ("flux", "patch")
+    assert fallback.reason == f"{kind.value}: {model}: out of memory"
+    assert run.report.engine == "patch"
+    assert run.report.engine_reason == f"flux failed: {fallback.reason}"
+    assert [window.method for window in run.report.windows] != ["flux"]
+    assert (run.report.labels, run.report.labels_source) == (("grass",), "request")
+
+
+@pytest.mark.parametrize(("model", "kind"), EACH[:6])
+def test_where_flux_is_insisted_on_its_error_is_the_answer(fill, model, kind):
+    run = fill(SMALL, HOLE, engine="flux", before=failing(model, kind))
+    assert run.error is not None
+    assert run.error.kind is kind
+    assert str(run.error) == f"{kind.value}: {model}: out of memory"
+    assert run.calls("flux_transformer") <= PLACES["flux_transformer"]
+
+
+@pytest.mark.parametrize("engine", ["auto", "flux"])
+@pytest.mark.parametrize("kind", THE_CALLERS)
+@pytest.mark.parametrize("model", ["flux_text_encoder", "flux_transformer"])
+def test_what_the_caller_did_is_never_swallowed(fill, engine, kind, model):
+    run = fill(SMALL, HOLE, engine=engine, before=failing(model, kind))
+    assert run.error is not None
+    assert run.error.kind is kind
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_velocity_that_is_not_finite_is_a_failure_of_flux(fill, floor, value):
+    def broken(outputs, count):
+        velocity = outputs["VELOCITY"].copy()
+        velocity[5, 7] = value if count == 3 else velocity[5, 7]
+        return outputs | {"VELOCITY": velocity}
+
+    after = {"flux_transformer": broken}
+    run = fill(SMALL, HOLE, after=after)
+    np.testing.assert_array_equal(run.image, floor)
+    assert run.fallbacks == [("flux", "patch")]
+    assert "expected finite values, got 1 that are not" in run.report.fallbacks[0].reason
+    insisted = fill(SMALL, HOLE, engine="flux", after=after)
+    assert insisted.error is not None
+    assert insisted.error.kind is ErrorKind.INTERNAL
+
+
+def test_what_was_known_before_flux_failed_is_in_the_report(fill):
+    run = fill(
+        SMALL, HOLE, scene_labels=(), before=failing("flux_vae_decoder", ErrorKind.MODEL_DOWN)
+    )
+    assert run.report.labels_source == "sam3"
+    assert run.report.labels
+    assert run.report.prompt_source == "labels"
+
+
+@pytest.mark.parametrize("engine", ["auto", "flux"])
+def test_flux_needs_no_floor(fill, engine):
+    alone = fill(SMALL, HOLE, engine="flux")
+    down = {"patch_fill": raising(PawfectError(ErrorKind.MODEL_DOWN, "patch_fill died"))}
+    run = fill(SMALL, HOLE, engine=engine, before=down)
+    assert run.report.engine == "flux"
+    np.testing.assert_array_equal(run.image, alone.image)
+
+
+def test_without_a_floor_there_is_no_prior_and_flux_starts_from_noise(fill):
+    alone = fill(SMALL, HOLE, engine="flux")
+    down = {"patch_fill": raising(PawfectError(ErrorKind.MODEL_DOWN, "patch_fill died"))}
+    run = fill(SMALL, HOLE, strength=0.5, before=down)
+    assert run.fallbacks == [("patch_fill", "strength 1")]
+    assert "patch_fill died" in run.report.fallbacks[0].reason
+    np.testing.assert_array_equal(run.image, alone.image)
+
+
+def test_where_both_fail_the_error_of_the_patches_is_the_answer(fill):
+    down = {
+        "patch_fill": raising(PawfectError(ErrorKind.MODEL_DOWN, "patch_fill died")),
+        **failing("flux_vae_encoder", ErrorKind.UNAVAILABLE),
+    }
+    run = fill(SMALL, HOLE, before=down)
+    assert str(run.error) == "PAWFECT_MODEL_DOWN: patch_fill died"
+
+
+def test_one_failing_canvas_of_several_ends_the_others(fill):
+    photo, mask = lawn(96, 400), holes(96, 400, (20, 40, 36, 56), (360, 40, 376, 56))
+    run = fill(photo, mask, steps=50, before=failing("flux_transformer", ErrorKind.MODEL_DOWN))
+    assert len(run.report.windows) == 2
+    assert run.fallbacks == [("flux", "patch")]
+    # Three calls and the other canvas's that was under way.
+    assert run.calls("flux_transformer") <= 4
+    assert run.calls("flux_vae_decoder") == 0
+
+
+@pytest.mark.parametrize("boom", [MemoryError(), ValueError("/secret/path")])
+def test_a_models_own_exception_is_a_failure_like_any_other(boom):
+    def broken(inputs, parameters):
+        raise boom
+
+    models = LocalModels()
+    models._loaded["flux_vae_encoder"] = broken
+    kind = ErrorKind.UNAVAILABLE if isinstance(boom, MemoryError) else ErrorKind.INTERNAL
+    with pytest.raises(PawfectError) as caught:
+        asyncio.run(models("flux_vae_encoder", {}, {}))
+    assert caught.value.kind is kind
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is boom
+
+
+def test_no_failure_leaves_anything_behind_in_asyncios_debug_mode(fill, monkeypatch):
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for engine in ("auto", "flux"):
+            fill(
+                SMALL, HOLE, engine=engine,
+                before=failing("flux_vae_encoder", ErrorKind.MODEL_DOWN)
+                | {"flux_text_encoder": late(0.2)},
+            )  # fmt: skip
+        gc.collect()
