@@ -22,6 +22,11 @@ ORCHESTRATORS: Final = ("inpaint", "inpaint_stream")
 PROBE_GRID: Final = MIN_SIDE // 16
 
 
+def lacks_weights(error: PawfectError) -> bool:
+    """Say whether a model answers UNAVAILABLE for want of its weights: the rest serves."""
+    return error.kind is ErrorKind.UNAVAILABLE and "weights" in error.message
+
+
 def _photo() -> Array:
     # A ramp, not a constant: constant tensors would hide swapped axes.
     ramp = np.arange(MIN_SIDE, dtype=np.uint8)
