@@ -98,4 +98,7 @@ async def call_model(
     if answer.has_error():
         raise from_message(answer.error().message())
     outputs = {out.name(): out.as_numpy() for out in answer.output_tensors()}
+    if not outputs:
+        # Release 24.10's response cache keeps a failure too, as an answer without outputs.
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"{model}: answered without its outputs")
     return {name: array[0] for name, array in outputs.items()} if batched else outputs

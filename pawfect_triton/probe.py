@@ -5,6 +5,7 @@ Triton's live, ready and model-ready stay 200 when a model's process has died.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 import numpy as np
@@ -54,7 +55,8 @@ def probe_inputs(model: str, profile: Profile) -> dict[str, Array]:
         "MASK": _mask(),
         "RING": np.where(_mask() > 0, np.uint8(0), np.uint8(255)),
         "TASK": text_tensor("<CAPTION>"),
-        "PROMPT": text_tensor("grass"),
+        # Never twice the same: the response cache would answer in the encoder's place.
+        "PROMPT": text_tensor(f"grass {time.time_ns()}"),
         "SEED": np.array([0], np.int64),
         "LATENTS": np.zeros((tokens, 64), np.float32),
         "CONDITION": np.zeros((tokens, 320), np.float32),
