@@ -10,11 +10,12 @@ import urllib.request
 
 import numpy as np
 import pytest
+import tritonclient.grpc as triton
 
 from pawfect.errors import TABLE, ErrorKind
 from pawfect.profile import NEEDS, load_profile
 from tests.conftest import PAWFECT, free_ports, serve
-from tests.server.conftest import SMALL, SMALL_HOLE, RawClient
+from tests.server.conftest import SMALL, SMALL_HOLE, RawClient, infer_inputs
 
 READY = "ready: every model has answered"
 
@@ -75,16 +76,24 @@ def test_a_wrong_option_is_a_usage_error(options, says):
     assert says in " ".join(ended.stderr.split())
 
 
-def test_models_without_weights_fail_only_when_strict(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A server of the profile `t4` whose weights were never fetched."""
     pytest.importorskip("torch")
-    monkeypatch.setenv("PAWFECT_WEIGHTS", str(tmp_path / "none"))
-    running = serve(tmp_path, "--profile=t4", "--no-http")
+    folder = tmp_path_factory.mktemp("bare")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWFECT_WEIGHTS", str(folder / "none"))
+        running = serve(folder, "--profile=t4", "--no-http")
     try:
         running.wait_for(READY)
-        asked = ["--url", running.endpoints.grpc, "--profile", "t4", "--timeout", "60"]
-        ended, strict = probe(*asked), probe(*asked, "--strict")
+        yield running
     finally:
         running.stop()
+
+
+def test_models_without_weights_fail_only_when_strict(bare):
+    asked = ["--url", bare.endpoints.grpc, "--profile", "t4", "--timeout", "60"]
+    ended, strict = probe(*asked), probe(*asked, "--strict")
     expected = dict.fromkeys(load_profile("t4").models, "OK")
     # The ensemble has a stage that lacks its weights.
     expected |= dict.fromkeys([*NEEDS, "scene_labels"], "WITHOUT")
@@ -92,6 +101,27 @@ def test_models_without_weights_fail_only_when_strict(tmp_path, monkeypatch):
     assert ended.returncode == 0
     assert strict.returncode == TABLE[ErrorKind.UNAVAILABLE].exit_code
     assert "pawfect weights fetch t4" in ended.stdout
+
+
+def test_a_failure_that_the_response_cache_kept_is_passed_by_with_a_nonce(bare):
+    client = triton.InferenceServerClient(bare.endpoints.grpc)
+
+    def ask(**more: np.ndarray) -> triton.InferResult:
+        arrays = {"PROMPT": np.array([b"grass"], np.object_), **more}
+        return client.infer("flux_text_encoder", infer_inputs("flux_text_encoder", arrays))
+
+    with pytest.raises(triton.InferenceServerException, match="weights flux-fill-dev"):
+        ask()
+    # What Triton 24.10 does; should this fail with another release, NONCE is no longer needed.
+    assert ask().as_numpy("PROMPT_EMBEDS") is None
+    with pytest.raises(triton.InferenceServerException, match="weights flux-fill-dev"):
+        ask(NONCE=np.array([7], np.int64))
+    client.close()
+
+
+def test_a_warm_up_that_fails_is_logged_and_keeps_no_server_from_starting(bare):
+    for model in NEEDS:
+        assert f"{model}: warm-up: PAWFECT_UNAVAILABLE: weights" in bare.output()
 
 
 def test_without_http_grpc_and_the_metrics_serve_and_nothing_listens_there(tmp_path):
