@@ -12,7 +12,7 @@ import numpy as np
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
-from pawfect.contract import MIN_SIDE, MODELS, Array
+from pawfect.contract import MIN_SIDE, MODELS, NONCE, Array
 from pawfect.errors import ErrorKind, PawfectError, from_message
 from pawfect.profile import Profile
 from pawfect.texts import text_tensor
@@ -55,8 +55,9 @@ def probe_inputs(model: str, profile: Profile) -> dict[str, Array]:
         "MASK": _mask(),
         "RING": np.where(_mask() > 0, np.uint8(0), np.uint8(255)),
         "TASK": text_tensor("<CAPTION>"),
+        "PROMPT": text_tensor("grass"),
         # Never twice the same: the response cache would answer in the encoder's place.
-        "PROMPT": text_tensor(f"grass {time.time_ns()}"),
+        NONCE: np.array([time.time_ns()], np.int64),
         "SEED": np.array([0], np.int64),
         "LATENTS": np.zeros((tokens, 64), np.float32),
         "CONDITION": np.zeros((tokens, 320), np.float32),
@@ -68,7 +69,7 @@ def probe_inputs(model: str, profile: Profile) -> dict[str, Array]:
         tensors["PROMPT_EMBEDS"] = np.zeros((flux.text_tokens, flux.text_width), np.float16)
         tensors["POOLED"] = np.zeros(flux.pooled_width, np.float16)
     spec = MODELS[model]
-    wanted = [tensor.name for tensor in spec.inputs if not tensor.optional]
+    wanted = [item.name for item in spec.inputs if not item.optional or item.name == NONCE]
     given = {name: tensors[name] for name in wanted}
     return {name: array[None] for name, array in given.items()} if spec.max_batch_size else given
 

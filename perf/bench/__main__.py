@@ -18,7 +18,7 @@ from pawfect.profile import Profile, load_profile
 from pawfect.setup import read_setup
 from pawfect_triton.preparation import prepare
 from perf.bench.analyzer import Analyzer, Measurement
-from perf.bench.chain import PROMPTS, never_the_same, record_requests
+from perf.bench.chain import NONCES, never_the_same, record_requests
 from perf.bench.configs import AnalyzerConfig, load_configs
 from perf.bench.goals import Goal, measure_goals
 from perf.bench.in_process import median_ms, window_arrays, work_of
@@ -29,8 +29,8 @@ from perf.scene import ReferenceScene, render_scene
 # What the page says of a profile whose first engine is FLUX.
 NO_GOALS = (
     "The models that FLUX's chain calls are sent what it asks them for: its canvas, noise, "
-    "condition and embeddings, recorded from one run. The text encoder is sent a new prompt each "
-    "time, past the response cache. The goals of serving are stated of the patch engine: "
+    "condition and embeddings, recorded from one run. The text encoder is asked past the response "
+    "cache. The goals of serving are stated of the patch engine: "
     "[bench-embedded.md](bench-embedded.md)."
 )
 BUILD = Path("build/bench")
@@ -76,7 +76,7 @@ def bench(profile: str, out: Path) -> None:
                 click.echo(f"{config.model}, {concurrency} in flight ...")
                 requests = [arrays[config.model]]
                 if config.model == "flux_text_encoder":
-                    requests = never_the_same(requests[0], concurrency * PROMPTS)
+                    requests = never_the_same(requests[0], concurrency * NONCES)
                 measurements.append(
                     analyzer.measure(config, requests, server.endpoints.grpc, concurrency)
                 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract import Array
+from pawfect.contract import NONCE, Array
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.local import LocalModels
 from pawfect.orchestrator.calls import Scalars
@@ -16,12 +16,12 @@ from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, Setup
 from pawfect.parameters import InpaintParams
-from pawfect.texts import text_tensor
 
 # One step is enough to ask every model once, and no deadline is to cut it short.
 PARAMETERS = {"engine": "flux", "steps": 1, "preview_every": 0, "deadline_ms": 600_000}
-# Prompts of one measurement: more than requests, which perf_analyzer overshoots.
-PROMPTS = 100
+# Requests with a NONCE of their own in one measurement: more than are counted, which perf_analyzer
+# overshoots.
+NONCES = 100
 
 
 def record_requests(
@@ -54,13 +54,10 @@ def record_requests(
 
 
 def never_the_same(arrays: Mapping[str, Array], start: int) -> list[dict[str, Array]]:
-    """Return requests whose prompts no response cache has seen.
+    """Return requests that no response cache has seen.
 
     Args:
         arrays: one request to `flux_text_encoder`.
-        start: number of the first; those of the next call start PROMPTS later.
+        start: the first NONCE; those of the next call start NONCES later.
     """
-    (prompt,) = arrays["PROMPT"].tolist()
-    return [
-        {"PROMPT": text_tensor(f"{prompt.decode()} {start + index}")} for index in range(PROMPTS)
-    ]
+    return [{**arrays, NONCE: np.array([start + index], np.int64)} for index in range(NONCES)]
