@@ -112,12 +112,19 @@ Run = Callable[[Mapping[str, Array]], dict[str, Array]]
 
 
 def _text_encoder(profile: Profile, folder: Path) -> Run:
+    import torch
+
     from pawfect.flux.text import TextEncoder
 
     settings = profile.flux
     assert settings is not None
+    # Others run one thread each; this one serves all requests, and seldom.
+    torch.set_num_threads(settings.text_threads)
     encoder = TextEncoder.load(
-        folder, device=settings.device, dtype=settings.dtype, tokens=settings.text_tokens
+        folder,
+        device=settings.text_device,
+        dtype=settings.text_dtype,
+        tokens=settings.text_tokens,
     )
 
     def run(inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -48,6 +48,10 @@ class FluxSettings:
     Attributes:
         device: cpu or cuda.
         dtype: of its arithmetic: float32, float16 or bfloat16.
+        text_device: of the text encoders: T5-XXL (9.5 GB in 16 bits) does not fit beside the
+            transformer on every card.
+        text_dtype: of their arithmetic.
+        text_threads: threads of theirs on a CPU.
         text_tokens: length of the text embeddings; longer prompts are cut.
         text_width: of a text embedding, for the warm-up (4096 for the full-size model).
         pooled_width: of the pooled embedding, likewise (768).
@@ -60,6 +64,9 @@ class FluxSettings:
 
     device: str
     dtype: str
+    text_device: str
+    text_dtype: str
+    text_threads: int
     text_tokens: int
     text_width: int
     pooled_width: int
@@ -255,7 +262,7 @@ def _parsed(profile: str, name: str, kind: type[Settings], table: Mapping[str, A
 
 def _value(where: str, hint: Any, value: Any) -> Any:
     if hint is str:
-        choices = {"device": DEVICES, "dtype": DTYPES}[where.rsplit(" ", 1)[1]]
+        choices = DEVICES if where.endswith("device") else DTYPES
         if value not in choices:
             raise ProfileError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
         return value

@@ -10,7 +10,7 @@ from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flux import fill_by_flux
 from pawfect.orchestrator.job import FILL_STARTS, Cleaned, Job, Outcome, clean
-from pawfect.orchestrator.patch import paste_fills
+from pawfect.orchestrator.patch import affordable_px, paste_fills
 from pawfect.orchestrator.request import (
     InpaintRequest,
     InpaintResult,
@@ -19,7 +19,7 @@ from pawfect.orchestrator.request import (
     Setup,
     silent,
 )
-from pawfect.report import Report, WindowReport
+from pawfect.report import Fallback, Report, WindowReport
 
 
 async def inpaint(
@@ -59,7 +59,14 @@ async def inpaint(
 
 async def _fill_by_patches(job: Job, reason: str) -> Outcome:
     request, cleaned = job.request, job.cleaned
-    fills = await job.fill_by_patches(request.params.window_px)
+    bound = request.params.window_px
+    fallbacks: tuple[Fallback, ...] = ()
+    affordable = affordable_px(cleaned.windows, request.params.deadline_ms)
+    if affordable is not None and affordable < (bound or affordable + 1):
+        short = f"deadline_ms: {request.params.deadline_ms} ms are too few for full size"
+        bound = affordable
+        fallbacks = (Fallback("patch_fill", short, f"filled at {affordable} px"),)
+    fills = await job.fill_by_patches(bound)
     with job.control.stage("composite"):
         pasted = asyncio.to_thread(paste_fills, request.image, cleaned.mask, cleaned.windows, fills)
         image = await job.control.wait("composite", pasted)
@@ -72,7 +79,7 @@ async def _fill_by_patches(job: Job, reason: str) -> Outcome:
         "labels_source": "request" if request.scene_labels else "none",
         "prompt": request.prompt,
     }
-    return Outcome(image, "patch", reason, windows, told=told)
+    return Outcome(image, "patch", reason, windows, fallbacks, told)
 
 
 def _report(job: Job, cleaned: Cleaned, outcome: Outcome) -> Report:

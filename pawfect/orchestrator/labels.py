@@ -17,6 +17,8 @@ from pawfect.report import Fallback
 
 # The longest of Florence-2's plain captions names what lies around; the shorter name one thing.
 CAPTION_TASK: Final = "<DETAILED_CAPTION>"
+# Of the deadline that one source may take: the steps need most of the rest.
+SOURCE_SHARE: Final = 0.2
 
 
 @dataclass
@@ -83,7 +85,8 @@ async def name_surfaces(
     assert setup.profile.sam3 is not None
     with control.stage("sam3_labeling"):
         asked = call("sam3_labeling", {"IMAGE": image, "RING": ring}, {})
-        out = await control.wait("sam3_labeling", asked, setup.profile.sam3.timeout_ms)
+        limit = min(setup.profile.sam3.timeout_ms, SOURCE_SHARE * control.deadline_ms)
+        out = await control.wait("sam3_labeling", asked, limit)
     named = zip(out["LABELS"], out["SCORES"], out["COVERAGE"], strict=True)
     return [Label(name.decode(), float(s), float(c)) for name, s, c in named]
 
@@ -124,7 +127,7 @@ async def _captioned(
         "RING": ring,
         "TASK": np.array([CAPTION_TASK.encode()], np.object_),
     }
-    limit = setup.profile.florence2.timeout_ms
+    limit = min(setup.profile.florence2.timeout_ms, SOURCE_SHARE * control.deadline_ms)
     try:
         with control.stage("florence2"):
             out = await control.wait("florence2", call("florence2", inputs, {}), limit)

@@ -12,8 +12,11 @@ import pytest
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.local import LocalModels, inpaint_local
 from pawfect.orchestrator import Control, InpaintRequest, Progress, Setup, inpaint
+from pawfect.orchestrator.patch import affordable_px
 from pawfect.parameters import InpaintParams
 from pawfect.report import Report
+from pawfect.texts import text_tensor
+from pawfect.window import plan_windows
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +222,39 @@ def test_holes_at_the_border_and_large_ones_are_filled(photo, boxes):
     # The lawn's colour, not the magenta that was under the mask, nor black.
     assert np.abs(filled.mean(axis=0) - photo.reshape(-1, 3).mean(axis=0)).max() < 20
     assert filled[:, 1].min() > 10
+
+
+class InstantFill(LocalModels):
+    """Leaves the hole as it is: what is planned for a deadline must not depend on this machine."""
+
+    async def __call__(self, model, inputs, parameters):
+        if model != "patch_fill":
+            return await super().__call__(model, inputs, parameters)
+        return {"IMAGE": inputs["IMAGE"], "REPORT": text_tensor('{"method": "none"}')}
+
+
+def test_a_short_deadline_is_met_at_a_smaller_working_size(photo, embedded):
+    large = cv2.resize(photo, (1600, 1200), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    mask = hole(large, (300, 200, 1300, 1000))
+    patient = run(large, mask, embedded, call=InstantFill(), deadline_ms=600_000)
+    hurried = run(large, mask, embedded, call=InstantFill(), deadline_ms=4_000)
+    assert patient.report.fallbacks == ()
+    (fallback,) = hurried.report.fallbacks
+    assert fallback.stage == "patch_fill"
+    assert "4000 ms" in fallback.reason
+    assert hurried.report.windows[0].working_px < patient.report.windows[0].working_px
+    assert f"{hurried.report.windows[0].working_px} px" in fallback.instead
+
+
+@pytest.mark.parametrize("deadline_ms", [500, 2_000, 8_000, 30_000, 120_000])
+def test_a_longer_deadline_never_affords_less(deadline_ms):
+    windows = plan_windows(np.array([[200, 150, 3800, 2850]], np.int32), 3000, 4000)
+    sizes = [
+        affordable_px(windows, deadline) or 4000 for deadline in (deadline_ms, 2 * deadline_ms)
+    ]
+    assert 192 <= sizes[0] <= sizes[1] <= 4000
+
+
+def test_an_ordinary_hole_is_filled_at_its_own_size_within_the_default_deadline():
+    windows = plan_windows(np.array([[100, 100, 900, 800]], np.int32), 1200, 1600)
+    assert affordable_px(windows, 30_000) is None
