@@ -36,6 +36,7 @@ NO_GOALS = (
 BUILD = Path("build/bench")
 PACKAGES = ("pawfect", "numpy", "opencv-contrib-python-headless", "pypatchmatch", "nvidia-pytriton",
             "tritonclient")  # fmt: skip
+TEXT_ENCODER = "flux_text_encoder"
 NEURAL_PACKAGES = ("torch", "diffusers", "transformers")
 
 
@@ -61,7 +62,9 @@ def bench(profile: str, out: Path) -> None:
 
     def alone(model: str) -> None:
         if model not in in_process:
-            in_process[model] = median_ms(work_of(model, arrays[model], models, setup))
+            threads = chosen.flux.text_threads if chosen.flux and model == TEXT_ENCODER else 1
+            work = work_of(model, arrays[model], models, setup)
+            in_process[model] = median_ms(work, torch_threads=threads)
 
     if on_gpu(chosen):
         # Before the server starts: a card may not hold the weights twice.
@@ -75,7 +78,7 @@ def bench(profile: str, out: Path) -> None:
             for concurrency in config.concurrency:
                 click.echo(f"{config.model}, {concurrency} in flight ...")
                 requests = [arrays[config.model]]
-                if config.model == "flux_text_encoder":
+                if config.model == TEXT_ENCODER:
                     requests = never_the_same(requests[0], concurrency * NONCES)
                 measurements.append(
                     analyzer.measure(config, requests, server.endpoints.grpc, concurrency)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,18 @@ from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, Setup
-from pawfect.parameters import InpaintParams
+from pawfect.parameters import InpaintParams, Scalar
 
 # One step is enough to ask every model once, and no deadline is to cut it short.
-PARAMETERS = {"engine": "flux", "steps": 1, "preview_every": 0, "deadline_ms": 600_000}
+PARAMETERS: Final[Mapping[str, Scalar]] = {
+    "engine": "flux",
+    "steps": 1,
+    "preview_every": 0,
+    "deadline_ms": 600_000,
+}
 # Requests with a NONCE of their own in one measurement: more than are counted, which perf_analyzer
 # overshoots.
-NONCES = 100
+NONCES: Final = 100
 
 
 def record_requests(

@@ -67,8 +67,8 @@ def load_config(path: Path) -> AnalyzerConfig:
     if not required <= set(config.inputs) <= known:
         raise ConfigError(f"{path.name}: inputs: expected {sorted(required)}, got {config.inputs}")
     if config.source not in SOURCES:
-        expected = f"one of {', '.join(SOURCES)}"
-        raise ConfigError(f"{path.name}: source: expected {expected}, got {config.source}")
+        sources = ", ".join(SOURCES)
+        raise ConfigError(f"{path.name}: source: expected one of {sources}, got {config.source}")
     if config.streaming != spec.decoupled:
         raise ConfigError(f"{path.name}: streaming: expected {spec.decoupled}")
     if min((*config.concurrency, config.requests)) < 1:

@@ -62,12 +62,18 @@ def _labels(arrays: Mapping[str, Array], models: LocalModels) -> dict[str, Array
     return models.run("sam3_labeling", {"IMAGE": arrays["IMAGE"], "RING": ring}, {})
 
 
-def median_ms(work: Callable[[], object], calls: int = CALLS) -> float:
-    """Return the median wall time of a call in ms, on one thread as on the server."""
+def median_ms(work: Callable[[], object], calls: int = CALLS, torch_threads: int = 1) -> float:
+    """Return the median wall time of a call in ms, on as many threads as on the server: one.
+
+    Args:
+        work: what is called.
+        calls: how often it is timed, after once without.
+        torch_threads: torch's, of models that the server gives more.
+    """
     # The server's OMP_NUM_THREADS; only the neural profiles have torch.
     torch = sys.modules.get("torch")
     before = cv2.getNumThreads(), torch.get_num_threads() if torch else 1
-    _set_threads(torch, 1, 1)
+    _set_threads(torch, 1, torch_threads)
     try:
         work()
         return round(statistics.median(timed_ms(work) for _ in range(calls)), 2)
