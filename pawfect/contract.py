@@ -31,6 +31,9 @@ MAX_TEXT_BYTES: Final = 2048
 # Most labels that a request may bring along.
 MAX_LABELS: Final = 64
 
+# The input that makes a request to a cached model unlike those before it.
+NONCE: Final = "NONCE"
+
 DTYPES = MappingProxyType(
     {
         "UINT8": np.dtype(np.uint8),
@@ -129,7 +132,11 @@ MODELS = MappingProxyType(
             ModelSpec("scene_labels", (_IMAGE, _MASK), _LABELS, ensemble=True),
             ModelSpec(
                 "flux_text_encoder",
-                (TensorSpec("PROMPT", "BYTES", (1,)),),
+                # NONCE: any number; one that was not sent before leads past the response cache.
+                (
+                    TensorSpec("PROMPT", "BYTES", (1,)),
+                    TensorSpec(NONCE, "INT64", (1,), optional=True),
+                ),
                 # CUT: tokens of the prompt over the limit, which the embeddings leave out.
                 (_PROMPT_EMBEDS, _POOLED, TensorSpec("CUT", "INT32", (1,))),
             ),

@@ -39,11 +39,10 @@ class LocalModels:
         self, model: str, inputs: Mapping[str, Array], parameters: Scalars
     ) -> dict[str, Array]:
         """Return the model's outputs by name; see `CallModel`."""
-        return await asyncio.to_thread(self._call, model, inputs, parameters)
+        return await asyncio.to_thread(self.run, model, inputs, parameters)
 
-    def _call(
-        self, model: str, inputs: Mapping[str, Array], parameters: Scalars
-    ) -> dict[str, Array]:
+    def run(self, model: str, inputs: Mapping[str, Array], parameters: Scalars) -> dict[str, Array]:
+        """Return the model's outputs by name, in the caller's own thread."""
         with self._lock:
             function = FUNCTIONS.get(model) or self._loaded.get(model)
             if function is None:

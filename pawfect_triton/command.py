@@ -28,10 +28,17 @@ from pawfect_triton.supervisor import Supervisor
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--grpc-port", type=click.IntRange(1, 65535), default=8001, show_default=True)
 @click.option("--http-port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--no-http", is_flag=True, help="Serve gRPC and the metrics only.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), default=8002, show_default=True)
 @click.option("--verbose", is_flag=True, help="Print Triton's INFO lines too.")
 def serve(
-    profile: str, host: str, grpc_port: int, http_port: int, metrics_port: int, verbose: bool
+    profile: str,
+    host: str,
+    grpc_port: int,
+    http_port: int,
+    no_http: bool,
+    metrics_port: int,
+    verbose: bool,
 ) -> None:
     """Start Triton with a profile's models, and keep it alive."""
     logging.basicConfig(
@@ -39,7 +46,7 @@ def serve(
         level=logging.INFO,
         format="%(asctime)s %(name)s %(levelname)s %(message)s",
     )
-    endpoints = Endpoints(host, grpc_port, http_port, metrics_port)
+    endpoints = Endpoints(host, grpc_port, None if no_http else http_port, metrics_port)
     try:
         chosen = load_profile(profile)
         prepare(chosen)
@@ -53,7 +60,7 @@ def serve(
         click.echo(f"profile  {server.profile.name}: {', '.join(server.profile.models)}")
         click.echo(f"server   {server.installation.source}")
         click.echo(f"gRPC     {host}:{grpc_port}")
-        click.echo(f"HTTP     http://{host}:{http_port}")
+        click.echo("HTTP     off" if no_http else f"HTTP     http://{host}:{http_port}")
         click.echo(f"metrics  http://{host}:{metrics_port}/metrics")
         for model, reason in server.degraded.items():
             click.echo(f"WITHOUT  {model}: {reason}")

@@ -130,7 +130,7 @@ def check_machine(installation: Installation, host: str, ports: Mapping[str, int
     """
     problems = [*_missing_libraries(installation), *_python_problems(installation)]
     if len(set(ports.values())) < len(ports):
-        problems.append(f"ports: expected three different ones, got {dict(ports)}")
+        problems.append(f"ports: expected {len(ports)} different ones, got {dict(ports)}")
     for name, port in ports.items():
         if not _is_free(host, port):
             problems.append(f"{name} port {port} is taken on {host}: choose another, --{name}-port")

@@ -5,13 +5,14 @@ Triton's live, ready and model-ready stay 200 when a model's process has died.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 import numpy as np
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
-from pawfect.contract import MIN_SIDE, MODELS, Array
+from pawfect.contract import MIN_SIDE, MODELS, NONCE, Array
 from pawfect.errors import ErrorKind, PawfectError, from_message
 from pawfect.profile import Profile
 from pawfect.texts import text_tensor
@@ -20,6 +21,11 @@ from pawfect_triton.metrics import PROBE_ID
 ORCHESTRATORS: Final = ("inpaint", "inpaint_stream")
 # Rows and columns of tokens: those of the smallest photo.
 PROBE_GRID: Final = MIN_SIDE // 16
+
+
+def lacks_weights(error: PawfectError) -> bool:
+    """Say whether a model answers UNAVAILABLE for want of its weights: the rest serves."""
+    return error.kind is ErrorKind.UNAVAILABLE and "weights" in error.message
 
 
 def _photo() -> Array:
@@ -50,6 +56,8 @@ def probe_inputs(model: str, profile: Profile) -> dict[str, Array]:
         "RING": np.where(_mask() > 0, np.uint8(0), np.uint8(255)),
         "TASK": text_tensor("<CAPTION>"),
         "PROMPT": text_tensor("grass"),
+        # Never twice the same: the response cache would answer in the encoder's place.
+        NONCE: np.array([time.time_ns()], np.int64),
         "SEED": np.array([0], np.int64),
         "LATENTS": np.zeros((tokens, 64), np.float32),
         "CONDITION": np.zeros((tokens, 320), np.float32),
@@ -61,7 +69,7 @@ def probe_inputs(model: str, profile: Profile) -> dict[str, Array]:
         tensors["PROMPT_EMBEDS"] = np.zeros((flux.text_tokens, flux.text_width), np.float16)
         tensors["POOLED"] = np.zeros(flux.pooled_width, np.float16)
     spec = MODELS[model]
-    wanted = [tensor.name for tensor in spec.inputs if not tensor.optional]
+    wanted = [item.name for item in spec.inputs if not item.optional or item.name == NONCE]
     given = {name: tensors[name] for name in wanted}
     return {name: array[None] for name, array in given.items()} if spec.max_batch_size else given
 

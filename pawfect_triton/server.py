@@ -22,7 +22,7 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
 from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
 from pawfect_triton.metrics import RESTARTS_VARIABLE
-from pawfect_triton.probe import Prober
+from pawfect_triton.probe import Prober, lacks_weights
 from pawfect_triton.repository import gather
 
 # Pictures pass between server and models through shared memory, which starts at 1 MB and grows by
@@ -38,11 +38,18 @@ PR_SET_PDEATHSIG: Final = 1
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where a server listens."""
+    """Where a server listens.
+
+    Attributes:
+        host: address.
+        grpc_port: of gRPC.
+        http_port: of HTTP; None: HTTP is off.
+        metrics_port: of the metrics, over an HTTP server of their own.
+    """
 
     host: str
     grpc_port: int
-    http_port: int
+    http_port: int | None
     metrics_port: int
 
     @property
@@ -53,7 +60,8 @@ class Endpoints:
     @property
     def ports(self) -> Mapping[str, int]:
         """Ports by the name of their option."""
-        return {"grpc": self.grpc_port, "http": self.http_port, "metrics": self.metrics_port}
+        ports = {"grpc": self.grpc_port, "http": self.http_port, "metrics": self.metrics_port}
+        return {name: port for name, port in ports.items() if port is not None}
 
 
 class TritonServer:
@@ -143,8 +151,11 @@ class TritonServer:
             ),
             f"--grpc-address={at.host}",
             f"--grpc-port={at.grpc_port}",
-            f"--http-address={at.host}",
-            f"--http-port={at.http_port}",
+            *(
+                ["--allow-http=false"]
+                if at.http_port is None
+                else [f"--http-address={at.host}", f"--http-port={at.http_port}"]
+            ),
             f"--metrics-address={at.host}",
             f"--metrics-port={at.metrics_port}",
             f"--log-info={'true' if self._verbose else 'false'}",
@@ -193,7 +204,7 @@ class TritonServer:
             try:
                 prober.probe(model, max(left, 0.1))
             except PawfectError as error:
-                if error.kind is ErrorKind.UNAVAILABLE and "weights" in error.message:
+                if lacks_weights(error):
                     self.degraded[model] = error.message
                     return
                 if left <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,17 +28,19 @@ class StageModel:
     def __init__(self, name: str, function: Function) -> None:
         self._name = name
         self._function = function
+        self._warm_ups = 0
 
     def execute(self, requests: Iterable[Any]) -> list[Any]:
         """Answer each request on its own, so that one that fails does not fail its batch."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
+        warming, self._warm_ups = self._warm_ups > 0, max(self._warm_ups - 1, 0)
         try:
             outputs = self._function(*adapter.decode(self._name, request))
             return adapter.response(outputs, request)
         except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
-            return adapter.error_response(error, self._name)
+            return _failed(error, self._name, warming)
 
 
 class NeuralModel(StageModel):
@@ -55,6 +58,7 @@ class NeuralModel(StageModel):
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the weights of the server's profile."""
+        self._warm_ups = warm_ups(args)
         try:
             self._function = load_function(self._name, load_profile(), Store(weights_root()))
         except PawfectError as error:
@@ -73,9 +77,11 @@ class BatchModel:
         self._name = name
         self._function: BatchFunction | None = None
         self._trouble: PawfectError | None = None
+        self._warm_ups = 0
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the weights of the server's profile; see `NeuralModel`."""
+        self._warm_ups = warm_ups(args)
         try:
             self._function = load_transformer(load_profile(), Store(weights_root()))
         except PawfectError as error:
@@ -85,6 +91,8 @@ class BatchModel:
     def execute(self, requests: Iterable[Any]) -> list[Any]:
         """Run all requests as one batch; one that is wrong does not fail the others."""
         requests = list(requests)
+        warming = self._warm_ups > 0
+        self._warm_ups = max(self._warm_ups - len(requests), 0)
         items: list[Mapping[str, Array]] = []
         rows: list[range | PawfectError] = []
         for request in requests:
@@ -100,7 +108,7 @@ class BatchModel:
                 raise self._trouble or PawfectError(*_NOT_LOADED)
             answers = self._function(items)
         except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
-            return [adapter.error_response(error, self._name) for _ in requests]
+            return [_failed(error, self._name, warming) for _ in requests]
         return [
             self._answer(
                 request, row if isinstance(row, PawfectError) else [answers[i] for i in row]
@@ -127,6 +135,27 @@ class BatchModel:
         assert not isinstance(own, PawfectError)
         stacked = {name: np.stack([answer[name] for answer in own]) for name in own[0]}
         return adapter.response(stacked, request)
+
+
+def warm_ups(args: Mapping[str, str]) -> int:
+    """Return how many requests Triton itself sends before it lets a model serve.
+
+    Args:
+        args: as `initialize` gets them.
+    """
+    return len(json.loads(args["model_config"]).get("model_warmup", []))
+
+
+def _failed(error: Exception, name: str, warming: bool) -> Any:
+    """Return the answer for a failure; an empty one to a warm-up, whose failure is only logged.
+
+    Triton takes a model whose warm-up failed for one that cannot be loaded, and ends the server.
+    """
+    if not warming:
+        return adapter.error_response(error, name)
+    failure = adapter.as_pawfect_error(error, name)
+    adapter.backend().Logger.log_error(f"{name}: warm-up: {failure}")
+    return adapter.backend().InferenceResponse([])
 
 
 _NOT_LOADED = (ErrorKind.INTERNAL, "asked before it was loaded")

@@ -11,7 +11,6 @@ from pawfect.profile import load_profile
 from pawfect_triton.server import Endpoints, TritonServer
 
 HOST = "127.0.0.1"
-READY_S = 60.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -43,7 +42,7 @@ def running_server(profile: str, log: Path) -> Iterator[TritonServer]:
         server = TritonServer(load_profile(profile), endpoints, log=sink)
         try:
             server.start()
-            server.wait_ready(READY_S)
+            server.wait_ready(server.profile.limits.ready_s)
             yield server
             server.stop()
         finally:

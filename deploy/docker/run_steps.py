@@ -5,8 +5,8 @@
 What it does: a fresh folder stands for the image's root. COPY obeys .dockerignore; RUN runs in the
 Dockerfile's shell with the image's variables and none of the caller's but pip's and the proxies';
 the absolute paths that the Dockerfile makes are moved below the folder. Then the image's own
-ENTRYPOINT and CMD start on free ports, one picture is filled through the installed client, the
-HEALTHCHECK runs, and SIGTERM must end it with 0.
+ENTRYPOINT and CMD start on free ports, HTTP must be off, one picture is filled through the
+installed client, the HEALTHCHECK and a probe of every model run, and SIGTERM must end it with 0.
 
 What it does not show: anything of the base image. Its place is taken by this machine's Python
 (3.11 or 3.12) and by the server of the nvidia-pytriton wheel (requirements/tritonserver.txt), which
@@ -237,6 +237,10 @@ def try_out(image: Image, profile: str) -> None:
         say(f"{what}: ok")
 
     with started(command, environment, image.root / "serve.log") as process:
+        with socket.socket() as caller:
+            if caller.connect_ex(("127.0.0.1", ports["http"])) == 0:
+                raise StepError("HTTP: expected it to be off, got a connection")
+        say("HTTP: off")
         inside(["python", "-c", _PICTURES], "a photo and a mask")
         url = f"127.0.0.1:{ports['grpc']}"
         filled = ["pawfect", "inpaint", "photo.png", "mask.png", "--out", "filled.png"]
@@ -244,6 +248,8 @@ def try_out(image: Image, profile: str) -> None:
         inside(["python", "-c", _COMPARED], "the picture that came back")
         check = [word.replace("127.0.0.1:8001", url) for word in image.healthcheck]
         inside(check, "HEALTHCHECK")
+        # Not --strict: weights are mounted in production, and missing here.
+        inside(["pawfect", "probe", "--url", url, "--timeout", "60"], "a probe of every model")
         process.send_signal(signal.SIGTERM)
         code = process.wait(END_S)
     if code:

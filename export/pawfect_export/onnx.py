@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from torch.jit._trace import TracerWarning
 
 from pawfect_export.onnx_parts import FAMILIES, Inputs, Part
 
@@ -115,7 +116,7 @@ def _quiet() -> Iterator[None]:
             (r"You are using the legacy TorchScript-based ONNX export", DeprecationWarning),
             (r"The feature will be removed", DeprecationWarning),
             # Branches that tracing settles; `write` checks other sizes than the traced one.
-            (r"Converting a tensor to a Python", torch.jit.TracerWarning),
+            (r"Converting a tensor to a Python", TracerWarning),
         ):
             warnings.filterwarnings("ignore", message, category)
         yield

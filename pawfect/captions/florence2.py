@@ -139,7 +139,7 @@ class Captioner:
         Raises:
             PawfectError: UNAVAILABLE for files that are missing, damaged or do not fit together.
         """
-        config, model = _build(folder)
+        config, model = build_module(folder)
         generation = _read_generation(folder, max_tokens)
         pixels = _read_pixels(folder)
         tokens = _image_tokens(config, pixels)
@@ -208,8 +208,12 @@ class Captioner:
         return self._tokenizer.decode(answer[0].tolist(), skip_special_tokens=True).strip()
 
 
-def _build(folder: Path) -> tuple[Florence2Config, Florence2ForConditionalGeneration]:
-    """Return a checkpoint's configuration and its model, without weights."""
+def build_module(folder: Path) -> tuple[Florence2Config, Florence2ForConditionalGeneration]:
+    """Return the configuration of a folder's config.json and its model, without weights.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
+    """
     content = read_json(folder, "config.json")
     try:
         config = Florence2Config.from_dict(content)

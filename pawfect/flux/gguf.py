@@ -16,7 +16,7 @@ import gguf
 import numpy as np
 import torch
 
-from pawfect.checkpoint import check_shapes, read_json, unusable
+from pawfect.checkpoint import check_shapes, unusable
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.published_names import halves_swapped, published_names
 
@@ -29,6 +29,8 @@ from diffusers.quantizers.gguf.utils import (
     GGUFParameter,
     dequantize_functions,
 )
+
+from pawfect.flux.transformer import build_module
 
 ARCHITECTURE: Final = "flux"
 # How torch sees the bytes of a type that needs no decoding.
@@ -122,12 +124,13 @@ def load_transformer(folder: Path, *, device: str, dtype: str) -> FluxTransforme
     if len(files) != 1:
         got = ", ".join(file.name for file in files) or "none"
         raise unusable(folder, f"expected one GGUF file, got {got}")
-    module = _hollow(folder)
+    inner = folder / "transformer"
+    module = build_module(inner if (inner / "config.json").is_file() else folder, {})
     stored = _read(files[0])
     what = f"weights {folder.name}: {files[0].name}"
-    parts = _parts(module)
+    parts = parts_of(module)
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    check_shapes(_joined_shapes(parts, shapes), {n: t.shape for n, t in stored.items()}, what)
+    check_shapes(joined_shapes(parts, shapes), {n: t.shape for n, t in stored.items()}, what)
     compute = getattr(torch, dtype)
     try:
         for name, own in parts.items():
@@ -140,22 +143,6 @@ def load_transformer(folder: Path, *, device: str, dtype: str) -> FluxTransforme
         ) from None
     module.requires_grad_(False).eval()
     return module
-
-
-def _hollow(folder: Path) -> FluxTransformer2DModel:
-    """Build the module of a folder's config on the meta device; it has no buffers."""
-    inner = folder / "transformer"
-    home = inner if (inner / "config.json").is_file() else folder
-    config = read_json(home, "config.json")
-    if config.get("_class_name") != FluxTransformer2DModel.__name__:
-        got = config.get("_class_name")
-        raise unusable(folder, f"config.json: expected FluxTransformer2DModel, got {got}")
-    try:
-        with torch.device("meta"):
-            module: FluxTransformer2DModel = FluxTransformer2DModel.from_config(config)
-            return module
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise unusable(folder, f"config.json: expected sizes, got {type(error).__name__}") from None
 
 
 def _read(path: Path) -> dict[str, _Stored]:
@@ -184,14 +171,15 @@ def _read(path: Path) -> dict[str, _Stored]:
     }
 
 
-def _parts(module: FluxTransformer2DModel) -> dict[str, tuple[str, ...]]:
+def parts_of(module: FluxTransformer2DModel) -> dict[str, tuple[str, ...]]:
+    """Return by published name the module's own tensors that each published one holds."""
     config = module.config
     return published_names(
         config["num_layers"], config["num_single_layers"], guidance=config["guidance_embeds"]
     )
 
 
-def _joined_shapes(
+def joined_shapes(
     parts: Mapping[str, tuple[str, ...]], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the published tensors: of each, its parts' rows below one another."""

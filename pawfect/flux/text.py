@@ -124,23 +124,35 @@ class TextEncoder:
         return ids
 
 
-def _load_clip(folder: Path, device: str, dtype: torch.dtype) -> Any:
+def build_clip(folder: Path) -> Any:
+    """Return the CLIPTextModel of a folder's config.json, its weights on the meta device.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
+    """
     config = read_config(folder, "CLIPTextModel", {})
     clip = on_meta(folder, lambda: CLIPTextModel(CLIPTextConfig.from_dict(config)))
     # The one buffer that no checkpoint holds.
     positions = torch.arange(clip.config.max_position_embeddings).expand((1, -1))
     clip.embeddings.position_ids = positions
-    tensors = {
-        name.removeprefix(CLIP_PREFIX): tensor
-        for name, tensor in read_tensors(folder, "model").items()
-    }
+    return clip
+
+
+def build_t5(folder: Path) -> Any:
+    """Return the T5EncoderModel of a folder's config.json, without weights; as `build_clip`."""
+    config = read_config(folder, "T5EncoderModel", {})
+    return on_meta(folder, lambda: T5EncoderModel(T5Config.from_dict(config)))
+
+
+def _load_clip(folder: Path, device: str, dtype: torch.dtype) -> Any:
+    clip = build_clip(folder)
+    tensors = read_tensors(folder, "model", under=CLIP_PREFIX)
     load_strict(clip, tensors, "text_encoder", device=device, dtype=dtype)
     return clip
 
 
 def _load_t5(folder: Path, device: str, dtype: torch.dtype) -> Any:
-    config = read_config(folder, "T5EncoderModel", {})
-    t5 = on_meta(folder, lambda: T5EncoderModel(T5Config.from_dict(config)))
+    t5 = build_t5(folder)
     tensors = read_tensors(folder, "model")
     load_strict(t5, tensors, "text_encoder_2", device=device, dtype=dtype)
     if dtype == torch.float16:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,8 +56,7 @@ class Transformer:
             module = gguf.load_transformer(folder, device=device, dtype=dtype)
             return cls(module, device, computed)
         folder = folder / "transformer"
-        config = read_config(folder, "FluxTransformer2DModel", FILL)
-        module = on_meta(folder, lambda: FluxTransformer2DModel.from_config(config))
+        module = build_module(folder, FILL)
         tensors = read_tensors(folder, "diffusion_pytorch_model")
         load_strict(module, tensors, "transformer", device=device, dtype=computed)
         return cls(module, device, computed)
@@ -156,6 +156,23 @@ class Transformer:
         rows, columns = (torch.arange(side, device=self.device) for side in grid)
         positions = torch.cartesian_prod(torch.zeros_like(rows[:1]), rows, columns)
         return positions.float()
+
+
+def build_module(folder: Path, required: Mapping[str, Any]) -> FluxTransformer2DModel:
+    """Return the module of a folder's config.json, without weights.
+
+    Args:
+        folder: `transformer` of a published model.
+        required: entries that the config must have.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
+    """
+    config = read_config(folder, "FluxTransformer2DModel", required)
+    module: FluxTransformer2DModel = on_meta(
+        folder, lambda: FluxTransformer2DModel.from_config(config)
+    )
+    return module
 
 
 def _listed(values: Floats) -> str:

@@ -74,11 +74,7 @@ class Vae:
         if tile_px < 0 or tile_px % TILE_PX:
             raise invalid("tile_px", f"a multiple of {TILE_PX} px, or 0", tile_px)
         folder = folder / "vae"
-        config = read_config(folder, "AutoencoderKL", {"latent_channels": LATENT_CHANNELS})
-        module = on_meta(folder, lambda: AutoencoderKL.from_config(config))
-        scale = 2 ** (len(module.config.block_out_channels) - 1)
-        if scale != VAE_PX or module.config.shift_factor is None:
-            raise unusable(folder, f"expected {VAE_PX} px per latents pixel and a shift_factor")
+        module = build_module(folder)
         tensors = read_tensors(folder, "diffusion_pytorch_model")
         load_strict(module, tensors, "vae", device=device, dtype=torch_dtype(dtype))
         return cls(module, tile_px)
@@ -169,6 +165,20 @@ class Vae:
         latents = pack(sampled[0].numpy())
         _check_finite(name, latents)
         return latents
+
+
+def build_module(folder: Path) -> Any:
+    """Return the AutoencoderKL of a folder's config.json, without weights.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
+    """
+    config = read_config(folder, "AutoencoderKL", {"latent_channels": LATENT_CHANNELS})
+    module = on_meta(folder, lambda: AutoencoderKL.from_config(config))
+    scale = 2 ** (len(module.config.block_out_channels) - 1)
+    if scale != VAE_PX or module.config.shift_factor is None:
+        raise unusable(folder, f"expected {VAE_PX} px per latents pixel and a shift_factor")
+    return module
 
 
 def _normalised(picture: NDArray[np.uint8]) -> torch.Tensor:

@@ -63,12 +63,12 @@ def load_sam3(folder: Path, phrases: Sequence[str], *, device: str, dtype: str) 
     """
     if dtype not in DTYPES:
         raise invalid("dtype", " or ".join(DTYPES), dtype)
-    model = _model(folder)
+    model = build_module(folder)
     processing = _read_processing(folder, model.config)
     input_ids, attention_mask = _tokenise(folder, phrases, model.config)
     load_strict(
         model,
-        _detector_tensors(folder, read_tensors(folder, "model")),
+        read_tensors(folder, "model", under=DETECTOR_PREFIX, beside=TRACKER_PREFIXES),
         f"weights {folder.name}",
         device=device,
         dtype=DTYPES[dtype],
@@ -101,8 +101,12 @@ def build_without_weights(config: Sam3Config) -> Sam3Model:
     return model
 
 
-def _model(folder: Path) -> Sam3Model:
-    """Return the model that config.json describes, without weights."""
+def build_module(folder: Path) -> Sam3Model:
+    """Return the model of a folder's config.json; see `build_without_weights`.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
+    """
     table = read_json(folder, "config.json")
     kind = table.get("model_type")
     if kind not in ("sam3", "sam3_video"):
@@ -160,16 +164,6 @@ def _tokenise(
         torch.tensor([encoding.ids for encoding in encodings]),
         torch.tensor([encoding.attention_mask for encoding in encodings]),
     )
-
-
-def _detector_tensors(folder: Path, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the image model's tensors by its own names; the tracker's are left out."""
-    kept = [name for name in tensors if not name.startswith(TRACKER_PREFIXES)]
-    renamed = {name.removeprefix(DETECTOR_PREFIX): tensors[name] for name in kept}
-    if len(renamed) < len(kept):
-        problem = f"expected each tensor once, got {len(kept)} for {len(renamed)} names"
-        raise unusable(folder, f"model.safetensors: {problem}")
-    return renamed
 
 
 def _first_line(error: Exception) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,12 @@ from typing import Any
 import click
 
 from pawfect.contract import Array
-from pawfect.profile import load_profile
+from pawfect.local import LocalModels
+from pawfect.profile import Profile, load_profile
+from pawfect.setup import read_setup
+from pawfect_triton.preparation import prepare
 from perf.bench.analyzer import Analyzer, Measurement
+from perf.bench.chain import NONCES, never_the_same, record_requests
 from perf.bench.configs import AnalyzerConfig, load_configs
 from perf.bench.goals import Goal, measure_goals
 from perf.bench.in_process import median_ms, window_arrays, work_of
@@ -20,9 +26,18 @@ from perf.local_server import running_server
 from perf.provenance import as_markdown, provenance
 from perf.scene import ReferenceScene, render_scene
 
+# What the page says of a profile whose first engine is FLUX.
+NO_GOALS = (
+    "The models that FLUX's chain calls are sent what it asks them for: its canvas, noise, "
+    "condition and embeddings, recorded from one run. The text encoder is asked past the response "
+    "cache. The goals of serving are stated of the patch engine: "
+    "[bench-embedded.md](bench-embedded.md)."
+)
 BUILD = Path("build/bench")
 PACKAGES = ("pawfect", "numpy", "opencv-contrib-python-headless", "pypatchmatch", "nvidia-pytriton",
             "tritonclient")  # fmt: skip
+TEXT_ENCODER = "flux_text_encoder"
+NEURAL_PACKAGES = ("torch", "diffusers", "transformers")
 
 
 @click.command()
@@ -31,22 +46,49 @@ PACKAGES = ("pawfect", "numpy", "opencv-contrib-python-headless", "pypatchmatch"
 def bench(profile: str, out: Path) -> None:
     """Measure a profile's models and write `bench-PROFILE.json` and `.md`."""
     analyzer = Analyzer(BUILD)
-    configs = load_configs(load_profile(profile).models)
+    chosen = load_profile(profile)
+    prepare(chosen)
+    configs = load_configs(chosen.models)
     scene = render_scene(seed=0)
+    models, setup = LocalModels(chosen), read_setup(chosen)
+    asked: dict[str, dict[str, Array]] = {}
+    if chosen.flux is not None:
+        click.echo("what the chain asks its models for ...")
+        asked = record_requests(models, setup, scene.photo, scene.mask)
+    arrays = {config.model: arrays_of(config, scene, asked) for config in configs}
     measurements: list[Measurement] = []
     in_process: dict[str, float] = {}
+    goals: list[Goal] = []
+
+    def alone(model: str) -> None:
+        if model not in in_process:
+            threads = chosen.flux.text_threads if chosen.flux and model == TEXT_ENCODER else 1
+            work = work_of(model, arrays[model], models, setup)
+            in_process[model] = median_ms(work, torch_threads=threads)
+
+    if on_gpu(chosen):
+        # Before the server starts: a card may not hold the weights twice.
+        for config in configs:
+            alone(config.model)
+        models = LocalModels()
+        empty_cache()
     with running_server(profile, BUILD / "server.log") as server:
         for config in configs:
-            arrays = arrays_of(config, scene)
-            in_process[config.model] = median_ms(work_of(config.model, arrays))
+            alone(config.model)
             for concurrency in config.concurrency:
                 click.echo(f"{config.model}, {concurrency} in flight ...")
+                requests = [arrays[config.model]]
+                if config.model == TEXT_ENCODER:
+                    requests = never_the_same(requests[0], concurrency * NONCES)
                 measurements.append(
-                    analyzer.measure(config, arrays, server.endpoints.grpc, concurrency)
+                    analyzer.measure(config, requests, server.endpoints.grpc, concurrency)
                 )
-        click.echo("goals ...")
-        goals = measure_goals(server, scene)
-    source = provenance(f"make bench PROFILE={profile}", PACKAGES)
+        # Goals of the serving side; they are stated of the engine that needs no weights.
+        if chosen.engines[0] == "patch":
+            click.echo("goals ...")
+            goals = measure_goals(server, scene)
+    packages = PACKAGES + (NEURAL_PACKAGES if chosen.neural else ())
+    source = provenance(f"make bench PROFILE={profile}", packages)
     source["versions"]["perf_analyzer"] = analyzer.version().split(" (")[0].split()[-1]
     result = {
         "provenance": source,
@@ -65,11 +107,37 @@ def bench(profile: str, out: Path) -> None:
         sys.exit(1)
 
 
-def arrays_of(config: AnalyzerConfig, scene: ReferenceScene) -> dict[str, Array]:
-    """Return the input tensors of one configuration."""
-    arrays: dict[str, Array] = {"IMAGE": scene.photo, "MASK": scene.mask}
-    if config.window:
+def on_gpu(profile: Profile) -> bool:
+    """Say whether any of a profile's models runs on a GPU."""
+    return any(
+        settings is not None and settings.device == "cuda"
+        for settings in (profile.flux, profile.sam3, profile.florence2)
+    )
+
+
+def empty_cache() -> None:
+    """Give back the GPU memory of models that are no longer held."""
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
+def arrays_of(
+    config: AnalyzerConfig, scene: ReferenceScene, asked: Mapping[str, Mapping[str, Array]]
+) -> dict[str, Array]:
+    """Return the input tensors of one configuration.
+
+    Args:
+        config: says what is sent.
+        scene: the photo and its mask.
+        asked: by model, what FLUX's chain asks it for.
+    """
+    arrays: Mapping[str, Array] = {"IMAGE": scene.photo, "MASK": scene.mask}
+    if config.source == "window":
         arrays = window_arrays(scene.photo, scene.mask)
+    elif config.source == "chain":
+        arrays = asked[config.model]
     return {name: arrays[name] for name in config.inputs}
 
 
@@ -88,6 +156,7 @@ def markdown(
         "The reference scene, 1600x1200. Latencies are perf_analyzer's, in ms; in process: the "
         "median of the same work as a plain Python call in the same run; serving: p50 at one in "
         "flight less that.",
+        *([] if goals else [NO_GOALS]),
         "",
         "| model | in flight | p50 | p90 | p99 | a second | queue | in process | serving |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -99,7 +168,8 @@ def markdown(
             f"| `{item.model}` | {item.concurrency} | {item.p50_ms:.1f} | {item.p90_ms:.1f} "
             f"| {item.p99_ms:.1f} | {item.throughput:.2f} | {item.queue_ms:.1f} | {beside} |"
         )
-    lines += ["", "| goal | measured | asked | reached | how |", "|---|---|---|---|---|"]
+    if goals:
+        lines += ["", "| goal | measured | asked | reached | how |", "|---|---|---|---|---|"]
     lines += [
         f"| {goal.name} | {goal.measured} {goal.unit} | {goal.bound} "
         f"| {'yes' if goal.reached else 'NO'} | {goal.detail} |"

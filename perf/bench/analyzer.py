@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from pawfect.contract import Array
 from perf.bench.configs import AnalyzerConfig
@@ -66,18 +68,22 @@ class Analyzer:
         return self._run(["--version"]).strip()
 
     def measure(
-        self, config: AnalyzerConfig, arrays: Mapping[str, Array], url: str, concurrency: int
+        self,
+        config: AnalyzerConfig,
+        requests: Sequence[Mapping[str, Array]],
+        url: str,
+        concurrency: int,
     ) -> Measurement:
         """Measure one model at one concurrency.
 
         Args:
             config: how.
-            arrays: the input tensors by name.
+            requests: input tensors by name, sent in turn.
             url: HOST:PORT of gRPC.
             concurrency: requests kept in flight.
         """
         data = self._folder / f"{config.model}.json"
-        data.write_text(json.dumps({"data": [input_data(arrays)]}))
+        data.write_text(json.dumps({"data": [input_data(arrays) for arrays in requests]}))
         report = self._folder / f"{config.model}-{concurrency}.csv"
         report.unlink(missing_ok=True)
         arguments = [
@@ -147,14 +153,17 @@ def _bundled_libraries() -> Path:
 
 
 def input_data(arrays: Mapping[str, Array]) -> dict[str, Any]:
-    """Return one request in perf_analyzer's JSON: raw bytes in base64, with their shape."""
+    """Return one request in perf_analyzer's JSON: texts or base64 of the bytes, and the shape."""
     return {
-        name: {
-            "content": {"b64": base64.b64encode(array.tobytes()).decode()},
-            "shape": [*array.shape],
-        }
+        name: {"content": _content(array), "shape": [*array.shape]}
         for name, array in arrays.items()
     }
+
+
+def _content(array: Array) -> Any:
+    if array.dtype == np.object_:
+        return [text.decode() for text in array.tolist()]
+    return {"b64": base64.b64encode(array.tobytes()).decode()}
 
 
 def parse_row(config: AnalyzerConfig, concurrency: int, row: Mapping[str, str]) -> Measurement:

@@ -10,6 +10,9 @@ from typing import Final
 from pawfect.contract import MODELS
 
 FOLDER: Final = Path(__file__).parents[1] / "perf_analyzer"
+# The whole photo and its mask; the window that the patch engine is given; what FLUX's chain asks
+# this model for when it fills that photo.
+SOURCES: Final = ("photo", "window", "chain")
 
 
 class ConfigError(ValueError):
@@ -23,7 +26,7 @@ class AnalyzerConfig:
     Attributes:
         model: name in the contract.
         inputs: the tensors that are sent; all required ones among them.
-        window: send the window that the orchestrator would cut out instead of the whole photo.
+        source: what is sent of the reference scene: one of SOURCES.
         streaming: one gRPC stream instead of unary calls; what decoupled models need.
         concurrency: numbers of requests kept in flight, one measurement each.
         requests: requests per measurement.
@@ -31,7 +34,7 @@ class AnalyzerConfig:
 
     model: str
     inputs: tuple[str, ...]
-    window: bool
+    source: str
     streaming: bool
     concurrency: tuple[int, ...]
     requests: int
@@ -42,7 +45,7 @@ def load_config(path: Path) -> AnalyzerConfig:
 
     Raises:
         ConfigError: missing or unknown entries, an unknown model or tensor, a required tensor that
-            is not sent, or streaming where the model answers once.
+            is not sent, an unknown source, or streaming where the model answers once.
     """
     table = tomllib.loads(path.read_text("utf-8"))
     expected = {spec.name for spec in fields(AnalyzerConfig)}
@@ -51,7 +54,7 @@ def load_config(path: Path) -> AnalyzerConfig:
     config = AnalyzerConfig(
         table["model"],
         tuple(table["inputs"]),
-        table["window"],
+        table["source"],
         table["streaming"],
         tuple(table["concurrency"]),
         table["requests"],
@@ -63,6 +66,9 @@ def load_config(path: Path) -> AnalyzerConfig:
     known = {tensor.name for tensor in spec.inputs}
     if not required <= set(config.inputs) <= known:
         raise ConfigError(f"{path.name}: inputs: expected {sorted(required)}, got {config.inputs}")
+    if config.source not in SOURCES:
+        sources = ", ".join(SOURCES)
+        raise ConfigError(f"{path.name}: source: expected one of {sources}, got {config.source}")
     if config.streaming != spec.decoupled:
         raise ConfigError(f"{path.name}: streaming: expected {spec.decoupled}")
     if min((*config.concurrency, config.requests)) < 1:

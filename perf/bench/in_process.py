@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 
 from pawfect.contract import Array
-from pawfect.local import inpaint_local
+from pawfect.local import LocalModels
 from pawfect.mask import clean_mask
-from pawfect.models import FUNCTIONS
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.flow import inpaint
+from pawfect.orchestrator.request import InpaintRequest, Setup
+from pawfect.parameters import InpaintParams
 from pawfect.window import plan_windows
+from pawfect_triton.probe import ORCHESTRATORS
 
 # Calls whose median is quoted; one more goes before them and is not counted.
 CALLS: Final = 5
@@ -28,23 +34,57 @@ def window_arrays(image: Array, mask: Array) -> dict[str, Array]:
     return {"IMAGE": np.ascontiguousarray(image[window.box.slices]), "MASK": own}
 
 
-def work_of(model: str, arrays: Mapping[str, Array]) -> Callable[[], object]:
-    """Return the call that does in this process what a model does on the server."""
-    if model in FUNCTIONS:
-        return lambda: FUNCTIONS[model](arrays, {})
-    image, mask = arrays["IMAGE"].astype(np.uint8), arrays["MASK"].astype(np.uint8)
-    return lambda: inpaint_local(image, mask)
+def work_of(
+    model: str, arrays: Mapping[str, Array], models: LocalModels, setup: Setup
+) -> Callable[[], object]:
+    """Return the call that does in this process what a model does on the server.
+
+    Args:
+        model: name in the contract.
+        arrays: its inputs by name.
+        models: of the server's profile.
+        setup: of the server's profile.
+    """
+    if model in ORCHESTRATORS:
+        image, mask = arrays["IMAGE"].astype(np.uint8), arrays["MASK"].astype(np.uint8)
+        request = InpaintRequest(image, mask, InpaintParams())
+        return lambda: asyncio.run(
+            inpaint(request, setup, models, Control(request.params.deadline_ms))
+        )
+    if model == "scene_labels":
+        return lambda: _labels(arrays, models)
+    return lambda: models.run(model, arrays, {})
 
 
-def median_ms(work: Callable[[], object], calls: int = CALLS) -> float:
-    """Return the median wall time of a call in ms, on one OpenCV thread as on the server."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
+def _labels(arrays: Mapping[str, Array], models: LocalModels) -> dict[str, Array]:
+    """Do what the ensemble joins."""
+    ring = models.run("mask_cleanup", {"MASK": arrays["MASK"]}, {})["RING"]
+    return models.run("sam3_labeling", {"IMAGE": arrays["IMAGE"], "RING": ring}, {})
+
+
+def median_ms(work: Callable[[], object], calls: int = CALLS, torch_threads: int = 1) -> float:
+    """Return the median wall time of a call in ms, on as many threads as on the server: one.
+
+    Args:
+        work: what is called.
+        calls: how often it is timed, after once without.
+        torch_threads: torch's, of models that the server gives more.
+    """
+    # The server's OMP_NUM_THREADS; only the neural profiles have torch.
+    torch = sys.modules.get("torch")
+    before = cv2.getNumThreads(), torch.get_num_threads() if torch else 1
+    _set_threads(torch, 1, torch_threads)
     try:
         work()
         return round(statistics.median(timed_ms(work) for _ in range(calls)), 2)
     finally:
-        cv2.setNumThreads(before)
+        _set_threads(torch, *before)
+
+
+def _set_threads(torch: Any, opencv: int, tensors: int) -> None:
+    cv2.setNumThreads(opencv)
+    if torch:
+        torch.set_num_threads(tensors)
 
 
 def timed_ms(work: Callable[[], object]) -> float:

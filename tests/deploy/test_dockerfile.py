@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from deploy.docker.dockerfile import (
@@ -21,7 +22,9 @@ from deploy.docker.dockerfile import (
     instructions,
 )
 from deploy.docker.run_steps import CONTEXT, DOCKERFILE, MADE, Image, build
+from pawfect.profile import load_profile, profile_names
 from pawfect_triton.command import serve
+from pawfect_triton.probe_command import probe
 
 TEXT = (CONTEXT / DOCKERFILE).read_text()
 STEPS = instructions(TEXT)
@@ -29,6 +32,10 @@ STEPS = instructions(TEXT)
 
 def steps(name: str) -> list[Instruction]:
     return [step for step in STEPS if step.name == name]
+
+
+def default_of(command: click.Command, option: str) -> object:
+    return {spec.name: spec.default for spec in command.params}[option]
 
 
 def test_hadolint_finds_nothing():
@@ -55,14 +62,13 @@ def test_the_entrypoint_is_pawfect_serve_and_its_options_are_real():
     assert entrypoint.words() == ["pawfect", "serve"]
     context = serve.make_context("serve", command.words(), resilient_parsing=True)
     assert context.params["host"] == "0.0.0.0"
+    assert context.params["no_http"]
 
 
 def test_what_it_exposes_are_the_defaults_of_grpc_and_metrics_but_not_http():
     (exposed,) = steps("EXPOSE")
-    defaults = {option.name: option.default for option in serve.params}
-    assert exposed.value.split() == [
-        str(defaults["grpc_port"]), str(defaults["metrics_port"])
-    ]  # fmt: skip
+    expected = [default_of(serve, name) for name in ("grpc_port", "metrics_port")]
+    assert exposed.value.split() == list(map(str, expected))
 
 
 def test_it_does_not_run_as_root_and_ends_on_sigterm():
@@ -113,9 +119,13 @@ def test_everything_that_the_wheel_needs_is_copied():
 def test_the_healthcheck_asks_for_a_real_inference():
     (check,) = steps("HEALTHCHECK")
     words = Instruction("HEALTHCHECK", check.value.partition("CMD")[2].strip(), 0).words()
-    assert words[:2] == ["python", "-c"]
-    assert "Prober('127.0.0.1:8001').probe(" in words[2]
-    compile(words[2], "healthcheck", "exec")
+    assert words[:2] == ["pawfect", "probe"]
+    asked = probe.make_context("probe", words[2:]).params
+    assert asked["url"] == f"127.0.0.1:{default_of(serve, 'grpc_port')}"
+    # In every profile, and answered before Docker gives up.
+    assert all(set(asked["models"]) <= set(load_profile(name).models) for name in profile_names())
+    (limit,) = re.findall(r"--timeout=(\d+)s", check.value)
+    assert asked["timeout_s"] < int(limit)
 
 
 # --- the steps' own rules ------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Full size without weights: the real classes accept the published names and shapes, and only them.
+"""Full size without weights: the production loaders build each module from its published config and
+accept the published names and shapes, and only them.
 
 The lists are proven a second way: a safetensors file of exactly these tensors has the size that the
 published file has, to the byte.
@@ -8,45 +9,36 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from pathlib import Path
 
 import pytest
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
-from transformers.models.clip.configuration_clip import CLIPTextConfig
-from transformers.models.clip.modeling_clip import CLIPTextModel
-from transformers.models.florence2.configuration_florence2 import Florence2Config
-from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
-from transformers.models.sam3.configuration_sam3 import Sam3Config
-from transformers.models.sam3.modeling_sam3 import Sam3Model
-from transformers.models.t5.configuration_t5 import T5Config
-from transformers.models.t5.modeling_t5 import T5EncoderModel
 
+from pawfect.captions import florence2
 from pawfect.checkpoint import check_shapes, check_strict, names_under
 from pawfect.errors import PawfectError
+from pawfect.flux import gguf, text, transformer, vae
 from pawfect.flux.published_names import published_names
 from pawfect.published import NAMES, read
+from pawfect.surfaces import sam3_checkpoint
 
 Shapes = Mapping[str, tuple[int, ...]]
-# How each module is built of its config, and where it lies in its file (`names_under`).
-BUILT: dict[str, tuple[Callable[[Any], torch.nn.Module], str, tuple[str, ...]]] = {
-    "flux_transformer": (FluxTransformer2DModel.from_config, "", ()),
-    "flux_vae": (AutoencoderKL.from_config, "", ()),
-    "clip_text_encoder": (lambda c: CLIPTextModel(CLIPTextConfig(**c)), "text_model.", ()),
-    "t5_text_encoder": (lambda c: T5EncoderModel(T5Config(**c)), "", ()),
+# How its loader builds each module of a folder with its config, and where the loader takes it from
+# in its file (`names_under`).
+BUILT: dict[str, tuple[Callable[[Path], torch.nn.Module], str, tuple[str, ...]]] = {
+    "flux_transformer": (lambda f: transformer.build_module(f, transformer.FILL), "", ()),
+    "flux_vae": (vae.build_module, "", ()),
+    "clip_text_encoder": (text.build_clip, text.CLIP_PREFIX, ()),
+    "t5_text_encoder": (text.build_t5, "", ()),
     "sam3": (
-        lambda c: Sam3Model(Sam3Config(**c["detector_config"])),
-        "detector_model.",
-        ("tracker_model.", "tracker_neck."),
+        sam3_checkpoint.build_module,
+        sam3_checkpoint.DETECTOR_PREFIX,
+        sam3_checkpoint.TRACKER_PREFIXES,
     ),
-    "florence2_base": (
-        lambda c: Florence2ForConditionalGeneration(Florence2Config(**c)),
-        "",
-        (),
-    ),
+    "florence2_base": (lambda f: florence2.build_module(f)[1], "", ()),
 }
 BYTES = {"BF16": 2, "F16": 2, "F32": 4}
 MODULES: dict[str, torch.nn.Module] = {}
@@ -55,8 +47,9 @@ MODULES: dict[str, torch.nn.Module] = {}
 def module(name: str) -> torch.nn.Module:
     """Build a full-size module on the meta device, once."""
     if name not in MODULES:
-        with torch.device("meta"):
-            MODULES[name] = BUILT[name][0](dict(read(name).config))
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "config.json").write_text(json.dumps(dict(read(name).config)))
+            MODULES[name] = BUILT[name][0](Path(folder))
     return MODULES[name]
 
 
@@ -186,6 +179,13 @@ def test_the_published_names_of_flux_hold_the_rows_of_diffusers_tensors():
         name: (sum(own[part][0] for part in held), *own[held[0]][1:])
         for name, held in published_names(19, 38, guidance=True).items()
     }
+    check_shapes(joined, read("flux_transformer_original").tensors, "FLUX")
+
+
+def test_the_gguf_loader_takes_the_published_tensors_by_their_original_names():
+    full = module("flux_transformer")
+    shapes = {name: tuple(tensor.shape) for name, tensor in full.state_dict().items()}
+    joined = gguf.joined_shapes(gguf.parts_of(full), shapes)
     check_shapes(joined, read("flux_transformer_original").tensors, "FLUX")
 
 

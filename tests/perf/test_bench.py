@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pawfect.contract import MODELS
-from pawfect.profile import load_profile, profile_names
-from perf.bench.__main__ import markdown
+from pawfect.contract import DTYPES, MODELS
+from pawfect.local import LocalModels
+from pawfect.profile import NEEDS, load_profile, profile_names
+from pawfect.setup import read_setup
+from pawfect_triton.preparation import prepare
+from perf.bench.__main__ import arrays_of, markdown
 from perf.bench.analyzer import Analyzer, input_data
+from perf.bench.chain import NONCES, never_the_same, record_requests
 from perf.bench.configs import FOLDER, ConfigError, load_config, load_configs
 from perf.bench.goals import Goal
 from perf.bench.in_process import window_arrays, work_of
@@ -35,6 +40,7 @@ def test_every_model_of_every_profile_has_a_configuration(profile):
         ('model = "lama"', "got lama"),
         ('inputs = ["IMAGE"]', "inputs: expected"),
         ('inputs = ["MASK", "COLOUR"]', "inputs: expected"),
+        ('source = "canvas"', "source: expected one of photo, window, chain, got canvas"),
         ("streaming = true", "streaming: expected False"),
         ("concurrency = [0]", "at least 1"),
         ("warmup = 3", "warmup"),
@@ -59,19 +65,74 @@ def test_the_input_file_carries_the_raw_bytes_and_the_shape():
 def test_the_real_perf_analyzer_measures_a_model_of_the_running_server(server, tmp_path):
     analyzer = Analyzer(tmp_path)
     config = replace(load_config(FOLDER / "mask_cleanup.toml"), requests=10)
-    measured = analyzer.measure(config, {"MASK": MASK}, server.endpoints.grpc, 2)
+    measured = analyzer.measure(config, [{"MASK": MASK}], server.endpoints.grpc, 2)
     assert (measured.model, measured.concurrency, measured.requests) == ("mask_cleanup", 2, 10)
     assert 0 < measured.p50_ms <= measured.p90_ms <= measured.p99_ms
     assert measured.throughput > 0
 
 
 def test_the_in_process_work_is_the_models_own():
+    profile = load_profile("embedded")
+    here = LocalModels(profile), read_setup(profile)
     arrays = window_arrays(PHOTO, MASK)
     assert arrays["MASK"].shape == arrays["IMAGE"].shape[:2]
-    outputs = work_of("patch_fill", arrays)()
+    outputs = work_of("patch_fill", arrays, *here)()
     assert set(outputs) == {spec.name for spec in MODELS["patch_fill"].outputs}
-    result = work_of("inpaint", {"IMAGE": PHOTO, "MASK": MASK})()
+    result = work_of("inpaint", {"IMAGE": PHOTO, "MASK": MASK}, *here)()
     assert result.image.shape == PHOTO.shape
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    pytest.importorskip("torch")
+    profile = load_profile("tiny")
+    prepare(profile)
+    return LocalModels(profile), read_setup(profile)
+
+
+@pytest.fixture(scope="module")
+def asked(tiny):
+    return record_requests(*tiny, PHOTO, MASK)
+
+
+@pytest.mark.parametrize("model", [*NEEDS, "scene_labels"])
+def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_asked_again(
+    model, tiny, asked
+):
+    scene = SimpleNamespace(photo=PHOTO, mask=MASK)
+    arrays = arrays_of(load_config(FOLDER / f"{model}.toml"), scene, asked)
+    for name, array in arrays.items():
+        spec = MODELS[model].input(name)
+        assert array.dtype == DTYPES[spec.datatype]
+        assert all(want in (-1, got) for want, got in zip(spec.shape, array.shape, strict=True))
+    outputs = work_of(model, arrays, *tiny)()
+    promised = {spec.name for spec in MODELS[model].outputs}
+    # The prior is of requests with a strength under 1.
+    assert set(outputs) in (promised, promised - {"PRIOR"})
+
+
+def test_the_recorded_step_is_the_first_of_the_canvas(asked):
+    step = asked["flux_transformer"]
+    rows, columns = step["GRID"]
+    height, width = asked["flux_vae_encoder"]["IMAGE"].shape[:2]
+    assert (16 * rows, 16 * columns) == (height, width)
+    assert step["TIMESTEP"] == [1000]
+    assert np.abs(step["CONDITION"]).max() > 0
+
+
+def test_no_request_to_the_cached_model_is_sent_twice_and_texts_go_as_texts(asked):
+    config, one = load_config(FOLDER / "flux_text_encoder.toml"), asked["flux_text_encoder"]
+    nonces = [
+        int(request["NONCE"][0])
+        for concurrency in config.concurrency
+        for request in never_the_same(one, concurrency * NONCES)
+    ]
+    assert len(set(nonces)) == len(nonces) == NONCES * len(config.concurrency)
+    # perf_analyzer may send a few more than it counts.
+    assert config.requests + 2 * max(config.concurrency) < NONCES
+    prompt = one["PROMPT"][0].decode()
+    assert prompt
+    assert input_data(one)["PROMPT"] == {"content": [prompt], "shape": [1]}
 
 
 def test_a_missed_goal_is_written_as_missed():
@@ -83,3 +144,10 @@ def test_a_missed_goal_is_written_as_missed():
     page = markdown("embedded", source, [], {}, goals)
     assert "| one | 1.0 s | < 2 | yes | how |" in page
     assert "| two | 3.0 s | < 2 | NO | how |" in page
+
+
+def test_a_page_without_goals_says_where_they_are():
+    source = {"command": "c", "date": "d", "machine": "m", "versions": {"python": "3"}}
+    page = markdown("tiny", source, [], {}, [])
+    assert "| goal |" not in page
+    assert "bench-embedded.md" in page

@@ -68,7 +68,8 @@ def test_config_is_complete_without_autocompletion(folder):
 def test_a_neural_model_is_warmed_up_with_its_own_inputs(model):
     config, spec = parsed(ROOT / "model_repository" / model), MODELS[model]
     (sample,) = config.model_warmup
-    assert sample.batch_size == (1 if spec.max_batch_size else 0)
+    # One request each, as the stages count them; of none with 0, in a model without batches too.
+    assert (sample.batch_size, sample.count) == (1, 0)
     needed = {tensor.name for tensor in spec.inputs if not tensor.optional}
     assert set(sample.inputs) == needed
     for name, given in sample.inputs.items():

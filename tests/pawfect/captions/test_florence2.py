@@ -213,7 +213,7 @@ BASE_BYTES = 463_178_864
 
 def test_the_full_size_model_has_the_published_file_s_size_to_the_byte(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(BASE_SIZES), "utf-8")
-    config, model = florence2._build(tmp_path)
+    config, model = florence2.build_module(tmp_path)
     assert florence2._image_tokens(config, SimpleNamespace(height=768, width=768)) == 577
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0

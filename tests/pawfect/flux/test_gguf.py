@@ -299,7 +299,7 @@ def test_the_config_decides_the_sizes(copied):
     config.write_text(json.dumps(content | {"num_layers": 3}))
     assert "24 missing: double_blocks.2" in refusal(copied)
     config.write_text(json.dumps(content | {"num_attention_heads": "many"}))
-    assert "config.json: expected sizes" in refusal(copied)
+    assert "config.json: expected settings that build the module" in refusal(copied)
     config.write_text(json.dumps(content | {"_class_name": "SD3Transformer2DModel"}))
     assert "expected FluxTransformer2DModel, got SD3Transformer2DModel" in refusal(copied)
     config.unlink()

@@ -1,0 +1,142 @@
+"""`pawfect probe` on real servers: whole, without weights, without HTTP, and none at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import urllib.request
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+
+from pawfect.errors import TABLE, ErrorKind
+from pawfect.profile import NEEDS, load_profile
+from tests.conftest import PAWFECT, free_ports, serve
+from tests.server.conftest import SMALL, SMALL_HOLE, RawClient, infer_inputs
+
+READY = "ready: every model has answered"
+
+
+def probe(*options: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PAWFECT_PROFILE"}
+    return subprocess.run(
+        [PAWFECT, "probe", *options],
+        capture_output=True, text=True, timeout=120, check=False, env=environment,
+    )  # fmt: skip
+
+
+def verdicts(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    return dict(line.split()[:2] for line in ended.stdout.splitlines())
+
+
+def test_a_line_with_its_time_for_each_model_of_a_healthy_server(server, embedded):
+    ended = probe("--url", server.endpoints.grpc, "--timeout", "60")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(embedded.models)
+    assert all(re.fullmatch(r"\w+ +OK  \d+ ms", line) for line in lines)
+
+
+def test_one_model_may_be_asked_alone(server):
+    ended = probe("--url", server.endpoints.grpc, "--model", "mask_cleanup", "--timeout", "60")
+    assert verdicts(ended) == {"mask_cleanup": "OK"}
+    assert ended.returncode == 0
+
+
+def test_what_the_server_does_not_run_fails_with_its_code(server):
+    asked = ["--profile", "tiny", "--model", "florence2", "--model", "mask_cleanup"]
+    ended = probe("--url", server.endpoints.grpc, *asked, "--timeout", "60")
+    assert verdicts(ended) == {"florence2": "FAILED", "mask_cleanup": "OK"}
+    assert ended.returncode == TABLE[ErrorKind.UNAVAILABLE].exit_code
+
+
+def test_no_server_is_unavailable_and_never_a_traceback():
+    url = f"127.0.0.1:{free_ports(1)[0]}"
+    ended = probe("--url", url, "--model", "mask_cleanup", "--timeout", "5")
+    assert verdicts(ended) == {"mask_cleanup": "FAILED"}
+    allowed = {TABLE[kind].exit_code for kind in (ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE)}
+    assert ended.returncode in allowed
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--profile", "embeded"], "expected one of"),
+        (["--model", "florence2"], "expected some of mask_cleanup"),
+        (["--timeout", "0"], "0"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(options, says):
+    ended = probe(*options)
+    assert ended.returncode == 2
+    assert says in " ".join(ended.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A server of the profile `t4` whose weights were never fetched."""
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("bare")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAWFECT_WEIGHTS", str(folder / "none"))
+        running = serve(folder, "--profile=t4", "--no-http")
+    try:
+        running.wait_for(READY)
+        yield running
+    finally:
+        running.stop()
+
+
+def test_models_without_weights_fail_only_when_strict(bare):
+    asked = ["--url", bare.endpoints.grpc, "--profile", "t4", "--timeout", "60"]
+    ended, strict = probe(*asked), probe(*asked, "--strict")
+    expected = dict.fromkeys(load_profile("t4").models, "OK")
+    # The ensemble has a stage that lacks its weights.
+    expected |= dict.fromkeys([*NEEDS, "scene_labels"], "WITHOUT")
+    assert verdicts(ended) == verdicts(strict) == expected
+    assert ended.returncode == 0
+    assert strict.returncode == TABLE[ErrorKind.UNAVAILABLE].exit_code
+    assert "pawfect weights fetch t4" in ended.stdout
+
+
+def test_a_failure_that_the_response_cache_kept_is_passed_by_with_a_nonce(bare):
+    client = triton.InferenceServerClient(bare.endpoints.grpc)
+
+    def ask(**more: np.ndarray) -> triton.InferResult:
+        arrays = {"PROMPT": np.array([b"grass"], np.object_), **more}
+        return client.infer("flux_text_encoder", infer_inputs("flux_text_encoder", arrays))
+
+    with pytest.raises(triton.InferenceServerException, match="weights flux-fill-dev"):
+        ask()
+    # What Triton 24.10 does; should this fail with another release, NONCE is no longer needed.
+    assert ask().as_numpy("PROMPT_EMBEDS") is None
+    with pytest.raises(triton.InferenceServerException, match="weights flux-fill-dev"):
+        ask(NONCE=np.array([7], np.int64))
+    client.close()
+
+
+def test_a_warm_up_that_fails_is_logged_and_keeps_no_server_from_starting(bare):
+    for model in NEEDS:
+        assert f"{model}: warm-up: PAWFECT_UNAVAILABLE: weights" in bare.output()
+
+
+def test_without_http_grpc_and_the_metrics_serve_and_nothing_listens_there(tmp_path):
+    running = serve(tmp_path, "--no-http")
+    at = running.endpoints
+    try:
+        running.wait_for(READY)
+        assert "HTTP     off" in running.output()
+        assert f":{at.http_port}" not in running.output()
+        with socket.socket() as caller, pytest.raises(ConnectionRefusedError):
+            caller.connect((at.host, at.http_port))
+        filled = RawClient(at.grpc)(SMALL, SMALL_HOLE).as_numpy("IMAGE")
+        assert not np.array_equal(filled, SMALL)
+        url = f"http://{at.host}:{at.metrics_port}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as page:
+            assert b"nv_inference_request_success" in page.read()
+    finally:
+        assert running.stop() == 0
