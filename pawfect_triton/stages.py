@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -52,6 +53,7 @@ class NeuralModel(StageModel):
 
     def __init__(self, name: str) -> None:
         super().__init__(name, _not_loaded)
+        self._warm_ups = 0
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the weights of the server's profile."""
@@ -60,6 +62,13 @@ class NeuralModel(StageModel):
         except PawfectError as error:
             adapter.backend().Logger.log_error(f"{self._name}: {error}")
             self._function = _refusing(error)
+            self._warm_ups = _warm_ups(args)
+
+    def _answer(self, request: Any) -> Any:
+        if self._warm_ups:
+            self._warm_ups -= 1
+            return adapter.response({}, request)
+        return super()._answer(request)
 
 
 class BatchModel:
@@ -73,6 +82,7 @@ class BatchModel:
         self._name = name
         self._function: BatchFunction | None = None
         self._trouble: PawfectError | None = None
+        self._warm_ups = 0
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the weights of the server's profile; see `NeuralModel`."""
@@ -81,10 +91,14 @@ class BatchModel:
         except PawfectError as error:
             adapter.backend().Logger.log_error(f"{self._name}: {error}")
             self._trouble = error
+            self._warm_ups = _warm_ups(args)
 
     def execute(self, requests: Iterable[Any]) -> list[Any]:
         """Run all requests as one batch; one that is wrong does not fail the others."""
         requests = list(requests)
+        if self._warm_ups:
+            self._warm_ups -= 1
+            return [adapter.response({}, request) for request in requests]
         items: list[Mapping[str, Array]] = []
         rows: list[range | PawfectError] = []
         for request in requests:
@@ -127,6 +141,15 @@ class BatchModel:
         assert not isinstance(own, PawfectError)
         stacked = {name: np.stack([answer[name] for answer in own]) for name in own[0]}
         return adapter.response(stacked, request)
+
+
+def _warm_ups(args: Mapping[str, str]) -> int:
+    """Return how many warm-up requests come before any other.
+
+    One that is refused ends the whole server, so a model without its weights answers these, and
+    only these, with nothing.
+    """
+    return len(json.loads(args["model_config"]).get("model_warmup", []))
 
 
 _NOT_LOADED = (ErrorKind.INTERNAL, "asked before it was loaded")
