@@ -106,7 +106,9 @@ def test_a_bad_tensor_is_named_and_the_next_request_works(client, model, name, a
 
 @pytest.mark.parametrize("model", NEEDS)
 def test_a_parameter_is_refused_where_there_are_none(client, model):
-    error = client.refusal(model, wire(model, good(model)), steps=4)
+    # The response cache looks at tensors only: a text that it does not know yet.
+    unknown = {"PROMPT": texts(b"a prompt with a parameter")} if "text" in model else {}
+    error = client.refusal(model, wire(model, good(model) | unknown), steps=4)
     assert error.kind is ErrorKind.INVALID_ARG
     assert "parameters: expected none, got steps" in error.message
     assert client.ask(model, wire(model, good(model)))

@@ -1,7 +1,7 @@
 """Weights that are missing, a model that is killed or slow: what stands in, and who says so.
 
 The server that the supervisor restarts after a killed process finds the weights that are there by
-then: these tests change them in between. They run last in this folder, and leave the server whole.
+then: these tests change them in between, and run last in this folder.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from pawfect.errors import ErrorKind, PawfectError
+from pawfect.profile import load_profile
 from pawfect.report import Fallback, Report
 from pawfect_triton.probe import probe_inputs
 from tests.conftest import ServedProcess
@@ -65,6 +66,70 @@ def only_fallback(report: Report) -> Fallback:
     return fallback
 
 
+def test_a_transformer_that_hangs_is_a_fallback_at_the_deadline(neural_server):
+    client = NeuralClient(neural_server.endpoints.grpc)
+    patched = client(PHOTO, HOLE, engine="patch").as_numpy("IMAGE")
+    (stub,) = stubs(neural_server, "flux_transformer")
+    start = time.monotonic()
+    stub.suspend()
+    try:
+        result = client(PHOTO, HOLE, SCENE_LABELS=GRASS, deadline_ms=6000)
+    finally:
+        stub.resume()
+    assert time.monotonic() - start < 12
+    fallback = only_fallback(client.report(result))
+    assert (fallback.stage, fallback.instead) == ("flux", "patch")
+    np.testing.assert_array_equal(result.as_numpy("IMAGE"), patched)
+    result = client(PHOTO, HOLE, SCENE_LABELS=GRASS, steps=2, deadline_ms=100_000)
+    assert client.report(result).engine == "flux"
+
+
+def test_a_killed_transformer_is_a_fallback_in_flight_and_is_brought_back(neural_server):
+    answers: dict[str, object] = {}
+
+    def ask(engine: str) -> None:
+        client = NeuralClient(neural_server.endpoints.grpc)
+        given = PLAIN | {"engine": engine, "steps": 100}
+        try:
+            answers[engine] = client(PHOTO, HOLE, SCENE_LABELS=GRASS, timeout_s=60, **given)
+        except PawfectError as error:
+            answers[engine] = error
+
+    def steps() -> int:
+        return client.statistics("flux_transformer").inference_count
+
+    restarts = metric(neural_server, "pawfect_server_restarts")
+    client = NeuralClient(neural_server.endpoints.grpc)
+    patched = client(PHOTO, HOLE, engine="patch", dilate_px=0).as_numpy("IMAGE")
+    before = steps()
+    askers = [threading.Thread(target=ask, args=(engine,)) for engine in ("auto", "flux")]
+    for asker in askers:
+        asker.start()
+    until(lambda: steps() > before + 4)
+    said = restarted(neural_server, "flux_transformer")
+    assert "WITHOUT" not in said
+    for asker in askers:
+        asker.join(60)
+    # Patches stand in where the server could still answer; who insisted on FLUX may ask again.
+    assert {"auto", "flux"} == set(answers)
+    lost = (ErrorKind.MODEL_DOWN, ErrorKind.UNAVAILABLE)
+    assert isinstance(answers["flux"], PawfectError)
+    assert answers["flux"].kind in lost
+    if isinstance(answers["auto"], PawfectError):
+        assert answers["auto"].kind in lost
+    else:
+        report = client.report(answers["auto"])
+        assert report.engine == "patch"
+        fallback = only_fallback(report)
+        assert (fallback.stage, fallback.instead) == ("flux", "patch")
+        assert fallback.reason.startswith(("PAWFECT_MODEL_DOWN", "PAWFECT_UNAVAILABLE"))
+        np.testing.assert_array_equal(answers["auto"].as_numpy("IMAGE"), patched)
+    assert metric(neural_server, "pawfect_server_restarts") == restarts + 1
+    again = NeuralClient(neural_server.endpoints.grpc)(PHOTO, HOLE, deadline_ms=100_000, steps=2)
+    report = client.report(again)
+    assert (report.engine, report.labels_source, report.fallbacks) == ("flux", "sam3", ())
+
+
 def test_without_sam3s_weights_florence2_describes_and_flux_fills(started, neural_server):
     with taken_away(started, "tiny-sam3"):
         said = restarted(neural_server, "sam3_labeling")
@@ -74,7 +139,7 @@ def test_without_sam3s_weights_florence2_describes_and_flux_fills(started, neura
         assert MEND in said
         client = NeuralClient(neural_server.endpoints.grpc)
         for model in ("sam3_labeling", "scene_labels"):
-            error = client.refusal(model, probe_inputs(model, None))
+            error = client.refusal(model, probe_inputs(model, load_profile("tiny")))
             assert error.kind is ErrorKind.UNAVAILABLE
             assert MEND in error.message
         result = client(PHOTO, HOLE, engine="flux", steps=2, deadline_ms=100_000)
@@ -110,70 +175,3 @@ def test_without_flux_weights_patches_fill_and_flux_itself_is_unavailable(starte
         assert MEND in caught.value.message
         labels = client.ask("scene_labels", {"IMAGE": PHOTO, "MASK": HOLE})
         assert labels["LABELS"].size > 0
-
-
-def test_a_killed_transformer_is_a_fallback_in_flight_and_is_brought_back(neural_server):
-    answers: dict[str, object] = {}
-
-    def ask(engine: str) -> None:
-        client = NeuralClient(neural_server.endpoints.grpc)
-        given = PLAIN | {"engine": engine, "steps": 100}
-        try:
-            answers[engine] = client(PHOTO, HOLE, SCENE_LABELS=GRASS, timeout_s=60, **given)
-        except PawfectError as error:
-            answers[engine] = error
-
-    def steps() -> int:
-        return client.statistics("flux_transformer").inference_count
-
-    # The weights are whole again, but the server that runs was started without FLUX's.
-    said = restarted(neural_server, "flux_text_encoder")
-    assert "WITHOUT" not in said
-    restarts = metric(neural_server, "pawfect_server_restarts")
-    client = NeuralClient(neural_server.endpoints.grpc)
-    patched = client(PHOTO, HOLE, engine="patch", dilate_px=0).as_numpy("IMAGE")
-    before = steps()
-    askers = [threading.Thread(target=ask, args=(engine,)) for engine in ("auto", "flux")]
-    for asker in askers:
-        asker.start()
-    until(lambda: steps() > before + 4)
-    said = restarted(neural_server, "flux_transformer")
-    assert "WITHOUT" not in said
-    for asker in askers:
-        asker.join(60)
-    # Patches stand in where the server could still answer; who insisted on FLUX may ask again.
-    assert {"auto", "flux"} == set(answers)
-    lost = (ErrorKind.MODEL_DOWN, ErrorKind.UNAVAILABLE)
-    assert isinstance(answers["flux"], PawfectError)
-    assert answers["flux"].kind in lost
-    if isinstance(answers["auto"], PawfectError):
-        assert answers["auto"].kind in lost
-    else:
-        report = client.report(answers["auto"])
-        assert report.engine == "patch"
-        fallback = only_fallback(report)
-        assert (fallback.stage, fallback.instead) == ("flux", "patch")
-        assert fallback.reason.startswith(("PAWFECT_MODEL_DOWN", "PAWFECT_UNAVAILABLE"))
-        np.testing.assert_array_equal(answers["auto"].as_numpy("IMAGE"), patched)
-    assert metric(neural_server, "pawfect_server_restarts") == restarts + 1
-    again = NeuralClient(neural_server.endpoints.grpc)(PHOTO, HOLE, deadline_ms=100_000, steps=2)
-    report = client.report(again)
-    assert (report.engine, report.labels_source, report.fallbacks) == ("flux", "sam3", ())
-
-
-def test_a_transformer_that_hangs_is_a_fallback_at_the_deadline(neural_server):
-    client = NeuralClient(neural_server.endpoints.grpc)
-    patched = client(PHOTO, HOLE, engine="patch").as_numpy("IMAGE")
-    (stub,) = stubs(neural_server, "flux_transformer")
-    start = time.monotonic()
-    stub.suspend()
-    try:
-        result = client(PHOTO, HOLE, SCENE_LABELS=GRASS, deadline_ms=6000)
-    finally:
-        stub.resume()
-    assert time.monotonic() - start < 12
-    fallback = only_fallback(client.report(result))
-    assert (fallback.stage, fallback.instead) == ("flux", "patch")
-    np.testing.assert_array_equal(result.as_numpy("IMAGE"), patched)
-    result = client(PHOTO, HOLE, SCENE_LABELS=GRASS, steps=2, deadline_ms=100_000)
-    assert client.report(result).engine == "flux"
