@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pawfect.profile import load_profile
+from pawfect.profile import PROFILE_VARIABLE, load_profile
 from pawfect_triton.server import Endpoints
 from perf.local_server import free_ports
 
@@ -60,17 +60,24 @@ class ServedProcess:
             raise
 
 
-def serve(folder: Path, *options: str) -> ServedProcess:
+def serve(
+    folder: Path, *options: str, profile: str = "embedded", **environment: str
+) -> ServedProcess:
     """Start `pawfect serve` on free ports; the caller waits for it and stops it."""
     endpoints = Endpoints("127.0.0.1", *free_ports(3))
     log = folder / "serve.log"
     ports = [f"--{name}-port={port}" for name, port in endpoints.ports.items()]
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [PAWFECT, "serve", "--profile=embedded", *ports, *options],
+            [PAWFECT, "serve", *ports, *options],
             stdout=sink,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                PROFILE_VARIABLE: profile,
+                **environment,
+            },
         )
     return ServedProcess(process, endpoints, log)
 

@@ -187,16 +187,17 @@ def test_a_message_of_150_mb_passes(server):
 class Stream:
     """One `inpaint_stream` call and what came back so far."""
 
-    def __init__(self, url: str, image, mask, **parameters) -> None:
+    def __init__(self, url: str, image, mask, **given) -> None:
+        tensors = {name: given.pop(name) for name in list(given) if name.isupper()}
         self.client = triton.InferenceServerClient(url)
         self.messages: list[triton.InferResult] = []
         self.errors: list[Exception] = []
         self.times: list[float] = []
         self.ended = threading.Event()
         self.client.start_stream(self._receive)
-        inputs = infer_inputs("inpaint_stream", {"IMAGE": image, "MASK": mask})
+        inputs = infer_inputs("inpaint_stream", {"IMAGE": image, "MASK": mask} | tensors)
         self.client.async_stream_infer(
-            "inpaint_stream", inputs, parameters=parameters, enable_empty_final_response=True
+            "inpaint_stream", inputs, parameters=given, enable_empty_final_response=True
         )
 
     def _receive(self, result, error) -> None:

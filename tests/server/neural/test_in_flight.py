@@ -1,0 +1,124 @@
+"""Steps of different requests in one batch, the text encoder's cache, cancelling."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from tests.server.conftest import hole, lawn, metric, until
+from tests.server.neural.conftest import GRASS, PLAIN, NeuralClient, difference
+from tests.server.test_inpaint import Stream
+
+# The smallest canvas: many steps in little time.
+SMALL = hole(128, 128, 40, 40, 90, 90)
+
+
+def counts(client: NeuralClient, model: str = "flux_transformer") -> tuple[int, int]:
+    """Return how many steps and how many batches of them have run."""
+    counted = client.statistics(model)
+    return counted.inference_count, counted.execution_count
+
+
+def test_steps_of_concurrent_streams_share_batches(client, neural_server):
+    # So many that the first and last ones, when not all four are on their way, matter little.
+    given = PLAIN | {"steps": 60, "preview_every": 0}
+    photos = [lawn(128, 128, seed) for seed in range(4)]
+    before = counts(client)
+    streams = [
+        Stream(neural_server.endpoints.grpc, image, SMALL, SCENE_LABELS=GRASS, seed=seed, **given)
+        for seed, image in enumerate(photos)
+    ]
+    for stream in streams:
+        assert stream.ended.wait(120)
+        stream.close()
+        assert not stream.errors
+    inferences, executions = np.subtract(counts(client), before)
+    assert inferences >= 4 * 60
+    assert inferences / executions > 3
+    for seed, (image, stream) in enumerate(zip(photos, streams, strict=True)):
+        alone = client(image, SMALL, SCENE_LABELS=GRASS, seed=seed, **given).as_numpy("IMAGE")
+        (together,) = stream.outputs("IMAGE")
+        assert difference(together, alone) <= 1
+
+
+def test_a_stream_tells_of_every_step_and_shows_some(neural_server):
+    given = PLAIN | {"steps": 6, "preview_every": 3}
+    url, image = neural_server.endpoints.grpc, lawn(128, 128, 1)
+    stream = Stream(url, image, SMALL, SCENE_LABELS=GRASS, **given)
+    assert stream.ended.wait(60)
+    stream.close()
+    assert not stream.errors
+    stages = [tensor[0].decode() for tensor in stream.outputs("STAGE")]
+    assert stages[0] == "mask_cleanup"
+    assert stages[-1] == "done"
+    assert stages.count("flux_transformer") == 6
+    shares = [float(tensor[0]) for tensor in stream.outputs("PROGRESS")]
+    assert shares == sorted(shares)
+    shown = [
+        message.as_numpy("PREVIEW")
+        for message in stream.messages
+        if message.as_numpy("STAGE")[0] == b"flux_transformer"
+    ]
+    assert [preview is not None for preview in shown] == [False, False, True] * 2
+    outside = SMALL == 0
+    for preview in (shown[2], shown[5]):
+        np.testing.assert_array_equal(preview[outside], image[outside])
+
+
+@pytest.mark.parametrize("prompt", [b"grass in a cache test", b""])
+def test_a_repeated_prompt_costs_no_run_of_the_encoder(client, neural_server, prompt):
+    asked = {"PROMPT": np.array([prompt], np.object_)}
+    first = client.ask("flux_text_encoder", asked)
+    hits = metric(neural_server, "nv_cache_num_hits_per_model", model="flux_text_encoder")
+    runs = counts(client, "flux_text_encoder")[1]
+    again = client.ask("flux_text_encoder", asked)
+    for name, array in first.items():
+        np.testing.assert_array_equal(again[name], array)
+    assert counts(client, "flux_text_encoder")[1] == runs
+    until(
+        lambda: (
+            metric(neural_server, "nv_cache_num_hits_per_model", model="flux_text_encoder")
+            == hits + 1
+        )
+    )
+
+
+def test_two_requests_of_one_label_encode_its_text_once(client):
+    given = PLAIN | {"steps": 1}
+    client(lawn(128, 128, 0), SMALL, SCENE_LABELS=GRASS, **given)
+    runs = counts(client, "flux_text_encoder")[1]
+    client(lawn(128, 128, 1), SMALL, SCENE_LABELS=GRASS, **given)
+    assert counts(client, "flux_text_encoder")[1] == runs
+
+
+def test_cancelling_a_stream_stops_within_one_step(client, neural_server):
+    def cancelled() -> float:
+        return metric(
+            neural_server, "pawfect_answers_total", model="inpaint_stream", kind="CANCELLED"
+        )
+
+    before, (began, _) = cancelled(), counts(client)
+    stream = Stream(
+        neural_server.endpoints.grpc,
+        lawn(128, 128, 2),
+        SMALL,
+        SCENE_LABELS=GRASS,
+        **(PLAIN | {"steps": 100}),
+    )
+    until(lambda: len(steps_told(stream)) >= 5)
+    stream.close(cancel=True)
+    told = len(steps_told(stream))
+    assert until(lambda: cancelled() == before + 1, 20) < 10
+    ran = counts(client)[0] - began
+    # One step that ran, one whose message the cancellation overtook, one probe of the supervisor.
+    assert told <= ran <= told + 3
+    time.sleep(1)
+    assert counts(client)[0] - began <= ran + 1
+    assert told < 50
+
+
+def steps_told(stream: Stream) -> list:
+    stages = [message.as_numpy("STAGE") for message in list(stream.messages)]
+    return [stage for stage in stages if stage is not None and stage[0] == b"flux_transformer"]
