@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.errors import ErrorKind, PawfectError
 from pawfect.fill import raster
 from pawfect.fill.tone import blur_known
+from pawfect.orchestrator.denoising import RESERVE_MS
+from pawfect.orchestrator.labels import Surroundings, name_surfaces
+from pawfect.orchestrator.painting import FluxRun
 from pawfect.prompting import Label
+from pawfect.report import Fallback
 
 # Reach, px, of the means that are compared across the seam: wide enough to average grain out.
 SEAM_SIGMA: Final = 6.0
@@ -58,3 +64,42 @@ def strange_labels(
         return ()
     seen = (label for label in inside if label.coverage >= least_coverage)
     return tuple(label.name for label in seen if label.name not in known)
+
+
+async def problem_with(run: FluxRun, image: NDArray[np.uint8], found: Surroundings) -> str | None:
+    """Return what is wrong with a fill, UINT8 [H, W, 3], or None."""
+    job, limits = run.job, run.job.setup.profile.check
+    if limits is None:
+        return None
+    floor = await _floor_in_time(run)
+    with run.control.stage("check"):
+        hole = job.cleaned.mask > 0
+        step = await asyncio.to_thread(seam_step, image, hole)
+        least = 0.0 if floor is None else await asyncio.to_thread(seam_step, floor, hole)
+    if step > least + limits.seam_step:
+        return f"seam step {step:.1f}, expected at most {least + limits.seam_step:.1f}"
+    if job.setup.profile.sam3 is None or not found.labels:
+        return None
+    try:
+        inside = await name_surfaces(image, job.cleaned.mask, job.setup, job.call, run.control)
+    except PawfectError as error:
+        if error.kind is ErrorKind.CANCELLED:
+            raise
+        run.fallbacks.append(Fallback("check", str(error), "seam only"))
+        return None
+    strange = strange_labels(inside, found.labels, limits.strange_coverage)
+    return f"the fill shows {', '.join(strange)}" if strange else None
+
+
+async def _floor_in_time(run: FluxRun) -> NDArray[np.uint8] | None:
+    """Wait for the patch result while there is time for a check: UINT8 [H, W, 3], or None."""
+    patience_ms = max(run.control.remaining_ms() - RESERVE_MS, 0.0)
+    done, _ = await asyncio.wait({run.patching}, timeout=patience_ms / 1000)
+    if not done:
+        return None
+    try:
+        return run.patching.result()[1]
+    except PawfectError as error:
+        if error.kind is ErrorKind.CANCELLED:
+            raise
+        return None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect.orchestrator import flux
+from pawfect.orchestrator import check
 from pawfect.profile import CheckSettings
 from pawfect.texts import text_tensor
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
@@ -122,7 +122,7 @@ def test_a_second_try_that_fails_leaves_the_patches(checked):
 
 def test_a_floor_that_is_late_does_not_cost_the_fill(checked, monkeypatch):
     # Most of the time is kept free, so that the check goes on early without the floor.
-    monkeypatch.setattr(flux, "RESERVE_MS", 50_000.0)
+    monkeypatch.setattr(check, "RESERVE_MS", 50_000.0)
     run = checked(
         LENIENT, deadline_ms=52_000, before={"patch_fill": late(120)}, after=seeing("grass")
     )

@@ -1,0 +1,162 @@
+"""FLUX's fill of all holes of a photo: canvases encoded, denoised, decoded and composited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.canvas import Canvas
+from pawfect.composite import composite
+from pawfect.contract import MASK_THRESHOLD
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.denoising import (
+    Sampling,
+    Text,
+    decode_canvas,
+    denoise,
+    encode_canvas,
+)
+from pawfect.orchestrator.job import Job
+from pawfect.orchestrator.labels import Surroundings
+from pawfect.orchestrator.patch import PatchFill
+from pawfect.report import Fallback
+from pawfect.window import Box, Window
+
+T = TypeVar("T")
+# The patch fill of all windows, and the photo UINT8 [H, W, 3] with it.
+Patching = asyncio.Future[tuple[list[PatchFill], NDArray[np.uint8]]]
+Prompting = asyncio.Future[tuple[Surroundings, Text]]
+
+# Shares of the fill that are done when the floor stands, and when the last step is taken.
+FLOOR_STANDS: Final = 0.1
+STEPS_TAKEN: Final = 0.95
+# Feather around a regenerated hole, px: about one pixel of the latents, which is how far the VAE
+# smears the border.
+FEATHER_PX: Final = 8
+# Canvases of one request that are worked on at a time: half of a batch, so that others get a share.
+CANVASES_AT_ONCE: Final = 4
+
+
+@dataclass
+class FluxRun:
+    """What is known while FLUX works: filled in as it comes."""
+
+    job: Job
+    control: Control
+    sampling: Sampling
+    canvases: list[Canvas]
+    patching: Patching
+    fallbacks: list[Fallback]
+    told: dict[str, Any]
+    prefill: NDArray[np.uint8] | None = None
+
+
+async def paint_all(run: FluxRun, seed: int, prompting: Prompting) -> NDArray[np.uint8]:
+    """Encode, denoise, decode and composite all canvases: UINT8 [H, W, 3]."""
+    job = run.job
+    places = asyncio.Semaphore(CANVASES_AT_ONCE)
+    shares = [0.0] * len(run.canvases)
+
+    async def paint(index: int, canvas: Canvas, window: Window) -> NDArray[np.uint8]:
+        async def stepped(share: float, seen: NDArray[np.uint8] | None) -> None:
+            shares[index] = share
+            done = FLOOR_STANDS + (STEPS_TAKEN - FLOOR_STANDS) * sum(shares) / len(shares)
+            await job.tell("flux_transformer", done, canvas.box, seen, window.holes)
+
+        async with places:
+            encoded = await encode_canvas(
+                canvas,
+                job.request.image,
+                job.cleaned.mask,
+                seed_of(seed, index),
+                run.prefill,
+                job.call,
+                run.control,
+            )
+            _, text = await asyncio.shield(prompting)
+            latents = await denoise(
+                canvas, encoded, text, run.sampling, job.call, run.control, stepped
+            )
+            return await decode_canvas(canvas, latents, job.call, run.control)
+
+    tasks = [
+        asyncio.ensure_future(paint(index, canvas, window))
+        for index, (canvas, window) in enumerate(
+            zip(run.canvases, job.cleaned.windows, strict=True)
+        )
+    ]
+    try:
+        parts = await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            await dropped(task)
+    return await _composited(run, parts)
+
+
+async def _composited(run: FluxRun, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    job, params = run.job, run.job.request.params
+    with run.control.stage("composite"):
+        pasting = asyncio.to_thread(
+            paste_canvases,
+            job.request.image,
+            job.cleaned.mask,
+            job.request.protect,
+            [window.holes for window in job.cleaned.windows],
+            run.canvases,
+            parts,
+            FEATHER_PX if params.feather_px is None else params.feather_px,
+            params.match_colour,
+        )
+        return await run.control.wait("composite", pasting)
+
+
+def paste_canvases(
+    image: NDArray[np.uint8],
+    clean: NDArray[np.uint8],
+    protect: NDArray[np.uint8] | None,
+    holes: Sequence[Box],
+    canvases: Sequence[Canvas],
+    parts: Sequence[NDArray[np.uint8]],
+    feather_px: int,
+    match: bool,
+) -> NDArray[np.uint8]:
+    """Return the photo with the holes of every canvas composited into it.
+
+    Args:
+        image: UINT8 [H, W, 3].
+        clean: UINT8 [H, W], 255 = hole.
+        protect: UINT8 [H, W] or None, >= 128 stays as it is, the feather included.
+        holes: the box of each canvas's own holes.
+        canvases: where the parts lie.
+        parts: UINT8 [h, w, 3] each, regenerated all over.
+        feather_px: width of the blend outside the holes, px.
+        match: whether colour and grain are fitted to the photo's.
+    """
+    result = image.copy()
+    for box, canvas, part in zip(holes, canvases, parts, strict=True):
+        at = canvas.box.slices
+        own = Window(canvas.box, box).hole_mask(clean)
+        others = (clean[at] > 0) & (own == 0)
+        result[at] = composite(
+            result[at], part, own, feather_px=feather_px, match=match, ignore=others
+        )
+    if protect is not None:
+        kept = protect >= MASK_THRESHOLD
+        result[kept] = image[kept]
+    return result
+
+
+def seed_of(seed: int, index: int) -> int:
+    """Return the seed of one canvas of a request."""
+    return (seed + index) % 2**63
+
+
+async def dropped(future: asyncio.Future[T]) -> None:
+    """Cancel what is still going on and fetch its end, whatever it is."""
+    future.cancel()
+    await asyncio.gather(future, return_exceptions=True)
