@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect.orchestrator import check
+from pawfect.orchestrator import check, flux
 from pawfect.profile import CheckSettings
 from pawfect.texts import text_tensor
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
