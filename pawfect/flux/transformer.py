@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -52,8 +51,10 @@ class Transformer:
         """
         computed = torch_dtype(dtype)
         if any(folder.glob("*.gguf")):
-            gguf = importlib.import_module("pawfect.flux.gguf")
-            module = gguf.load_transformer(folder, device=device, dtype=dtype)
+            # Only here: it imports this module's own loader.
+            from pawfect.flux.gguf import load_transformer
+
+            module = load_transformer(folder, device=device, dtype=dtype)
             return cls(module, device, computed)
         folder = folder / "transformer"
         module = build_module(folder, FILL)

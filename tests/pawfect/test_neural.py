@@ -16,6 +16,9 @@ from pawfect.neural import load_function, load_transformer
 from pawfect.profile import NEEDS
 from pawfect.texts import text_tensor
 from pawfect.weights.store import Store
+from pawfect_export.fetch import fetch
+from pawfect_export.progress import Silent
+from tests.pawfect.conftest import no_hub
 
 MEND = "pawfect weights fetch tiny"
 
@@ -170,3 +173,24 @@ async def test_a_model_that_the_profile_lacks_is_unavailable(tiny, in_tiny_weigh
         with pytest.raises(PawfectError, match="sam3_labeling: not in the profile") as caught:
             await models("sam3_labeling", INPUTS["sam3_labeling"], {})
         assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_profile_may_name_a_quantised_transformer(tiny, tiny_weights, copied):
+    fetch(["tiny-flux-fill-q8_0"], copied, no_hub, Silent())
+    weights = {**tiny.weights, "flux_transformer": "tiny-flux-fill-q8_0"}
+    whole = load_transformer(tiny, Store(tiny_weights))
+    quantised = load_transformer(replace(tiny, weights=weights), copied)
+    rng = np.random.default_rng(0)
+    item = {
+        "LATENTS": rng.standard_normal((16, 64), np.float32),
+        "CONDITION": rng.standard_normal((16, 320), np.float32),
+        "PROMPT_EMBEDS": rng.standard_normal((128, 64)).astype(np.float16),
+        "POOLED": rng.standard_normal(32).astype(np.float16),
+        "TIMESTEP": np.array([700], np.float32),
+        "GUIDANCE": np.array([30], np.float32),
+        "GRID": np.array([4, 4], np.int32),
+    }
+    (exact,), (near,) = whole([item]), quantised([item])
+    error = np.abs(near["VELOCITY"] - exact["VELOCITY"]).max() / np.abs(exact["VELOCITY"]).max()
+    # 8 bits: not the same weights, and not others either.
+    assert 0 < error < 0.05
