@@ -17,8 +17,8 @@ from pawfect.profile import load_profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton import adapter
 
-# How long a batch's model waits for the next steps of those it has just answered, s: an answer, the
-# Euler step and the next call take 3 to 5 ms (`perf/results`), under a hundredth of a step on a T4.
+# How long a batch's model waits for the next steps of those it has just answered, s: two to three
+# times what a call with a step's tensors takes, and under a hundredth of a step on a T4.
 LINGER_S: Final = 0.01
 
 
