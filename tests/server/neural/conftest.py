@@ -23,8 +23,7 @@ from tests.conftest import ServedProcess, serve
 from tests.server.conftest import RawClient, hole, infer_inputs, lawn
 
 READY = "ready: every model has answered"
-# The bound is 60 s on two idle cores (18 s were measured); with three other suites on the
-# same two cores it took 115 s.
+# The goal is 60 s on two idle cores, where 18 s were measured; on two busy ones it took 115 s.
 READY_S = 180.0
 # FLUX's canvas is the whole photo: at 256 px the context of this hole reaches every edge.
 PHOTO_PX = 256

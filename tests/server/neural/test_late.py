@@ -1,0 +1,78 @@
+"""Models that are slow because others keep them busy: what stands in, and who says so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import tritonclient.grpc as triton
+
+from tests.conftest import ServedProcess
+from tests.server.conftest import hole, infer_inputs, metric
+from tests.server.neural.conftest import GRASS, NeuralClient, photo
+
+HOLE = hole(256, 256, 100, 90, 140, 130)
+
+
+@contextmanager
+def kept_busy(url: str, model: str, arrays: dict[str, np.ndarray], requests: int) -> Iterator[None]:
+    """Have a model work off a queue; wait at the end until it has."""
+    answered = threading.Semaphore(0)
+    client = triton.InferenceServerClient(url)
+    for _ in range(requests):
+        client.async_infer(
+            model, infer_inputs(model, arrays), lambda result, error: answered.release()
+        )
+    try:
+        # The first answer: the queue is there, and the others are in it.
+        assert answered.acquire(timeout=60)
+        yield
+        for _ in range(requests - 1):
+            assert answered.acquire(timeout=120)
+    finally:
+        client.close()
+
+
+def fallen_back(server: ServedProcess, stage: str, instead: str) -> float:
+    return metric(server, "pawfect_fallbacks_total", model="inpaint", stage=stage, instead=instead)
+
+
+def test_labels_that_take_longer_than_their_share_come_from_captions(client, neural_server):
+    ring = np.full((256, 256), 255, np.uint8)
+    before = fallen_back(neural_server, "sam3_labeling", "florence2")
+    url = neural_server.endpoints.grpc
+    with kept_busy(url, "sam3_labeling", {"IMAGE": photo(1), "RING": ring}, 60):
+        # A fifth of it is the labels' share: far less than the queue takes.
+        result = client(photo(0), HOLE, steps=2, deadline_ms=20_000)
+    report = client.report(result)
+    (fallback,) = [item for item in report.fallbacks if item.stage == "sam3_labeling"]
+    assert "expected an answer within 4000 ms" in fallback.reason
+    assert fallback.instead == "florence2"
+    assert report.labels_source == "florence2"
+    assert fallen_back(neural_server, "sam3_labeling", "florence2") == before + 1
+
+
+def test_denoising_that_would_be_late_gives_way_to_the_patch_fill(client, neural_server):
+    assert isinstance(client, NeuralClient)
+    rng = np.random.default_rng(0)
+    rows = 64
+    step = {
+        "LATENTS": rng.standard_normal((1, rows * rows, 64), np.float32),
+        "CONDITION": rng.standard_normal((1, rows * rows, 320), np.float32),
+        "PROMPT_EMBEDS": rng.standard_normal((1, 128, 64)).astype(np.float16),
+        "POOLED": rng.standard_normal((1, 32)).astype(np.float16),
+        "TIMESTEP": np.array([[500]], np.float32),
+        "GUIDANCE": np.array([[30]], np.float32),
+        "GRID": np.array([[rows, rows]], np.int32),
+    }
+    before = fallen_back(neural_server, "flux", "patch")
+    with kept_busy(neural_server.endpoints.grpc, "flux_transformer", step, 40):
+        result = client(photo(0), HOLE, SCENE_LABELS=GRASS, steps=100, deadline_ms=12_000)
+    report = client.report(result)
+    (fallback,) = report.fallbacks
+    assert (report.engine, fallback.stage, fallback.instead) == ("patch", "flux", "patch")
+    assert "PAWFECT_DEADLINE" in fallback.reason
+    assert report.total_ms < 12_000
+    assert fallen_back(neural_server, "flux", "patch") == before + 1
