@@ -128,6 +128,9 @@ def flux_blocks(transformer: FluxTransformer2DModel) -> tuple[Part, Part]:
 def florence2_tower(model: Florence2ForConditionalGeneration) -> Part:
     """Return Florence-2's vision tower: pixel_values [B, 3, H, W] to features [B, C, h, w]."""
     tower = model.model.vision_tower
+    # The fused attention takes its scale as a number, and the channel attention's depends on the
+    # picture's size: written with it, the file would be right for the traced size alone.
+    tower.config._attn_implementation = "eager"
 
     def inputs(batch: int) -> Inputs:
         # Sides that no window divides, so that the padding is part of what is written.
