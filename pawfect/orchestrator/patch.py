@@ -123,7 +123,7 @@ def _estimate_ms(windows: Sequence[Window], scale: float) -> float:
     for window in windows:
         area = window.holes.area * scale**2
         total += CONTEST_MS * min(1.0, area / CONTEST_SIDE**2) + CARRY_MS_PER_MP * area / 1e6
-    return total
+    return total / min(len(windows), WINDOWS_AT_ONCE)
 
 
 def working_px(window: Window, bound: int | None) -> int:

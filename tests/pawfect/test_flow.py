@@ -255,6 +255,13 @@ def test_a_longer_deadline_never_affords_less(deadline_ms):
     assert 192 <= sizes[0] <= sizes[1] <= 4000
 
 
+def test_a_handful_of_holes_is_filled_at_full_size_within_the_default_deadline():
+    boxes = [[x, 400, x + 200, 600] for x in range(100, 4000, 500)]
+    windows = plan_windows(np.array(boxes, np.int32), 3000, 4000)
+    assert len(windows) == 8
+    assert affordable_px(windows, 30_000) is None
+
+
 def test_an_ordinary_hole_is_filled_at_its_own_size_within_the_default_deadline():
     windows = plan_windows(np.array([[100, 100, 900, 800]], np.int32), 1200, 1600)
     assert affordable_px(windows, 30_000) is None
