@@ -68,6 +68,11 @@ class Control:
                 f"got {self.elapsed_ms():.0f} ms in {stage}",
             )
 
+    def raise_if_over(self, error: PawfectError) -> None:
+        """Raise the error again where it is the request that is over, not a stage that failed."""
+        if error.kind is ErrorKind.CANCELLED or self.remaining_ms() <= 0:
+            raise error
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage into `stage_ms`, after a check that it may start."""

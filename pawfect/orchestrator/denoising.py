@@ -17,6 +17,7 @@ from pawfect.flux.preview import estimate, preview
 from pawfect.flux.schedule import Schedule, euler, first_step, noised
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
+from pawfect.texts import text_tensor
 
 # Kept free for what comes after the last step, ms: decoding, compositing and the answer.
 RESERVE_MS: Final = 300.0
@@ -62,8 +63,8 @@ Stepped = Callable[[float, NDArray[np.uint8] | None], Awaitable[None]]
 async def encode_text(prompt: str, call: CallModel, control: Control) -> Text:
     """Embed a prompt."""
     with control.stage("flux_text_encoder"):
-        inputs: dict[str, Array] = {"PROMPT": np.array([prompt.encode()], np.object_)}
-        out = await control.wait("flux_text_encoder", call("flux_text_encoder", inputs, {}))
+        asked = call("flux_text_encoder", {"PROMPT": text_tensor(prompt)}, {})
+        out = await control.wait("flux_text_encoder", asked)
     return Text(out["PROMPT_EMBEDS"].copy(), out["POOLED"].copy(), int(out["CUT"][0]))
 
 

@@ -9,7 +9,7 @@ import cv2
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flux import fill_by_flux
-from pawfect.orchestrator.job import FILL_STARTS, Cleaned, Job, Outcome, clean, told_by_request
+from pawfect.orchestrator.job import FILL_STARTS, Job, Outcome, clean, told_by_request
 from pawfect.orchestrator.patch import affordable_px, paste_fills
 from pawfect.orchestrator.request import (
     InpaintRequest,
@@ -19,7 +19,7 @@ from pawfect.orchestrator.request import (
     Setup,
     silent,
 )
-from pawfect.report import Fallback, Report, WindowReport
+from pawfect.report import Fallback, Report
 
 
 async def inpaint(
@@ -54,7 +54,7 @@ async def inpaint(
         outcome = await fill_by_flux(job, reason)
     else:
         outcome = await _fill_by_patches(job, reason)
-    return InpaintResult(outcome.image, cleaned.mask, _report(job, cleaned, outcome))
+    return InpaintResult(outcome.image, cleaned.mask, _report(job, outcome))
 
 
 async def _fill_by_patches(job: Job, reason: str) -> Outcome:
@@ -70,15 +70,11 @@ async def _fill_by_patches(job: Job, reason: str) -> Outcome:
     with job.control.stage("composite"):
         pasted = asyncio.to_thread(paste_fills, request.image, cleaned.mask, cleaned.windows, fills)
         image = await job.control.wait("composite", pasted)
-    windows = tuple(
-        WindowReport.of(window, fill.working_px, fill.method)
-        for window, fill in zip(cleaned.windows, fills, strict=True)
-    )
-    return Outcome(image, "patch", reason, windows, fallbacks, told_by_request(request))
+    return job.filled_by_patches(fills, image, reason, fallbacks, told_by_request(request))
 
 
-def _report(job: Job, cleaned: Cleaned, outcome: Outcome) -> Report:
-    request, params = job.request, job.request.params
+def _report(job: Job, outcome: Outcome) -> Report:
+    request, cleaned, params = job.request, job.cleaned, job.request.params
     return Report(
         engine=outcome.engine,
         engine_reason=outcome.reason,

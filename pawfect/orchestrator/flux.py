@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -25,9 +24,8 @@ from pawfect.orchestrator.painting import (
     Prompting,
     dropped,
     paint_all,
-    seed_of,
 )
-from pawfect.orchestrator.patch import PatchFill, paste_fills
+from pawfect.orchestrator.patch import PatchFill, paste_fills, seed_of
 from pawfect.prompting import build_prompt
 from pawfect.report import Fallback, WindowReport
 from pawfect.window import Window
@@ -62,7 +60,7 @@ async def fill_by_flux(job: Job, reason: str) -> Outcome:
                 raise
             fallbacks.append(Fallback("flux", str(error), "patch"))
             fills, image = await patching
-            return _floor_outcome(job, fills, image, f"flux failed: {error}", fallbacks, told)
+            return job.filled_by_patches(fills, image, f"flux failed: {error}", fallbacks, told)
     finally:
         await dropped(patching)
 
@@ -92,7 +90,6 @@ async def _try_flux(
     try:
         run.prefill = await _prior(run)
         image = await paint_all(run, job.request.params.seed, prompting)
-        found, text = await prompting
     finally:
         await dropped(prompting)
     took_ms = (time.monotonic() - began) * 1000
@@ -101,7 +98,7 @@ async def _try_flux(
         "guidance_scale": run.sampling.guidance_scale,
         "weights": dict(job.setup.weights),
     }
-    return await _checked(run, image, reason, took_ms, found, text)
+    return await _checked(run, image, reason, took_ms, prompting)
 
 
 def _prepared(
@@ -139,8 +136,7 @@ async def _prior(run: FluxRun) -> NDArray[np.uint8] | None:
     try:
         return (await asyncio.shield(run.patching))[1]
     except PawfectError as error:
-        if error.kind is ErrorKind.CANCELLED or run.control.remaining_ms() <= 0:
-            raise
+        run.control.raise_if_over(error)
         run.fallbacks.append(Fallback("patch_fill", str(error), "strength 1"))
         run.sampling = replace(run.sampling, strength=1.0)
         return None
@@ -167,20 +163,18 @@ async def _checked(
     image: NDArray[np.uint8],
     reason: str,
     took_ms: float,
-    found: Surroundings,
-    text: Text,
+    prompting: Prompting,
 ) -> Outcome:
     """Check the fill; try a second seed where it fails, then fall back to patches."""
     job, told = run.job, run.told
+    found, _ = await prompting
     seed = job.request.params.seed
     problem = await problem_with(run, image, found)
     if problem is not None and run.control.remaining_ms() > SECOND_TRY * took_ms:
         run.fallbacks.append(Fallback("check", problem, "a second seed"))
         told["check"] = problem
         seed = seed_of(seed, len(run.canvases))
-        again: Prompting = asyncio.Future()
-        again.set_result((found, text))
-        image = await paint_all(run, seed, again)
+        image = await paint_all(run, seed, prompting)
         problem = await problem_with(run, image, found)
     told["check"] = problem or ("passed" if job.setup.profile.check else None)
     if problem is not None and job.request.params.engine != "flux":
@@ -192,7 +186,7 @@ async def _checked(
             run.fallbacks.append(Fallback("patch_fill", str(error), "flux, check failed"))
         else:
             run.fallbacks.append(Fallback("check", problem, "patch"))
-            return _floor_outcome(job, fills, floor, f"flux: {problem}", run.fallbacks, told)
+            return job.filled_by_patches(fills, floor, f"flux: {problem}", run.fallbacks, told)
     windows = tuple(
         WindowReport.of(
             Window(canvas.box, window.holes), max(canvas.height, canvas.width), "flux",
@@ -203,18 +197,3 @@ async def _checked(
         )
     )  # fmt: skip
     return Outcome(image, "flux", reason, windows, tuple(run.fallbacks), told)
-
-
-def _floor_outcome(
-    job: Job,
-    fills: Sequence[PatchFill],
-    image: NDArray[np.uint8],
-    reason: str,
-    fallbacks: Sequence[Fallback],
-    told: dict[str, Any],
-) -> Outcome:
-    windows = tuple(
-        WindowReport.of(window, fill.working_px, fill.method)
-        for window, fill in zip(job.cleaned.windows, fills, strict=True)
-    )
-    return Outcome(image, "patch", reason, windows, tuple(fallbacks), told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from pawfect.orchestrator.patch import PatchFill, fill_windows
 from pawfect.orchestrator.preview import Preview
 from pawfect.orchestrator.request import InpaintRequest, Notify, Progress, Setup, silent
 from pawfect.report import Fallback, WindowReport
-from pawfect.window import Box, Window, plan_windows
+from pawfect.window import Window, plan_windows
 
 # Where the work stands when the mask is clean and when the last window is filled, as shares of the
 # whole; measured on the 1600x1200 reference scene, the fill takes over nine tenths of the time.
@@ -90,33 +90,31 @@ class Job:
         self,
         stage: str,
         share: float,
-        box: Box | None = None,
-        filled: NDArray[np.uint8] | None = None,
-        holes: Box | None = None,
+        window: Window,
+        filled: NDArray[np.uint8] | None,
     ) -> None:
         """Tell how much of the fill is done, and show a part of it.
 
         Args:
             stage: what goes on.
             share: of the fill, 0 to 1; the progress told never falls.
-            box: the part of the photo that is shown.
-            filled: UINT8 [h, w, 3] of it, at any size.
-            holes: the holes of it that are shown.
+            window: the part of the photo that is shown, and its own holes.
+            filled: UINT8 [h, w, 3] of it, at any size, or None to show nothing.
         """
         if self._notify is silent:
             return
         progress = FILL_STARTS + (FILL_ENDS - FILL_STARTS) * share
         self._told = max(self._told, progress)
         seen = None
-        if self.request.params.preview_every and box and filled is not None and holes:
-            seen = self._preview.paint(box, filled, holes)
+        if self.request.params.preview_every and filled is not None:
+            seen = self._preview.paint(window, filled)
         await self._notify(Progress(stage, self._told, seen))
 
     async def fill_by_patches(self, bound: int | None, scale: float = 1.0) -> list[PatchFill]:
         """Fill all windows by `patch_fill`, which counts as `scale` of the whole fill."""
 
         async def filled(window: Window, fill: PatchFill, share: float) -> None:
-            await self.tell("patch_fill", scale * share, window.box, fill.image, window.holes)
+            await self.tell("patch_fill", scale * share, window, fill.image)
 
         with self.control.stage("patch_fill"):
             return await fill_windows(
@@ -128,6 +126,21 @@ class Job:
                 self.control,
                 filled,
             )
+
+    def filled_by_patches(
+        self,
+        fills: Sequence[PatchFill],
+        image: NDArray[np.uint8],
+        reason: str,
+        fallbacks: Sequence[Fallback],
+        told: Mapping[str, Any],
+    ) -> Outcome:
+        """Return the outcome of patch fills, composited into `image`, UINT8 [H, W, 3]."""
+        windows = tuple(
+            WindowReport.of(window, fill.working_px, fill.method)
+            for window, fill in zip(self.cleaned.windows, fills, strict=True)
+        )
+        return Outcome(image, "patch", reason, windows, tuple(fallbacks), told)
 
 
 def told_by_request(request: InpaintRequest) -> dict[str, Any]:

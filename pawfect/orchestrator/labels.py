@@ -8,12 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.errors import PawfectError
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.request import InpaintRequest, Setup
 from pawfect.prompting import Label
 from pawfect.report import Fallback
+from pawfect.texts import text_tensor
 
 # The longest of Florence-2's plain captions names what lies around; the shorter name one thing.
 CAPTION_TASK: Final = "<DETAILED_CAPTION>"
@@ -103,7 +104,7 @@ async def _labelled(
     try:
         found.labels = await name_surfaces(request.image, ring, setup, call, control)
     except PawfectError as error:
-        _unless_over(error, control)
+        control.raise_if_over(error)
         found.fallbacks.append(Fallback("sam3_labeling", str(error), _next(setup)))
         return True
     if found.labels:
@@ -125,7 +126,7 @@ async def _captioned(
     inputs = {
         "IMAGE": request.image,
         "RING": ring,
-        "TASK": np.array([CAPTION_TASK.encode()], np.object_),
+        "TASK": text_tensor(CAPTION_TASK),
     }
     limit = min(setup.profile.florence2.timeout_ms, SOURCE_SHARE * control.deadline_ms)
     try:
@@ -134,15 +135,9 @@ async def _captioned(
         found.caption = out["TEXT"][0].decode()
         found.source = "florence2"
     except PawfectError as error:
-        _unless_over(error, control)
+        control.raise_if_over(error)
         found.fallbacks.append(Fallback("florence2", str(error), "no labels"))
 
 
 def _next(setup: Setup) -> str:
     return "no labels" if setup.profile.florence2 is None else "florence2"
-
-
-def _unless_over(error: PawfectError, control: Control) -> None:
-    """Raise the error again where it is the request that is over, not the source that failed."""
-    if error.kind is ErrorKind.CANCELLED or control.remaining_ms() <= 0:
-        raise error

@@ -23,7 +23,7 @@ from pawfect.orchestrator.denoising import (
 )
 from pawfect.orchestrator.job import Job
 from pawfect.orchestrator.labels import Surroundings
-from pawfect.orchestrator.patch import PatchFill
+from pawfect.orchestrator.patch import PatchFill, seed_of
 from pawfect.report import Fallback
 from pawfect.window import Box, Window
 
@@ -66,7 +66,8 @@ async def paint_all(run: FluxRun, seed: int, prompting: Prompting) -> NDArray[np
         async def stepped(share: float, seen: NDArray[np.uint8] | None) -> None:
             shares[index] = share
             done = FLOOR_STANDS + (STEPS_TAKEN - FLOOR_STANDS) * sum(shares) / len(shares)
-            await job.tell("flux_transformer", done, canvas.box, seen, window.holes)
+            shown = Window(canvas.box, window.holes)
+            await job.tell("flux_transformer", done, shown, seen)
 
         async with places:
             encoded = await encode_canvas(
@@ -149,11 +150,6 @@ def paste_canvases(
         kept = protect >= MASK_THRESHOLD
         result[kept] = image[kept]
     return result
-
-
-def seed_of(seed: int, index: int) -> int:
-    """Return the seed of one canvas of a request."""
-    return (seed + index) % 2**63
 
 
 async def dropped(future: asyncio.Future[T]) -> None:

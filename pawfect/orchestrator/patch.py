@@ -77,7 +77,7 @@ async def fill_windows(
         async with places:
             control.check("patch_fill")
             size = working_px(window, bound)
-            seed = (request.params.seed + index) % 2**63
+            seed = seed_of(request.params.seed, index)
             parameters: Scalars = {"seed": seed, "working_px": size}
             inputs = _inputs(request, clean, window)
             out = await control.wait("patch_fill", call("patch_fill", inputs, parameters))
@@ -93,6 +93,11 @@ async def fill_windows(
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+def seed_of(seed: int, index: int) -> int:
+    """Return the seed of one window of a request, whichever engine fills it."""
+    return (seed + index) % 2**63
 
 
 def affordable_px(windows: Sequence[Window], deadline_ms: int) -> int | None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.window import Box
+from pawfect.window import Box, Window
 
 # Longest side of a preview, px: enough to judge a fill on a phone, 0.2 MB over the wire.
 PREVIEW_PX: Final = 512
@@ -28,13 +28,12 @@ class Preview:
         self._scale = min(1.0, PREVIEW_PX / max(image.shape[:2]))
         self._small: NDArray[np.uint8] | None = None
 
-    def paint(self, box: Box, filled: NDArray[np.uint8], holes: Box) -> NDArray[np.uint8]:
+    def paint(self, window: Window, filled: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Paint a fill of a part of the photo and return a copy of the whole.
 
         Args:
-            box: the part.
+            window: the part, and its own holes, which alone are painted.
             filled: UINT8 [h, w, 3] of it, at any size.
-            holes: only holes within this box are painted.
 
         Returns:
             UINT8 [h, w, 3], at most PREVIEW_PX a side.
@@ -46,16 +45,12 @@ class Preview:
             )
             shrunk = cv2.resize(self._image, size, interpolation=cv2.INTER_AREA)
             self._small = np.array(shrunk, np.uint8)
-        part = _scaled(box, self._scale)
+        part = _scaled(window.box, self._scale)
         if not part.area:
             return self._small.copy()
         size = (part.width, part.height)
         small = cv2.resize(filled, size, interpolation=cv2.INTER_AREA)
-        own = np.zeros((box.height, box.width), np.uint8)
-        inner = (
-            slice(holes.y0 - box.y0, holes.y1 - box.y0), slice(holes.x0 - box.x0, holes.x1 - box.x0)
-        )  # fmt: skip
-        own[inner] = self._clean[holes.slices]
+        own = window.hole_mask(self._clean)
         hole = cv2.resize(own, size, interpolation=cv2.INTER_AREA)
         self._small[part.slices][hole > 0] = small[hole > 0]
         return self._small.copy()
