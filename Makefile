@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-dev setup-perf demo serve test lint format bench quality docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve test lint format bench quality docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -36,8 +36,13 @@ $(VENV)/.perf: $(VENV)/.dev $(VENV)/.neural requirements/perf.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/perf.txt
 	@touch $@
 
+$(VENV)/.sessions: $(VENV)/.server requirements/sessions.txt
+	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/sessions.txt
+	@touch $@
+
 setup: $(VENV)/.server  ## Install what the server, the client and the demo need
 setup-neural: $(VENV)/.neural  ## Install what the profiles other than embedded need: torch and the models' libraries
+setup-sessions: $(VENV)/.sessions  ## Install what the API and the queue's worker need
 setup-dev: $(VENV)/.dev
 setup-perf: $(VENV)/.perf
 
@@ -77,8 +82,9 @@ quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into
 lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 	$(UV) --extra client --extra server -o requirements/server.txt pyproject.toml
 	$(UV) --extra client --extra server --extra neural -o requirements/neural.txt pyproject.toml
+	$(UV) --extra client --extra server --extra sessions -o requirements/sessions.txt pyproject.toml
 	$(UV) --extra client --extra server --extra dev -o requirements/dev.txt pyproject.toml
-	$(UV) --extra client --extra server --extra dev --extra neural --extra export --extra perf -o requirements/perf.txt pyproject.toml
+	$(UV) --extra client --extra server --extra dev --extra sessions --extra neural --extra export --extra perf -o requirements/perf.txt pyproject.toml
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

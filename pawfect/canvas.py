@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.profile import TOKEN_PX
+from pawfect.flux.tokens import TOKEN_PX
 from pawfect.window import Box, with_context
 
 # Width to height of the variants of each size: those of photos, and twice as long as high for

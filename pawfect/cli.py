@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from typing import Final
 
 import click
 
@@ -33,9 +34,20 @@ class _LazyGroup(click.Group):
         return loaded
 
 
+# What a command needs beyond the server's packages. `audit` needs a checkout too: perf/ is in no
+# wheel.
+_EXTRAS: Final = {
+    "api": "sessions",
+    "audit": "perf",
+    "inpaint": "client",
+    "weights": "neural",
+    "worker": "sessions",
+}
+
+
 def _missing(name: str, error: ModuleNotFoundError) -> click.Command:
     """Return a command that says which package it lacks."""
-    extra = {"inpaint": "client", "weights": "neural"}.get(name, "server")
+    extra = _EXTRAS.get(name, "server")
 
     @click.command(name, help=f"(needs pip install 'pawfect[{extra}]')")
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)

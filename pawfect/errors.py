@@ -21,6 +21,7 @@ class ErrorKind(enum.Enum):
     UNAVAILABLE = "PAWFECT_UNAVAILABLE"
     QUEUE_FULL = "PAWFECT_QUEUE_FULL"
     MODEL_DOWN = "PAWFECT_MODEL_DOWN"
+    OUT_OF_MEMORY = "PAWFECT_OUT_OF_MEMORY"
     DEADLINE = "PAWFECT_DEADLINE"
     CANCELLED = "PAWFECT_CANCELLED"
     INTERNAL = "PAWFECT_INTERNAL"
@@ -78,6 +79,9 @@ TABLE = MappingProxyType(
             True,
             75,
             "a model's process died and is restarted",
+        ),
+        ErrorKind.OUT_OF_MEMORY: ErrorRow(
+            "UNAVAILABLE", 503, QueueAction.NACK, True, 71, "a model's device is out of memory"
         ),
         ErrorKind.DEADLINE: ErrorRow(
             "UNAVAILABLE", 504, QueueAction.NACK, False, 74, "no answer within the deadline"

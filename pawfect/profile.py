@@ -12,14 +12,18 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from pawfect.contract import MODELS
 from pawfect.errors import ErrorKind, PawfectError
+from pawfect.flux.tokens import TOKEN_PX
 from pawfect.parameters import ENGINES
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 DEFAULT_PROFILE: Final = "embedded"
 DEVICES: Final = ("cpu", "cuda")
 DTYPES: Final = ("float32", "float16", "bfloat16")
-# Working sides are multiples of it: a token of FLUX is 16x16 px.
-TOKEN_PX: Final = 16
+# Where the outputs of FLUX's modulation layers come from: from the layers in each step, or once per
+# prompt and schedule on the CPU, the layers' weights off the GPU.
+MODULATIONS: Final = ("layers", "cached")
+# What is reused between the steps of one run.
+STEP_CACHES: Final = ("none", "first_block", "taylorseer")
 
 Settings = TypeVar("Settings")
 
@@ -60,6 +64,13 @@ class FluxSettings:
         steps: denoising steps where the request asks for none.
         guidance_scale: likewise.
         tile_px: side above which the VAE works in tiles, px; 0: never.
+        modulation: one of MODULATIONS.
+        step_cache: one of STEP_CACHES.
+        step_cache_threshold: relative change under which a step reuses what the one before it
+            computed; 0 where there is no step cache.
+        compile: whether the transformer's repeated blocks are compiled.
+        compile_reason: why, or why not and what is in force instead.
+        card: whose rates the planner counts with, a name of `pawfect.cost.cards`.
     """
 
     device: str
@@ -74,6 +85,12 @@ class FluxSettings:
     steps: int
     guidance_scale: float
     tile_px: int
+    modulation: str
+    step_cache: str
+    step_cache_threshold: float
+    compile: bool
+    compile_reason: str
+    card: str
 
 
 @dataclass(frozen=True)
@@ -141,6 +158,7 @@ class Profile:
         sam3: None where SAM3 is not there.
         florence2: None where Florence-2 is not there.
         check: None where FLUX fills leave unchecked.
+        budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
     """
 
     name: str
@@ -153,6 +171,7 @@ class Profile:
     sam3: LabelSettings | None = None
     florence2: CaptionSettings | None = None
     check: CheckSettings | None = None
+    budget: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def engine(self, asked: str) -> tuple[str, str]:
         """Return the engine for a request and why.
@@ -217,7 +236,7 @@ FLUX_MODELS: Final = tuple(name for name in NEEDS if name.startswith("flux_"))
 def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
     """Check a profile's entries and return it; raises ProfileError as `load_profile` does."""
     needed = {"description", "models", "engines", "limits"}
-    optional = {"weights", "flux", "sam3", "florence2", "check"}
+    optional = {"weights", "flux", "sam3", "florence2", "check", "budget"}
     _require_keys(name, table, needed, optional)
     models = tuple(table["models"])
     unknown = sorted(set(models) - set(MODELS))
@@ -249,7 +268,16 @@ def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
         _parsed(name, "sam3", LabelSettings, table) if "sam3" in table else None,
         _parsed(name, "florence2", CaptionSettings, table) if "florence2" in table else None,
         _parsed(name, "check", CheckSettings, table) if "check" in table else None,
+        _budget(name, table.get("budget", {}), models),
     )
+
+
+def _budget(profile: str, given: Mapping[str, Any], models: tuple[str, ...]) -> Mapping[str, int]:
+    for model, limit_ms in given.items():
+        if model not in models:
+            raise ProfileError(f"{profile}: budget: expected models of it, got {model}")
+        _value(f"{profile}: budget: {model}", int, limit_ms)
+    return MappingProxyType(dict(given))
 
 
 def _parsed(profile: str, name: str, kind: type[Settings], table: Mapping[str, Any]) -> Settings:
@@ -260,11 +288,29 @@ def _parsed(profile: str, name: str, kind: type[Settings], table: Mapping[str, A
     return kind(**{key: _value(f"{where}: {key}", hints[key], given[key]) for key in hints})
 
 
+_CHOICES: Final = MappingProxyType(
+    {
+        "device": DEVICES,
+        "text_device": DEVICES,
+        "dtype": DTYPES,
+        "text_dtype": DTYPES,
+        "modulation": MODULATIONS,
+        "step_cache": STEP_CACHES,
+    }
+)
+
+
 def _value(where: str, hint: Any, value: Any) -> Any:
     if hint is str:
-        choices = DEVICES if where.endswith("device") else DTYPES
-        if value not in choices:
+        choices = _CHOICES.get(where.rpartition(" ")[2])
+        if choices is not None and value not in choices:
             raise ProfileError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
+        if not isinstance(value, str) or not value:
+            raise ProfileError(f"{where}: expected a text, got {value!r}")
+        return value
+    if hint is bool:
+        if type(value) is not bool:
+            raise ProfileError(f"{where}: expected true or false, got {value!r}")
         return value
     if get_args(hint):
         fits = isinstance(value, list) and bool(value) and value == sorted(set(value))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pawfect.canvas import ASPECTS, Canvas, fit_canvas, working_size
 from pawfect.contract import MAX_SIDE, MIN_SIDE
-from pawfect.profile import TOKEN_PX
+from pawfect.flux.tokens import TOKEN_PX
 from pawfect.window import MAX_CONTEXT_PX, Box, with_context
 
 SIZES = (512, 768, 1024)

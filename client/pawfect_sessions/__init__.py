@@ -1,0 +1,1 @@
+"""Sessions around the server: the HTTP API, the queue's worker and their stores."""

@@ -1,0 +1,31 @@
+"""What the stages of one request are expected to take on one card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Expected milliseconds of each stage, for one canvas alone on the card.
+
+    Attributes:
+        step_ms: of one whole denoising step, by image tokens.
+        reused_share: what a step that reuses the one before it takes, as a share of a whole one, 0
+            to 1; 1 where there is no step cache.
+        encode_ms: of `flux_vae_encoder`, by pixels of the canvas.
+        decode_ms: of `flux_vae_decoder`, likewise.
+        text_ms: of `flux_text_encoder`, for a prompt that no cache holds.
+        labels_ms: of SAM3, or of Florence-2 where it must be asked too.
+        rest_ms: of the work around FLUX, by pixels of the photo: cleaning the mask, compositing and
+            checking.
+    """
+
+    step_ms: Callable[[int], float]
+    reused_share: float
+    encode_ms: Callable[[int], float]
+    decode_ms: Callable[[int], float]
+    text_ms: float
+    labels_ms: float
+    rest_ms: Callable[[int], float]
