@@ -9,12 +9,13 @@ from typing import Any, Final
 
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
-from transformers.models.florence2.configuration_florence2 import Florence2Config
 from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
-from transformers.models.sam3.configuration_sam3 import Sam3Config
 from transformers.models.sam3.modeling_sam3 import Sam3Model
 
-from pawfect.checkpoint import load_strict, read_json, read_tensors
+from pawfect.captions import florence2
+from pawfect.checkpoint import load_strict, read_tensors
+from pawfect.flux import transformer
+from pawfect.surfaces import sam3_checkpoint
 
 # Token counts at which FLUX's blocks are traced and checked; any distinct small numbers do.
 IMAGE_TOKENS: Final = 12
@@ -82,21 +83,21 @@ class _Field(torch.nn.Module):
         return getattr(self.model(pixel_values), self.field)
 
 
-def flux_blocks(transformer: FluxTransformer2DModel) -> tuple[Part, Part]:
+def flux_blocks(model: FluxTransformer2DModel) -> tuple[Part, Part]:
     """Return the first double-stream and the first single-stream block of FLUX's transformer.
 
     Inputs, FP32: hidden_states [B, T, D], encoder_hidden_states [B, L, D], temb [B, D], and the
     cosines and sines of the rotary embedding, [T, head] for the image and [L, head] for the text.
     Outputs: encoder_hidden_states [B, L, D] and hidden_states [B, T, D].
     """
-    config = transformer.config
+    config = model.config
     inner = config["attention_head_dim"] * config["num_attention_heads"]
 
     def inputs(batch: int) -> Inputs:
         image, text = IMAGE_TOKENS + batch, TEXT_TOKENS + batch
         ids = torch.zeros(text + image, 3)
         ids[text:, 1], ids[text:, 2] = torch.arange(image) // 4, torch.arange(image) % 4
-        cos, sin = transformer.pos_embed(ids)
+        cos, sin = model.pos_embed(ids)
         return {
             "hidden_states": torch.randn(batch, image, inner),
             "encoder_hidden_states": torch.randn(batch, text, inner),
@@ -118,7 +119,7 @@ def flux_blocks(transformer: FluxTransformer2DModel) -> tuple[Part, Part]:
         "text_sin": text,
     }
     outputs = ("encoder_hidden_states_out", "hidden_states_out")
-    double, single = transformer.transformer_blocks[0], transformer.single_transformer_blocks[0]
+    double, single = model.transformer_blocks[0], model.single_transformer_blocks[0]
     return (
         Part("flux_double_block", _FluxBlock(double), inputs, dynamic, outputs),
         Part("flux_single_block", _FluxBlock(single), inputs, dynamic, outputs),
@@ -156,23 +157,26 @@ def sam3_encoder(model: Sam3Model) -> Part:
 
 def _flux(folder: Path) -> tuple[Part, ...]:
     inner = folder / "transformer"
-    with torch.device("meta"):
-        model = FluxTransformer2DModel.from_config(read_json(inner, "config.json"))
+    model = transformer.build_module(inner, {})
     _fill(model, read_tensors(inner, "diffusion_pytorch_model"), folder)
     return flux_blocks(model)
 
 
 def _florence2(folder: Path) -> tuple[Part, ...]:
-    model = Florence2ForConditionalGeneration(Florence2Config(**read_json(folder, "config.json")))
+    _, model = florence2.build_module(folder)
     _fill(model, read_tensors(folder, "model"), folder)
     return (florence2_tower(model),)
 
 
 def _sam3(folder: Path) -> tuple[Part, ...]:
-    config = read_json(folder, "config.json")
-    model = Sam3Model(Sam3Config(**config.get("detector_config", config)))
-    tracker = ("tracker_model.", "tracker_neck.")
-    _fill(model, read_tensors(folder, "model", under="detector_model.", beside=tracker), folder)
+    model = sam3_checkpoint.build_module(folder)
+    tensors = read_tensors(
+        folder,
+        "model",
+        under=sam3_checkpoint.DETECTOR_PREFIX,
+        beside=sam3_checkpoint.TRACKER_PREFIXES,
+    )
+    _fill(model, tensors, folder)
     return (sam3_encoder(model),)
 
 

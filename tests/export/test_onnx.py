@@ -187,7 +187,8 @@ def test_sam3_is_read_as_it_is_published(tmp_path):
     config = Sam3Config(**SAM3)
     tensors = {f"detector_model.{n}": t for n, t in Sam3Model(config).state_dict().items()}
     save_file(tensors | {"tracker_neck.a": torch.ones(1)}, tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"detector_config": config.to_dict()}))
+    published = {"model_type": "sam3_video", "detector_config": config.to_dict()}
+    (tmp_path / "config.json").write_text(json.dumps(published))
     (part,) = FAMILIES["sam3"](tmp_path)
     loaded = part.module.state_dict()
     assert loaded
