@@ -1,0 +1,89 @@
+"""The contract of a session's job: states, allowed moves, and every bound, written once as data."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+class Status(enum.Enum):
+    """Where a session's job stands; the value is the document's `processingStatus`."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens to this job."""
+        return not MOVES[self]
+
+
+# From each state, where a job may go. PENDING to PENDING: it goes on waiting for its labels.
+# PROCESSING to PROCESSING: a lease is extended, a result is claimed, or a crashed worker's job is
+# taken over. A new job of the same session is a new generation, no move.
+MOVES: Final = MappingProxyType(
+    {
+        Status.PENDING: frozenset(
+            {Status.PENDING, Status.PROCESSING, Status.FAILED, Status.CANCELLED}
+        ),
+        Status.PROCESSING: frozenset(
+            {
+                Status.PROCESSING,
+                Status.PENDING,
+                Status.COMPLETED,
+                Status.FAILED,
+                Status.CANCELLED,
+            }
+        ),
+        Status.COMPLETED: frozenset(),
+        Status.FAILED: frozenset(),
+        Status.CANCELLED: frozenset(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class JobContract:
+    """Bounds of one job: each is reached in the end, so that every job ends.
+
+    Attributes:
+        label_waits: at most so many pick-ups are put back because labels are missing.
+        label_wait_s: nor any later than this after the job was queued, s, on the store's clock.
+        passing_failures: at most so many failures that may pass (the server is away, its queue is
+            full); the next one fails the job.
+        starts: at most so many workers start on it, crashes among them.
+        job_s: nothing is started later than this after the job was queued, s.
+        lease_s: a worker's hold on a job, s; it extends it while it works.
+        fill_s: how long one fill may take, s; the lease is not extended beyond it.
+        backoff_min_s: shortest time until a message that was put back comes again, s.
+        backoff_max_s: longest, s.
+        deliveries: deliveries after which the queue itself moves a message to the dead letters;
+            above all the rest together, so that only poison gets there.
+    """
+
+    label_waits: int = 6
+    label_wait_s: float = 15.0
+    passing_failures: int = 5
+    starts: int = 8
+    job_s: float = 900.0
+    lease_s: float = 30.0
+    fill_s: float = 180.0
+    backoff_min_s: float = 1.0
+    backoff_max_s: float = 60.0
+    deliveries: int = 100
+
+
+# Files of a session, below users/{uid}/sessions/{sid}/. What a worker makes carries its attempt
+# until it has won: see `documents.attempt_path`.
+ORIGINAL: Final = "original.jpg"
+MASK: Final = "mask_auto.png"
+EDITED: Final = "edited.jpg"
+PREVIEW: Final = "preview.jpg"
+EDITED_QUALITY: Final = 95
+PREVIEW_QUALITY: Final = 85
+PREVIEW_PX: Final = 512

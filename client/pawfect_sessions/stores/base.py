@@ -1,0 +1,97 @@
+"""The interfaces of a store: documents, files and the queue. All implementations pass one suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+Document = Mapping[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a transaction writes: the whole new document, or nothing where it is None."""
+
+    document: Document | None
+    answer: Any = None
+
+
+# Reads the present document (None: there is none) and the store's own clock (s since the epoch) and
+# decides. It may run several times and has no other effect.
+Decide = Callable[[Document | None, float], Change]
+
+
+class Documents(Protocol):
+    """Session documents, one per (uid, sid)."""
+
+    async def update(self, uid: str, sid: str, decide: Decide) -> Any:
+        """Run `decide` in a transaction and return its `answer` once it is committed."""
+
+    async def get(self, uid: str, sid: str) -> Document | None:
+        """Return a document or None."""
+
+    async def delete(self, uid: str, sid: str) -> None:
+        """Remove a document; one that is not there is no error."""
+
+    def watch(self, uid: str, sid: str) -> AsyncIterator[Document | None]:
+        """Yield the document now and after each change, and None once it is gone.
+
+        Versions between two reads may be left out, the last one never.
+        """
+
+
+class Files(Protocol):
+    """Objects by path; a file is there whole or not at all."""
+
+    async def put(self, path: str, data: bytes, content_type: str) -> None:
+        """Write an object, replacing one of that path at once."""
+
+    async def get(self, path: str) -> bytes:
+        """Return an object; FileNotFoundError where there is none."""
+
+    async def copy(self, source: str, target: str) -> None:
+        """Copy an object at once; FileNotFoundError where there is no source."""
+
+    async def delete(self, path: str) -> None:
+        """Remove an object; one that is not there is no error."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery of a message; exactly one of ack and nack ends it.
+
+    Attributes:
+        message_id: the queue's name of the message.
+        data: its body, as published.
+        attributes: its attributes, such as the trace.
+        handle: whatever the queue needs to answer.
+    """
+
+    message_id: str
+    data: bytes
+    attributes: Mapping[str, str]
+    handle: Any
+
+
+class Queue(Protocol):
+    """At-least-once delivery with a backoff after each nack, and dead letters."""
+
+    async def publish(self, data: bytes, attributes: Mapping[str, str]) -> str:
+        """Queue a message and return its id, once the queue has it for good."""
+
+    def deliveries(self, at_most: int) -> AsyncIterator[Delivery]:
+        """Yield messages, at most so many unanswered at a time, until the iterator is closed."""
+
+    async def ack(self, delivery: Delivery) -> None:
+        """The message is done with."""
+
+    async def nack(self, delivery: Delivery) -> None:
+        """The message comes again after its backoff."""
+
+    async def extend(self, delivery: Delivery, seconds: float) -> None:
+        """Nobody else gets the message for so long."""
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """The message goes to the dead letters, and is done with."""
