@@ -63,6 +63,8 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
 
     See `pawfect.flux.batch`. Raises as `load_function`.
     """
+    import torch
+
     from pawfect.checkpoint import read_json
     from pawfect.flux.batch import answer_steps
     from pawfect.flux.schedule import Schedule
@@ -77,6 +79,10 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
         # Of the whole model: a quantised transformer comes without it.
         whole = weights_folder("flux_vae_encoder", profile, store)
         schedule = Schedule.from_config(read_json(whole / "scheduler", "scheduler_config.json"))
+        if settings.device != "cpu":
+            # The server gives each model's process one thread; a new prompt's rows take seconds on
+            # one, while the GPU waits.
+            torch.set_num_threads(settings.text_threads)
     model = Transformer.load(
         folder,
         device=settings.device,

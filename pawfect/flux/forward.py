@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -51,8 +52,8 @@ class Inputs:
 
     def of(self, items: Sequence[int]) -> Inputs:
         """Return some of the items, in this order."""
-        conditioning = replace(self.conditioning, values=self.conditioning.values[list(items)])
         at = list(items)
+        conditioning = replace(self.conditioning, values=self.conditioning.values[at])
         return replace(
             self, picture=self.picture[at], text=self.text[at], conditioning=conditioning
         )
@@ -88,7 +89,6 @@ class Forward:
         self._module = module
         self._blocks = [*module.transformer_blocks, *module.single_transformer_blocks]
         self._parts = inputs.conditioning.parts(len(self._blocks))
-        self._rotary = module.pos_embed(inputs.positions)
 
     def of(self, items: Sequence[int]) -> Forward:
         """Return the way of some of the items, in this order."""
@@ -118,6 +118,11 @@ class Forward:
     def whole(self) -> torch.Tensor:
         """Return the velocity [B, T, 64] by way of all parts."""
         return self.velocity(self._through(self.embedded(), 0, len(self._blocks)).picture)
+
+    @cached_property
+    def _rotary(self) -> tuple[torch.Tensor, torch.Tensor]:
+        rotary: tuple[torch.Tensor, torch.Tensor] = self._module.pos_embed(self.inputs.positions)
+        return rotary
 
     def _through(self, given: Activations, begin: int, end: int) -> Activations:
         for block, part in zip(self._blocks[begin:end], self._parts[begin:end], strict=True):

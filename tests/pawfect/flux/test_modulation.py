@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+from torch._dynamo.testing import CompileCounter
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pawfect.checkpoint import is_below, read_json
@@ -286,3 +287,22 @@ def test_of_the_full_sizes_weights_a_quarter_never_goes_to_the_device():
     assert sum(modulation.widths) == 1_056_768
     # A row of one step in 16 bits, and so 17 MB for 8 steps.
     assert 8 * 2 * sum(modulation.widths) == pytest.approx(17e6, rel=0.01)
+
+
+def test_fed_blocks_compile_whole_and_to_as_few_graphs_as_those_with_layers(
+    flux_folder, schedule, cached
+):
+    given = step(8, items=2)
+    graphs = {}
+    layers = Transformer.load(flux_folder, device="cpu", dtype="float32")
+    for name, transformer in (("layers", layers), ("cached", cached)):
+        expected = transformer.velocity(**given)
+        torch._dynamo.reset()
+        counter = CompileCounter()
+        transformer.module.compile_repeated_blocks(fullgraph=True, backend=counter)
+        np.testing.assert_array_equal(transformer.velocity(**given), expected)
+        transformer.velocity(**step(9, items=2))
+        graphs[name] = counter.frame_count
+    torch._dynamo.reset()
+    # Both kinds of block at least, and none of the four blocks by itself.
+    assert 2 <= graphs["cached"] <= graphs["layers"] < 4
