@@ -109,7 +109,7 @@ class Modulation:
         module: a FluxTransformer2DModel whose submodules named by `apart` lie on the CPU: they are
             taken out of it, and its blocks from then on expect rows in the place of the time
             embedding. The layers may be any modules; `torch.nn.Linear` in any precision and
-            `Decodable` ones are decoded bit by bit.
+            `Decodable` ones are decoded exactly, a few rows at a time.
         dtype: in which the transformer computes, and of the rows.
         kept_bytes: most bytes of rows that are kept.
     """

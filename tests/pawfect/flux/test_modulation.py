@@ -161,7 +161,7 @@ def test_in_half_precision_it_is_no_further_from_single_than_the_layers_are(
     assert 0 < error(got, exact) <= error(layers, exact)
 
 
-def test_weights_stored_in_half_precision_are_decoded_bit_by_bit():
+def test_weights_stored_in_half_precision_are_decoded_exactly():
     torch.manual_seed(1)
     module = larger_module().bfloat16()
     exact = larger_module().float()
@@ -206,6 +206,18 @@ def test_quantised_layers_stay_quantised_and_give_the_same_rows(tmp_path, quanti
     assert error(modulation.rows(moments).numpy(), expected.numpy()) < 1e-6
 
 
+def test_a_quantised_file_moves_all_but_the_modulation_to_the_device(tmp_path):
+    larger_module().save_pretrained(tmp_path / "source" / "transformer")
+    build_gguf(tmp_path / "made", tmp_path / "source", "Q8_0")
+    away = apart(larger_module())
+    with Moves("meta") as moves:
+        module = load_transformer(tmp_path / "made", device="meta", dtype="float16", apart=apart)
+    names = {name: is_below(name, away) for name, _ in module.named_parameters()}
+    assert len(moves.sizes) == len(names) - sum(names.values()) > 0
+    for name, parameter in module.named_parameters():
+        assert parameter.device.type == ("cpu" if names[name] else "meta"), name
+
+
 class Doubled(torch.nn.Module):
     """A layer of a form that nobody here knows."""
 
@@ -239,7 +251,8 @@ class Moves(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten._to_copy.default and result.device.type == self.device:
+        copies = func is torch.ops.aten._to_copy.default
+        if copies and args[0].device.type != self.device == result.device.type:
             self.sizes.append(tuple(result.shape))
         return result
 
