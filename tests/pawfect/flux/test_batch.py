@@ -133,7 +133,7 @@ def test_the_profile_chooses_what_is_kept(tiny, tiny_weights):
         np.testing.assert_allclose(velocity, kept["layers", "none"], rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("room", [1, 2, 3, 5])
+@pytest.mark.parametrize("room", [1, 3])
 def test_a_batch_that_does_not_fit_is_computed_in_parts_with_the_same_result(transformer, room):
     items = [step(4, 4, 8, seed) for seed in range(7)]
     expected = velocities(answer_steps(transformer, items))
