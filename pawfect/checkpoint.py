@@ -101,6 +101,7 @@ def load_strict(
     device: str,
     dtype: torch.dtype,
     keep_fp32: tuple[str, ...] = (),
+    apart: tuple[str, ...] = (),
 ) -> None:
     """Give a module, built on the meta device or not, all its weights.
 
@@ -116,6 +117,7 @@ def load_strict(
         dtype: of floating-point weights.
         keep_fp32: parts of the module, by their own name at any depth, whose weights stay float32
             where `dtype` is float16: T5's `wo` overflows in it (transformers keeps it so too).
+        apart: submodules, by path, whose weights stay on the CPU as they are given.
 
     Raises:
         PawfectError: UNAVAILABLE for missing, extra, mis-shaped or mistyped tensors, named, and
@@ -137,7 +139,9 @@ def load_strict(
     del expected
     try:
         made = {
-            name: tensors[name].to(device, _dtype(name, tensors[name], dtype, keep_fp32), copy=True)
+            name: tensors[name].clone()
+            if is_below(name, apart)
+            else tensors[name].to(device, _dtype(name, tensors[name], dtype, keep_fp32), copy=True)
             for name in sorted(set(sources.values()))
         }
     except torch.OutOfMemoryError:
@@ -145,7 +149,8 @@ def load_strict(
             ErrorKind.UNAVAILABLE, f"{what}: expected its weights to fit into {device}'s memory"
         ) from None
     _assign(module, {name: made[source] for name, source in sources.items()})
-    module.to(device)
+    own = [(n, b) for n, b in module.named_buffers(remove_duplicate=False) if n not in sources]
+    _assign(module, {name: buffer.to(device) for name, buffer in own if not is_below(name, apart)})
     module.requires_grad_(False).eval()
 
 
@@ -184,6 +189,11 @@ def check_shapes(
     ]
     for problem, names in (("missing", missing), ("extra", extra), ("mis-shaped", shaped)):
         _refuse(what, len(expected), problem, names)
+
+
+def is_below(name: str, paths: tuple[str, ...]) -> bool:
+    """Return whether a tensor of this name belongs to one of the submodules at these paths."""
+    return name.startswith(tuple(f"{path}." for path in paths))
 
 
 def unusable(folder: Path, problem: str) -> PawfectError:

@@ -169,13 +169,13 @@ def from_exception(error: Exception, model: str) -> PawfectError:
         model: its name.
 
     Returns:
-        The error itself where it is a PawfectError; UNAVAILABLE for want of memory; else INTERNAL.
+        The error itself where it is a PawfectError; OUT_OF_MEMORY for want of it; else INTERNAL.
     """
     if isinstance(error, PawfectError):
         return error
     # torch's own class, by name: the embedded profile has no torch.
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
-        return PawfectError(ErrorKind.UNAVAILABLE, f"{model}: out of memory")
+        return PawfectError(ErrorKind.OUT_OF_MEMORY, f"{model}: out of memory")
     return PawfectError(ErrorKind.INTERNAL, f"{model}: {type(error).__name__}")
 
 

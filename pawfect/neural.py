@@ -6,14 +6,16 @@ torch and the models' libraries are imported by the loaders, not with this modul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pawfect.contract import Array
 from pawfect.errors import PawfectError, invalid
+from pawfect.memory import require
 from pawfect.models import Function, check_inputs
 from pawfect.parameters import Scalar
 from pawfect.profile import NEEDS, Profile
@@ -21,7 +23,6 @@ from pawfect.texts import read_texts, text_tensor
 from pawfect.weights.store import Store
 
 if TYPE_CHECKING:
-    from pawfect.flux.transformer import Transformer
     from pawfect.flux.vae import Vae
 
 # Requests of one batch in, for each its outputs or what was wrong with it out.
@@ -52,7 +53,7 @@ def load_function(model: str, profile: Profile, store: Store) -> Function:
         if parameters:
             raise invalid("parameters", "none", ", ".join(sorted(parameters)))
         check_inputs(model, inputs)
-        return run(inputs)
+        return require(model, lambda: run(inputs))
 
     return function
 
@@ -60,52 +61,37 @@ def load_function(model: str, profile: Profile, store: Store) -> Function:
 def load_transformer(profile: Profile, store: Store) -> BatchFunction:
     """Load `flux_transformer`: one denoising step for a batch of requests.
 
-    Steps of one grid run as one batch; a request that is wrong does not fail the others.
-    Raises as `load_function`.
+    See `pawfect.flux.batch`. Raises as `load_function`.
     """
+    import torch
+
+    from pawfect.checkpoint import read_json
+    from pawfect.flux.batch import answer_steps
+    from pawfect.flux.schedule import Schedule
+    from pawfect.flux.step_cache import step_cache
     from pawfect.flux.transformer import Transformer
 
     settings = profile.flux
     assert settings is not None
     folder = weights_folder("flux_transformer", profile, store)
-    model = Transformer.load(folder, device=settings.device, dtype=settings.dtype)
-
-    def run(items: Sequence[Mapping[str, Array]]) -> list[dict[str, Array] | PawfectError]:
-        answers: list[dict[str, Array] | PawfectError | None] = [None] * len(items)
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, item in enumerate(items):
-            try:
-                key = _checked_step(model, item)
-            except PawfectError as error:
-                answers[index] = error
-            else:
-                groups.setdefault(key, []).append(index)
-        for key, members in groups.items():
-            stacked = {name: np.stack([items[i][name] for i in members]) for name in _STEP}
-            velocity = model.velocity(**_arguments(stacked), grid=(key[0], key[1]))
-            for place, index in enumerate(members):
-                answers[index] = {"VELOCITY": velocity[place]}
-        return [answer for answer in answers if answer is not None]
-
-    return run
-
-
-_STEP = ("LATENTS", "CONDITION", "PROMPT_EMBEDS", "POOLED", "TIMESTEP", "GUIDANCE")
-
-
-def _checked_step(model: Transformer, item: Mapping[str, Array]) -> tuple[int, ...]:
-    """Check one request's step; return what it must share with another to run beside it."""
-    check_inputs("flux_transformer", item)
-    rows, columns = (int(number) for number in item["GRID"])
-    alone = {name: item[name][None] for name in _STEP}
-    model.check(**_arguments(alone), grid=(rows, columns))
-    return rows, columns, *item["PROMPT_EMBEDS"].shape
-
-
-def _arguments(stacked: Mapping[str, Array]) -> dict[str, Any]:
-    """Return a batch [B, ...] by the names of `Transformer.velocity`; scalars become [B]."""
-    named = {name.lower(): array for name, array in stacked.items()}
-    return named | {name: named[name][:, 0] for name in ("timestep", "guidance")}
+    schedule = None
+    if settings.modulation == "cached":
+        # Of the whole model: a quantised transformer comes without it.
+        whole = weights_folder("flux_vae_encoder", profile, store)
+        schedule = Schedule.from_config(read_json(whole / "scheduler", "scheduler_config.json"))
+        if settings.device != "cpu":
+            # The server gives each model's process one thread; a new prompt's rows take seconds on
+            # one, while the GPU waits.
+            torch.set_num_threads(settings.text_threads)
+    model = Transformer.load(
+        folder,
+        device=settings.device,
+        dtype=settings.dtype,
+        modulation=settings.modulation,
+        schedule=schedule,
+        step_cache=step_cache(settings.step_cache, settings.step_cache_threshold),
+    )
+    return partial(answer_steps, model)
 
 
 Run = Callable[[Mapping[str, Array]], dict[str, Array]]

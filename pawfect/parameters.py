@@ -13,6 +13,7 @@ Scalar = bool | int | float | str
 ENGINES = ("auto", "flux", "patch")
 # Longest deadline: ten minutes, beyond any job of this service.
 MAX_DEADLINE_MS = 600_000
+MAX_STEPS = 100
 
 
 class _Parsed:
@@ -113,7 +114,7 @@ class InpaintParams(_Parsed):
     """
 
     engine: str = field(default="auto", metadata={"choices": ENGINES})
-    steps: int | None = _int(None, 1, 100)
+    steps: int | None = _int(None, 1, MAX_STEPS)
     guidance_scale: float | None = _bounded(float, None, 0.0, 100.0)
     seed: int = _int(0, 0, 2**63 - 1)
     deadline_ms: int = _int(30_000, 1, MAX_DEADLINE_MS)

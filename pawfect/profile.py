@@ -55,7 +55,7 @@ class FluxSettings:
         text_device: of the text encoders: T5-XXL (9.5 GB in 16 bits) does not fit beside the
             transformer on every card.
         text_dtype: of their arithmetic.
-        text_threads: threads of theirs on a CPU.
+        text_threads: threads of theirs on a CPU, and of the modulation that is kept there.
         text_tokens: length of the text embeddings; longer prompts are cut.
         text_width: of a text embedding, for the warm-up (4096 for the full-size model).
         pooled_width: of the pooled embedding, likewise (768).

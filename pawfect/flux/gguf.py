@@ -7,7 +7,7 @@ config. diffusers' GGUF kernels are fetched from a hub and run as remote code: t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ import gguf
 import numpy as np
 import torch
 
-from pawfect.checkpoint import check_shapes, unusable
+from pawfect.checkpoint import check_shapes, is_below, unusable
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.published_names import halves_swapped, published_names
 
@@ -55,6 +55,11 @@ class QuantisedLinear(GGUFLinear):
         stored: Any = self.weight
         weight = decoded(stored.as_tensor(), stored.quant_type, self.compute_dtype)
         return torch.nn.functional.linear(inputs, weight, self.bias)
+
+    def decoded_rows(self, begin: int, end: int) -> torch.Tensor:
+        """Return rows of the weight, float32 [end - begin, in_features]."""
+        stored: Any = self.weight
+        return decoded(stored.as_tensor()[begin:end], stored.quant_type, torch.float32)
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,13 @@ def own_rows(name: str, rows: torch.Tensor, counts: Sequence[int]) -> Sequence[t
     return split
 
 
-def load_transformer(folder: Path, *, device: str, dtype: str) -> FluxTransformer2DModel:
+def load_transformer(
+    folder: Path,
+    *,
+    device: str,
+    dtype: str,
+    apart: Callable[[FluxTransformer2DModel], tuple[str, ...]] | None = None,
+) -> FluxTransformer2DModel:
     """Load FLUX's transformer from the one GGUF file of a folder.
 
     Args:
@@ -115,6 +126,8 @@ def load_transformer(folder: Path, *, device: str, dtype: str) -> FluxTransforme
         device: "cpu" or "cuda".
         dtype: in which it computes: "float32", "float16" or "bfloat16". Weights stored in a plain
             type take it; quantised linear layers stay as they are.
+        apart: returns the submodules, by path, whose weights stay on the CPU as they are stored;
+            what is computed with them is computed in float32.
 
     Raises:
         PawfectError: UNAVAILABLE for a missing or damaged file, and for missing, extra or
@@ -132,11 +145,17 @@ def load_transformer(folder: Path, *, device: str, dtype: str) -> FluxTransforme
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     check_shapes(joined_shapes(parts, shapes), {n: t.shape for n, t in stored.items()}, what)
     compute = getattr(torch, dtype)
+    kept = apart(module) if apart else ()
     try:
         for name, own in parts.items():
             split = own_rows(name, stored[name].rows(), [shapes[part][0] for part in own])
+            kind = stored[name].type
             for part, rows in zip(own, split, strict=True):
-                _place(module, part, rows.to(device), stored[name].type, compute)
+                if is_below(part, kept):
+                    exact = rows.dtype if kind in PLAIN else torch.float32
+                    _place(module, part, rows, kind, exact)
+                else:
+                    _place(module, part, rows.to(device), kind, compute)
     except torch.OutOfMemoryError:
         raise PawfectError(
             ErrorKind.UNAVAILABLE, f"{what}: expected its weights to fit into {device}'s memory"

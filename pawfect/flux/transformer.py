@@ -1,8 +1,8 @@
-"""One denoising step of FLUX.1-Fill: stateless, batched, nothing kept between calls."""
+"""One denoising step of FLUX.1-Fill: batched, stateless but for what may be lost at any time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from pawfect.checkpoint import load_strict, read_tensors
 from pawfect.errors import invalid
+from pawfect.flux.forward import Conditioning, Forward, Inputs
 from pawfect.flux.loading import on_meta, read_config, torch_dtype
+from pawfect.flux.modulation import Modulation, Moment, apart
+from pawfect.flux.runs import Place, Runs, Subject
+from pawfect.flux.schedule import Schedule
+from pawfect.flux.step_cache import StepCache
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH, check_grid
 
 # What makes a FLUX transformer FLUX-Fill; the rest is size.
@@ -29,15 +34,46 @@ Floats = NDArray[np.floating[Any]]
 
 
 class Transformer:
-    """FLUX's transformer, which sees the latents and says which way they flow."""
+    """FLUX's transformer, which sees the latents and says which way they flow.
 
-    def __init__(self, module: Any, device: str, dtype: torch.dtype) -> None:
+    Args:
+        module: a FluxTransformer2DModel, loaded.
+        device: where it lies.
+        dtype: in which it computes.
+        modulation: taken out of the module and kept on the CPU; None: the module has its own.
+        schedule: by which the modulation of a run's other steps is known; None: of each alone.
+        step_cache: what a step reuses of those before it in its run; None: nothing.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        device: str,
+        dtype: torch.dtype,
+        *,
+        modulation: Modulation | None = None,
+        schedule: Schedule | None = None,
+        step_cache: StepCache | None = None,
+    ) -> None:
         self.module = module
         self.device = device
         self.dtype = dtype
+        self.modulation = modulation
+        self.runs = Runs()
+        self._schedule = schedule
+        self._step_cache = step_cache
 
     @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        device: str,
+        dtype: str,
+        modulation: str = "layers",
+        schedule: Schedule | None = None,
+        step_cache: StepCache | None = None,
+    ) -> Transformer:
         """Load the `transformer` of a folder, or the GGUF file in it.
 
         Args:
@@ -45,22 +81,42 @@ class Transformer:
                 `pawfect.flux.gguf`.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
+            modulation: layers, on the device with all others; or cached: their weights never leave
+                the CPU, see `pawfect.flux.modulation`.
+            schedule: see the class.
+            step_cache: see the class.
 
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
         """
         computed = torch_dtype(dtype)
+        cached = modulation == "cached"
         if any(folder.glob("*.gguf")):
             # Only here: it imports this module's own loader.
             from pawfect.flux.gguf import load_transformer
 
-            module = load_transformer(folder, device=device, dtype=dtype)
-            return cls(module, device, computed)
-        folder = folder / "transformer"
-        module = build_module(folder, FILL)
-        tensors = read_tensors(folder, "diffusion_pytorch_model")
-        load_strict(module, tensors, "transformer", device=device, dtype=computed)
-        return cls(module, device, computed)
+            module = load_transformer(
+                folder, device=device, dtype=dtype, apart=apart if cached else None
+            )
+        else:
+            folder = folder / "transformer"
+            module = build_module(folder, FILL)
+            load_strict(
+                module,
+                read_tensors(folder, "diffusion_pytorch_model"),
+                "transformer",
+                device=device,
+                dtype=computed,
+                apart=apart(module) if cached else (),
+            )
+        return cls(
+            module,
+            device,
+            computed,
+            modulation=Modulation(module, computed) if cached else None,
+            schedule=schedule,
+            step_cache=step_cache,
+        )
 
     @torch.inference_mode()
     def velocity(
@@ -72,6 +128,7 @@ class Transformer:
         timestep: Floats,
         guidance: Floats,
         grid: tuple[int, int],
+        places: Sequence[Place] | None = None,
     ) -> NDArray[np.float32]:
         """Return the velocity at each item's timestep: noise minus picture.
 
@@ -86,6 +143,7 @@ class Transformer:
             timestep: [B], above 0 to 1000, noise.
             guidance: [B], 0 or more; in float16 at most 65.
             grid: rows and columns of tokens.
+            places: of each item in its run, none of which forgets; None: each stands alone.
 
         Returns:
             float32 [B, T, 64]; not finite where an item overflows the precision, which
@@ -95,20 +153,36 @@ class Transformer:
             PawfectError: INVALID_ARG as `check` does.
         """
         self.check(latents, condition, prompt_embeds, pooled, timestep, guidance, grid)
-        picture = self._tensor(np.concatenate((latents, condition), axis=2), self.dtype)
-        flow = self.module(
-            hidden_states=picture,
-            encoder_hidden_states=self._tensor(prompt_embeds, self.dtype),
-            pooled_projections=self._tensor(pooled, self.dtype),
-            # diffusers' module takes 0 to 1 and multiplies by 1000 itself.
-            timestep=self._tensor(timestep, torch.float32) / NOISE_TIMESTEP,
-            guidance=self._tensor(guidance, torch.float32),
-            img_ids=self._positions(grid),
-            txt_ids=torch.zeros(prompt_embeds.shape[1], 3, device=self.device),
-            return_dict=False,
-        )[0]
-        velocity: NDArray[np.float32] = flow.float().cpu().numpy()
+        places = places or [Place()] * len(latents)
+        inputs = Inputs(
+            picture=self._tensor(np.concatenate((latents, condition), axis=2), self.dtype),
+            text=self._tensor(prompt_embeds, self.dtype),
+            conditioning=self._conditioning(pooled, timestep, guidance, grid, places),
+            positions=self._positions(grid, prompt_embeds.shape[1]),
+        )
+        forward = Forward(self.module, inputs)
+        velocity: NDArray[np.float32]
+        if self._step_cache is None or all(place.run is None for place in places):
+            velocity = forward.whole().float().cpu().numpy()
+            return velocity
+        subjects = [
+            Subject((condition[n], prompt_embeds[n], pooled[n]), float(guidance[n]), grid)
+            for n in range(len(latents))
+        ]
+        recalled = self.runs.recall(places, timestep.tolist(), subjects)
+        flow, left = self._step_cache.velocity(forward, recalled)
+        velocity = flow.float().cpu().numpy()
+        # Only now, that nothing can fail any more.
+        for place, time, subject, kept in zip(places, timestep, subjects, left, strict=True):
+            self.runs.keep(place, float(time), subject, kept)
         return velocity
+
+    def free(self) -> None:
+        """Drop what is kept where memory is short: all of it may be lost."""
+        self.runs.clear()
+        # The rows lie in the host's memory: dropping them would free nothing of a GPU's.
+        if self.modulation is not None and self.device == "cpu":
+            self.modulation.clear()
 
     def check(
         self,
@@ -152,11 +226,41 @@ class Transformer:
     def _tensor(self, array: Floats, dtype: torch.dtype) -> torch.Tensor:
         return torch.tensor(array).to(self.device, dtype)
 
-    def _positions(self, grid: tuple[int, int]) -> torch.Tensor:
-        """Return [T, 3]: 0, row and column of each token."""
+    def _positions(self, grid: tuple[int, int], text: int) -> torch.Tensor:
+        """Return [L + T, 3]: zeros for text, then 0, row and column of each picture token."""
         rows, columns = (torch.arange(side, device=self.device) for side in grid)
         positions = torch.cartesian_prod(torch.zeros_like(rows[:1]), rows, columns)
-        return positions.float()
+        return torch.cat((positions.new_zeros(text, 3), positions)).float()
+
+    def _conditioning(
+        self,
+        pooled: Floats,
+        timestep: Floats,
+        guidance: Floats,
+        grid: tuple[int, int],
+        places: Sequence[Place],
+    ) -> Conditioning:
+        if self.modulation is None:
+            # As the module does, which takes 0 to 1 and multiplies by 1000 itself.
+            time = self._tensor(timestep, torch.float32) / NOISE_TIMESTEP
+            embedding = self.module.time_text_embed(
+                time.to(self.dtype) * 1000,
+                self._tensor(guidance, self.dtype) * 1000,
+                self._tensor(pooled, self.dtype),
+            )
+            return Conditioning(embedding)
+        moments = [Moment.of(*item) for item in zip(timestep, guidance, pooled, strict=True)]
+        schedules = [self._timesteps(place, grid) for place in places]
+        rows = self.modulation.rows(moments, schedules)
+        return Conditioning(rows.to(self.device), self.modulation.widths)
+
+    def _timesteps(self, place: Place, grid: tuple[int, int]) -> list[float]:
+        """Return the timesteps of an item's whole schedule, as far as it is known."""
+        if self._schedule is None or place.steps is None:
+            return []
+        sigmas = self._schedule.sigmas(place.steps, grid[0] * grid[1])
+        timesteps: list[float] = self._schedule.timesteps(sigmas)[:-1].tolist()
+        return timesteps
 
 
 def build_module(folder: Path, required: Mapping[str, Any]) -> FluxTransformer2DModel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +28,7 @@ from pawfect.flux.tokens import (
     token_grid,
     unpack,
 )
+from pawfect.memory import attempt, require
 
 # Tiles overlap by a quarter, which must be a whole number of latents pixels.
 TILE_PX: Final = 4 * VAE_PX
@@ -52,10 +55,9 @@ class Vae:
 
     def __init__(self, module: Any, tile_px: int) -> None:
         self.module = module
+        self.tile_px = tile_px
         if tile_px:
-            module.enable_tiling()
-            module.tile_sample_min_size = tile_px
-            module.tile_latent_min_size = tile_px // VAE_PX
+            _tile(module, tile_px)
 
     @classmethod
     def load(cls, folder: Path, *, device: str, dtype: str, tile_px: int) -> Vae:
@@ -101,7 +103,7 @@ class Vae:
 
         Raises:
             PawfectError: INVALID_ARG for wrong types, sizes or seeds; INTERNAL where the encoder
-                overflows its precision.
+                overflows its precision; OUT_OF_MEMORY where it does not fit in tiles either.
         """
         _check_picture("IMAGE", image, image.shape[:2])
         rows, columns = token_grid(image.shape[0], image.shape[1])
@@ -138,7 +140,8 @@ class Vae:
 
         Raises:
             PawfectError: INVALID_ARG where the latents do not fit the grid or are not finite;
-                INTERNAL where the decoder overflows its precision.
+                INTERNAL where the decoder overflows its precision; OUT_OF_MEMORY where it does not
+                fit in tiles either.
         """
         if latents.ndim != 2 or latents.shape[1] != TOKEN_WIDTH:
             raise invalid("LATENTS", f"shape [T, {TOKEN_WIDTH}]", list(latents.shape))
@@ -148,7 +151,8 @@ class Vae:
         config = self.module.config
         planes = torch.tensor(unpack(latents, grid), dtype=torch.float32)[None]
         planes = planes / config.scaling_factor + config.shift_factor
-        picture = self.module.decode(planes.to(self.module.device, self.module.dtype)).sample[0]
+        side = VAE_PX * max(planes.shape[-2:])
+        picture = self._fitting(lambda vae, given: vae.decode(given).sample[0], planes, side)
         levels = (picture * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
         _check_finite("IMAGE", levels)
         rounded: NDArray[np.uint8] = (levels * 255).round().astype(np.uint8)
@@ -156,15 +160,40 @@ class Vae:
 
     def _sample(self, picture: torch.Tensor, draw: torch.Tensor, name: str) -> NDArray[np.float32]:
         """Return packed latents, float32 [T, 64]: the posterior's mean plus its spread drawn."""
-        module = self.module
-        posterior = module.encode(picture.to(module.device, module.dtype)).latent_dist
-        whole = DiagonalGaussianDistribution(posterior.parameters.float().cpu())
-        sampled = (whole.mean + whole.std * draw - module.config.shift_factor) * (
-            module.config.scaling_factor
+        config = self.module.config
+        parameters = self._fitting(
+            lambda vae, given: vae.encode(given).latent_dist.parameters,
+            picture,
+            max(picture.shape[-2:]),
         )
+        whole = DiagonalGaussianDistribution(parameters.float().cpu())
+        sampled = (whole.mean + whole.std * draw - config.shift_factor) * config.scaling_factor
         latents = pack(sampled[0].numpy())
         _check_finite(name, latents)
         return latents
+
+    def _fitting(
+        self, run: Callable[[Any, torch.Tensor], torch.Tensor], planes: torch.Tensor, side: int
+    ) -> torch.Tensor:
+        """Run the module on [1, C, H, W], at most `side` px; again in tiles where it does not fit.
+
+        The tiles have half the side of what did not fit, and so need about a quarter of its memory.
+        """
+        given = planes.to(self.module.device, self.module.dtype)
+        result = attempt(lambda: run(self.module, given))
+        if result is not None:
+            return result
+        whole = min(side, self.tile_px or side)
+        # It shares the weights, not the size of tiles: other requests see nothing of it.
+        tiled = copy.copy(self.module)
+        _tile(tiled, -(-whole // 2 // TILE_PX) * TILE_PX)
+        return require("flux_vae", lambda: run(tiled, given))
+
+
+def _tile(module: Any, tile_px: int) -> None:
+    module.enable_tiling()
+    module.tile_sample_min_size = tile_px
+    module.tile_latent_min_size = tile_px // VAE_PX
 
 
 def build_module(folder: Path) -> Any:

@@ -81,8 +81,8 @@ class OutOfMemoryError(RuntimeError):
 @pytest.mark.parametrize(
     ("raised", "says"),
     [
-        (MemoryError("/a/b"), "PAWFECT_UNAVAILABLE: sam3_labeling: out of memory"),
-        (OutOfMemoryError("CUDA"), "PAWFECT_UNAVAILABLE: sam3_labeling: out of memory"),
+        (MemoryError("/a/b"), "PAWFECT_OUT_OF_MEMORY: sam3_labeling: out of memory"),
+        (OutOfMemoryError("CUDA"), "PAWFECT_OUT_OF_MEMORY: sam3_labeling: out of memory"),
         (ValueError("/a/b/c.py"), "PAWFECT_INTERNAL: sam3_labeling: ValueError"),
     ],
 )

@@ -147,7 +147,7 @@ def test_a_models_own_exception_is_a_failure_like_any_other(boom):
 
     models = LocalModels()
     models._loaded["flux_vae_encoder"] = broken
-    kind = ErrorKind.UNAVAILABLE if isinstance(boom, MemoryError) else ErrorKind.INTERNAL
+    kind = ErrorKind.OUT_OF_MEMORY if isinstance(boom, MemoryError) else ErrorKind.INTERNAL
     with pytest.raises(PawfectError) as caught:
         asyncio.run(models("flux_vae_encoder", {}, {}))
     assert caught.value.kind is kind

@@ -1,0 +1,215 @@
+"""Steps of many requests with and without a run, and what short memory does to them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+from pawfect.contract import Array
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.flux.batch import answer_steps
+from pawfect.flux.step_cache import TaylorSeer
+from pawfect.flux.transformer import Transformer
+from pawfect.flux.vae import Vae
+from pawfect.neural import load_transformer
+from pawfect.weights.store import Store
+from tests.pawfect.test_neural import step
+
+
+@pytest.fixture
+def transformer(flux_folder) -> Transformer:
+    return Transformer.load(
+        flux_folder,
+        device="cpu",
+        dtype="float32",
+        modulation="cached",
+        step_cache=TaylorSeer(1e9),
+    )
+
+
+@contextmanager
+def short_of_memory(layer: torch.nn.Module, fits: Callable[[tuple], bool]) -> Iterator[list[tuple]]:
+    """A real layer runs out of memory for inputs that do not fit; yields the shapes that came."""
+    shapes: list[tuple] = []
+
+    def check(layer: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        shapes.append(tuple(args[0].shape))
+        if not fits(shapes[-1]):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.5 GiB")
+
+    hook = layer.register_forward_pre_hook(check)
+    try:
+        yield shapes
+    finally:
+        hook.remove()
+
+
+def numbered(item: dict[str, Array], run: int, steps: int, left: int) -> dict[str, Array]:
+    return item | {"RUN": np.array([run], np.int64), "STEPS": np.array([steps, left], np.int32)}
+
+
+def velocities(answers: list) -> list[np.ndarray]:
+    assert not any(isinstance(answer, PawfectError) for answer in answers), answers
+    return [answer["VELOCITY"] for answer in answers]
+
+
+def test_items_with_and_without_a_run_meet_in_one_batch(transformer, parts):
+    plain = [step(4, 4, 8, seed) for seed in range(4)]
+    items = [plain[0], numbered(plain[1], 7, 8, 7), plain[2], numbered(plain[3], -9, 3, 0)]
+    with short_of_memory(transformer.module.x_embedder, lambda shape: True) as shapes:
+        got = velocities(answer_steps(transformer, items))
+    assert shapes == [(4, 16, 384)]
+    assert len(transformer.runs) == 1
+    for velocity, whole in zip(
+        got, velocities(answer_steps(parts.transformer, plain)), strict=True
+    ):
+        np.testing.assert_allclose(velocity, whole, rtol=0, atol=2e-5)
+
+
+def test_a_forgotten_run_costs_nothing_and_needs_no_valid_timestep(transformer):
+    answer_steps(transformer, [numbered(step(4, 4, 8, 1), 5, 8, 7)])
+    assert len(transformer.runs) == 1
+    word = numbered(step(4, 4, 8, 1), 5, 8, -1) | {"TIMESTEP": np.float32([-3])}
+    with short_of_memory(transformer.module.x_embedder, lambda shape: False) as shapes:
+        answers = answer_steps(transformer, [word, numbered(word, 6, 8, -1)])
+    assert shapes == []
+    for velocity in velocities(answers):
+        assert velocity.dtype == np.float32
+        np.testing.assert_array_equal(velocity, np.zeros((16, 64), np.float32))
+    assert len(transformer.runs) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"RUN": np.zeros(2, np.int64)}, r"RUN: expected shape \[1\]"),
+        ({"STEPS": np.ones(1, np.int32)}, r"STEPS: expected shape \[2\]"),
+        ({"STEPS": np.array([0, 0], np.int32)}, "STEPS: expected 1 to 100 steps"),
+        ({"STEPS": np.array([8, -2], np.int32)}, "STEPS: expected 1 to 100 steps"),
+        (
+            {"STEPS": np.array([8, -1], np.int32), "TIMESTEP": np.float32([np.nan])},
+            "TIMESTEP: expected finite",
+        ),
+        (
+            {"STEPS": np.array([8, -1], np.int32), "LATENTS": np.zeros((2, 3), np.float32)},
+            "LATENTS: expected shape",
+        ),
+        (
+            {"STEPS": np.array([8, 7], np.int32), "TIMESTEP": np.float32([-3])},
+            "TIMESTEP: expected above 0",
+        ),
+    ],
+)
+def test_a_wrong_run_fails_its_own_request_only(transformer, change, says):
+    good = numbered(step(4, 4, 8, 1), 1, 8, 7)
+    wrong, right = answer_steps(transformer, [good | change, good])
+    assert isinstance(wrong, PawfectError)
+    assert wrong.kind is ErrorKind.INVALID_ARG
+    with pytest.raises(PawfectError, match=says):
+        raise wrong
+    assert not isinstance(right, PawfectError)
+
+
+def test_the_profile_chooses_what_is_kept(tiny, tiny_weights):
+    assert tiny.flux is not None
+    kept = {}
+    for modulation in ("layers", "cached"):
+        for cache in ("none", "first_block", "taylorseer"):
+            flux = dataclasses.replace(
+                tiny.flux, modulation=modulation, step_cache=cache, step_cache_threshold=0.1
+            )
+            run = load_transformer(dataclasses.replace(tiny, flux=flux), Store(tiny_weights))
+            (velocity,) = velocities(run([numbered(step(4, 4, 8, 1), 1, 8, 7)]))
+            kept[modulation, cache] = velocity
+            (model,) = run.args  # type: ignore[attr-defined]
+            assert (model.modulation is not None) == (modulation == "cached")
+            assert len(model.runs) == (cache != "none")
+    for velocity in kept.values():
+        np.testing.assert_allclose(velocity, kept["layers", "none"], rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("room", [1, 3])
+def test_a_batch_that_does_not_fit_is_computed_in_parts_with_the_same_result(transformer, room):
+    items = [step(4, 4, 8, seed) for seed in range(7)]
+    expected = velocities(answer_steps(transformer, items))
+    block = transformer.module.single_transformer_blocks[1].proj_mlp
+    with short_of_memory(block, lambda shape: shape[0] <= room) as shapes:
+        got = velocities(answer_steps(transformer, items))
+    assert shapes[0][0] == 7
+    assert sum(shape[0] for shape in shapes if shape[0] <= room) == 7
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5)
+
+
+def test_a_step_that_does_not_fit_alone_fails_alone_and_the_next_one_is_served(transformer):
+    small = [step(2, 2, 8, seed) for seed in range(2)]
+    items = [small[0], step(6, 6, 8, 2), small[1]]
+    expected = velocities(answer_steps(transformer, items))
+    with short_of_memory(transformer.module.proj_out, lambda shape: shape[1] < 36):
+        answers = answer_steps(transformer, items)
+    assert isinstance(answers[1], PawfectError)
+    assert str(answers[1]) == "PAWFECT_OUT_OF_MEMORY: flux_transformer: out of memory"
+    for index in (0, 2):
+        np.testing.assert_array_equal(answers[index]["VELOCITY"], expected[index])
+    for got, want in zip(velocities(answer_steps(transformer, items)), expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_what_runs_left_goes_first_where_memory_is_short(transformer):
+    first, second = (numbered(step(4, 4, 8, seed), seed, 8, 7) for seed in range(2))
+    answer_steps(transformer, [first])
+    assert len(transformer.runs) == 1
+    expected = velocities(answer_steps(transformer, [second]))
+    transformer.runs.forget(1)
+    with short_of_memory(transformer.module.proj_out, lambda shape: not len(transformer.runs)):
+        got = velocities(answer_steps(transformer, [second]))
+    np.testing.assert_array_equal(got, expected)
+    assert len(transformer.runs) == 1
+
+
+@pytest.fixture
+def window(scene) -> tuple[np.ndarray, np.ndarray]:
+    return scene(128, 96)
+
+
+@pytest.mark.parametrize(("tile_px", "smaller"), [(0, 64), (96, 64), (64, 32)])
+def test_a_window_that_does_not_fit_goes_through_the_vae_in_smaller_tiles(
+    flux_folder, window, tile_px, smaller
+):
+    vae, tiled = (
+        Vae.load(flux_folder, device="cpu", dtype="float32", tile_px=tile)
+        for tile in (tile_px, smaller)
+    )
+    whole = vae.encode(*window, 1)
+    expected = tiled.encode(*window, 1)
+    with short_of_memory(vae.module.encoder, lambda shape: max(shape[2:]) <= smaller) as shapes:
+        got = vae.encode(*window, 1)
+    # Refused once, not again and again.
+    assert sum(max(shape[2:]) > smaller for shape in shapes) == 1
+    np.testing.assert_array_equal(got.latents, whole.latents)
+    np.testing.assert_array_equal(got.condition, expected.condition)
+    grid = (8, 6)
+    with short_of_memory(vae.module.decoder, lambda shape: 8 * max(shape[2:]) <= smaller):
+        picture = vae.decode(whole.latents, grid)
+    np.testing.assert_array_equal(picture, tiled.decode(whole.latents, grid))
+    # The next one has the room it needs, and is whole again.
+    np.testing.assert_array_equal(vae.encode(*window, 1).condition, whole.condition)
+
+
+def test_a_window_that_fits_in_no_tiles_is_out_of_memory_and_the_next_one_is_served(
+    flux_folder, window
+):
+    vae = Vae.load(flux_folder, device="cpu", dtype="float32", tile_px=0)
+    expected = vae.encode(*window, 1)
+    with (
+        short_of_memory(vae.module.encoder, lambda shape: False) as shapes,
+        pytest.raises(PawfectError, match="flux_vae: out of memory") as caught,
+    ):
+        vae.encode(*window, 1)
+    assert caught.value.kind is ErrorKind.OUT_OF_MEMORY
+    assert len(shapes) == 2
+    np.testing.assert_array_equal(vae.encode(*window, 1).condition, expected.condition)
