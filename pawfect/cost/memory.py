@@ -235,3 +235,29 @@ def _on_card(profile: Profile) -> bool:
         if settings is not None
     )
     return "cuda" in devices
+
+
+def largest_batch(profile: Profile, side: int, usable_gib: float, most: int = 8) -> int:
+    """Return how many steps at one size may share a call within the card's memory.
+
+    Args:
+        profile: whose.
+        side: of the square window, px; the other processes are planned for the profile's largest.
+        usable_gib: of the card.
+        most: of a batch.
+
+    Returns:
+        0 to `most`; 0 where not even one fits, or nothing is known.
+    """
+    whole = plan_of(profile)
+    fits = 0
+    for batch in range(1, most + 1):
+        plan = plan_of(profile, side=side, batch=batch)
+        if whole is None or plan is None:
+            break
+        steps = next((p for p in plan.processes if p.model == "flux_transformer"), None)
+        others = sum(p.total for p in whole.processes if p.model != "flux_transformer")
+        if others + (steps.total if steps else 0) > usable_gib:
+            break
+        fits = batch
+    return fits

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -74,13 +73,6 @@ def moved(call: Callable[[], object]) -> int:
     with torch.no_grad(), mode:
         call()
     return mode.bytes
-
-
-def peak_bytes(call: Callable[[FakeTensorMode], object]) -> int:
-    """Return the most bytes that live at once in a call on fake tensors, what it makes included."""
-    with FakeTensorMode(allow_non_fake_inputs=True) as fake, torch.no_grad(), Peak() as mode:
-        call(fake)
-    return mode.peak
 
 
 def _views(func: Any, read: list[torch.Tensor], written: list[torch.Tensor]) -> bool:
