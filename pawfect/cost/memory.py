@@ -6,8 +6,7 @@ keeps freed memory for itself, so peaks add up over processes even where they ne
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,10 +14,8 @@ from typing import Final
 from pawfect.cost.configs import TRANSFORMER, Configs, configs_of
 from pawfect.cost.estimates import PHRASES_AT_ONCE
 from pawfect.cost.flops import florence2, flux, sam3
-from pawfect.cost.seconds import BYTES
-from pawfect.cost.storage import Storage
+from pawfect.cost.parameters import BYTES, count_of, sizes_of, transformer_bytes
 from pawfect.profile import FluxSettings, Profile
-from pawfect.published import read
 
 GIB: Final = 2**30
 # A CUDA context with torch's and cuBLAS's kernels: about 0.45 GiB per process.
@@ -116,29 +113,6 @@ def plan_of(
     return Plan(tuple(made[model]() for model in profile.models if model in made))
 
 
-def transformer_bytes(storage: Storage, dtype: str, modulation: str) -> float:
-    """Return the bytes of the full-size transformer's weights on the card.
-
-    Args:
-        storage: of the blocks' linear layers.
-        dtype: of all else.
-        modulation: `cached` leaves the blocks' modulation layers off the card.
-    """
-    size = BYTES[dtype]
-    held = 0.0
-    for name, shape in read("flux_transformer").tensors.items():
-        inside = "transformer_blocks." in name
-        modulates = inside and ".norm" in name and ".linear." in name
-        if modulates and modulation == "cached":
-            continue
-        quantised = inside and len(shape) == 2 and storage.bits is not None
-        if quantised and (storage.modulation or not modulates):
-            held += math.prod(shape) * (storage.bits or 0) / 8 + shape[0] * storage.per_row
-        else:
-            held += math.prod(shape) * size
-    return held
-
-
 def _flux(
     settings: FluxSettings, found: Configs, px: int, batch: int
 ) -> dict[str, Callable[[], Process]]:
@@ -174,16 +148,16 @@ def _vae(model: str, found: Configs, settings: FluxSettings, px: int, peak: floa
     # Longer sides go in tiles.
     side = min(px, settings.tile_px) if settings.tile_px else px
     live = peak * side**2 * int(config["block_out_channels"][0]) * size
-    return _process(model, _count(_sizes("flux_vae")) * size, live)
+    return _process(model, count_of(sizes_of("flux_vae")) * size, live)
 
 
 def _text(settings: FluxSettings) -> Process:
     size = BYTES[settings.text_dtype]
-    t5, clip = _sizes("t5_text_encoder"), _sizes("clip_text_encoder")
-    held = _count({**t5, **{f"clip.{name}": count for name, count in clip.items()}}) * size
+    t5, clip = sizes_of("t5_text_encoder"), sizes_of("clip_text_encoder")
+    held = count_of({**t5, **{f"clip.{name}": count for name, count in clip.items()}}) * size
     if settings.text_dtype == "float16":
         # `wo` stays in float32.
-        held += _count({name: n for name, n in t5.items() if name.endswith(".wo.weight")}) * 2
+        held += count_of({name: n for name, n in t5.items() if name.endswith(".wo.weight")}) * 2
     # The gated hidden layers and the norms in fp32.
     return _process("flux_text_encoder", held, settings.text_tokens * 10240 * 4 * 6)
 
@@ -192,10 +166,10 @@ def _sam3(found: Configs, size: int) -> Process:
     config = found.parts["sam3"]
     own = {
         name.removeprefix("detector_model."): count
-        for name, count in _sizes("sam3").items()
+        for name, count in sizes_of("sam3").items()
         if name.startswith("detector_model.")
     }
-    kept = _count({name: n for name, n in own.items() if not name.startswith(LET_GO)}) * size
+    kept = count_of({name: n for name, n in own.items() if not name.startswith(LET_GO)}) * size
     rows, columns = sam3.cells_of(config)
     cells = rows * columns
     backbone = sam3.detector(config)["vision_config"]["backbone_config"]
@@ -204,7 +178,7 @@ def _sam3(found: Configs, size: int) -> Process:
         VISION_PEAK * cells * int(backbone["hidden_size"]) * size,
         PHRASE_PEAK * cells * width * size * PHRASES_AT_ONCE,
         # While it loads, the text encoder is there too.
-        _count(own) * size - kept,
+        count_of(own) * size - kept,
     )
     return _process("sam3_labeling", kept, live)
 
@@ -213,19 +187,11 @@ def _florence2(found: Configs, size: int) -> Process:
     config = found.parts["florence2"]
     cells, width, _ = next(iter(florence2.stages(config, found.caption_px)))
     live = FLORENCE2_PEAK * cells**2 * width * size + CAPTION_BYTES
-    return _process("florence2", _count(_sizes("florence2_base")) * size, live)
+    return _process("florence2", count_of(sizes_of("florence2_base")) * size, live)
 
 
 def _process(model: str, weights: float, live: float) -> Process:
     return Process(model, weights / GIB, SLACK * live / GIB)
-
-
-def _sizes(name: str) -> Mapping[str, int]:
-    return {tensor: math.prod(shape) for tensor, shape in read(name).tensors.items()}
-
-
-def _count(sizes: Mapping[str, int]) -> int:
-    return sum(sizes.values())
 
 
 def _on_card(profile: Profile) -> bool:

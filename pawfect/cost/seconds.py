@@ -8,9 +8,9 @@ from typing import Any, Final
 from pawfect.cost.cards import Rates
 from pawfect.cost.flops import flux
 from pawfect.cost.flops.work import Work
+from pawfect.cost.parameters import BYTES
 from pawfect.cost.storage import Storage
 
-BYTES: Final[Mapping[str, int]] = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Of the values that enter and leave a block's linear layers, in widths of the model per token:
 # double blocks have q, k, v (one in, one out each), the output and the two of the MLP.
 DOUBLE_WIDTHS: Final = 18

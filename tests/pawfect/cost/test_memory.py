@@ -16,7 +16,8 @@ from torch.func import functional_call
 
 from pawfect.cost import memory
 from pawfect.cost.cards import CARDS
-from pawfect.cost.memory import GIB, largest_batch, plan_of, transformer_bytes
+from pawfect.cost.memory import GIB, largest_batch, plan_of
+from pawfect.cost.parameters import transformer_bytes
 from pawfect.cost.storage import GGUF, INTEGER, PLAIN, TORCH
 from pawfect.profile import Profile, load_profile
 from pawfect.published import read
