@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from pawfect.cost.memory import plan_of
+from pawfect.cost.storage import TORCH
 from pawfect.profile import load_profile
 from perf.provenance import provenance
 from perf.t4_model.engines import ENGINES, SIZES, cells, memory
@@ -71,7 +72,7 @@ def model() -> dict[str, Any]:
 
 
 def _profile_gib(name: str) -> float | None:
-    plan = plan_of(load_profile(name))
+    plan = plan_of(load_profile(name), kernels=TORCH)
     return None if plan is None else round(plan.total, 2)
 
 

@@ -65,8 +65,9 @@ def markdown(result: dict[str, Any]) -> str:
         _text_table(result["text_tokens"]),
         "## Memory\n",
         "GiB in sum, of processes that hold their peaks: SAM3, Florence-2, VAE encoder, VAE "
-        "decoder, transformer, each with a CUDA context of 0.45. 14.7 are usable. int8 and int4 have their modulation cached. "
-        "Parameters as published, peaks followed through the real modules.\n",
+        "decoder, transformer, each with a CUDA context of 0.45. 14.7 are usable. int8 and int4 "
+        "have their modulation cached. Parameters as published, peaks followed through the real "
+        "modules.\n",
         _table(
             ("transformer", "VAE tiles, px", "batch", *(f"{side} px" for side in SIZES)),
             (
