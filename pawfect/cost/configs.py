@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pawfect.cost.parameters import published
 from pawfect.cost.storage import Storage, storage_of
 from pawfect.errors import PawfectError
 from pawfect.profile import Profile
-from pawfect.published import read
 from pawfect.weights.manifest import BUILT, manifest
 from pawfect.weights.store import weights_root
 
@@ -62,13 +62,13 @@ def configs_of(
     """
     root = weights_root() if root is None else root
     parts: dict[str, Mapping[str, Any]] = {}
-    for part, (component, file, published) in FILES.items():
+    for part, (component, file, name) in FILES.items():
         entry = profile.weights.get(component)
         if entry is None:
             continue
         config: Mapping[str, Any] | None = _read(root / entry / file)
         if config is None and entry.startswith(FULL_SIZE):
-            config = read(published).config
+            config = published(name).config
         if config is None:
             return None
         parts[part] = config

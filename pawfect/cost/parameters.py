@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 from pawfect.cost.storage import Storage
-from pawfect.published import read
+from pawfect.published import Published, read
 
 BYTES: Final = MappingProxyType({"float32": 4, "float16": 2, "bfloat16": 2})
 
 
+@cache
+def published(name: str) -> Published:
+    """Read a published checkpoint's list, once: a planner asks for it with every request."""
+    return read(name)
+
+
+@cache
 def sizes_of(name: str) -> Mapping[str, int]:
     """Return how many values each tensor of a published checkpoint has."""
-    return {tensor: math.prod(shape) for tensor, shape in read(name).tensors.items()}
+    return {tensor: math.prod(shape) for tensor, shape in published(name).tensors.items()}
 
 
 def count_of(sizes: Mapping[str, int]) -> int:
@@ -33,7 +41,7 @@ def transformer_bytes(storage: Storage, dtype: str, modulation: str) -> float:
     """
     size = BYTES[dtype]
     held = 0.0
-    for name, shape in read("flux_transformer").tensors.items():
+    for name, shape in published("flux_transformer").tensors.items():
         inside = "transformer_blocks." in name
         modulates = inside and ".norm" in name and ".linear." in name
         if modulates and modulation == "cached":

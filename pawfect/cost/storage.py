@@ -55,10 +55,10 @@ GGUF: Final = MappingProxyType(
         "q8_0": Storage("q8_0", bits=8.5, decode_bytes=3.1, scratch_bytes=3.0),
     }
 )
-# Integer products. Fused kernels (comfy-kitchen's) are assumed to read fp16 and write int8 before the
-# product and to scale its sums on their way out. torch's own product leaves all that to kernels of
-# their own: counted, 45 bytes per value that enters and 50 per value that leaves. 4 bits are decoded
-# to int8: within the fused kernel, or by a table in fp32 before it (counted).
+# Integer products. Fused kernels (comfy-kitchen's) are assumed to read fp16 and write int8 before
+# the product and to scale its sums on their way out. torch's own product leaves all that to kernels
+# of their own: counted, 45 bytes per value that enters and 50 per value that leaves. 4 bits are
+# decoded to int8: within the fused kernel, or by a table in fp32 before it (counted).
 INTEGER: Final = MappingProxyType(
     {
         ("int8", FUSED): Storage("int8", 8, 4, "int8", 0, 5, 0, modulation=False),
