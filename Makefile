@@ -7,10 +7,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve test lint format bench quality docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve test lint format bench quality t4 docker-check lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
 
 # --- environments: each stamp is newer than what it was made from -----------------------------
 $(VENV)/.server: requirements/server.txt requirements/tritonserver.txt pyproject.toml
@@ -76,6 +76,9 @@ bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/result
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into perf/results
 	$(BIN)/python -m perf.quality --fresh
+
+t4: $(VENV)/.perf  ## Model what FLUX takes on a T4 (seconds are modelled), into perf/results
+	$(BIN)/python -m perf.t4_model
 
 # --- keeping ----------------------------------------------------------------------------------
 
