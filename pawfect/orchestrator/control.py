@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # How often a running stage looks whether the caller went away: well under a stage, and cheap.
 POLL_S: Final = 0.05
+# Kept free for what comes after the last step, ms: decoding, compositing and the answer.
+RESERVE_MS: Final = 300.0
 
 
 def _never() -> bool:

@@ -14,7 +14,7 @@ from pawfect.canvas import fit_canvas
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.orchestrator.check import problem_with
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.denoising import Sampling, Text, encode_text
+from pawfect.orchestrator.denoising import Sampling
 from pawfect.orchestrator.job import Job, Outcome, told_by_request
 from pawfect.orchestrator.labels import Surroundings, find_surroundings
 from pawfect.orchestrator.painting import (
@@ -26,6 +26,7 @@ from pawfect.orchestrator.painting import (
     paint_all,
 )
 from pawfect.orchestrator.patch import PatchFill, paste_fills, seed_of
+from pawfect.orchestrator.stages import Text, encode_text
 from pawfect.prompting import build_prompt
 from pawfect.report import Fallback, WindowReport
 from pawfect.window import Window

@@ -14,16 +14,11 @@ from pawfect.canvas import Canvas
 from pawfect.composite import composite
 from pawfect.contract import MASK_THRESHOLD
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.denoising import (
-    Sampling,
-    Text,
-    decode_canvas,
-    denoise,
-    encode_canvas,
-)
+from pawfect.orchestrator.denoising import Sampling, denoise
 from pawfect.orchestrator.job import Job
 from pawfect.orchestrator.labels import Surroundings
 from pawfect.orchestrator.patch import PatchFill, seed_of
+from pawfect.orchestrator.stages import Text, decode_canvas, encode_canvas
 from pawfect.report import Fallback
 from pawfect.window import Box, Window
 
