@@ -235,7 +235,7 @@ class Pace:
             steps = max(steps, canvas.room - canvas.sure(own))
         if not open_ms:
             return 1.0
-        budget = self._control.remaining_ms() - self._tail_ms() - (1 + SPREAD) * sure
+        budget = self.patience_ms() - (1 + SPREAD) * sure
         # The n of these steps for which n * each + SPREAD * each * sqrt(n) is the budget.
         root = math.sqrt(SPREAD**2 + 4 * max(budget, 0.0) * steps / open_ms) - SPREAD
         return float(min(root**2 / (4 * steps), 1.0))

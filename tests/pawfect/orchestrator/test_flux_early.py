@@ -16,7 +16,7 @@ from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn, 
 
 FULL = PawfectError(ErrorKind.OUT_OF_MEMORY, "flux_transformer: out of memory")
 # A hole that takes the larger of the two sizes where it may.
-PHOTO, MASK = lawn(300, 300), holes(300, 300, (110, 110, 190, 190))
+PHOTO, MASK = lawn(240, 240), holes(240, 240, (110, 110, 130, 130))
 
 
 def late_from(call: int, seconds: float):
@@ -44,7 +44,8 @@ def test_slow_steps_become_fewer_and_the_picture_is_finished_in_time(fill, engin
     report = run.report
     assert (report.engine, report.steps) == ("flux", 50)
     assert 4 <= report.steps_taken < 20
-    assert run.calls("flux_transformer") == report.steps_taken
+    # The last one may have taken too long to be waited for.
+    assert run.calls("flux_transformer") - report.steps_taken in (0, 1)
     assert run.fallbacks == [("flux_transformer", "fewer steps")]
     assert report.fallbacks[0].reason == f"late: {report.steps_taken} steps instead of 50"
     assert report.total_ms < 10_000
@@ -108,27 +109,24 @@ def test_where_time_is_enough_the_best_plan_is_the_request_itself(planned, fill)
     np.testing.assert_array_equal(run.image, plain.image)
 
 
-def test_the_size_gives_way_before_steps_that_the_request_names(planned, fill):
-    # At 256 px three steps alone are 0.4 s of the plan's 0.9, at 128 px a quarter of that.
-    run = planned(25, engine="flux", steps=40, deadline_ms=7000)
+def test_the_size_gives_way_before_steps_that_the_request_names(planned):
+    # On that card 256 px take 65 s of the deadline, 128 px 17.
+    run = planned(2.5, engine="flux", steps=40, deadline_ms=40_000)
     (window,) = run.report.windows
-    assert window.working_px < 256
-    assert run.report.steps == 40
-    assert run.report.quality > 0
-    assert run.report.expected_ms <= 0.85 * 7000
-    assert [fallback.stage for fallback in run.report.fallbacks][0] == "plan"
-    assert run.report.fallbacks[0].instead == "128 px"
-    assert run.report.fallbacks[0].reason.startswith(
-        "deadline_ms: 7000 ms are too few for 256 px and 40 steps"
-    )
+    assert window.working_px == 128
+    assert (run.report.quality, run.report.steps, run.report.steps_taken) == (1, 40, 40)
+    assert run.report.expected_ms <= 0.85 * 40_000
+    assert run.fallbacks == [("plan", "128 px")]
+    reason = "deadline_ms: 40000 ms are too few for 256 px and 40 steps"
+    assert run.report.fallbacks[0].reason == reason
 
 
-def test_the_profiles_steps_give_way_before_the_size(planned, tiny, tiny_setup, fill):
+def test_the_profiles_steps_give_way_before_the_size(fill, tiny, tiny_setup):
     many = replace(tiny, flux=replace(tiny.flux, steps=40))
-    setup = replace(tiny_setup, profile=many, costs=card(25))
-    run = fill(PHOTO, MASK, setup=setup, engine="flux", steps=None, deadline_ms=8000)
-    assert run.report.steps in (30, 20)
-    assert run.report.fallbacks[0].instead == "fewer steps"
+    setup = replace(tiny_setup, profile=many, costs=card(2.5))
+    run = fill(PHOTO, MASK, setup=setup, engine="flux", steps=None, deadline_ms=60_000)
+    assert (run.report.quality, run.report.steps) == (1, 30)
+    assert run.fallbacks == [("plan", "fewer steps")]
     (window,) = run.report.windows
     assert window.working_px == 256
 
@@ -173,9 +171,8 @@ def test_out_of_memory_the_run_is_tried_once_at_the_next_smaller_size(fill, mode
     assert run.report.engine == "flux"
     assert run.fallbacks == [("flux", "128 px")]
     assert run.report.fallbacks[0].reason == str(FULL)
-    small = fill(PHOTO, MASK, engine="flux", window_px=256, seed=3)
-    assert small.report.windows[0].working_px > run.report.windows[0].working_px
-    assert max(run.report.windows[0].working_px, 182) == 182
+    (window,) = run.report.windows
+    assert window.working_px == 128
     assert run.calls("flux_text_encoder") == 1
 
 

@@ -75,13 +75,13 @@ def test_where_nothing_was_begun_there_is_nothing_to_forget(fill):
     assert run.models.forgotten == run.models.steps == []
 
 
-@pytest.mark.parametrize(("deadline", "named"), [(600_000, False), (9000, True)])
+@pytest.mark.parametrize(("deadline", "named"), [(600_000, False), (35_000, True)])
 def test_a_plan_without_reuse_keeps_the_run_to_itself(fill, tiny, tiny_setup, deadline, named):
     cached = replace(tiny.flux, step_cache="first_block", step_cache_threshold=0.1, steps=40)
     setup = replace(
         tiny_setup,
         profile=replace(tiny, flux=cached),
-        costs=card(3.2, labels_ms=0, text_ms=0),
+        costs=card(1, labels_ms=0, text_ms=0),
     )
     run = fill(SMALL, HOLE, setup=setup, engine="flux", steps=None, deadline_ms=deadline)
     assert run.report.steps == 40
