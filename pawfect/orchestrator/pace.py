@@ -157,7 +157,7 @@ class Pace:
             it turns out that it would not be.
         """
         own = self._canvases[index]
-        self._done.append((self._control.clock(), own.step_ms))
+        self._done.append((self._control.clock(), own.steps[own.at]))
         own.taken += 1
         before = own.at
         own.at += 1

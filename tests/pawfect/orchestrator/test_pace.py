@@ -17,7 +17,7 @@ from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.denoising import Sampling, denoise
 from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.painting import CANVASES_AT_ONCE
-from pawfect.orchestrator.planner import LEAST_STEPS, Wish, choose
+from pawfect.orchestrator.planner import LEAST_STEPS, Wish, choose, plans
 from pawfect.orchestrator.stages import Encoded, Text
 from pawfect.window import Box
 from tests.pawfect.orchestrator.cards import SIZES, card, in_virtual_time
@@ -207,6 +207,19 @@ def test_the_end_of_many_canvases_is_foreseen_as_soon_as_each_has_taken_a_step(s
         calm = replace(case, noise=0.0, deadline_ms=600_000)
         in_virtual_time(run(calm))
         assert calm.pace.predicted_ms == pytest.approx(calm.took_ms, rel=0.15)
+
+
+def test_early_steps_that_reuse_nothing_make_no_card_slow():
+    case = one(600_000)
+    case.wish = replace(case.wish, steps=28, reuses=True)
+    plan = replace(next(iter(plans(case.wish, case.costs))), reuses=True)
+    now = 0.0
+    pace = Pace(case.wish, plan, case.costs, Control(600_000, clock=lambda: now))
+    pace.begins(0)
+    for left in range(27, 19, -1):
+        now += case.costs.step_ms(plan.canvases[0].tokens) / 1000
+        assert pace.stepped(0) == left
+        assert pace.slowness == pytest.approx(1)
 
 
 def one(deadline_ms: int, **settings) -> Case:
