@@ -76,8 +76,15 @@ class Report:
         prompt_source: where it came from: prompt (the request's own), labels, caption or none.
         prompt_cut: tokens of it over FLUX's limit, which were left out.
         check: what the check of a FLUX fill said; None where there was none.
-        steps: denoising steps; None where FLUX made no fill that was checked.
-        guidance_scale: likewise.
+        steps: denoising steps of the planned schedule; None where FLUX made no fill that was
+            checked.
+        steps_taken: fewest that a canvas took of them: fewer with `strength` under 1, and where
+            the run would have been late.
+        guidance_scale: of all steps.
+        quality: place of the plan in the order of quality classes; 0 is the best.
+        expected_ms: what the plan was expected to take from arrival to answer; None where the
+            card's costs are not known.
+        predicted_ms: the same as it was predicted after the first step.
         strength: the request's.
         windows: how each window was filled.
         stage_ms: milliseconds per stage, in the order in which they ran.
@@ -108,6 +115,10 @@ class Report:
     prompt_cut: int = 0
     check: str | None = None
     steps: int | None = None
+    steps_taken: int | None = None
+    quality: int | None = None
+    expected_ms: float | None = None
+    predicted_ms: float | None = None
     guidance_scale: float | None = None
     fallbacks: tuple[Fallback, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)

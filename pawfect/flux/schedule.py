@@ -137,6 +137,26 @@ def first_step(steps: int, strength: float) -> int:
     return begin
 
 
+def next_level(at: int, steps: int, left: int) -> int:
+    """Return the noise level to step to, so that the rest of a schedule takes fewer steps.
+
+    The levels still to come are spread evenly over the schedule's own: the same shift, and
+    timesteps that the run would have met anyway. Where all its steps are taken it is the next
+    level; where none is left, the last, so that one Euler step ends the run with a finished
+    picture. From level 0 with N steps, N a divisor of `steps`, the levels are those of
+    `Schedule.sigmas(N)`.
+
+    Args:
+        at: index in `Schedule.sigmas` of the present level, below `steps`.
+        steps: of the whole schedule, which is the index of its last level, 0.
+        left: steps to be taken after this one, 0 to `steps - at - 1`.
+
+    Returns:
+        An index above `at`, with at least `left` levels behind it.
+    """
+    return at + round((steps - at) / (left + 1))
+
+
 def noised(prior: Latents, noise: Latents, sigma: float) -> Latents:
     """Return a prior's latents with noise to the level sigma, 0 to 1; 1 is the noise itself."""
     level = np.float32(sigma)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.fill import raster
 from pawfect.fill.tone import blur_known
-from pawfect.orchestrator.denoising import RESERVE_MS
+from pawfect.orchestrator.control import RESERVE_MS
 from pawfect.orchestrator.labels import Surroundings, name_surfaces
 from pawfect.orchestrator.painting import FluxRun
 from pawfect.prompting import Label

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # How often a running stage looks whether the caller went away: well under a stage, and cheap.
 POLL_S: Final = 0.05
+# Kept free for what comes after the last step, ms: decoding, compositing and the answer.
+RESERVE_MS: Final = 300.0
 
 
 def _never() -> bool:
@@ -26,7 +28,8 @@ class Control:
     Args:
         deadline_ms: from `started` to the answer.
         is_cancelled: says whether the caller cancelled; called often, from one thread.
-        started: `time.monotonic()` at the request's arrival; None: now.
+        started: the clock at the request's arrival, s; None: now.
+        clock: seconds that only grow.
     """
 
     def __init__(
@@ -34,8 +37,10 @@ class Control:
         deadline_ms: int,
         is_cancelled: Callable[[], bool] = _never,
         started: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.started = time.monotonic() if started is None else started
+        self.clock = clock
+        self.started = clock() if started is None else started
         self.deadline_ms = deadline_ms
         self._is_cancelled = is_cancelled
         self._reserve_ms = 0.0
@@ -43,28 +48,32 @@ class Control:
 
     def reserving(self, reserve_ms: float) -> Control:
         """Return the request's clock for work that must end `reserve_ms` before the deadline."""
-        clock = Control(self.deadline_ms, self._is_cancelled, self.started)
-        clock.stage_ms = self.stage_ms
-        clock._reserve_ms = self._reserve_ms + reserve_ms
-        return clock
+        early = Control(self.deadline_ms, self._is_cancelled, self.started, self.clock)
+        early.stage_ms = self.stage_ms
+        early._reserve_ms = self._reserve_ms + reserve_ms
+        return early
+
+    @property
+    def within_ms(self) -> float:
+        """Milliseconds from the request's arrival to the deadline, less what is reserved."""
+        return self.deadline_ms - self._reserve_ms
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the request arrived."""
-        return (time.monotonic() - self.started) * 1000
+        return (self.clock() - self.started) * 1000
 
     def remaining_ms(self) -> float:
         """Milliseconds until the deadline, less what is reserved; negative when it has passed."""
-        return self.deadline_ms - self._reserve_ms - self.elapsed_ms()
+        return self.within_ms - self.elapsed_ms()
 
     def check(self, stage: str) -> None:
         """Raise CANCELLED or DEADLINE where the request must not enter or go on with `stage`."""
         if self._is_cancelled():
             raise PawfectError(ErrorKind.CANCELLED, f"cancelled by the caller before {stage} ended")
         if self.remaining_ms() <= 0:
-            within = self.deadline_ms - self._reserve_ms
             raise PawfectError(
                 ErrorKind.DEADLINE,
-                f"deadline_ms: expected an answer within {within:.0f} ms, "
+                f"deadline_ms: expected an answer within {self.within_ms:.0f} ms, "
                 f"got {self.elapsed_ms():.0f} ms in {stage}",
             )
 
@@ -77,11 +86,11 @@ class Control:
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage into `stage_ms`, after a check that it may start."""
         self.check(name)
-        start = time.perf_counter()
+        start = self.clock()
         try:
             yield
         finally:
-            spent = (time.perf_counter() - start) * 1000
+            spent = (self.clock() - start) * 1000
             self.stage_ms[name] = round(self.stage_ms.get(name, 0.0) + spent, 2)
 
     async def wait(
@@ -99,15 +108,18 @@ class Control:
                 result is dropped.
         """
         task = asyncio.ensure_future(work)
-        began = time.monotonic()
+        began = self.clock()
         try:
             while True:
-                patience = min(POLL_S, max(self.remaining_ms() / 1000, 0.001))
+                longest = self.remaining_ms()
+                if limit_ms is not None:
+                    longest = min(longest, limit_ms - (self.clock() - began) * 1000)
+                patience = min(POLL_S, max(longest / 1000, 0.001))
                 done, _ = await asyncio.wait({task}, timeout=patience)
                 if done:
                     return task.result()
                 self.check(stage)
-                spent = (time.monotonic() - began) * 1000
+                spent = (self.clock() - began) * 1000
                 if limit_ms is not None and spent > limit_ms:
                     raise PawfectError(
                         ErrorKind.DEADLINE,

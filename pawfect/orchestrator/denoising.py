@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.canvas import Canvas
-from pawfect.contract import Array
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.preview import estimate, preview
-from pawfect.flux.schedule import Schedule, euler, first_step, noised
+from pawfect.flux.schedule import Schedule, euler, first_step, next_level, noised
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
-from pawfect.texts import text_tensor
-
-# Kept free for what comes after the last step, ms: decoding, compositing and the answer.
-RESERVE_MS: Final = 300.0
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A canvas as `flux_vae_encoder` gives it: FP32 [T, 64], [T, 320] and [T, 64] or None."""
-
-    latents: NDArray[np.float32]
-    condition: NDArray[np.float32]
-    prior: NDArray[np.float32] | None
-
-
-@dataclass(frozen=True)
-class Text:
-    """A prompt as `flux_text_encoder` gives it: FP16 [L, D], FP16 [P], and tokens left out."""
-
-    embeds: Array
-    pooled: Array
-    cut: int
+from pawfect.orchestrator.pace import Pace
+from pawfect.orchestrator.stages import Encoded, Text
+from pawfect.orchestrator.steps import StepCalls
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a run denoises: see `InpaintParams`."""
+    """How a run denoises: see `InpaintParams`.
+
+    Attributes:
+        schedule: FLUX's.
+        steps: of the whole schedule.
+        guidance_scale: of all steps.
+        strength: above 0 to 1; under 1 the run starts from a prior.
+        preview_every: a preview every so many steps; 0: none.
+        reuses: whether the model may keep anything between the steps.
+        least: fewest steps whose picture counts as one.
+    """
 
     schedule: Schedule
     steps: int
     guidance_scale: float
     strength: float
     preview_every: int
+    reuses: bool = True
+    least: int = 1
 
     @property
     def first(self) -> int:
@@ -60,63 +50,26 @@ class Sampling:
 Stepped = Callable[[float, NDArray[np.uint8] | None], Awaitable[None]]
 
 
-async def encode_text(prompt: str, call: CallModel, control: Control) -> Text:
-    """Embed a prompt."""
-    with control.stage("flux_text_encoder"):
-        asked = call("flux_text_encoder", {"PROMPT": text_tensor(prompt)}, {})
-        out = await control.wait("flux_text_encoder", asked)
-    return Text(out["PROMPT_EMBEDS"].copy(), out["POOLED"].copy(), int(out["CUT"][0]))
-
-
-async def encode_canvas(
-    canvas: Canvas,
-    image: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
-    seed: int,
-    prefill: NDArray[np.uint8] | None,
-    call: CallModel,
-    control: Control,
-) -> Encoded:
-    """Encode one canvas.
-
-    Args:
-        canvas: the part of the photo and its working size.
-        image: UINT8 [H, W, 3], the photo.
-        mask: UINT8 [H, W], 255 = all holes: none may show through into the fill of another.
-        seed: of the noise.
-        prefill: UINT8 [H, W, 3], the photo as the patch engine left it, or None.
-        call: calls `flux_vae_encoder`.
-        control: deadline and cancellation.
-    """
-    inputs: dict[str, Array] = {
-        "IMAGE": canvas.take(image),
-        "MASK": canvas.take_mask(mask),
-        "SEED": np.array([seed], np.int64),
-    }
-    if prefill is not None:
-        inputs["PREFILL"] = canvas.take(prefill)
-    with control.stage("flux_vae_encoder"):
-        out = await control.wait("flux_vae_encoder", call("flux_vae_encoder", inputs, {}))
-    prior = None if prefill is None else _float(out["PRIOR"])
-    return Encoded(_float(out["LATENTS"]), _float(out["CONDITION"]), prior)
-
-
 async def denoise(
     canvas: Canvas,
     encoded: Encoded,
     text: Text,
     sampling: Sampling,
+    pace: Pace,
+    index: int,
     call: CallModel,
     control: Control,
     stepped: Stepped,
 ) -> NDArray[np.float32]:
-    """Denoise one canvas.
+    """Denoise one canvas: by the whole schedule, or by fewer of its levels where that were late.
 
     Args:
         canvas: for its grid.
         encoded: noise, condition and perhaps the prior.
         text: the prompt's embeddings.
         sampling: schedule, steps, guidance, strength.
+        pace: told of each step; says how many more there may be.
+        index: of the canvas, for the pace.
         call: calls `flux_transformer`.
         control: deadline and cancellation, looked at before and during each step.
         stepped: told, after each step, the share of steps done and perhaps a preview UINT8
@@ -126,64 +79,54 @@ async def denoise(
         FP32 [T, 64], clean latents.
 
     Raises:
-        PawfectError: DEADLINE as soon as the measured step time shows that the run would be late;
-            CANCELLED; INTERNAL for latents that are not finite; or what the model answered.
+        PawfectError: DEADLINE where there was no time for the first step, or for the least that
+            count; CANCELLED; INTERNAL for latents that are not finite; or what the model answered.
     """
     sigmas = sampling.schedule.sigmas(sampling.steps, canvas.tokens)
     timesteps = sampling.schedule.timesteps(sigmas)
-    first = sampling.first
+    at = sampling.first
     latents = encoded.latents
-    if first > 0:
+    if at > 0:
         assert encoded.prior is not None
-        latents = noised(encoded.prior, latents, float(sigmas[first]))
-    fixed: dict[str, Array] = {
-        "CONDITION": encoded.condition,
-        "PROMPT_EMBEDS": text.embeds,
-        "POOLED": text.pooled,
-        "GUIDANCE": np.array([sampling.guidance_scale], np.float32),
-        "GRID": np.array(canvas.grid, np.int32),
-    }
-    started = time.monotonic()
-    for step in range(first, sampling.steps):
-        with control.stage("flux_transformer"):
-            inputs = {
-                "LATENTS": latents,
-                "TIMESTEP": timesteps[step : step + 1].astype(np.float32),
-                **fixed,
-            }
-            out = await control.wait("flux_transformer", call("flux_transformer", inputs, {}))
-        velocity = _float(out["VELOCITY"])
-        sigma = float(sigmas[step])
-        seen = None
-        done = step + 1 - first
-        if sampling.preview_every and done % sampling.preview_every == 0:
-            seen = preview(estimate(latents, velocity, sigma), canvas.grid)
-        latents = euler(latents, velocity, sigma, float(sigmas[step + 1]))
-        await stepped(done / (sampling.steps - first), seen)
-        left = sampling.steps - step - 1
-        _check_in_time(left, (time.monotonic() - started) * 1000 / done, control)
-    return latents
-
-
-async def decode_canvas(
-    canvas: Canvas, latents: NDArray[np.float32], call: CallModel, control: Control
-) -> NDArray[np.uint8]:
-    """Decode latents FP32 [T, 64] to the canvas's part of the photo, UINT8 [h, w, 3]."""
-    inputs: dict[str, Array] = {"LATENTS": latents, "GRID": np.array(canvas.grid, np.int32)}
-    with control.stage("flux_vae_decoder"):
-        out = await control.wait("flux_vae_decoder", call("flux_vae_decoder", inputs, {}))
-    return canvas.put_back(out["IMAGE"].astype(np.uint8))
-
-
-def _float(array: Array) -> NDArray[np.float32]:
-    """Copy out of the memory that Triton lends until the answer is dropped."""
-    return np.array(array, np.float32)
-
-
-def _check_in_time(left: int, step_ms: float, control: Control) -> None:
-    if left and left * step_ms + RESERVE_MS > control.remaining_ms():
+        latents = noised(encoded.prior, latents, float(sigmas[at]))
+    calls = StepCalls(
+        canvas, encoded, text, sampling.guidance_scale, sampling.steps, sampling.reuses, call
+    )
+    pace.begins(index)
+    left, done = sampling.steps - at - 1, 0
+    velocity: NDArray[np.float32] | None = None
+    try:
+        while at < sampling.steps:
+            # A picture can be finished from any velocity: the steps after it are not waited for
+            # beyond that.
+            limit_ms = None if velocity is None else pace.patience_ms()
+            sigma = float(sigmas[at])
+            try:
+                velocity = await calls.velocity(
+                    latents, float(timesteps[at]), left, control, limit_ms
+                )
+            except PawfectError as error:
+                late = error.kind is ErrorKind.DEADLINE and control.remaining_ms() > 0
+                if velocity is None or not late:
+                    raise
+                pace.gives_up(index)
+                latents = euler(latents, velocity, sigma, 0.0)
+                break
+            left = pace.stepped(index)
+            done += 1
+            seen = None
+            if sampling.preview_every and done % sampling.preview_every == 0:
+                seen = preview(estimate(latents, velocity, sigma), canvas.grid)
+            at = next_level(at, sampling.steps, left)
+            latents = euler(latents, velocity, sigma, float(sigmas[at]))
+            await stepped(done / (done + left), seen)
+            left -= 1
+    finally:
+        calls.forget()
+    if done < sampling.least:
         raise PawfectError(
             ErrorKind.DEADLINE,
-            f"deadline_ms: expected an answer within {control.deadline_ms} ms, got {left} steps "
-            f"of {step_ms:.0f} ms still to go after {control.elapsed_ms():.0f} ms",
+            f"deadline_ms: expected time for at least {sampling.least} of "
+            f"{sampling.steps - sampling.first} steps within {control.deadline_ms} ms, got {done}",
         )
+    return latents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -13,17 +14,16 @@ from numpy.typing import NDArray
 from pawfect.canvas import Canvas
 from pawfect.composite import composite
 from pawfect.contract import MASK_THRESHOLD
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.flux.schedule import Schedule, first_step
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.denoising import (
-    Sampling,
-    Text,
-    decode_canvas,
-    denoise,
-    encode_canvas,
-)
+from pawfect.orchestrator.denoising import Sampling, denoise
 from pawfect.orchestrator.job import Job
 from pawfect.orchestrator.labels import Surroundings
+from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.patch import PatchFill, seed_of
+from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, smaller
+from pawfect.orchestrator.stages import Text, decode_canvas, encode_canvas
 from pawfect.report import Fallback
 from pawfect.window import Box, Window
 
@@ -48,21 +48,78 @@ class FluxRun:
 
     job: Job
     control: Control
-    sampling: Sampling
-    canvases: list[Canvas]
+    schedule: Schedule
+    wish: Wish
+    plan: Plan
     patching: Patching
     fallbacks: list[Fallback]
     told: dict[str, Any]
     prefill: NDArray[np.uint8] | None = None
+    pace: Pace | None = None
+
+    @property
+    def insists(self) -> bool:
+        """Whether the request asked for FLUX by name."""
+        return self.job.request.params.engine == "flux"
+
+    @property
+    def sampling(self) -> Sampling:
+        """How each canvas is denoised."""
+        params, settings = self.job.request.params, self.job.setup.profile.flux
+        assert settings is not None
+        guidance, steps = params.guidance_scale, self.plan.steps
+        planned = steps - first_step(steps, self.wish.strength)
+        return Sampling(
+            self.schedule,
+            steps,
+            settings.guidance_scale if guidance is None else guidance,
+            self.wish.strength,
+            params.preview_every,
+            # What may be kept besides a step cache's entries changes no pixel.
+            self.plan.reuses or settings.step_cache == "none",
+            # Who insists on FLUX gets what FLUX can do; else the patches are better than less.
+            1 if self.insists else min(LEAST_STEPS, math.ceil(planned / 2)),
+        )
 
 
-async def paint_all(run: FluxRun, seed: int, prompting: Prompting) -> NDArray[np.uint8]:
+async def paint(run: FluxRun, seed: int, prompting: Prompting) -> NDArray[np.uint8]:
+    """Fill all holes: UINT8 [H, W, 3].
+
+    Where the device is out of memory, at the next smaller plan; `run` then holds that one. Where
+    time is short, in fewer steps. Both stand in the run's fallbacks.
+    """
+    costs = run.job.setup.costs
+    while True:
+        slowness = None if run.pace is None else run.pace.known_slowness
+        run.pace = pace = Pace(run.wish, run.plan, costs, run.control, slowness)
+        try:
+            image = await _paint_all(run, pace, seed, prompting)
+        except PawfectError as error:
+            own = prompting.done() and not prompting.cancelled() and prompting.exception() is error
+            if error.kind is not ErrorKind.OUT_OF_MEMORY or own:
+                raise
+            less = smaller(run.wish, run.plan, costs, run.control.remaining_ms())
+            if less is None:
+                raise
+            run.fallbacks.append(Fallback("flux", str(error), f"{less.size} px"))
+            run.plan = less
+            continue
+        if pace.taken < pace.planned:
+            reason = f"late: {pace.taken} steps instead of {pace.planned}"
+            run.fallbacks.append(Fallback("flux_transformer", reason, "fewer steps"))
+        return image
+
+
+async def _paint_all(
+    run: FluxRun, pace: Pace, seed: int, prompting: Prompting
+) -> NDArray[np.uint8]:
     """Encode, denoise, decode and composite all canvases: UINT8 [H, W, 3]."""
     job = run.job
+    canvases, sampling = run.plan.canvases, run.sampling
     places = asyncio.Semaphore(CANVASES_AT_ONCE)
-    shares = [0.0] * len(run.canvases)
+    shares = [0.0] * len(canvases)
 
-    async def paint(index: int, canvas: Canvas, window: Window) -> NDArray[np.uint8]:
+    async def painted(index: int, canvas: Canvas, window: Window) -> NDArray[np.uint8]:
         async def stepped(share: float, seen: NDArray[np.uint8] | None) -> None:
             shares[index] = share
             done = FLOOR_STANDS + (STEPS_TAKEN - FLOOR_STANDS) * sum(shares) / len(shares)
@@ -70,6 +127,7 @@ async def paint_all(run: FluxRun, seed: int, prompting: Prompting) -> NDArray[np
             await job.tell("flux_transformer", done, shown, seen)
 
         async with places:
+            began = run.control.clock()
             encoded = await encode_canvas(
                 canvas,
                 job.request.image,
@@ -79,17 +137,18 @@ async def paint_all(run: FluxRun, seed: int, prompting: Prompting) -> NDArray[np
                 job.call,
                 run.control,
             )
+            pace.encoded(index, (run.control.clock() - began) * 1000)
             _, text = await asyncio.shield(prompting)
             latents = await denoise(
-                canvas, encoded, text, run.sampling, job.call, run.control, stepped
+                canvas, encoded, text, sampling, pace, index, job.call, run.control, stepped
             )
-            return await decode_canvas(canvas, latents, job.call, run.control)
+            part = await decode_canvas(canvas, latents, job.call, run.control)
+            pace.ends(index)
+            return part
 
     tasks = [
-        asyncio.ensure_future(paint(index, canvas, window))
-        for index, (canvas, window) in enumerate(
-            zip(run.canvases, job.cleaned.windows, strict=True)
-        )
+        asyncio.ensure_future(painted(index, canvas, window))
+        for index, (canvas, window) in enumerate(zip(canvases, job.cleaned.windows, strict=True))
     ]
     try:
         parts = await asyncio.gather(*tasks)
@@ -108,7 +167,7 @@ async def _composited(run: FluxRun, parts: Sequence[NDArray[np.uint8]]) -> NDArr
             job.cleaned.mask,
             job.request.protect,
             [window.holes for window in job.cleaned.windows],
-            run.canvases,
+            run.plan.canvases,
             parts,
             FEATHER_PX if params.feather_px is None else params.feather_px,
             params.match_colour,

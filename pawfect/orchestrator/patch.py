@@ -115,15 +115,15 @@ def affordable_px(windows: Sequence[Window], deadline_ms: int) -> int | None:
     """
     longest = max(max(window.box.width, window.box.height) for window in windows)
     scale = 1.0
-    while _estimate_ms(windows, scale) > DEADLINE_SHARE * deadline_ms:
+    while estimate_ms(windows, scale) > DEADLINE_SHARE * deadline_ms:
         scale *= SHRINK_STEP
         if longest * scale <= LEAST_WORKING_PX:
             return LEAST_WORKING_PX
     return None if scale == 1.0 else round(longest * scale)
 
 
-def _estimate_ms(windows: Sequence[Window], scale: float) -> float:
-    """Estimate the time of filling windows at a scale of their own size."""
+def estimate_ms(windows: Sequence[Window], scale: float) -> float:
+    """Estimate the time, ms, of filling windows at a scale, 0 to 1, of their own size."""
     total = 0.0
     for window in windows:
         area = window.holes.area * scale**2

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract import check_photo_size
+from pawfect.cost.costs import Costs
 from pawfect.errors import invalid
 from pawfect.flux.schedule import Schedule
 from pawfect.parameters import InpaintParams
@@ -56,12 +57,15 @@ class Setup:
         schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
         weights: identity of the weights by component, for the report.
         trouble: why there is no schedule although the profile has FLUX.
+        costs: what FLUX's stages are expected to take on the profile's card; None: not known, and
+            nothing is planned ahead.
     """
 
     profile: Profile
     schedule: Schedule | None = None
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     trouble: str | None = None
+    costs: Costs | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect.flux.schedule import Schedule, euler, first_step, noised
+from pawfect.flux.schedule import Schedule, euler, first_step, next_level, noised
 from pawfect_export.tiny.flux import SCHEDULER
 
 FLUX = Schedule.from_config(SCHEDULER)
@@ -74,6 +74,51 @@ def test_the_first_step_is_that_of_image_to_image(steps, strength):
             first_step(steps, strength)
         return
     assert first_step(steps, strength) == steps - left == steps - len(timesteps)
+
+
+def visited(at: int, steps: int, left: int) -> list[int]:
+    """Return the levels from one on, where this step and `left` more are taken."""
+    levels = [at]
+    for still in range(left, -1, -1):
+        levels.append(next_level(levels[-1], steps, still))
+    return levels
+
+
+@given(st.integers(1, 100), st.data())
+def test_fewer_steps_are_spread_evenly_over_the_schedules_own_levels(steps, data):
+    at = data.draw(st.integers(0, steps - 1))
+    left = data.draw(st.integers(0, steps - at - 1))
+    levels = visited(at, steps, left)
+    assert (levels[0], levels[-1], len(levels)) == (at, steps, left + 2)
+    gaps = np.diff(levels)
+    even = (steps - at) / (left + 1)
+    assert set(gaps) <= {int(even), int(np.ceil(even))}
+    sigmas = FLUX.sigmas(steps, 256)[levels]
+    assert (np.diff(sigmas) < 0).all()
+    assert sigmas[-1] == 0
+
+
+@given(st.integers(1, 100), st.integers(0, 99))
+def test_with_all_steps_left_each_next_level_follows(steps, at):
+    at = min(at, steps - 1)
+    assert visited(at, steps, steps - at - 1) == list(range(at, steps + 1))
+
+
+@given(st.integers(1, 25), st.integers(1, 4), st.integers(1, 20_000))
+def test_from_the_start_the_levels_are_those_of_the_shorter_schedule(fewer, times, tokens):
+    levels = visited(0, fewer * times, fewer - 1)
+    np.testing.assert_allclose(
+        FLUX.sigmas(fewer * times, tokens)[levels], FLUX.sigmas(fewer, tokens), rtol=1e-6
+    )
+
+
+def test_with_no_step_left_one_euler_step_ends_at_the_estimate():
+    rng = np.random.default_rng(7)
+    latents, velocity = (rng.standard_normal((6, 64), np.float32) for _ in range(2))
+    sigmas = FLUX.sigmas(28, 6)
+    at = 9
+    ended = euler(latents, velocity, sigmas[at], sigmas[next_level(at, 28, 0)])
+    np.testing.assert_allclose(ended, latents - sigmas[at] * velocity, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("strength", [0.2, 0.61, 1.0])

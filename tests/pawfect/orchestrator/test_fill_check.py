@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect.orchestrator import check, flux
+from pawfect.orchestrator import check, verdict
 from pawfect.profile import CheckSettings
 from pawfect.texts import text_tensor
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
@@ -90,7 +90,7 @@ def test_a_surface_that_its_surroundings_do_not_have_is_invented(checked):
 
 
 def test_without_time_for_a_second_seed_the_patches_follow_at_once(checked, monkeypatch):
-    monkeypatch.setattr(flux, "SECOND_TRY", 1e9)
+    monkeypatch.setattr(verdict, "SECOND_TRY", 1e9)
     run = checked(STRICT, **GLARING)
     assert run.fallbacks == [("check", "patch")]
     assert run.calls("flux_vae_encoder") == 1

@@ -12,28 +12,17 @@ from pawfect.orchestrator import Control, flux
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late
 
 
-def test_denoising_that_would_be_late_ends_early_and_the_patches_are_the_answer(fill):
+def test_steps_so_slow_that_too_few_fit_leave_the_patches(fill):
     floor = fill(SMALL, HOLE, engine="patch").image
-    # 49 more steps of a second are more than 20.
-    slow = {"flux_transformer": late(1.0)}
-    run = fill(SMALL, HOLE, steps=50, deadline_ms=20_000, before=slow)
+    # Four steps of four seconds are more than twelve.
+    slow = {"flux_transformer": late(4.0)}
+    run = fill(SMALL, HOLE, steps=50, deadline_ms=12_000, before=slow)
     np.testing.assert_array_equal(run.image, floor)
-    assert run.calls("flux_transformer") == 1
+    assert run.calls("flux_transformer") <= 3
     (fallback,) = run.report.fallbacks
     assert (fallback.stage, fallback.instead) == ("flux", "patch")
-    assert "49 steps" in fallback.reason
-    assert run.report.total_ms < 20_000
-
-
-def test_where_flux_is_insisted_on_being_late_is_an_error_at_once(fill):
-    began = time.monotonic()
-    run = fill(
-        SMALL, HOLE, engine="flux", steps=50, deadline_ms=20_000,
-        before={"flux_transformer": late(1.0)},
-    )  # fmt: skip
-    assert run.error is not None
-    assert run.error.kind is ErrorKind.DEADLINE
-    assert time.monotonic() - began < 20
+    assert "at least 4 of 50 steps" in fallback.reason
+    assert run.report.total_ms < 12_000
 
 
 @pytest.mark.parametrize("model", ["flux_vae_encoder", "flux_transformer"])

@@ -54,7 +54,7 @@ def test_labels_that_take_longer_than_their_share_come_from_captions(client, neu
     assert fallen_back(neural_server, "sam3_labeling", "florence2") == before + 1
 
 
-def test_denoising_that_would_be_late_gives_way_to_the_patch_fill(client, neural_server):
+def test_denoising_that_would_be_late_ends_early_and_in_time(client, neural_server):
     assert isinstance(client, NeuralClient)
     rng = np.random.default_rng(0)
     rows = 64
@@ -67,12 +67,14 @@ def test_denoising_that_would_be_late_gives_way_to_the_patch_fill(client, neural
         "GUIDANCE": np.array([[30]], np.float32),
         "GRID": np.array([[rows, rows]], np.int32),
     }
-    before = fallen_back(neural_server, "flux", "patch")
+    before = fallen_back(neural_server, "flux_transformer", "fewer steps")
     with kept_busy(neural_server.endpoints.grpc, "flux_transformer", step, 40):
         result = client(photo(0), HOLE, SCENE_LABELS=GRASS, steps=100, deadline_ms=12_000)
     report = client.report(result)
     (fallback,) = report.fallbacks
-    assert (report.engine, fallback.stage, fallback.instead) == ("patch", "flux", "patch")
-    assert "PAWFECT_DEADLINE" in fallback.reason
+    assert (report.engine, fallback.stage, fallback.instead) == (
+        "flux", "flux_transformer", "fewer steps",
+    )  # fmt: skip
+    assert fallback.reason == f"late: {report.steps_taken} steps instead of 100"
     assert report.total_ms < 12_000
-    assert fallen_back(neural_server, "flux", "patch") == before + 1
+    assert fallen_back(neural_server, "flux_transformer", "fewer steps") == before + 1

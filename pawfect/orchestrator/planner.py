@@ -1,0 +1,218 @@
+"""The plan of a FLUX fill: size, steps and reuse, of the best quality class in time.
+
+It follows from the request, the profile and the card's expected costs alone, never from the clock,
+so that the same request gives the same pixels. What the clock says comes after: see `pace`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pawfect.canvas import Canvas, fit_canvas
+from pawfect.cost.costs import Costs
+from pawfect.flux.schedule import first_step
+from pawfect.window import Box
+
+# Shares of the wished steps, best first. The order of the classes is: at each size all of these,
+# from the largest size to the smallest, and LAST_SHARE at the smallest alone. A fill at less than
+# the photo's own resolution is soft all over beside a sharp photo, whatever the steps; an Euler
+# solver's error on a flow's nearly straight path falls with the number of steps, so that the second
+# half of them buys least. Below half the structure itself suffers, and size goes first.
+STEP_SHARES: Final = (1.0, 0.75, 0.5)
+LAST_SHARE: Final = 0.25
+# Fewest steps of a plan, and of a run whose end is a picture worth more than a patch fill: the
+# fewest that the audit's matrix tries.
+LEAST_STEPS: Final = 4
+# Share of the deadline that a plan may take: what is left is for other requests on the card, and so
+# that noise in the step times changes no pixel.
+PLAN_SHARE: Final = 0.85
+# Steps at the beginning that reuse nothing: at 8 steps a first-block cache never triggers (tried
+# with diffusers 0.42).
+NEVER_REUSED: Final = 8
+# Share of the later ones that reuse: TeaCache's published run on FLUX.1-dev skips 6 of 25 steps,
+# Nunchaku names 20-30 % for its first-block cache.
+REUSED: Final = 1 / 3
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a request asks of FLUX, and what it brings with it.
+
+    Attributes:
+        holes: the bounding box of the holes of each window.
+        height: the photo's, px.
+        width: the photo's, px.
+        sizes: the working sizes that are allowed, px, rising.
+        steps: denoising steps.
+        explicit: whether the request itself named the steps: they then outlast the size.
+        strength: above 0 to 1; under 1 only the last steps run.
+        finds_labels: whether labels around the holes are asked for.
+        checks_labels: whether labels in the fill are, for its check.
+        prior_ms: expected time of the patch fill from which denoising starts.
+        reuses: whether the profile has a step cache.
+    """
+
+    holes: tuple[Box, ...]
+    height: int
+    width: int
+    sizes: tuple[int, ...]
+    steps: int
+    explicit: bool = False
+    strength: float = 1.0
+    finds_labels: bool = False
+    checks_labels: bool = False
+    prior_ms: float = 0.0
+    reuses: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a request is to be filled.
+
+    Attributes:
+        quality: place in the order of the classes, 0 is the best.
+        size: the side of the largest working size allowed, px.
+        canvases: one for each window.
+        steps: of the schedule.
+        reuses: whether steps may reuse what an earlier one computed.
+        expected_ms: from the request's arrival to its answer; None where costs are not known.
+    """
+
+    quality: int
+    size: int
+    canvases: tuple[Canvas, ...]
+    steps: int
+    reuses: bool
+    expected_ms: float | None = None
+
+
+def plans(wish: Wish, costs: Costs | None) -> Iterator[Plan]:
+    """Yield the plans of a wish, best first; where costs are not known, one for each size.
+
+    Sizes that would change no canvas are left out.
+    """
+    shares = STEP_SHARES if costs is not None else STEP_SHARES[:1]
+    last = wish.sizes[0]
+    classes = [(size, share) for size in reversed(wish.sizes) for share in shares]
+    if costs is not None:
+        classes.append((last, LAST_SHARE))
+    if wish.explicit:
+        classes.sort(key=lambda one: -one[1])
+    fitted = {
+        size: tuple(
+            fit_canvas(holes, wish.height, wish.width, wish.sizes[: place + 1])
+            for holes in wish.holes
+        )
+        for place, size in enumerate(wish.sizes)
+    }
+    seen: set[tuple[tuple[Canvas, ...], int]] = set()
+    quality = 0
+    for size, share in classes:
+        canvases, steps = fitted[size], _steps(wish, share)
+        if (canvases, steps) in seen:
+            continue
+        seen.add((canvases, steps))
+        # Where there is a step cache but costs are not known, the profile's word stands.
+        for reuses in (False, True) if wish.reuses and costs is not None else (wish.reuses,):
+            plan = Plan(quality, size, canvases, steps, reuses)
+            expected = None if costs is None else expected_ms(wish, plan, costs)
+            yield Plan(quality, size, canvases, steps, reuses, expected)
+            quality += 1
+
+
+def choose(wish: Wish, costs: Costs | None, within_ms: float) -> Plan | None:
+    """Return the best plan that is expected to end within a time.
+
+    Args:
+        wish: what is asked for.
+        costs: of the card; None: the best plan is taken.
+        within_ms: from the request's arrival to the answer.
+
+    Returns:
+        None where not even the last one fits.
+    """
+    return next(
+        (
+            plan
+            for plan in plans(wish, costs)
+            if plan.expected_ms is None or plan.expected_ms <= PLAN_SHARE * within_ms
+        ),
+        None,
+    )
+
+
+def smaller(wish: Wish, plan: Plan, costs: Costs | None, within_ms: float) -> Plan | None:
+    """Return the best plan in time whose largest canvas is smaller than another plan's."""
+    largest = max(canvas.tokens for canvas in plan.canvases)
+    return next(
+        (
+            other
+            for other in plans(wish, costs)
+            if max(canvas.tokens for canvas in other.canvases) < largest
+            and (other.expected_ms is None or other.expected_ms <= within_ms)
+        ),
+        None,
+    )
+
+
+def least_deadline_ms(wish: Wish, costs: Costs) -> tuple[int, Plan]:
+    """Return the shortest time, ms, in which any plan fits, and that plan."""
+    plan = min(plans(wish, costs), key=lambda plan: plan.expected_ms or 0.0)
+    return math.ceil((plan.expected_ms or 0.0) / PLAN_SHARE), plan
+
+
+def expected_ms(wish: Wish, plan: Plan, costs: Costs) -> float:
+    """Return what a plan is expected to take from the request's arrival to its answer, ms.
+
+    All stages are summed: one card works on all canvases, and a batch of steps takes about as long
+    as its steps one by one, for they keep the card busy.
+    """
+    return (
+        costs.rest_ms(wish.height * wish.width)
+        + costs.text_ms
+        + (wish.finds_labels + wish.checks_labels) * costs.labels_ms
+        + wish.prior_ms
+        + sum(
+            costs.encode_ms(canvas.height * canvas.width)
+            + costs.decode_ms(canvas.height * canvas.width)
+            + sum(steps_ms(costs, canvas.tokens, plan.steps, plan.reuses, wish.strength))
+            for canvas in plan.canvases
+        )
+    )
+
+
+def steps_ms(
+    costs: Costs, tokens: int, steps: int, reuses: bool, strength: float
+) -> tuple[float, ...]:
+    """Return what each step of a run is expected to take, ms.
+
+    Args:
+        costs: of the card.
+        tokens: of the canvas.
+        steps: of the whole schedule.
+        reuses: whether steps may reuse an earlier one.
+        strength: above 0 to 1.
+    """
+    whole = costs.step_ms(tokens)
+    later = whole * (1 - REUSED * (1 - costs.reused_share)) if reuses else whole
+    run = steps - first_step(steps, strength)
+    return tuple(whole if step < NEVER_REUSED else later for step in range(run))
+
+
+def in_words(plan: Plan) -> str:
+    """Return a plan in a few words, for messages."""
+    reused = ", some reused" if plan.reuses else ""
+    return f"{longest_side(plan.canvases)} px and {plan.steps} steps{reused}"
+
+
+def longest_side(canvases: Sequence[Canvas]) -> int:
+    """Return the longest side of any canvas, px."""
+    return max(max(canvas.height, canvas.width) for canvas in canvases)
+
+
+def _steps(wish: Wish, share: float) -> int:
+    """Return a share of the wished steps, but no fewer than LEAST_STEPS."""
+    return max(round(share * wish.steps), min(LEAST_STEPS, wish.steps))

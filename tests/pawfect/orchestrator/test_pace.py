@@ -1,0 +1,295 @@
+"""Whole runs of the denoising on simulated cards: in time, foreseen, and always with a picture."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from pawfect.cost.costs import Costs
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.flux.schedule import Schedule
+from pawfect.orchestrator import control as clocks
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.denoising import Sampling, denoise
+from pawfect.orchestrator.pace import Pace
+from pawfect.orchestrator.painting import CANVASES_AT_ONCE
+from pawfect.orchestrator.planner import LEAST_STEPS, Wish, choose, plans
+from pawfect.orchestrator.stages import Encoded, Text
+from pawfect.window import Box
+from tests.pawfect.orchestrator.cards import SIZES, card, in_virtual_time
+
+NOISE = 0.3
+TEXT = Text(np.zeros((1, 8), np.float16), np.zeros(8, np.float16), 0)
+ENCODED = Encoded(
+    np.ones((2, 64), np.float32), np.zeros((2, 320), np.float32), np.zeros((2, 64), np.float32)
+)
+SCHEDULE = Schedule(use_dynamic_shifting=True)
+
+
+@dataclass
+class Case:
+    """One request on one card, and what became of it.
+
+    Attributes:
+        slowness: of the card against what was expected of it.
+        noise: of the time of each step.
+    """
+
+    wish: Wish
+    costs: Costs
+    deadline_ms: int
+    slowness: float = 1.0
+    noise: float = 0.0
+    known: bool = True
+    seed: int = 0
+    least: int = 1
+    hangs_at: int | None = None
+    took_ms: float = 0.0
+    error: PawfectError | None = None
+    pace: Pace | None = None
+    latents: list[np.ndarray] | None = None
+    planned: bool = True
+
+
+class Card:
+    """Does one thing after the other, as `flux_transformer` asks, and takes its time."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._random = random.Random(case.seed)
+        self._free = 0.0
+        self.steps: list[tuple[int, int]] = []
+
+    async def works(self, ms: float) -> None:
+        loop = asyncio.get_running_loop()
+        noisy = 1 + self._case.noise * self._random.uniform(-1, 1)
+        self._free = max(self._free, loop.time()) + ms * noisy * self._case.slowness / 1000
+        await asyncio.sleep(self._free - loop.time())
+
+    async def __call__(self, model, inputs, parameters):
+        whole, left = (int(number) for number in inputs["STEPS"])
+        self.steps.append((whole, left))
+        if left >= 0:
+            rows, columns = inputs["GRID"]
+            if len(self.steps) == self._case.hangs_at:
+                await asyncio.sleep(1e6)
+            await self.works(self._case.costs.step_ms(int(rows * columns)))
+        return {"VELOCITY": np.ones((2, 64), np.float32)}
+
+
+async def run(case: Case) -> Card:
+    """Do what the painting does, from the plan to the last decoded canvas and the rest."""
+    clock = asyncio.get_running_loop().time
+    wish, costs = case.wish, case.costs
+    control, worker = Control(case.deadline_ms, clock=clock), Card(case)
+    plan = choose(wish, costs if case.known else None, case.deadline_ms)
+    if plan is None:
+        case.planned = False
+        return worker
+    case.pace = pace = Pace(wish, plan, costs if case.known else None, control)
+    sampling = Sampling(
+        SCHEDULE, plan.steps, 30.0, wish.strength, 0, least=min(case.least, plan.steps)
+    )
+    places = asyncio.Semaphore(CANVASES_AT_ONCE)
+
+    async def stepped(share, seen):
+        assert 0 < share <= 1
+
+    async def painted(index, canvas):
+        async with places:
+            pixels = canvas.height * canvas.width
+            began = clock()
+            await worker.works(costs.encode_ms(pixels))
+            pace.encoded(index, (clock() - began) * 1000)
+            latents = await denoise(
+                canvas, ENCODED, TEXT, sampling, pace, index, worker, control, stepped
+            )
+            await worker.works(costs.decode_ms(pixels))
+            pace.ends(index)
+            return latents
+
+    await worker.works(costs.text_ms)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(painted(*item)) for item in enumerate(plan.canvases)]
+        case.latents = [task.result() for task in tasks]
+        await asyncio.sleep(costs.rest_ms(wish.height * wish.width) / 1000)
+    except ExceptionGroup as failures:
+        (case.error,) = failures.exceptions[:1]
+    case.took_ms = clock() * 1000
+    return worker
+
+
+@pytest.fixture(autouse=True)
+def seldom_polled(monkeypatch):
+    """Nobody cancels here: a look every 50 ms of virtual time is only slow."""
+    monkeypatch.setattr(clocks, "POLL_S", 1e9)
+
+
+def in_sequence(count: int, slowness: tuple[float, float], **settings) -> list[Case]:
+    """Return cases over cards, sizes, deadlines and numbers of canvases, by a fixed seed."""
+    dice = random.Random(1)
+    cases = []
+    while len(cases) < count:
+        holes = []
+        for _ in range(dice.choice((1, 1, 1, 1, 2, 3, 6))):
+            x, y, side = dice.randrange(3000), dice.randrange(2000), dice.randrange(20, 1000)
+            holes.append(Box(x, y, x + side, y + side))
+        wish = Wish(tuple(holes), 3000, 4000, SIZES, dice.choice((4, 8, 8, 12, 20, 28)))
+        costs = card(dice.choice((12, 25, 40, 120, 700)))
+        deadline = round(1000 * 2 ** dice.uniform(1, 7))
+        slow = dice.uniform(*slowness)
+        if choose(wish, costs, deadline) is not None:
+            cases.append(Case(wish, costs, deadline, slow, NOISE, seed=len(cases), **settings))
+    return cases
+
+
+def done(case: Case) -> bool:
+    """Say whether there is a finished picture within the deadline."""
+    return case.error is None and case.took_ms <= case.deadline_ms
+
+
+def test_noisy_steps_end_in_time_with_a_picture_in_99_of_100_of_10000_runs():
+    cases = in_sequence(10_000, (1.0, 1.0))
+    for case in cases:
+        in_virtual_time(run(case))
+    in_time = [case for case in cases if done(case)]
+    assert len(in_time) >= 0.99 * len(cases)
+    for case in in_time:
+        assert all(np.isfinite(latents).all() for latents in case.latents)
+    # And noise alone costs next to none of them a step.
+    whole = [case for case in in_time if case.pace.taken == case.pace.planned]
+    assert len(whole) >= 0.95 * len(cases)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_on_a_card_that_others_keep_busy_they_end_in_time_with_fewer_steps(known):
+    cases = in_sequence(800, (1.2, 3.0), known=known)
+    # What a card of unknown costs is asked, somebody has to have found feasible.
+    cases = [case for case in cases if known or quality(case) == 0]
+    for case in cases:
+        in_virtual_time(run(case))
+    ended = [case for case in cases if done(case)]
+    assert len(ended) >= 0.98 * len(cases)
+    fewer = [case for case in ended if case.pace.taken < case.pace.planned]
+    assert len(fewer) >= 0.15 * len(cases)
+
+
+def quality(case: Case) -> int:
+    plan = choose(case.wish, case.costs, case.deadline_ms)
+    assert plan is not None
+    return plan.quality
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("slowness", [0.5, 1.0, 2.5])
+def test_where_steps_are_steady_the_end_is_foreseen_within_15_percent_after_the_first(
+    slowness, known
+):
+    cases = in_sequence(100, (slowness, slowness), known=known)
+    for case in cases:
+        # Time enough for all steps: the end of a run that is cut is the deadline.
+        calm = replace(case, noise=0.0, deadline_ms=600_000)
+        calm.wish = replace(case.wish, holes=case.wish.holes[:1])
+        in_virtual_time(run(calm))
+        assert calm.pace.taken == calm.pace.planned
+        assert calm.pace.predicted_ms == pytest.approx(calm.took_ms, rel=0.15)
+
+
+@pytest.mark.parametrize("slowness", [0.5, 1.0, 2.5])
+def test_the_end_of_many_canvases_is_foreseen_as_soon_as_each_has_taken_a_step(slowness):
+    cases = in_sequence(100, (slowness, slowness))
+    for case in cases:
+        calm = replace(case, noise=0.0, deadline_ms=600_000)
+        in_virtual_time(run(calm))
+        assert calm.pace.predicted_ms == pytest.approx(calm.took_ms, rel=0.15)
+
+
+def test_early_steps_that_reuse_nothing_make_no_card_slow():
+    case = one(600_000)
+    case.wish = replace(case.wish, steps=28, reuses=True)
+    plan = replace(next(iter(plans(case.wish, case.costs))), reuses=True)
+    now = 0.0
+    pace = Pace(case.wish, plan, case.costs, Control(600_000, clock=lambda: now))
+    pace.begins(0)
+    for left in range(27, 19, -1):
+        now += case.costs.step_ms(plan.canvases[0].tokens) / 1000
+        assert pace.stepped(0) == left
+        assert pace.slowness == pytest.approx(1)
+
+
+def one(deadline_ms: int, **settings) -> Case:
+    """Twelve steps of about 1.4 s each, of one canvas of 768 px."""
+    wish = Wish((Box(500, 500, 800, 800),), 3000, 4000, SIZES[1:2], 12)
+    return Case(wish, card(25), deadline_ms, **settings)
+
+
+def levels(calls: Card) -> list[int]:
+    """Return what each step said of the steps left after it."""
+    return [left for _, left in calls.steps]
+
+
+def test_in_time_each_step_counts_down_and_nothing_is_to_be_forgotten():
+    case = one(60_000)
+    calls = in_virtual_time(run(case))
+    assert calls.steps == [(12, left) for left in range(11, -1, -1)]
+    assert (case.pace.taken, case.pace.planned) == (12, 12)
+
+
+def test_late_the_levels_still_to_come_are_fewer_and_end_with_none_left():
+    case = one(30_000, slowness=1.7)
+    calls = in_virtual_time(run(case))
+    assert done(case)
+    assert LEAST_STEPS < case.pace.taken < 12
+    # The whole schedule stays what it was, and so do the timesteps that it names.
+    assert {whole for whole, _ in calls.steps} == {12}
+    steps = [left for left in levels(calls) if left >= 0]
+    assert steps == sorted(steps, reverse=True)
+    # Near the end of the time, and not long before.
+    assert case.took_ms > 0.8 * case.deadline_ms
+    # A constant velocity of 1 brings the noise of 1 to 0, by whatever steps.
+    np.testing.assert_allclose(case.latents[0], 0, atol=1e-5)
+
+
+def test_after_one_slow_step_there_are_soon_more_again():
+    class Stumbling(Card):
+        async def works(self, ms):
+            await super().works(ms * (8 if len(self.steps) == 1 else 1))
+
+    case = one(60_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "Card", Stumbling)
+        in_virtual_time(run(case))
+    assert done(case)
+    # By the first one's pace there was time for five.
+    assert case.pace.taken >= 9
+
+
+@pytest.mark.parametrize("at", [2, 5, 12])
+def test_a_step_that_hangs_is_not_waited_for_where_there_is_a_velocity(at):
+    case = one(40_000, hangs_at=at)
+    calls = in_virtual_time(run(case))
+    assert done(case)
+    assert case.pace.taken == at - 1
+    assert levels(calls)[-1] == -1
+    np.testing.assert_allclose(case.latents[0], 0, atol=1e-5)
+
+
+def test_without_any_velocity_there_is_no_picture():
+    case = one(40_000, hangs_at=1)
+    calls = in_virtual_time(run(case))
+    assert case.error is not None
+    assert case.error.kind is ErrorKind.DEADLINE
+    assert levels(calls) == [11, -1]
+
+
+def test_fewer_steps_than_count_are_no_picture_to_those_who_have_another():
+    case = one(40_000, hangs_at=3, least=LEAST_STEPS)
+    in_virtual_time(run(case))
+    assert case.error is not None
+    assert case.error.kind is ErrorKind.DEADLINE
+    assert "at least 4 of 12 steps within 40000 ms, got 2" in case.error.message
