@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from types import MappingProxyType
 
+from pawfect.cost.estimates import costs_of
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.schedule import Schedule
 from pawfect.orchestrator.request import Setup
@@ -29,7 +30,8 @@ def read_setup(profile: Profile) -> Setup:
         except PawfectError as error:
             if component.startswith("flux"):
                 trouble = trouble or error.message
-    return Setup(profile, schedule, MappingProxyType(weights), trouble)
+    costs = costs_of(profile, root=store.root)
+    return Setup(profile, schedule, MappingProxyType(weights), trouble, costs)
 
 
 def _read_schedule(path: Path) -> Schedule:
