@@ -11,9 +11,9 @@ import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from numpy.typing import NDArray
 
-from pawfect.checkpoint import load_strict, read_tensors
+from pawfect.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.errors import invalid
-from pawfect.flux.loading import on_meta, read_config, torch_dtype
+from pawfect.flux.loading import on_meta, read_config
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH, check_grid
 
 # What makes a FLUX transformer FLUX-Fill; the rest is size.
@@ -22,6 +22,7 @@ FILL: Final = {
     "out_channels": TOKEN_WIDTH,
     "guidance_embeds": True,
 }
+STEM: Final = "diffusion_pytorch_model"
 # The timestep of pure noise: the schedule counts from it down to 0.
 NOISE_TIMESTEP: Final = 1000.0
 
@@ -29,12 +30,23 @@ Floats = NDArray[np.floating[Any]]
 
 
 class Transformer:
-    """FLUX's transformer, which sees the latents and says which way they flow."""
+    """FLUX's transformer, which sees the latents and says which way they flow.
 
-    def __init__(self, module: Any, device: str, dtype: torch.dtype) -> None:
+    Attributes:
+        module: diffusers' own.
+        device: cpu or cuda.
+        dtype: of the computation.
+        arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
+            and the kernels in force.
+    """
+
+    def __init__(
+        self, module: Any, device: str, dtype: torch.dtype, arithmetic: str = "plain"
+    ) -> None:
         self.module = module
         self.device = device
         self.dtype = dtype
+        self.arithmetic = arithmetic
 
     @classmethod
     def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
@@ -42,7 +54,8 @@ class Transformer:
 
         Args:
             folder: of the whole model, as published; one with a `*.gguf` file goes to
-                `pawfect.flux.gguf`.
+                `pawfect.flux.gguf`, files with a recipe in their metadata to
+                `pawfect.flux.quantised`.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
 
@@ -55,12 +68,18 @@ class Transformer:
             from pawfect.flux.gguf import load_transformer
 
             module = load_transformer(folder, device=device, dtype=dtype)
-            return cls(module, device, computed)
+            return cls(module, device, computed, "GGUF by diffusers")
         folder = folder / "transformer"
         module = build_module(folder, FILL)
-        tensors = read_tensors(folder, "diffusion_pytorch_model")
-        load_strict(module, tensors, "transformer", device=device, dtype=computed)
-        return cls(module, device, computed)
+        tensors = read_tensors(folder, STEM)
+        # Only here, for the same reason.
+        from pawfect.flux.quantised.loading import AS_STORED, prepare
+
+        arithmetic = prepare(module, folder, STEM, device, computed)
+        load_strict(
+            module, tensors, "transformer", device=device, dtype=computed, as_stored=AS_STORED
+        )
+        return cls(module, device, computed, arithmetic)
 
     @torch.inference_mode()
     def velocity(
