@@ -85,7 +85,8 @@ def filled(scheme: Scheme, layer: torch.nn.Linear) -> torch.nn.Module:
         getattr(made, name).data = value
     if bias:
         made.bias.data = layer.bias.data.clone()
-    return made.requires_grad_(False).eval()
+    ready: torch.nn.Module = made.requires_grad_(False).eval()
+    return ready
 
 
 def smoothed(model: Any, steps: Sequence[Arguments]) -> Any:

@@ -1,11 +1,12 @@
-"""A random FLUX transformer whose weights and activations are as hard to quantise as published ones.
+"""A random FLUX transformer that is as hard to quantise as published ones are said to be.
 
 Plainly random weights make a nearly linear network of well-behaved activations, on which any scheme
 looks good. Three things are set instead. Weights are drawn from Student's t, for their long tails.
-Queries and keys are scaled so that attention chooses. And some channels of every block layer's input
-are outliers, made where they arise in trained models: by AdaLN's scale and shift, by neurons of the
-feed-forward layers, by channels of the values; the columns that read them are smaller by the root
-of the factor, so that they carry much of the result but not all.
+Queries and keys are scaled so that attention chooses. And there are outliers where trained models
+have them: a few massive channels of the residual stream, the same in every token, that LayerNorm
+brings down and with them all others, which AdaLN's scale brings back; and channels of the values
+and of the feed-forward layers' neurons, whose reading columns are smaller by the root of the
+factor, so that they carry much of the result but not all.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from typing import Any, Final
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-# Outlier channels and their size. Gan et al. 2025 (https://arxiv.org/abs/2505.18584) find in FLUX.1
-# a few fixed channels above 100 times the median activation, the same ones in all tokens; Xiao et
-# al. 2023 (SmoothQuant, https://arxiv.org/abs/2211.10438) plan on about 100 times in transformers.
+# Outlier channels and their size. Gan et al. 2025 (https://arxiv.org/abs/2505.18584) find massive
+# activations in FLUX.1's residual stream at very few fixed channels, the same ones in all tokens,
+# and trace them to AdaLN; Xiao et al. 2023 (SmoothQuant, https://arxiv.org/abs/2211.10438) put
+# outliers of transformers at about 100 times the other activations.
 OUTLIERS: Final = 3
 LARGEST_FACTOR: Final = 100.0
 # Of values and of hidden neurons, which no norm brings down again.
@@ -31,7 +33,7 @@ TAIL: Final = 5.0
 # Of the queries' and keys' norms: logits of a standard deviation of 2, so that a token attends to
 # some tokens much more than to others.
 QUERY_SCALE: Final = math.sqrt(2.0)
-# Mean of the blocks' gates: the residual stream is then mostly what the blocks wrote.
+# Mean of the blocks' gates, so that what they write is not averaged away.
 GATE: Final = 0.3
 
 
@@ -58,7 +60,7 @@ FULL: Final = Size(heads=6, double=3, single=6)
 
 def build_model(size: Size, seed: int = 0) -> FluxTransformer2DModel:
     """Return a float32 FLUX-Fill transformer, the same for the same seed."""
-    model = FluxTransformer2DModel(
+    model: Any = FluxTransformer2DModel(
         in_channels=384,
         out_channels=64,
         num_layers=size.double,
@@ -83,7 +85,8 @@ def build_model(size: Size, seed: int = 0) -> FluxTransformer2DModel:
         for single in model.single_transformer_blocks:
             _spoil_single(single, generator)
         _spoil_stream(model, generator)
-    return model.eval().requires_grad_(False)
+    built: FluxTransformer2DModel = model.eval().requires_grad_(False)
+    return built
 
 
 def steps(size: Size, tokens: int, text: int, seed: int = 1) -> Iterator[dict[str, torch.Tensor]]:
