@@ -1,4 +1,4 @@
-"""Quantised transformers from their folders: recognised, whole or not at all, close to the plain."""
+"""Quantised transformers from folders: recognised, whole or not at all, close to the plain one."""
 
 from __future__ import annotations
 
