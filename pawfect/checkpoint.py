@@ -145,8 +145,10 @@ def load_strict(
         name
         for name, given in tensors.items()
         if given.is_floating_point() != expected[name].is_floating_point()
-        or (not given.is_floating_point() and given.element_size() != expected[name].element_size())
-        or (_is_stored(name, as_stored) and given.dtype != expected[name].dtype)
+        or (
+            given.dtype != expected[name].dtype
+            and (not given.is_floating_point() or _is_stored(name, as_stored))
+        )
     ]
     _refuse(what, len(expected), "mistyped", mistyped)
     sources = _sources(module, tensors, what)

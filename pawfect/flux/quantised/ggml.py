@@ -7,7 +7,7 @@ cannot write them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import gguf
 import torch
@@ -42,7 +42,6 @@ class Ggml:
     """
 
     name: str
-    compute: ClassVar[str] = "the profile's"
 
     def linear(
         self, in_features: int, out_features: int, bias: bool, dtype: torch.dtype

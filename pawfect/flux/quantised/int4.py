@@ -69,7 +69,6 @@ class Int4:
 
     rotation: int = LARGEST
     name: ClassVar[str] = "int4"
-    compute: ClassVar[str] = "int8"
 
     def linear(
         self, in_features: int, out_features: int, bias: bool, dtype: torch.dtype

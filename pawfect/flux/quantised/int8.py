@@ -46,7 +46,6 @@ class Int8:
 
     rotation: int = LARGEST
     name: ClassVar[str] = "int8"
-    compute: ClassVar[str] = "int8"
 
     def linear(
         self, in_features: int, out_features: int, bias: bool, dtype: torch.dtype

@@ -21,15 +21,11 @@ class Scheme(Protocol):
     """How a linear layer is quantised.
 
     Attributes:
-        name: as in profiles' weights, recipes and commands.
-        compute: dtype of its matrix products.
+        name: as in recipes and commands.
     """
 
     @property
     def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def compute(self) -> str: ...  # noqa: D102
 
     def linear(
         self, in_features: int, out_features: int, bias: bool, dtype: torch.dtype
