@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -91,11 +91,10 @@ def build(
     target = folder / "transformer"
     target.mkdir()
     _check_space(folder, _size(chosen, shapes, layers))
-    seen = (watch or Silent()).begin(f"{scheme} layers", len(shapes), 0)
-    made = _made(tensors, updates, layers, chosen, lora_scale, inner, seen)
+    made = _made(tensors, updates, layers, chosen, lora_scale, inner)
     try:
         shutil.copyfile(inner / "config.json", target / "config.json")
-        _write(target, made, recipe, part_bytes)
+        _write(target, made, recipe, part_bytes, watch or Silent())
     except (OSError, SafetensorError) as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise PawfectError(
@@ -110,7 +109,6 @@ def _made(
     scheme: Scheme,
     lora_scale: float,
     source: Path,
-    seen: Callable[[int], None],
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Yield what becomes of each of the source's tensors, by name, in order."""
     for name in sorted(tensors):
@@ -127,11 +125,14 @@ def _made(
             if not torch.isfinite(half).all():
                 raise unusable(source, f"{name}: expected weights that float16 holds")
             yield {name: half}
-        seen(1)
 
 
 def _write(
-    folder: Path, made: Iterator[dict[str, torch.Tensor]], recipe: Recipe, part_bytes: int
+    folder: Path,
+    made: Iterator[dict[str, torch.Tensor]],
+    recipe: Recipe,
+    part_bytes: int,
+    watch: Watch,
 ) -> None:
     """Write tensors as files of at most so many bytes, and their index."""
     placed: dict[str, int] = {}
@@ -141,6 +142,7 @@ def _write(
         size = sum(tensor.nbytes for tensor in tensors.values())
         if batch and held + size > part_bytes:
             _save(folder, batch, part, recipe)
+            watch.say(f"{recipe.scheme}: {in_words(total)} made")
             batch, held, part = {}, 0, part + 1
         batch |= {name: tensor.contiguous() for name, tensor in tensors.items()}
         placed |= dict.fromkeys(tensors, part)
