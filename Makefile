@@ -7,10 +7,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve test lint format bench quality t4 docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve test lint format bench quality quantisation t4 docker-check lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 14
 
 # --- environments: each stamp is newer than what it was made from -----------------------------
 $(VENV)/.server: requirements/server.txt requirements/tritonserver.txt pyproject.toml
@@ -73,6 +73,9 @@ docker-check: $(VENV)/.dev  ## Run Dockerfile.triton's steps without Docker and 
 # --- measuring --------------------------------------------------------------------------------
 bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/results
 	$(BIN)/python -m perf.bench --profile $(PROFILE)
+
+quantisation: $(VENV)/.perf  ## Compare quantised transformers with the plain one, into perf/results
+	$(BIN)/python -m perf.quantisation
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into perf/results
 	$(BIN)/python -m perf.quality --fresh

@@ -12,12 +12,23 @@ import safetensors
 import torch
 from safetensors.torch import load_file
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.errors import ErrorKind, PawfectError, invalid
 
 # As many names of tensors as a message lists.
 NAMED: Final = 3
+# The precisions that profiles may ask for.
+DTYPES: Final = MappingProxyType(
+    {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+)
 # How a pickle starts: protocols 2 to 5, or the zip archive that torch.save wraps one in.
 PICKLE_STARTS: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """Return the dtype of this name; INVALID_ARG where it is none of DTYPES."""
+    if name not in DTYPES:
+        raise invalid("dtype", f"one of {', '.join(DTYPES)}", name)
+    return DTYPES[name]
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -101,6 +112,7 @@ def load_strict(
     device: str,
     dtype: torch.dtype,
     keep_fp32: tuple[str, ...] = (),
+    as_stored: tuple[str, ...] = (),
     apart: tuple[str, ...] = (),
 ) -> None:
     """Give a module, built on the meta device or not, all its weights.
@@ -117,6 +129,8 @@ def load_strict(
         dtype: of floating-point weights.
         keep_fp32: parts of the module, by their own name at any depth, whose weights stay float32
             where `dtype` is float16: T5's `wo` overflows in it (transformers keeps it so too).
+        as_stored: last names of tensors, scales of quantised weights, that keep the dtype they
+            have in the file and in the module alike.
         apart: submodules, by path, whose weights stay on the CPU as they are given.
 
     Raises:
@@ -133,6 +147,10 @@ def load_strict(
         name
         for name, given in tensors.items()
         if given.is_floating_point() != expected[name].is_floating_point()
+        or (
+            given.dtype != expected[name].dtype
+            and (not given.is_floating_point() or _is_stored(name, as_stored))
+        )
     ]
     _refuse(what, len(expected), "mistyped", mistyped)
     sources = _sources(module, tensors, what)
@@ -141,7 +159,9 @@ def load_strict(
         made = {
             name: tensors[name].clone()
             if is_below(name, apart)
-            else tensors[name].to(device, _dtype(name, tensors[name], dtype, keep_fp32), copy=True)
+            else tensors[name].to(
+                device, _dtype(name, tensors[name], dtype, keep_fp32, as_stored), copy=True
+            )
             for name in sorted(set(sources.values()))
         }
     except torch.OutOfMemoryError:
@@ -251,12 +271,20 @@ def _sources(
 
 
 def _dtype(
-    name: str, tensor: torch.Tensor, dtype: torch.dtype, keep_fp32: tuple[str, ...]
+    name: str,
+    tensor: torch.Tensor,
+    dtype: torch.dtype,
+    keep_fp32: tuple[str, ...],
+    as_stored: tuple[str, ...],
 ) -> torch.dtype:
-    if not tensor.is_floating_point():
+    if not tensor.is_floating_point() or _is_stored(name, as_stored):
         return tensor.dtype
     kept = dtype == torch.float16 and not set(keep_fp32).isdisjoint(name.split("."))
     return torch.float32 if kept else dtype
+
+
+def _is_stored(name: str, as_stored: tuple[str, ...]) -> bool:
+    return name.rpartition(".")[2] in as_stored
 
 
 def _assign(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.weights.lock import BUILT_HERE, held, now
+from pawfect.weights.manifest import BUILT
 from pawfect.weights.store import Store, locked_folder
 from pawfect_export.progress import Watch
 
@@ -23,15 +24,16 @@ class Builder:
     """How an entry is built.
 
     Attributes:
-        function: MODULE:NAME; called with the folder, then with the source's folder if there is
-            one.
-        source: the entry that it is made of, or None.
+        function: MODULE:NAME; called with the folder, then with the sources' folders.
+        sources: the entries that it is made of, built or fetched ones.
         options: further arguments.
+        told: whether it also takes `identities` of the sources and `watch`.
     """
 
     function: str
-    source: str | None = None
+    sources: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    told: bool = False
 
     def load(self) -> Callable[..., None]:
         """Import the function."""
@@ -40,24 +42,60 @@ class Builder:
         return function
 
 
+QUANTISE: Final = "pawfect_export.quantise:build"
+# Hyper-SD's own card fuses its 8-step LoRA at an eighth, FLUX.1-Turbo-Alpha's at full.
+_LORAS: Final = MappingProxyType(
+    {"turbo": ("flux-turbo-alpha-lora", 1.0), "hyper": ("flux-hyper-8-steps-lora", 0.125)}
+)
+
+
+def _quantised(scheme: str, lora: str | None = None) -> Builder:
+    """Return how FLUX-Fill's transformer is quantised, one of _LORAS fused before."""
+    source, options = "flux-fill-dev-transformer-bf16", {"scheme": scheme}
+    if lora is None:
+        return Builder(QUANTISE, (source,), options, told=True)
+    entry, scale = _LORAS[lora]
+    return Builder(QUANTISE, (source, entry), {**options, "lora_scale": scale}, told=True)
+
+
 BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
     {
+        "flux-fill-dev-int8": _quantised("int8"),
+        "flux-fill-dev-int4": _quantised("int4"),
+        "flux-fill-dev-turbo-int8": _quantised("int8", "turbo"),
+        "flux-fill-dev-turbo-int4": _quantised("int4", "turbo"),
+        "flux-fill-dev-turbo-q8_0": _quantised("q8_0", "turbo"),
+        "flux-fill-dev-turbo-q4_0": _quantised("q4_0", "turbo"),
+        "flux-fill-dev-hyper-int8": _quantised("int8", "hyper"),
+        "flux-fill-dev-hyper-int4": _quantised("int4", "hyper"),
         "tiny-flux-fill": Builder("pawfect_export.tiny.flux:build"),
         "tiny-flux-fill-q8_0": Builder(
             "pawfect_export.tiny.flux_gguf:build",
-            "tiny-flux-fill",
+            ("tiny-flux-fill",),
             {"quantisation": "Q8_0"},
+        ),
+        "tiny-flux-fill-int8": Builder(
+            QUANTISE, ("tiny-flux-fill",), {"scheme": "int8"}, told=True
+        ),
+        "tiny-flux-fill-int4": Builder(
+            QUANTISE, ("tiny-flux-fill",), {"scheme": "int4"}, told=True
         ),
         "tiny-sam3": Builder("pawfect_export.tiny.sam3:build"),
         "tiny-florence2": Builder("pawfect_export.tiny.florence2:build"),
     }
 )
 
+Bring = Callable[[str], None]
+
 
 def build_entry(
-    name: str, store: Store, watch: Watch, builders: Mapping[str, Builder] | None = None
+    name: str,
+    store: Store,
+    watch: Watch,
+    builders: Mapping[str, Builder] | None = None,
+    bring: Bring | None = None,
 ) -> None:
-    """Build an entry, and first the one that it is made of; the caller holds the entry.
+    """Build an entry, and first the built ones that it is made of; the caller holds the entry.
 
     The folder appears at once and whole: it is built beside its place and renamed.
 
@@ -66,19 +104,29 @@ def build_entry(
         store: where it goes.
         watch: is told how it goes.
         builders: by entry; None: BUILDERS.
+        bring: fetches an entry that is not whole and that this one is made of; None: it must be
+            there.
 
     Raises:
-        PawfectError: UNAVAILABLE where a package that the builder needs is not installed.
+        PawfectError: UNAVAILABLE where a package that the builder needs is not installed, or a
+            source is not there.
     """
     builders = BUILDERS if builders is None else builders
     builder = builders[name]
-    folders = []
-    if builder.source is not None:
-        source = builder.source
+    for source in builder.sources:
         with held(store.root, f"fetch-{source}"):
-            if any(store.problems(source)):
-                build_entry(source, store, watch, builders)
-        folders.append(store.root / source)
+            if not any(store.problems(source)):
+                continue
+            if store.entries[source].kind == BUILT:
+                build_entry(source, store, watch, builders, bring)
+            elif bring is not None:
+                bring(source)
+            else:
+                store.folder(source, mend=f"pawfect weights fetch {source}")
+    folders = [store.root / source for source in builder.sources]
+    options = dict(builder.options)
+    if builder.told:
+        options |= {"identities": tuple(map(store.identity, builder.sources)), "watch": watch}
     watch.say(f"{name}: building")
     try:
         function = builder.load()
@@ -93,7 +141,7 @@ def build_entry(
     try:
         made = place / name
         made.mkdir()
-        function(made, *folders, **builder.options)
+        function(made, *folders, **options)
         locked = locked_folder(made, BUILT_HERE, now())
         target = store.root / name
         if target.exists():

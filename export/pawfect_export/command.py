@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn, cast
+from typing import NoReturn
 
 import click
 from rich.console import Console
 
 from pawfect.errors import TABLE, ErrorKind, PawfectError, invalid
 from pawfect.profile import load_profile, profile_names
+from pawfect.weights.lock import held
 from pawfect.weights.manifest import BUILT, Entry, find_entry
 from pawfect.weights.store import Store, weights_root
-from pawfect_export.needs import NeedsWeights, entries_of
+from pawfect_export.needs import entries_of
 from pawfect_export.progress import in_words, watched
 
 FETCH = "pawfect weights fetch"
@@ -65,6 +66,29 @@ def fetch(names: tuple[str, ...], fresh: bool) -> None:
 
 
 @weights.command()
+@click.argument("name", metavar="ENTRY")
+@click.option("--fresh", is_flag=True, help="Make again what is there.")
+def quantise(name: str, fresh: bool) -> None:
+    """Make quantised weights from fetched ones, a LoRA fused first; nothing is downloaded.
+
+    `pawfect weights fetch` does it too, and fetches before what they are made of.
+    """
+    with _reported(), watched(Console(stderr=True)) as watch:
+        store = Store(weights_root())
+        find_entry(store.entries, name)
+        from pawfect_export.build import BUILDERS, QUANTISE, build_entry
+
+        possible = [entry for entry, how in BUILDERS.items() if how.function == QUANTISE]
+        if name not in possible:
+            raise invalid("entry", f"one of {', '.join(possible)}", repr(name))
+        with held(store.root, f"fetch-{name}"):
+            if fresh or any(store.problems(name)):
+                build_entry(name, store, watch)
+            else:
+                watch.say(f"{name}: here and whole")
+
+
+@weights.command()
 @click.argument("names", metavar="[PROFILE|ENTRY]...", nargs=-1)
 def verify(names: tuple[str, ...]) -> None:
     """Compute every digest again, of a profile's entries or of all that are here.
@@ -109,7 +133,7 @@ def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:
         if name in store.entries:
             found[name] = None
         elif name in profile_names():
-            found |= dict.fromkeys(entries_of(cast(NeedsWeights, load_profile(name))))
+            found |= dict.fromkeys(entries_of(load_profile(name)))
         else:
             expected = f"a profile ({', '.join(profile_names())}) or an entry"
             raise invalid("name", f"{expected} ({', '.join(store.entries)})", repr(name))

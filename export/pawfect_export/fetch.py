@@ -63,6 +63,10 @@ def fetch(
             refuses or sends other bytes than expected, or the disk is full.
     """
     entries = [find_entry(store.entries, name) for name in names]
+
+    def bring(source: str) -> None:
+        fetch_entry(find_entry(store.entries, source), store, hub(), watch)
+
     for entry in entries:
         with held(store.root, f"fetch-{entry.name}"):
             if fresh:
@@ -71,7 +75,7 @@ def fetch(
             if not any(store.problems(entry.name)):
                 watch.say(f"{entry.name}: here and whole")
             elif entry.kind == BUILT:
-                build_entry(entry.name, store, watch)
+                build_entry(entry.name, store, watch, bring=bring)
             else:
                 fetch_entry(entry, store, hub(), watch)
 

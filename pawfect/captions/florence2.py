@@ -26,7 +26,7 @@ from transformers.models.florence2.configuration_florence2 import Florence2Confi
 from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
 
 from pawfect.captions.surroundings import neutralised
-from pawfect.checkpoint import load_strict, read_json, read_tensors, unusable
+from pawfect.checkpoint import load_strict, read_json, read_tensors, torch_dtype, unusable
 from pawfect.errors import ErrorKind, PawfectError, invalid
 
 # The published tasks that take no further input and answer in plain words, and what the model is
@@ -159,7 +159,7 @@ class Captioner:
             read_tensors(folder, "model"),
             folder.name,
             device=device,
-            dtype=getattr(torch, dtype),
+            dtype=torch_dtype(dtype),
         )
         return cls(model, tokenizer, pixels, generation, max_tokens)
 

@@ -16,7 +16,7 @@ import gguf
 import numpy as np
 import torch
 
-from pawfect.checkpoint import check_shapes, is_below, unusable
+from pawfect.checkpoint import check_shapes, is_below, torch_dtype, unusable
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.published_names import halves_swapped, published_names
 
@@ -144,7 +144,7 @@ def load_transformer(
     parts = parts_of(module)
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     check_shapes(joined_shapes(parts, shapes), {n: t.shape for n, t in stored.items()}, what)
-    compute = getattr(torch, dtype)
+    compute = torch_dtype(dtype)
     kept = apart(module) if apart else ()
     try:
         for name, own in parts.items():

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 
 from pawfect.checkpoint import read_json, unusable
-from pawfect.errors import invalid
 
-DTYPES: Final = MappingProxyType(
-    {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-)
 # What classes of diffusers and transformers raise for a config that is not theirs.
 CONFIG_ERRORS: Final = (
     AttributeError,
@@ -26,13 +21,6 @@ CONFIG_ERRORS: Final = (
     TypeError,
     ValueError,
 )
-
-
-def torch_dtype(name: str) -> torch.dtype:
-    """Return the dtype of this name; INVALID_ARG where it is none of float32, float16, bfloat16."""
-    if name not in DTYPES:
-        raise invalid("dtype", f"one of {', '.join(DTYPES)}", name)
-    return DTYPES[name]
 
 
 def read_config(folder: Path, class_name: str, required: Mapping[str, Any]) -> dict[str, Any]:

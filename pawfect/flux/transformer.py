@@ -11,10 +11,10 @@ import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from numpy.typing import NDArray
 
-from pawfect.checkpoint import load_strict, read_tensors
+from pawfect.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.errors import invalid
 from pawfect.flux.forward import Conditioning, Forward, Inputs
-from pawfect.flux.loading import on_meta, read_config, torch_dtype
+from pawfect.flux.loading import on_meta, read_config
 from pawfect.flux.modulation import Modulation, Moment, apart
 from pawfect.flux.runs import Place, Runs, Subject
 from pawfect.flux.schedule import Schedule
@@ -27,6 +27,7 @@ FILL: Final = {
     "out_channels": TOKEN_WIDTH,
     "guidance_embeds": True,
 }
+STEM: Final = "diffusion_pytorch_model"
 # The timestep of pure noise: the schedule counts from it down to 0.
 NOISE_TIMESTEP: Final = 1000.0
 
@@ -40,6 +41,8 @@ class Transformer:
         module: a FluxTransformer2DModel, loaded.
         device: where it lies.
         dtype: in which it computes.
+        arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
+            and the kernels in force.
         modulation: taken out of the module and kept on the CPU; None: the module has its own.
         schedule: by which the modulation of a run's other steps is known; None: of each alone.
         step_cache: what a step reuses of those before it in its run; None: nothing.
@@ -50,6 +53,7 @@ class Transformer:
         module: Any,
         device: str,
         dtype: torch.dtype,
+        arithmetic: str = "plain",
         *,
         modulation: Modulation | None = None,
         schedule: Schedule | None = None,
@@ -58,6 +62,7 @@ class Transformer:
         self.module = module
         self.device = device
         self.dtype = dtype
+        self.arithmetic = arithmetic
         self.modulation = modulation
         self.runs = Runs()
         self._schedule = schedule
@@ -78,7 +83,8 @@ class Transformer:
 
         Args:
             folder: of the whole model, as published; one with a `*.gguf` file goes to
-                `pawfect.flux.gguf`.
+                `pawfect.flux.gguf`, files with a recipe in their metadata to
+                `pawfect.flux.quantised`.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
             modulation: layers, on the device with all others; or cached: their weights never leave
@@ -98,21 +104,29 @@ class Transformer:
             module = load_transformer(
                 folder, device=device, dtype=dtype, apart=apart if cached else None
             )
+            arithmetic = "GGUF by diffusers"
         else:
             folder = folder / "transformer"
             module = build_module(folder, FILL)
+            tensors = read_tensors(folder, STEM)
+            # Only here, for the same reason.
+            from pawfect.flux.quantised.loading import AS_STORED, prepare
+
+            arithmetic = prepare(module, folder, STEM, device, computed)
             load_strict(
                 module,
-                read_tensors(folder, "diffusion_pytorch_model"),
+                tensors,
                 "transformer",
                 device=device,
                 dtype=computed,
+                as_stored=AS_STORED,
                 apart=apart(module) if cached else (),
             )
         return cls(
             module,
             device,
             computed,
+            arithmetic,
             modulation=Modulation(module, computed) if cached else None,
             schedule=schedule,
             step_cache=step_cache,

@@ -14,10 +14,10 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from numpy.typing import NDArray
 
-from pawfect.checkpoint import load_strict, read_tensors, unusable
+from pawfect.checkpoint import load_strict, read_tensors, torch_dtype, unusable
 from pawfect.contract import MASK_THRESHOLD
 from pawfect.errors import ErrorKind, PawfectError, invalid
-from pawfect.flux.loading import on_meta, read_config, torch_dtype
+from pawfect.flux.loading import on_meta, read_config
 from pawfect.flux.tokens import (
     LATENT_CHANNELS,
     TOKEN_WIDTH,

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -15,7 +14,7 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 from transformers.models.sam3.configuration_sam3 import Sam3Config
 from transformers.models.sam3.modeling_sam3 import Sam3Model, Sam3ViTLayer, Sam3ViTRotaryEmbedding
 
-from pawfect.checkpoint import load_strict, read_json, read_tensors, unusable
+from pawfect.checkpoint import DTYPES, load_strict, read_json, read_tensors, unusable
 from pawfect.errors import invalid
 from pawfect.surfaces.view import Processing
 
@@ -24,9 +23,6 @@ from pawfect.surfaces.view import Processing
 DETECTOR_PREFIX: Final = "detector_model."
 TRACKER_PREFIXES: Final = ("tracker_model.", "tracker_neck.")
 PAD_TOKEN: Final = "<|endoftext|>"
-DTYPES = MappingProxyType(
-    {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-)
 
 
 @dataclass(frozen=True)

@@ -311,7 +311,7 @@ def failing(folder):
 HERE = "tests.export.test_fetch"
 BUILDERS = {
     "made": Builder(f"{HERE}:made"),
-    "made-of-made": Builder(f"{HERE}:made_of", "made", {"quantisation": "Q8_0"}),
+    "made-of-made": Builder(f"{HERE}:made_of", ("made",), {"quantisation": "Q8_0"}),
 }
 
 
@@ -345,9 +345,32 @@ def test_a_builder_whose_package_is_missing_says_how_to_install_it(store):
         build.build_entry("made", store, Told(), {"made": Builder("no_such.tiny:build")})
 
 
-def test_every_built_entry_has_a_builder_whose_source_is_one():
+def test_every_built_entry_has_a_builder_whose_sources_are_entries():
     from pawfect.weights.manifest import manifest
 
     names = {entry.name for entry in manifest().values() if entry.kind == "built"}
     assert set(build.BUILDERS) == names
-    assert {builder.source for builder in build.BUILDERS.values()} <= {None, *names}
+    sources = {source for builder in build.BUILDERS.values() for source in builder.sources}
+    assert sources <= set(manifest())
+
+
+def test_fetching_a_built_entry_fetches_what_it_is_made_of(store, hub, monkeypatch):
+    made = {"made": Builder(f"{HERE}:weighed", ("toy",), told=True)}
+    monkeypatch.setattr(build, "BUILDERS", made)
+    told = fetched(store, hub, "made")
+    assert told.counted["toy/unet/model.safetensors"] == len(LARGE)
+    size, identity = (store.folder("made", mend="m") / "note").read_text().split()
+    assert (int(size), identity) == (len(LARGE), store.identity("toy"))
+
+
+def test_building_alone_fetches_nothing(store, hub):
+    made = {"made": Builder(f"{HERE}:weighed", ("toy",), told=True)}
+    with pytest.raises(PawfectError, match="run `pawfect weights fetch toy`"):
+        build.build_entry("made", store, Told(), made)
+    assert hub.requests == []
+
+
+def weighed(folder, source, identities, watch):
+    watch.say("weighing")
+    size = (source / "unet/model.safetensors").stat().st_size
+    (folder / "note").write_text(f"{size} {identities[0]}")

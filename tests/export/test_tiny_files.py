@@ -29,7 +29,7 @@ def test_a_tiny_entry_has_the_files_that_the_manifest_fetches(name, tmp_path):
 def test_the_tiny_gguf_lies_as_a_published_one(tmp_path: Path):
     builder = BUILDERS["tiny-flux-fill-q8_0"]
     source, folder = tmp_path / "source", tmp_path / "gguf"
-    BUILDERS[builder.source].load()(source)
+    BUILDERS[builder.sources[0]].load()(source)
     builder.load()(folder, source, **builder.options)
     made = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert made == {file.path for file in manifest()["flux-fill-dev-q8_0"].files}

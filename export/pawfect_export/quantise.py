@@ -1,0 +1,208 @@
+"""Quantised transformers: a published one, a LoRA fused into it, layer by layer into safetensors.
+
+One layer and one file's worth of finished tensors are in memory at a time; the source is mapped.
+The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from pawfect.checkpoint import check_strict, read_tensors, unusable
+from pawfect.errors import TABLE, ErrorKind, PawfectError, invalid
+from pawfect.flux.quantised.scheme import (
+    SCHEMES,
+    Recipe,
+    Scheme,
+    find_scheme,
+    quantised_layers,
+    settings,
+)
+from pawfect.flux.quantised.sizes import stored_bytes
+from pawfect.flux.transformer import FILL, STEM, build_module
+from pawfect_export.lora import Update, read_lora
+from pawfect_export.progress import Silent, Watch, in_words
+
+# Largest file: what is held before it is written.
+PART_BYTES: Final = 2 * 10**9
+# Of what is not quantised: 11 bits of mantissa, where bfloat16, as published, has 8.
+PLAIN: Final = torch.float16
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def build(
+    folder: Path,
+    source: Path,
+    lora: Path | None = None,
+    *,
+    scheme: str,
+    lora_scale: float = 1.0,
+    identities: tuple[str, ...] = (),
+    watch: Watch | None = None,
+    part_bytes: int = PART_BYTES,
+) -> None:
+    """Write `transformer/` with quantised weights and its config.
+
+    Args:
+        folder: exists; gets nothing else.
+        source: has diffusers' `transformer/` of FLUX-Fill.
+        lora: has the file of a LoRA that is fused first, in float32; None: none is.
+        scheme: one of SCHEMES.
+        lora_scale: factor of the LoRA, above 0.
+        identities: of the source and the LoRA, for the recipe; empty: their folders' names.
+        watch: is told how it goes.
+        part_bytes: largest file, unless one tensor is larger.
+
+    Raises:
+        PawfectError: INVALID_ARG for an unknown scheme or scale, UNAVAILABLE for a damaged source
+            or LoRA, for weights that are too large for float16, and for a full disk.
+    """
+    chosen = find_scheme(scheme)
+    if not 0 < lora_scale < math.inf:
+        raise invalid("lora_scale", "above 0", lora_scale)
+    inner = source / "transformer"
+    module = build_module(inner, FILL)
+    tensors = read_tensors(inner, STEM)
+    check_strict(module, {n: tuple(t.shape) for n, t in tensors.items()}, source.name)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    updates = read_lora(lora, shapes) if lora else {}
+    names = list(identities or [f.name for f in (source, lora) if f])
+    recipe = Recipe(
+        scheme,
+        *settings(scheme),
+        source=names[0],
+        lora=names[1] if lora else "",
+        lora_scale=lora_scale if lora else 0.0,
+        version=version("pawfect"),
+    )
+    layers = {f"{name}.weight" for name in quantised_layers(module, scheme)}
+    target = folder / "transformer"
+    target.mkdir()
+    _check_space(folder, _size(chosen, shapes, layers))
+    made = _made(tensors, updates, layers, chosen, lora_scale, inner)
+    try:
+        shutil.copyfile(inner / "config.json", target / "config.json")
+        _write(target, made, recipe, part_bytes, watch or Silent())
+    except (OSError, SafetensorError) as error:
+        said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise PawfectError(
+            ErrorKind.UNAVAILABLE, f"weights: expected to write {scheme} weights, got: {said}"
+        ) from None
+
+
+def _made(
+    tensors: Mapping[str, torch.Tensor],
+    updates: Mapping[str, Update],
+    layers: set[str],
+    scheme: Scheme,
+    lora_scale: float,
+    source: Path,
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield what becomes of each of the source's tensors, by name, in order."""
+    for name in sorted(tensors):
+        value = tensors[name]
+        if name in updates:
+            value = updates[name].of(value, lora_scale)
+        if not torch.isfinite(value).all():
+            raise unusable(source, f"{name}: expected finite weights, got others")
+        if name in layers:
+            stem = name.removesuffix("weight")
+            yield {stem + leaf: part for leaf, part in scheme.quantise(value).items()}
+        else:
+            half = value.to(PLAIN)
+            if not torch.isfinite(half).all():
+                raise unusable(source, f"{name}: expected weights that float16 holds")
+            yield {name: half}
+
+
+def _write(
+    folder: Path,
+    made: Iterator[dict[str, torch.Tensor]],
+    recipe: Recipe,
+    part_bytes: int,
+    watch: Watch,
+) -> None:
+    """Write tensors as files of at most so many bytes, and their index."""
+    placed: dict[str, int] = {}
+    total = held = part = 0
+    batch: dict[str, torch.Tensor] = {}
+    for tensors in made:
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        if batch and held + size > part_bytes:
+            _save(folder, batch, part, recipe)
+            watch.say(f"{recipe.scheme}: {in_words(total)} made")
+            batch, held, part = {}, 0, part + 1
+        batch |= {name: tensor.contiguous() for name, tensor in tensors.items()}
+        placed |= dict.fromkeys(tensors, part)
+        held, total = held + size, total + size
+    _save(folder, batch, part, recipe)
+    index = {
+        "metadata": {"total_size": total},
+        "weight_map": {name: _part(placed[name]) for name in sorted(placed)},
+    }
+    (folder / f"{STEM}.safetensors.index.json").write_text(
+        json.dumps(index, indent=2) + "\n", "utf-8"
+    )
+
+
+def _save(folder: Path, batch: dict[str, torch.Tensor], part: int, recipe: Recipe) -> None:
+    save_file(batch, folder / _part(part), metadata=recipe.metadata())
+
+
+def _part(number: int) -> str:
+    return f"{STEM}-{number + 1:05}.safetensors"
+
+
+def _size(scheme: Scheme, shapes: Shapes, layers: set[str]) -> int:
+    """Return the bytes of all tensors once made."""
+    plain = (math.prod(shape) * PLAIN.itemsize for n, shape in shapes.items() if n not in layers)
+    return sum(plain) + sum(stored_bytes(scheme.name, *shapes[name]) for name in layers)
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise PawfectError(
+            ErrorKind.UNAVAILABLE,
+            f"weights: expected {in_words(needed)} of free disk space, got {in_words(free)}; "
+            "free some, or choose another disk with PAWFECT_WEIGHTS",
+        )
+
+
+@click.command("quantise")
+@click.option("--scheme", required=True, help=f"One of {', '.join(SCHEMES)}.")
+@click.option("--source", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--lora", type=click.Path(path_type=Path, file_okay=False), help="LoRA's folder.")
+@click.option("--lora-scale", default=1.0, show_default=True)
+def main(**options: Any) -> None:
+    """Quantise the transformer of a folder into another, outside the weights' store."""
+    out: Path = options.pop("out")
+    try:
+        if out.exists():
+            raise invalid("out", "a folder that does not exist yet", out.name)
+        out.mkdir(parents=True)
+        try:
+            build(out, **options)
+        except BaseException:
+            shutil.rmtree(out, ignore_errors=True)
+            raise
+    except PawfectError as error:
+        click.echo(f"quantise: {error.message}", err=True)
+        raise SystemExit(TABLE[error.kind].exit_code) from None
+
+
+if __name__ == "__main__":
+    main()
