@@ -26,7 +26,7 @@ from pawfect.orchestrator.painting import (
     paint_all,
 )
 from pawfect.orchestrator.patch import PatchFill, paste_fills, seed_of
-from pawfect.prompting import build_prompt
+from pawfect.prompting import Prompt, build_prompt
 from pawfect.report import Fallback, WindowReport
 from pawfect.window import Window
 
@@ -146,7 +146,11 @@ async def _prompted(run: FluxRun) -> tuple[Surroundings, Text]:
     job = run.job
     found = await find_surroundings(job.request, job.cleaned.ring, job.setup, job.call, run.control)
     run.fallbacks.extend(found.fallbacks)
-    prompt = build_prompt(found.labels, found.caption, job.request.prompt)
+    asked = job.request.prompt
+    if asked is not None and job.setup.verbatim:
+        prompt = Prompt(asked, len(asked.split()), "prompt")
+    else:
+        prompt = build_prompt(found.labels, found.caption, asked)
     run.told |= {
         "labels": tuple(label.name for label in found.labels),
         "labels_source": found.source,

@@ -56,12 +56,15 @@ class Setup:
         schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
         weights: identity of the weights by component, for the report.
         trouble: why there is no schedule although the profile has FLUX.
+        verbatim: whether a request's PROMPT reaches FLUX word for word: only in an audit, which
+            measures what over-specified prompts do.
     """
 
     profile: Profile
     schedule: Schedule | None = None
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     trouble: str | None = None
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)
