@@ -63,12 +63,15 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
     Steps of one grid run as one batch; a request that is wrong does not fail the others.
     Raises as `load_function`.
     """
+    from pawfect.flux.compiling import compile_blocks
     from pawfect.flux.transformer import Transformer
 
     settings = profile.flux
     assert settings is not None
     folder = weights_folder("flux_transformer", profile, store)
     model = Transformer.load(folder, device=settings.device, dtype=settings.dtype)
+    if settings.compile:
+        compile_blocks(model.module)
 
     def run(items: Sequence[Mapping[str, Array]]) -> list[dict[str, Array] | PawfectError]:
         answers: list[dict[str, Array] | PawfectError | None] = [None] * len(items)

@@ -42,7 +42,9 @@ def running_server(
     endpoints = Endpoints(HOST, *free_ports(3))
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
-        server = TritonServer(load_profile(profile), endpoints, log=sink, model_control=model_control)
+        server = TritonServer(
+            load_profile(profile), endpoints, log=sink, model_control=model_control
+        )
         try:
             server.start()
             server.wait_ready(server.profile.limits.ready_s)
