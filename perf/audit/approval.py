@@ -1,4 +1,4 @@
-"""Approved settings into a profile's file: line by line, everything else byte for byte as it was."""
+"""Approved settings into a profile, line by line; all else stays byte for byte as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pawfect audit compile`: whether a profile's transformer compiles, really runs compiled, and pays."""
+"""`pawfect audit compile`: whether a transformer compiles, really runs compiled, and pays."""
 
 from __future__ import annotations
 

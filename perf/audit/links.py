@@ -122,5 +122,5 @@ def _client(key: Path | None) -> Any:
     if os.environ.get(EMULATOR_VARIABLE):
         return Client(project="none", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
     if key is not None:
-        return Client.from_service_account_json(str(key))  # type: ignore[no-untyped-call]
+        return Client.from_service_account_json(str(key))
     return Client()
