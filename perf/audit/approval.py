@@ -17,7 +17,7 @@ from perf.audit.cells import Setting
 from perf.audit.choice import Choice
 from perf.audit.journal import AuditError
 
-_VALUE = r"\"(?:[^\"\\]|\\.)*\"|\[[^\]\n]*\]|[^#\s]+"
+_VALUE = r"\"(?:[^\"\\]|\\.)*\"|\[[^\]\n]*\]|[^#\s\[\"][^#\s]*"
 
 Changes = Mapping[tuple[str, str], Any]
 

@@ -137,8 +137,10 @@ def prove(
             proof.problems.append(error.message)
         # torch's own errors and whatever a backend raises: that it failed is the finding.
         except Exception as error:  # noqa: BLE001
-            said = str(error).strip().splitlines()
-            why = f"{type(error).__name__}: {said[0] if said else 'no message'}"
+            # Where a backend failed, torch wraps what it raised.
+            cause = getattr(error, "inner_exception", error)
+            said = str(cause).strip().splitlines()
+            why = f"{type(cause).__name__}: {said[0] if said else 'no message'}"
             proof.problems.append(f"compilation failed: {why}")
         if not proof.problems and repeats:
             _time(proof, step, batches[0], repeats)

@@ -97,7 +97,9 @@ def _random(settings: FluxSettings, device: str, dtype: torch.dtype) -> Any:
     config |= {"num_layers": BLOCKS_OF_EACH, "num_single_layers": BLOCKS_OF_EACH}
     with torch.device("meta"):
         module: Any = FluxTransformer2DModel.from_config(config)
-    module = module.to(dtype).to_empty(device=device)
+    # torch's own `to`: diffusers' one warns of layers to be kept in fp32, of which there are none.
+    torch.nn.Module.to(module, dtype)
+    module.to_empty(device=device)
     generator = torch.Generator(device).manual_seed(0)
     for tensor in module.parameters():
         # Near unit activations, as trained weights give: neither overflow nor denormal numbers,

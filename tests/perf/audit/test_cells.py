@@ -73,7 +73,7 @@ def test_an_approved_setting_changes_no_identity(given):
 
 
 def test_one_pixel_of_the_photo_changes_every_cell(given, write_matrix, lawn_files):
-    matrix, _, profile = given
+    _, _, profile = given
     with Image.open(lawn_files / "photo.png") as photo:
         pixels = np.array(photo)
     pixels[0, 0, 0] ^= 1

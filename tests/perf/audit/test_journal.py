@@ -66,7 +66,7 @@ def test_two_audits_cannot_write_into_one_folder(tmp_path):
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path, line):
     path = tmp_path / "journal.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(AuditError, match="line 1|format 1"):
+    with pytest.raises(AuditError, match=r"line 1|format 1"):
         Journal(tmp_path)
     assert path.read_text() == line + "\n"
 
@@ -80,13 +80,14 @@ from tests.perf.audit.conftest import cell, record
 import numpy as np
 
 folder = Path(sys.argv[1])
+noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3)).astype(np.uint8)
 with Journal(folder) as journal:
     journal.add(record())
     room = journal.path.stat().st_size + 100
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     for attempt in (
         lambda: journal.add(record(cell("b" * 16))),
-        lambda: save_picture(folder, "b", np.random.default_rng(0).integers(0, 255, (300, 300, 3)).astype(np.uint8)),
+        lambda: save_picture(folder, "b", noise),
     ):
         try:
             attempt()
