@@ -26,15 +26,12 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running_server(
-    profile: str, log: Path, *, model_control: bool = False
-) -> Iterator[TritonServer]:
+def running_server(profile: str, log: Path) -> Iterator[TritonServer]:
     """Start a profile's server, yield it when all models answer, stop it whatever happens.
 
     Args:
         profile: the profile's name.
         log: where the server's output goes.
-        model_control: whether its models may be loaded anew with other configs.
 
     Raises:
         MachineError, PawfectError: it cannot start; see `TritonServer`.
@@ -42,9 +39,7 @@ def running_server(
     endpoints = Endpoints(HOST, *free_ports(3))
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
-        server = TritonServer(
-            load_profile(profile), endpoints, log=sink, model_control=model_control
-        )
+        server = TritonServer(load_profile(profile), endpoints, log=sink)
         try:
             server.start()
             server.wait_ready(server.profile.limits.ready_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from types import FrameType
@@ -24,7 +24,7 @@ from perf.audit.audit import check_weights, planned, read_run, report, run_note
 from perf.audit.cells import Cell, Setting
 from perf.audit.choice import loss_of
 from perf.audit.compile_command import compile_
-from perf.audit.journal import DONE, FAILED, AuditError, Journal, Record
+from perf.audit.journal import DONE, FAILED, NAME, AuditError, Journal, Record, read_journal
 from perf.audit.links import MOST_DAYS, Target
 from perf.audit.matrix import MatrixError, load_matrix
 from perf.audit.running import Audit
@@ -122,12 +122,15 @@ def run(
     identities = check_weights(wanted, profile, store)
     sessions = [load_session(source) for source in wanted.sessions]
     cells = planned(wanted, sessions, identities)
+    if dry_run:
+        _, records, _ = read_journal(out / NAME)
+        left = _left(records, cells, retry_failed)
+        _echo_left(cells, left)
+        _echo_estimate(records, left)
+        return
     with Journal(out) as journal:
-        left = _left(journal, cells, retry_failed)
-        click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
-        if dry_run:
-            _echo_estimate(journal, left)
-            return
+        left = _left(journal.records, cells, retry_failed)
+        _echo_left(cells, left)
         journal.begin(run_note(wanted, cells, sessions, f"pawfect audit run --matrix {matrix}"))
         if left:
             _on_term_interrupt()
@@ -136,7 +139,7 @@ def run(
                 with AuditServer(profile, out / "server.log") as server:
                     _run_cells(Audit(out, wanted, by_name, server, journal, click.echo), left)
             except KeyboardInterrupt:
-                done = len(cells) - len(_left(journal, cells, False))
+                done = len(cells) - len(_left(journal.records, cells, False))
                 click.echo(
                     f"\ninterrupted: {done} of {len(cells)} cells are in the journal; the "
                     "same command goes on",
@@ -192,9 +195,8 @@ def approve(folder: Path, profile: str | None, out: Path | None, yes: bool, **as
 audit.add_command(compile_)
 
 
-def _left(journal: Journal, cells: Sequence[Cell], retry_failed: bool) -> list[Cell]:
+def _left(known: Mapping[str, Record], cells: Sequence[Cell], retry_failed: bool) -> list[Cell]:
     """Return the cells that are not in the journal, or failed where these are tried again."""
-    known = journal.records
     return [
         cell
         for cell in cells
@@ -236,8 +238,12 @@ def _line(record: Record) -> str:
     return head + tail + (f" ({record.reason})" if record.reason else "")
 
 
-def _echo_estimate(journal: Journal, left: Sequence[Cell]) -> None:
-    known = [r.total_ms for r in journal.records.values() if r.status == DONE]
+def _echo_left(cells: Sequence[Cell], left: Sequence[Cell]) -> None:
+    click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
+
+
+def _echo_estimate(records: Mapping[str, Record], left: Sequence[Cell]) -> None:
+    known = [r.total_ms for r in records.values() if r.status == DONE]
     if known and left:
         mean_ms = sum(known) / len(known)
         click.echo(f"about {_duration(mean_ms * len(left))}, by the {len(known)} cells so far")

@@ -19,8 +19,9 @@ from torch._dynamo.backends.registry import lookup_backend
 from pawfect.errors import PawfectError
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
 
-# Graphs of each kind of block over all batch sizes: one for the first, one for any size, and one
-# for a batch of one, which torch treats as a constant.
+# Graphs of each kind of block over all batch sizes. With torch 2.13 it takes three in all for
+# FLUX's two kinds at the first batch size (two kinds, and one of them again for the strides that
+# the block before it leaves), and as many again, once, for any other.
 MOST_GRAPHS: Final = 3
 
 Step = Callable[[int], torch.Tensor]

@@ -7,6 +7,7 @@ import importlib
 import threading
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -26,15 +27,17 @@ class PeakMemory:
     """Looks at memory from a thread of its own while a `with` block runs.
 
     Args:
-        read: returns bytes in use; may raise, which counts as no reading.
+        reader: returns, for one block, what returns the bytes in use; that may raise, which counts
+            as no reading.
         every_s: pause between two readings, s.
 
     Attributes:
         peak_mib: the largest reading of the last block, MiB.
     """
 
-    def __init__(self, read: Callable[[], float], every_s: float = EVERY_S) -> None:
-        self._read = read
+    def __init__(self, reader: Callable[[], Callable[[], float]], every_s: float = EVERY_S) -> None:
+        self._reader = reader
+        self._read: Callable[[], float] = float
         self._every_s = every_s
         self._ended = threading.Event()
         self._thread = threading.Thread()
@@ -42,6 +45,7 @@ class PeakMemory:
 
     def __enter__(self) -> Self:
         self.peak_mib = 0.0
+        self._read = self._reader()
         self._ended.clear()
         self._look()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -78,21 +82,34 @@ def watch_memory(device: str, pid: int, metrics_url: str) -> tuple[PeakMemory, s
         metrics_url: of the server.
     """
     if device == "cpu":
-        return PeakMemory(lambda: resident_bytes(pid)), RESIDENT
+        return PeakMemory(lambda: resident(pid)), RESIDENT
     try:
-        return PeakMemory(_nvml()), NVML
+        nvml = _nvml()
+        return PeakMemory(lambda: nvml), NVML
     except (ModuleNotFoundError, RuntimeError):
-        return PeakMemory(lambda: _metric_bytes(metrics_url), METRICS_EVERY_S), METRICS
+        metrics = partial(_metric_bytes, metrics_url)
+        return PeakMemory(lambda: metrics, METRICS_EVERY_S), METRICS
 
 
-def resident_bytes(pid: int) -> float:
-    """Return the resident sets of a process and all below it, bytes."""
-    process = psutil.Process(pid)
-    total = 0.0
-    for one in (process, *process.children(recursive=True)):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += one.memory_info().rss
-    return total
+def resident(pid: int) -> Callable[[], float]:
+    """Return what reads the resident sets, bytes, of a process and all that are below it now.
+
+    They are looked up once: that takes longer than reading them, and none is born within a cell.
+    """
+    try:
+        process = psutil.Process(pid)
+        processes = (process, *process.children(recursive=True))
+    except psutil.NoSuchProcess:
+        processes = ()
+
+    def read() -> float:
+        total = 0.0
+        for one in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += one.memory_info().rss
+        return total
+
+    return read
 
 
 def _nvml() -> Callable[[], float]:

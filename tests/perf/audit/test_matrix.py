@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from perf.audit import matrix as matrix_module
 from perf.audit.matrix import MatrixError, load_matrix
 from perf.audit.prompts import SCENE_TEXTS, WORDS, words_of
 from tests.perf.audit.conftest import MATRIX, TINY, TINY_Q8
@@ -96,3 +99,9 @@ def test_texts_of_scenes_have_the_words_that_they_say(scene):
     assert {name: words_of(text) for name, text in SCENE_TEXTS[scene].items()} == {
         name: count for name, count in WORDS.items() if count
     }
+
+
+@pytest.mark.parametrize(("name", "cells"), [("tiny", 32), ("t4", 1000)])
+def test_the_matrices_that_come_along_are_right(name, cells):
+    path = Path(matrix_module.__file__).parent / "matrices" / f"{name}.toml"
+    assert load_matrix(path).cells == cells

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pawfect.report import Fallback, Report, WindowReport
-from perf.audit.memory import MIB, PeakMemory, resident_bytes, watch_memory
+from perf.audit.memory import MIB, PeakMemory, resident, watch_memory
 from perf.audit.running import why_fallen_back
 from tests.perf.audit.conftest import cell
 
@@ -60,7 +60,7 @@ def test_a_card_too_slow_or_a_stage_that_failed_is_a_fall_back_with_its_reason(r
 
 def test_the_peak_between_two_looks_is_kept_and_forgotten_with_the_next_cell():
     values = iter([100 * MIB, 300 * MIB] + [50 * MIB] * 10_000)
-    memory = PeakMemory(lambda: next(values), every_s=0.001)
+    memory = PeakMemory(lambda: lambda: next(values), every_s=0.001)
     with memory:
         time.sleep(0.05)
     assert memory.peak_mib == 300
@@ -73,7 +73,7 @@ def test_a_reading_that_fails_is_none():
     def broken() -> float:
         raise psutil.NoSuchProcess(1)
 
-    with PeakMemory(broken, every_s=0.001) as memory:
+    with PeakMemory(lambda: broken, every_s=0.001) as memory:
         time.sleep(0.01)
     assert memory.peak_mib == 0
 
@@ -97,7 +97,7 @@ def test_memory_of_the_processes_below_the_server_counts():
     process.stdout.readline()
     memory, kind = watch_memory("cpu", process.pid, "")
     with memory:
-        held = resident_bytes(process.pid)
+        held = resident(process.pid)()
         time.sleep(0.05)
     process.stdin.close()
     process.wait(10)
