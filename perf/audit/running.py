@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.errors import PawfectError
+from pawfect.flux.schedule import first_step
 from pawfect.report import Report
 from pawfect_client.results import Inpainted
 from pawfect_triton.overrides import Overrides
@@ -205,6 +206,12 @@ def why_fallen_back(cell: Cell, report: Report) -> str:
         "strength" in f.instead for f in report.fallbacks
     ):
         return f"another strength than {cell.setting.strength:g}: {reasons}"
+    setting = cell.setting
+    whole = setting.steps - first_step(setting.steps, setting.strength)
+    # What a server with a planner says of steps that it left out, where it would have been late.
+    taken = getattr(report, "steps_taken", None)
+    if taken is not None and taken < whole:
+        return f"{taken} steps taken of {whole}: {reasons}"
     largest = max((window.working_px for window in report.windows), default=0)
     # A canvas has about the area of the square: twice as long as high at most.
     if largest and not cell.setting.size / 2 < largest < cell.setting.size * 1.5 + 16:

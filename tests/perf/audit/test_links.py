@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
+import re
 import socket
+from dataclasses import asdict
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -15,9 +18,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from perf.audit.journal import AuditError
+from perf.audit.audit import report
+from perf.audit.journal import AuditError, Journal
 from perf.audit.links import EMULATOR_VARIABLE, SignedLinks, Target, upload
 from perf.local_server import free_ports
+from tests.perf.audit.conftest import cell, record
 
 MAIL = "audit@project.iam.gserviceaccount.com"
 
@@ -156,3 +161,32 @@ def test_a_bucket_that_is_not_there_is_a_plain_error(emulator, tmp_path, key_fil
     (tmp_path / "a.jpg").write_bytes(b"a")
     with pytest.raises(AuditError, match=r"upload to gs://none:"):
         upload(tmp_path, ["a.jpg"], Target("none", ""), key_file)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_report_with_uploads_links_to_signed_pictures(emulator, tmp_path, key_file, private_key):
+    one = record()
+    for path in (one.picture, one.crop):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(path.encode())
+    with Journal(tmp_path) as journal:
+        source = {"command": "c", "date": "d", "machine": "m", "versions": {}}
+        sessions = [{"name": "lawn", "photo": "pictures/p.jpg", "truth": ""}]
+        note = {"profile": "tiny", "budget_ms": 30_000, "provenance": source, "sessions": sessions}
+        journal.begin(note | {"cells": [asdict(cell())]})
+        journal.add(one)
+    report(tmp_path, Target("pets", "runs/2"), key_file, days=1)
+    assert set(names_in("pets")) == {f"runs/2/{path}" for path in (one.picture, one.crop)}
+    text = (tmp_path / "audit.md").read_text()
+    (link,) = re.findall(r"\[picture\]\((https://[^)]+)\)", text)
+    assert urlsplit(link).path == f"/pets/runs/2/{one.picture}"
+    signed, signature = string_to_sign(link)
+    private_key.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+    assert html.escape(link) in (tmp_path / "audit.html").read_text()
+
+
+def test_an_upload_without_a_key_is_refused(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.begin({"profile": "tiny", "budget_ms": 1, "cells": []})
+    with pytest.raises(AuditError, match="expected --key FILE"):
+        report(tmp_path, Target("pets", ""))

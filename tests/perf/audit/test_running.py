@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 
 import psutil
 import pytest
@@ -56,6 +57,18 @@ def test_an_answer_as_asked_for_is_the_settings_own():
 )  # fmt: skip
 def test_a_card_too_slow_or_a_stage_that_failed_is_a_fall_back_with_its_reason(report, said):
     assert why_fallen_back(cell(), report).startswith(said)
+
+
+def test_steps_that_were_left_out_are_a_fall_back():
+    @dataclass(frozen=True)
+    class Planned(Report):
+        steps_taken: int | None = None
+
+    told = vars(answer())
+    assert why_fallen_back(cell(), Planned(**told, steps_taken=8)) == ""
+    assert why_fallen_back(cell(), Planned(**told, steps_taken=6)).startswith("6 steps taken of 8")
+    half = Planned(**(told | {"strength": 0.5, "steps_taken": 4}))
+    assert why_fallen_back(cell(strength=0.5), half) == ""
 
 
 def test_the_peak_between_two_looks_is_kept_and_forgotten_with_the_next_cell():
