@@ -67,6 +67,7 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
 
     from pawfect.checkpoint import read_json
     from pawfect.flux.batch import answer_steps
+    from pawfect.flux.compiling import compile_blocks
     from pawfect.flux.schedule import Schedule
     from pawfect.flux.step_cache import step_cache
     from pawfect.flux.transformer import Transformer
@@ -91,6 +92,8 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
         schedule=schedule,
         step_cache=step_cache(settings.step_cache, settings.step_cache_threshold),
     )
+    if settings.compile:
+        compile_blocks(model.module)
     return partial(answer_steps, model)
 
 

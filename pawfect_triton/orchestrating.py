@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from pawfect.setup import read_setup
 from pawfect.texts import read_texts, text_tensor
 from pawfect_triton import adapter
 from pawfect_triton.metrics import PROBE_ID, RequestMetrics
+from pawfect_triton.overrides import Overrides, read
 
 
 class OrchestratorModel:
@@ -50,6 +52,13 @@ class OrchestratorModel:
         self._loop.set_default_executor(ThreadPoolExecutor(workers, thread_name_prefix=name))
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Take over what the model's config overrides; see `pawfect_triton.overrides`."""
+        overrides = read(args)
+        if overrides != Overrides():
+            setup = read_setup(overrides.applied(load_profile()))
+            self._setup = replace(setup, verbatim=overrides.verbatim)
 
     def execute(self, requests: Iterable[Any]) -> None:
         """Hand each request to the event loop, or refuse it where too many are held."""

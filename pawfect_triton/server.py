@@ -34,6 +34,7 @@ CACHE_BYTES: Final = 64 * 2**20
 # How long the server may finish what it holds after SIGTERM, s: above the default deadline of 30 s.
 EXIT_TIMEOUT_S: Final = 60
 PR_SET_PDEATHSIG: Final = 1
+LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class TritonServer:
         endpoints: where it listens.
         log: where its output goes; None: this process's stderr.
         verbose: whether its INFO lines are printed too.
+        model_control: whether models may be loaded and unloaded over the network, with configs of
+            the caller's: only for an audit's own server, on the loopback address.
 
     Attributes:
         degraded: models that answer UNAVAILABLE for want of their weights, and why.
@@ -83,7 +86,11 @@ class TritonServer:
         endpoints: Endpoints,
         log: IO[bytes] | None = None,
         verbose: bool = False,
+        model_control: bool = False,
     ) -> None:
+        if model_control and endpoints.host != LOOPBACK:
+            raise ValueError(f"model control: expected host {LOOPBACK}, got {endpoints.host}")
+        self._model_control = model_control
         self.profile = profile
         self.endpoints = endpoints
         self._log = log
@@ -141,7 +148,11 @@ class TritonServer:
         command = [
             str(self.installation.binary),
             f"--model-repository={self._folder / 'models'}",
-            "--model-control-mode=none",
+            *(
+                ["--model-control-mode=explicit", "--load-model=*"]
+                if self._model_control
+                else ["--model-control-mode=none"]
+            ),
             "--disable-auto-complete-config",
             f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
             *(

@@ -13,9 +13,9 @@ from pawfect.contract import Array
 from pawfect.errors import ErrorKind, PawfectError, invalid
 from pawfect.models import Function
 from pawfect.neural import BatchFunction, load_function, load_transformer
-from pawfect.profile import load_profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton import adapter
+from pawfect_triton.overrides import served_profile
 
 # How long a batch's model waits for the next steps of those it has just answered, s: two to three
 # times what a call with a step's tensors takes, and under a hundredth of a step on a T4.
@@ -65,7 +65,7 @@ class NeuralModel(StageModel):
         """Load the weights of the server's profile."""
         self._warm_ups = warm_ups(args)
         try:
-            self._function = load_function(self._name, load_profile(), Store(weights_root()))
+            self._function = load_function(self._name, served_profile(args), Store(weights_root()))
         except PawfectError as error:
             adapter.backend().Logger.log_error(f"{self._name}: {error}")
             self._function = _refusing(error)
@@ -92,7 +92,7 @@ class BatchModel:
         """Load the weights of the server's profile; see `NeuralModel`."""
         self._warm_ups = warm_ups(args)
         try:
-            self._function = load_transformer(load_profile(), Store(weights_root()))
+            self._function = load_transformer(served_profile(args), Store(weights_root()))
         except PawfectError as error:
             adapter.backend().Logger.log_error(f"{self._name}: {error}")
             self._trouble = error

@@ -22,7 +22,7 @@ from pawfect.orchestrator.planned import plan_for
 from pawfect.orchestrator.planner import choose
 from pawfect.orchestrator.stages import Text, encode_text
 from pawfect.orchestrator.verdict import fill_and_check
-from pawfect.prompting import build_prompt
+from pawfect.prompting import Prompt, build_prompt
 from pawfect.report import Fallback
 
 # Longest side, px, of the floor: as large as FLUX's own largest canvas of a 16 GB card.
@@ -109,7 +109,11 @@ async def _prompted(run: FluxRun) -> tuple[Surroundings, Text]:
     job = run.job
     found = await find_surroundings(job.request, job.cleaned.ring, job.setup, job.call, run.control)
     run.fallbacks.extend(found.fallbacks)
-    prompt = build_prompt(found.labels, found.caption, job.request.prompt)
+    asked = job.request.prompt
+    if asked is not None and job.setup.verbatim:
+        prompt = Prompt(asked, len(asked.split()), "prompt")
+    else:
+        prompt = build_prompt(found.labels, found.caption, asked)
     run.told |= {
         "labels": tuple(label.name for label in found.labels),
         "labels_source": found.source,

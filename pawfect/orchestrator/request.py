@@ -59,6 +59,8 @@ class Setup:
         trouble: why there is no schedule although the profile has FLUX.
         costs: what FLUX's stages are expected to take on the profile's card; None: not known, and
             nothing is planned ahead.
+        verbatim: whether a request's PROMPT reaches FLUX word for word: only in an audit, which
+            measures what over-specified prompts do.
     """
 
     profile: Profile
@@ -66,6 +68,7 @@ class Setup:
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     trouble: str | None = None
     costs: Costs | None = None
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""What a model's config may change of the profile, where an audit serves many settings in turn.
+
+One parameter of the config, `audit`, holds JSON. Only whoever writes a model's config can set it:
+the repository's owner, and an audit's own server on this machine, which alone is started with model
+control.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from types import MappingProxyType
+from typing import Final
+
+from pawfect.errors import invalid
+from pawfect.flux.tokens import TOKEN_PX
+from pawfect.profile import Profile, load_profile
+
+PARAMETER: Final = "audit"
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What differs from the profile; None leaves it as it is.
+
+    Attributes:
+        transformer: another entry of the weights' manifest for `flux_transformer`.
+        size: the one working size, px, a multiple of 16.
+        check: False: FLUX fills leave unchecked, so that each setting shows its own picture.
+        verbatim: whether a request's PROMPT reaches FLUX word for word.
+    """
+
+    transformer: str | None = None
+    size: int | None = None
+    check: bool = True
+    verbatim: bool = False
+
+    def parameter(self) -> dict[str, dict[str, str]]:
+        """Return the config's `parameters` that `read` understands."""
+        return {PARAMETER: {"string_value": json.dumps(asdict(self), sort_keys=True)}}
+
+    def applied(self, profile: Profile) -> Profile:
+        """Return the profile with what differs; a profile without FLUX stays as it is."""
+        if profile.flux is None:
+            return profile
+        if self.transformer is not None:
+            weights = {**profile.weights, "flux_transformer": self.transformer}
+            profile = replace(profile, weights=MappingProxyType(weights))
+        if self.size is not None and profile.flux is not None:
+            profile = replace(profile, flux=replace(profile.flux, sizes=(self.size,)))
+        return profile if self.check else replace(profile, check=None)
+
+
+def read(args: Mapping[str, str]) -> Overrides:
+    """Read the overrides of a model's config; none where it has no such parameter.
+
+    Args:
+        args: as `initialize` gets them.
+
+    Raises:
+        PawfectError: INVALID_ARG for what is no JSON, an unknown key or a value of another type.
+    """
+    given = json.loads(args["model_config"]).get("parameters", {}).get(PARAMETER)
+    if given is None:
+        return Overrides()
+    try:
+        table = json.loads(given["string_value"])
+    except ValueError:
+        raise invalid(PARAMETER, "JSON", repr(given["string_value"])) from None
+    known = {spec.name for spec in fields(Overrides)}
+    if not isinstance(table, dict) or not set(table) <= known:
+        raise invalid(PARAMETER, f"an object with some of {', '.join(sorted(known))}", table)
+    overrides = Overrides(**table)
+    name, size = overrides.transformer, overrides.size
+    if name is not None and not isinstance(name, str):
+        raise invalid("transformer", "a name of the weights' manifest", repr(name))
+    if size is not None and (type(size) is not int or size < TOKEN_PX or size % TOKEN_PX):
+        raise invalid("size", f"a multiple of {TOKEN_PX} px", repr(size))
+    for flag in (overrides.check, overrides.verbatim):
+        if type(flag) is not bool:
+            raise invalid(PARAMETER, "check and verbatim true or false", repr(flag))
+    return overrides
+
+
+def served_profile(args: Mapping[str, str]) -> Profile:
+    """Return the server's profile with the overrides of one model's config."""
+    return read(args).applied(load_profile())

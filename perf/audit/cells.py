@@ -1,0 +1,99 @@
+"""Cells: one session at one setting, and the identity that keeps any from being run twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+
+from pawfect import __version__
+from pawfect.profile import Profile
+from perf.audit.matrix import Matrix
+from perf.audit.sessions import Session
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What an audit varies.
+
+    Attributes:
+        quantisation: entry of the weights' manifest for `flux_transformer`.
+        size: working size, px.
+        strength: above 0 to 1.
+        prompt: how much the prompt says, one of `perf.audit.prompts.SPECIFICITIES`.
+        guidance: guidance scale.
+        steps: denoising steps.
+    """
+
+    quantisation: str
+    size: int
+    strength: float
+    prompt: str
+    guidance: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One session at one setting with one seed.
+
+    Attributes:
+        setting: what is tried.
+        session: the session's name.
+        seed: of the noise.
+        identity: 16 hexadecimal digits that stand for everything that decides the pixels.
+    """
+
+    setting: Setting
+    session: str
+    seed: int
+    identity: str
+
+
+def cells_of(
+    matrix: Matrix,
+    sessions: Sequence[Session],
+    profile: Profile,
+    identities: Mapping[str, str],
+) -> Iterator[Cell]:
+    """Yield a matrix's cells, those that share loaded weights and a working size in a row.
+
+    Args:
+        matrix: what is tried.
+        sessions: its sessions, loaded.
+        profile: the matrix's.
+        identities: of the weights by entry, for all quantisations and the profile's own.
+    """
+    for quantisation, size in product(matrix.quantisation, matrix.size):
+        weights = {**profile.weights, "flux_transformer": quantisation}
+        common = {
+            "version": __version__,
+            "profile": _profile_digest(profile),
+            "weights": {component: identities[entry] for component, entry in weights.items()},
+            "deadline_ms": matrix.deadline_ms,
+        }
+        for session, strength, prompt, guidance, steps, seed in product(
+            sessions, matrix.strength, matrix.prompt, matrix.guidance, matrix.steps, matrix.seeds
+        ):
+            setting = Setting(quantisation, size, strength, prompt, guidance, steps)
+            own = {
+                **common,
+                "setting": asdict(setting),
+                "session": session.digest,
+                "text": session.prompt(prompt),
+                "seed": seed,
+            }
+            text = json.dumps(own, sort_keys=True)
+            identity = hashlib.sha256(text.encode()).hexdigest()[:16]
+            yield Cell(setting, session.name, seed, identity)
+
+
+def _profile_digest(profile: Profile) -> str:
+    """Return a digest of what the profile decides and no cell does."""
+    assert profile.flux is not None
+    # Each cell says these itself; an approved audit may then change them without voiding its cells.
+    flux = replace(profile.flux, steps=1, guidance_scale=1.0, sizes=(), compile_reason="")
+    decides = repr((profile.name, flux, profile.sam3, profile.florence2))
+    return hashlib.sha256(decides.encode()).hexdigest()[:16]

@@ -1,0 +1,175 @@
+"""Only what was measured, whole, gets into a profile, and only that changes."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import asdict
+
+import pytest
+from click.testing import CliRunner
+
+from pawfect.profile import parse_profile, profile_names
+from perf.audit.approval import changes_for, chosen_setting, profile_path, rewritten
+from perf.audit.choice import choose
+from perf.audit.command import audit
+from perf.audit.journal import AuditError, Journal
+from tests.perf.audit.conftest import TINY_Q8, cell, record, setting
+
+CHANGES = {
+    ("weights", "flux_transformer"): TINY_Q8,
+    ("flux", "sizes"): [128],
+    ("flux", "steps"): 4,
+    ("flux", "guidance_scale"): 2.5,
+}
+
+
+@pytest.mark.parametrize("name", [n for n in profile_names() if n != "embedded"])
+def test_a_profile_changes_where_it_should_and_nowhere_else(name):
+    before = profile_path(name).read_text()
+    after = rewritten(name, before, CHANGES)
+    changed = [
+        (a, b) for a, b in zip(before.splitlines(), after.splitlines(), strict=True) if a != b
+    ]
+    assert [a.split(" =")[0] for a, _ in changed] == [b.split(" =")[0] for _, b in changed]
+    assert {a.split(" =")[0] for a, _ in changed} <= {
+        "flux_transformer", "sizes", "steps", "guidance_scale",
+    }  # fmt: skip
+    profile = parse_profile(name, tomllib.loads(after))
+    assert profile.weights["flux_transformer"] == TINY_Q8
+    assert profile.flux is not None
+    assert (profile.flux.sizes, profile.flux.steps, profile.flux.guidance_scale) == ((128,), 4, 2.5)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_comments_spaces_and_line_ends_stay(ending):
+    before = profile_path("tiny").read_text()
+    before = before.replace("steps = 8", "steps   =  8   # 28 with = the 'plain' model")
+    before = before.replace("\n", ending)
+    after = rewritten("tiny", before, {("flux", "steps"): 4})
+    assert after == before.replace("steps   =  8   #", "steps   =  4   #")
+
+
+def test_a_key_of_the_same_name_in_another_table_stays():
+    before = profile_path("tiny").read_text() + "\n[budget]\nsam3_labeling = 8\n"
+    with pytest.raises(AuditError, match=r"expected florence2\.steps on lines of their own"):
+        rewritten("tiny", before, {("florence2", "steps"): 4})
+
+
+def test_a_value_over_several_lines_is_refused_and_not_half_changed():
+    before = profile_path("tiny").read_text().replace("sizes = [128, 256]", "sizes = [128,\n256]")
+    with pytest.raises(AuditError, match=r"flux\.sizes"):
+        rewritten("tiny", before, CHANGES)
+
+
+def test_settings_that_no_profile_may_hold_are_refused():
+    before = profile_path("tiny").read_text()
+    with pytest.raises(AuditError, match="rising multiples of 16"):
+        rewritten("tiny", before, {("flux", "sizes"): [130]})
+
+
+def choice(*settings, statuses=None, budget_ms=30_000, missing=False):
+    cells = [cell(f"{n:016}", **given) for n, given in enumerate(settings)]
+    statuses = statuses or ["done"] * len(cells)
+    records = {
+        c.identity: record(c, status, scores={"seam_step": float(n)})
+        for n, (c, status) in enumerate(zip(cells, statuses, strict=True))
+    }
+    if missing:
+        del records[cells[-1].identity]
+    return choose(cells, records, budget_ms)
+
+
+def test_the_recommended_setting_is_approved_unless_another_is_named():
+    run = choice({"steps": 8}, {"steps": 28})
+    assert chosen_setting(run, {}) == setting(steps=8)
+    assert chosen_setting(run, {"steps": 28, "guidance": None}) == setting(steps=28)
+
+
+def test_what_the_run_did_not_measure_is_refused():
+    with pytest.raises(AuditError, match=r"did not measure this setting.*steps 5"):
+        chosen_setting(choice({"steps": 8}), {"steps": 5})
+
+
+def test_an_incomplete_run_is_refused():
+    with pytest.raises(AuditError, match="incomplete: 1 cells are missing"):
+        chosen_setting(choice({}, {"steps": 4}, missing=True), {})
+
+
+def test_a_setting_with_a_failed_cell_is_refused():
+    run = choice({}, {"steps": 4}, statuses=["done", "fallen back"])
+    with pytest.raises(AuditError, match="1 fell back, 0 failed"):
+        chosen_setting(run, {"steps": 4})
+
+
+def test_where_nothing_is_recommended_the_whole_setting_must_be_named():
+    run = choice({}, budget_ms=1)
+    with pytest.raises(AuditError, match="name a whole setting"):
+        chosen_setting(run, {"steps": 8})
+    assert chosen_setting(run, asdict(setting())) == setting()
+
+
+def test_a_strength_is_no_profiles():
+    with pytest.raises(AuditError, match="a profile holds none"):
+        chosen_setting(choice({"strength": 0.5}), {})
+
+
+def test_smaller_sizes_stay_only_where_they_were_measured_alike():
+    run = choice({"size": 256}, {"size": 128}, {"size": 64, "steps": 4}, {"size": 512})
+    assert changes_for(run, setting(size=256))["flux", "sizes"] == [128, 256]
+    assert changes_for(run, setting(size=64, steps=4))["flux", "sizes"] == [64]
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    cells = [cell("a" * 16, steps=4, quantisation=TINY_Q8), cell("b" * 16, steps=28)]
+    with Journal(tmp_path) as journal:
+        note = {"profile": "tiny", "budget_ms": 30_000, "cells": [asdict(c) for c in cells]}
+        journal.begin(json.loads(json.dumps(note)))
+        journal.add(record(cells[0]))
+        journal.add(record(cells[1], scores={"seam_step": 50.0}))
+    return tmp_path
+
+
+def approve(*options):
+    return CliRunner().invoke(audit, ["approve", *map(str, options)])
+
+
+def test_the_command_shows_what_changes_asks_and_writes(run_folder):
+    out, own = run_folder / "approved.toml", profile_path("tiny")
+    before = own.read_bytes()
+    no = CliRunner().invoke(
+        audit, ["approve", "--run", str(run_folder), "--out", str(out)], input="n\n"
+    )
+    assert no.exit_code == 1
+    assert not out.exists()
+    done = approve("--run", run_folder, "--out", out, "--yes")
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert "-steps = 8" in lines
+    assert "+steps = 4" in lines
+    profile = parse_profile("tiny", tomllib.loads(out.read_text()))
+    assert profile.weights["flux_transformer"] == TINY_Q8
+    assert own.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--profile", "t4"), "the run measured tiny, not t4"),
+        (("--steps", "5"), "did not measure"),
+        (("--quantisation", "none"), "did not measure"),
+    ],
+)
+def test_the_command_refuses_in_one_line(run_folder, options, said):
+    result = approve("--run", run_folder, "--out", run_folder / "x.toml", "--yes", *options)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert not (run_folder / "x.toml").exists()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    result = approve("--run", tmp_path)
+    assert result.exit_code == 1
+    assert "no audit has run here" in result.output

@@ -1,0 +1,243 @@
+"""An audit on a real server: killed half-way, gone on with, a model's process killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from pawfect.weights.store import ROOT_VARIABLE, Store
+from pawfect_export.fetch import fetch
+from pawfect_export.progress import Silent
+from perf.audit.audit import read_run
+from perf.audit.journal import NAME, Record
+from tests.conftest import PAWFECT
+from tests.perf.audit.conftest import MATRIX, SIDE, TINY, TINY_Q8
+
+# Two busy cores take ten times as long to load the models as two idle ones.
+LONG_S = 900
+ENTRIES = (TINY, TINY_Q8, "tiny-sam3", "tiny-florence2")
+
+
+# Two weights, two guidance scales, two prompts.
+CELLS = 8
+RUN = MATRIX.replace("steps = [1, 3]", "steps = [2]")
+
+
+def no_hub():
+    raise AssertionError("the tiny weights are built, not fetched")
+
+
+@dataclass
+class Run:
+    """A `pawfect audit run` of its own process."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    log: Path
+
+    def records(self) -> list[Record]:
+        path = self.folder / NAME
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        tables = [json.loads(line) for line in lines if line.endswith(b"}")]
+        return [Record.of(table) for table in tables if "run" not in table]
+
+    def wait_for(self, records: int) -> None:
+        until = time.monotonic() + LONG_S
+        while len(self.records()) < records:
+            ended = self.process.poll()
+            if ended is not None or time.monotonic() > until:
+                pytest.fail(f"no {records} records (exit code {ended}):\n{self.log.read_text()}")
+            time.sleep(0.02)
+
+    def server(self) -> psutil.Process:
+        children = psutil.Process(self.process.pid).children()
+        (server,) = [child for child in children if "tritonserver" in child.name()]
+        return server
+
+
+def start(matrix: Path, folder: Path, weights: Path, *options: str) -> Run:
+    log = folder.parent / "run.log"
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            [PAWFECT, "audit", "run", "--matrix", str(matrix), "--out", str(folder), *options],
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, ROOT_VARIABLE: str(weights), "COLUMNS": "200"},
+        )
+    return Run(process, folder, log)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("weights")
+    fetch(ENTRIES, Store(root), no_hub, Silent())
+    return root
+
+
+@dataclass
+class Audited:
+    """A finished audit and what was seen while it ran."""
+
+    folder: Path
+    log: str
+    before_kill: list[Record]
+    at_kill: bytes
+    exit_code: int
+
+
+@pytest.fixture(scope="module")
+def audited(
+    tmp_path_factory: pytest.TempPathFactory, lawn_files: Path, weights: Path
+) -> Iterator[Audited]:
+    matrix = lawn_files / "run.toml"
+    matrix.write_text(RUN)
+    folder = tmp_path_factory.mktemp("audit") / "out"
+    run = start(matrix, folder, weights)
+    try:
+        run.wait_for(2)
+        server = run.server()
+        run.process.kill()
+        run.process.wait(10)
+        server.wait(60)
+        before, at_kill = run.records(), (folder / NAME).read_bytes()
+        # What a kill in the middle of a line leaves behind.
+        with (folder / NAME).open("ab") as journal:
+            journal.write(b'{"cell": "half a li')
+        run = start(matrix, folder, weights)
+        run.wait_for(len(before) + 1)
+        stubs = [c for c in run.server().children() if "/flux_transformer/" in str(c.cmdline())]
+        for stub in stubs:
+            stub.send_signal(signal.SIGKILL)
+        code = run.process.wait(LONG_S)
+        yield Audited(folder, run.log.read_text(), before, at_kill, code)
+    finally:
+        if run.process.poll() is None:
+            run.process.terminate()
+            run.process.wait(90)
+
+
+def test_the_run_ends_well_and_says_how_many_and_how_long(audited):
+    assert audited.exit_code == 0, audited.log
+    assert f"{CELLS} cells: 1 sessions, 2 quantisations" in audited.log
+    assert f"0 are done already, {CELLS} to run" in audited.log
+    assert f"{len(audited.before_kill)} are done already" in audited.log
+    assert " min " in audited.log
+    assert "Traceback" not in audited.log
+
+
+def test_after_a_kill_no_cell_is_run_twice_and_none_is_missing(audited):
+    lines = (audited.folder / NAME).read_bytes().splitlines()
+    tables = [json.loads(line) for line in lines]
+    cells = [table["cell"] for table in tables if "run" not in table]
+    assert len(audited.before_kill) >= 2
+    assert len(cells) == len(set(cells)) == CELLS
+    assert (audited.folder / NAME).read_bytes().startswith(audited.at_kill)
+    runs = [table["run"] for table in tables if "run" in table]
+    assert len(runs) == 2
+    assert {cell["identity"] for cell in runs[0]["cells"]} == set(cells)
+
+
+def test_a_killed_models_process_costs_one_cell_and_the_server_comes_back(audited):
+    content = read_run(audited.folder)
+    statuses = [content.records[c.identity].status for c in content.cells]
+    assert statuses.count("done") >= CELLS - 2
+    others = [r for r in content.records.values() if r.status != "done"]
+    assert all(r.status in ("fallen back", "failed") for r in others)
+    assert all("MODEL_DOWN" in r.reason for r in others)
+    assert "it is started again" in audited.log
+
+
+def test_each_cell_ran_with_its_own_weights_size_prompt_and_steps(audited):
+    content = read_run(audited.folder)
+    seen = set()
+    for record in content.records.values():
+        if record.status != "done":
+            continue
+        setting = record.setting
+        assert record.weights["flux_transformer"].startswith(f"{setting.quantisation}@")
+        assert record.working_px == (128,)
+        assert record.steps == setting.steps
+        assert (
+            record.text
+            == {"none": "", "five": "patchy green grass with fallen leaves"}[setting.prompt]
+        )
+        assert record.stage_ms["flux_transformer"] > 0
+        assert 0 < record.peak_mib < 20_000
+        assert {"st_lpips", "seam_step", "sharpness"} <= set(record.scores)
+        assert record.total_ms >= record.stage_ms["flux_transformer"]
+        seen.add(setting.quantisation)
+    assert seen == {TINY, TINY_Q8}
+
+
+def picture(folder: Path, record: Record) -> np.ndarray:
+    with Image.open(folder / record.picture) as image:
+        return np.array(image)
+
+
+def test_quantised_weights_guidance_and_prompt_give_pictures_of_their_own(audited):
+    records = [r for r in read_run(audited.folder).records.values() if r.status == "done"]
+    by_setting = {record.setting: picture(audited.folder, record) for record in records}
+    for setting, image in by_setting.items():
+        assert image.shape == (SIDE, SIDE, 3)
+        for change in (
+            {"quantisation": TINY_Q8 if setting.quantisation == TINY else TINY},
+            {"guidance": 30.0 if setting.guidance == 4 else 4.0},
+            {"prompt": "none" if setting.prompt == "five" else "five"},
+        ):
+            other = by_setting.get(replace(setting, **change))
+            if other is not None:
+                assert (other[100:160, 90:170] != image[100:160, 90:170]).any()
+
+
+def test_reports_are_written_and_every_picture_they_link_to_is_there(audited):
+    html = (audited.folder / "audit.html").read_text()
+    markdown = (audited.folder / "audit.md").read_text()
+    for record in read_run(audited.folder).records.values():
+        if record.picture:
+            assert (audited.folder / record.picture).is_file()
+            assert (audited.folder / record.crop).is_file()
+            assert record.picture in html
+            assert record.picture in markdown
+    assert (audited.folder / "audit.html").stat().st_size > 5000
+    for session in read_run(audited.folder).run["sessions"]:
+        assert (audited.folder / session["photo"]).is_file()
+        assert (audited.folder / session["truth"]).is_file()
+
+
+def test_a_finished_audit_starts_no_server_again(audited, lawn_files, weights):
+    began = time.monotonic()
+    before = (audited.folder / "server.log").stat().st_size
+    run = start(lawn_files / "run.toml", audited.folder, weights)
+    assert run.process.wait(LONG_S) == 0
+    assert f"{CELLS} are done already, 0 to run" in run.log.read_text()
+    assert (audited.folder / "server.log").stat().st_size == before
+    assert time.monotonic() - began < LONG_S
+
+
+def test_weights_that_are_not_here_are_said_before_anything_runs(lawn_files, weights, tmp_path):
+    matrix = lawn_files / "missing.toml"
+    matrix.write_text(MATRIX.replace('"tiny-flux-fill-q8_0"', '"flux-fill-dev-q4_0"'))
+    run = start(matrix, tmp_path / "out", weights)
+    assert run.process.wait(LONG_S) == 1
+    said = run.log.read_text()
+    assert "run `pawfect weights fetch flux-fill-dev-q4_0`" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_hold_no_transformer_are_refused(lawn_files, weights, tmp_path):
+    matrix = lawn_files / "other.toml"
+    matrix.write_text(MATRIX.replace('"tiny-flux-fill-q8_0"', '"tiny-sam3"'))
+    run = start(matrix, tmp_path / "out", weights)
+    assert run.process.wait(LONG_S) == 1
+    assert "tiny-sam3 holds no transformer of FLUX" in run.log.read_text()

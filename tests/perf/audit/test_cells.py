@@ -1,0 +1,84 @@
+"""A cell's identity stands for everything that decides its pixels, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawfect.profile import load_profile
+from perf.audit.cells import cells_of
+from perf.audit.matrix import load_matrix
+from perf.audit.sessions import load_session
+from tests.perf.audit.conftest import MATRIX, TINY, TINY_Q8
+
+WEIGHTS = {TINY: "a@1", TINY_Q8: "b@1", "tiny-sam3": "s@1", "tiny-florence2": "f@1"}
+
+
+@pytest.fixture
+def given(write_matrix):
+    matrix = load_matrix(write_matrix())
+    return matrix, [load_session(source) for source in matrix.sessions], load_profile("tiny")
+
+
+def identities(matrix, sessions, profile, weights=WEIGHTS) -> list[str]:
+    return [cell.identity for cell in cells_of(matrix, sessions, profile, weights)]
+
+
+def test_every_cell_has_its_own_identity_and_keeps_it(given):
+    first = identities(*given)
+    assert len(set(first)) == len(first) == given[0].cells == 16
+    assert identities(*given) == first
+
+
+def test_cells_that_share_loaded_weights_come_in_a_row(given):
+    names = [cell.setting.quantisation for cell in cells_of(*given, WEIGHTS)]
+    assert names == [TINY] * 8 + [TINY_Q8] * 8
+
+
+def test_a_wider_matrix_keeps_the_identities_of_the_narrower(given):
+    matrix, sessions, profile = given
+    wider = replace(matrix, steps=(1, 2, 3), guidance=(4.0, 10.0, 30.0), budget_ms=1)
+    assert set(identities(matrix, sessions, profile)) < set(identities(wider, sessions, profile))
+
+
+def test_other_weights_change_the_cells_that_use_them_alone(given):
+    before, after = identities(*given), identities(*given, WEIGHTS | {TINY_Q8: "b@2"})
+    assert before[:8] == after[:8]
+    assert not set(before[8:]) & set(after)
+
+
+def test_the_deadline_the_profile_and_the_text_change_every_cell(given):
+    matrix, sessions, profile = given
+    before = set(identities(*given))
+    assert profile.sam3 is not None
+    other_sam3 = replace(profile, sam3=replace(profile.sam3, least_score=0.5))
+    for other in (
+        identities(replace(matrix, deadline_ms=5), sessions, profile),
+        identities(matrix, sessions, other_sam3),
+        identities(matrix, sessions, profile, WEIGHTS | {"tiny-sam3": "s@2"}),
+    ):
+        assert not before & set(other)
+
+
+def test_an_approved_setting_changes_no_identity(given):
+    matrix, sessions, profile = given
+    assert profile.flux is not None
+    flux = replace(profile.flux, steps=3, guidance_scale=4.0, sizes=(128,))
+    weights = {**profile.weights, "flux_transformer": TINY_Q8}
+    approved = replace(profile, flux=flux, weights=weights)
+    assert identities(matrix, sessions, approved) == identities(*given)
+
+
+def test_one_pixel_of_the_photo_changes_every_cell(given, write_matrix, lawn_files):
+    _, _, profile = given
+    with Image.open(lawn_files / "photo.png") as photo:
+        pixels = np.array(photo)
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(lawn_files / "other.png")
+    text = MATRIX.replace('photo = "photo.png"', 'photo = "other.png"')
+    other = load_matrix(write_matrix(text, "other.toml"))
+    sessions = [load_session(source) for source in other.sessions]
+    assert not set(identities(*given)) & set(identities(other, sessions, profile))

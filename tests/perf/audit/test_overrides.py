@@ -1,0 +1,80 @@
+"""What a model's config may change of the profile, and that nothing else gets in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.orchestrator import Setup
+from pawfect.profile import PROFILE_VARIABLE, CheckSettings, load_profile
+from pawfect_triton.overrides import Overrides, read, served_profile
+from pawfect_triton.server import Endpoints, TritonServer
+
+
+def args(parameters) -> dict[str, str]:
+    return {"model_config": json.dumps({"name": "x", "parameters": parameters})}
+
+
+def test_a_config_without_overrides_leaves_the_profile(monkeypatch):
+    monkeypatch.setenv(PROFILE_VARIABLE, "tiny")
+    for config in ({"model_config": "{}"}, args({}), args({"other": {"string_value": "1"}})):
+        assert read(config) == Overrides()
+        assert served_profile(config) == load_profile("tiny")
+
+
+def test_what_is_written_is_read(monkeypatch):
+    monkeypatch.setenv(PROFILE_VARIABLE, "tiny")
+    overrides = Overrides("tiny-flux-fill-q8_0", 256, check=False, verbatim=True)
+    config = args(overrides.parameter())
+    assert read(config) == overrides
+    profile, plain = served_profile(config), load_profile("tiny")
+    assert profile.weights["flux_transformer"] == "tiny-flux-fill-q8_0"
+    assert profile.weights["flux"] == plain.weights["flux"]
+    assert profile.flux is not None
+    assert plain.flux is not None
+    assert profile.flux == replace(plain.flux, sizes=(256,))
+
+
+def test_the_check_is_taken_away_and_nothing_is_done_to_a_profile_without_flux():
+    checked = replace(load_profile("tiny"), check=CheckSettings(4.0, 0.25))
+    assert Overrides(check=False).applied(checked).check is None
+    assert Overrides().applied(checked).check == checked.check
+    embedded = load_profile("embedded")
+    assert Overrides("x", 128, check=False).applied(embedded) == embedded
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "no json", "[]", '{"weights": "x"}', '{"transformer": 1}', '{"size": 100}',
+     '{"size": 0}', '{"size": true}', '{"check": "false"}', '{"verbatim": 1}'],
+)  # fmt: skip
+def test_another_config_is_refused(value):
+    with pytest.raises(PawfectError) as caught:
+        read(args({"audit": {"string_value": value}}))
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+
+
+def test_only_a_server_on_the_loopback_address_has_model_control():
+    profile = load_profile("embedded")
+    with pytest.raises(ValueError, match=r"model control: expected host 127\.0\.0\.1, got 0\."):
+        TritonServer(profile, Endpoints("0.0.0.0", 1, 2, 3), model_control=True)
+
+
+def test_a_server_without_model_control_has_it_off():
+    for control, expected in ((False, "none"), (True, "explicit")):
+        server = TritonServer(
+            load_profile("embedded"), Endpoints("127.0.0.1", 1, 2, 3), model_control=control
+        )
+        try:
+            command = server.command()
+        finally:
+            server.close()
+        assert f"--model-control-mode={expected}" in command
+        assert ("--load-model=*" in command) is control
+
+
+def test_a_setup_reads_prompts_through_the_table_unless_told():
+    assert Setup(load_profile("embedded")).verbatim is False

@@ -1,0 +1,127 @@
+"""What counts as a setting's own answer, and what memory is held."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import psutil
+import pytest
+
+from pawfect.report import Fallback, Report, WindowReport
+from perf.audit.memory import MIB, PeakMemory, resident, watch_memory
+from perf.audit.running import why_fallen_back
+from tests.perf.audit.conftest import cell
+
+
+def answer(**instead) -> Report:
+    window = WindowReport((0, 0, 9, 9), (1, 1, 2, 2), instead.pop("working_px", 128), "flux", 0)
+    given = {
+        "engine": "flux", "engine_reason": "asked for", "profile": "tiny", "seed": 0,
+        "deadline_ms": 1, "width": 9, "height": 9, "hole_px": 1, "dilate_px": 0.0, "specks": 0,
+        "pinholes": 0, "labels": (), "labels_source": "none", "strength": 1.0,
+        "windows": (window,), "stage_ms": {}, "total_ms": 1.0, "steps": 8, "guidance_scale": 4.0,
+    }  # fmt: skip
+    return Report(**(given | instead))
+
+
+LATE = Fallback("flux", "PAWFECT_DEADLINE: 8 steps left", "patch")
+
+
+def test_an_answer_as_asked_for_is_the_settings_own():
+    labels = Fallback("sam3_labeling", "no surface recognised", "florence2")
+    for own in (answer(), answer(fallbacks=(labels,)), answer(working_px=176)):
+        assert why_fallen_back(cell(), own) == ""
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (
+            answer(engine="patch", steps=None, fallbacks=(LATE,)),
+            "engine patch: flux: PAWFECT_DEADLINE: 8 steps left",
+        ),
+        (answer(engine="patch", engine_reason="first engine"), "engine patch: first engine"),
+        (answer(steps=5), "5 steps instead of 8"),
+        (answer(working_px=64), "worked at 64 px instead of 128"),
+        (answer(working_px=512), "worked at 512 px instead of 128"),
+        (answer(strength=0.5), "another strength than 1"),
+        (
+            answer(fallbacks=(Fallback("patch_fill", "it failed", "strength 1"),)),
+            "another strength than 1",
+        ),
+    ],
+)  # fmt: skip
+def test_a_card_too_slow_or_a_stage_that_failed_is_a_fall_back_with_its_reason(report, said):
+    assert why_fallen_back(cell(), report).startswith(said)
+
+
+def test_steps_that_were_left_out_are_a_fall_back():
+    @dataclass(frozen=True)
+    class Planned(Report):
+        steps_taken: int | None = None
+
+    told = vars(answer())
+    assert why_fallen_back(cell(), Planned(**told, steps_taken=8)) == ""
+    assert why_fallen_back(cell(), Planned(**told, steps_taken=6)).startswith("6 steps taken of 8")
+    half = Planned(**(told | {"strength": 0.5, "steps_taken": 4}))
+    assert why_fallen_back(cell(strength=0.5), half) == ""
+
+
+def test_the_peak_between_two_looks_is_kept_and_forgotten_with_the_next_cell():
+    values = iter([100 * MIB, 300 * MIB] + [50 * MIB] * 10_000)
+    memory = PeakMemory(lambda: lambda: next(values), every_s=0.001)
+    with memory:
+        time.sleep(0.05)
+    assert memory.peak_mib == 300
+    with memory:
+        pass
+    assert memory.peak_mib == 50
+
+
+def test_a_reading_that_fails_is_none():
+    def broken() -> float:
+        raise psutil.NoSuchProcess(1)
+
+    with PeakMemory(lambda: broken, every_s=0.001) as memory:
+        time.sleep(0.01)
+    assert memory.peak_mib == 0
+
+
+HOLD = """
+import sys
+data = bytearray(80 * 2**20)
+data[::4096] = b"x" * len(data[::4096])
+print(1, flush=True)
+sys.stdin.read()
+"""
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLD!r}])"
+
+
+def test_memory_of_the_processes_below_the_server_counts():
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdout.readline()
+    memory, kind = watch_memory("cpu", process.pid, "")
+    with memory:
+        held = resident(process.pid)()
+        time.sleep(0.05)
+    process.stdin.close()
+    process.wait(10)
+    process.stdout.close()
+    assert "resident" in kind
+    assert held > 80 * MIB
+    assert memory.peak_mib >= 80
+    assert threading.active_count() < 50
+
+
+def test_without_nvml_the_servers_own_metrics_are_read(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    _, kind = watch_memory("cuda", 1, "http://127.0.0.1:1/metrics")
+    assert "metrics" in kind
