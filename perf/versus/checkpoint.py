@@ -3,6 +3,8 @@
 Large enough that arithmetic takes the time, as it does at full size, and not the calls around it.
 The transformer keeps FLUX's head width and few, wide blocks: with d = 1536 its linear layers weigh
 twice as much as attention at 1024 px, where at full size (d = 3072) they weigh four times as much.
+The VAE is the tiny one's: beside a step it takes the share that the published one takes at full
+size (decoding 0.14 of a step at 1024 px, encoding 0.08 against 0.07).
 """
 
 from __future__ import annotations
@@ -54,8 +56,6 @@ LARGE: Final = Size(
                 "joint_attention_dim": 512,
                 "pooled_projection_dim": 256,
             },
-            # Half as many layers and a quarter of the channels of the published autoencoder.
-            "vae": {"block_out_channels": [32, 64, 128, 128], "norm_num_groups": 8},
             "text_encoder": {"hidden_size": 256, "intermediate_size": 1024, "projection_dim": 256},
             "text_encoder_2": {"d_ff": 1280, "d_kv": 64, "d_model": 512, "num_heads": 8},
         }

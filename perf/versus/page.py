@@ -81,9 +81,9 @@ def markdown(result: Result) -> str:
         "",
         *_flop(result.counted, result.whole),
         "",
-        "The scene's hole is 782x622 px: only 1024 px hold it with its context pixel for pixel, and "
-        "there the window saves little. What smaller working sizes save is paid in pixels (the "
-        "scale).",
+        "The scene's hole is 782x622 px: only 1024 px hold it with its context pixel for pixel, "
+        "and there the window saves little. What smaller working sizes save is paid in pixels "
+        "(the scale).",
         "",
         "## The same fills at full size, counted on the meta device",
         "",

@@ -22,9 +22,9 @@ from PIL import Image
 from pawfect.contract import Array
 from pawfect.errors import PawfectError
 from pawfect.models import FUNCTIONS, Function
-from pawfect.neural import load_function, load_transformer
+from pawfect.neural import BatchFunction, load_function, load_transformer
 from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Scalars, Setup, inpaint
-from pawfect.parameters import MAX_DEADLINE_MS, InpaintParams
+from pawfect.parameters import MAX_DEADLINE_MS, InpaintParams, Scalar
 from pawfect.profile import Profile
 from perf.versus.checkpoint import OneFolder
 from perf.versus.counting import counter
@@ -72,14 +72,7 @@ class Product:
     def load(cls, folder: Path, profile: Profile, setup: Setup) -> Product:
         """Load the models of a checkpoint through the server's own loaders."""
         store = OneFolder(folder)
-        batch = load_transformer(profile, store)
-
-        def step(inputs: Mapping[str, Array], parameters: Mapping[str, Any]) -> dict[str, Array]:
-            (answer,) = batch([inputs])
-            if isinstance(answer, PawfectError):
-                raise answer
-            return answer
-
+        step = one_by_one(load_transformer(profile, store))
         threads = torch.get_num_threads()
         loaded = {name: load_function(name, profile, store) for name in NEURAL}
         # Loading the text encoder sets its own process's threads; here they are everyone's.
@@ -132,6 +125,18 @@ class Product:
             outputs = self._plain(model, inputs, parameters)
         self.flop[model] = self.flop.get(model, 0) + int(counted.get_total_flops())
         return outputs
+
+
+def one_by_one(batch: BatchFunction) -> Function:
+    """Return the function of one request that a batched one is."""
+
+    def step(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
+        (answer,) = batch([inputs])
+        if isinstance(answer, PawfectError):
+            raise answer
+        return answer
+
+    return step
 
 
 @dataclass
