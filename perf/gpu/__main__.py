@@ -137,7 +137,7 @@ def measure(tiny: bool, path: Path, chosen: list[str]) -> dict[str, Any]:
         if "compiled" in chosen:
             results.take("compile", lambda: parts.compile_blocks(models, scale))
             chain("compiled")
-            results.take("compiled frames", parts.compiled_frames)
+            results.take("compiled graphs", parts.compiled_graphs)
         del models
         gc.collect()
         if scale.device == "cuda":

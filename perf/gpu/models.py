@@ -24,7 +24,6 @@ from transformers.models.t5.configuration_t5 import T5Config
 from transformers.models.t5.modeling_t5 import T5EncoderModel
 from transformers.models.t5.tokenization_t5 import T5Tokenizer
 
-from pawfect.flux.loading import torch_dtype
 from pawfect.flux.schedule import Schedule
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
@@ -35,7 +34,7 @@ from pawfect.orchestrator import Setup
 from pawfect.profile import Profile, load_profile
 from pawfect_export.tiny.flux import SCHEDULER
 from pawfect_export.tiny.flux_tokenizers import build_clip_tokenizer, build_t5_tokenizer
-from perf.gpu.scale import Scale
+from perf.gpu.scale import Scale, torch_type
 from perf.versus.checkpoint import OneFolder
 from perf.versus.sides import NEURAL, Product, one_by_one
 
@@ -58,7 +57,7 @@ def build(scale: Scale) -> Models:
     """Build all modules on the scale's device, each as its class initialises itself."""
     torch.manual_seed(SEED)
     configs = scale.configs
-    with _defaults(scale.device, scale.dtype):
+    with defaults(scale.device, scale.dtype):
         transformer = FluxTransformer2DModel.from_config(dict(configs["transformer"]))
         vae = AutoencoderKL.from_config(dict(configs["vae"]))
         clip: Any = CLIPTextModel(CLIPTextConfig.from_dict(dict(configs["text_encoder"])))
@@ -102,7 +101,7 @@ def product_of(models: Models, scale: Scale, window: int) -> tuple[Product, Batc
             models.clip, models.t5, models.clip_tokenizer, models.t5_tokenizer, scale.tokens
         ),
         Vae: Vae(models.vae, 0),
-        Transformer: Transformer(models.transformer, scale.device, torch_dtype(scale.dtype)),
+        Transformer: Transformer(models.transformer, scale.device, torch_type(scale.dtype)),
     }
     with _in_place_of_files(parts):
         return _served(profile, {})
@@ -176,9 +175,10 @@ def _in_place_of_files(parts: Mapping[type, Any]) -> Iterator[None]:
 
 
 @contextmanager
-def _defaults(device: str, dtype: str) -> Iterator[None]:
+def defaults(device: str, dtype: str) -> Iterator[None]:
+    """Make new tensors of this dtype on this device while the block runs."""
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch_dtype(dtype))
+    torch.set_default_dtype(torch_type(dtype))
     try:
         with torch.device(device):
             yield

@@ -13,10 +13,9 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from pawfect.contract import Array
 from pawfect.errors import PawfectError
-from pawfect.flux.loading import torch_dtype
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH
 from pawfect.neural import BatchFunction
-from perf.gpu.models import Models, capped_product, pipeline_of, product_of
+from perf.gpu.models import Models, capped_product, defaults, pipeline_of, product_of
 from perf.gpu.quantised import quantised_transformer
 from perf.gpu.scale import T4_GIB, Scale
 from perf.versus.sides import Photo, Pipeline
@@ -93,9 +92,9 @@ def capped_fill(scale: Scale, photo: Photo, scheme: str) -> dict[str, Any]:
         torch.cuda.reset_peak_memory_stats()
     try:
         transformer, modulation = quantised_transformer(scale, scheme)
-        with torch.device(scale.device):
+        with defaults(scale.device, scale.half):
             vae: Any = AutoencoderKL.from_config(dict(scale.configs["vae"]))
-        vae = vae.to(torch_dtype(scale.half)).requires_grad_(False).eval()
+        vae.requires_grad_(False).eval()
         loaded = torch.cuda.memory_allocated() / GIB if on_gpu else None
         fills = []
         for window in scale.capped:
@@ -126,10 +125,16 @@ def compile_blocks(models: Models, scale: Scale) -> dict[str, Any]:
     return {"backend": scale.backend}
 
 
-def compiled_frames() -> dict[str, int]:
-    """Return how many frames dynamo has compiled: none means that everything ran eager."""
-    frames = torch._dynamo.utils.counters["frames"]
-    return {"ok": int(frames["ok"]), "total": int(frames["total"])}
+def compiled_graphs() -> dict[str, int]:
+    """Return how many graphs dynamo has captured.
+
+    Raises:
+        RuntimeError: none: what was called compiled ran eager.
+    """
+    graphs = int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    if not graphs:
+        raise RuntimeError("expected compiled blocks, got no graph")
+    return {"unique_graphs": graphs}
 
 
 def step_inputs(scale: Scale, window: int, seed: int) -> dict[str, Array]:

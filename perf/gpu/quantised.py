@@ -14,17 +14,16 @@ from typing import Any, Final
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from pawfect.flux.loading import torch_dtype
 from pawfect.flux.transformer import Transformer
 from perf.gpu.models import SEED
-from perf.gpu.scale import Scale
+from perf.gpu.scale import Scale, torch_type
 
 SCHEMES: Final = ("int8", "int4", "q8_0", "q4_0")
 TOKENS: Final = 256
 # Channels of the activations that are outliers, and by how much: a hundredth, twenty times.
 OUTLIERS: Final = 0.01
 OUTLIER_GAIN: Final = 20.0
-# Random numbers of which the layers that no scheme quantises are made: a prime, so that rows differ.
+# Random numbers that the layers are made of that no scheme quantises; prime, so that rows differ.
 DRAWN: Final = 1_048_583
 
 
@@ -73,7 +72,7 @@ def _layer_error(scheme: Any, shape: tuple[int, int], scale: Scale) -> LayerErro
     weight = torch.randn(rows, in_features, generator=generator) / in_features**0.5
     inputs = torch.randn(TOKENS, in_features, generator=generator)
     inputs[:, : max(1, round(OUTLIERS * in_features))] *= OUTLIER_GAIN
-    dtype = torch_dtype(scale.half)
+    dtype = torch_type(scale.half)
     layer = scheme.linear(in_features, rows, False, dtype)
     _fill(layer, scheme.quantise(weight), rows)
     layer = layer.to(scale.device)
@@ -98,7 +97,7 @@ def quantised_transformer(scale: Scale, scheme_name: str) -> tuple[Transformer, 
     """
     schemes = _schemes()
     scheme = schemes.find_scheme(scheme_name)
-    dtype = torch_dtype(scale.half)
+    dtype = torch_type(scale.half)
     module = _plain(scale)
     biases = {n: layer.bias is not None for n, layer in module.named_modules()
               if isinstance(layer, torch.nn.Linear)}  # fmt: skip

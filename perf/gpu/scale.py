@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import torch
+
 from pawfect import published
 from pawfect_export.tiny import flux as tiny
 
@@ -86,3 +88,10 @@ def small() -> Scale:
 
 # GPU memory that a T4 leaves a process, GiB.
 T4_GIB: Final = 14.7
+
+
+def torch_type(name: str) -> torch.dtype:
+    """Return torch's dtype of a scale's name."""
+    found = getattr(torch, name)
+    assert isinstance(found, torch.dtype)
+    return found
