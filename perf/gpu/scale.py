@@ -81,7 +81,7 @@ def small() -> Scale:
         "text_encoder_2": {**tiny.T5, "vocab_size": 1000},
     }
     return Scale(
-        "tiny", "cpu", "float32", "float32", configs, 64, 16, (96, 64), 8, (160, 120),
+        "tiny", "cpu", "float32", "float32", configs, 64, 16, (96, 64), 8, (128, 96),
         3, 2, 1, 2, 8, "eager", (64,), 64,
     )  # fmt: skip
 
