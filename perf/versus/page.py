@@ -81,9 +81,9 @@ def markdown(result: Result) -> str:
         "",
         *_flop(result.counted, result.whole),
         "",
-        "The scene's hole is 782x622 px: only 1024 px hold it with its context pixel for pixel, "
-        "and there the window saves little. What smaller working sizes save is paid in pixels "
-        "(the scale).",
+        "Left to itself, `inpaint` takes the smallest size that holds the hole with its context "
+        "pixel for pixel. What a smaller one saves is paid in pixels: the scale, beside the "
+        "pipeline's own.",
         "",
         "## The same fills at full size, counted on the meta device",
         "",
