@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve test lint format bench quality quantisation t4 docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve test lint format bench versus quality quantisation t4 scaling faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 14
@@ -76,6 +76,9 @@ bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/result
 
 quantisation: $(VENV)/.perf  ## Compare quantised transformers with the plain one, into perf/results
 	$(BIN)/python -m perf.quantisation
+
+versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images, into perf/results
+	$(BIN)/python -m perf.versus
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into perf/results
 	$(BIN)/python -m perf.quality --fresh

@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from pawfect.contract import Array
+from pawfect.orchestrator.calls import Scalars
 from perf.bench.configs import AnalyzerConfig
 
 # The last release whose binary runs on glibc 2.36 (Debian 12); later ones need 2.38.
@@ -40,7 +41,7 @@ class Measurement:
     requests: int
     throughput: float
     p50_ms: float
-    p90_ms: float
+    p95_ms: float
     p99_ms: float
     queue_ms: float
     compute_ms: float
@@ -92,6 +93,7 @@ class Analyzer:
             *("--input-data", str(data), "-f", str(report), "--verbose-csv"),
             *("--concurrency-range", f"{concurrency}:{concurrency}"),
             *("--request-count", str(config.requests)),
+            *request_parameters(config.parameters),
         ]
         said = self._run(arguments)
         if not report.is_file():
@@ -166,6 +168,16 @@ def _content(array: Array) -> Any:
     return {"b64": base64.b64encode(array.tobytes()).decode()}
 
 
+def request_parameters(parameters: Scalars) -> list[str]:
+    """Return the options that send these request parameters: NAME:VALUE:TYPE each."""
+    options = []
+    for name, value in parameters.items():
+        kind = {bool: "bool", int: "int", str: "string"}[type(value)]
+        said = str(value).lower() if kind == "bool" else str(value)
+        options += ["--request-parameter", f"{name}:{said}:{kind}"]
+    return options
+
+
 def parse_row(config: AnalyzerConfig, concurrency: int, row: Mapping[str, str]) -> Measurement:
     """Read one row of perf_analyzer's CSV, whose times are microseconds."""
 
@@ -179,7 +191,7 @@ def parse_row(config: AnalyzerConfig, concurrency: int, row: Mapping[str, str]) 
         # Its own count of inferences a second comes in whole windows of a second.
         round(concurrency * 1e6 / float(row["Avg latency"]), 3),
         ms("p50 latency"),
-        ms("p90 latency"),
+        ms("p95 latency"),
         ms("p99 latency"),
         ms("Server Queue"),
         ms("Server Compute Infer"),

@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import cv2
@@ -15,15 +16,18 @@ import numpy as np
 from pawfect.contract import Array
 from pawfect.local import LocalModels
 from pawfect.mask import clean_mask
+from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, Setup
 from pawfect.parameters import InpaintParams
+from pawfect.texts import read_texts
 from pawfect.window import plan_windows
 from pawfect_triton.probe import ORCHESTRATORS
 
 # Calls whose median is quoted; one more goes before them and is not counted.
 CALLS: Final = 5
+_NONE: Final[Scalars] = MappingProxyType({})
 
 
 def window_arrays(image: Array, mask: Array) -> dict[str, Array]:
@@ -35,7 +39,11 @@ def window_arrays(image: Array, mask: Array) -> dict[str, Array]:
 
 
 def work_of(
-    model: str, arrays: Mapping[str, Array], models: LocalModels, setup: Setup
+    model: str,
+    arrays: Mapping[str, Array],
+    models: LocalModels,
+    setup: Setup,
+    parameters: Scalars = _NONE,
 ) -> Callable[[], object]:
     """Return the call that does in this process what a model does on the server.
 
@@ -44,16 +52,22 @@ def work_of(
         arrays: its inputs by name.
         models: of the server's profile.
         setup: of the server's profile.
+        parameters: of the request.
     """
     if model in ORCHESTRATORS:
         image, mask = arrays["IMAGE"].astype(np.uint8), arrays["MASK"].astype(np.uint8)
-        request = InpaintRequest(image, mask, InpaintParams())
+        labels = read_texts("SCENE_LABELS", arrays.get("SCENE_LABELS"))
+        prompts = read_texts("PROMPT", arrays.get("PROMPT"))
+        params = InpaintParams.parse(parameters)
+        request = InpaintRequest(
+            image, mask, params, scene_labels=labels, prompt=prompts[0] if prompts else None
+        )
         return lambda: asyncio.run(
             inpaint(request, setup, models, Control(request.params.deadline_ms))
         )
     if model == "scene_labels":
         return lambda: _labels(arrays, models)
-    return lambda: models.run(model, arrays, {})
+    return lambda: models.run(model, arrays, parameters)
 
 
 def _labels(arrays: Mapping[str, Array], models: LocalModels) -> dict[str, Array]:

@@ -145,22 +145,30 @@ TRANSFORMER_PARTS: Final = 3
 T5_PARTS: Final = 2
 
 
-def build(folder: Path, seed: int = 0) -> None:
-    """Write a complete tiny FLUX-Fill: the same files for the same seed.
+def build(
+    folder: Path, seed: int = 0, sizes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> None:
+    """Write a complete tiny FLUX-Fill: the same files for the same seed and sizes.
 
     Args:
         folder: is made; files in it are replaced.
         seed: of the random weights, 0 or more.
+        sizes: by module (transformer, vae, text_encoder, text_encoder_2), entries of its config
+            that are other than here; widths that modules share must agree.
     """
     generator = torch.Generator().manual_seed(seed)
+    transformer = {**TRANSFORMER, **sizes.get("transformer", {})}
+    vae = {**VAE, **sizes.get("vae", {})}
     clip = {**CLIP, "vocab_size": build_clip_tokenizer(folder / "tokenizer")}
     t5 = {**T5, "vocab_size": build_t5_tokenizer(folder / "tokenizer_2")}
+    clip |= sizes.get("text_encoder", {})
+    t5 |= sizes.get("text_encoder_2", {})
     _write(folder / "model_index.json", MODEL_INDEX)
     _write(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
     with torch.device("meta"):
         modules: dict[str, tuple[Any, Mapping[str, Any]]] = {
-            "transformer": (FluxTransformer2DModel.from_config(dict(TRANSFORMER)), TRANSFORMER),
-            "vae": (AutoencoderKL.from_config(dict(VAE)), VAE),
+            "transformer": (FluxTransformer2DModel.from_config(transformer), transformer),
+            "vae": (AutoencoderKL.from_config(vae), vae),
             "text_encoder": (CLIPTextModel(CLIPTextConfig.from_dict(clip)), clip),
             "text_encoder_2": (T5EncoderModel(T5Config.from_dict(t5)), t5),
         }
