@@ -11,8 +11,8 @@ from typing import Any, Final
 import click
 import torch
 
+from pawfect.checkpoint import torch_dtype
 from pawfect.errors import PawfectError
-from pawfect.flux.loading import torch_dtype
 from pawfect.flux.tokens import TOKEN_PX
 from pawfect.flux.transformer import Transformer
 from pawfect.profile import FluxSettings, Profile, ProfileError, load_profile

@@ -12,7 +12,7 @@ from typing import Any, Final
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.exceptions import GoogleCloudError
-from google.cloud.storage import Client  # type: ignore[import-untyped]
+from google.cloud.storage import Client
 from google.oauth2 import service_account
 
 from perf.audit.journal import AuditError
