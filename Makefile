@@ -86,6 +86,12 @@ quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into
 t4: $(VENV)/.perf  ## Model what FLUX takes on a T4 (seconds are modelled), into perf/results
 	$(BIN)/python -m perf.t4_model
 
+scaling: $(VENV)/.perf  ## Simulate replicas, workers and waits, into perf/results
+	$(BIN)/python -m perf.scaling
+
+faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, into perf/results
+	$(BIN)/python -m perf.faults
+
 # --- keeping ----------------------------------------------------------------------------------
 
 lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml

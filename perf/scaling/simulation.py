@@ -1,8 +1,8 @@
 """A discrete-event simulation of jobs, labels, workers and replicas, with SimPy.
 
 A replica's GPU takes one denoising step after another: the steps of the jobs that it holds take
-turns, and batching them gains nothing where a step alone fills the card. That is so on a T4 by
-arithmetic; a card that gains has a `batch_gain` above 0.
+turns, and batching them gains nothing where a step alone fills the card, as it does on a T4 by
+arithmetic. A CPU engine has a lane for each core.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Service:
         around_s: of what the job does besides, which others do not wait for, s.
         in_flight: jobs that one replica holds at a time.
         label_s: of the replica's work for the labels of a job, s, a piece of its own.
-        batch_gain: 0: two jobs' steps take twice as long as one's; 1: no longer.
         price_per_hour: of a replica, US$.
+        lanes: pieces that run side by side, none the slower for it.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Service:
     in_flight: int
     label_s: float
     price_per_hour: float
-    batch_gain: float = 0.0
+    lanes: int = 1
 
     @property
     def alone_s(self) -> float:
@@ -63,7 +63,7 @@ class Load:
         burst: rate during a burst over the mean rate; 1: none.
         burst_s: length of the burst in the middle of each hour, s.
         label_s: median time from the request until labels are there on an idle machine, beyond the
-            GPU's own, s.
+            GPU's own, s; 0: they come with the request.
         label_spread: sigma of its logarithm.
         labels_fail: share of jobs whose labels never come.
     """
@@ -102,7 +102,7 @@ class Outcome:
 
 class _Replica:
     def __init__(self, env: simpy.Environment, service: Service) -> None:
-        self.gpu = simpy.Resource(env)
+        self.gpu = simpy.Resource(env, service.lanes)
         self.places = simpy.Resource(env, service.in_flight)
 
 
@@ -176,7 +176,9 @@ class Simulation:
         env, load, contract = self._env, self._load, self._contract
         queued = env.now
         labelled = env.event()
-        if self._random.random() >= load.labels_fail:
+        if load.label_s == 0:
+            labelled.succeed()
+        elif self._random.random() >= load.labels_fail:
             env.process(self._label(labelled))
         waits, backoff = 0, contract.backoff_min_s
         while True:
@@ -219,8 +221,7 @@ class Simulation:
             for _ in range(service.steps):
                 with replica.gpu.request() as turn:
                     yield turn
-                    shared = 1 + (replica.places.count - 1) * service.batch_gain
-                    yield self._env.timeout(service.step_s / shared)
+                    yield self._env.timeout(service.step_s)
         self._tell()
 
     def _tell(self) -> None:

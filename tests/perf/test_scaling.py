@@ -16,8 +16,6 @@ from perf.scaling.rule import Autoscaler, load_rule
 from perf.scaling.simulation import HOUR_S, Load, Service, Simulation
 
 CARD = Service("card", 1, 10.0, 0.0, 1, 0.0, 1.0)
-# Nobody waits for labels.
-AT_ONCE = JobContract(label_waits=0)
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,8 +26,8 @@ def simulated(service=CARD, load=None, slots=100, replicas=1, **more):
 @pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
 def test_one_replica_waits_as_queueing_theory_says(busy):
     # Poisson arrivals, a fixed time, one server: Pollaczek and Khinchine.
-    load = Load(busy * HOUR_S / CARD.step_s, hours=400, labels_fail=0)
-    waits = simulated(load=load, contract=AT_ONCE).waits_s
+    load = Load(busy * HOUR_S / CARD.step_s, hours=400, label_s=0)
+    waits = simulated(load=load).waits_s
     expected = busy * CARD.step_s / (2 * (1 - busy))
     assert sum(waits) / len(waits) == pytest.approx(expected, rel=0.1)
 
@@ -45,13 +43,14 @@ def test_every_job_that_arrives_is_finished_and_a_seed_repeats_itself():
 def test_jobs_that_share_a_card_take_turns_at_its_steps():
     # Two jobs of ten steps held at a time end together, after the time of both.
     service = replace(CARD, steps=10, step_s=1.0, in_flight=2)
-    load = Load(20_000, hours=2.5 / HOUR_S, labels_fail=0)
-    outcome = simulated(service, load, contract=AT_ONCE)
+    load = Load(20_000, hours=2.5 / HOUR_S, label_s=0)
+    outcome = simulated(service, load)
     assert len(outcome.totals_s) > 4
     assert outcome.totals_s[0] > 18
     assert sum(outcome.totals_s) > 0
-    shared = simulated(replace(service, batch_gain=1.0), load, contract=AT_ONCE)
-    assert max(shared.totals_s) < 0.7 * max(outcome.totals_s)
+    beside = simulated(replace(service, lanes=2), load)
+    assert beside.totals_s[0] == pytest.approx(10)
+    assert max(beside.totals_s) < 0.7 * max(outcome.totals_s)
 
 
 def test_a_job_waits_for_its_labels_no_longer_than_the_contract():
