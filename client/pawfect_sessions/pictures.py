@@ -1,0 +1,135 @@
+"""Pictures on their way in and out: uploads checked, results written. CPU work, off the loop."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pawfect.errors import PawfectError, invalid
+from pawfect_client.inputs import inpaint_tensors
+from pawfect_client.mask_file import decode_mask
+from pawfect_client.photo import Photo, decode_photo
+from pawfect_client.saving import check_format, encode_photo
+from pawfect_sessions.contract import (
+    EDITED_QUALITY,
+    PREVIEW_PX,
+    PREVIEW_QUALITY,
+)
+
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The files of a request, checked, as they are stored.
+
+    Attributes:
+        photo: content of a JPEG.
+        mask: content of a PNG.
+        protect: content of a PNG of what must never be filled, or None.
+        digest: SHA-256 of what was sent, hexadecimal: the same files have the same.
+    """
+
+    photo: bytes
+    mask: bytes
+    protect: bytes | None
+    digest: str
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be filled, decoded.
+
+    Attributes:
+        photo: the photo, upright.
+        mask: UINT8 [H, W], >= 128 = fill.
+        protect: UINT8 [H, W], >= 128 = never filled, or None.
+    """
+
+    photo: Photo
+    mask: NDArray[np.uint8]
+    protect: NDArray[np.uint8] | None
+
+
+def read_task(photo: bytes, mask: bytes, protect: bytes | None) -> Task:
+    """Decode the files of a session.
+
+    Args:
+        photo: content of a JPEG, PNG or WebP file without transparent parts.
+        mask: content of a mask's file, as `pawfect_client.decode_mask` takes them.
+        protect: likewise, or None.
+
+    Raises:
+        PawfectError: INVALID_ARG for another format, a broken file, a size out of the limits, a
+            mask of another size, and one that is empty or full.
+    """
+    decoded = decode_photo(photo, "photo")
+    # What is filled leaves as edited.jpg.
+    check_format(decoded, "JPEG", "photo")
+    hole = decode_mask(mask, decoded, "mask")
+    guard = None if protect is None else decode_mask(protect, decoded, "protect")
+    inpaint_tensors(decoded.pixels, hole, guard, (), None)
+    return Task(decoded, hole, guard)
+
+
+def check_upload(photo: bytes, mask: bytes, protect: bytes | None) -> Upload:
+    """Check the files of a request and bring them into the formats that they are stored in.
+
+    A JPEG and PNG masks are stored byte for byte.
+
+    Raises:
+        PawfectError: INVALID_ARG as `read_task` does.
+    """
+    digest = hashlib.sha256()
+    for part in (photo, mask, protect or b""):
+        digest.update(hashlib.sha256(part).digest())
+    task = read_task(photo, mask, protect)
+    is_jpeg = task.photo.format == "JPEG"
+    return Upload(
+        photo=photo if is_jpeg else encode_photo(task.photo, "JPEG", EDITED_QUALITY),
+        mask=_as_png(mask, task.mask),
+        protect=None if protect is None else _as_png(protect, task.protect),
+        digest=digest.hexdigest(),
+    )
+
+
+def _as_png(data: bytes, decoded: NDArray[np.uint8] | None) -> bytes:
+    if data.startswith(_PNG) or decoded is None:
+        return data
+    sink = io.BytesIO()
+    Image.fromarray(decoded).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def edited_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
+    """Return the content of edited.jpg: quality 95, upright, colour profile and EXIF kept.
+
+    Args:
+        photo: the original.
+        pixels: UINT8 [H, W, 3] RGB of its size.
+    """
+    return encode_photo(photo.with_pixels(pixels), "JPEG", EDITED_QUALITY)
+
+
+def preview_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
+    """Return the content of preview.jpg: longest side at most 512 px, quality 85, no EXIF.
+
+    Args:
+        photo: the original; the colour profile is its own.
+        pixels: UINT8 [H, W, 3] RGB of its size.
+    """
+    small = Image.fromarray(pixels)
+    small.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
+    shown = replace(photo, pixels=np.asarray(small), alpha=None, exif=None)
+    return encode_photo(shown, "JPEG", PREVIEW_QUALITY)
+
+
+def vanished(name: str) -> PawfectError:
+    """Return the error of a session whose file is no longer there."""
+    return invalid(name, "a file in storage", "none")
