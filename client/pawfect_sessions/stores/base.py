@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -41,6 +41,9 @@ class Documents(Protocol):
         Versions between two reads may be left out, the last one never.
         """
 
+    async def overdue(self, at_most: int) -> list[tuple[str, str]]:
+        """Return uid and sid of so many sessions whose `expiresAt` has passed, oldest first."""
+
 
 class Files(Protocol):
     """Objects by path; a file is there whole or not at all."""
@@ -56,6 +59,9 @@ class Files(Protocol):
 
     async def delete(self, path: str) -> None:
         """Remove an object; one that is not there is no error."""
+
+    async def list(self, folder: str) -> list[str]:
+        """Return the paths of all objects below a folder, sorted."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +101,20 @@ class Queue(Protocol):
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """The message goes to the dead letters, and is done with."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """One place with everything; `stores.open_stores` opens it.
+
+    Attributes:
+        documents: the sessions.
+        files: their files.
+        queue: their jobs.
+        close: gives connections and threads back.
+    """
+
+    documents: Documents
+    files: Files
+    queue: Queue
+    close: Callable[[], Awaitable[None]]

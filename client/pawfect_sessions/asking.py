@@ -1,0 +1,101 @@
+"""Moves of those who ask: a job is queued, labelled, cancelled, given up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect_sessions.contract import MASK, ORIGINAL, JobContract, Status
+from pawfect_sessions.documents import SessionDocument, others_fields, session_path
+from pawfect_sessions.parts import Paths, SceneLabels, SceneLabelsError, storable
+from pawfect_sessions.steps import Answer, Step, failed, moved
+
+
+def queue_job(
+    session: SessionDocument | None,
+    now: float,
+    contract: JobContract,
+    *,
+    uid: str,
+    sid: str,
+    job: str,
+    request: Mapping[str, bool | int | float | str],
+) -> Step:
+    """Write a new session, or a new job of one whose last job is over.
+
+    Answers QUEUED or UNDER_WAY. Labels given by the client come by `set_labels`.
+    """
+    if session and session.job == job:
+        return Step(Answer.OVER if session.final else Answer.QUEUED, session)
+    if session and not expire(session, now, contract).session.final:  # type: ignore[union-attr]
+        return Step(Answer.UNDER_WAY, session)
+    fresh = SessionDocument(
+        **(others_fields(session.model_extra or {}) if session else {}),
+        processing_status=Status.PENDING,
+        job=job,
+        created_at=session.created_at if session else now,
+        updated_at=now,
+        queued_at=now,
+        label_deadline=now + contract.label_wait_s,
+        job_deadline=now + contract.job_s,
+        expires_at=now + contract.over_s,
+        request=dict(request),
+        paths=Paths(original=session_path(uid, sid, ORIGINAL), mask=session_path(uid, sid, MASK)),
+    )
+    return Step(Answer.QUEUED, fresh, write=True)
+
+
+def set_labels(
+    session: SessionDocument | None,
+    now: float,
+    contract: JobContract,
+    *,
+    job: str,
+    labels: SceneLabels,
+) -> Step:
+    """Record this job's labels, the first that come, whenever they come; RECORDED or OVER."""
+    if session is None or session.job != job or session.scene_labels:
+        return Step(Answer.OVER, session)
+    changes = {"scene_labels": labels, "scene_labels_error": None, "updated_at": now}
+    return Step(Answer.RECORDED, session.model_copy(update=changes), write=True)
+
+
+def set_labels_error(
+    session: SessionDocument | None,
+    now: float,
+    contract: JobContract,
+    *,
+    job: str,
+    error: PawfectError,
+) -> Step:
+    """Record that no labels will come, unless there are some; RECORDED or OVER."""
+    if session is None or session.job != job or session.scene_labels:
+        return Step(Answer.OVER, session)
+    failure = SceneLabelsError(
+        error=error.kind.name, message=storable(error.message), timestamp=now
+    )
+    changes = {"scene_labels_error": failure, "updated_at": now}
+    return Step(Answer.RECORDED, session.model_copy(update=changes), write=True)
+
+
+def cancel(session: SessionDocument | None, now: float, contract: JobContract) -> Step:
+    """Cancel the present job, unless its result is claimed; CANCELLED, FINISHING or OVER."""
+    if session is None or session.final:
+        return Step(Answer.OVER, session)
+    if session.result:
+        return Step(Answer.FINISHING, session)
+    return moved(Answer.CANCELLED, session, now, Status.CANCELLED)
+
+
+def expire(session: SessionDocument | None, now: float, contract: JobContract) -> Step:
+    """Fail a job of which nothing has come long after its deadline; FAILED, OVER or GO_ON.
+
+    Its message was lost or buried, or the API died before it published one.
+    """
+    if session is None or session.final:
+        return Step(Answer.OVER, session)
+    held = session.lease and session.lease.until - contract.lease_s <= now < session.lease.until
+    if held or (session.expires_at is not None and now < session.expires_at):
+        return Step(Answer.GO_ON, session)
+    late = PawfectError(ErrorKind.DEADLINE, "job: expected an end in time, got none")
+    return failed(session, now, late)
