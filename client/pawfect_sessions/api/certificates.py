@@ -39,7 +39,9 @@ class KeptCertificates(transport.Request):
             fetched, kept = self._kept.get(url, (0.0, None))
             if kept is not None and time.monotonic() - fetched < KEPT_S:
                 return kept
-            answer: transport.Response = self._inner(url, method=method, body=body, headers=headers, timeout=timeout)
+            answer: transport.Response = self._inner(
+                url, method=method, body=body, headers=headers, timeout=timeout
+            )
             if answer.status == 200:
                 self._kept[url] = time.monotonic(), answer
             return answer
