@@ -81,6 +81,15 @@ class Delivery:
     handle: Any
 
 
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that nobody could do anything with, and why as far as that is known."""
+
+    data: bytes
+    attributes: Mapping[str, str]
+    reason: str
+
+
 class Queue(Protocol):
     """At-least-once delivery with a backoff after each nack, and dead letters."""
 
@@ -101,6 +110,9 @@ class Queue(Protocol):
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """The message goes to the dead letters, and is done with."""
+
+    async def dead_letters(self, at_most: int) -> list[DeadLetter]:
+        """Return so many dead letters; they stay."""
 
 
 @dataclass(frozen=True)
