@@ -33,6 +33,10 @@ class JobMessage:
         """Return the message's body, JSON in UTF-8."""
         return json.dumps({key: getattr(self, key) for key in _KEYS}).encode()
 
+    def span_attributes(self) -> dict[str, str]:
+        """Return the attributes of a span that belongs to the job."""
+        return {f"pawfect.{key}": getattr(self, key) for key in _KEYS}
+
 
 def read_message(data: bytes) -> JobMessage:
     """Return what a message's body says.

@@ -33,13 +33,16 @@ class Upload:
         photo: content of a JPEG.
         mask: content of a PNG.
         protect: content of a PNG of what must never be filled, or None.
-        digest: SHA-256 of what was sent, hexadecimal: the same files have the same.
     """
 
     photo: bytes
     mask: bytes
     protect: bytes | None
-    digest: str
+
+    @property
+    def digest(self) -> str:
+        """What tells these files from others."""
+        return digest_of(self.photo, self.mask, self.protect)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +60,14 @@ class Task:
     protect: NDArray[np.uint8] | None
 
 
-def read_task(photo: bytes, mask: bytes, protect: bytes | None) -> Task:
+def read_task(photo: bytes, mask: bytes, protect: bytes | None, prompt: str | None = None) -> Task:
     """Decode the files of a session.
 
     Args:
         photo: content of a JPEG, PNG or WebP file without transparent parts.
         mask: content of a mask's file, as `pawfect_client.decode_mask` takes them.
         protect: likewise, or None.
+        prompt: text for FLUX, checked along with them, or None.
 
     Raises:
         PawfectError: INVALID_ARG for another format, a broken file, a size out of the limits, a
@@ -74,11 +78,13 @@ def read_task(photo: bytes, mask: bytes, protect: bytes | None) -> Task:
     check_format(decoded, "JPEG", "photo")
     hole = decode_mask(mask, decoded, "mask")
     guard = None if protect is None else decode_mask(protect, decoded, "protect")
-    inpaint_tensors(decoded.pixels, hole, guard, (), None)
+    inpaint_tensors(decoded.pixels, hole, guard, (), prompt)
     return Task(decoded, hole, guard)
 
 
-def check_upload(photo: bytes, mask: bytes, protect: bytes | None) -> Upload:
+def check_upload(
+    photo: bytes, mask: bytes, protect: bytes | None = None, prompt: str | None = None
+) -> Upload:
     """Check the files of a request and bring them into the formats that they are stored in.
 
     A JPEG and PNG masks are stored byte for byte.
@@ -86,17 +92,21 @@ def check_upload(photo: bytes, mask: bytes, protect: bytes | None) -> Upload:
     Raises:
         PawfectError: INVALID_ARG as `read_task` does.
     """
-    digest = hashlib.sha256()
-    for part in (photo, mask, protect or b""):
-        digest.update(hashlib.sha256(part).digest())
-    task = read_task(photo, mask, protect)
+    task = read_task(photo, mask, protect, prompt)
     is_jpeg = task.photo.format == "JPEG"
     return Upload(
         photo=photo if is_jpeg else encode_photo(task.photo, "JPEG", EDITED_QUALITY),
         mask=_as_png(mask, task.mask),
         protect=None if protect is None else _as_png(protect, task.protect),
-        digest=digest.hexdigest(),
     )
+
+
+def digest_of(photo: bytes, mask: bytes, protect: bytes | None) -> str:
+    """Return what tells the files of one job from those of another: SHA-256, hexadecimal."""
+    whole = hashlib.sha256()
+    for part in (photo, mask, protect or b""):
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()
 
 
 def _as_png(data: bytes, decoded: NDArray[np.uint8] | None) -> bytes:

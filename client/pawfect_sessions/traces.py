@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -46,7 +46,7 @@ def span(
     name: str,
     kind: SpanKind = SpanKind.INTERNAL,
     parent: Context | None = None,
-    **attributes: Any,
+    attributes: Mapping[str, str | int | float] | None = None,
 ) -> Iterator[Span]:
     """Open a span around the block; an exception that leaves it marks it as failed.
 
