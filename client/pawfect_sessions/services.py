@@ -14,6 +14,7 @@ from pawfect_client.aio import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_client.wire import DEFAULT_URL
 from pawfect_sessions.contract import JobContract
+from pawfect_sessions.readiness import PATIENCE_S, Readiness
 from pawfect_sessions.sessions import Sessions
 from pawfect_sessions.stores import open_stores
 from pawfect_sessions.stores.base import Stores
@@ -34,12 +35,14 @@ class Services:
         stores: documents, files and the queue.
         sessions: moves of the documents.
         triton: the server's client.
+        readiness: whether the server fills.
         cpu: threads for decoding and encoding: Pillow lets go of the interpreter meanwhile.
     """
 
     stores: Stores
     sessions: Sessions
     triton: AsyncPawfectClient
+    readiness: Readiness
     cpu: Executor
 
     async def off_loop(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
@@ -63,11 +66,13 @@ async def open_services(
         PawfectError: INVALID_ARG for a store or url of another form.
     """
     client = AsyncPawfectClient(triton_url, retry=_RETRY, headers=grpc_headers)
+    prober = AsyncPawfectClient(triton_url, timeout_s=PATIENCE_S, retry=RetryPolicy(attempts=1))
     stores = open_stores(store, contract)
     cpu = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
     try:
-        async with client:
-            yield Services(stores, Sessions(stores.documents, contract), client, cpu)
+        async with client, prober:
+            sessions = Sessions(stores.documents, contract)
+            yield Services(stores, sessions, client, Readiness(prober), cpu)
     finally:
         cpu.shutdown(wait=False, cancel_futures=True)
         await stores.close()

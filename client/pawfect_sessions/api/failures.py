@@ -7,11 +7,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from pawfect.errors import TABLE, ErrorKind, PawfectError
 
@@ -84,9 +85,13 @@ def not_found(sid: str) -> ApiError:
 def add_handlers(app: FastAPI) -> None:
     """Have every failure of the app answered as `ErrorAnswer` says."""
 
-    async def ours(request: Request, error: Exception) -> JSONResponse:
+    async def ours(connection: HTTPConnection, error: Exception) -> Response:
         assert isinstance(error, PawfectError)
-        return answer_to(error)
+        answer = answer_to(error)
+        # A WebSocket that is not open yet is refused as any other request is.
+        if isinstance(connection, WebSocket):
+            await connection.send_denial_response(answer)
+        return answer
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -162,7 +162,7 @@ async def session_now(sessions: Sessions, uid: str, sid: str) -> SessionDocument
     return session
 
 
-async def changes(sessions: Sessions, uid: str, sid: str) -> AsyncIterator[SessionDocument]:
+async def changes(sessions: Sessions, uid: str, sid: str) -> AsyncGenerator[SessionDocument]:
     """Yield a session now and after its changes, at most twice a second, until its job is over."""
     watched = sessions.documents.watch(uid, sid)
     following = asyncio.ensure_future(anext(watched, None))
