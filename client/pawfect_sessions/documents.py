@@ -61,6 +61,11 @@ def session_path(uid: str, sid: str, name: str = "") -> str:
     return f"{path}/{name}" if name else path
 
 
+def check_path(path: str) -> str:
+    """Return a path whose every part is a plain name; else raise INVALID_ARG."""
+    return "/".join(check_id("path", part) for part in path.split("/"))
+
+
 def attempt_path(uid: str, sid: str, job: str, start: int, name: str) -> str:
     """Return where a worker's start on a job puts a file until it has won."""
     return session_path(uid, sid, f"attempts/{check_id('job', job)}-{start}-{name}")

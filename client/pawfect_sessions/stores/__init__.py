@@ -25,4 +25,9 @@ def open_stores(url: str, contract: JobContract) -> Stores:
         from pawfect_sessions.stores.embedded import open_embedded
 
         return open_embedded(Path(place), contract)
+    if kind == "google" and all(parts := place.split("/")) and len(parts) == 3:
+        from pawfect_sessions.stores.google import open_google
+
+        project, bucket, topic = parts
+        return open_google(project, bucket, topic, contract)
     raise invalid("store", "embedded:FOLDER or google:PROJECT/BUCKET/TOPIC", url)

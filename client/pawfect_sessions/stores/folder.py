@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect_sessions.documents import check_id
+from pawfect_sessions.documents import check_path
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Folder:
 
     def _path(self, path: str) -> Path:
         """Return where a path lies; each of its parts is a plain name."""
-        return self._root.joinpath(*(check_id("path", part) for part in path.split("/")))
+        return self._root / check_path(path)
 
     def _place(self, target: Path, write: Callable[[Path], object]) -> None:
         """Write a new file and put it in its place, on the disk before it returns."""
