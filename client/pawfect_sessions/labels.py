@@ -118,7 +118,7 @@ class LabelTasks:
         except FileNotFoundError:
             raise vanished(f"{ORIGINAL}, {MASK}") from None
         task = await self._services.off_loop(read_task, photo, mask, None)
-        found = await self._services.triton.scene_labels(task.photo.pixels, task.mask)
+        found = await self._services.labeller.scene_labels(task.photo.pixels, task.mask)
         return SceneLabels(
             labels=tuple(map(storable, found.labels)),
             scores=found.scores,

@@ -15,7 +15,12 @@ from opentelemetry import trace
 
 _FIELDS: ContextVar[Mapping[str, Any]] = ContextVar("log_fields", default={})  # noqa: B039
 # What logging itself sets on each record; whatever else there is came with `extra`.
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
 # Cloud Logging reads the level under this name.
 _LEVEL: Final = "severity"
 

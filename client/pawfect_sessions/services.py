@@ -34,7 +34,9 @@ class Services:
     Attributes:
         stores: documents, files and the queue.
         sessions: moves of the documents.
-        triton: the server's client.
+        triton: the server's client, for fills.
+        labeller: likewise, for labels: no retries, since what is late helps nobody and the server
+            labels for itself where none are given.
         readiness: whether the server fills.
         cpu: threads for decoding and encoding: Pillow lets go of the interpreter meanwhile.
     """
@@ -42,6 +44,7 @@ class Services:
     stores: Stores
     sessions: Sessions
     triton: AsyncPawfectClient
+    labeller: AsyncPawfectClient
     readiness: Readiness
     cpu: Executor
 
@@ -65,14 +68,16 @@ async def open_services(
     Raises:
         PawfectError: INVALID_ARG for a store or url of another form.
     """
-    client = AsyncPawfectClient(triton_url, retry=_RETRY, headers=grpc_headers)
-    prober = AsyncPawfectClient(triton_url, timeout_s=PATIENCE_S, retry=RetryPolicy(attempts=1))
+    once = RetryPolicy(attempts=1)
+    triton = AsyncPawfectClient(triton_url, retry=_RETRY, headers=grpc_headers)
+    labeller = AsyncPawfectClient(triton_url, retry=once, headers=grpc_headers)
+    prober = AsyncPawfectClient(triton_url, retry=once, timeout_s=PATIENCE_S)
     stores = open_stores(store, contract)
     cpu = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
     try:
-        async with client, prober:
+        async with triton, labeller, prober:
             sessions = Sessions(stores.documents, contract)
-            yield Services(stores, sessions, client, Readiness(prober), cpu)
+            yield Services(stores, sessions, triton, labeller, Readiness(prober), cpu)
     finally:
         cpu.shutdown(wait=False, cancel_futures=True)
         await stores.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +12,8 @@ from pawfect.errors import ErrorKind
 from pawfect_sessions.api.failures import ApiError
 
 _TOO_LARGE: Final = 413
+# How long, and at most as much again as is allowed, is read of a body that is not wanted, s.
+_DISCARD_S: Final = 5.0
 
 
 class BodyLimit:
@@ -29,23 +33,36 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        received = int(declared) if declared.isdigit() else 0
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        declared = int(length) if length.isdigit() else 0
         counted = 0
 
         async def limited() -> Message:
             nonlocal counted
-            if received > self._at_most:
-                raise self._too_large(str(received))
+            if declared > self._at_most:
+                await self._discard(receive)
+                raise self._too_large(str(declared))
             message = await receive()
             counted += len(message.get("body", b""))
             if counted > self._at_most:
+                await self._discard(receive)
                 raise self._too_large("more")
             return message
 
         await self._app(scope, limited, send)
 
+    async def _discard(self, receive: Receive) -> None:
+        """Read on for a moment: a client that is still sending would not see the answer."""
+        discarded = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARD_S):
+                while discarded < self._at_most:
+                    message = await receive()
+                    discarded += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
+
     def _too_large(self, got: str) -> ApiError:
         expected = f"body: expected at most {self._at_most} bytes, got {got}"
-        # What is still on its way is not read: the connection ends.
+        # What is still on its way then is not read: the connection ends.
         return ApiError(_TOO_LARGE, ErrorKind.INVALID_ARG, expected, {"Connection": "close"})

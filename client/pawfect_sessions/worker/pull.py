@@ -83,11 +83,12 @@ class PullWorker:
         """Give back a delivery that came after the word to stop."""
         if following.done() and not stopped.done():
             return
-        following.cancel()
-        (outcome,) = await asyncio.gather(following, return_exceptions=True)
-        if isinstance(outcome, Delivery):
+        while not following.done():
+            following.cancel()
+            await asyncio.wait({following}, timeout=_AGAIN_S)
+        if not following.cancelled() and following.exception() is None:
             with suppress(Exception):
-                await self._queue.nack(outcome)
+                await self._queue.nack(following.result())
 
     async def _one(self, delivery: Delivery) -> None:
         async def hold(seconds: float) -> None:
