@@ -95,7 +95,8 @@ def expire(session: SessionDocument | None, now: float, contract: JobContract) -
     if session is None or session.final:
         return Step(Answer.OVER, session)
     held = session.lease and session.lease.until - contract.lease_s <= now < session.lease.until
-    if held or (session.expires_at is not None and now < session.expires_at):
+    expires = min(session.expires_at or now, session.queued_at + contract.over_s)
+    if held or now < expires:
         return Step(Answer.GO_ON, session)
     late = PawfectError(ErrorKind.DEADLINE, "job: expected an end in time, got none")
     return failed(session, now, late)
