@@ -101,9 +101,11 @@ class Stack:
         """Handle one delivery of a job, as a worker does."""
         return await self.handler().handle(JobMessage(uid, sid, job).to_bytes(), {}, held)
 
-    async def labelled(self) -> dict[str, Any]:
+    async def labelled(self, sid: str = "s") -> dict[str, Any]:
         """The session's state once it is known whether there are labels."""
-        return await self.until(lambda state: state["sceneLabels"] or state["sceneLabelsError"])
+        return await self.until(
+            lambda state: state["sceneLabels"] or state["sceneLabelsError"], sid=sid
+        )
 
 
 async def held(seconds: float) -> None:
