@@ -57,7 +57,8 @@ class JobContract:
         label_wait_s: nor any later than this after the job was queued, s, on the store's clock.
         passing_failures: at most so many failures that may pass (the server is away, its queue is
             full); the next one fails the job.
-        starts: at most so many workers start on it, crashes among them.
+        starts: at most so many workers start on it, crashes among them; more than passing failures,
+            so that those tell their own reason.
         publications: at most so many workers set out to publish a result that one has claimed.
         job_s: nothing is started later than this after the job was queued, s.
         lease_s: a worker's hold on a job, s; it extends it while it works.
@@ -74,7 +75,7 @@ class JobContract:
     label_waits: int = 6
     label_wait_s: float = 15.0
     passing_failures: int = 8
-    starts: int = 8
+    starts: int = 12
     publications: int = 8
     job_s: float = 900.0
     lease_s: float = 30.0

@@ -201,7 +201,7 @@ def _expected(message: str) -> str:
     """Return pydantic's sentence without what "expected" says already."""
     for start in ("Input should be ", "Value error, "):
         message = message.removeprefix(start)
-    return "a value" if message == "Field required" else message
+    return "a value" if message == "Field required" else message[:1].lower() + message[1:]
 
 
 def _files(uid: str, sid: str, session: SessionDocument) -> list[tuple[str, str | None, str]]:

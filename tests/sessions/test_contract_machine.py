@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -13,7 +13,7 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions import transitions as t
 from pawfect_sessions.documents import session_path
 from pawfect_sessions.parts import SceneLabels
-from tests.sessions.world import SID, UID, Fate, Message, World
+from tests.sessions.world import CONTRACT, SID, UID, Fate, Message, World
 
 WORKERS = st.integers(0, 1)
 FATES = st.sampled_from(Fate)
@@ -37,6 +37,9 @@ EDITS: list[dict[str, Any]] = [
     {"result": {"start": 99, "edited": "x", "preview": "y"}},
     {"error": {"kind": "NO_SUCH", "message": ""}},
 ]
+
+
+VANISHING = ("edited.jpg", "attempts/job1-1-edited.jpg")
 
 
 class ContractMachine(RuleBasedStateMachine):
@@ -118,10 +121,11 @@ class ContractMachine(RuleBasedStateMachine):
         if document is not None:
             self.world.write({**document, **edit})
             # What was true of the job before is no longer held against it.
-            for seen in (self.world.costs, self.world.results, self.world.ends):
+            world = self.world
+            for seen in (world.costs, world.results, world.ends, world.granted):
                 seen.clear()
 
-    @rule(name=st.sampled_from(["edited.jpg", "attempts/job1-1-edited.jpg"]))
+    @rule(name=st.sampled_from(VANISHING))
     def file_vanishes(self, name: str) -> None:
         self.world.vanished = True
         self.world.delete(session_path(UID, SID, name))
@@ -144,10 +148,42 @@ class ContractMachine(RuleBasedStateMachine):
         self.world.settle_down(Fate.DONE)
 
 
-def runs(count: int, steps: int) -> settings:
+# The machine's events by number, for scripts: a byte chooses one, the next says how.
+# Zero does nothing, so that a failing script shrinks to the events that matter.
+PICK = (
+    lambda machine, n: None,
+    lambda machine, n: machine.work(n % 2, 1 + n // 2 % 9, list(Fate)[n // 18 % 4]),
+    lambda machine, n: machine.work(n % 2, 1 + n // 2 % 3, Fate.DONE),
+    lambda machine, n: machine.work(n % 2, 9, Fate.DONE),
+    lambda machine, n: machine.crash(n % 2, n % 4 > 1),
+    lambda machine, n: machine.wait((0.5, 4.0, 16.0, 31.0, 61.0, 301.0)[n % 6]),
+    lambda machine, n: machine.clock_jumps((-86_400.0, -40.0, 40.0, 86_400.0)[n % 4]),
+    lambda machine, n: machine.labels(n % 2 == 0),
+    lambda machine, n: machine.post(n % 4 > 0),
+    lambda machine, n: machine.duplicate(n % 2 == 0),
+    lambda machine, n: (machine.cancel, machine.expire, machine.delete)[n % 3](),
+    # Seldom, or every job would end by them.
+    lambda machine, n: machine.edited_by_hand(EDITS[n % len(EDITS)]) if n < 40 else None,
+    lambda machine, n: machine.file_vanishes(VANISHING[n % 2]) if n < 40 else None,
+    lambda machine, n: machine.stray_message(("job99", "owner1")[n % 2]),
+    lambda machine, n: machine.quiet((Fate.DONE, Fate.PASSING, Fate.RUNNING)[n % 3]),
+)
+# How many scripts: 10,000 are the suite's own.
+RUNS = int(os.environ.get("PAWFECT_CONTRACT_RUNS", "10000"))
+
+
+def play(machine: ContractMachine, script: bytes) -> None:
+    """Let a script happen to a session, and then all come to an end."""
+    machine.first(published=len(script) % 8 > 0)
+    for which, how in zip(script[::2], script[1::2], strict=False):
+        PICK[which % len(PICK)](machine, how)
+    machine.teardown()
+
+
+def bounded(count: int) -> settings:
     return settings(
         max_examples=count,
-        stateful_step_count=steps,
+        stateful_step_count=20,
         deadline=None,
         derandomize=True,
         database=None,
@@ -156,6 +192,40 @@ def runs(count: int, steps: int) -> settings:
     )
 
 
-def test_any_order_of_events_ends_within_the_contract() -> None:
-    count = int(os.environ.get("PAWFECT_CONTRACT_RUNS", "10000"))
-    run_state_machine_as_test(ContractMachine, settings=runs(count, 20))
+def test_an_undisturbed_job_completes_after_its_labels_were_waited_for() -> None:
+    machine = ContractMachine()
+    machine.first(published=True)
+    machine.quiet(Fate.DONE)
+    document = machine.world.read()
+    assert document
+    assert document["processingStatus"] == "completed"
+    assert document["counts"] == {
+        "labelWaits": 3,
+        "passingFailures": 0,
+        "starts": 1,
+        "publications": 0,
+    }
+    assert machine.world.get(session_path(UID, SID, "edited.jpg")) == b"job1-1-edited.jpg"
+
+
+def test_a_server_that_stays_away_fails_the_job_at_its_bound() -> None:
+    machine = ContractMachine()
+    machine.first(published=True)
+    machine.labels(came=True)
+    machine.quiet(Fate.PASSING)
+    document = machine.world.read()
+    assert document
+    assert document["processingStatus"] == "failed"
+    assert document["error"]["kind"] == "UNAVAILABLE"
+    assert document["counts"]["passingFailures"] == CONTRACT.passing_failures + 1
+    assert document["cost"] is None
+
+
+def test_any_order_of_rules_ends_within_the_contract() -> None:
+    run_state_machine_as_test(ContractMachine, settings=bounded(RUNS // 10))
+
+
+@bounded(RUNS)
+@given(script=st.binary(min_size=50, max_size=80))
+def test_any_script_of_events_ends_within_the_contract(script: bytes) -> None:
+    play(ContractMachine(), script)

@@ -7,6 +7,7 @@ happen. The world carries them out, on dictionaries here and on a real store in 
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ from pawfect_sessions.stores.base import Document
 
 UID, SID = "u", "s"
 CONTRACT = JobContract(
-    label_waits=3, passing_failures=3, starts=3, publications=3, job_s=300.0, fill_s=60.0
+    label_waits=3, passing_failures=3, starts=5, publications=3, job_s=300.0, fill_s=60.0
 )
 # Made from each start, so that files tell whose they are.
 NAMES = (EDITED, PREVIEW)
@@ -159,6 +160,7 @@ class World:
     results: dict[str, Any] = field(default_factory=dict)
     ends: dict[str, Any] = field(default_factory=dict)
     names: int = 0
+    granted: Counter[tuple[str, t.Answer]] = field(default_factory=Counter)
     vanished: bool = False
     gone_back: float = 0.0
 
@@ -206,6 +208,11 @@ class World:
         )
         assert isinstance(step, t.Step)
         self.check(before, self.read())
+        if "job" in named and step.answer in _GRANTED:
+            assert step.session
+            assert step.session.job == named["job"]
+            self.granted[named["job"], step.answer] += 1
+            assert self.granted[named["job"], step.answer] <= _GRANTED[step.answer]
         return step
 
     def check(self, before: Document | None, after: Document | None) -> None:
@@ -215,6 +222,9 @@ class World:
         if before and before.get("job") == job and possible(before):
             old = Status(before["processingStatus"])
             assert status is old or status in MOVES[old], (old, status)
+        elif before and possible(before):
+            over = before["queuedAt"] + CONTRACT.over_s <= self.now
+            assert Status(before["processingStatus"]).final or over, "a job without an end"
         for seen, value in (
             (self.costs, after["cost"]),
             (self.results, after["result"]),
@@ -335,6 +345,17 @@ class World:
         assert session.final
         assert session.processing_status in (Status.CANCELLED, Status.FAILED) or session.cost
         assert self.now - begin < 20 * CONTRACT.over_s + self.gone_back
+
+
+# What a job may be granted in all, counted here and not by the document.
+_GRANTED = {
+    t.Answer.WAIT_FOR_LABELS: CONTRACT.label_waits,
+    t.Answer.RUN: CONTRACT.starts,
+    t.Answer.PUBLISH: CONTRACT.publications,
+    t.Answer.PUT_BACK: CONTRACT.passing_failures + CONTRACT.publications,
+    t.Answer.WON: 1,
+    t.Answer.COMPLETED: 1,
+}
 
 
 def possible(document: Document) -> bool:

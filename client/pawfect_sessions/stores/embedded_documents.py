@@ -41,7 +41,8 @@ class EmbeddedDocuments:
         def work(connection: sqlite3.Connection, now: float) -> Any:
             change = decide(_read(connection, key)[0], now)
             if change.document is not None:
-                body = json.dumps(change.document, allow_nan=False)
+                # A NaN that somebody wrote into a field of his own must not stop the rest.
+                body = json.dumps(change.document)
                 expires = change.document.get("expiresAt")
                 version = _next_version(connection)
                 connection.execute(
