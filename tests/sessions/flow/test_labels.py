@@ -12,8 +12,8 @@ from pawfect_client import AsyncPawfectClient
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.labels import LabelTasks
 from pawfect_sessions.messages import JobMessage
+from perf.sessions.slow_labels import LABELS, slow_labels
 from tests.client.pictures import encoded, scene
-from tests.sessions.flow.slow_labels import LABELS, slow_labels
 from tests.sessions.flow.stack import MASK, running
 
 

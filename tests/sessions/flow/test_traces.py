@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from pawfect_sessions.logs import JsonLines, log_fields
 from pawfect_sessions.traces import carried, context_of, send_traces, span
-from tests.sessions.flow.slow_labels import slow_labels
+from perf.sessions.slow_labels import slow_labels
 from tests.sessions.flow.stack import Stack, running
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -19,7 +19,7 @@ LABELS = ("grass", "fallen leaves")
 
 
 @dataclass
-class SlowLabels(service_pb2_grpc.GRPCInferenceServiceServicer):
+class SlowLabels(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """`scene_labels` after `wait_s`, as SAM3 may take it; other models by the server behind.
 
     Attributes:
@@ -27,27 +27,29 @@ class SlowLabels(service_pb2_grpc.GRPCInferenceServiceServicer):
         wait_s: what labels take, s.
         asked: models asked for, in order, with their calls' metadata.
         at_once: label calls at the same time, at most.
+        now: label calls at this moment.
     """
 
     behind: Any
     wait_s: float
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     at_once: int = 0
-    _now: int = 0
+    now: int = 0
 
     def _note(self, request: Any, context: Any) -> None:
         self.asked.append((request.model_name, dict(context.invocation_metadata())))
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Answer one request, for labels late."""
         self._note(request, context)
         if request.model_name != "scene_labels":
             return await self.behind.ModelInfer(request)
-        self._now += 1
-        self.at_once = max(self.at_once, self._now)
+        self.now += 1
+        self.at_once = max(self.at_once, self.now)
         try:
             await asyncio.sleep(self.wait_s)
         finally:
-            self._now -= 1
+            self.now -= 1
         answer = service_pb2.ModelInferResponse(model_name="scene_labels")
         texts = np.array([label.encode() for label in LABELS], np.object_)
         for name, kind, raw in (
@@ -60,6 +62,7 @@ class SlowLabels(service_pb2_grpc.GRPCInferenceServiceServicer):
         return answer
 
     async def ModelStreamInfer(self, requests: Any, context: Any) -> Any:  # noqa: N802
+        """Pass a stream on."""
         async for request in requests:
             self._note(request, context)
             async for response in self.behind.ModelStreamInfer(iter((request,))):
