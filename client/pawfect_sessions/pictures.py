@@ -14,7 +14,7 @@ from PIL import Image
 from pawfect.errors import PawfectError, invalid
 from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.mask_file import decode_mask
-from pawfect_client.photo import Photo, decode_photo
+from pawfect_client.photo import Photo, PhotoSize, decode_photo, glance_at_jpeg
 from pawfect_client.saving import check_format, encode_photo
 from pawfect_sessions.contract import (
     EDITED_QUALITY,
@@ -92,13 +92,19 @@ def check_upload(
     Raises:
         PawfectError: INVALID_ARG as `read_task` does.
     """
-    task = read_task(photo, mask, protect, prompt)
-    is_jpeg = task.photo.format == "JPEG"
-    return Upload(
-        photo=photo if is_jpeg else encode_photo(task.photo, "JPEG", EDITED_QUALITY),
-        mask=_as_png(mask, task.mask),
-        protect=None if protect is None else _as_png(protect, task.protect),
-    )
+    size = glance_at_jpeg(photo)
+    if size is None:
+        decoded = decode_photo(photo, "photo")
+        check_format(decoded, "JPEG", "photo")
+        photo = encode_photo(decoded, "JPEG", EDITED_QUALITY)
+        size = PhotoSize(decoded.size, decoded.stored_size)
+    hole = decode_mask(mask, size, "mask")
+    guard = None if protect is None else decode_mask(protect, size, "protect")
+    # The request's other rules ask for the photo's shape alone.
+    shape = np.broadcast_to(np.uint8(0), (size.size[1], size.size[0], 3))
+    inpaint_tensors(shape, hole, guard, (), prompt)
+    kept = None if protect is None or guard is None else _as_png(protect, guard)
+    return Upload(photo, _as_png(mask, hole), kept)
 
 
 def digest_of(photo: bytes, mask: bytes, protect: bytes | None) -> str:
@@ -109,8 +115,8 @@ def digest_of(photo: bytes, mask: bytes, protect: bytes | None) -> str:
     return whole.hexdigest()
 
 
-def _as_png(data: bytes, decoded: NDArray[np.uint8] | None) -> bytes:
-    if data.startswith(_PNG) or decoded is None:
+def _as_png(data: bytes, decoded: NDArray[np.uint8]) -> bytes:
+    if data.startswith(_PNG):
         return data
     sink = io.BytesIO()
     Image.fromarray(decoded).save(sink, "PNG")
