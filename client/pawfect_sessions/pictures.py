@@ -33,16 +33,13 @@ class Upload:
         photo: content of a JPEG.
         mask: content of a PNG.
         protect: content of a PNG of what must never be filled, or None.
+        digest: what tells these files from others, see `digest_of`.
     """
 
     photo: bytes
     mask: bytes
     protect: bytes | None
-
-    @property
-    def digest(self) -> str:
-        """What tells these files from others."""
-        return digest_of(self.photo, self.mask, self.protect)
+    digest: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +101,8 @@ def check_upload(
     shape = np.broadcast_to(np.uint8(0), (size.size[1], size.size[0], 3))
     inpaint_tensors(shape, hole, guard, (), prompt)
     kept = None if protect is None or guard is None else _as_png(protect, guard)
-    return Upload(photo, _as_png(mask, hole), kept)
+    stored = photo, _as_png(mask, hole), kept
+    return Upload(*stored, digest_of(*stored))
 
 
 def digest_of(photo: bytes, mask: bytes, protect: bytes | None) -> str:
