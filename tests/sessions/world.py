@@ -261,6 +261,7 @@ class World:
             return
         message, owner = messages[0], self.name("owner")
         message.deliveries += 1
+        assert message.deliveries <= CONTRACT.deliveries, "a dead letter"
         message.receipt, message.visible = owner, self.now + CONTRACT.lease_s
         steps = work(message.job, owner)
         self.workers[worker] = Worker(owner, message, steps, next(steps))
@@ -330,8 +331,6 @@ class World:
             self.deliver(0)
             busy = [0]
         assert not self.messages, "a message that comes for ever"
-        for message in self.messages:
-            assert message.deliveries < CONTRACT.deliveries, "a dead letter"
         if (document := self.read()) is None:
             return
         session = readable(UID, SID, document, self.now)

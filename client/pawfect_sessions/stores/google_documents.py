@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
@@ -25,6 +26,8 @@ _PAUSE_S: Final = 0.01
 _LONGEST_PAUSE_S: Final = 0.5
 # A watch asks again after this long without word: its connection may have died unheard.
 _ASK_S: Final = 5.0
+# One call: the client itself would go on trying for five minutes, longer than any lease.
+_TIMEOUT_S: Final = 10.0
 _SERVICE: Final = "documents"
 
 
@@ -52,13 +55,13 @@ class FirestoreDocuments:
         """
         reference = self._client.document(session_path(uid, sid))
         for tries in range(_TRIES):
-            with translated(_SERVICE):
+            async with _bounded():
                 snapshot = await reference.get()
             change = decide(_document(snapshot), _time(snapshot))
             if change.document is None:
                 return change.answer
             try:
-                with translated(_SERVICE):
+                async with _bounded():
                     await self._commit(reference, snapshot, change.document)
                 return change.answer
             except PawfectError as error:
@@ -87,12 +90,12 @@ class FirestoreDocuments:
 
     async def get(self, uid: str, sid: str) -> Document | None:
         """Return a document or None."""
-        with translated(_SERVICE):
+        async with _bounded():
             return _document(await self._client.document(session_path(uid, sid)).get())
 
     async def delete(self, uid: str, sid: str) -> None:
         """Remove a document; one that is not there is no error."""
-        with translated(_SERVICE):
+        async with _bounded():
             await self._client.document(session_path(uid, sid)).delete()
 
     async def watch(self, uid: str, sid: str) -> AsyncIterator[Document | None]:
@@ -105,7 +108,7 @@ class FirestoreDocuments:
         try:
             while True:
                 told.clear()
-                with translated(_SERVICE):
+                async with _bounded():
                     snapshot = await reference.get()
                 if snapshot.update_time != last:
                     last = snapshot.update_time
@@ -122,7 +125,7 @@ class FirestoreDocuments:
 
         In production this needs the index of `expiresAt` for the collection group `sessions`.
         """
-        with translated(_SERVICE):
+        async with _bounded():
             # Any document's reading brings the clock along, one that is not there too.
             now = _time(await self._client.document(session_path("-", "-")).get())
             query = (
@@ -133,6 +136,14 @@ class FirestoreDocuments:
             )
             paths = [found.reference.path.split("/") async for found in query.stream()]
         return [(path[1], path[3]) for path in paths if len(path) == 4]
+
+
+@asynccontextmanager
+async def _bounded() -> AsyncIterator[None]:
+    """Give one call its time, tries of the client's own included, and translate its failures."""
+    with translated(_SERVICE):
+        async with asyncio.timeout(_TIMEOUT_S):
+            yield
 
 
 def _document(snapshot: DocumentSnapshot[Any]) -> Document | None:

@@ -1,0 +1,63 @@
+"""What Google's store alone must do: set itself up, and say in time that a service is away."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import google.cloud.pubsub_v1 as pubsub_v1
+import pytest
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect_sessions.contract import JobContract
+from pawfect_sessions.stores import google_documents, open_stores
+from pawfect_sessions.stores.base import Change
+from pawfect_sessions.stores.google_queue import ensure_topics
+from perf.local_server import free_ports
+from tests.sessions import emulators
+from tests.sessions.conftest import CONTRACT
+
+
+def test_setting_up_twice_brings_the_subscription_up_to_date(
+    google: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in google.items():
+        monkeypatch.setenv(name, value)
+    topic = f"jobs-{uuid.uuid4().hex}"
+    ensure_topics(emulators.PROJECT, topic, CONTRACT)
+    names = ensure_topics(emulators.PROJECT, topic, JobContract())
+    with pubsub_v1.SubscriberClient() as client:
+        found = client.get_subscription(subscription=names.subscription)
+    assert found.ack_deadline_seconds == 30
+    assert found.retry_policy.minimum_backoff.total_seconds() == 1.0
+    assert found.retry_policy.maximum_backoff.total_seconds() == 60.0
+    assert found.dead_letter_policy.max_delivery_attempts == 100
+    assert found.dead_letter_policy.dead_letter_topic == names.dead_topic
+
+
+async def test_a_service_that_is_away_is_unavailable_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ports = free_ports(3)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{ports[0]}")
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{ports[1]}")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{ports[2]}")
+    monkeypatch.setattr(google_documents, "_TIMEOUT_S", 1.0)
+    stores = open_stores("google:pawfect-test/bucket/jobs", JobContract())
+    start = time.monotonic()
+    with pytest.raises(PawfectError) as caught:
+        await stores.documents.update("u", "s", lambda *_: Change({}))
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    with pytest.raises(PawfectError) as caught:
+        await stores.documents.get("u", "s")
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert time.monotonic() - start < 10
+    await stores.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "embedded:", "embedded", "google:", "google:p/b", "google:p//t", "redis:x"]
+)
+def test_an_unknown_store_is_refused(url: str) -> None:
+    with pytest.raises(PawfectError, match="store: expected embedded:FOLDER or google:"):
+        open_stores(url, JobContract())
