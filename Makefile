@@ -53,7 +53,7 @@ demo: $(VENV)/.server  ## Fill the reference scene (or PHOTO=... MASK=...) throu
 serve: $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural)  ## Run the server of PROFILE (embedded) until Ctrl-C
 	$(BIN)/pawfect serve --profile $(PROFILE)
 
-sessions: $(VENV)/.sessions  ## Run the sessions' API, a worker and the server of PROFILE, until Ctrl-C
+sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural)  ## Run the sessions' API, a worker and the server of PROFILE, until Ctrl-C
 	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
