@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve test lint format bench versus quality quantisation t4 scaling faults docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test lint format bench versus quality quantisation t4 scaling faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 14
@@ -52,6 +52,9 @@ demo: $(VENV)/.server  ## Fill the reference scene (or PHOTO=... MASK=...) throu
 
 serve: $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural)  ## Run the server of PROFILE (embedded) until Ctrl-C
 	$(BIN)/pawfect serve --profile $(PROFILE)
+
+sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural)  ## Run the sessions' API, a worker and the server of PROFILE, until Ctrl-C
+	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
 test: lint  ## Run the lint and every test

@@ -8,7 +8,7 @@ from pawfect_client.aio import AsyncPawfectClient
 from pawfect_client.client import PawfectClient
 from pawfect_client.mask_file import decode_mask, load_mask
 from pawfect_client.photo import Photo, decode_photo, load_photo
-from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.retry import RetryPolicy
 from pawfect_client.saving import encode_photo, save_photo
 
@@ -21,6 +21,7 @@ __all__ = [
     "PawfectError",
     "Photo",
     "RetryPolicy",
+    "SceneLabels",
     "StageEvent",
     "decode_mask",
     "decode_photo",

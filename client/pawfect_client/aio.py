@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,10 +16,17 @@ from pawfect.parameters import Scalar
 from pawfect_client import wire
 from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.reading import StreamReading
-from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.retry import Attempts, RetryPolicy
 
 _DEFAULT_RETRY = RetryPolicy()
+
+# Names (lower case) and values of what goes along with a call as gRPC metadata.
+Headers = Sequence[tuple[str, str]]
+
+
+def _no_headers() -> Headers:
+    return ()
 
 
 class AsyncPawfectClient:
@@ -30,6 +37,7 @@ class AsyncPawfectClient:
         timeout_s: for one request with its retries, s; None: its deadline and 30 s for the
             transfer.
         retry: how often and how patiently a call is repeated that may succeed later.
+        headers: asked before each call for its gRPC metadata, such as W3C's `traceparent`.
 
     Raises:
         PawfectError: INVALID_ARG for a url of another form.
@@ -41,10 +49,12 @@ class AsyncPawfectClient:
         *,
         timeout_s: float | None = None,
         retry: RetryPolicy = _DEFAULT_RETRY,
+        headers: Callable[[], Headers] = _no_headers,
     ) -> None:
         self._url = wire.checked_url(url)
         self._timeout_s = timeout_s
         self._retry = retry
+        self._headers = headers
         self._channel: Any = None
         self._stub: Any = None
 
@@ -97,12 +107,32 @@ class AsyncPawfectClient:
         """
         tensors = inpaint_tensors(image, mask, protect, scene_labels, prompt)
         call = wire.call_of("inpaint", tensors, parameters, self._timeout_s)
+        return wire.inpainted(await self._answer(call), call)
+
+    async def scene_labels(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> SceneLabels:
+        """Name the surfaces around what the mask covers; best first, perhaps none.
+
+        Args:
+            image: as in `inpaint`.
+            mask: UINT8 [H, W].
+
+        Raises:
+            PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no labels.
+        """
+        tensors = inpaint_tensors(image, mask, None, (), None)
+        call = wire.call_of("scene_labels", tensors, {}, self._timeout_s)
+        return wire.scene_labels(await self._answer(call))
+
+    async def _answer(self, call: wire.Call) -> Any:
+        """Return the answer of a model that gives one, asked as often as the policy has it."""
         stub = self._connected()
         attempts = Attempts(self._retry, call.timeout_s)
         while True:
-            pending = stub.ModelInfer(call.message, timeout=attempts.remaining_s())
+            pending = stub.ModelInfer(
+                call.message, timeout=attempts.remaining_s(), metadata=tuple(self._headers())
+            )
             try:
-                return wire.inpainted(await pending, call)
+                return await pending
             except grpc.RpcError as error:
                 failed = wire.failure(error, self._url, call.timeout_s)
             finally:
@@ -143,7 +173,11 @@ class AsyncPawfectClient:
         attempts = Attempts(self._retry, call.timeout_s)
         while True:
             reading = StreamReading(call)
-            pending = stub.ModelStreamInfer(iter((call.message,)), timeout=attempts.remaining_s())
+            pending = stub.ModelStreamInfer(
+                iter((call.message,)),
+                timeout=attempts.remaining_s(),
+                metadata=tuple(self._headers()),
+            )
             try:
                 async for response in pending:
                     event = reading.take(response)

@@ -30,16 +30,26 @@ _TO_UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_QUARTER_TURNS: Final = frozenset(_TO_UPRIGHT[value] for value in (5, 6, 7, 8))
 
 
 def turned_upright(image: Image.Image) -> Image.Image:
     """Return the picture as it is to be seen; unreadable EXIF counts as none."""
+    method = _turn(image)
+    return image if method is None else image.transpose(method)
+
+
+def turns_by_a_quarter(image: Image.Image) -> bool:
+    """Say whether width and height of a picture change places as it is turned upright."""
+    return _turn(image) in _QUARTER_TURNS
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        method = _TO_UPRIGHT.get(orientation)
+        return _TO_UPRIGHT.get(orientation)
     except Exception:  # noqa: BLE001 - as in upright_exif
-        return image
-    return image if method is None else image.transpose(method)
+        return None
 
 
 def upright_exif(image: Image.Image, width: int, height: int) -> bytes | None:

@@ -30,7 +30,7 @@ def check_jpeg_data(data: bytes, image: Image.Image, name: str) -> None:
 
     Args:
         data: the file's content.
-        image: as it was decoded.
+        image: as it was decoded, at full size or an eighth of it.
         name: what messages call it.
     """
     end = _end_of_coded_data(data)
@@ -39,6 +39,8 @@ def check_jpeg_data(data: bytes, image: Image.Image, name: str) -> None:
     padded = data[:end] + _EXTRA + data[end:]
     try:
         other = Image.open(io.BytesIO(padded), formats=("JPEG",))
+        if other.size != image.size:
+            other.draft(None, (1, 1))
         same = ImageChops.difference(other.convert(image.mode), image).getbbox() is None
     except Exception:  # noqa: BLE001 - decoders raise whatever a broken file leads them to
         same = False

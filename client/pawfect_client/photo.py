@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.errors import invalid
 from pawfect_client.colour import rgb_and_alpha
-from pawfect_client.exif import turned_upright, upright_exif
+from pawfect_client.exif import turned_upright, turns_by_a_quarter, upright_exif
 from pawfect_client.image_file import decode_file, read_file
+
+_JPEG: Final = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,33 @@ class Photo:
             expected = f"UINT8 {list(self.pixels.shape)}"
             raise invalid("pixels", expected, f"{pixels.dtype} {list(pixels.shape)}")
         return replace(self, pixels=pixels)
+
+
+@dataclass(frozen=True)
+class PhotoSize:
+    """What a glance at a photo tells.
+
+    Attributes:
+        size: (width, height), upright, px.
+        stored_size: (width, height) in the file, px.
+    """
+
+    size: tuple[int, int]
+    stored_size: tuple[int, int]
+
+
+def glance_at_jpeg(data: bytes, name: str = "photo") -> PhotoSize | None:
+    """Return the size of a JPEG that `decode_photo` takes; None for another format.
+
+    Raises:
+        PawfectError: INVALID_ARG as `decode_photo` does; see `decode_file` on glances.
+    """
+    if not data.startswith(_JPEG):
+        return None
+    decoded = decode_file(data, name, glance=True)
+    small, (width, height) = decoded.image, decoded.stored_size
+    turned = turns_by_a_quarter(small)
+    return PhotoSize((height, width) if turned else (width, height), (width, height))
 
 
 def load_photo(path: Path | str) -> Photo:

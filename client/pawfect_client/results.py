@@ -42,3 +42,18 @@ class StageEvent:
 @dataclass(frozen=True, eq=False)
 class Done(Inpainted):
     """The last message of a stream: the result."""
+
+
+@dataclass(frozen=True)
+class SceneLabels:
+    """The surfaces around a hole, best first; three tuples of the same length.
+
+    Attributes:
+        labels: their names.
+        scores: how sure the model is, 0 to 1.
+        coverage: share of the surroundings that each covers, 0 to 1.
+    """
+
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+    coverage: tuple[float, ...]

@@ -19,7 +19,8 @@ FORMAT_OF_SUFFIX: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".web
 # One more generation of JPEG that the eye does not see, at about twice a phone's own file size.
 # 4:4:4 because halved chroma would bleed colours over the edge of the fill and soften every pixel
 # around.
-_JPEG: Final = {"quality": 95, "subsampling": 0, "optimize": True}
+JPEG_QUALITY: Final = 95
+_JPEG: Final = {"subsampling": 0, "optimize": True}
 _WEBP_LOSSY: Final = {"quality": 95, "method": 4}
 # `exact` keeps the colours under transparent pixels, which WebP otherwise discards.
 _WEBP_LOSSLESS: Final = {"lossless": True, "exact": True, "method": 2}
@@ -59,15 +60,17 @@ def check_format(photo: Photo, kind: str, name: str) -> None:
         raise invalid(name, expected, "JPEG, which has no transparency")
 
 
-def encode_photo(photo: Photo, kind: str) -> bytes:
+def encode_photo(photo: Photo, kind: str, quality: int = JPEG_QUALITY) -> bytes:
     """Return the content of a photo's file.
 
-    ICC profile, alpha and EXIF are kept, XMP is not. JPEG is written at quality 95 with full
-    chroma; WebP without loss where the photo came from a lossless file, else at quality 95.
+    ICC profile, alpha and EXIF are kept, XMP is not. JPEG is written with full chroma, at quality
+    95 where nothing else is asked; WebP without loss where the photo came from a lossless file,
+    else at quality 95.
 
     Args:
         photo: what to write.
         kind: JPEG, PNG or WEBP.
+        quality: of a JPEG, 1 to 95.
 
     Raises:
         PawfectError: INVALID_ARG for a photo with transparent parts as JPEG.
@@ -82,7 +85,7 @@ def encode_photo(photo: Photo, kind: str) -> bytes:
     if photo.exif and (kind != "JPEG" or len(photo.exif) <= _MAX_JPEG_EXIF):
         options["exif"] = photo.exif
     if kind == "JPEG":
-        options |= _JPEG
+        options |= {"quality": quality, **_JPEG}
     elif kind == "WEBP":
         options |= _WEBP_LOSSLESS if photo.lossless else _WEBP_LOSSY
     sink = io.BytesIO()

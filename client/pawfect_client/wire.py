@@ -21,13 +21,14 @@ from pawfect.contract import MODELS, Array
 from pawfect.errors import ErrorKind, PawfectError, from_message, invalid, without_paths
 from pawfect.parameters import InpaintParams, Scalar
 from pawfect.report import Report
-from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
 # Added to the deadline, which counts from the request's arrival: 150 MB (50 MP) each way take 24 s
 # at 100 Mbit/s.
 TRANSFER_MARGIN_S: Final = 30.0
 
+_LABEL_OUTPUTS: Final = MODELS["scene_labels"].outputs
 _CHANNEL_OPTIONS: Final = (
     # gRPC stops at 4 MB by default; a photo of 50 MP has 150 MB.
     ("grpc.max_send_message_length", -1),
@@ -92,7 +93,7 @@ def call_of(
     """Return the call of a model.
 
     Args:
-        model: `inpaint` or `inpaint_stream`.
+        model: `inpaint`, `inpaint_stream` or `scene_labels`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.
@@ -142,6 +143,25 @@ def inpainted(response: Any, call: Call) -> Inpainted:
     except (ValueError, KeyError, TypeError) as error:
         raise _broken("REPORT", "entries that this client knows", repr(error)) from None
     return Inpainted(_own(image), parsed)
+
+
+def scene_labels(response: Any) -> SceneLabels:
+    """Return the labels in a ModelInferResponse.
+
+    Raises:
+        PawfectError: INTERNAL for an answer that is not what the contract says.
+    """
+    names, scores, coverage = (_output(response, spec.name) for spec in _LABEL_OUTPUTS)
+    if names is None or scores is None or coverage is None:
+        raise _broken("LABELS, SCORES, COVERAGE", "all three", "fewer")
+    if not names.shape == scores.shape == coverage.shape or names.ndim != 1:
+        got = f"{list(names.shape)}, {list(scores.shape)}, {list(coverage.shape)}"
+        raise _broken("LABELS, SCORES, COVERAGE", "one length", got)
+    return SceneLabels(
+        tuple(name.decode(errors="replace") for name in names.tolist()),
+        tuple(map(float, scores.tolist())),
+        tuple(map(float, coverage.tolist())),
+    )
 
 
 def stream_event(response: Any, call: Call) -> StageEvent | Done:

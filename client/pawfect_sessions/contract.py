@@ -126,6 +126,7 @@ class JobContract:
 # until it has won: see `documents.attempt_path`.
 ORIGINAL: Final = "original.jpg"
 MASK: Final = "mask_auto.png"
+PROTECT: Final = "protect.png"
 EDITED: Final = "edited.jpg"
 PREVIEW: Final = "preview.jpg"
 EDITED_QUALITY: Final = 95

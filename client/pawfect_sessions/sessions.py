@@ -55,7 +55,13 @@ class Sessions:
         self.contract = contract
 
     async def move(
-        self, uid: str, sid: str, transition: Transition[P], *args: P.args, **named: P.kwargs
+        self,
+        uid: str,
+        sid: str,
+        transition: Transition[P],
+        /,
+        *args: P.args,
+        **named: P.kwargs,
     ) -> Step:
         """Make one of `transitions` in a transaction and return its step once it is committed.
 

@@ -160,10 +160,10 @@ class Changes:
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         self._changed = self._changed or asyncio.Event()
-        try:
-            await asyncio.wait_for(self._changed.wait(), within_s)
-        except TimeoutError:
-            return
+        # Python 3.11's wait_for loses a cancellation that comes together with the change.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._changed.wait()
 
     async def _poll(self) -> None:
         """Look as long as anybody waits."""

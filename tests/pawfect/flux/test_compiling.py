@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from inspect import getclosurevars
 
 import pytest
 
@@ -16,7 +15,7 @@ from pawfect.weights.store import Store
 def test_blocks_are_compiled_where_the_profile_says_so(in_tiny_weights, tiny, compiled):
     profile = replace(tiny, flux=replace(tiny.flux, compile=compiled))
     step = load_transformer(profile, Store(in_tiny_weights))
-    blocks = repeated_blocks(getclosurevars(step).nonlocals["model"].module)
+    blocks = repeated_blocks(step.args[0].module)
     assert len(blocks) == 4
     # torch keeps the compiled call of a module here until it is first called.
     assert {block._compiled_call_impl is not None for block in blocks} == {compiled}

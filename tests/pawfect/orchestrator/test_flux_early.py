@@ -64,7 +64,9 @@ def test_slow_steps_become_fewer_and_the_picture_is_finished_in_time(fill, engin
 def test_in_time_the_end_is_foreseen_and_all_steps_are_taken(fill):
     run = fill(SMALL, HOLE, steps=8, before={"flux_transformer": late(0.5)})
     assert (run.report.steps, run.report.steps_taken, run.report.fallbacks) == (8, 8, ())
-    assert (run.report.quality, run.report.expected_ms) == (0, None)
+    # What the tiny profile's card takes, without what holds this one's steps up.
+    assert run.report.quality == 0
+    assert 0 < run.report.expected_ms < run.report.total_ms
     # How near is a matter of steady steps, which a busy machine does not have: see test_pace.
     assert 0.5 < run.report.predicted_ms / run.report.total_ms < 2
 

@@ -1,0 +1,95 @@
+"""The API as one ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import FastAPI
+
+from pawfect import __version__
+from pawfect_sessions.api import routes, streams
+from pawfect_sessions.api.body_limit import BodyLimit
+from pawfect_sessions.api.callers import Callers
+from pawfect_sessions.api.context import ApiContext
+from pawfect_sessions.api.enqueue import Enqueuer
+from pawfect_sessions.api.failures import FAILURES, add_handlers
+from pawfect_sessions.api.rate import RateLimit
+from pawfect_sessions.http_log import HttpLog
+from pawfect_sessions.labels import LabelTasks
+from pawfect_sessions.services import Services
+
+# A JPEG of 50 MP at quality 95 has up to some 40 MB; a mask next to nothing.
+MAX_BODY_BYTES: Final = 64 * 2**20
+
+_ABOUT: Final = """
+Removes what does not belong in a pet photo. Queue a photo and a mask, follow the job by GET, by
+server-sent events (`/events`) or by WebSocket (`/ws`), fetch `edited.jpg`.
+
+Every failure is `{"error": {"kind", "message"}}` with a kind of the service's one table of errors.
+"""
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """What an API lets in.
+
+    Attributes:
+        ways: how callers are known, asked in this order.
+        rate: how often each may call, such as "120/minute".
+        rate_storage: where that is counted; see `RateLimit`.
+        max_body_bytes: longest request body.
+    """
+
+    ways: Sequence[Callers]
+    rate: str = "120/minute"
+    rate_storage: str = "memory://"
+    max_body_bytes: int = MAX_BODY_BYTES
+
+
+def create_app(services: Services, settings: ApiSettings) -> FastAPI:
+    """Return the app. No CORS: a browser lets no other site's page call it."""
+    labels = LabelTasks(services)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await labels.close()
+
+    app = FastAPI(
+        title="Pawfect sessions", version=__version__, description=_ABOUT, lifespan=lifespan
+    )
+    app.state.context = ApiContext(
+        services,
+        Enqueuer(services, labels),
+        settings.ways,
+        RateLimit(settings.rate, settings.rate_storage),
+    )
+    app.include_router(routes.router)
+    app.include_router(streams.router)
+    add_health(app, services)
+    add_handlers(app)
+    app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)
+    app.add_middleware(HttpLog)
+    return app
+
+
+def add_health(app: FastAPI, services: Services) -> None:
+    """Add /healthz and /readyz; neither asks who calls."""
+
+    @app.get("/healthz", tags=["health"], summary="This process runs")
+    async def healthz() -> dict[str, bool]:
+        return {"alive": True}
+
+    @app.get(
+        "/readyz",
+        tags=["health"],
+        summary="The server behind it fills",
+        responses={status: FAILURES[status] for status in (503,)},
+    )
+    async def readyz() -> dict[str, bool]:
+        """Tell whether a tiny real inference was answered within the last five seconds."""
+        await services.readiness.check()
+        return {"ready": True}

@@ -1,0 +1,124 @@
+"""A checked order becomes a job: document, files, message, and labels beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry.trace import SpanKind
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect.parameters import Scalar
+from pawfect_sessions.api.failures import ApiError
+from pawfect_sessions.api.uploads import Order
+from pawfect_sessions.contract import MASK, ORIGINAL, PROTECT, Status
+from pawfect_sessions.documents import SessionDocument, session_path
+from pawfect_sessions.labels import LabelTasks
+from pawfect_sessions.logs import log_fields
+from pawfect_sessions.messages import JobMessage
+from pawfect_sessions.pictures import Upload, check_upload
+from pawfect_sessions.request import JobRequest
+from pawfect_sessions.services import Services
+from pawfect_sessions.traces import carried, span
+from pawfect_sessions.transitions import Answer, cancel, queue_job
+
+LOG: Final = logging.getLogger("pawfect.api")
+
+# Storing and publishing together, s; whoever is told of a failure may send the same again.
+STORED_S: Final = 30.0
+
+
+class Enqueuer:
+    """Queues jobs.
+
+    The document comes first: its transaction decides between requests that come at once, and only
+    the winner writes files. The message comes last. An API that dies in between leaves a pending
+    job without a message: the same request again publishes it, and without one it expires.
+
+    Args:
+        services: the store.
+        labels: asks for labels.
+    """
+
+    def __init__(self, services: Services, labels: LabelTasks) -> None:
+        self._services = services
+        self._labels = labels
+
+    async def enqueue(self, uid: str, sid: str, order: Order) -> SessionDocument:
+        """Queue an order and return the session.
+
+        Raises:
+            PawfectError: INVALID_ARG as `check_upload` does; ApiError 409 where another job of this
+                session has no end yet; UNAVAILABLE where the store does not take it.
+        """
+        upload = await self._services.off_loop(
+            check_upload,
+            order.files["photo"],
+            order.files["mask"],
+            order.files.get("protect"),
+            order.prompt,
+        )
+        protect = upload.protect is not None
+        request = JobRequest(order.parameters, order.prompt, protect, upload.digest)
+        job, session = await self._written(uid, sid, request.to_document())
+        if session.processing_status is not Status.PENDING:
+            return session
+        with log_fields(session=f"{uid}/{sid}", job=job.job):
+            try:
+                async with asyncio.timeout(STORED_S):
+                    await self._store(job, upload)
+                    # At the same time: the queue is not kept waiting by labels.
+                    if not session.scene_labels:
+                        self._labels.start(job)
+                    await self._publish(job)
+            except Exception as error:
+                LOG.exception("a job could not be queued")
+                await self._give_up(job)
+                raise PawfectError(
+                    ErrorKind.UNAVAILABLE, "store: expected it to take the job, it did not"
+                ) from error
+            LOG.info("queued")
+        return session
+
+    async def _written(
+        self, uid: str, sid: str, request: Mapping[str, Scalar]
+    ) -> tuple[JobMessage, SessionDocument]:
+        """Write the document; return the job that this request is, new or under way."""
+        step = await self._services.sessions.move(
+            uid, sid, queue_job, uid=uid, sid=sid, job=secrets.token_hex(8), request=request
+        )
+        session = step.session
+        if session is None:
+            raise PawfectError(ErrorKind.INTERNAL, "queue_job: expected a session, got none")
+        if step.answer is Answer.UNDER_WAY and dict(session.request) != dict(request):
+            expected = f"session {sid}: expected its job to be over, got one under way"
+            raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
+        return JobMessage(uid, sid, session.job), session
+
+    async def _store(self, job: JobMessage, upload: Upload) -> None:
+        contents = [
+            (ORIGINAL, upload.photo, "image/jpeg"),
+            (MASK, upload.mask, "image/png"),
+            (PROTECT, upload.protect, "image/png"),
+        ]
+        files = self._services.stores.files
+        puts = [
+            files.put(session_path(job.uid, job.sid, name), data, kind)
+            for name, data, kind in contents
+            if data is not None
+        ]
+        await asyncio.gather(*puts)
+
+    async def _publish(self, job: JobMessage) -> None:
+        with span("publish", SpanKind.PRODUCER, attributes=job.span_attributes()):
+            await self._services.stores.queue.publish(job.to_bytes(), carried())
+
+    async def _give_up(self, job: JobMessage) -> None:
+        """Cancel a job whose request is answered with a failure, so that nothing is in its way."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(STORED_S):
+                await self._services.sessions.move(job.uid, job.sid, cancel)

@@ -1,0 +1,129 @@
+"""Processes: an HTTP server, a worker, Triton beside them, until a signal ends all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from pawfect.errors import invalid
+from pawfect_sessions.logs import log_json
+from pawfect_sessions.traces import send_traces
+
+LOG: Final = logging.getLogger("pawfect.process")
+
+# How long requests may go on once the process is told to stop, s; streams of progress go on for as
+# long as they are let.
+REQUESTS_END_S: Final = 10
+# `pawfect serve` lets what is in flight finish, for up to a minute.
+_SERVER_ENDS_S: Final = 75.0
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to `run`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+async def serve_http(app: FastAPI, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Serve an app on a socket until `stop` is set and running requests have ended."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=REQUESTS_END_S,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    server.should_exit = True
+    await serving
+    stop.set()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; INVALID_ARG where the address is not to be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        got = error.strerror or type(error).__name__
+        raise invalid(f"{host}:{port}", "an address to listen on", got) from None
+
+
+async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> None:
+    """Run `pawfect serve` as a process of its own until `stop` is set.
+
+    Args:
+        profile: what it serves.
+        triton_url: HOST:PORT of its gRPC endpoint.
+        stop: is set too when the server ends by itself.
+    """
+    host, _, port = triton_url.rpartition(":")
+    options = ["--profile", profile, "--host", host, "--grpc-port", port, "--no-http"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from pawfect.cli import main; main()",
+        "serve",
+        *options,
+        # Ctrl-C reaches this process alone, which passes the word on once.
+        start_new_session=True,
+    )
+    ended = asyncio.create_task(process.wait())
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            LOG.error("the server ended", extra={"code": process.returncode})
+    finally:
+        stopped.cancel()
+        stop.set()
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(_SERVER_ENDS_S):
+                    await ended
+            except BaseException:
+                process.kill()
+                raise
+
+
+def run(service: str, level: str, main: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+    """Run a process's work with its logs, traces and signals.
+
+    Args:
+        service: its name in traces.
+        level: of the log.
+        main: the work; it ends once `stop` is set.
+        stop: set by SIGTERM and SIGINT.
+    """
+    log_json(level)
+    provider = send_traces(service)
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await main
+
+    try:
+        asyncio.run(work())
+    finally:
+        if provider is not None:
+            provider.shutdown()

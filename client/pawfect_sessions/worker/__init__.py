@@ -1,0 +1,1 @@
+"""The worker that fills queued jobs."""

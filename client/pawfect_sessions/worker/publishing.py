@@ -1,0 +1,101 @@
+"""A claimed result becomes the session's: its files get their names, the job its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect_sessions.contract import EDITED, PREVIEW
+from pawfect_sessions.documents import SessionDocument
+from pawfect_sessions.services import Services
+from pawfect_sessions.transitions import Answer, Step, complete, permanent_failure, put_back
+from pawfect_sessions.worker.job import HeldJob
+
+LOG: Final = logging.getLogger("pawfect.worker")
+
+
+class Publisher:
+    """Copies claimed files to their names; done twice it does the same.
+
+    Args:
+        services: the store.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._files = services.stores.files
+        self._sessions = services.sessions
+
+    async def publish(self, job: HeldJob, session: SessionDocument) -> Step:
+        """Copy the claimed files and complete the job.
+
+        A copy that fails is no failure of the job: it goes back to be published by whoever gets it
+        next; how often is counted in the document.
+
+        Args:
+            job: whose lease is held.
+            session: with its result.
+
+        Raises:
+            PawfectError: INTERNAL for a session without a result.
+        """
+        result = session.result
+        if result is None:
+            raise PawfectError(ErrorKind.INTERNAL, "publish: expected a result, got none")
+        message = job.message
+        try:
+            await job.hold(self._sessions.contract.lease_s)
+            await self._files.copy(result.preview, job.path(PREVIEW))
+            await self._files.copy(result.edited, job.path(EDITED))
+        except FileNotFoundError:
+            # Another worker has published it and cleared up, or somebody has deleted the files.
+            gone = PawfectError(ErrorKind.INTERNAL, "result: expected its files, they are gone")
+            return await self._sessions.move(
+                message.uid,
+                message.sid,
+                permanent_failure,
+                job=message.job,
+                owner=job.owner,
+                error=gone,
+            )
+        except Exception:
+            LOG.exception("a result could not be published")
+            return await self.put_back(job)
+        step = await self._sessions.move(
+            message.uid,
+            message.sid,
+            complete,
+            uid=message.uid,
+            sid=message.sid,
+            job=message.job,
+        )
+        await self._delete(result.edited, result.preview)
+        if step.answer is Answer.OVER and step.session is None:
+            # The session was deleted meanwhile: nothing of it comes back.
+            await self._delete(job.path(EDITED), job.path(PREVIEW))
+        return step
+
+    async def put_back(self, job: HeldJob) -> Step:
+        """Give the job back without a word against it."""
+        message = job.message
+        return await self._sessions.move(
+            message.uid, message.sid, put_back, job=message.job, owner=job.owner
+        )
+
+    async def clear(self, job: HeldJob) -> None:
+        """Delete what this start has uploaded, if anything."""
+        await self._delete(job.attempt(EDITED), job.attempt(PREVIEW))
+
+    async def clear_unless_claimed(self, job: HeldJob, step: Step) -> None:
+        """Delete what this start has uploaded, but not what the session's result is made of."""
+        session = step.session
+        mine = session is not None and session.job == job.message.job and session.result
+        if not mine:
+            await self.clear(job)
+
+    async def _delete(self, *paths: str) -> None:
+        """Delete files that nobody reads; where the store is away they stay."""
+        with contextlib.suppress(Exception):
+            await asyncio.gather(*(self._files.delete(path) for path in paths))

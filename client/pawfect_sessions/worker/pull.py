@@ -1,0 +1,141 @@
+"""The worker's loop: jobs from the queue, several at once, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing, suppress
+from typing import Any, Final, cast
+
+from pawfect.errors import QueueAction
+from pawfect_sessions.services import Services
+from pawfect_sessions.stores.base import Delivery, Queue
+from pawfect_sessions.transitions import expire
+from pawfect_sessions.worker.handler import Handler, Verdict
+
+LOG: Final = logging.getLogger("pawfect.worker")
+
+# Pause before a queue that broke is asked again, s.
+_AGAIN_S: Final = 1.0
+# How often jobs are looked for whose time is over and of which nothing has come, s.
+SWEEP_EVERY_S: Final = 30.0
+_SWEPT_AT_ONCE: Final = 100
+
+
+class PullWorker:
+    """Pulls deliveries and has them handled.
+
+    Args:
+        services: store and server.
+        handler: does the work.
+        jobs: so many at a time.
+        grace_s: how long running jobs may take to end once it is told to stop, s; then they are
+            given back.
+    """
+
+    def __init__(self, services: Services, handler: Handler, jobs: int, grace_s: float) -> None:
+        self._services = services
+        self._queue = services.stores.queue
+        self._handler = handler
+        self._jobs = jobs
+        self._grace_s = grace_s
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, and see to it that no job is left in the air."""
+        stopped = asyncio.create_task(stop.wait())
+        sweeping = asyncio.create_task(self._sweep())
+        LOG.info("pulling", extra={"jobs": self._jobs})
+        try:
+            while not stopped.done():
+                try:
+                    await self._pull(stopped)
+                except Exception:
+                    LOG.warning("the queue broke off", exc_info=True)
+                    await asyncio.wait({stopped}, timeout=_AGAIN_S)
+        finally:
+            for task in (sweeping, stopped):
+                task.cancel()
+            await self._finish()
+            await asyncio.gather(sweeping, stopped, return_exceptions=True)
+
+    async def _pull(self, stopped: asyncio.Task[Any]) -> None:
+        """Start a task per delivery; once stopped, end when all of them are answered."""
+        deliveries = cast("Any", self._queue.deliveries(self._jobs))
+        # Open until the last answer is given: a queue may need its connection for that.
+        async with aclosing(deliveries):
+            while True:
+                following = asyncio.ensure_future(anext(deliveries))
+                try:
+                    await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                    if stopped.done():
+                        await self._finish()
+                        return
+                finally:
+                    await self._refused(following, stopped)
+                task = asyncio.create_task(self._one(following.result()))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    async def _refused(
+        self, following: asyncio.Future[Delivery], stopped: asyncio.Task[Any]
+    ) -> None:
+        """Give back a delivery that came after the word to stop."""
+        if following.done() and not stopped.done():
+            return
+        while not following.done():
+            following.cancel()
+            await asyncio.wait({following}, timeout=_AGAIN_S)
+        if not following.cancelled() and following.exception() is None:
+            with suppress(Exception):
+                await self._queue.nack(following.result())
+
+    async def _one(self, delivery: Delivery) -> None:
+        async def hold(seconds: float) -> None:
+            await self._queue.extend(delivery, seconds)
+
+        verdict = await self._handler.handle(delivery.data, delivery.attributes, hold)
+        try:
+            await answer(self._queue, delivery, verdict)
+        except Exception:
+            # It comes again by itself, and the document knows how far it is.
+            LOG.warning("a delivery could not be answered", exc_info=True)
+
+    async def _finish(self) -> None:
+        """Wait for running jobs; give back those that do not end in time."""
+        if self._running:
+            LOG.info("stopping", extra={"running": len(self._running)})
+            await asyncio.wait(self._running, timeout=self._grace_s)
+        late = list(self._running)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        """Give up jobs whose message was lost, or whose API died before it published one."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                await sweep(self._services)
+            except Exception:
+                LOG.warning("overdue jobs could not be looked for", exc_info=True)
+
+
+async def sweep(services: Services) -> int:
+    """Fail jobs of which nothing has come long after their deadline; return how many there were."""
+    overdue = await services.stores.documents.overdue(_SWEPT_AT_ONCE)
+    for uid, sid in overdue:
+        step = await services.sessions.move(uid, sid, expire)
+        LOG.warning("overdue", extra={"session": f"{uid}/{sid}", "answer": step.answer.value})
+    return len(overdue)
+
+
+async def answer(queue: Queue, delivery: Delivery, verdict: Verdict) -> None:
+    """Tell the queue what becomes of a delivery."""
+    if verdict.action is None:
+        LOG.error("buried", extra={"why": verdict.reason, "messageId": delivery.message_id})
+        await queue.bury(delivery, verdict.reason)
+    elif verdict.action is QueueAction.NACK:
+        await queue.nack(delivery)
+    else:
+        await queue.ack(delivery)

@@ -1,0 +1,147 @@
+"""The worker as an endpoint that Pub/Sub pushes to; the same handler as of the pulled jobs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from google.auth.transport import Request as Transport
+
+from pawfect import __version__
+from pawfect.errors import ErrorKind, QueueAction, invalid
+from pawfect_sessions.api.app import add_health
+from pawfect_sessions.api.body_limit import BodyLimit
+from pawfect_sessions.api.callers import bearer_claims, unknown_caller
+from pawfect_sessions.api.failures import FAILURES, ApiError, add_handlers
+from pawfect_sessions.api.uploads import strict_json
+from pawfect_sessions.http_log import HttpLog
+from pawfect_sessions.services import Services
+from pawfect_sessions.stores.base import Delivery
+from pawfect_sessions.worker.handler import Handler
+
+LOG: Final = logging.getLogger("pawfect.worker")
+
+# A job's message in its envelope has under 2 KiB; Pub/Sub's attributes may have more.
+MAX_ENVELOPE_BYTES: Final = 64 * 1024
+_EXAMPLE: Final = {
+    "message": {
+        "data": "eyJ1aWQiOiAidSIsICJzaWQiOiAicyIsICJqb2IiOiAiajEifQ==",
+        "messageId": "2070443601311540",
+        "attributes": {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+    },
+    "subscription": "projects/p/subscriptions/inpaint-workers",
+}
+_BODY: Final = {"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}}
+
+
+@dataclass(frozen=True)
+class PushCheck:
+    """Who may push: Pub/Sub with a token of this service account for this audience.
+
+    Attributes:
+        audience: of the token, as the subscription has it.
+        email: of the service account, as the subscription has it.
+        transport: fetches Google's certificates.
+    """
+
+    audience: str
+    email: str
+    transport: Transport
+
+    async def check(self, headers: Mapping[str, str]) -> None:
+        """Raise ApiError 401 or 403 for anybody else."""
+        claims = await bearer_claims(headers, [self.audience], self.transport)
+        if claims is None:
+            raise unknown_caller("none")
+        if claims.get("email") != self.email or claims.get("email_verified") is not True:
+            message = "token: expected the subscription's service account, got another"
+            raise ApiError(403, ErrorKind.INVALID_ARG, message)
+
+
+class _AnsweredByHttp:
+    """In place of what a queue needs to answer: the response is the answer."""
+
+    receipt = ""
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+    def ack(self) -> None:
+        """Nothing is asked."""
+
+
+def read_envelope(body: bytes) -> Delivery:
+    """Return the delivery in an envelope of Pub/Sub's.
+
+    Raises:
+        PawfectError: INVALID_ARG for anything else.
+    """
+    try:
+        envelope = strict_json(body.decode(), "envelope")
+    except UnicodeDecodeError:
+        raise invalid("envelope", "JSON in UTF-8", "other bytes") from None
+    message: Any = envelope.get("message")
+    if not isinstance(message, dict):
+        raise invalid("envelope.message", "an object", type(message).__name__)
+    name, data = message.get("messageId"), message.get("data", "")
+    attributes: Any = message.get("attributes") or {}
+    if not isinstance(name, str) or not isinstance(data, str):
+        raise invalid("envelope.message", "messageId and data as texts", "others")
+    pairs = attributes.items() if isinstance(attributes, dict) else [(0, 0)]
+    if not all(isinstance(key, str) and isinstance(value, str) for key, value in pairs):
+        raise invalid("envelope.message.attributes", "texts by name", "others")
+    try:
+        decoded = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("envelope.message.data", "base64", "something else") from None
+    return Delivery(name, decoded, attributes, _AnsweredByHttp())
+
+
+def create_push_app(services: Services, handler: Handler, check: PushCheck | None) -> FastAPI:
+    """Return the app of a pushed worker.
+
+    204 acknowledges; 503 has Pub/Sub send the message again after the subscription's backoff. Its
+    acknowledgement deadline must be longer than `fill_s`; the job's lease is in the document.
+
+    Args:
+        services: store and server.
+        handler: does the work.
+        check: who may push; None: everybody (on loopback alone).
+    """
+    app = FastAPI(title="Pawfect worker", version=__version__)
+
+    async def hold(seconds: float) -> None:
+        """Nothing: a push is held by its deadline alone."""
+
+    @app.post(
+        "/v1/worker/push",
+        status_code=204,
+        tags=["worker"],
+        response_class=Response,
+        responses={status: FAILURES[status] for status in (400, 401, 403, 503)},
+        openapi_extra=_BODY,
+    )
+    async def push(request: Request) -> Response:
+        """Work on a message that Pub/Sub pushes."""
+        if check is not None:
+            await check.check(request.headers)
+        delivery = read_envelope(await request.body())
+        verdict = await handler.handle(delivery.data, delivery.attributes, hold)
+        if verdict.action is QueueAction.NACK:
+            raise ApiError(503, ErrorKind.UNAVAILABLE, f"delivery: {verdict.reason}")
+        if verdict.action is None:
+            fields = {"why": verdict.reason, "messageId": delivery.message_id}
+            LOG.error("buried", extra=fields)
+            await services.stores.queue.bury(delivery, verdict.reason)
+        return Response(status_code=204)
+
+    add_health(app, services)
+    add_handlers(app)
+    app.add_middleware(BodyLimit, at_most=MAX_ENVELOPE_BYTES)
+    app.add_middleware(HttpLog)
+    return app

@@ -1,0 +1,1 @@
+"""Measurements of the sessions: how fast jobs are queued."""

@@ -1,0 +1,134 @@
+"""`pawfect api` and `pawfect worker` as processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import PAWFECT, free_ports
+from tests.sessions.flow.stack import FINAL, MASK, PHOTO
+
+START_S = 60.0
+
+
+@contextmanager
+def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in a folder, its output in NAME.log there; killed where a test fails."""
+    with (folder / f"{arguments[0]}.log").open("wb") as log:
+        running = subprocess.Popen([PAWFECT, *arguments], cwd=folder, stdout=log, stderr=log)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def ended(running: subprocess.Popen[bytes]) -> int:
+    running.send_signal(signal.SIGTERM)
+    return running.wait(START_S)
+
+
+def answered(url: str) -> None:
+    limit = time.monotonic() + START_S
+    while True:
+        try:
+            if httpx.get(url, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
+def filled(url: str) -> dict[str, object]:
+    """The state of a session that is queued and then over."""
+    path = f"{url}/v1/users/u/sessions/s"
+    with httpx.Client(trust_env=False) as http:
+        posted = http.post(f"{path}/inpaint", files={"photo": PHOTO, "mask": MASK})
+        assert posted.status_code == 202, posted.text
+        limit = time.monotonic() + START_S
+        while (state := http.get(path).json())["processingStatus"] not in FINAL:
+            assert time.monotonic() < limit, state
+            time.sleep(0.1)
+    return dict(state)
+
+
+def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, server):
+    port = free_ports(1)[0]
+    common = ("--store", "embedded:data", "--triton", server.endpoints.grpc)
+    with (
+        process(tmp_path, "api", *common, "--port", str(port), "--no-auth") as api,
+        process(tmp_path, "worker", *common, "--price-per-hour", "36") as worker,
+    ):
+        answered(f"http://127.0.0.1:{port}/healthz")
+        state = filled(f"http://127.0.0.1:{port}")
+        assert state["processingStatus"] == "completed"
+        cost = state["cost"]
+        assert isinstance(cost, dict)
+        assert cost["amount"] == pytest.approx(cost["seconds"] / 100)
+        assert ended(worker) == 0
+        assert ended(api) == 0
+    lines = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
+    delivered = [line for line in lines if line["message"] == "delivery"]
+    assert delivered[-1]["action"] == "ack"
+    assert delivered[-1]["session"] == "u/s"
+
+
+def test_one_command_is_api_and_worker(tmp_path, server):
+    port = free_ports(1)[0]
+    arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--no-auth")
+    with process(tmp_path, "api", "--with-worker", *arguments) as api:
+        answered(f"http://127.0.0.1:{port}/readyz")
+        assert filled(f"http://127.0.0.1:{port}")["processingStatus"] == "completed"
+        assert ended(api) == 0
+    assert (tmp_path / "data" / "files" / "users" / "u" / "sessions" / "s" / "edited.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["api"], "expected --api-keys, --google-audience or, on a laptop, --no-auth"),
+        (["api", "--no-auth", "--host", "0.0.0.0"], "--no-auth: expected a loopback --host"),
+        (["api", "--no-auth", "--google-audience", "c"], "--no-auth: expected"),
+        (["api", "--api-keys", "none"], "API keys: expected a readable file"),
+        (["api", "--no-auth", "--store", "cloud:x"], "store: expected embedded:FOLDER"),
+        (["api", "--no-auth", "--triton", "http://x"], "url: expected HOST:PORT"),
+        (["api", "--no-auth", "--rate", "often"], "rate limit: expected one such as 120/minute"),
+        (["worker", "--push"], "--push: expected --push-audience and --push-email"),
+        (["worker", "--store", "nowhere"], "store: expected embedded:FOLDER"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_words(tmp_path, arguments, message):
+    ran = subprocess.run([PAWFECT, *arguments], cwd=tmp_path, capture_output=True, timeout=60)
+    assert ran.returncode in (1, 2)
+    assert message in ran.stderr.decode()
+    assert "Traceback" not in ran.stderr.decode()
+
+
+def test_a_port_that_is_taken_is_refused_in_words(tmp_path, server):
+    taken = server.endpoints.grpc.rpartition(":")[2]
+    ran = subprocess.run(
+        [PAWFECT, "api", "--no-auth", "--port", taken],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert f"127.0.0.1:{taken}: expected an address to listen on" in ran.stderr.decode()
+
+
+def test_a_new_key_is_shown_once_with_its_line(tmp_path):
+    ran = subprocess.run([PAWFECT, "api", "--new-api-key", "phone:u"], capture_output=True)
+    key, line = (text.rpartition(": ")[2] for text in ran.stdout.decode().splitlines())
+    assert ran.returncode == 0
+    assert line.startswith("phone u ")
+    assert key not in line
+    wrong = subprocess.run([PAWFECT, "api", "--new-api-key", "phone"], capture_output=True)
+    assert wrong.returncode == 2

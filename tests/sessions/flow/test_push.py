@@ -1,0 +1,101 @@
+"""The worker as Pub/Sub pushes to it: the same handler, the answer as a status."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from pawfect_sessions.messages import JobMessage
+from pawfect_sessions.worker.push import PushCheck, create_push_app
+from tests.sessions.flow.stack import Stack
+from tests.sessions.flow.tokens import Certificates, token
+
+AUDIENCE, EMAIL = "https://worker.example/v1/worker/push", "pusher@project.iam.example"
+
+
+@asynccontextmanager
+async def pushing(stack: Stack, check: PushCheck | None = None):
+    app = create_push_app(stack.services, stack.handler(), check)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://worker"
+    ) as http:
+        yield http
+
+
+def envelope(data: bytes, **message: object) -> dict[str, object]:
+    body = {"data": base64.b64encode(data).decode(), "messageId": "1", "attributes": {}, **message}
+    return {"message": body, "subscription": "projects/p/subscriptions/s"}
+
+
+async def test_a_pushed_job_is_filled_and_acknowledged(stack):
+    job = (await stack.post()).json()["job"]
+    body = envelope(JobMessage("u", "s", job).to_bytes())
+    async with pushing(stack) as http:
+        early = await http.post("/v1/worker/push", json=body)
+        assert early.status_code in (204, 503), "503 where the labels' fate is not known yet"
+        await stack.labelled()
+        if early.status_code == 503:
+            assert early.json()["error"]["kind"] == "UNAVAILABLE"
+            assert (await http.post("/v1/worker/push", json=body)).status_code == 204
+        assert (await stack.state())["processingStatus"] == "completed"
+        assert (await http.post("/v1/worker/push", json=body)).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"message": 7}',
+        b'{"message": {"data": "e30="}}',
+        b'{"message": {"data": "*", "messageId": "1"}}',
+        b'{"message": {"data": 7, "messageId": "1"}}',
+        b'{"message": {"data": "e30=", "messageId": "1", "attributes": [1]}}',
+        b'{"message": {"data": "e30=", "messageId": "1", "attributes": {"a": 1}}}',
+    ],
+)
+async def test_an_envelope_that_is_none_is_refused(alone, body):
+    async with pushing(alone) as http:
+        answer = await http.post("/v1/worker/push", content=body)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"].startswith("envelope")
+        long = await http.post("/v1/worker/push", content=bytes(100_000))
+        assert long.status_code == 413
+
+
+async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone, monkeypatch):
+    buried = []
+
+    async def bury(delivery, reason):
+        buried.append((delivery.message_id, delivery.data, reason))
+
+    monkeypatch.setattr(alone.services.stores.queue, "bury", bury)
+    async with pushing(alone) as http:
+        answer = await http.post("/v1/worker/push", json=envelope(b"poison"))
+    assert answer.status_code == 204, "nothing that cannot succeed is sent again"
+    assert [(name, data) for name, data, _ in buried] == [("1", b"poison")]
+
+
+async def test_only_the_subscriptions_service_account_may_push(alone):
+    check = PushCheck(AUDIENCE, EMAIL, Certificates())
+    body = envelope(JobMessage("u", "s", "j").to_bytes())
+    good = {"aud": AUDIENCE, "email": EMAIL, "email_verified": True}
+    cases = [
+        (None, 401),
+        (token(**good), 204),
+        (token(**{**good, "aud": "another"}), 401),
+        (token(**{**good, "email": "eve@project.iam.example"}), 403),
+        (token(**{**good, "email_verified": False}), 403),
+        (token(signer="somebody", **good), 401),
+    ]
+    async with pushing(alone, check) as http:
+        for given, status in cases:
+            headers = {"authorization": f"Bearer {given}"} if given else {}
+            answer = await http.post("/v1/worker/push", json=body, headers=headers)
+            assert answer.status_code == status
