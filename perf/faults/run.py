@@ -1,0 +1,261 @@
+"""The run: real emulators, API, workers and server, and one who breaks them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import httpx
+from google.cloud import firestore
+
+from pawfect_sessions.contract import JobContract
+from pawfect_sessions.messages import JobMessage
+from pawfect_sessions.stores import open_stores
+from pawfect_sessions.stores.base import Stores
+from pawfect_sessions.stores.google_queue import ensure_topics
+from perf.emulators import BUCKET, PROJECT, all_running
+from perf.faults.plan import Fault, Plan
+from perf.faults.processes import Command
+from perf.faults.relay import Relay
+from perf.faults.scenes import Upload, uploads
+from perf.faults.witness import Seen, Witness
+from perf.local_server import HOST, free_ports
+
+TOPIC: Final = "faults"
+STORE: Final = f"google:{PROJECT}/{BUCKET}/{TOPIC}"
+UID: Final = "u-faults"
+# Different pictures; sessions with the same one must get the same bytes.
+PICTURES: Final = 10
+# A cut lasts so long, s: longer than a client's patience with one connection.
+CUT_S: Final = 3.0
+READY_S: Final = 90.0
+# How often progress is looked at, s.
+LOOK_S: Final = 0.2
+# Without any job finishing for so long, the run is given up: longer than all of a job's bounds.
+STUCK_S: Final = 1200.0
+# After the last job is final, deliveries that were put back come again within the longest backoff.
+QUIET_S: Final = JobContract().backoff_max_s + 10
+
+
+@dataclass
+class Outcome:
+    """What a run left behind, for `verdict`."""
+
+    plan: Plan
+    sessions: dict[str, Seen] = field(default_factory=dict)
+    pictures: dict[str, int] = field(default_factory=dict)
+    edited: dict[str, bytes] = field(default_factory=dict)
+    leftovers: list[str] = field(default_factory=list)
+    undelivered: int = 0
+    dead_letters: int = 0
+    done: Counter[Fault] = field(default_factory=Counter)
+    broken_connections: int = 0
+    duplicates: int = 0
+    retried_posts: int = 0
+    seconds: float = 0.0
+
+
+class Site:
+    """Everything that runs: what is broken, and what breaks it."""
+
+    def __init__(self, plan: Plan, folder: Path, seed: int) -> None:
+        self.plan, self.folder = plan, folder
+        self.rng = random.Random(seed)
+        self.outcome = Outcome(plan)
+        self.relays: list[Relay] = []
+        self.workers: list[Command] = []
+        self.api_url = ""
+        self._server_lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Site]:
+        """Start all of it and stop all of it, whatever happens."""
+        async with AsyncExitStack() as stack:
+            environment = stack.enter_context(all_running(self.folder))
+            stack.callback(_restored(environment))
+            os.environ.update(environment)
+            ensure_topics(PROJECT, TOPIC, JobContract())
+            relayed = dict(environment)
+            for name in ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"):
+                relay = await stack.enter_async_context(Relay(environment[name]).running())
+                self.relays.append(relay)
+                relayed[name] = relay.address
+            grpc, metrics, port = free_ports(3)
+            ports = [f"--grpc-port={grpc}", f"--metrics-port={metrics}"]
+            self._server = self._command("serve", "--profile=embedded", "--no-http", *ports)
+            where = [f"--store={STORE}", f"--triton={HOST}:{grpc}"]
+            api = self._command(
+                "api", *where, f"--port={port}", "--no-auth", "--rate=100000/minute", **relayed
+            )
+            self.workers = [
+                self._command("worker", *where, "--jobs=2", name=f"worker{n}", **relayed)
+                for n in range(self.plan.workers)
+            ]
+            for command in (self._server, api, *self.workers):
+                stack.callback(command.kill)
+                command.start()
+            self.api_url = f"http://{HOST}:{port}"
+            async with httpx.AsyncClient(timeout=5) as client:
+                await _until(lambda: _answers(client, f"{self.api_url}/readyz"), READY_S)
+            yield self
+
+    def _command(self, *arguments: str, name: str = "", **environment: str) -> Command:
+        log = self.folder / f"{name or arguments[0]}.log"
+        return Command(list(arguments), environment, log)
+
+    async def do(self, fault: Fault) -> None:
+        """Break something, and mend what has to be started again."""
+        if fault is Fault.KILL_WORKER:
+            worker = self.rng.choice(self.workers)
+            await asyncio.to_thread(worker.kill)
+            worker.start()
+        elif fault is Fault.RESTART_SERVER:
+            async with self._server_lock:
+                await asyncio.to_thread(self._server.kill)
+                self._server.start()
+        else:
+            broken = await asyncio.gather(*(relay.cut(CUT_S) for relay in self.relays))
+            self.outcome.broken_connections += sum(broken)
+        self.outcome.done[fault] += 1
+
+
+async def faulty_run(plan: Plan, folder: Path, seed: int = 0, stuck_s: float = STUCK_S) -> Outcome:
+    """Queue all jobs at once, break things while they are worked on, and wait for the last.
+
+    Args:
+        plan: how much of everything.
+        folder: for logs and the emulators' data.
+        seed: of who is killed and when, as far as that is ours to say.
+        stuck_s: without a job that ends for so long, the run is given up.
+    """
+    began = time.monotonic()
+    async with Site(plan, folder, seed).running() as site:
+        stores, client = open_stores(STORE, JobContract()), firestore.Client(project=PROJECT)
+        witness = Witness(client)
+        try:
+            queueing = asyncio.create_task(_queue_all(site, stores))
+            await _break_things(site, witness, stuck_s)
+            await queueing
+            site.outcome.seconds = time.monotonic() - began
+            await asyncio.sleep(QUIET_S)
+            for worker in site.workers:
+                await asyncio.to_thread(worker.stop)
+            await _collect(site.outcome, witness, stores)
+        finally:
+            witness.close()
+            await stores.close()
+        return site.outcome
+
+
+async def _queue_all(site: Site, stores: Stores) -> None:
+    pictures = uploads(PICTURES)
+    places = asyncio.Semaphore(8)
+    again = site.rng.sample(range(site.plan.jobs), round(site.plan.duplicates * site.plan.jobs))
+
+    async def one(index: int, client: httpx.AsyncClient) -> None:
+        sid = f"s{index:04d}"
+        async with places:
+            job = await _queued(site, client, sid, pictures[index % PICTURES])
+        site.outcome.pictures[f"users/{UID}/sessions/{sid}"] = index % PICTURES
+        if index in again:
+            await asyncio.sleep(site.rng.uniform(0, 20))
+            await stores.queue.publish(JobMessage(UID, sid, job).to_bytes(), {})
+            site.outcome.duplicates += 1
+
+    async with httpx.AsyncClient(timeout=60) as client, asyncio.TaskGroup() as group:
+        for index in range(site.plan.jobs):
+            group.create_task(one(index, client))
+
+
+async def _queued(site: Site, client: httpx.AsyncClient, sid: str, upload: Upload) -> str:
+    """Queue a session as a client does that sends again what was not answered well."""
+    url = f"{site.api_url}/v1/users/{UID}/sessions/{sid}/inpaint"
+    files = {
+        "photo": ("photo.jpg", upload.photo, "image/jpeg"),
+        "mask": ("mask.png", upload.mask, "image/png"),
+    }
+    while True:
+        try:
+            answer = await client.post(url, files=files, data={"parameters": '{"seed": 7}'})
+            if answer.status_code == 202:
+                return str(answer.json()["job"])
+            if answer.status_code not in (429, 500, 503, 504):
+                raise RuntimeError(f"{sid}: expected 202, got {answer.status_code}: {answer.text}")
+        except httpx.TransportError:
+            pass
+        site.outcome.retried_posts += 1
+        await asyncio.sleep(1)
+
+
+async def _break_things(site: Site, witness: Witness, stuck_s: float) -> None:
+    """Do every fault when its share of the jobs is final; return once all are final."""
+    schedule, finished, since = site.plan.schedule(site.rng), 0, time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        while finished < site.plan.jobs and time.monotonic() - since < stuck_s:
+            await asyncio.sleep(LOOK_S)
+            statuses = witness.statuses()
+            now = sum(count for status, count in statuses.items() if status.final)
+            if now > finished:
+                finished, since = now, time.monotonic()
+                click.echo(f"{finished} of {site.plan.jobs} jobs are over")
+            while schedule and schedule[0][0] <= finished / site.plan.jobs:
+                fault = schedule.pop(0)[1]
+                click.echo(f"  {fault.value} ...")
+                group.create_task(site.do(fault))
+
+
+async def _collect(outcome: Outcome, witness: Witness, stores: Stores) -> None:
+    outcome.sessions = witness.sessions()
+    for path, seen in outcome.sessions.items():
+        files = await stores.files.list(path)
+        outcome.leftovers += [name for name in files if "/attempts/" in name]
+        if edited := seen.document["paths"].get("edited"):
+            outcome.edited[path] = await stores.files.get(edited)
+    outcome.dead_letters = len(await stores.queue.dead_letters(1000))
+    deliveries = stores.queue.deliveries(100)
+    try:
+        async with asyncio.timeout(JobContract().lease_s + 5):
+            async for delivery in deliveries:
+                outcome.undelivered += 1
+                await stores.queue.ack(delivery)
+    except TimeoutError:
+        pass
+    finally:
+        aclose: Any = getattr(deliveries, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
+def _restored(names: dict[str, str]) -> Any:
+    before = {name: os.environ.get(name) for name in names}
+
+    def restore() -> None:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    return restore
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def _until(holds: Any, timeout_s: float) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not await holds():
+            await asyncio.sleep(LOOK_S)
