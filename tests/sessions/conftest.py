@@ -12,7 +12,7 @@ import pytest
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores import open_stores
 from pawfect_sessions.stores.base import Stores
-from tests.sessions import emulators
+from perf import emulators
 
 # Short, so that the tests are.
 CONTRACT = JobContract(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores import open_stores
 from pawfect_sessions.stores.base import Change, Document, Stores
-from tests.sessions import emulators
+from perf import emulators
 from tests.sessions.test_contract_machine import ContractMachine, bounded, play
 from tests.sessions.world import SID, World
 

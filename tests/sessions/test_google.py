@@ -13,8 +13,8 @@ from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores import google_documents, open_stores
 from pawfect_sessions.stores.base import Change
 from pawfect_sessions.stores.google_queue import ensure_topics
+from perf import emulators
 from perf.local_server import free_ports
-from tests.sessions import emulators
 from tests.sessions.conftest import CONTRACT
 
 

@@ -6,7 +6,7 @@ import uuid
 
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores.google_queue import ensure_topics
-from tests.sessions import emulators
+from perf import emulators
 from tests.sessions.flow.stack import running
 
 
