@@ -25,6 +25,7 @@ from pawfect_sessions.api.certificates import KeptCertificates
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.services import Services, open_services
 from pawfect_sessions.serving import listen, run, serve_http, serve_triton
+from pawfect_sessions.stores import make_queue
 from pawfect_sessions.worker.handler import Handler, Price
 from pawfect_sessions.worker.pull import PullWorker
 from pawfect_sessions.worker.push import PushCheck, create_push_app
@@ -182,6 +183,7 @@ def api(
 @click.option("--push-audience", help="Audience of the subscription's OIDC token.")
 @click.option("--push-email", help="Service account of the subscription's OIDC token.")
 @click.option("--no-auth", is_flag=True, help="Let everybody on this machine push.")
+@click.option("--make-topics", is_flag=True, help="First make Pub/Sub's topics and subscription.")
 def worker(
     store: str,
     triton: str,
@@ -195,11 +197,14 @@ def worker(
     push_audience: str | None,
     push_email: str | None,
     no_auth: bool,
+    make_topics: bool,
 ) -> None:
     """Fill queued jobs, several at a time, until SIGTERM."""
     stop = asyncio.Event()
 
     async def main() -> None:
+        if make_topics:
+            await asyncio.to_thread(make_queue, store, JobContract())
         async with open_services(store, JobContract(), triton) as services:
             if not push:
                 await _puller(services, jobs, grace, price_per_hour).run(stop)

@@ -19,9 +19,8 @@ from google.cloud import firestore
 
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage
-from pawfect_sessions.stores import open_stores
+from pawfect_sessions.stores import make_queue, open_stores
 from pawfect_sessions.stores.base import Stores
-from pawfect_sessions.stores.google_queue import ensure_topics
 from perf.emulators import BUCKET, PROJECT, all_running
 from perf.faults.plan import Fault, Plan
 from perf.faults.processes import Command
@@ -83,7 +82,7 @@ class Site:
             environment = stack.enter_context(all_running(self.folder))
             stack.callback(_restored(environment))
             os.environ.update(environment)
-            ensure_topics(PROJECT, TOPIC, JobContract())
+            make_queue(STORE, JobContract())
             relayed = dict(environment)
             for name in ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"):
                 relay = await stack.enter_async_context(Relay(environment[name]).running())
@@ -128,7 +127,13 @@ class Site:
         self.outcome.done[fault] += 1
 
 
-async def faulty_run(plan: Plan, folder: Path, seed: int = 0, stuck_s: float = STUCK_S) -> Outcome:
+async def faulty_run(
+    plan: Plan,
+    folder: Path,
+    seed: int = 0,
+    stuck_s: float = STUCK_S,
+    quiet_s: float = QUIET_S,
+) -> Outcome:
     """Queue all jobs at once, break things while they are worked on, and wait for the last.
 
     Args:
@@ -136,6 +141,8 @@ async def faulty_run(plan: Plan, folder: Path, seed: int = 0, stuck_s: float = S
         folder: for logs and the emulators' data.
         seed: of who is killed and when, as far as that is ours to say.
         stuck_s: without a job that ends for so long, the run is given up.
+        quiet_s: how long the workers go on after the last job is final, so that what was put back
+            comes again.
     """
     began = time.monotonic()
     async with Site(plan, folder, seed).running() as site:
@@ -146,7 +153,7 @@ async def faulty_run(plan: Plan, folder: Path, seed: int = 0, stuck_s: float = S
             await _break_things(site, witness, stuck_s)
             await queueing
             site.outcome.seconds = time.monotonic() - began
-            await asyncio.sleep(QUIET_S)
+            await asyncio.sleep(quiet_s)
             for worker in site.workers:
                 await asyncio.to_thread(worker.stop)
             await _collect(site.outcome, witness, stores)

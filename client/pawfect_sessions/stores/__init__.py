@@ -20,14 +20,40 @@ def open_stores(url: str, contract: JobContract) -> Stores:
     Raises:
         PawfectError: INVALID_ARG for another url.
     """
-    kind, _, place = url.partition(":")
-    if kind == "embedded" and place:
+    kind, places = _parsed(url)
+    if kind == "embedded":
         from pawfect_sessions.stores.embedded import open_embedded
 
-        return open_embedded(Path(place), contract)
-    if kind == "google" and all(parts := place.split("/")) and len(parts) == 3:
-        from pawfect_sessions.stores.google import open_google
+        return open_embedded(Path(places[0]), contract)
+    from pawfect_sessions.stores.google import open_google
 
-        project, bucket, topic = parts
-        return open_google(project, bucket, topic, contract)
+    project, bucket, topic = places
+    return open_google(project, bucket, topic, contract)
+
+
+def make_queue(url: str, contract: JobContract) -> None:
+    """Make what a store's queue needs before it is opened, or bring it up to date.
+
+    Args:
+        url: as `open_stores` takes it; an embedded store needs nothing.
+        contract: lease, backoff and most deliveries.
+
+    Raises:
+        PawfectError: INVALID_ARG for another url; UNAVAILABLE or INTERNAL, as Pub/Sub refuses.
+    """
+    kind, places = _parsed(url)
+    if kind == "google":
+        from pawfect_sessions.stores.google_queue import ensure_topics
+
+        ensure_topics(places[0], places[2], contract)
+
+
+def _parsed(url: str) -> tuple[str, list[str]]:
+    """Return the kind of a store and the parts of its place."""
+    kind, _, place = url.partition(":")
+    if kind == "embedded" and place:
+        return kind, [place]
+    parts = place.split("/")
+    if kind == "google" and all(parts) and len(parts) == 3:
+        return kind, parts
     raise invalid("store", "embedded:FOLDER or google:PROJECT/BUCKET/TOPIC", url)
