@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 from pawfect.profile import Profile
-from pawfect.weights.manifest import BUILT, manifest
+from pawfect.weights.manifest import BUILT, Entry, manifest
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
 
@@ -16,10 +17,10 @@ PACKAGES: Final = ("torch", "transformers", "diffusers", "safetensors")
 
 
 def prepare(profile: Profile) -> None:
-    """Check a profile's packages, and build those of its weights that are built and not here.
+    """Check a profile's packages, and build those of its weights that need nothing fetched.
 
-    Weights that are fetched are left to `pawfect weights fetch`: a server starts offline, and a
-    model without its weights answers UNAVAILABLE with that command.
+    All others are left to `pawfect weights fetch`: a server starts offline and at once, and a model
+    without its weights answers UNAVAILABLE with that command.
 
     Raises:
         MachineError: a package is missing, or the weights could not be built.
@@ -36,7 +37,9 @@ def prepare(profile: Profile) -> None:
         )
     store, entries = Store(weights_root()), manifest()
     names = sorted(set(profile.weights.values()))
-    unbuilt = [name for name in names if entries[name].kind == BUILT and any(store.problems(name))]
+    unbuilt = [
+        name for name in names if _needs_nothing(name, entries) and any(store.problems(name))
+    ]
     if unbuilt:
         # By its command: what serves imports nothing that exports.
         run = "from pawfect.cli import main; main()"
@@ -45,3 +48,9 @@ def prepare(profile: Profile) -> None:
         )
         if built.returncode:
             raise MachineError([f"weights {', '.join(unbuilt)}: could not be built; see above"])
+
+
+def _needs_nothing(name: str, entries: Mapping[str, Entry]) -> bool:
+    """Say whether an entry is made of nothing but what is made here itself."""
+    entry = entries[name]
+    return entry.kind == BUILT and all(_needs_nothing(part, entries) for part in entry.sources)

@@ -30,7 +30,7 @@ _ENTRY_KEYS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
         frozenset({"kind", "repository", "revision", "licence", "gated", "files"}),
         frozenset({"pinned", "licence_note", "about_gb"}),
     ),
-    BUILT: (frozenset({"kind", "licence"}), frozenset({"licence_note"})),
+    BUILT: (frozenset({"kind", "licence"}), frozenset({"licence_note", "sources"})),
 }
 _FILE_KEYS: Final = (
     frozenset({"path"}),
@@ -76,6 +76,7 @@ class Entry:
         gated: whether the licence must be accepted on the repository's page.
         about_gb: size for people, decimal gigabytes, or None.
         files: of a fetched entry; empty for a built one, whose lock names its files.
+        sources: entries of which a built one is made.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Entry:
     gated: bool = False
     about_gb: float | None = None
     files: tuple[WeightsFile, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def file(self, path: str) -> WeightsFile:
         """Return the file of that path; KeyError where there is none."""
@@ -169,7 +171,10 @@ def _entry(name: str, table: Any) -> Entry:
     if not licence:
         raise ManifestError(f"{name}: licence: expected its name, got nothing")
     if kind == BUILT:
-        return Entry(name, kind, licence, note)
+        sources = _typed(name, table, "sources", list, [])
+        if any(type(source) is not str for source in sources):
+            raise ManifestError(f"{name}: sources: expected names of entries, got {sources}")
+        return Entry(name, kind, licence, note, sources=tuple(sources))
     pinned = _typed(name, table, "pinned", bool, True)
     repository = _matching(name, table, "repository", _REPOSITORY, "OWNER/NAME")
     revision = _typed(name, table, "revision", str)

@@ -209,7 +209,7 @@ def why_fallen_back(cell: Cell, report: Report) -> str:
     setting = cell.setting
     whole = setting.steps - first_step(setting.steps, setting.strength)
     # What a server with a planner says of steps that it left out, where it would have been late.
-    taken = getattr(report, "steps_taken", None)
+    taken = report.steps_taken
     if taken is not None and taken < whole:
         return f"{taken} steps taken of {whole}: {reasons}"
     largest = max((window.working_px for window in report.windows), default=0)

@@ -350,6 +350,8 @@ def test_every_built_entry_has_a_builder_whose_sources_are_entries():
 
     names = {entry.name for entry in manifest().values() if entry.kind == "built"}
     assert set(build.BUILDERS) == names
+    said = {name: manifest()[name].sources for name in names}
+    assert {name: builder.sources for name, builder in build.BUILDERS.items()} == said
     sources = {source for builder in build.BUILDERS.values() for source in builder.sources}
     assert sources <= set(manifest())
 

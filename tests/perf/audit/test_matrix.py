@@ -30,7 +30,7 @@ def test_what_a_matrix_leaves_out_has_the_issues_values(write_matrix):
     matrix = load_matrix(write_matrix('profile = "t4"\n'))
     assert matrix.guidance == (2, 4, 10, 20, 30)
     assert matrix.steps == (4, 8, 12, 20, 28)
-    assert matrix.quantisation == ("flux-fill-dev-q4_0",)
+    assert matrix.quantisation == ("flux-fill-dev-turbo-int4",)
     assert matrix.size == (512, 768, 1024)
     assert set(matrix.prompt) == {"none", "one", "two", "five", "labels"}
     assert [s.scene for s in matrix.sessions] == ["reference_1600"]

@@ -35,6 +35,30 @@ def kept_busy(url: str, model: str, arrays: dict[str, np.ndarray], requests: int
         client.close()
 
 
+@contextmanager
+def contended(
+    url: str, model: str, arrays: dict[str, np.ndarray], in_flight: int
+) -> Iterator[None]:
+    """Keep so many requests to a model in flight, a new one for each that is answered."""
+    stop = threading.Event()
+
+    def ask() -> None:
+        client = triton.InferenceServerClient(url)
+        while not stop.is_set():
+            client.infer(model, infer_inputs(model, arrays), client_timeout=120)
+        client.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(in_flight)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(120)
+
+
 def fallen_back(server: ServedProcess, stage: str, instead: str) -> float:
     return metric(server, "pawfect_fallbacks_total", model="inpaint", stage=stage, instead=instead)
 
@@ -57,7 +81,7 @@ def test_labels_that_take_longer_than_their_share_come_from_captions(client, neu
 def test_denoising_that_would_be_late_ends_early_and_in_time(client, neural_server):
     assert isinstance(client, NeuralClient)
     rng = np.random.default_rng(0)
-    rows = 64
+    rows = 32
     step = {
         "LATENTS": rng.standard_normal((1, rows * rows, 64), np.float32),
         "CONDITION": rng.standard_normal((1, rows * rows, 320), np.float32),
@@ -68,13 +92,13 @@ def test_denoising_that_would_be_late_ends_early_and_in_time(client, neural_serv
         "GRID": np.array([[rows, rows]], np.int32),
     }
     before = fallen_back(neural_server, "flux_transformer", "fewer steps")
-    with kept_busy(neural_server.endpoints.grpc, "flux_transformer", step, 40):
-        result = client(photo(0), HOLE, SCENE_LABELS=GRASS, steps=100, deadline_ms=12_000)
+    with contended(neural_server.endpoints.grpc, "flux_transformer", step, 4):
+        result = client(photo(0), HOLE, SCENE_LABELS=GRASS, steps=100, deadline_ms=15_000)
     report = client.report(result)
     (fallback,) = report.fallbacks
     assert (report.engine, fallback.stage, fallback.instead) == (
         "flux", "flux_transformer", "fewer steps",
     )  # fmt: skip
     assert fallback.reason == f"late: {report.steps_taken} steps instead of 100"
-    assert report.total_ms < 12_000
+    assert report.total_ms < 15_000
     assert fallen_back(neural_server, "flux_transformer", "fewer steps") == before + 1
