@@ -20,7 +20,7 @@ from pawfect_sessions.documents import SessionDocument, session_path
 from pawfect_sessions.labels import LabelTasks
 from pawfect_sessions.logs import log_fields
 from pawfect_sessions.messages import JobMessage
-from pawfect_sessions.pictures import Upload, check_upload
+from pawfect_sessions.pictures import Upload, check_headers, check_upload
 from pawfect_sessions.request import JobRequest
 from pawfect_sessions.services import Services
 from pawfect_sessions.traces import carried, span
@@ -30,6 +30,9 @@ LOG: Final = logging.getLogger("pawfect.api")
 
 # Storing and publishing together, s; whoever is told of a failure may send the same again.
 STORED_S: Final = 30.0
+# With more requests than this at a time, pixels are checked by the worker alone: decoding them takes
+# most of a request's CPU time, and whoever waits behind it would wait for all of it.
+CALM: Final = 2
 
 
 class Enqueuer:
@@ -47,6 +50,7 @@ class Enqueuer:
     def __init__(self, services: Services, labels: LabelTasks) -> None:
         self._services = services
         self._labels = labels
+        self._under_way = 0
 
     async def enqueue(self, uid: str, sid: str, order: Order) -> SessionDocument:
         """Queue an order and return the session.
@@ -55,8 +59,15 @@ class Enqueuer:
             PawfectError: INVALID_ARG as `check_upload` does; ApiError 409 where another job of this
                 session has no end yet; UNAVAILABLE where the store does not take it.
         """
+        self._under_way += 1
+        try:
+            return await self._enqueue(uid, sid, order)
+        finally:
+            self._under_way -= 1
+
+    async def _enqueue(self, uid: str, sid: str, order: Order) -> SessionDocument:
         upload = await self._services.off_loop(
-            check_upload,
+            check_headers if self._under_way > CALM else check_upload,
             order.files["photo"],
             order.files["mask"],
             order.files.get("protect"),
