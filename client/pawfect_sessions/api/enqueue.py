@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.parameters import Scalar
+from pawfect_sessions.api.crowd import Crowd
 from pawfect_sessions.api.failures import ApiError
 from pawfect_sessions.api.uploads import Order
 from pawfect_sessions.contract import MASK, ORIGINAL, PROTECT, Status
@@ -30,9 +31,6 @@ LOG: Final = logging.getLogger("pawfect.api")
 
 # Storing and publishing together, s; whoever is told of a failure may send the same again.
 STORED_S: Final = 30.0
-# With more requests than this at a time, pixels are checked by the worker alone: decoding them takes
-# most of a request's CPU time, and whoever waits behind it would wait for all of it.
-CALM: Final = 2
 
 
 class Enqueuer:
@@ -45,12 +43,13 @@ class Enqueuer:
     Args:
         services: the store.
         labels: asks for labels.
+        crowd: of requests; in a dense one pixels are left to the worker.
     """
 
-    def __init__(self, services: Services, labels: LabelTasks) -> None:
+    def __init__(self, services: Services, labels: LabelTasks, crowd: Crowd) -> None:
         self._services = services
         self._labels = labels
-        self._under_way = 0
+        self.crowd = crowd
 
     async def enqueue(self, uid: str, sid: str, order: Order) -> SessionDocument:
         """Queue an order and return the session.
@@ -59,15 +58,8 @@ class Enqueuer:
             PawfectError: INVALID_ARG as `check_upload` does; ApiError 409 where another job of this
                 session has no end yet; UNAVAILABLE where the store does not take it.
         """
-        self._under_way += 1
-        try:
-            return await self._enqueue(uid, sid, order)
-        finally:
-            self._under_way -= 1
-
-    async def _enqueue(self, uid: str, sid: str, order: Order) -> SessionDocument:
         upload = await self._services.off_loop(
-            check_headers if self._under_way > CALM else check_upload,
+            check_headers if self.crowd.dense else check_upload,
             order.files["photo"],
             order.files["mask"],
             order.files.get("protect"),
