@@ -73,7 +73,7 @@ class Enqueuer:
         with log_fields(session=f"{uid}/{sid}", job=job.job):
             try:
                 async with asyncio.timeout(STORED_S):
-                    await self._store(job, upload)
+                    await self._store(job, upload, order)
                     # At the same time: the queue is not kept waiting by labels.
                     if not session.scene_labels:
                         self._labels.start(job)
@@ -102,18 +102,20 @@ class Enqueuer:
             raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
         return JobMessage(uid, sid, session.job), session
 
-    async def _store(self, job: JobMessage, upload: Upload) -> None:
+    async def _store(self, job: JobMessage, upload: Upload, order: Order) -> None:
         contents = [
-            (ORIGINAL, upload.photo, "image/jpeg"),
-            (MASK, upload.mask, "image/png"),
-            (PROTECT, upload.protect, "image/png"),
+            ("photo", ORIGINAL, upload.photo, "image/jpeg"),
+            ("mask", MASK, upload.mask, "image/png"),
+            ("protect", PROTECT, upload.protect, "image/png"),
         ]
         files = self._services.stores.files
-        puts = [
-            files.put(session_path(job.uid, job.sid, name), data, kind)
-            for name, data, kind in contents
-            if data is not None
-        ]
+        puts = []
+        for name, file, data, kind in contents:
+            path = session_path(job.uid, job.sid, file)
+            # What lies in its place already, as it is, is not written again.
+            there = order.stored.get(name) == path and data is order.files[name]
+            if data is not None and not there:
+                puts.append(files.put(path, data, kind))
         await asyncio.gather(*puts)
 
     async def _publish(self, job: JobMessage) -> None:
