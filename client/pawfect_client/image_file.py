@@ -13,12 +13,14 @@ from PIL import Image
 from pawfect.contract import MAX_PIXELS, check_photo_size
 from pawfect.errors import PawfectError, invalid
 from pawfect_client.jpeg_data import check_jpeg_data
-from pawfect_client.png_data import check_png_data
+from pawfect_client.png_data import check_png_chunks, check_png_data
 
 # Formats that are read and written, by Pillow's names.
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 # Largest file, bytes: 50 MP of 16-bit RGBA, uncompressed, are 400 MB.
 MAX_FILE_BYTES: Final = 512 * 2**20
+
+_JPEG_END: Final = b"\xff\xd9"
 
 # What else people have under a picture's name, by how it starts.
 _OTHER_STARTS: Final = (
@@ -86,12 +88,7 @@ def decode_file(data: bytes, name: str, *, glance: bool = False) -> Decoded:
         PawfectError: INVALID_ARG for another format, a size out of the limits, an animation, or a
             file that is cut off, broken, or holds more or less data than its header says.
     """
-    image = _opened(data, name)
-    check_photo_size(image.height, image.width, name)
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
-        raise invalid(name, "a still picture", f"an animated {kind} of {frames} frames")
+    image, kind = _still(data, name)
     if kind == "PNG":
         check_png_data(data, name)
     stored = image.size
@@ -106,6 +103,35 @@ def decode_file(data: bytes, name: str, *, glance: bool = False) -> Decoded:
         check_jpeg_data(data, image, name)
     lossless = kind == "PNG" or (kind == "WEBP" and _is_lossless_webp(data))
     return Decoded(image, kind, lossless, stored)
+
+
+def read_header(data: bytes, name: str) -> Image.Image:
+    """Return a file's image of which nothing is decoded: format, size and EXIF.
+
+    Finds a file that is cut off by its missing end mark or checksums (JPEG, PNG), and no more:
+    whether its pixels are whole only `decode_file` tells.
+
+    Raises:
+        PawfectError: INVALID_ARG for another format, a size out of the limits, an animation, or a
+            file without its end.
+    """
+    image, kind = _still(data, name)
+    if kind == "JPEG" and _JPEG_END not in data:
+        raise invalid(name, "a whole JPEG", "a truncated or broken one (no end mark)")
+    if kind == "PNG":
+        check_png_chunks(data, name)
+    return image
+
+
+def _still(data: bytes, name: str) -> tuple[Image.Image, str]:
+    """Return the image with its header read and nothing decoded, and its format."""
+    image = _opened(data, name)
+    check_photo_size(image.height, image.width, name)
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise invalid(name, "a still picture", f"an animated {kind} of {frames} frames")
+    return image, kind
 
 
 def _opened(data: bytes, name: str) -> Image.Image:

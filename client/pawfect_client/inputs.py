@@ -53,9 +53,9 @@ def inpaint_tensors(
         if isinstance(scene_labels, str) or len(scene_labels) > MAX_LABELS:
             got = repr(scene_labels) if isinstance(scene_labels, str) else len(scene_labels)
             raise invalid("SCENE_LABELS", f"a list of at most {MAX_LABELS} texts", got)
-        tensors["SCENE_LABELS"] = _texts("SCENE_LABELS", scene_labels)
+        tensors["SCENE_LABELS"] = text_tensor("SCENE_LABELS", scene_labels)
     if prompt is not None:
-        tensors["PROMPT"] = _texts("PROMPT", [prompt])
+        tensors["PROMPT"] = text_tensor("PROMPT", [prompt])
     return tensors
 
 
@@ -83,8 +83,8 @@ def _check_holes(mask: NDArray[np.uint8]) -> None:
         raise invalid("MASK", f"some pixels < {MASK_THRESHOLD} (to keep)", f"none below {lowest}")
 
 
-def _texts(name: str, texts: Sequence[str]) -> Array:
-    """Return BYTES [K] of UTF-8 texts."""
+def text_tensor(name: str, texts: Sequence[str]) -> Array:
+    """Return BYTES [K] of UTF-8 texts; INVALID_ARG for what is none and for over 2,048 bytes."""
     encoded = []
     for text in texts:
         if not isinstance(text, str):

@@ -55,7 +55,7 @@ def decode_mask(
     decoded = decode_file(data, name)
     upright = turned_upright(decoded.image)
     if photo is not None:
-        _check_same_size(upright.size, photo, name)
+        check_same_size(upright.size, photo, name)
     if (
         upright.mode == "L"
         and not upright.has_transparency_data
@@ -76,7 +76,8 @@ def decode_mask(
     return (luma.astype(np.uint16) * alpha // 255).astype(np.uint8)
 
 
-def _check_same_size(size: tuple[int, int], photo: Photo | PhotoSize, name: str) -> None:
+def check_same_size(size: tuple[int, int], photo: Photo | PhotoSize, name: str) -> None:
+    """Raise INVALID_ARG where a mask of this (width, height), upright, is not of the photo's."""
     if size == photo.size:
         return
     expected = f"the photo's size {photo.size[0]}x{photo.size[1]}"

@@ -8,11 +8,13 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pawfect.errors import invalid
 from pawfect_client.colour import rgb_and_alpha
 from pawfect_client.exif import turned_upright, turns_by_a_quarter, upright_exif
-from pawfect_client.image_file import decode_file, read_file
+from pawfect_client.image_file import decode_file, read_file, read_header
+from pawfect_client.png_data import has_metadata
 
 _JPEG: Final = b"\xff\xd8\xff"
 
@@ -66,18 +68,40 @@ class PhotoSize:
     stored_size: tuple[int, int]
 
 
+def is_jpeg(data: bytes) -> bool:
+    """Say whether a file starts as a JPEG does."""
+    return data.startswith(_JPEG)
+
+
 def glance_at_jpeg(data: bytes, name: str = "photo") -> PhotoSize | None:
     """Return the size of a JPEG that `decode_photo` takes; None for another format.
 
     Raises:
         PawfectError: INVALID_ARG as `decode_photo` does; see `decode_file` on glances.
     """
-    if not data.startswith(_JPEG):
+    if not is_jpeg(data):
         return None
     decoded = decode_file(data, name, glance=True)
-    small, (width, height) = decoded.image, decoded.stored_size
-    turned = turns_by_a_quarter(small)
-    return PhotoSize((height, width) if turned else (width, height), (width, height))
+    return _size_as_seen(decoded.image, decoded.stored_size)
+
+
+def size_in_header(data: bytes, name: str = "photo") -> PhotoSize:
+    """Return the size that a JPEG, PNG or WebP file declares.
+
+    No pixel is decoded but of a PNG with metadata: its EXIF may stand behind the pixels.
+
+    Raises:
+        PawfectError: INVALID_ARG as `pawfect_client.image_file.read_header` does.
+    """
+    image = read_header(data, name)
+    if image.format == "PNG" and not has_metadata(data):
+        return PhotoSize(image.size, image.size)
+    return _size_as_seen(image, image.size)
+
+
+def _size_as_seen(image: Image.Image, stored: tuple[int, int]) -> PhotoSize:
+    turned = turns_by_a_quarter(image)
+    return PhotoSize((stored[1], stored[0]) if turned else stored, stored)
 
 
 def load_photo(path: Path | str) -> Photo:

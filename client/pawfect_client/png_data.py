@@ -53,6 +53,17 @@ def check_png_data(data: bytes, name: str) -> None:
         raise invalid(name, f"a PNG with the {expected} bytes of pixels that it declares", more)
 
 
+def check_png_chunks(data: bytes, name: str) -> None:
+    """Raise INVALID_ARG where a PNG is cut off or a checksum is wrong; nothing is inflated."""
+    for _ in _chunks(data, name):
+        pass
+
+
+def has_metadata(data: bytes) -> bool:
+    """Say whether a PNG may hold an orientation: in an eXIf or a text chunk."""
+    return any(kind in data for kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"))
+
+
 def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
     """Yield type and content of each chunk to the end mark, checksums verified."""
     position = _SIGNATURE_BYTES

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from opentelemetry.trace import SpanKind
@@ -26,6 +27,9 @@ LOG: Final = logging.getLogger("pawfect.labels")
 _MODEL: Final = "scene_labels"
 # What a process that ends leaves its jobs, s.
 _FAREWELL_S: Final = 2.0
+# Labels start so much later at most where requests come without a pause, s: little of the 15 s that
+# a job waits for them.
+_GIVE_WAY_S: Final = 1.0
 
 
 class LabelTasks:
@@ -38,6 +42,7 @@ class LabelTasks:
         at_once: so many calls to the server at a time.
         at_most: so many tasks, waiting ones included; the next one ends with an error at once.
         patience_s: an answer that takes longer is not waited for, s.
+        give_way: returns once this process has nothing more urgent to do, or after so many s.
     """
 
     def __init__(
@@ -46,11 +51,13 @@ class LabelTasks:
         at_once: int = 4,
         at_most: int = 256,
         patience_s: float = 30.0,
+        give_way: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self._services = services
         self._room = asyncio.Semaphore(at_once)
         self._at_most = at_most
         self._patience_s = patience_s
+        self._give_way = give_way
         self._tasks: dict[JobMessage, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
@@ -103,6 +110,9 @@ class LabelTasks:
             try:
                 async with asyncio.timeout(self._patience_s):
                     async with self._room:
+                        # A photo is decoded and copied into a message: some 40 ms of this process.
+                        if self._give_way:
+                            await self._give_way(_GIVE_WAY_S)
                         return await self._labels(job)
             except TimeoutError:
                 expected = f"labels: expected an answer within {self._patience_s:g} s, got none"

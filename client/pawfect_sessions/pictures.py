@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pawfect.errors import PawfectError, invalid
-from pawfect_client.inputs import inpaint_tensors
-from pawfect_client.mask_file import decode_mask
-from pawfect_client.photo import Photo, PhotoSize, decode_photo, glance_at_jpeg
+from pawfect_client.inputs import inpaint_tensors, text_tensor
+from pawfect_client.mask_file import check_same_size, decode_mask
+from pawfect_client.photo import (
+    Photo,
+    PhotoSize,
+    decode_photo,
+    glance_at_jpeg,
+    is_jpeg,
+    size_in_header,
+)
 from pawfect_client.saving import check_format, encode_photo
 from pawfect_sessions.contract import (
     EDITED_QUALITY,
@@ -103,6 +110,30 @@ def check_upload(
     kept = None if protect is None or guard is None else _as_png(protect, guard)
     stored = photo, _as_png(mask, hole), kept
     return Upload(*stored, digest_of(*stored))
+
+
+def check_headers(
+    photo: bytes, mask: bytes, protect: bytes | None = None, prompt: str | None = None
+) -> Upload:
+    """Check of a request's files what their headers tell, and leave the pixels to the worker.
+
+    Formats, sizes, and an end that is missing are found in a twentieth of the time that
+    `check_upload` takes; broken pixels, and a mask that is empty or full, are not. Files that have
+    to be brought into another format are decoded, and checked, all the same.
+
+    Raises:
+        PawfectError: INVALID_ARG for what is wrong with headers.
+    """
+    masks = [(name, data) for name, data in (("mask", mask), ("protect", protect)) if data]
+    as_they_are = is_jpeg(photo) and all(data.startswith(_PNG) for _, data in masks)
+    if not as_they_are or not mask:
+        return check_upload(photo, mask, protect, prompt)
+    size = size_in_header(photo)
+    for name, data in masks:
+        check_same_size(size_in_header(data, name).size, size, name)
+    if prompt is not None:
+        text_tensor("PROMPT", [prompt])
+    return Upload(photo, mask, protect, digest_of(photo, mask, protect))
 
 
 def digest_of(photo: bytes, mask: bytes, protect: bytes | None) -> str:

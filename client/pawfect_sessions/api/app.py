@@ -14,6 +14,7 @@ from pawfect_sessions.api import routes, streams
 from pawfect_sessions.api.body_limit import BodyLimit
 from pawfect_sessions.api.callers import Callers
 from pawfect_sessions.api.context import ApiContext
+from pawfect_sessions.api.crowd import Crowd
 from pawfect_sessions.api.enqueue import Enqueuer
 from pawfect_sessions.api.failures import FAILURES, add_handlers
 from pawfect_sessions.api.rate import RateLimit
@@ -51,7 +52,8 @@ class ApiSettings:
 
 def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     """Return the app. No CORS: a browser lets no other site's page call it."""
-    labels = LabelTasks(services)
+    crowd = Crowd()
+    labels = LabelTasks(services, give_way=crowd.gone)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +65,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     )
     app.state.context = ApiContext(
         services,
-        Enqueuer(services, labels),
+        Enqueuer(services, labels, crowd),
         settings.ways,
         RateLimit(settings.rate, settings.rate_storage),
     )

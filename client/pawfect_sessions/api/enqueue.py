@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.parameters import Scalar
+from pawfect_sessions.api.crowd import Crowd
 from pawfect_sessions.api.failures import ApiError
 from pawfect_sessions.api.uploads import Order
 from pawfect_sessions.contract import MASK, ORIGINAL, PROTECT, Status
@@ -20,7 +21,7 @@ from pawfect_sessions.documents import SessionDocument, session_path
 from pawfect_sessions.labels import LabelTasks
 from pawfect_sessions.logs import log_fields
 from pawfect_sessions.messages import JobMessage
-from pawfect_sessions.pictures import Upload, check_upload
+from pawfect_sessions.pictures import Upload, check_headers, check_upload
 from pawfect_sessions.request import JobRequest
 from pawfect_sessions.services import Services
 from pawfect_sessions.traces import carried, span
@@ -42,11 +43,13 @@ class Enqueuer:
     Args:
         services: the store.
         labels: asks for labels.
+        crowd: of requests; in a dense one pixels are left to the worker.
     """
 
-    def __init__(self, services: Services, labels: LabelTasks) -> None:
+    def __init__(self, services: Services, labels: LabelTasks, crowd: Crowd) -> None:
         self._services = services
         self._labels = labels
+        self.crowd = crowd
 
     async def enqueue(self, uid: str, sid: str, order: Order) -> SessionDocument:
         """Queue an order and return the session.
@@ -56,7 +59,7 @@ class Enqueuer:
                 session has no end yet; UNAVAILABLE where the store does not take it.
         """
         upload = await self._services.off_loop(
-            check_upload,
+            check_headers if self.crowd.dense else check_upload,
             order.files["photo"],
             order.files["mask"],
             order.files.get("protect"),
@@ -70,7 +73,7 @@ class Enqueuer:
         with log_fields(session=f"{uid}/{sid}", job=job.job):
             try:
                 async with asyncio.timeout(STORED_S):
-                    await self._store(job, upload)
+                    await self._store(job, upload, order)
                     # At the same time: the queue is not kept waiting by labels.
                     if not session.scene_labels:
                         self._labels.start(job)
@@ -99,18 +102,20 @@ class Enqueuer:
             raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
         return JobMessage(uid, sid, session.job), session
 
-    async def _store(self, job: JobMessage, upload: Upload) -> None:
+    async def _store(self, job: JobMessage, upload: Upload, order: Order) -> None:
         contents = [
-            (ORIGINAL, upload.photo, "image/jpeg"),
-            (MASK, upload.mask, "image/png"),
-            (PROTECT, upload.protect, "image/png"),
+            ("photo", ORIGINAL, upload.photo, "image/jpeg"),
+            ("mask", MASK, upload.mask, "image/png"),
+            ("protect", PROTECT, upload.protect, "image/png"),
         ]
         files = self._services.stores.files
-        puts = [
-            files.put(session_path(job.uid, job.sid, name), data, kind)
-            for name, data, kind in contents
-            if data is not None
-        ]
+        puts = []
+        for name, file, data, kind in contents:
+            path = session_path(job.uid, job.sid, file)
+            # What lies in its place already, as it is, is not written again.
+            there = order.stored.get(name) == path and data is order.files[name]
+            if data is not None and not there:
+                puts.append(files.put(path, data, kind))
         await asyncio.gather(*puts)
 
     async def _publish(self, job: JobMessage) -> None:

@@ -107,11 +107,16 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
 
     The same request while its job is pending or processing is that job; another one is refused.
     Once the job is completed, failed or cancelled, a request is a new job of the session.
+
+    Formats and sizes are always checked here. Where more than two requests come at a time, broken
+    pixels and a mask that is empty or full are found by the worker: the job then ends as failed,
+    with the reason in `error`.
     """
     context = address.context
     stores, contract = context.services.stores, context.services.sessions.contract
-    order = await read_order(request, address.uid, stores.files, contract)
-    session = await context.enqueuer.enqueue(address.uid, address.sid, order)
+    with context.enqueuer.crowd.joined():
+        order = await read_order(request, address.uid, stores.files, contract)
+        session = await context.enqueuer.enqueue(address.uid, address.sid, order)
     state = state_of(address.uid, address.sid, session)
     here = request.url.path.removesuffix("/inpaint")
     return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": here})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from starlette.datastructures import UploadFile
@@ -21,7 +21,7 @@ from pawfect_sessions.stores.base import Files
 FILES: Final = ("photo", "mask", "protect")
 TEXTS: Final = ("parameters", "prompt")
 REQUIRED: Final = ("photo", "mask")
-PARAMETERS: Final = tuple(field.name for field in fields(InpaintParams))
+PARAMETERS: Final = tuple(each.name for each in fields(InpaintParams))
 # Longest JSON text: parameters have some 300 bytes, a prompt at most 2,048.
 MAX_TEXT: Final = 16 * 1024
 # A body that takes longer to come in ties up a connection, s: 64 MiB at 5 Mbit/s take 107.
@@ -36,11 +36,13 @@ class Order:
         files: content by name: photo, mask and perhaps protect.
         parameters: scalars of InpaintParams that were given.
         prompt: text for FLUX, or None.
+        stored: where files are in storage already, by name.
     """
 
     files: Mapping[str, bytes]
     parameters: Mapping[str, Scalar]
     prompt: str | None
+    stored: Mapping[str, str] = field(default_factory=dict)
 
 
 async def read_order(request: Request, uid: str, files: Files, contract: JobContract) -> Order:
@@ -78,10 +80,11 @@ async def read_order(request: Request, uid: str, files: Files, contract: JobCont
     if prompt is not None and not isinstance(prompt, str):
         raise invalid("prompt", "a text", type(prompt).__name__)
     contents = {name: given[name] for name in FILES if given.get(name) is not None}
+    stored = {name: path for name, path in contents.items() if isinstance(path, str)}
     for name, content in contents.items():
         if not isinstance(content, bytes):
             contents[name] = await _stored(name, content, uid, files)
-    return Order(contents, parameters, prompt)
+    return Order(contents, parameters, prompt, stored)
 
 
 async def _form(request: Request) -> dict[str, Any]:

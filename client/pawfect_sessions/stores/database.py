@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.stores.clock import SCHEMA as CLOCK_SCHEMA
@@ -24,6 +26,12 @@ _BUSY_S: Final = 30.0
 POLL_S: Final = 0.05
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    work: Work[Any]
+    outcome: Future[Any] = field(default_factory=Future)
+
+
 class Database:
     """A SQLite database in WAL mode; every method but the constructor is for one event loop.
 
@@ -36,6 +44,7 @@ class Database:
     def __init__(self, path: Path, schema: str, sources: Sources) -> None:
         self._writer = ThreadPoolExecutor(1, "sessions-write")
         self._reader = ThreadPoolExecutor(1, "sessions-read")
+        self._waiting: deque[_Waiting] = deque()
         self._write = self._writer.submit(_connect, path).result()
         try:
             self.clock = self._writer.submit(self._open, schema, sources).result()
@@ -54,20 +63,50 @@ class Database:
     async def write(self, work: Work[T]) -> T:
         """Run `work(connection, now)` alone among all processes; it counts whole or not at all.
 
+        What waits while the disk is busy is committed together, in the order in which it came: a
+        commit takes the disk as long for fifty as for one, and none of them is told before it.
+
         Raises:
             PawfectError: UNAVAILABLE where the file cannot be read or written now.
         """
-
-        def transact() -> T:
-            with _transaction(self._write):
-                now = self.clock.now()
-                result = work(self._write, now)
-                self.clock.remember(self._write, now)
-                return result
-
-        result = await _off_loop(self._writer, transact)
+        waiting = _Waiting(work)
+        self._waiting.append(waiting)
+        self._writer.submit(self._commit_waiting)
+        try:
+            result: T = await asyncio.wrap_future(waiting.outcome)
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
         self.changes.seen()
         return result
+
+    def _commit_waiting(self) -> None:
+        """Commit all that waits; nothing is left for whoever came while this one waited."""
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        batch = [each for each in waiting if each.outcome.set_running_or_notify_cancel()]
+        if not batch:
+            return
+        try:
+            with _transaction(self._write):
+                results = [self._apart(each.work) for each in batch]
+                self.clock.remember(self._write, self.clock.now())
+        except BaseException as error:  # noqa: BLE001 - all of them hear of it
+            results = [error] * len(batch)
+        for each, result in zip(batch, results, strict=True):
+            if isinstance(result, BaseException):
+                each.outcome.set_exception(result)
+            else:
+                each.outcome.set_result(result)
+
+    def _apart(self, work: Work[Any]) -> Any:
+        """Return a work's result, or the exception after which nothing of it is left."""
+        self._write.execute("SAVEPOINT work")
+        try:
+            return work(self._write, self.clock.now())
+        except Exception as error:  # noqa: BLE001 - raised again where it was called
+            self._write.execute("ROLLBACK TO work")
+            return error
+        finally:
+            self._write.execute("RELEASE work")
 
     async def read(self, work: Work[T]) -> T:
         """Run `work(connection, now)` over what is committed; it writes nothing."""
@@ -124,7 +163,11 @@ async def _off_loop(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, work)
     except sqlite3.Error as error:
-        raise PawfectError(ErrorKind.UNAVAILABLE, f"store: {error}") from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: sqlite3.Error) -> PawfectError:
+    return PawfectError(ErrorKind.UNAVAILABLE, f"store: {error}")
 
 
 class Changes:

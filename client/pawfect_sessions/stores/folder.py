@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,6 +22,8 @@ T = TypeVar("T")
 # What is being written; no id starts with a dot. What a crash left there goes after an hour.
 _PARTIAL: Final = ".partial"
 _STALE_S: Final = 3600.0
+# Files at a time. Their threads wait for the disk, which writes down together what waits together.
+_AT_ONCE: Final = 8
 
 
 class Folder:
@@ -33,6 +37,9 @@ class Folder:
         self._root = root
         self._partial = root / _PARTIAL
         self._partial.mkdir(parents=True, exist_ok=True)
+        self._name = uuid.uuid4().hex
+        self._count = itertools.count()
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "sessions-files")
         for left in self._partial.iterdir():
             with contextlib.suppress(OSError):  # another process cleans up too
                 if time.time() - left.stat().st_mtime > _STALE_S:
@@ -41,21 +48,21 @@ class Folder:
     async def put(self, path: str, data: bytes, content_type: str) -> None:
         """Write a file, replacing one of that path at once; the type is its name's here."""
         target = self._path(path)
-        await _threaded(lambda: self._place(target, lambda new: new.write_bytes(data)))
+        await self._threaded(lambda: self._place(target, lambda new: _write(new, data)))
 
     async def get(self, path: str) -> bytes:
         """Return a file; FileNotFoundError where there is none."""
-        return await _threaded(self._path(path).read_bytes)
+        return await self._threaded(self._path(path).read_bytes)
 
     async def copy(self, source: str, target: str) -> None:
         """Copy a file at once; FileNotFoundError where there is no source."""
         old, new = self._path(source), self._path(target)
-        await _threaded(lambda: self._place(new, lambda partial: shutil.copyfile(old, partial)))
+        await self._threaded(lambda: self._place(new, lambda partial: _copy(old, partial)))
 
     async def delete(self, path: str) -> None:
         """Remove a file; one that is not there is no error."""
         target = self._path(path)
-        await _threaded(lambda: target.unlink(missing_ok=True))
+        await self._threaded(lambda: target.unlink(missing_ok=True))
 
     async def list(self, folder: str) -> list[str]:
         """Return the paths of all files below a folder, sorted."""
@@ -65,7 +72,15 @@ class Folder:
             files = (path for path in below.rglob("*") if path.is_file())
             return sorted(path.relative_to(self._root).as_posix() for path in files)
 
-        return await _threaded(found)
+        return await self._threaded(found)
+
+    async def _threaded(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise FileNotFoundError("files: expected a file of this path, got none") from error
+        except OSError as error:
+            raise PawfectError(ErrorKind.UNAVAILABLE, f"files: {error.strerror}") from error
 
     def _path(self, path: str) -> Path:
         """Return where a path lies; each of its parts is a plain name."""
@@ -73,15 +88,38 @@ class Folder:
 
     def _place(self, target: Path, write: Callable[[Path], object]) -> None:
         """Write a new file and put it in its place, on the disk before it returns."""
-        partial = self._partial / uuid.uuid4().hex
+        partial = self._partial / f"{self._name}-{next(self._count)}"
         try:
             write(partial)
-            _sync(partial, os.O_RDWR)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(partial, target)
+            try:
+                os.replace(partial, target)
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(partial, target)
             _sync(target.parent, os.O_RDONLY)
-        finally:
+        except BaseException:
             partial.unlink(missing_ok=True)
+            raise
+
+
+def _write(new: Path, data: bytes) -> None:
+    """Write a file and wait until it is on the disk, in as few calls as that takes.
+
+    Each call that waits lets go of the interpreter and has to get it back.
+    """
+    opened = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(opened, rest) :]
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _copy(old: Path, new: Path) -> None:
+    shutil.copyfile(old, new)
+    _sync(new, os.O_RDWR)
 
 
 def _sync(path: Path, flags: int) -> None:
@@ -90,12 +128,3 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
-
-
-async def _threaded(work: Callable[[], T]) -> T:
-    try:
-        return await asyncio.to_thread(work)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise FileNotFoundError("files: expected a file of this path, got none") from error
-    except OSError as error:
-        raise PawfectError(ErrorKind.UNAVAILABLE, f"files: {error.strerror}") from error
