@@ -85,7 +85,8 @@ class Site:
             make_queue(STORE, JobContract())
             relayed = dict(environment)
             for name in ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"):
-                relay = await stack.enter_async_context(Relay(environment[name]).running())
+                relay = Relay(environment[name], ends=name == "PUBSUB_EMULATOR_HOST")
+                await stack.enter_async_context(relay.running())
                 self.relays.append(relay)
                 relayed[name] = relay.address
             grpc, metrics, port = free_ports(3)
