@@ -18,8 +18,8 @@ class Relay:
     """Passes bytes between clients and one address until it is cut.
 
     The Pub/Sub emulator (0.8.20) does not see that a client's connection is gone: it goes on giving
-    messages to the streams of the dead, each for a whole acknowledgement deadline, where Pub/Sub
-    ends them with the connection. `ends` makes up for that.
+    messages to the streams of the dead, each for a whole acknowledgement deadline. A real service
+    is expected to end them with the connection; `ends` makes up for that.
 
     Args:
         target: HOST:PORT of what stands behind.
