@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import safetensors
 import torch
 from safetensors.torch import load_file
 
 from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.weights.reading import read_json, unusable
 
 # As many names of tensors as a message lists.
 NAMED: Final = 3
@@ -29,21 +29,6 @@ def torch_dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
         raise invalid("dtype", f"one of {', '.join(DTYPES)}", name)
     return DTYPES[name]
-
-
-def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """Read one of a checkpoint's JSON files.
-
-    Raises:
-        PawfectError: UNAVAILABLE where it is missing or damaged.
-    """
-    try:
-        content = json.loads((folder / name).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise unusable(folder, f"expected {name}, got {type(error).__name__}") from None
-    if not isinstance(content, dict):
-        raise unusable(folder, f"{name}: expected a JSON object, got {type(content).__name__}")
-    return content
 
 
 def read_tensors(
@@ -214,11 +199,6 @@ def check_shapes(
 def is_below(name: str, paths: tuple[str, ...]) -> bool:
     """Return whether a tensor of this name belongs to one of the submodules at these paths."""
     return name.startswith(tuple(f"{path}." for path in paths))
-
-
-def unusable(folder: Path, problem: str) -> PawfectError:
-    """Return the UNAVAILABLE error for a checkpoint's folder, named without its path."""
-    return PawfectError(ErrorKind.UNAVAILABLE, f"weights {folder.name}: {problem}")
 
 
 def _read_parts(folder: Path, index: str) -> dict[str, torch.Tensor]:

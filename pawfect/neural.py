@@ -20,6 +20,7 @@ from pawfect.models import Function, check_inputs
 from pawfect.parameters import Scalar
 from pawfect.profile import NEEDS, Profile
 from pawfect.texts import read_texts, text_tensor
+from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store
 
 if TYPE_CHECKING:
@@ -27,13 +28,6 @@ if TYPE_CHECKING:
 
 # Requests of one batch in, for each its outputs or what was wrong with it out.
 BatchFunction = Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array] | PawfectError]]
-
-
-def weights_folder(model: str, profile: Profile, store: Store) -> Path:
-    """Return the verified folder of a model's weights; raises UNAVAILABLE as `Store.folder`."""
-    component, _ = NEEDS[model]
-    mend = f"pawfect weights fetch {profile.name}"
-    return store.folder(profile.weights[component], mend=mend)
 
 
 def load_function(model: str, profile: Profile, store: Store) -> Function:
@@ -47,7 +41,8 @@ def load_function(model: str, profile: Profile, store: Store) -> Function:
     Raises:
         PawfectError: UNAVAILABLE for weights that are missing, damaged or of another shape.
     """
-    run = _LOADERS[model](profile, weights_folder(model, profile, store))
+    component, _ = NEEDS[model]
+    run = _LOADERS[model](profile, weights_folder(component, profile, store))
 
     def function(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
         if parameters:
@@ -65,10 +60,9 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
     """
     import torch
 
-    from pawfect.checkpoint import read_json
     from pawfect.flux.batch import answer_steps
     from pawfect.flux.compiling import compile_blocks
-    from pawfect.flux.schedule import Schedule
+    from pawfect.flux.schedule import read_schedule
     from pawfect.flux.step_cache import step_cache
     from pawfect.flux.transformer import Transformer
 
@@ -78,8 +72,7 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
     schedule = None
     if settings.modulation == "cached":
         # Of the whole model: a quantised transformer comes without it.
-        whole = weights_folder("flux_vae_encoder", profile, store)
-        schedule = Schedule.from_config(read_json(whole / "scheduler", "scheduler_config.json"))
+        schedule = read_schedule(weights_folder("flux", profile, store))
         if settings.device != "cpu":
             # The server gives each model's process one thread; a new prompt's rows take seconds on
             # one, while the GPU waits.

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from pawfect.checkpoint import check_strict, read_tensors, unusable
+from pawfect.checkpoint import check_strict, read_tensors
 from pawfect.errors import TABLE, ErrorKind, PawfectError, invalid
 from pawfect.flux.quantised.scheme import (
     SCHEMES,
@@ -31,6 +31,7 @@ from pawfect.flux.quantised.scheme import (
 )
 from pawfect.flux.quantised.sizes import stored_bytes
 from pawfect.flux.transformer import FILL, STEM, build_module
+from pawfect.weights.reading import unusable
 from pawfect_export.lora import Update, read_lora
 from pawfect_export.progress import Silent, Watch, in_words
 

@@ -26,8 +26,9 @@ from transformers.models.florence2.configuration_florence2 import Florence2Confi
 from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
 
 from pawfect.captions.surroundings import neutralised
-from pawfect.checkpoint import load_strict, read_json, read_tensors, torch_dtype, unusable
+from pawfect.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.weights.reading import read_json, unusable
 
 # The published tasks that take no further input and answer in plain words, and what the model is
 # asked for each (transformers' Florence2Processor).

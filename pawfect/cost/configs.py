@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pawfect.cost.storage import Storage, storage_of
 from pawfect.errors import PawfectError
 from pawfect.profile import Profile
 from pawfect.weights.manifest import BUILT, manifest
+from pawfect.weights.reading import read_json
 from pawfect.weights.store import weights_root
 
 # By component: the file in its entry's folder, and the published config.
@@ -102,7 +102,6 @@ def _caption_px(folder: Path) -> int:
 def _read(path: Path) -> dict[str, Any] | None:
     """Return a JSON object, or None where it is missing or damaged: its model says so itself."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_json(path.parent, path.name)
+    except PawfectError:
         return None
-    return content if isinstance(content, dict) else None

@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from huggingface_hub.errors import StrictDataclassError
 
-from pawfect.checkpoint import read_json, unusable
+from pawfect.weights.reading import read_json, unusable
 
 # What classes of diffusers and transformers raise for a config that is not theirs.
 CONFIG_ERRORS: Final = (

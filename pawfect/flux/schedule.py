@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.weights.reading import read_json
 
 Latents = NDArray[np.float32]
 
@@ -113,6 +115,15 @@ class Schedule:
     def timesteps(self, sigmas: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the timesteps of noise levels: 0 to `num_train_timesteps`, one per sigma."""
         return sigmas * np.float32(self.num_train_timesteps)
+
+
+def read_schedule(folder: Path) -> Schedule:
+    """Read the schedule of a whole model's folder, as published.
+
+    Raises:
+        PawfectError: UNAVAILABLE where it is missing or damaged, and as `Schedule.from_config`.
+    """
+    return Schedule.from_config(read_json(folder / "scheduler", "scheduler_config.json"))
 
 
 def first_step(steps: int, strength: float) -> int:

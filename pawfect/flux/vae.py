@@ -14,7 +14,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from numpy.typing import NDArray
 
-from pawfect.checkpoint import load_strict, read_tensors, torch_dtype, unusable
+from pawfect.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.contract import MASK_THRESHOLD
 from pawfect.errors import ErrorKind, PawfectError, invalid
 from pawfect.flux.loading import on_meta, read_config
@@ -29,6 +29,7 @@ from pawfect.flux.tokens import (
     unpack,
 )
 from pawfect.memory import attempt, require
+from pawfect.weights.reading import unusable
 
 # Tiles overlap by a quarter, which must be a whole number of latents pixels.
 TILE_PX: Final = 4 * VAE_PX

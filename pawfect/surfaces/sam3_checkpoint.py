@@ -14,9 +14,10 @@ from transformers.models.clip.modeling_clip import CLIPTextEmbeddings
 from transformers.models.sam3.configuration_sam3 import Sam3Config
 from transformers.models.sam3.modeling_sam3 import Sam3Model, Sam3ViTLayer, Sam3ViTRotaryEmbedding
 
-from pawfect.checkpoint import DTYPES, load_strict, read_json, read_tensors, unusable
+from pawfect.checkpoint import DTYPES, load_strict, read_tensors
 from pawfect.errors import invalid
 from pawfect.surfaces.view import Processing
+from pawfect.weights.reading import read_json, unusable
 
 # The published file holds the video model: its detector is the image model, the rest tracks objects
 # from frame to frame (transformers, models/sam3_video/convert_sam3_video_to_hf.py).

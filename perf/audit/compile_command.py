@@ -17,6 +17,7 @@ from pawfect.flux.tokens import TOKEN_PX
 from pawfect.flux.transformer import Transformer
 from pawfect.profile import FluxSettings, Profile, ProfileError, load_profile
 from pawfect.published import read as read_published
+from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
 from perf.audit.compilation import Proof, prove
 
@@ -78,7 +79,7 @@ def subject_of(profile: Profile) -> Subject:
     dtype = torch_dtype(settings.dtype)
     entry = profile.weights["flux_transformer"]
     try:
-        folder = Store(weights_root()).folder(entry, mend=f"pawfect weights fetch {profile.name}")
+        folder = weights_folder("flux_transformer", profile, Store(weights_root()))
         module = Transformer.load(folder, device=device, dtype=settings.dtype).module
         return Subject(module, device, dtype, (*said, f"weights: {entry}"))
     except PawfectError as error:

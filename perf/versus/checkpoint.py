@@ -15,8 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pawfect.checkpoint import read_json
-from pawfect.flux.schedule import Schedule
+from pawfect.flux.schedule import read_schedule
 from pawfect.orchestrator.request import Setup
 from pawfect.profile import Profile, load_profile
 from pawfect.weights.store import Store
@@ -112,9 +111,8 @@ def profile_of(size: Size, sizes: tuple[int, ...], steps: int) -> Profile:
 
 def setup_of(folder: Path, profile: Profile) -> Setup:
     """Return what the orchestrator reads of a checkpoint."""
-    config = read_json(folder / "scheduler", "scheduler_config.json")
     weights = {"flux": f"random, seed {SEED}"}
-    return Setup(profile, Schedule.from_config(config), MappingProxyType(weights))
+    return Setup(profile, read_schedule(folder), MappingProxyType(weights))
 
 
 def parameters_of(folder: Path) -> dict[str, int]:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pawfect.checkpoint import read_json
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.schedule import Schedule
 from pawfect.local import inpaint_local
 from pawfect.profile import load_profile
 from pawfect.setup import read_setup
 from pawfect.weights.lock import BUILT_HERE, now
+from pawfect.weights.reading import read_json
 from pawfect.weights.store import ROOT_VARIABLE, Store, locked_folder
 
 MEND = "pawfect weights fetch tiny"

@@ -8,7 +8,6 @@ from typing import Any
 import safetensors
 import torch
 
-from pawfect.checkpoint import unusable
 from pawfect.flux.quantised.int4 import Int4Linear
 from pawfect.flux.quantised.int8 import Int8Linear
 from pawfect.flux.quantised.kernels import choose_kernels
@@ -19,6 +18,7 @@ from pawfect.flux.quantised.scheme import (
     Recipe,
     with_layers,
 )
+from pawfect.weights.reading import unusable
 
 __all__ = ["AS_STORED", "prepare", "read_recipe"]
 

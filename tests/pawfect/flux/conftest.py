@@ -11,8 +11,7 @@ import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
 from PIL import Image
 
-from pawfect.checkpoint import read_json
-from pawfect.flux.schedule import Schedule, euler, first_step, noised
+from pawfect.flux.schedule import Schedule, euler, first_step, noised, read_schedule
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.tokens import token_grid
 from pawfect.flux.transformer import Transformer
@@ -51,7 +50,7 @@ class Parts:
             TextEncoder.load(folder, device="cpu", dtype=dtype, tokens=TOKENS),
             Vae.load(folder, device="cpu", dtype=dtype, tile_px=0),
             Transformer.load(folder, device="cpu", dtype=dtype),
-            Schedule.from_config(read_json(folder / "scheduler", "scheduler_config.json")),
+            read_schedule(folder),
         )
 
     def fill(self, *requests: Request) -> list[np.ndarray]:

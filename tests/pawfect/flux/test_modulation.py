@@ -11,11 +11,11 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 from torch._dynamo.testing import CompileCounter
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pawfect.checkpoint import is_below, read_json
+from pawfect.checkpoint import is_below
 from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import DECODED_ROWS, Modulation, Moment, apart, layers_of
 from pawfect.flux.runs import Place
-from pawfect.flux.schedule import Schedule
+from pawfect.flux.schedule import Schedule, read_schedule
 from pawfect.flux.transformer import Transformer
 from pawfect_export.tiny.flux_gguf import build as build_gguf
 from tests.pawfect.flux.test_gguf import transformer as larger_module
@@ -38,7 +38,7 @@ FULL = {
 
 @pytest.fixture(scope="module")
 def schedule(flux_folder) -> Schedule:
-    return Schedule.from_config(read_json(flux_folder / "scheduler", "scheduler_config.json"))
+    return read_schedule(flux_folder)
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawfect.checkpoint import read_json
 from pawfect.errors import PawfectError
 from pawfect.flux.runs import Place, Runs
-from pawfect.flux.schedule import Schedule, euler
+from pawfect.flux.schedule import euler, read_schedule
 from pawfect.flux.step_cache import FirstBlock, TaylorSeer, step_cache
 from pawfect.flux.transformer import Transformer
 from tests.pawfect.flux.test_modulation import plain
@@ -26,8 +25,7 @@ THRESHOLDS = (0.55, 0.6, 0.75)
 
 @pytest.fixture(scope="module")
 def sigmas(flux_folder) -> np.ndarray:
-    config = read_json(flux_folder / "scheduler", "scheduler_config.json")
-    return Schedule.from_config(config).sigmas(STEPS, GRID[0] * GRID[1])
+    return read_schedule(flux_folder).sigmas(STEPS, GRID[0] * GRID[1])
 
 
 def load(folder, cache, modulation="layers") -> Transformer:
