@@ -120,10 +120,28 @@ def test_a_second_try_that_fails_leaves_the_patches(checked):
     assert run.report.check is not None
 
 
-def test_a_floor_that_is_late_does_not_cost_the_fill(checked, monkeypatch):
-    # Most of the time is kept free, so that the check goes on early without the floor.
+def test_a_seam_that_passes_by_itself_waits_for_no_patches(checked):
+    run = checked(LENIENT, before={"patch_fill": late(120)}, after=seeing("grass"))
+    assert (run.report.engine, run.report.check) == ("flux", "passed")
+    assert run.report.total_ms < 120_000
+
+
+def test_a_seam_is_measured_against_that_of_the_patches(checked, monkeypatch):
+    monkeypatch.setattr(verdict, "SECOND_TRY", 1e9)
+    run = checked(STRICT, engine="flux", **GLARING)
+    assert run.report.check is not None
+    allowed = float(run.report.check.split("at most ")[1])
+    patched = checked(STRICT, engine="patch")
+    assert allowed == round(check.seam_step(patched.image, patched.filled.clean_mask > 0), 1) > 0
+
+
+def test_patches_that_are_late_are_not_measured_against(checked, monkeypatch):
+    monkeypatch.setattr(verdict, "SECOND_TRY", 1e9)
+    # Most of the time is kept free, so that the check goes on early without them.
     monkeypatch.setattr(check, "RESERVE_MS", 50_000.0)
     run = checked(
-        LENIENT, deadline_ms=52_000, before={"patch_fill": late(120)}, after=seeing("grass")
+        STRICT, engine="flux", deadline_ms=52_000, before={"patch_fill": late(120)}, **GLARING
     )
-    assert (run.report.engine, run.report.check) == ("flux", "passed")
+    assert run.report.engine == "flux"
+    assert run.report.check is not None
+    assert run.report.check.endswith("expected at most 0.0")

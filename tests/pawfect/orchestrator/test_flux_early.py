@@ -156,7 +156,10 @@ def test_a_deadline_of_a_millisecond_is_an_error_that_says_so(fill, engine):
     run = fill(SMALL, HOLE, engine=engine, deadline_ms=1)
     assert run.error is not None
     assert run.error.kind is ErrorKind.DEADLINE
-    assert run.error.message.startswith("deadline_ms: expected an answer within 1 ms, got ")
+    # Whoever notices first says it: the clock, or FLUX's plan where it is asked for by name.
+    late, short = "expected an answer within 1 ms, got ", "expected at least "
+    expected = (late, short) if engine == "flux" else (late,)
+    assert run.error.message.startswith(tuple(f"deadline_ms: {start}" for start in expected))
 
 
 @pytest.mark.parametrize("deadline", [0, -5, 600_001])
