@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pawfect.profile import Profile
@@ -16,11 +16,15 @@ from pawfect_triton.installation import MachineError
 PACKAGES: Final = ("torch", "transformers", "diffusers", "safetensors")
 
 
-def prepare(profile: Profile) -> None:
+def prepare(profile: Profile, also: Iterable[str] = ()) -> None:
     """Check a profile's packages, and build those of its weights that need nothing fetched.
 
     All others are left to `pawfect weights fetch`: a server starts offline and at once, and a model
     without its weights answers UNAVAILABLE with that command.
+
+    Args:
+        profile: whose packages and weights are meant.
+        also: entries of the manifest beside the profile's own.
 
     Raises:
         MachineError: a package is missing, or the weights could not be built.
@@ -36,7 +40,7 @@ def prepare(profile: Profile) -> None:
             ]
         )
     store, entries = Store(weights_root()), manifest()
-    names = sorted(set(profile.weights.values()))
+    names = sorted({*profile.weights.values(), *also})
     unbuilt = [
         name for name in names if _needs_nothing(name, entries) and any(store.problems(name))
     ]

@@ -118,7 +118,7 @@ def run(
         f"{len(wanted.guidance)} guidance scales, {len(wanted.steps)} steps, "
         f"{len(wanted.seeds)} seeds"
     )
-    prepare(profile)
+    prepare(profile, wanted.quantisation)
     identities = check_weights(wanted, profile, store)
     sessions = [load_session(source) for source in wanted.sessions]
     cells = planned(wanted, sessions, identities)
