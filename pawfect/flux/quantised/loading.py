@@ -11,13 +11,8 @@ import torch
 from pawfect.flux.quantised.int4 import Int4Linear
 from pawfect.flux.quantised.int8 import Int8Linear
 from pawfect.flux.quantised.kernels import choose_kernels
-from pawfect.flux.quantised.scheme import (
-    AS_STORED,
-    METADATA_KEY,
-    SCHEMES,
-    Recipe,
-    with_layers,
-)
+from pawfect.flux.quantised.scheme import AS_STORED, SCHEMES, Recipe, with_layers
+from pawfect.flux.quantised.sizes import METADATA_KEY
 from pawfect.weights.reading import unusable
 
 __all__ = ["AS_STORED", "prepare", "read_recipe"]
