@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pawfect.contract import Array
 from pawfect.errors import ErrorKind, PawfectError, from_exception
 from pawfect.models import FUNCTIONS, Function
-from pawfect.neural import load_function, load_transformer
+from pawfect.neural import BatchFunction, load_function, load_transformer
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flow import inpaint
@@ -62,15 +62,19 @@ class LocalModels:
         store = Store(weights_root())
         if model != "flux_transformer":
             return load_function(model, self._profile, store)
-        batch = load_transformer(self._profile, store)
+        return one_by_one(load_transformer(self._profile, store))
 
-        def step(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
-            (answer,) = batch([inputs])
-            if isinstance(answer, PawfectError):
-                raise answer
-            return answer
 
-        return step
+def one_by_one(batch: BatchFunction) -> Function:
+    """Return the function of one request that a batched one is; it raises what was wrong."""
+
+    def step(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
+        (answer,) = batch([inputs])
+        if isinstance(answer, PawfectError):
+            raise answer
+        return answer
+
+    return step
 
 
 def inpaint_local(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from pawfect_triton.overrides import served_profile
 # How long a batch's model waits for the next steps of those it has just answered, s: two to three
 # times what a call with a step's tensors takes, and under a hundredth of a step on a T4.
 LINGER_S: Final = 0.01
+
+P = ParamSpec("P")
+Answered = TypeVar("Answered")
 
 
 class StageModel:
@@ -64,11 +67,10 @@ class NeuralModel(StageModel):
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the weights of the server's profile."""
         self._warm_ups = warm_ups(args)
-        try:
-            self._function = load_function(self._name, served_profile(args), Store(weights_root()))
-        except PawfectError as error:
-            adapter.backend().Logger.log_error(f"{self._name}: {error}")
-            self._function = _refusing(error)
+        self._function = _loaded_or_refusing(
+            self._name,
+            lambda: load_function(self._name, served_profile(args), Store(weights_root())),
+        )
 
 
 class BatchModel:
@@ -84,18 +86,15 @@ class BatchModel:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._function: BatchFunction | None = None
-        self._trouble: PawfectError | None = None
+        self._function: BatchFunction = _not_loaded
         self._warm_ups = 0
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the weights of the server's profile; see `NeuralModel`."""
         self._warm_ups = warm_ups(args)
-        try:
-            self._function = load_transformer(served_profile(args), Store(weights_root()))
-        except PawfectError as error:
-            adapter.backend().Logger.log_error(f"{self._name}: {error}")
-            self._trouble = error
+        self._function = _loaded_or_refusing(
+            self._name, lambda: load_transformer(served_profile(args), Store(weights_root()))
+        )
 
     def execute(self, requests: Iterable[Any]) -> None:
         """Run all requests as one batch; one that is wrong does not fail the others."""
@@ -119,8 +118,6 @@ class BatchModel:
                 rows.append(range(len(items), len(items) + len(own)))
                 items += own
         try:
-            if self._function is None:
-                raise self._trouble or PawfectError(*_NOT_LOADED)
             answers = self._function(items)
         except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
             return [_failed(error, self._name, warming) for _ in requests]
@@ -173,15 +170,21 @@ def _failed(error: Exception, name: str, warming: bool) -> Any:
     return adapter.backend().InferenceResponse([])
 
 
-_NOT_LOADED = (ErrorKind.INTERNAL, "asked before it was loaded")
+def _not_loaded(*inputs: Any) -> NoReturn:
+    raise PawfectError(ErrorKind.INTERNAL, "asked before it was loaded")
 
 
-def _not_loaded(inputs: Any, parameters: Any) -> dict[str, Array]:
-    raise PawfectError(*_NOT_LOADED)
+def _loaded_or_refusing(
+    name: str, load: Callable[[], Callable[P, Answered]]
+) -> Callable[P, Answered]:
+    """Return what was loaded; where it cannot be, what raises the reason at each call."""
+    try:
+        return load()
+    except PawfectError as error:
+        adapter.backend().Logger.log_error(f"{name}: {error}")
+        refusal = error
 
-
-def _refusing(error: PawfectError) -> Function:
-    def refuse(inputs: Any, parameters: Any) -> dict[str, Array]:
-        raise error
+    def refuse(*args: P.args, **kwargs: P.kwargs) -> Answered:
+        raise refusal
 
     return refuse

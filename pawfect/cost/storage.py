@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-# Where the recipe of weights that were quantised here stands in a safetensors file's metadata.
-RECIPE: Final = "pawfect_recipe"
+from pawfect.flux.quantised.installed import has_comfy_kitchen
+from pawfect.flux.quantised.sizes import METADATA_KEY, ROW_SCALE, bits
+
 # A safetensors header of more than this is none of ours, bytes.
 MOST_HEADER: Final = 2**25
 FUSED: Final = "fused"
@@ -45,14 +45,20 @@ class Storage:
     modulation: bool = True
 
 
+def _integer(scheme: str, *, around: float, decode: float = 0.0, scratch: float = 0.0) -> Storage:
+    return Storage(
+        scheme, bits(scheme), ROW_SCALE, "int8", decode, around, scratch, modulation=False
+    )
+
+
 PLAIN: Final = Storage("plain")
 # GGUF through diffusers decodes each layer in each step by a row of torch kernels; the bytes are
 # counted over diffusers 0.42.1 (tests/pawfect/cost/test_storage.py).
 GGUF: Final = MappingProxyType(
     {
-        "q4_0": Storage("q4_0", bits=4.5, decode_bytes=11.6, scratch_bytes=4.5),
+        "q4_0": Storage("q4_0", bits=bits("q4_0"), decode_bytes=11.6, scratch_bytes=4.5),
         "q5_k_s": Storage("q5_k_s", bits=5.5, decode_bytes=19.1, scratch_bytes=7.0),
-        "q8_0": Storage("q8_0", bits=8.5, decode_bytes=3.1, scratch_bytes=3.0),
+        "q8_0": Storage("q8_0", bits=bits("q8_0"), decode_bytes=3.1, scratch_bytes=3.0),
     }
 )
 # Integer products. Fused kernels (comfy-kitchen's) are assumed to read fp16 and write int8 before
@@ -61,10 +67,10 @@ GGUF: Final = MappingProxyType(
 # decoded to int8: within the fused kernel, or by a table in fp32 before it (counted).
 INTEGER: Final = MappingProxyType(
     {
-        ("int8", FUSED): Storage("int8", 8, 4, "int8", 0, 5, 0, modulation=False),
-        ("int8", TORCH): Storage("int8", 8, 4, "int8", 0, 48, 2.5, modulation=False),
-        ("int4", FUSED): Storage("int4", 4.5, 4, "int8", 0, 5, 0, modulation=False),
-        ("int4", TORCH): Storage("int4", 4.5, 4, "int8", 40, 48, 4, modulation=False),
+        ("int8", FUSED): _integer("int8", around=5),
+        ("int8", TORCH): _integer("int8", around=48, scratch=2.5),
+        ("int4", FUSED): _integer("int4", around=5),
+        ("int4", TORCH): _integer("int4", decode=40, around=48, scratch=4),
     }
 )
 SCHEMES: Final = (*GGUF, "int8", "int4")
@@ -107,11 +113,7 @@ def storage_of(
 
 def installed_kernels() -> str:
     """Return what computes integer layers here, by what is installed."""
-    try:
-        version("comfy-kitchen")
-    except PackageNotFoundError:
-        return TORCH
-    return FUSED
+    return FUSED if has_comfy_kitchen() else TORCH
 
 
 def _recipe(folder: Path) -> str | None:
@@ -123,7 +125,7 @@ def _recipe(folder: Path) -> str | None:
                 if not 0 < size <= MOST_HEADER:
                     continue
                 metadata = json.loads(file.read(size)).get("__metadata__", {})
-            return str(json.loads(metadata[RECIPE])["scheme"])
+            return str(json.loads(metadata[METADATA_KEY])["scheme"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return None

@@ -154,13 +154,14 @@ def _load_clip(folder: Path, device: str, dtype: torch.dtype) -> Any:
 
 def _load_t5(folder: Path, device: str, dtype: torch.dtype) -> Any:
     t5 = build_t5(folder)
-    tensors = read_tensors(folder, "model")
-    load_strict(t5, tensors, "text_encoder_2", device=device, dtype=dtype)
-    if dtype == torch.float16:
-        for name, module in t5.named_modules():
-            if name.rpartition(".")[2] in (T5EncoderModel._keep_in_fp32_modules or ()):
-                whole = tensors[f"{name}.weight"].to(device, torch.float32)
-                module.weight = torch.nn.Parameter(whole, requires_grad=False)
+    load_strict(
+        t5,
+        read_tensors(folder, "model"),
+        "text_encoder_2",
+        device=device,
+        dtype=dtype,
+        keep_fp32=tuple(T5EncoderModel._keep_in_fp32_modules or ()),
+    )
     return t5
 
 

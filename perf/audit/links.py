@@ -18,7 +18,6 @@ from google.oauth2 import service_account
 from perf.audit.journal import AuditError
 
 EMULATOR_VARIABLE: Final = "STORAGE_EMULATOR_HOST"
-KEY_VARIABLE: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 # The longest that V4 allows.
 MOST_DAYS: Final = 7
 

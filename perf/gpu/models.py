@@ -28,6 +28,7 @@ from pawfect.flux.schedule import Schedule
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
+from pawfect.local import one_by_one
 from pawfect.models import FUNCTIONS, Function
 from pawfect.neural import BatchFunction, load_function, load_transformer
 from pawfect.orchestrator import Setup
@@ -36,7 +37,7 @@ from pawfect_export.tiny.flux import SCHEDULER
 from pawfect_export.tiny.flux_tokenizers import build_clip_tokenizer, build_t5_tokenizer
 from perf.gpu.scale import Scale, torch_type
 from perf.versus.checkpoint import OneFolder
-from perf.versus.sides import NEURAL, Product, one_by_one
+from perf.versus.sides import NEURAL, Product
 
 SEED: Final = 0
 

@@ -33,7 +33,7 @@ HOURS: Final = 24.0
 class Row:
     """One simulation and what came of it."""
 
-    service: str
+    service: Service
     jobs_per_hour: float
     burst: float
     replicas: str
@@ -45,7 +45,7 @@ class Row:
         """Return it as numbers, s and US$."""
         done = self.outcome
         return {
-            "service": self.service,
+            "service": self.service.name,
             "arrivals_per_hour": round(self.jobs_per_hour, 1),
             "burst": self.burst,
             "replicas": self.replicas,
@@ -60,9 +60,8 @@ class Row:
         }
 
     def _cost(self) -> float:
-        price = {service.name: service.price_per_hour for service in (embedded(), t4())}
         hours = self.outcome.replica_s / HOUR_S
-        return 1000 * hours * price[self.service] / max(len(self.outcome.totals_s), 1)
+        return 1000 * hours * self.service.price_per_hour / max(len(self.outcome.totals_s), 1)
 
 
 def capacity(service: Service) -> float:
@@ -83,7 +82,7 @@ def row(
     count = workers or enough
     outcome = Simulation(service, load, count * JOBS_PER_WORKER, replicas, rule).run()
     shown = f"{rule.min_replicas}-{rule.max_replicas}, the rule" if rule else str(replicas)
-    return Row(service.name, load.jobs_per_hour, load.burst, shown, count, load.label_s, outcome)
+    return Row(service, load.jobs_per_hour, load.burst, shown, count, load.label_s, outcome)
 
 
 def all_rows(rule: Rule) -> dict[str, list[Row]]:
@@ -109,10 +108,9 @@ def plot(found: dict[str, list[Row]], rule: Rule, path: Path) -> None:
     """Draw waits against load, and the rule through one burst."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
     name = t4().name
+    shown = [one for one in found["replicas"] if one.service.name == name]
     for replicas in REPLICAS:
-        rows = [
-            one for one in found["replicas"] if (one.service, one.replicas) == (name, str(replicas))
-        ]
+        rows = [one for one in shown if one.replicas == str(replicas)]
         left.plot(
             [one.jobs_per_hour for one in rows],
             [one.figures()["wait_p95_s"] for one in rows],
@@ -123,7 +121,8 @@ def plot(found: dict[str, list[Row]], rule: Rule, path: Path) -> None:
     left.set_xscale("log")
     left.set_yscale("log")
     left.legend()
-    (scaled,) = (one for one in found["bursts"] if one.service == name and "rule" in one.replicas)
+    bursts = [one for one in found["bursts"] if one.service.name == name]
+    (scaled,) = (one for one in bursts if "rule" in one.replicas)
     trace = [(at / 60, backlog, count) for at, backlog, count in scaled.outcome.trace]
     hour = [(at - 60, backlog, count) for at, backlog, count in trace if 60 <= at < 120]
     right.plot([at for at, _, _ in hour], [backlog for _, backlog, _ in hour], label="backlog")

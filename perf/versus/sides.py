@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pawfect.contract import Array
-from pawfect.errors import PawfectError
+from pawfect.local import one_by_one
 from pawfect.models import FUNCTIONS, Function
-from pawfect.neural import BatchFunction, load_function, load_transformer
+from pawfect.neural import load_function, load_transformer
 from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Scalars, Setup, inpaint
-from pawfect.parameters import MAX_DEADLINE_MS, InpaintParams, Scalar
+from pawfect.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.profile import Profile
 from perf.versus.checkpoint import OneFolder
 from perf.versus.counting import counter
@@ -125,18 +125,6 @@ class Product:
             outputs = self._plain(model, inputs, parameters)
         self.flop[model] = self.flop.get(model, 0) + int(counted.get_total_flops())
         return outputs
-
-
-def one_by_one(batch: BatchFunction) -> Function:
-    """Return the function of one request that a batched one is."""
-
-    def step(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
-        (answer,) = batch([inputs])
-        if isinstance(answer, PawfectError):
-            raise answer
-        return answer
-
-    return step
 
 
 @dataclass

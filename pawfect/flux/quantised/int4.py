@@ -15,9 +15,9 @@ from typing import ClassVar, Final
 
 import torch
 
-from pawfect.flux.quantised.kernels import TORCH, Kernels
+from pawfect.flux.quantised.integer import Integer, IntegerLinear
 from pawfect.flux.quantised.product import MOST
-from pawfect.flux.quantised.rotation import LARGEST, block_size, rotated
+from pawfect.flux.quantised.rotation import block_size, rotated
 from pawfect.flux.quantised.sizes import INT4_GROUP
 
 # The upper half of the symmetric levels, over their largest.
@@ -30,29 +30,23 @@ FITS: Final = 3
 ROWS: Final = 512
 
 
-class Int4Linear(torch.nn.Module):
-    """A linear layer of a 4-bit weight.
+class Int4Linear(IntegerLinear):
+    """A linear layer of a 4-bit weight; see `IntegerLinear`.
 
     Attributes:
         weight: UINT8 [out_features, in_features / 2]: codes of the even columns in the low halves,
             of the odd ones in the high halves.
         group_scale: float8_e4m3fn [out_features, in_features / INT4_GROUP].
-        weight_scale: float32 [out_features].
-        bias: in the compute dtype [out_features], or None.
-        rotation: block size.
-        kernels: what computes it.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool, rotation: int) -> None:
-        super().__init__()
-        self.in_features, self.out_features, self.rotation = in_features, out_features, rotation
+    @staticmethod
+    def codes(in_features: int, out_features: int) -> dict[str, torch.Tensor]:
+        """See `IntegerLinear`."""
         groups = in_features // INT4_GROUP
-        shape = (out_features, in_features // 2)
-        self.register_buffer("weight", torch.empty(shape, dtype=torch.uint8))
-        self.register_buffer("group_scale", torch.empty(out_features, groups, dtype=SCALE_DTYPE))
-        self.register_buffer("weight_scale", torch.empty(out_features, dtype=torch.float32))
-        self.register_buffer("bias", torch.empty(out_features) if bias else None)
-        self.kernels: Kernels = TORCH
+        return {
+            "weight": torch.empty(out_features, in_features // 2, dtype=torch.uint8),
+            "group_scale": torch.empty(out_features, groups, dtype=SCALE_DTYPE),
+        }
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return [..., out_features] of [..., in_features], in the same dtype."""
@@ -60,21 +54,11 @@ class Int4Linear(torch.nn.Module):
 
 
 @dataclass(frozen=True)
-class Int4:
-    """The scheme.
+class Int4(Integer):
+    """The scheme; see `Integer`."""
 
-    Attributes:
-        rotation: largest block that is rotated, a power of four; 1: none.
-    """
-
-    rotation: int = LARGEST
     name: ClassVar[str] = "int4"
-
-    def linear(
-        self, in_features: int, out_features: int, bias: bool, dtype: torch.dtype
-    ) -> torch.nn.Module:
-        """Return a layer whose tensors are still to be filled in."""
-        return Int4Linear(in_features, out_features, bias, block_size(in_features, self.rotation))
+    layer: ClassVar[type[IntegerLinear]] = Int4Linear
 
     def quantise(self, weight: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the layer's tensors of a weight, floating [N, K], K whole groups."""

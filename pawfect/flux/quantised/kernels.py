@@ -7,20 +7,17 @@ that rotate, quantise, multiply and scale in a few launches. It is optional: not
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 
+from pawfect.flux.quantised.installed import COMFY_KITCHEN, has_comfy_kitchen
 from pawfect.flux.quantised.product import int8_linear
 from pawfect.flux.quantised.rotation import LARGEST
 
 if TYPE_CHECKING:
     from pawfect.flux.quantised.int4 import Int4Linear
     from pawfect.flux.quantised.int8 import Int8Linear
-
-# The release whose calls these are; its interface is not settled (0.x).
-COMFY_KITCHEN: Final = "0.2.40"
 
 
 class Kernels(Protocol):
@@ -124,13 +121,11 @@ def choose_kernels(device: str) -> Kernels:
     Args:
         device: "cpu" or "cuda".
     """
-    if not device.startswith("cuda"):
+    if not device.startswith("cuda") or not has_comfy_kitchen():
         return TORCH
     try:
-        if version("comfy-kitchen") != COMFY_KITCHEN:
-            return TORCH
         library = import_module("comfy_kitchen")
-    except (PackageNotFoundError, ImportError, OSError):
+    except (ImportError, OSError):
         # OSError: its compiled part finds no CUDA 13 runtime.
         return TORCH
     if not library.registry.is_available("cuda"):

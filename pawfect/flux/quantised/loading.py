@@ -8,16 +8,10 @@ from typing import Any
 import safetensors
 import torch
 
-from pawfect.flux.quantised.int4 import Int4Linear
-from pawfect.flux.quantised.int8 import Int8Linear
+from pawfect.flux.quantised.integer import IntegerLinear
 from pawfect.flux.quantised.kernels import choose_kernels
-from pawfect.flux.quantised.scheme import (
-    AS_STORED,
-    METADATA_KEY,
-    SCHEMES,
-    Recipe,
-    with_layers,
-)
+from pawfect.flux.quantised.scheme import AS_STORED, SCHEMES, Recipe, with_layers
+from pawfect.flux.quantised.sizes import METADATA_KEY
 from pawfect.weights.reading import unusable
 
 __all__ = ["AS_STORED", "prepare", "read_recipe"]
@@ -71,7 +65,7 @@ def prepare(
         return "plain"
     layers = with_layers(module, SCHEMES[recipe.scheme], dtype)
     kernels = choose_kernels(device)
-    integer = [layer for layer in layers if isinstance(layer, Int8Linear | Int4Linear)]
+    integer = [layer for layer in layers if isinstance(layer, IntegerLinear)]
     for layer in integer:
         layer.kernels = kernels
     return f"{recipe.scheme} by {kernels.name if integer else 'diffusers'}"

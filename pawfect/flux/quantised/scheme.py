@@ -48,8 +48,6 @@ class Scheme(Protocol):
 SCHEMES: Final[Mapping[str, Scheme]] = MappingProxyType(
     {"int8": Int8(), "int4": Int4(), "q4_0": Ggml("q4_0"), "q8_0": Ggml("q8_0")}
 )
-# The one key of the files' metadata: two would be written in no fixed order.
-METADATA_KEY: Final = "pawfect_recipe"
 # Names of tensors that keep the dtype they are stored in, whatever the module computes in.
 AS_STORED: Final = ("weight_scale", "group_scale")
 # Modulation: small products whose error would reach a whole block, and whose outputs can be had
@@ -82,7 +80,7 @@ class Recipe:
 
     def metadata(self) -> dict[str, str]:
         """Return it as a safetensors file has it."""
-        return {METADATA_KEY: json.dumps(asdict(self), sort_keys=True)}
+        return {sizes.METADATA_KEY: json.dumps(asdict(self), sort_keys=True)}
 
     @classmethod
     def parse(cls, text: str) -> Recipe:

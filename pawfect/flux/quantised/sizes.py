@@ -1,4 +1,4 @@
-"""What each scheme stores, in bytes; imports no torch, for whoever plans memory."""
+"""What each scheme stores and how its files are marked; no torch, for whoever plans memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ INT4_GROUP: Final = 16
 # Weights in a block of a GGUF type, and the block's bytes (ggml's block_q4_0 and block_q8_0).
 GGML_BLOCKS: Final = MappingProxyType({"q4_0": (32, 18), "q8_0": (32, 34)})
 SCHEMES: Final = ("int8", "int4", *GGML_BLOCKS)
+# Of each row's own scale, float32, under the integer schemes; bytes.
+ROW_SCALE: Final = 4
+# The one key of the files' metadata, of the recipe: two would be written in no fixed order.
+METADATA_KEY: Final = "pawfect_recipe"
 
 
 def taken(scheme: str, in_features: int) -> bool:
@@ -21,6 +25,20 @@ def taken(scheme: str, in_features: int) -> bool:
     return in_features % block == 0
 
 
+def bits(scheme: str) -> float:
+    """Return the bits of one quantised weight, scales included but for a row's own.
+
+    Args:
+        scheme: one of SCHEMES.
+    """
+    if scheme == "int8":
+        return 8
+    if scheme == "int4":
+        return 4 + 8 / INT4_GROUP
+    block, size = GGML_BLOCKS[scheme]
+    return 8 * size / block
+
+
 def stored_bytes(scheme: str, out_features: int, in_features: int) -> int:
     """Return the bytes of one quantised weight with its scales, without the bias.
 
@@ -29,10 +47,5 @@ def stored_bytes(scheme: str, out_features: int, in_features: int) -> int:
         out_features: rows of the weight.
         in_features: columns, such as `taken` accepts.
     """
-    values = out_features * in_features
-    if scheme == "int8":
-        return values + 4 * out_features
-    if scheme == "int4":
-        return values // 2 + values // INT4_GROUP + 4 * out_features
-    block, size = GGML_BLOCKS[scheme]
-    return values // block * size
+    per_row = 0 if scheme in GGML_BLOCKS else ROW_SCALE
+    return int(out_features * in_features * bits(scheme)) // 8 + out_features * per_row

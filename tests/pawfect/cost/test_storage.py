@@ -10,7 +10,17 @@ import torch
 from diffusers.quantizers.gguf.utils import dequantize_functions
 from safetensors.torch import save_file
 
-from pawfect.cost.storage import FUSED, GGUF, INTEGER, PLAIN, TORCH, scheme_of, storage_of
+from pawfect.cost.storage import (
+    FUSED,
+    GGUF,
+    INTEGER,
+    PLAIN,
+    TORCH,
+    installed_kernels,
+    scheme_of,
+    storage_of,
+)
+from pawfect.flux.quantised.installed import COMFY_KITCHEN
 from tests.pawfect.cost.tracking import moved
 
 
@@ -57,6 +67,22 @@ def test_fused_kernels_move_less_than_torchs_own():
         fused, torchs = INTEGER[scheme, FUSED], INTEGER[scheme, TORCH]
         assert fused.around_bytes < torchs.around_bytes
         assert fused.decode_bytes <= torchs.decode_bytes
+
+
+@pytest.mark.parametrize(
+    ("version", "kernels"), [(COMFY_KITCHEN, FUSED), ("0.2.39", TORCH), ("0.3.0", TORCH)]
+)
+def test_only_the_release_that_is_called_counts_as_installed(
+    version, kernels, tmp_path, monkeypatch
+):
+    folder = tmp_path / f"comfy_kitchen-{version}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: comfy-kitchen\nVersion: {version}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installed_kernels() == kernels
+    assert storage_of("flux-fill-dev-int4") is INTEGER["int4", kernels]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("q4_0", "Q4_0"), ("q5_k_s", "Q5_K"), ("q8_0", "Q8_0")])

@@ -16,7 +16,8 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.quantised.ggml import BlockLinear
 from pawfect.flux.quantised.int4 import Int4Linear
 from pawfect.flux.quantised.int8 import Int8Linear
-from pawfect.flux.quantised.scheme import METADATA_KEY, SCHEMES, Recipe
+from pawfect.flux.quantised.scheme import SCHEMES, Recipe
+from pawfect.flux.quantised.sizes import METADATA_KEY
 from pawfect.flux.transformer import Transformer
 from pawfect_export.quantise import build
 
