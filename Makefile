@@ -44,7 +44,7 @@ setup: $(VENV)/.server  ## Install what the server, the client and the demo need
 setup-neural: $(VENV)/.neural  ## Install what the profiles other than embedded need: torch and the models' libraries
 setup-sessions: $(VENV)/.sessions  ## Install what the API and the queue's worker need
 setup-dev: $(VENV)/.dev
-setup-perf: $(VENV)/.perf
+setup-perf: $(VENV)/.perf  ## Install what the measurements and the audit need
 
 # --- running ----------------------------------------------------------------------------------
 demo: $(VENV)/.server  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, into build/demo
