@@ -171,6 +171,27 @@ class refusing_full_disk:  # noqa: N801 - used like a function: `with refusing_f
             ) from None
 
 
+def write_whole(path: Path, content: bytes, name: str) -> None:
+    """Write a file that appears whole or stays as it was; its folder is made.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        name: for the error.
+
+    Raises:
+        AuditError: the disk is full.
+    """
+    part = path.with_suffix(".part")
+    try:
+        with refusing_full_disk(name):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+            os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def read_journal(path: Path) -> tuple[list[dict[str, Any]], dict[str, Record], int]:
     """Read a journal's runs and records, and how many of its bytes are whole lines.
 

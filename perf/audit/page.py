@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from perf.audit.cells import Cell
 from perf.audit.choice import RULE, Choice, loss_of
-from perf.audit.journal import Record, refusing_full_disk
+from perf.audit.journal import Record, write_whole
 from perf.provenance import as_markdown
 
 HTML: Final = "audit.html"
@@ -47,7 +47,7 @@ def write_reports(folder: Path, content: Content) -> tuple[Path, Path]:
     """Write both reports into the audit's folder and return where they are.
 
     Raises:
-        AuditError: the disk is full.
+        AuditError: the disk is full; the reports stay as they were.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -59,8 +59,7 @@ def write_reports(folder: Path, content: Content) -> tuple[Path, Path]:
     page = environment.get_template("page.html.j2").render(**_told(content))
     pages = ((folder / HTML, page), (folder / MARKDOWN, as_text(content)))
     for path, text in pages:
-        with refusing_full_disk(path.name):
-            path.write_text(text, "utf-8")
+        write_whole(path, text.encode(), path.name)
     return pages[0][0], pages[1][0]
 
 

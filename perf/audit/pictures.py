@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from perf.audit.journal import refusing_full_disk
+from perf.audit.journal import write_whole
 
 FOLDER: Final = "pictures"
 # The eye sees no difference, at half of a phone's own file size.
@@ -35,14 +34,7 @@ def save_picture(folder: Path, name: str, image: NDArray[np.uint8]) -> str:
     path = folder / place
     content = io.BytesIO()
     Image.fromarray(image).save(content, "JPEG", quality=QUALITY, subsampling=0)
-    part = path.with_suffix(".part")
-    try:
-        with refusing_full_disk(place):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content.getvalue())
-            os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, content.getvalue(), place)
     return place
 
 

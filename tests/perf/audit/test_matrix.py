@@ -26,7 +26,7 @@ def test_a_matrix_says_what_is_tried_on_what(write_matrix):
     assert matrix.sessions[0].files["truth"].is_file()
 
 
-def test_what_a_matrix_leaves_out_has_the_issues_values(write_matrix):
+def test_what_a_matrix_leaves_out_is_the_whole_audit(write_matrix):
     matrix = load_matrix(write_matrix('profile = "t4"\n'))
     assert matrix.guidance == (2, 4, 10, 20, 30)
     assert matrix.steps == (4, 8, 12, 20, 28)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import pytest
 
 from perf.audit.choice import choose
+from perf.audit.journal import AuditError
 from perf.audit.page import Content, write_reports
 from tests.perf.audit.conftest import TINY_Q8, cell, record
 
@@ -159,3 +163,23 @@ def test_a_run_without_any_record_is_a_page_too(tmp_path, content):
     page, text, _ = written(tmp_path, empty)
     assert "None: no complete setting keeps the budget" in text
     assert not page.all("figure", "cell")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Refuse larger files, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_a_clear_error_and_the_reports_stay_as_they_were(tmp_path, content):
+    html, markdown = write_reports(tmp_path, content)
+    before = html.read_bytes(), markdown.read_bytes()
+    with files_of_at_most(100), pytest.raises(AuditError, match=r"^audit\.html: the disk is full"):
+        write_reports(tmp_path, content)
+    assert (html.read_bytes(), markdown.read_bytes()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.html", "audit.md"]
