@@ -14,7 +14,7 @@ from transformers.models.sam3.modeling_sam3 import Sam3Model
 
 from pawfect.captions import florence2
 from pawfect.checkpoint import load_strict, read_tensors
-from pawfect.flux import transformer
+from pawfect.flux import transformer_module
 from pawfect.surfaces import sam3_checkpoint
 
 # Token counts at which FLUX's blocks are traced and checked; any distinct small numbers do.
@@ -157,7 +157,7 @@ def sam3_encoder(model: Sam3Model) -> Part:
 
 def _flux(folder: Path) -> tuple[Part, ...]:
     inner = folder / "transformer"
-    model = transformer.build_module(inner, {})
+    model = transformer_module.build_module(inner, {})
     _fill(model, read_tensors(inner, "diffusion_pytorch_model"), folder)
     return flux_blocks(model)
 

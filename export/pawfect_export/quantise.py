@@ -30,7 +30,7 @@ from pawfect.flux.quantised.scheme import (
     settings,
 )
 from pawfect.flux.quantised.sizes import stored_bytes
-from pawfect.flux.transformer import FILL, STEM, build_module
+from pawfect.flux.transformer_module import FILL, STEM, build_module
 from pawfect.weights.reading import unusable
 from pawfect_export.lora import Update, read_lora
 from pawfect_export.progress import Silent, Watch, in_words

@@ -31,7 +31,7 @@ from diffusers.quantizers.gguf.utils import (
     dequantize_functions,
 )
 
-from pawfect.flux.transformer import build_module
+from pawfect.flux.transformer_module import build_module
 
 ARCHITECTURE: Final = "flux"
 # How torch sees the bytes of a type that needs no decoding.

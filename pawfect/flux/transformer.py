@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from numpy.typing import NDArray
 
-from pawfect.checkpoint import load_strict, read_tensors, torch_dtype
+from pawfect.checkpoint import torch_dtype
 from pawfect.errors import invalid
 from pawfect.flux.forward import Conditioning, Forward, Inputs
-from pawfect.flux.loading import on_meta, read_config
-from pawfect.flux.modulation import Modulation, Moment, apart
+from pawfect.flux.modulation import Modulation, Moment
 from pawfect.flux.runs import Place, Runs, Subject
 from pawfect.flux.schedule import Schedule
 from pawfect.flux.step_cache import StepCache
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH, check_grid
+from pawfect.flux.transformer_files import load_module
 
-# What makes a FLUX transformer FLUX-Fill; the rest is size.
-FILL: Final = {
-    "in_channels": TOKEN_WIDTH + CONDITION_WIDTH,
-    "out_channels": TOKEN_WIDTH,
-    "guidance_embeds": True,
-}
-STEM: Final = "diffusion_pytorch_model"
 # The timestep of pure noise: the schedule counts from it down to 0.
 NOISE_TIMESTEP: Final = 1000.0
 
@@ -82,9 +74,7 @@ class Transformer:
         """Load the `transformer` of a folder, or the GGUF file in it.
 
         Args:
-            folder: of the whole model, as published; one with a `*.gguf` file goes to
-                `pawfect.flux.gguf`, files with a recipe in their metadata to
-                `pawfect.flux.quantised`.
+            folder: see `pawfect.flux.transformer_files`.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
             modulation: layers, on the device with all others; or cached: their weights never leave
@@ -95,33 +85,9 @@ class Transformer:
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
         """
-        computed = torch_dtype(dtype)
         cached = modulation == "cached"
-        if any(folder.glob("*.gguf")):
-            # Only here: it imports this module's own loader.
-            from pawfect.flux.gguf import load_transformer
-
-            module = load_transformer(
-                folder, device=device, dtype=dtype, apart=apart if cached else None
-            )
-            arithmetic = "GGUF by diffusers"
-        else:
-            folder = folder / "transformer"
-            module = build_module(folder, FILL)
-            tensors = read_tensors(folder, STEM)
-            # Only here, for the same reason.
-            from pawfect.flux.quantised.loading import AS_STORED, prepare
-
-            arithmetic = prepare(module, folder, STEM, device, computed)
-            load_strict(
-                module,
-                tensors,
-                "transformer",
-                device=device,
-                dtype=computed,
-                as_stored=AS_STORED,
-                apart=apart(module) if cached else (),
-            )
+        module, arithmetic = load_module(folder, device=device, dtype=dtype, apart=cached)
+        computed = torch_dtype(dtype)
         return cls(
             module,
             device,
@@ -275,23 +241,6 @@ class Transformer:
         sigmas = self._schedule.sigmas(place.steps, grid[0] * grid[1])
         timesteps: list[float] = self._schedule.timesteps(sigmas)[:-1].tolist()
         return timesteps
-
-
-def build_module(folder: Path, required: Mapping[str, Any]) -> FluxTransformer2DModel:
-    """Return the module of a folder's config.json, without weights.
-
-    Args:
-        folder: `transformer` of a published model.
-        required: entries that the config must have.
-
-    Raises:
-        PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
-    """
-    config = read_config(folder, "FluxTransformer2DModel", required)
-    module: FluxTransformer2DModel = on_meta(
-        folder, lambda: FluxTransformer2DModel.from_config(config)
-    )
-    return module
 
 
 def _listed(values: Floats) -> str:

@@ -21,15 +21,15 @@ from pawfect_triton.installation import MachineError
 from pawfect_triton.preparation import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
 from perf.audit.audit import check_weights, planned, read_run, report, run_note
-from perf.audit.cells import Cell, Setting
-from perf.audit.choice import loss_of
+from perf.audit.cells import Cell
 from perf.audit.compile_command import compile_
-from perf.audit.journal import DONE, FAILED, NAME, AuditError, Journal, Record, read_journal
+from perf.audit.journal import FAILED, NAME, AuditError, Journal, Record, read_journal
 from perf.audit.links import MOST_DAYS, Target
 from perf.audit.matrix import MatrixError, load_matrix
 from perf.audit.running import Audit
 from perf.audit.serving import AuditServer
 from perf.audit.sessions import load_session
+from perf.audit.telling import duration, echo_estimate, echo_left, echo_setting, line
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
@@ -125,12 +125,12 @@ def run(
     if dry_run:
         _, records, _ = read_journal(out / NAME)
         left = _left(records, cells, retry_failed)
-        _echo_left(cells, left)
-        _echo_estimate(records, left)
+        echo_left(cells, left)
+        echo_estimate(records, left)
         return
     with Journal(out) as journal:
         left = _left(journal.records, cells, retry_failed)
-        _echo_left(cells, left)
+        echo_left(cells, left)
         journal.begin(run_note(wanted, cells, sessions, f"pawfect audit run --matrix {matrix}"))
         if left:
             _on_term_interrupt()
@@ -181,7 +181,7 @@ def approve(folder: Path, profile: str | None, out: Path | None, yes: bool, **as
     with path.open(encoding="utf-8", newline="") as file:
         before = file.read()
     after = rewritten(name, before, changes_for(content.choice, setting))
-    _echo_setting(setting)
+    echo_setting(setting)
     click.echo(difference(name, before, after) or "the profile says all this already")
     if after == before and out is None:
         return
@@ -207,7 +207,7 @@ def _left(known: Mapping[str, Record], cells: Sequence[Cell], retry_failed: bool
 def _run_cells(audit: Audit, cells: Sequence[Cell]) -> None:
     click.echo("server ready; warming every prompt up ...")
     estimate_ms = audit.prepare(cells)
-    click.echo(f"about {_duration(estimate_ms)} to go")
+    click.echo(f"about {duration(estimate_ms)} to go")
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -221,46 +221,8 @@ def _run_cells(audit: Audit, cells: Sequence[Cell]) -> None:
         for number, cell in enumerate(cells, 1):
             progress.update(task, description=f"cell {number} of {len(cells)}")
             record = audit.run(cell)
-            console.print(f"{number}/{len(cells)} {_line(record)}", markup=False, highlight=False)
+            console.print(f"{number}/{len(cells)} {line(record)}", markup=False, highlight=False)
             progress.advance(task, audit.cell_ms(cell))
-
-
-def _line(record: Record) -> str:
-    setting = record.setting
-    head = (
-        f"{record.session}: {setting.quantisation}, {setting.size} px, "
-        f"guidance {setting.guidance:g}, {setting.steps} steps, strength {setting.strength:g}, "
-        f"prompt {setting.prompt}: {record.status}"
-    )
-    if record.status == FAILED:
-        return f"{head}: {record.reason}"
-    tail = f", {record.total_ms / 1000:.2f} s, loss {loss_of(record):.3f}"
-    return head + tail + (f" ({record.reason})" if record.reason else "")
-
-
-def _echo_left(cells: Sequence[Cell], left: Sequence[Cell]) -> None:
-    click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
-
-
-def _echo_estimate(records: Mapping[str, Record], left: Sequence[Cell]) -> None:
-    known = [r.total_ms for r in records.values() if r.status == DONE]
-    if known and left:
-        mean_ms = sum(known) / len(known)
-        click.echo(f"about {_duration(mean_ms * len(left))}, by the {len(known)} cells so far")
-    elif left:
-        click.echo("how long is said once the server has answered the first requests")
-
-
-def _duration(ms: float) -> str:
-    minutes, seconds = divmod(round(ms / 1000), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
-
-
-def _echo_setting(setting: Setting) -> None:
-    for name, value in vars(setting).items():
-        click.echo(f"{name:13} {value}")
-    click.echo("(the prompt is each request's, by its labels: a profile holds none)")
 
 
 def _report(folder: Path, target: Target | None, key: Path | None, days: int) -> None:

@@ -58,9 +58,10 @@ class PeakMemory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._look()
+        # In this order: of two that look at once, the one that wrote last would win.
         self._ended.set()
         self._thread.join()
+        self._look()
 
     def _watch(self) -> None:
         while not self._ended.wait(self._every_s):

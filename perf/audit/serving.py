@@ -67,7 +67,12 @@ class AuditServer:
         self._processes: set[int] = set()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # Else nothing would end a server that has started and does not get ready.
+            self.close()
+            raise
         return self
 
     def __exit__(

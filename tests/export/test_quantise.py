@@ -16,7 +16,8 @@ from pawfect.checkpoint import read_tensors
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.flux.quantised.loading import read_recipe
 from pawfect.flux.quantised.scheme import SCHEMES
-from pawfect.flux.transformer import STEM, Transformer
+from pawfect.flux.transformer import Transformer
+from pawfect.flux.transformer_module import STEM
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store
 from pawfect_export import build as building

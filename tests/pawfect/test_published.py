@@ -20,7 +20,7 @@ import torch
 from pawfect.captions import florence2
 from pawfect.checkpoint import check_shapes, check_strict, names_under
 from pawfect.errors import PawfectError
-from pawfect.flux import gguf, text, transformer, vae
+from pawfect.flux import gguf, text, transformer_module, vae
 from pawfect.flux.published_names import published_names
 from pawfect.published import NAMES, read
 from pawfect.surfaces import sam3_checkpoint
@@ -29,7 +29,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 # How its loader builds each module of a folder with its config, and where the loader takes it from
 # in its file (`names_under`).
 BUILT: dict[str, tuple[Callable[[Path], torch.nn.Module], str, tuple[str, ...]]] = {
-    "flux_transformer": (lambda f: transformer.build_module(f, transformer.FILL), "", ()),
+    "flux_transformer": (
+        lambda f: transformer_module.build_module(f, transformer_module.FILL),
+        "",
+        (),
+    ),
     "flux_vae": (vae.build_module, "", ()),
     "clip_text_encoder": (text.build_clip, text.CLIP_PREFIX, ()),
     "t5_text_encoder": (text.build_t5, "", ()),

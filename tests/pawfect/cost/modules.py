@@ -14,12 +14,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from pawfect.captions import florence2
-from pawfect.flux import text, transformer, vae
+from pawfect.flux import text, transformer_module, vae
 from pawfect.published import read
 from pawfect.surfaces import sam3_checkpoint
 
 BUILDERS: Mapping[str, Callable[[Path], Any]] = {
-    "flux_transformer": lambda folder: transformer.build_module(folder, transformer.FILL),
+    "flux_transformer": lambda folder: transformer_module.build_module(
+        folder, transformer_module.FILL
+    ),
     "flux_vae": vae.build_module,
     "clip_text_encoder": text.build_clip,
     "t5_text_encoder": text.build_t5,

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
-from PIL import Image
 
 from pawfect.flux.schedule import Schedule, euler, first_step, noised, read_schedule
 from pawfect.flux.text import TextEncoder
@@ -17,6 +15,7 @@ from pawfect.flux.tokens import token_grid
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
 from pawfect_export.tiny import flux as tiny
+from tests import oracle
 
 TOKENS = 64
 
@@ -95,29 +94,22 @@ def parts(flux_folder: Path) -> Parts:
 @pytest.fixture(scope="session")
 def pipeline(flux_folder: Path) -> FluxFillPipeline:
     """The oracle, every component loaded by diffusers and transformers themselves."""
-    pipe = FluxFillPipeline.from_pretrained(flux_folder, dtype=torch.float32, local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return oracle.load_pipeline(flux_folder)
 
 
 @pytest.fixture(scope="session")
 def fill_by_pipeline(pipeline):
     def fill(request: Request) -> np.ndarray:
-        start = request.image if request.prefill is None else request.prefill
-        height, width = request.mask.shape
-        return np.array(
-            pipeline(
-                prompt=request.prompt,
-                image=Image.fromarray(start),
-                mask_image=Image.fromarray(request.mask),
-                height=height,
-                width=width,
-                strength=request.strength,
-                num_inference_steps=request.steps,
-                guidance_scale=request.guidance,
-                max_sequence_length=TOKENS,
-                generator=torch.Generator("cpu").manual_seed(request.seed),
-            ).images[0]
+        return oracle.fill_by_pipeline(
+            pipeline,
+            request.image if request.prefill is None else request.prefill,
+            request.mask,
+            prompt=request.prompt,
+            steps=request.steps,
+            guidance=request.guidance,
+            strength=request.strength,
+            seed=request.seed,
+            tokens=TOKENS,
         )
 
     return fill

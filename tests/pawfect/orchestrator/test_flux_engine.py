@@ -8,12 +8,11 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
-from PIL import Image
 
 from pawfect.local import inpaint_local
 from pawfect.report import Report
+from tests.oracle import fill_by_pipeline, load_pipeline
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn
 
 EXACT = {"dilate_px": 0, "feather_px": 0, "match_colour": False}
@@ -25,28 +24,21 @@ APART = ((60, 50, 80, 70), (268, 50, 288, 70))
 @pytest.fixture(scope="module")
 def pipeline(tiny_weights) -> FluxFillPipeline:
     """The oracle, loaded by diffusers and transformers themselves."""
-    folder = tiny_weights / "tiny-flux-fill"
-    pipe = FluxFillPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return load_pipeline(tiny_weights / "tiny-flux-fill")
 
 
 def by_pipeline(pipeline, image, mask, report: Report, tokens: int) -> np.ndarray:
     """Fill the whole image as the report says it was filled."""
-    height, width = mask.shape
-    return np.array(
-        pipeline(
-            prompt=report.prompt,
-            image=Image.fromarray(image),
-            mask_image=Image.fromarray(mask),
-            height=height,
-            width=width,
-            strength=report.strength,
-            num_inference_steps=report.steps,
-            guidance_scale=report.guidance_scale,
-            max_sequence_length=tokens,
-            generator=torch.Generator("cpu").manual_seed(report.seed),
-        ).images[0]
+    return fill_by_pipeline(
+        pipeline,
+        image,
+        mask,
+        prompt=report.prompt,
+        steps=report.steps,
+        guidance=report.guidance_scale,
+        strength=report.strength,
+        seed=report.seed,
+        tokens=tokens,
     )
 
 

@@ -10,10 +10,13 @@ from dataclasses import replace
 
 import psutil
 import pytest
+from tritonclient.utils import InferenceServerException
 
+from pawfect.profile import load_profile
 from pawfect.report import Fallback, Report, WindowReport
 from perf.audit.memory import MIB, PeakMemory, resident, watch_memory
 from perf.audit.running import why_fallen_back
+from perf.audit.serving import AuditServer
 from tests.perf.audit.conftest import cell
 
 
@@ -79,6 +82,26 @@ def test_the_peak_between_two_looks_is_kept_and_forgotten_with_the_next_cell():
     assert memory.peak_mib == 50
 
 
+def test_the_peak_that_the_watcher_reads_while_the_block_ends_is_kept():
+    reading, main = threading.Event(), threading.current_thread()
+
+    def read() -> float:
+        if threading.current_thread() is not main:
+            # The one look of the watcher, under way when the block ends.
+            reading.set()
+            time.sleep(0.1)
+            return 300 * MIB
+        until = time.monotonic() + 1
+        while reading.is_set() and memory.peak_mib < 300 and time.monotonic() < until:
+            time.sleep(0.01)
+        return 50 * MIB
+
+    memory = PeakMemory(lambda: read, every_s=0.001)
+    with memory:
+        assert reading.wait(10)
+    assert memory.peak_mib == 300
+
+
 def test_a_reading_that_fails_is_none():
     def broken() -> float:
         raise psutil.NoSuchProcess(1)
@@ -122,3 +145,14 @@ def test_without_nvml_the_servers_own_metrics_are_read(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", None)
     _, kind = watch_memory("cuda", 1, "http://127.0.0.1:1/metrics")
     assert "metrics" in kind
+
+
+def test_a_server_that_does_not_get_ready_is_not_left_behind(tmp_path):
+    # It starts, and lacks the models whose settings an audit changes.
+    profile = replace(load_profile("tiny"), models=("mask_cleanup",))
+    before = set(psutil.Process().children(recursive=True))
+    server = AuditServer(profile, tmp_path / "server.log")
+    with pytest.raises(InferenceServerException, match="flux_transformer"), server:
+        pytest.fail("it is not ready")
+    assert set(psutil.Process().children(recursive=True)) == before
+    assert server.broken

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
-from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
-from PIL import Image
 
 from pawfect.profile import load_profile
+from tests.oracle import fill_by_pipeline, load_pipeline
 from tests.server.conftest import at_once
 from tests.server.neural.conftest import GRASS, PLAIN, WHOLE, NeuralClient, difference, photo
 
@@ -38,25 +36,19 @@ WISHES = (
 
 @pytest.fixture(scope="module")
 def pipeline(started):
-    folder = started.weights / "tiny-flux-fill"
-    pipe = FluxFillPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
+    pipe = load_pipeline(started.weights / "tiny-flux-fill")
 
     def fill(wish: Wish, start: np.ndarray | None = None, strength: float = 1.0) -> np.ndarray:
-        height, width = WHOLE.shape
-        return np.array(
-            pipe(
-                prompt=wish.label,
-                image=Image.fromarray(photo(wish.picture) if start is None else start),
-                mask_image=Image.fromarray(WHOLE),
-                height=height,
-                width=width,
-                strength=strength,
-                num_inference_steps=wish.steps,
-                guidance_scale=wish.guidance,
-                max_sequence_length=load_profile("tiny").flux.text_tokens,
-                generator=torch.Generator("cpu").manual_seed(wish.seed),
-            ).images[0]
+        return fill_by_pipeline(
+            pipe,
+            photo(wish.picture) if start is None else start,
+            WHOLE,
+            prompt=wish.label,
+            steps=wish.steps,
+            guidance=wish.guidance,
+            strength=strength,
+            seed=wish.seed,
+            tokens=load_profile("tiny").flux.text_tokens,
         )
 
     return fill
