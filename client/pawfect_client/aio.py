@@ -38,6 +38,8 @@ class AsyncPawfectClient:
             transfer.
         retry: how often and how patiently a call is repeated that may succeed later.
         headers: asked before each call for its gRPC metadata, such as W3C's `traceparent`.
+        called: what messages call the server, for those who are not to read its address; None: its
+            address.
 
     Raises:
         PawfectError: INVALID_ARG for a url of another form.
@@ -50,8 +52,10 @@ class AsyncPawfectClient:
         timeout_s: float | None = None,
         retry: RetryPolicy = _DEFAULT_RETRY,
         headers: Callable[[], Headers] = _no_headers,
+        called: str | None = None,
     ) -> None:
         self._url = wire.checked_url(url)
+        self._called = called
         self._timeout_s = timeout_s
         self._retry = retry
         self._headers = headers
@@ -134,7 +138,7 @@ class AsyncPawfectClient:
             try:
                 return await pending
             except grpc.RpcError as error:
-                failed = wire.failure(error, self._url, call.timeout_s)
+                failed = wire.failure(error, self._url, call.timeout_s, self._called)
             finally:
                 pending.cancel()
             await asyncio.sleep(attempts.wait_after(failed))
@@ -184,7 +188,7 @@ class AsyncPawfectClient:
                     if event is not None:
                         yield event
             except grpc.RpcError as error:
-                reading.broke(wire.failure(error, self._url, call.timeout_s))
+                reading.broke(wire.failure(error, self._url, call.timeout_s, self._called))
             finally:
                 pending.cancel()
             end = reading.end()

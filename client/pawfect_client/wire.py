@@ -39,6 +39,8 @@ _CHANNEL_OPTIONS: Final = (
 )
 _LOOPBACK = re.compile(r"(localhost|127\.[\d.]+|\[::1\]):\d+")
 _URL = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", re.ASCII)
+# An address as gRPC writes it once it is resolved, such as "ipv4:10.0.0.7:8001: ".
+_RESOLVED: Final = re.compile(r"\b(?:ipv4|ipv6|dns|unix):\S*\s?")
 # How Triton opens its answer to a request that it refuses before a model sees it.
 _REFUSED_BY_TRITON: Final = "[request id:"
 _KIND_OF_STATUS: Final = {
@@ -192,27 +194,32 @@ def ended_early() -> PawfectError:
     return _broken("stream", "a result at its end", "none")
 
 
-def failure(error: Exception, url: str, timeout_s: float) -> PawfectError:
+def failure(
+    error: Exception, url: str, timeout_s: float, called: str | None = None
+) -> PawfectError:
     """Return the PawfectError of a failed call.
 
     Args:
         error: a grpc.RpcError.
         url: HOST:PORT that was called.
         timeout_s: how long the caller was ready to wait, s.
+        called: what the message calls the server; None: its url. No other address is in it.
     """
     status = cast("Any", error)
     code, details = status.code(), status.details() or ""
     if _has_token(details):
         return _answered(details)
+    server = called or url
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return PawfectError(
-            ErrorKind.DEADLINE, f"expected an answer from {url} within {timeout_s:g} s, got none"
+            ErrorKind.DEADLINE, f"expected an answer from {server} within {timeout_s:g} s, got none"
         )
+    details = _RESOLVED.sub("", details).replace(url, server)
     if code in _KIND_OF_STATUS:
         return PawfectError(_KIND_OF_STATUS[code], without_paths(details))
     default = ErrorKind.UNAVAILABLE if code in _ABSENT else ErrorKind.INTERNAL
     mapped = from_message(details, default)
-    return PawfectError(mapped.kind, f"{url}: {mapped.message}")
+    return PawfectError(mapped.kind, f"{server}: {mapped.message}")
 
 
 def _failure_in_stream(message: str) -> PawfectError:

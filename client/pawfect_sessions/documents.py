@@ -88,7 +88,7 @@ class SessionDocument(Part):
         request: the parameters and prompt, as the API has checked them.
         scene_labels: labels of the surroundings, once there are any.
         scene_labels_error: why there are none.
-        progress: how far the fill is.
+        progress: how far the fill is; all done once it is completed, none if it ended otherwise.
         result: the claimed result.
         report: its REPORT, as JSON text: Firestore holds no list in a list.
         paths: the session's files.

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from pawfect_client.aio import AsyncPawfectClient
@@ -69,9 +70,11 @@ async def open_services(
         PawfectError: INVALID_ARG for a store or url of another form.
     """
     once = RetryPolicy(attempts=1)
-    triton = AsyncPawfectClient(triton_url, retry=_RETRY, headers=grpc_headers)
-    labeller = AsyncPawfectClient(triton_url, retry=once, headers=grpc_headers)
-    prober = AsyncPawfectClient(triton_url, retry=once, timeout_s=PATIENCE_S)
+    # What they say of failures is read by users.
+    connected = partial(AsyncPawfectClient, triton_url, called="server")
+    triton = connected(retry=_RETRY, headers=grpc_headers)
+    labeller = connected(retry=once, headers=grpc_headers)
+    prober = connected(retry=once, timeout_s=PATIENCE_S)
     stores = open_stores(store, contract)
     cpu = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
     try:

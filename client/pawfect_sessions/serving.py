@@ -69,19 +69,23 @@ def listen(host: str, port: int) -> socket.socket:
 async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> None:
     """Run `pawfect serve` as a process of its own until `stop` is set.
 
+    It ends with this process too, where that is killed: see `pawfect_sessions.beside`.
+
     Args:
         profile: what it serves.
-        triton_url: HOST:PORT of its gRPC endpoint.
+        triton_url: HOST:PORT of its gRPC endpoint; its metrics are on the next port.
         stop: is set too when the server ends by itself.
     """
     host, _, port = triton_url.rpartition(":")
-    options = ["--profile", profile, "--host", host, "--grpc-port", port, "--no-http"]
+    ports = ["--grpc-port", port, "--metrics-port", str(int(port) + 1), "--no-http"]
+    options = ["--profile", profile, "--host", host, *ports]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-c",
-        "from pawfect.cli import main; main()",
+        "-m",
+        "pawfect_sessions.beside",
         "serve",
         *options,
+        stdin=asyncio.subprocess.PIPE,
         # Ctrl-C reaches this process alone, which passes the word on once.
         start_new_session=True,
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pawfect.errors import PawfectError, QueueAction
 from pawfect_sessions.contract import MOVES, Status
 from pawfect_sessions.documents import SessionDocument
-from pawfect_sessions.parts import Counts, Failure
+from pawfect_sessions.parts import Counts, Failure, Progress
+
+# The progress of a completed job. One that ended otherwise has none: nothing goes on there.
+DONE: Final = Progress(stage="done", share=1.0)
 
 
 class Answer(enum.Enum):
@@ -64,7 +67,8 @@ def moved(
     if status not in MOVES[session.processing_status]:
         raise RuntimeError(f"no move from {session.processing_status} to {status}")
     if status.final:
-        changes |= {"lease": None, "expires_at": None}
+        progress = DONE if status is Status.COMPLETED else None
+        changes |= {"lease": None, "expires_at": None, "progress": progress}
     changes |= {"processing_status": status, "updated_at": now}
     return Step(answer, session.model_copy(update=changes), write=True)
 

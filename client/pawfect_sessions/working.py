@@ -67,13 +67,15 @@ def _used_up(what: str, bound: int) -> PawfectError:
     return PawfectError(ErrorKind.INTERNAL, f"{what}: expected an end within {bound}, got none")
 
 
-def _not_mine(session: SessionDocument | None, job: str, owner: str) -> Step | None:
-    """Return the answer to a worker whose lease is no longer its own, or None."""
+def _held(
+    session: SessionDocument | None, job: str, owner: str
+) -> tuple[SessionDocument, Lease] | Step:
+    """Return what a worker holds, or the answer to one whose lease is no longer its own."""
     if session is None or over(session, job):
         return Step(Answer.OVER, session)
     if session.lease is None or session.lease.owner != owner:
         return Step(Answer.BUSY, session)
-    return None
+    return session, session.lease
 
 
 def extend_lease(
@@ -89,14 +91,16 @@ def extend_lease(
 
     All but GO_ON say: stop the fill. A clock that goes back gives the fill its time anew.
     """
-    if (no := _not_mine(session, job, owner)) or not session or not session.lease:
-        return no or Step(Answer.OVER, session)
-    since = min(session.lease.since, now)
+    held = _held(session, job, owner)
+    if isinstance(held, Step):
+        return held
+    session, lease = held
+    since = min(lease.since, now)
     if now >= since + contract.fill_s:
         return Step(Answer.LATE, session)
     until = min(now + contract.lease_s, since + contract.fill_s)
-    lease = session.lease.model_copy(update={"since": since, "until": until})
-    changes = {"lease": lease, "progress": progress or session.progress}
+    longer = lease.model_copy(update={"since": since, "until": until})
+    changes = {"lease": longer, "progress": progress or session.progress}
     return moved(Answer.GO_ON, session, now, Status.PROCESSING, **changes)
 
 
@@ -122,8 +126,10 @@ def claim_result(
     if len(report) > MAX_REPORT:
         found = f"REPORT: expected up to {MAX_REPORT} characters, got {len(report)}"
         raise PawfectError(ErrorKind.INTERNAL, found)
-    if (no := _not_mine(session, job, owner)) or not session or not session.lease:
-        return no or Step(Answer.OVER, session)
+    held = _held(session, job, owner)
+    if isinstance(held, Step):
+        return held
+    session, _ = held
     if session.result:
         return Step(Answer.WON, session)
     start = session.counts.starts
@@ -170,8 +176,10 @@ def passing_failure(
     error: PawfectError,
 ) -> Step:
     """Give a job back that another try may finish; PUT_BACK, FAILED at its bound, BUSY or OVER."""
-    if (no := _not_mine(session, job, owner)) or not session:
-        return no or Step(Answer.OVER, session)
+    held = _held(session, job, owner)
+    if isinstance(held, Step):
+        return held
+    session, _ = held
     counts = counted(session.counts, "passing_failures")
     if counts.passing_failures > contract.passing_failures:
         return failed(session, now, error, counts=counts)
@@ -190,8 +198,10 @@ def put_back(
 
     Its start stays counted, so that this ends too.
     """
-    if (no := _not_mine(session, job, owner)) or not session:
-        return no or Step(Answer.OVER, session)
+    held = _held(session, job, owner)
+    if isinstance(held, Step):
+        return held
+    session, _ = held
     return _given_back(session, now, session.counts)
 
 
@@ -212,6 +222,8 @@ def permanent_failure(
     error: PawfectError,
 ) -> Step:
     """Fail a job that no other try would finish; FAILED, BUSY or OVER."""
-    if (no := _not_mine(session, job, owner)) or not session:
-        return no or Step(Answer.OVER, session)
+    held = _held(session, job, owner)
+    if isinstance(held, Step):
+        return held
+    session, _ = held
     return failed(session, now, error)

@@ -34,8 +34,8 @@ class Status(grpc.RpcError):
         return self.text
 
 
-def mapped(status: str, text: str) -> PawfectError:
-    return failure(Status(grpc.StatusCode[status], text), URL, 2.0)
+def mapped(status: str, text: str, called: str | None = None) -> PawfectError:
+    return failure(Status(grpc.StatusCode[status], text), URL, 2.0, called)
 
 
 # Texts read off the running server 2.51.
@@ -73,6 +73,28 @@ def test_messages_name_the_server_and_hold_no_token():
     assert mapped("UNAVAILABLE", "PAWFECT_QUEUE_FULL: too many").message == "too many"
     late = mapped("DEADLINE_EXCEEDED", "Deadline Exceeded").message
     assert late == "expected an answer from 127.0.0.1:1 within 2 s, got none"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.7:8001: "
+            "Failed to connect to remote host: connect: Connection refused (111)",
+            "server: failed to connect to all addresses; last error: UNKNOWN: "
+            "Failed to connect to remote host: connect: Connection refused (111)",
+        ),
+        ("ipv6:%5B::1%5D:8001: Socket closed", "server: Socket closed"),
+        (
+            "DNS resolution failed for 127.0.0.1:1: no",
+            "server: DNS resolution failed for server: no",
+        ),
+    ],
+)
+def test_a_server_that_is_called_by_a_name_is_not_told_by_its_address(text, said):
+    assert mapped("UNAVAILABLE", text, "server").message == said
+    late = mapped("DEADLINE_EXCEEDED", "Deadline Exceeded", "server").message
+    assert late == "expected an answer from server within 2 s, got none"
 
 
 @pytest.mark.parametrize(

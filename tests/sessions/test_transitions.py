@@ -81,9 +81,20 @@ def test_a_job_goes_from_its_queueing_to_its_one_result() -> None:
     done = session.session
     assert done.processing_status is Status.COMPLETED
     assert (done.cost, done.lease, done.expires_at) == (COST, None, None)
+    assert done.progress == Progress(stage="done", share=1.0)
     assert done.paths.edited == "users/u/sessions/s/edited.jpg"
     assert session.start("w2") is t.Answer.OVER
     assert session("cancel") is t.Answer.OVER
+
+
+@pytest.mark.parametrize("end", ["cancel", "permanent_failure"])
+def test_a_job_that_ended_without_a_result_shows_no_progress(end: str) -> None:
+    session, mine = Session(), {"job": "j1", "owner": "w1"}
+    session.start()
+    session("extend_lease", **mine, progress=Progress(stage="denoise", share=0.5))
+    session(end, **({} if end == "cancel" else {**mine, "error": AWAY}))
+    assert session.session.final
+    assert session.session.progress is None
 
 
 def test_a_transaction_that_is_run_again_answers_the_same() -> None:

@@ -72,13 +72,13 @@ class Delivery:
         message_id: the queue's name of the message.
         data: its body, as published.
         attributes: its attributes, such as the trace.
-        handle: whatever the queue needs to answer.
+        handle: whatever the queue needs to answer; None: a push, which its response answers.
     """
 
     message_id: str
     data: bytes
     attributes: Mapping[str, str]
-    handle: Any
+    handle: Any = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Queue(Protocol):
         """Nobody else gets the message for so long."""
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
-        """The message goes to the dead letters, and is done with."""
+        """The message goes to the dead letters, and is done with; a pushed one too."""
 
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
         """Return so many dead letters; they stay."""

@@ -162,6 +162,9 @@ class EmbeddedQueue:
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """The message goes to the dead letters, and is done with."""
+        if delivery.handle is None:
+            await self._bury_pushed(delivery, reason)
+            return
 
         def work(connection: sqlite3.Connection, now: float) -> None:
             key = _key(delivery)
@@ -172,6 +175,16 @@ class EmbeddedQueue:
                 _bury(connection, key[0], reason)
 
         await self._answer(delivery, work)
+
+    async def _bury_pushed(self, delivery: Delivery, reason: str) -> None:
+        """Keep a message that was never in this queue; once, however often it is pushed."""
+        attributes = json.dumps(dict(delivery.attributes))
+        letter = delivery.message_id, delivery.data, attributes, reason
+
+        def work(connection: sqlite3.Connection, now: float) -> None:
+            connection.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?)", letter)
+
+        await self._database.write(work)
 
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
         """Return so many dead letters; they stay."""

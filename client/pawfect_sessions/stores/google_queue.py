@@ -207,7 +207,8 @@ class PubSubQueue:
         """The message goes to the dead letters, and is done with."""
         attributes = {**delivery.attributes, _REASON: reason}
         await self._publish(self._names.dead_topic, delivery.data, attributes)
-        await self.ack(delivery)
+        if delivery.handle is not None:
+            await self.ack(delivery)
 
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
         """Return so many dead letters; they stay."""

@@ -10,16 +10,13 @@ from typing import Any, Final, cast
 from pawfect.errors import QueueAction
 from pawfect_sessions.services import Services
 from pawfect_sessions.stores.base import Delivery, Queue
-from pawfect_sessions.transitions import expire
 from pawfect_sessions.worker.handler import Handler, Verdict
+from pawfect_sessions.worker.sweeping import keep_sweeping
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
 # Pause before a queue that broke is asked again, s.
 _AGAIN_S: Final = 1.0
-# How often jobs are looked for whose time is over and of which nothing has come, s.
-SWEEP_EVERY_S: Final = 30.0
-_SWEPT_AT_ONCE: Final = 100
 
 
 class PullWorker:
@@ -44,7 +41,7 @@ class PullWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, and see to it that no job is left in the air."""
         stopped = asyncio.create_task(stop.wait())
-        sweeping = asyncio.create_task(self._sweep())
+        sweeping = asyncio.create_task(keep_sweeping(self._services))
         LOG.info("pulling", extra={"jobs": self._jobs})
         try:
             while not stopped.done():
@@ -110,24 +107,6 @@ class PullWorker:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-
-    async def _sweep(self) -> None:
-        """Give up jobs whose message was lost, or whose API died before it published one."""
-        while True:
-            await asyncio.sleep(SWEEP_EVERY_S)
-            try:
-                await sweep(self._services)
-            except Exception:
-                LOG.warning("overdue jobs could not be looked for", exc_info=True)
-
-
-async def sweep(services: Services) -> int:
-    """Fail jobs of which nothing has come long after their deadline; return how many there were."""
-    overdue = await services.stores.documents.overdue(_SWEPT_AT_ONCE)
-    for uid, sid in overdue:
-        step = await services.sessions.move(uid, sid, expire)
-        LOG.warning("overdue", extra={"session": f"{uid}/{sid}", "answer": step.answer.value})
-    return len(overdue)
 
 
 async def answer(queue: Queue, delivery: Delivery, verdict: Verdict) -> None:

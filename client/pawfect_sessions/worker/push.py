@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +25,7 @@ from pawfect_sessions.http_log import HttpLog
 from pawfect_sessions.services import Services
 from pawfect_sessions.stores.base import Delivery
 from pawfect_sessions.worker.handler import Handler
+from pawfect_sessions.worker.sweeping import keep_sweeping
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -63,18 +66,6 @@ class PushCheck:
             raise ApiError(403, ErrorKind.INVALID_ARG, message)
 
 
-class _AnsweredByHttp:
-    """In place of what a queue needs to answer: the response is the answer."""
-
-    receipt = ""
-
-    def release(self) -> None:
-        """Nothing is held."""
-
-    def ack(self) -> None:
-        """Nothing is asked."""
-
-
 def read_envelope(body: bytes) -> Delivery:
     """Return the delivery in an envelope of Pub/Sub's.
 
@@ -99,7 +90,7 @@ def read_envelope(body: bytes) -> Delivery:
         decoded = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         raise invalid("envelope.message.data", "base64", "something else") from None
-    return Delivery(name, decoded, attributes, _AnsweredByHttp())
+    return Delivery(name, decoded, attributes)
 
 
 def create_push_app(services: Services, handler: Handler, check: PushCheck | None) -> FastAPI:
@@ -113,7 +104,15 @@ def create_push_app(services: Services, handler: Handler, check: PushCheck | Non
         handler: does the work.
         check: who may push; None: everybody (on loopback alone).
     """
-    app = FastAPI(title="Pawfect worker", version=__version__)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(keep_sweeping(services))
+        yield
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
+
+    app = FastAPI(title="Pawfect worker", version=__version__, lifespan=lifespan)
 
     async def hold(seconds: float) -> None:
         """Nothing: a push is held by its deadline alone."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.conftest import PAWFECT, free_ports
@@ -89,6 +90,25 @@ def test_one_command_is_api_and_worker(tmp_path, server):
         assert filled(f"http://127.0.0.1:{port}")["processingStatus"] == "completed"
         assert ended(api) == 0
     assert (tmp_path / "data" / "files" / "users" / "u" / "sessions" / "s" / "edited.jpg").is_file()
+
+
+def test_a_killed_api_leaves_no_server_behind(tmp_path):
+    triton, port = free_ports(2)
+    arguments = ("--triton", f"127.0.0.1:{triton}", "--port", str(port), "--no-auth")
+    with process(tmp_path, "api", "--with-server", "embedded", *arguments) as api:
+        family: list[psutil.Process] = []
+        limit = time.monotonic() + START_S
+        while not any("tritonserver" in each.name() for each in family):
+            assert time.monotonic() < limit, (tmp_path / "api.log").read_text()
+            time.sleep(0.1)
+            family = psutil.Process(api.pid).children(recursive=True)
+        assert len(family) >= 2, "pawfect serve, and tritonserver below it"
+        api.kill()
+        api.wait()
+        _, left = psutil.wait_procs(family, START_S)
+        for each in left:
+            each.kill()
+        assert left == []
 
 
 @pytest.mark.parametrize(

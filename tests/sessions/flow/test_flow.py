@@ -27,6 +27,7 @@ async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(
         state = await stack.over()
     assert state["processingStatus"] == "completed"
     assert state["error"] is None
+    assert state["progress"] == {"stage": "done", "share": 1.0}
 
     photo = decode_photo(PHOTO)
     async with AsyncPawfectClient(server.endpoints.grpc) as client:

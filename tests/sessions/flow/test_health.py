@@ -16,12 +16,13 @@ async def test_readiness_is_a_real_inference_asked_once_in_a_while(stack: Stack,
     assert answers(server, "inpaint", "OK") == before + 1
 
 
-async def test_an_api_without_its_server_lives_and_is_not_ready(alone, monkeypatch):
+async def test_an_api_without_its_server_lives_and_is_not_ready(alone, nowhere, monkeypatch):
     assert (await alone.http.get("/healthz")).json() == {"alive": True}
     for _ in range(2):
         answer = await alone.http.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["error"]["kind"] == "UNAVAILABLE"
+        assert nowhere.partition(":")[2] not in answer.text, "nobody reads the server's address"
     monkeypatch.setattr(readiness, "KEPT_S", 0.0)
     assert (await alone.http.get("/readyz")).status_code == 503
 

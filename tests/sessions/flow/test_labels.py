@@ -115,6 +115,16 @@ async def test_a_server_without_labels_says_so_in_the_document(stack):
     assert "scene_labels" in state["sceneLabelsError"]["message"]
 
 
+async def test_why_there_are_no_labels_names_no_host(alone, nowhere):
+    await alone.post()
+    error = (await alone.labelled())["sceneLabelsError"]
+    assert error["error"] == "UNAVAILABLE"
+    assert error["message"].startswith("server: ")
+    host, _, port = nowhere.partition(":")
+    assert host not in error["message"]
+    assert port not in error["message"]
+
+
 async def test_label_calls_at_a_time_are_bounded(store, server):
     async with (
         slow_labels(server.endpoints.grpc, 0.5) as (address, triton),

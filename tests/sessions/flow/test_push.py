@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
+from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.messages import JobMessage
+from pawfect_sessions.stores.base import Change
+from pawfect_sessions.worker import sweeping
 from pawfect_sessions.worker.push import PushCheck, create_push_app
 from tests.sessions.flow.stack import Stack
 from tests.sessions.flow.tokens import Certificates, token
@@ -69,17 +73,54 @@ async def test_an_envelope_that_is_none_is_refused(alone, body):
         assert long.status_code == 413
 
 
-async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone, monkeypatch):
-    buried = []
+async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone):
+    poison = envelope(b"poison", attributes={"from": "somebody"})
+    async with pushing(alone) as http:
+        for _ in range(2):  # its answer was lost: Pub/Sub pushes it again
+            answer = await http.post("/v1/worker/push", json=poison)
+            assert answer.status_code == 204, "nothing that cannot succeed is sent again"
+    (letter,) = await alone.services.stores.queue.dead_letters(10)
+    assert (letter.data, letter.attributes) == (b"poison", {"from": "somebody"})
+    assert "expected a JSON object" in letter.reason
 
-    async def bury(delivery, reason):
-        buried.append((delivery.message_id, delivery.data, reason))
 
-    monkeypatch.setattr(alone.services.stores.queue, "bury", bury)
+async def test_a_permanent_failure_of_a_pushed_job_is_acknowledged_and_written(alone):
+    job = (await alone.post()).json()["job"]
+    await alone.labelled()
+    await alone.files.delete("users/u/sessions/s/original.jpg")
+    async with pushing(alone) as http:
+        body = envelope(JobMessage("u", "s", job).to_bytes())
+        assert (await http.post("/v1/worker/push", json=body)).status_code == 204
+    state = await alone.state()
+    assert (state["processingStatus"], state["error"]["kind"]) == ("failed", "INVALID_ARG")
+    assert await alone.services.stores.queue.dead_letters(10) == [], "no poison: it has an end"
+
+
+async def test_dead_letters_that_cannot_be_written_have_the_message_pushed_again(
+    alone, monkeypatch
+):
+    async def broken(delivery, reason):
+        raise PawfectError(ErrorKind.UNAVAILABLE, "queue: away")
+
+    monkeypatch.setattr(alone.services.stores.queue, "bury", broken)
     async with pushing(alone) as http:
         answer = await http.post("/v1/worker/push", json=envelope(b"poison"))
-    assert answer.status_code == 204, "nothing that cannot succeed is sent again"
-    assert [(name, data) for name, data, _ in buried] == [("1", b"poison")]
+    assert answer.status_code == 503
+
+
+async def test_a_pushed_worker_gives_up_overdue_jobs_too(alone, monkeypatch):
+    monkeypatch.setattr(sweeping, "SWEEP_EVERY_S", 0.05)
+    await alone.post()
+    await alone.labelled()
+    await alone.documents.update("u", "s", lambda old, now: Change({**old, "expiresAt": 1.0}))
+    app = create_push_app(alone.services, alone.handler(), None)
+    async with app.router.lifespan_context(app):
+        for _ in range(100):
+            # Read as it lies in the store: who asks the API would end it himself.
+            if (await alone.documents.get("u", "s"))["processingStatus"] == "failed":
+                return
+            await asyncio.sleep(0.05)
+    pytest.fail("the job was not given up")
 
 
 async def test_only_the_subscriptions_service_account_may_push(alone):

@@ -12,7 +12,7 @@ from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores.base import Change
 from pawfect_sessions.transitions import claim_result, take_up
 from pawfect_sessions.worker.handler import Verdict
-from pawfect_sessions.worker.pull import sweep
+from pawfect_sessions.worker.sweeping import sweep
 from tests.client.pictures import encoded, hole, scene
 from tests.client.serving import answers, long_job
 from tests.sessions.flow.stack import MASK, PHOTO, Stack, held, running
@@ -137,6 +137,8 @@ async def test_a_server_that_is_away_is_a_passing_failure_until_its_bound(store,
         state = await stack.state()
         assert state["processingStatus"] == "failed"
         assert state["error"]["kind"] == "UNAVAILABLE"
+        assert state["error"]["message"].startswith("server: ")
+        assert nowhere.partition(":")[2] not in json.dumps(state), "nobody reads its address"
         assert state["attempts"]["passingFailures"] == 3
         assert await stack.files.list(f"{HERE}/attempts") == []
 
