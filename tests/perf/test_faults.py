@@ -11,9 +11,10 @@ import pytest
 
 from pawfect_sessions.contract import Status
 from perf.emulators import why_none
+from perf.faults.outcome import Outcome
 from perf.faults.plan import Fault, Plan
 from perf.faults.relay import Relay
-from perf.faults.run import Outcome, faulty_run
+from perf.faults.run import faulty_run
 from perf.faults.verdict import problems, told
 from perf.faults.witness import Seen, broken_moves
 
