@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores.base import Stores
 from perf.faults.plan import Fault, Plan
 from perf.faults.witness import Seen
@@ -46,8 +45,14 @@ class Outcome:
     retried_posts: int = 0
     seconds: float = 0.0
 
-    async def collect(self, stores: Stores) -> None:
-        """Note files and messages, once nobody works any more."""
+    async def collect(self, stores: Stores, left_s: float) -> None:
+        """Note files and messages, once nobody works any more.
+
+        Args:
+            stores: where they are.
+            left_s: how long messages are looked for, s: what a worker held comes when its lease
+                ends.
+        """
         for path, seen in self.sessions.items():
             files = await stores.files.list(path)
             self.leftovers += [name for name in files if "/attempts/" in name]
@@ -57,8 +62,7 @@ class Outcome:
         deliveries = cast("Any", stores.queue.deliveries(100))
         async with aclosing(deliveries):
             try:
-                # What a worker held comes when its lease ends.
-                async with asyncio.timeout(JobContract().lease_s + 5):
+                async with asyncio.timeout(left_s):
                     async for delivery in deliveries:
                         self.undelivered += 1
                         await stores.queue.ack(delivery)

@@ -45,6 +45,8 @@ LOOK_S: Final = 0.2
 STUCK_S: Final = 1200.0
 # After the last job is final, deliveries that were put back come again within the longest backoff.
 QUIET_S: Final = JobContract().backoff_max_s + 10
+# Then what is left in the queue is looked for: longer than a lease.
+LEFT_S: Final = JobContract().lease_s + 5
 
 
 class Site:
@@ -118,6 +120,7 @@ async def faulty_run(
     seed: int = 0,
     stuck_s: float = STUCK_S,
     quiet_s: float = QUIET_S,
+    left_s: float = LEFT_S,
 ) -> Outcome:
     """Queue jobs, break things while they are worked on, and wait for the last.
 
@@ -128,6 +131,7 @@ async def faulty_run(
         stuck_s: without a job that ends for so long, the run is given up.
         quiet_s: how long the workers go on after the last job is final, so that what was put back
             comes again.
+        left_s: how long the queue is looked through afterwards.
     """
     began = time.monotonic()
     async with Site(plan, folder, seed).running() as site:
@@ -143,7 +147,7 @@ async def faulty_run(
                 for worker in site.workers:
                     await asyncio.to_thread(worker.stop)
             site.outcome.sessions = witness.sessions()
-            await site.outcome.collect(stores)
+            await site.outcome.collect(stores, left_s)
         finally:
             witness.close()
             await stores.close()
