@@ -20,7 +20,10 @@ class Plan:
     """The size of a run.
 
     Attributes:
-        jobs: sessions that are queued, all at once.
+        jobs: sessions that are queued.
+        at_once: at most so many of them without a final state. The Pub/Sub emulator gives one
+            worker up to 100 messages, however few it asks for, and all of a killed worker's wait
+            for a lease.
         workers: processes that fill.
         kills: workers killed without warning, each started again.
         restarts: of the server, killed without warning.
@@ -29,6 +32,7 @@ class Plan:
     """
 
     jobs: int = 200
+    at_once: int = 32
     workers: int = 4
     kills: int = 40
     restarts: int = 5

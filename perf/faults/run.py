@@ -6,12 +6,11 @@ import asyncio
 import os
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import click
 import httpx
@@ -21,12 +20,15 @@ from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.stores import make_queue, open_stores
 from pawfect_sessions.stores.base import Stores
+from pawfect_sessions.stores.google_queue import Names
 from perf.emulators import BUCKET, PROJECT, all_running
+from perf.faults.outcome import Outcome
 from perf.faults.plan import Fault, Plan
 from perf.faults.processes import Command
+from perf.faults.redelivery import Redelivery
 from perf.faults.relay import Relay
 from perf.faults.scenes import Upload, uploads
-from perf.faults.witness import Seen, Witness
+from perf.faults.witness import Witness
 from perf.local_server import HOST, free_ports
 
 TOPIC: Final = "faults"
@@ -43,24 +45,8 @@ LOOK_S: Final = 0.2
 STUCK_S: Final = 1200.0
 # After the last job is final, deliveries that were put back come again within the longest backoff.
 QUIET_S: Final = JobContract().backoff_max_s + 10
-
-
-@dataclass
-class Outcome:
-    """What a run left behind, for `verdict`."""
-
-    plan: Plan
-    sessions: dict[str, Seen] = field(default_factory=dict)
-    pictures: dict[str, int] = field(default_factory=dict)
-    edited: dict[str, bytes] = field(default_factory=dict)
-    leftovers: list[str] = field(default_factory=list)
-    undelivered: int = 0
-    dead_letters: int = 0
-    done: Counter[Fault] = field(default_factory=Counter)
-    broken_connections: int = 0
-    duplicates: int = 0
-    retried_posts: int = 0
-    seconds: float = 0.0
+# Then what is left in the queue is looked for: longer than a lease.
+LEFT_S: Final = JobContract().lease_s + 5
 
 
 class Site:
@@ -80,9 +66,9 @@ class Site:
         """Start all of it and stop all of it, whatever happens."""
         async with AsyncExitStack() as stack:
             environment = stack.enter_context(all_running(self.folder))
-            stack.callback(_restored(environment))
-            os.environ.update(environment)
+            stack.enter_context(patch.dict(os.environ, environment))
             make_queue(STORE, JobContract())
+            self.redelivery = Redelivery(Names.of(PROJECT, TOPIC).subscription)
             relayed = dict(environment)
             for name in ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"):
                 relay = Relay(environment[name], ends=name == "PUBSUB_EMULATOR_HOST")
@@ -134,8 +120,9 @@ async def faulty_run(
     seed: int = 0,
     stuck_s: float = STUCK_S,
     quiet_s: float = QUIET_S,
+    left_s: float = LEFT_S,
 ) -> Outcome:
-    """Queue all jobs at once, break things while they are worked on, and wait for the last.
+    """Queue jobs, break things while they are worked on, and wait for the last.
 
     Args:
         plan: how much of everything.
@@ -144,35 +131,38 @@ async def faulty_run(
         stuck_s: without a job that ends for so long, the run is given up.
         quiet_s: how long the workers go on after the last job is final, so that what was put back
             comes again.
+        left_s: how long the queue is looked through afterwards.
     """
     began = time.monotonic()
     async with Site(plan, folder, seed).running() as site:
         stores, client = open_stores(STORE, JobContract()), firestore.Client(project=PROJECT)
         witness = Witness(client)
         try:
-            queueing = asyncio.create_task(_queue_all(site, stores))
-            await _break_things(site, witness, stuck_s)
-            await queueing
-            site.outcome.seconds = time.monotonic() - began
-            await asyncio.sleep(quiet_s)
-            for worker in site.workers:
-                await asyncio.to_thread(worker.stop)
-            await _collect(site.outcome, witness, stores)
+            async with site.redelivery.kept_going():
+                queueing = asyncio.create_task(_queue_all(site, stores, witness))
+                await _break_things(site, witness, stuck_s)
+                await queueing
+                site.outcome.seconds = time.monotonic() - began
+                await asyncio.sleep(quiet_s)
+                for worker in site.workers:
+                    await asyncio.to_thread(worker.stop)
+            site.outcome.sessions = witness.sessions()
+            await site.outcome.collect(stores, left_s)
         finally:
             witness.close()
             await stores.close()
         return site.outcome
 
 
-async def _queue_all(site: Site, stores: Stores) -> None:
+async def _queue_all(site: Site, stores: Stores, witness: Witness) -> None:
     pictures = uploads(PICTURES)
-    places = asyncio.Semaphore(8)
     again = site.rng.sample(range(site.plan.jobs), round(site.plan.duplicates * site.plan.jobs))
 
     async def one(index: int, client: httpx.AsyncClient) -> None:
         sid = f"s{index:04d}"
-        async with places:
-            job = await _queued(site, client, sid, pictures[index % PICTURES])
+        while index >= witness.finished() + site.plan.at_once:
+            await asyncio.sleep(LOOK_S)
+        job = await _queued(site, client, sid, pictures[index % PICTURES])
         site.outcome.pictures[f"users/{UID}/sessions/{sid}"] = index % PICTURES
         if index in again:
             await asyncio.sleep(site.rng.uniform(0, 20))
@@ -210,8 +200,7 @@ async def _break_things(site: Site, witness: Witness, stuck_s: float) -> None:
     async with asyncio.TaskGroup() as group:
         while finished < site.plan.jobs and time.monotonic() - since < stuck_s:
             await asyncio.sleep(LOOK_S)
-            statuses = witness.statuses()
-            now = sum(count for status, count in statuses.items() if status.final)
+            now = witness.finished()
             if now > finished:
                 finished, since = now, time.monotonic()
                 click.echo(f"{finished} of {site.plan.jobs} jobs are over")
@@ -219,41 +208,6 @@ async def _break_things(site: Site, witness: Witness, stuck_s: float) -> None:
                 fault = schedule.pop(0)[1]
                 click.echo(f"  {fault.value} ...")
                 group.create_task(site.do(fault))
-
-
-async def _collect(outcome: Outcome, witness: Witness, stores: Stores) -> None:
-    outcome.sessions = witness.sessions()
-    for path, seen in outcome.sessions.items():
-        files = await stores.files.list(path)
-        outcome.leftovers += [name for name in files if "/attempts/" in name]
-        if edited := seen.document["paths"].get("edited"):
-            outcome.edited[path] = await stores.files.get(edited)
-    outcome.dead_letters = len(await stores.queue.dead_letters(1000))
-    deliveries = stores.queue.deliveries(100)
-    try:
-        async with asyncio.timeout(JobContract().lease_s + 5):
-            async for delivery in deliveries:
-                outcome.undelivered += 1
-                await stores.queue.ack(delivery)
-    except TimeoutError:
-        pass
-    finally:
-        aclose: Any = getattr(deliveries, "aclose", None)
-        if aclose is not None:
-            await aclose()
-
-
-def _restored(names: dict[str, str]) -> Any:
-    before = {name: os.environ.get(name) for name in names}
-
-    def restore() -> None:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-    return restore
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:

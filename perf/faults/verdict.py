@@ -13,7 +13,7 @@ from PIL import Image
 from pawfect.errors import PawfectError
 from pawfect_sessions.contract import Status
 from pawfect_sessions.documents import from_document
-from perf.faults.run import Outcome
+from perf.faults.outcome import Outcome
 from perf.faults.scenes import SIZE
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,10 +39,11 @@ class Witness:
         """Look away."""
         self._watch.unsubscribe()  # type: ignore[no-untyped-call]
 
-    def statuses(self) -> Counter[Status]:
-        """Count the sessions by status."""
+    def finished(self) -> int:
+        """Count the sessions in a final state."""
         with self._lock:
-            return Counter(Status(one.document["processingStatus"]) for one in self._seen.values())
+            statuses = [Status(one.document["processingStatus"]) for one in self._seen.values()]
+        return sum(status.final for status in statuses)
 
     def sessions(self) -> dict[str, Seen]:
         """Return what was seen, by the document's path."""
