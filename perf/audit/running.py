@@ -103,7 +103,7 @@ class Audit:
             record = self._record(cell, FAILED, reason=str(error))
         self._journal.add(record)
         if self._server.broken:
-            self._revive(record.reason)
+            self._revive(record.reason or "after a cell that was done")
         else:
             self._deaths = 0
         return record
@@ -116,7 +116,9 @@ class Audit:
         try:
             loaded = self._server.load(_overrides(cell))
         except PawfectError as error:
-            self._refused[weights] = error
+            # Of a server that died meanwhile nothing is known: the next one is asked again.
+            if not self._server.broken:
+                self._refused[weights] = error
             raise
         if loaded:
             # The first request after a load pays for pages and allocations that no later one does.

@@ -6,7 +6,6 @@ the kernels and the arithmetic are those of a quantised checkpoint.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -14,6 +13,10 @@ from typing import Any, Final
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
+from pawfect.flux.modulation import Modulation, apart
+from pawfect.flux.quantised import scheme as schemes
+from pawfect.flux.quantised.integer import IntegerLinear
+from pawfect.flux.quantised.kernels import choose_kernels
 from pawfect.flux.transformer import Transformer
 from perf.gpu.models import SEED
 from perf.gpu.scale import Scale, torch_type
@@ -27,10 +30,6 @@ OUTLIER_GAIN: Final = 20.0
 DRAWN: Final = 1_048_583
 
 
-class NotHere(RuntimeError):  # noqa: N818 - a reason to skip, no failure
-    """A part of the project that this tree does not have yet."""
-
-
 @dataclass(frozen=True)
 class LayerError:
     """One layer shape under one scheme: relative error of its output against float32."""
@@ -42,24 +41,12 @@ class LayerError:
     error: float
 
 
-def require(module: str) -> Any:
-    """Import a part of the project; raises NotHere where this tree does not have it."""
-    if importlib.util.find_spec(module) is None:
-        raise NotHere(f"expected {module}, which this tree does not have")
-    return importlib.import_module(module)
-
-
 def layer_errors(scale: Scale) -> list[dict[str, Any]]:
-    """Measure every scheme on every shape of the blocks' linear layers.
-
-    Raises:
-        NotHere: without quantised layers.
-    """
-    scheme_module = _schemes()
+    """Measure every scheme on every shape of the blocks' linear layers."""
     results = []
     for name in SCHEMES:
-        scheme = scheme_module.find_scheme(name)
-        layers = scheme_module.quantised_layers(_plain(scale), name).values()
+        scheme = schemes.find_scheme(name)
+        layers = schemes.quantised_layers(_plain(scale), name).values()
         shapes = sorted({(layer.out_features, layer.in_features) for layer in layers})
         results += [asdict(_layer_error(scheme, shape, scale)) for shape in shapes]
     return results
@@ -76,8 +63,8 @@ def _layer_error(scheme: Any, shape: tuple[int, int], scale: Scale) -> LayerErro
     layer = scheme.linear(in_features, rows, False, dtype)
     _fill(layer, scheme.quantise(weight), rows)
     layer = layer.to(scale.device)
-    kernels = require("pawfect.flux.quantised.kernels").choose_kernels(scale.device)
-    if hasattr(layer, "kernels"):
+    kernels = choose_kernels(scale.device)
+    if isinstance(layer, IntegerLinear):
         layer.kernels = kernels
     with torch.inference_mode():
         got = layer(inputs.to(scale.device, dtype)).float().cpu()
@@ -89,13 +76,8 @@ def _layer_error(scheme: Any, shape: tuple[int, int], scale: Scale) -> LayerErro
 def quantised_transformer(scale: Scale, scheme_name: str) -> tuple[Transformer, str]:
     """Return a quantised transformer on the scale's device, and what its modulation runs on.
 
-    The modulation's layers stay off the card where the project can keep them so, as its `t4`
-    profile does; else they are on it in half precision.
-
-    Raises:
-        NotHere: without quantised layers.
+    The modulation's layers stay off the card, as in the `t4` profile.
     """
-    schemes = _schemes()
     scheme = schemes.find_scheme(scheme_name)
     dtype = torch_type(scale.half)
     module = _plain(scale)
@@ -103,7 +85,7 @@ def quantised_transformer(scale: Scale, scheme_name: str) -> tuple[Transformer, 
               if isinstance(layer, torch.nn.Linear)}  # fmt: skip
     shapes = {n: (layer.out_features, layer.in_features)
               for n, layer in schemes.quantised_layers(module, scheme_name).items()}  # fmt: skip
-    kernels = require("pawfect.flux.quantised.kernels").choose_kernels(scale.device)
+    kernels = choose_kernels(scale.device)
     made: dict[tuple[int, int], dict[str, torch.Tensor]] = {}
     generator = torch.Generator().manual_seed(SEED)
     for name, (out_features, in_features) in shapes.items():
@@ -116,24 +98,16 @@ def quantised_transformer(scale: Scale, scheme_name: str) -> tuple[Transformer, 
         _fill(layer, made[key], rows)
         if biases[name]:
             layer.bias = torch.nn.Parameter(torch.zeros(out_features, dtype=dtype), False)
-        if hasattr(layer, "kernels"):
+        if isinstance(layer, IntegerLinear):
             layer.kernels = kernels
         module.set_submodule(name, layer.to(scale.device))
-    modulation = None
-    if importlib.util.find_spec("pawfect.flux.modulation") is not None:
-        modulation = require("pawfect.flux.modulation")
-    apart = modulation.apart(module) if modulation else ()
-    _fill_plain(module, scale, dtype, apart, generator)
+    _fill_plain(module, scale, dtype, apart(module), generator)
     module.requires_grad_(False).eval()
-    if modulation is None:
-        return Transformer(module, scale.device, dtype), scale.device
-    make: Any = Transformer
-    cached = modulation.Modulation(module, dtype)
-    return make(module, scale.device, dtype, modulation=cached), "cpu, once per prompt and step"
-
-
-def _schemes() -> Any:
-    return require("pawfect.flux.quantised") and require("pawfect.flux.quantised.scheme")
+    cached = Modulation(module, dtype)
+    return (
+        Transformer(module, scale.device, dtype, modulation=cached),
+        "cpu, once per prompt and step",
+    )
 
 
 def _plain(scale: Scale) -> Any:
