@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections import Counter
 
 import pytest
 
 from pawfect_sessions.contract import Status
-from perf.emulators import why_none
 from perf.faults.plan import Fault, Plan
 from perf.faults.relay import Relay
 from perf.faults.run import Outcome, faulty_run
 from perf.faults.verdict import problems, told
 from perf.faults.witness import Seen, broken_moves
+from tests.conftest import need_emulators
 
 OLD = {"processingStatus": "processing", "result": None, "cost": None, "report": None}
 RESULT = {"start": 1, "edited": "a", "preview": "b"}
@@ -23,10 +22,7 @@ RESULT = {"start": 1, "edited": "a", "preview": "b"}
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory) -> Outcome:
-    if reason := why_none():
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need_emulators()
     # Killed workers and cut connections are for `make faults`: behind them the Pub/Sub emulator can
     # hold messages back for minutes.
     plan = Plan(jobs=12, workers=2, kills=0, restarts=1, cuts=0, duplicates=0.2)
