@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test lint format bench versus quality quantisation t4 scaling faults docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test contract lint format bench versus quality quantisation t4 scaling faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 14
@@ -65,6 +65,9 @@ lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+contract: $(VENV)/.perf  ## Play ten times as many orders of events against the sessions' contract as `make test`
+	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest tests/sessions/test_contract_machine.py tests/sessions/test_contract_emulator.py
 
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .

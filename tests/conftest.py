@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from pawfect.profile import PROFILE_VARIABLE, load_profile
 from pawfect_triton.server import Endpoints
+from perf.emulators import why_none
 from perf.local_server import free_ports
 
 # A busy machine is no failure: examples have no deadline of their own, and are the same each run.
@@ -91,6 +92,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProcess]:
         yield running
     finally:
         running.stop()
+
+
+def need_emulators() -> None:
+    """Skip where Google's emulators are not installed, with the reason; in CI that is a failure."""
+    if reason := why_none():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="session")

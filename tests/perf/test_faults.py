@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections import Counter
 from dataclasses import replace
@@ -11,13 +10,13 @@ from dataclasses import replace
 import pytest
 
 from pawfect_sessions.contract import Status
-from perf.emulators import why_none
 from perf.faults.outcome import Outcome
 from perf.faults.plan import Fault, Plan
 from perf.faults.relay import Relay
 from perf.faults.run import faulty_run
 from perf.faults.verdict import problems, told
 from perf.faults.witness import Seen, broken_moves
+from tests.conftest import need_emulators
 
 OLD = {"processingStatus": "processing", "result": None, "cost": None, "report": None}
 RESULT = {"start": 1, "edited": "a", "preview": "b"}
@@ -25,10 +24,7 @@ RESULT = {"start": 1, "edited": "a", "preview": "b"}
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory) -> Outcome:
-    if reason := why_none():
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need_emulators()
     plan = Plan(jobs=12, workers=2, kills=1, restarts=1, cuts=1, duplicates=0.2)
     folder = tmp_path_factory.mktemp("faults")
     return asyncio.run(faulty_run(plan, folder, stuck_s=240, quiet_s=0, left_s=3))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores import open_stores
 from pawfect_sessions.stores.base import Stores
 from perf import emulators
+from tests.conftest import need_emulators
 
 # Short, so that the tests are.
 CONTRACT = JobContract(
@@ -30,10 +30,7 @@ CONTRACT = JobContract(
 @pytest.fixture(scope="session")
 def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of the running emulators; without them skipped, but never in CI."""
-    if reason := emulators.why_none():
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need_emulators()
     with emulators.all_running(tmp_path_factory.mktemp("emulators")) as environment:
         yield environment
 

@@ -22,7 +22,7 @@ from pawfect_sessions.stores.base import Document
 
 UID, SID = "u", "s"
 CONTRACT = JobContract(
-    label_waits=3, passing_failures=3, starts=5, publications=3, job_s=300.0, fill_s=60.0
+    label_waits=2, passing_failures=2, starts=4, publications=2, job_s=300.0, fill_s=60.0
 )
 # Made from each start, so that files tell whose they are.
 NAMES = (EDITED, PREVIEW)
@@ -135,6 +135,7 @@ class Message:
     nacks: int = 0
     deliveries: int = 0
     receipt: str = ""
+    name: str = ""
 
 
 @dataclass
@@ -160,7 +161,7 @@ class World:
     results: dict[str, Any] = field(default_factory=dict)
     ends: dict[str, Any] = field(default_factory=dict)
     names: int = 0
-    granted: Counter[tuple[str, t.Answer]] = field(default_factory=Counter)
+    granted: Counter[tuple[str, Any, t.Answer]] = field(default_factory=Counter)
     vanished: bool = False
     gone_back: float = 0.0
 
@@ -194,6 +195,17 @@ class World:
     def delete(self, path: str) -> None:
         self.files.pop(path, None)
 
+    # --- the queue: `messages` says what it has, and when each is due by the script's clock ------
+
+    def publish(self, job: str) -> None:
+        self.messages.append(Message(job, self.now))
+
+    def take(self, message: Message) -> None:
+        """A worker has the message in its hands, whoever had it before."""
+
+    def answer(self, message: Message, action: QueueAction) -> None:
+        """Tell the queue what becomes of it."""
+
     # --- what happens ---------------------------------------------------------------------------
 
     def name(self, of: str) -> str:
@@ -208,12 +220,30 @@ class World:
         )
         assert isinstance(step, t.Step)
         self.check(before, self.read())
-        if "job" in named and step.answer in _GRANTED:
+        granted = transition, step.answer
+        if granted in _GRANTED:
             assert step.session
-            assert step.session.job == named["job"]
-            self.granted[named["job"], step.answer] += 1
-            assert self.granted[named["job"], step.answer] <= _GRANTED[step.answer]
+            assert step.session.job == named["job"], "a grant for another job"
+            self.granted[named["job"], *granted] += 1
+            assert self.granted[named["job"], *granted] <= _GRANTED[granted], granted
+            assert before
+            self.check_lease(before, step.answer, named.get("owner"))
+        if transition is t.expire and step.answer is t.Answer.FAILED:
+            assert before
+            held = before["lease"] and before["lease"]["until"] - self.now
+            assert not held or not 0 < held <= CONTRACT.lease_s, "given up in somebody's hands"
         return step
+
+    def check_lease(self, before: Document, answer: t.Answer, owner: str | None) -> None:
+        """Hold a grant against the lease that was there."""
+        lease = before["lease"]
+        if answer in (t.Answer.RUN, t.Answer.PUBLISH):
+            assert lease is None or lease["until"] <= self.now, "taken from one who holds it"
+        elif answer in (t.Answer.WON, t.Answer.PUT_BACK):
+            assert lease, "given by one who holds nothing"
+            assert lease["owner"] == owner, "given by one who holds it no longer"
+        if answer is t.Answer.RUN:
+            assert self.now < before["jobDeadline"], "started too late"
 
     def check(self, before: Document | None, after: Document | None) -> None:
         if after is None:
@@ -232,6 +262,10 @@ class World:
         ):
             if value:
                 assert seen.setdefault(job, value) == value, "one cost, one result, one end"
+        assert possible(after), "a move that writes what no move reads"
+        done = {"stage": "done", "share": 1.0}
+        if status.final:
+            assert after["progress"] == (done if status is Status.COMPLETED else None)
         counts = after["counts"]
         assert counts["labelWaits"] <= CONTRACT.label_waits
         assert counts["passingFailures"] <= CONTRACT.passing_failures + 1
@@ -248,7 +282,7 @@ class World:
         step = self.move(t.queue_job, uid=UID, sid=SID, job=job, request={})
         assert step.session
         if published:
-            self.messages.append(Message(step.session.job, self.now))
+            self.publish(step.session.job)
 
     def visible(self) -> list[Message]:
         return sorted(
@@ -263,6 +297,7 @@ class World:
         message.deliveries += 1
         assert message.deliveries <= CONTRACT.deliveries, "a dead letter"
         message.receipt, message.visible = owner, self.now + CONTRACT.lease_s
+        self.take(message)
         steps = work(message.job, owner)
         self.workers[worker] = Worker(owner, message, steps, next(steps))
 
@@ -297,6 +332,7 @@ class World:
         assert action in (QueueAction.ACK, QueueAction.NACK)
         if message.receipt != worker.owner or message not in self.messages:
             return
+        self.answer(message, action)
         if action is QueueAction.ACK:
             self.messages.remove(message)
         else:
@@ -348,12 +384,15 @@ class World:
 
 # What a job may be granted in all, counted here and not by the document.
 _GRANTED = {
-    t.Answer.WAIT_FOR_LABELS: CONTRACT.label_waits,
-    t.Answer.RUN: CONTRACT.starts,
-    t.Answer.PUBLISH: CONTRACT.publications,
-    t.Answer.PUT_BACK: CONTRACT.passing_failures + CONTRACT.publications,
-    t.Answer.WON: 1,
-    t.Answer.COMPLETED: 1,
+    (t.take_up, t.Answer.WAIT_FOR_LABELS): CONTRACT.label_waits,
+    (t.take_up, t.Answer.RUN): CONTRACT.starts,
+    (t.take_up, t.Answer.PUBLISH): CONTRACT.publications,
+    (t.passing_failure, t.Answer.PUT_BACK): CONTRACT.passing_failures,
+    # By whoever has won, and by each who publishes after him.
+    (t.put_back, t.Answer.PUT_BACK): 1 + CONTRACT.publications,
+    (t.set_labels, t.Answer.RECORDED): 1,
+    (t.claim_result, t.Answer.WON): 1,
+    (t.complete, t.Answer.COMPLETED): 1,
 }
 
 
