@@ -5,101 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
-from google.auth.transport.requests import Request as GoogleTransport
 
 from pawfect.errors import PawfectError
-from pawfect_client.wire import DEFAULT_URL
 from pawfect_sessions.api.app import MAX_BODY_BYTES, ApiSettings, create_app
-from pawfect_sessions.api.callers import (
-    Anybody,
-    ApiKeys,
-    Callers,
-    GoogleTokens,
-    is_loopback,
-    new_api_key,
-)
-from pawfect_sessions.api.certificates import KeptCertificates
 from pawfect_sessions.contract import JobContract
+from pawfect_sessions.options import common, print_key, push_check, ways_in, worker_options
 from pawfect_sessions.services import Services, open_services
 from pawfect_sessions.serving import listen, run, serve_http, serve_triton
 from pawfect_sessions.stores import make_queue
 from pawfect_sessions.worker.handler import Handler, Price
 from pawfect_sessions.worker.pull import PullWorker
-from pawfect_sessions.worker.push import PushCheck, create_push_app
-
-F = TypeVar("F", bound=Callable[..., Any])
+from pawfect_sessions.worker.push import create_push_app
 
 _MIB: Final = 2**20
 _PORT: Final = click.IntRange(1, 65535)
-_JOBS: Final = click.IntRange(min=1)
-_LEVELS: Final = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])
-
-
-def _common(command: F) -> F:
-    """Add the options that both commands have."""
-    for option in (
-        click.option("--log-level", type=_LEVELS, default="INFO", show_default=True),
-        click.option(
-            "--triton",
-            envvar="PAWFECT_TRITON",
-            default=DEFAULT_URL,
-            show_default=True,
-            metavar="HOST:PORT",
-            help="Triton's gRPC endpoint.",
-        ),
-        click.option(
-            "--store",
-            envvar="PAWFECT_STORE",
-            default="embedded:./data",
-            show_default=True,
-            help="embedded:FOLDER or google:PROJECT/BUCKET/TOPIC.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _worker_options(command: F) -> F:
-    """Add the options of whatever fills."""
-    for option in (
-        click.option(
-            "--price-per-hour",
-            type=click.FloatRange(min=0),
-            default=0.0,
-            help="What an hour of the service costs, USD; a job's share stands in its document.",
-        ),
-        click.option(
-            "--grace",
-            type=click.FloatRange(min=0),
-            default=20.0,
-            show_default=True,
-            metavar="SECONDS",
-            help="Time for running jobs after SIGTERM; then they are given back.",
-        ),
-        click.option("--jobs", type=_JOBS, default=2, show_default=True, help="Jobs at a time."),
-    ):
-        command = option(command)
-    return command
-
-
-def _print_key(context: click.Context, option: click.Parameter, wanted: str | None) -> None:
-    if wanted is None:
-        return
-    name, _, uid = wanted.partition(":")
-    key, line = new_api_key(name, uid)
-    try:
-        ApiKeys([line])
-    except PawfectError:
-        raise click.BadParameter(f"expected NAME:UID or NAME:*, got {wanted}") from None
-    click.echo(f"key (shown once): {key}\nline for --api-keys: {line}")
-    context.exit()
 
 
 @click.command()
-@_common
+@common
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=_PORT, default=8080, show_default=True)
 @click.option(
@@ -109,7 +35,7 @@ def _print_key(context: click.Context, option: click.Parameter, wanted: str | No
 )
 @click.option(
     "--new-api-key",
-    callback=_print_key,
+    callback=print_key,
     expose_value=False,
     is_eager=True,
     metavar="NAME:UID",
@@ -134,7 +60,7 @@ def _print_key(context: click.Context, option: click.Parameter, wanted: str | No
 )
 @click.option("--with-worker", is_flag=True, help="Fill the jobs in this process too.")
 @click.option("--with-server", metavar="PROFILE", help="Run pawfect serve beside it.")
-@_worker_options
+@worker_options
 def api(
     store: str,
     triton: str,
@@ -157,7 +83,7 @@ def api(
     stop = asyncio.Event()
 
     async def main() -> None:
-        ways = _ways(host, api_keys, google_audience, no_auth)
+        ways = ways_in(host, api_keys, google_audience, no_auth)
         settings = ApiSettings(ways, rate, rate_storage, max_body_mb * _MIB)
         async with (
             open_services(store, JobContract(), triton) as services,
@@ -175,8 +101,8 @@ def api(
 
 
 @click.command()
-@_common
-@_worker_options
+@common
+@worker_options
 @click.option("--push", is_flag=True, help="Take jobs that Pub/Sub pushes, instead of pulling.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of --push.")
 @click.option("--port", type=_PORT, default=8090, show_default=True, help="Port of --push.")
@@ -210,7 +136,7 @@ def worker(
                 await _puller(services, jobs, grace, price_per_hour).run(stop)
                 return
             handler = Handler(services, Price(price_per_hour / 3600))
-            check = _push_check(host, push_audience, push_email, no_auth)
+            check = push_check(host, push_audience, push_email, no_auth)
             app = create_push_app(services, handler, check)
             await serve_http(app, listen(host, port), stop)
 
@@ -219,36 +145,6 @@ def worker(
 
 def _puller(services: Services, jobs: int, grace: float, price_per_hour: float) -> PullWorker:
     return PullWorker(services, Handler(services, Price(price_per_hour / 3600)), jobs, grace)
-
-
-def _ways(
-    host: str, api_keys: Path | None, audiences: tuple[str, ...], no_auth: bool
-) -> list[Callers]:
-    """Return how callers are known; a usage error where nothing says so."""
-    if no_auth:
-        if api_keys or audiences or not is_loopback(host):
-            raise click.UsageError("--no-auth: expected a loopback --host and no credentials")
-        return [Anybody()]
-    ways: list[Callers] = []
-    if api_keys:
-        ways.append(ApiKeys.from_file(api_keys))
-    if audiences:
-        ways.append(GoogleTokens(audiences, KeptCertificates(GoogleTransport())))
-    if not ways:
-        raise click.UsageError("expected --api-keys, --google-audience or, on a laptop, --no-auth")
-    return ways
-
-
-def _push_check(
-    host: str, audience: str | None, email: str | None, no_auth: bool
-) -> PushCheck | None:
-    if no_auth and is_loopback(host) and not (audience or email):
-        return None
-    if no_auth or not (audience and email):
-        raise click.UsageError(
-            "--push: expected --push-audience and --push-email or, on loopback, --no-auth"
-        )
-    return PushCheck(audience, email, KeptCertificates(GoogleTransport()))
 
 
 def _run(service: str, level: str, main: Callable[[], Any], stop: asyncio.Event) -> None:

@@ -1,7 +1,6 @@
 """A session's document: its fields, strictly read, and the names of its files.
 
     from_document(...)   a store's document to a SessionDocument; an impossible one is an error
-    readable(...)        the same, an impossible one as a failed session that says why
     to_document(...)     and back
 
 Fields that are not ours are kept as they are: a product has its own in the same document.
@@ -9,14 +8,13 @@ Fields that are not ours are kept as they are: a product has its own in the same
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from pawfect.errors import PawfectError, invalid
+from pawfect.errors import invalid
 from pawfect_sessions.contract import EDITED, MASK, ORIGINAL, PREVIEW, Status
 from pawfect_sessions.parts import (
     ID_PATTERN,
@@ -42,13 +40,16 @@ _ID: Final = re.compile(rf"(?!__.*__$){ID_PATTERN}")
 _SHOWN: Final = 60
 # Characters of a REPORT; a document has room for 1 MiB in all.
 MAX_REPORT: Final = 500_000
-# What a document without a job that can be read gets.
-UNKNOWN_JOB: Final = "unknown"
+
+
+def is_id(value: str) -> bool:
+    """Say whether an id is safe in a path and as a document's name."""
+    return _ID.fullmatch(value) is not None
 
 
 def check_id(name: str, value: str) -> str:
     """Return an id that is safe in a path and as a document's name; else raise INVALID_ARG."""
-    if not _ID.fullmatch(value):
+    if not is_id(value):
         raise invalid(
             name, "1 to 128 letters, digits, '.', '_' or '-', no '.' first", repr(value[:_SHOWN])
         )
@@ -220,57 +221,3 @@ def _files(uid: str, sid: str, session: SessionDocument) -> list[tuple[str, str 
             ("result.preview", result.preview, attempt_path(*attempt, PREVIEW)),
         ]
     return files
-
-
-def readable(uid: str, sid: str, document: Document, now: float) -> SessionDocument:
-    """Return the session of a document; of an impossible one, a failed session that says why."""
-    try:
-        return from_document(uid, sid, document)
-    except PawfectError as error:
-        return failed_document(uid, sid, document, now, error)
-
-
-def failed_document(
-    uid: str, sid: str, document: Document, now: float, error: PawfectError
-) -> SessionDocument:
-    """Return an impossible document as a failed session.
-
-    What can be read of it stays: job, times, request, counts, labels, and fields that are not ours.
-    """
-
-    def kept(name: str, part: type[Part]) -> Any:
-        try:
-            return part.model_validate(document.get(name), by_alias=True, by_name=False)
-        except ValidationError:
-            return None
-
-    def time(name: str) -> float:
-        value = document.get(name)
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if good and 0 <= value <= now else now  # type: ignore[arg-type,operator]
-
-    job, request = document.get("job"), document.get("request")
-    scalars = request.items() if isinstance(request, Mapping) else ()
-    return SessionDocument(
-        **others_fields(document),
-        processing_status=Status.FAILED,
-        job=job if isinstance(job, str) and _ID.fullmatch(job) else UNKNOWN_JOB,
-        created_at=time("createdAt"),
-        updated_at=now,
-        queued_at=time("queuedAt"),
-        label_deadline=now,
-        job_deadline=now,
-        expires_at=None,
-        counts=kept("counts", Counts) or Counts(),
-        request={name: value for name, value in scalars if _is_scalar(name, value)},
-        scene_labels=kept("sceneLabels", SceneLabels),
-        scene_labels_error=kept("sceneLabelsError", SceneLabelsError),
-        paths=Paths(original=session_path(uid, sid, ORIGINAL), mask=session_path(uid, sid, MASK)),
-        error=Failure.of(error),
-    )
-
-
-def _is_scalar(name: object, value: object) -> bool:
-    if isinstance(value, float) and not math.isfinite(value):
-        return False
-    return isinstance(name, str) and isinstance(value, bool | int | float | str)

@@ -9,10 +9,10 @@ from pawfect.errors import PawfectError
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.documents import (
     SessionDocument,
-    failed_document,
     from_document,
     to_document,
 )
+from pawfect_sessions.impossible import failed_document
 from pawfect_sessions.stores.base import Change, Decide, Document, Documents
 from pawfect_sessions.transitions import Step
 

@@ -16,9 +16,9 @@ from pawfect_sessions.documents import (
     MAX_REPORT,
     SessionDocument,
     from_document,
-    readable,
     to_document,
 )
+from pawfect_sessions.impossible import readable
 from pawfect_sessions.parts import Cost, Progress, SceneLabels
 from pawfect_sessions.sessions import deciding
 from pawfect_sessions.stores.base import Document

@@ -15,7 +15,8 @@ from typing import Any
 from pawfect.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_sessions import transitions as t
 from pawfect_sessions.contract import EDITED, MOVES, PREVIEW, JobContract, Status
-from pawfect_sessions.documents import attempt_path, from_document, readable, session_path
+from pawfect_sessions.documents import attempt_path, from_document, session_path
+from pawfect_sessions.impossible import readable
 from pawfect_sessions.parts import Cost
 from pawfect_sessions.sessions import deciding
 from pawfect_sessions.stores.base import Document

@@ -13,7 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from pawfect.errors import PawfectError
 from pawfect_sessions.contract import EDITED, MASK, ORIGINAL, PREVIEW, PROTECT
-from pawfect_sessions.documents import SessionDocument, readable
+from pawfect_sessions.documents import SessionDocument
+from pawfect_sessions.impossible import readable
 from pawfect_sessions.parts import Cost, Counts, Failure, Progress, SceneLabels, SceneLabelsError
 from pawfect_sessions.request import JobRequest
 from pawfect_sessions.sessions import Sessions

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 from websockets.asyncio.client import connect
 
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
+from pawfect_sessions.api import state as shown
 from pawfect_sessions.contract import PREVIEW_PX
 from tests.client.pictures import SRGB, encoded, hole, opened, scene
 from tests.client.serving import answers, eventually, long_job
@@ -108,6 +111,36 @@ async def test_files_that_are_in_storage_already_are_taken_from_there(stack):
     assert answer.status_code == 202
     assert answer.json()["parameters"] == {"seed": 3}
     assert await stack.file("original.jpg") == PHOTO
+
+
+async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkeypatch):
+    here = "users/u/sessions/s"
+    named = {"photo": f"{here}/original.jpg", "mask": f"{here}/mask_auto.png"}
+    put, written = alone.files.put, []
+
+    async def noted(path: str, data: bytes, kind: str) -> None:
+        written.append(path)
+        await put(path, data, kind)
+
+    async def queued(photo: bytes, **changes: str) -> list[str]:
+        """The files that a new job writes, with these at the named paths."""
+        for name, data in ((named["photo"], photo), (named["mask"], MASK)):
+            await put(name, data, "image/jpeg")
+        written.clear()
+        order = {**named, **changes}
+        answer = await alone.http.post("/v1/users/u/sessions/s/inpaint", json=order)
+        assert answer.status_code == 202, answer.text
+        await alone.http.delete("/v1/users/u/sessions/s")
+        return sorted(written)
+
+    monkeypatch.setattr(alone.files, "put", noted)
+    assert await queued(PHOTO) == []
+    assert await alone.file("original.jpg") == PHOTO
+    png = encoded(scene(160, 128), "PNG")
+    assert await queued(png) == [named["photo"]], "in its place, but no JPEG"
+    assert opened(await alone.file("original.jpg")).format == "JPEG"
+    await put("users/u/uploads/mask", MASK, "image/png")
+    assert await queued(PHOTO, mask="users/u/uploads/mask") == [named["mask"]]
 
 
 async def test_the_same_request_is_the_same_job_until_it_is_over(stack):
@@ -213,3 +246,14 @@ async def test_a_job_of_which_nothing_comes_is_given_up_when_somebody_looks(stac
     state = await stack.state()
     assert state["processingStatus"] == "failed"
     assert state["error"]["kind"] == "DEADLINE"
+
+
+async def test_an_api_whose_clock_runs_ahead_gives_up_no_job(stack: Stack, monkeypatch):
+    await stack.post()
+    for ahead_s in (1e6, -1e6):
+        now = time.time() + ahead_s
+        monkeypatch.setattr(shown, "time", SimpleNamespace(time=partial(float, now)))
+        assert (await stack.state())["processingStatus"] == "pending", "the store's clock counts"
+    monkeypatch.undo()
+    async with stack.working():
+        assert (await stack.over())["processingStatus"] == "completed"

@@ -10,8 +10,11 @@ import pytest
 
 from pawfect_client import AsyncPawfectClient
 from pawfect_sessions.contract import JobContract
+from pawfect_sessions.documents import to_document
 from pawfect_sessions.labels import LabelTasks
 from pawfect_sessions.messages import JobMessage
+from pawfect_sessions.stores.base import Change
+from pawfect_sessions.transitions import queue_job
 from perf.sessions.slow_labels import LABELS, slow_labels
 from tests.client.pictures import encoded, scene
 from tests.sessions.flow.stack import MASK, running
@@ -113,6 +116,27 @@ async def test_a_server_without_labels_says_so_in_the_document(stack):
     assert state["sceneLabels"] is None
     assert state["sceneLabelsError"]["error"] == "UNAVAILABLE"
     assert "scene_labels" in state["sceneLabelsError"]["message"]
+
+
+async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error(store, server):
+    async with (
+        slow_labels(server.endpoints.grpc, 0.0) as (address, triton),
+        running(store, address) as stack,
+    ):
+        await stack.documents.update("u", "s", queued)
+        LabelTasks(stack.services).start(JobMessage("u", "s", "j"))
+        error = (await stack.labelled())["sceneLabelsError"]
+        assert error["error"] == "INVALID_ARG"
+        assert (
+            error["message"] == "original.jpg, mask_auto.png: expected a file in storage, got none"
+        )
+        assert triton.asked == []
+
+
+def queued(document, now):
+    """A job that is queued, without its files."""
+    step = queue_job(None, now, JobContract(), uid="u", sid="s", job="j", request={})
+    return Change(to_document(step.session))
 
 
 async def test_why_there_are_no_labels_names_no_host(alone, nowhere):

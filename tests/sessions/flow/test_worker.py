@@ -86,6 +86,28 @@ async def test_a_file_that_vanished_fails_the_job_for_good(alone, name):
     }
 
 
+async def test_claimed_files_that_vanished_fail_the_job_for_good_at_its_cost(alone):
+    job = await queued(alone)
+    sessions, mine = alone.services.sessions, {"job": job, "owner": "crashed"}
+    await sessions.move("u", "s", take_up, **mine)
+    cost = alone.handler()._price.of(1.0)
+    await sessions.move("u", "s", claim_result, uid="u", sid="s", **mine, report="{}", cost=cost)
+    await edit(alone, lease=None)
+    assert (await alone.deliver(job)).action is QueueAction.ACK
+    state = await alone.state()
+    assert state["processingStatus"] == "failed"
+    assert state["error"]["message"] == "result: expected its files, they are gone"
+    assert state["cost"]["seconds"] == 1.0
+
+
+async def test_a_published_file_that_vanished_is_not_found(stack):
+    job = await queued(stack)
+    assert (await stack.deliver(job)).action is QueueAction.ACK
+    await stack.files.delete(f"{HERE}/edited.jpg")
+    answer = await stack.http.get("/v1/users/u/sessions/s/files/edited.jpg")
+    assert (answer.status_code, answer.json()["error"]["kind"]) == (404, "INVALID_ARG")
+
+
 @pytest.mark.parametrize(
     "data", [encoded(scene(160, 128, seed=9), "JPEG"), PHOTO[:900], b"", b"no picture"]
 )

@@ -1,0 +1,120 @@
+"""Options of `pawfect api` and `pawfect worker`, and what they let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from google.auth.transport.requests import Request as GoogleTransport
+
+from pawfect.errors import PawfectError
+from pawfect_client.wire import DEFAULT_URL
+from pawfect_sessions.api.callers import (
+    Anybody,
+    ApiKeys,
+    Callers,
+    GoogleTokens,
+    is_loopback,
+    new_api_key,
+)
+from pawfect_sessions.api.certificates import KeptCertificates
+from pawfect_sessions.worker.push import PushCheck
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_JOBS: Final = click.IntRange(min=1)
+_LEVELS: Final = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])
+
+
+def common(command: F) -> F:
+    """Add the options that both commands have."""
+    for option in (
+        click.option("--log-level", type=_LEVELS, default="INFO", show_default=True),
+        click.option(
+            "--triton",
+            envvar="PAWFECT_TRITON",
+            default=DEFAULT_URL,
+            show_default=True,
+            metavar="HOST:PORT",
+            help="Triton's gRPC endpoint.",
+        ),
+        click.option(
+            "--store",
+            envvar="PAWFECT_STORE",
+            default="embedded:./data",
+            show_default=True,
+            help="embedded:FOLDER or google:PROJECT/BUCKET/TOPIC.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def worker_options(command: F) -> F:
+    """Add the options of whatever fills."""
+    for option in (
+        click.option(
+            "--price-per-hour",
+            type=click.FloatRange(min=0),
+            default=0.0,
+            help="What an hour of the service costs, USD; a job's share stands in its document.",
+        ),
+        click.option(
+            "--grace",
+            type=click.FloatRange(min=0),
+            default=20.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Time for running jobs after SIGTERM; then they are given back.",
+        ),
+        click.option("--jobs", type=_JOBS, default=2, show_default=True, help="Jobs at a time."),
+    ):
+        command = option(command)
+    return command
+
+
+def print_key(context: click.Context, option: click.Parameter, wanted: str | None) -> None:
+    """Print a new key for NAME:UID and leave; nothing where none is wanted."""
+    if wanted is None:
+        return
+    name, _, uid = wanted.partition(":")
+    key, line = new_api_key(name, uid)
+    try:
+        ApiKeys([line])
+    except PawfectError:
+        raise click.BadParameter(f"expected NAME:UID or NAME:*, got {wanted}") from None
+    click.echo(f"key (shown once): {key}\nline for --api-keys: {line}")
+    context.exit()
+
+
+def ways_in(
+    host: str, api_keys: Path | None, audiences: tuple[str, ...], no_auth: bool
+) -> list[Callers]:
+    """Return how callers are known; a usage error where nothing says so."""
+    if no_auth:
+        if api_keys or audiences or not is_loopback(host):
+            raise click.UsageError("--no-auth: expected a loopback --host and no credentials")
+        return [Anybody()]
+    ways: list[Callers] = []
+    if api_keys:
+        ways.append(ApiKeys.from_file(api_keys))
+    if audiences:
+        ways.append(GoogleTokens(audiences, KeptCertificates(GoogleTransport())))
+    if not ways:
+        raise click.UsageError("expected --api-keys, --google-audience or, on a laptop, --no-auth")
+    return ways
+
+
+def push_check(
+    host: str, audience: str | None, email: str | None, no_auth: bool
+) -> PushCheck | None:
+    """Return who may push, None: everybody; a usage error where nothing says so."""
+    if no_auth and is_loopback(host) and not (audience or email):
+        return None
+    if no_auth or not (audience and email):
+        raise click.UsageError(
+            "--push: expected --push-audience and --push-email or, on loopback, --no-auth"
+        )
+    return PushCheck(audience, email, KeptCertificates(GoogleTransport()))
