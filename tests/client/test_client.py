@@ -198,7 +198,7 @@ def test_a_closed_port_is_tried_a_bounded_number_of_times(method):
         list(getattr(client, method)(IMAGE, MASK))
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert caught.value.message.startswith(url)
-    assert 0.3 <= time.monotonic() - started < 2
+    assert 0.3 <= time.monotonic() - started < 20
 
 
 def test_the_timeout_bounds_the_retries_too():
