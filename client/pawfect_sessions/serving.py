@@ -47,6 +47,9 @@ async def serve_http(app: FastAPI, listening: socket.socket, stop: asyncio.Event
         timeout_graceful_shutdown=REQUESTS_END_S,
     )
     server = _Server(config)
+    host, port = listening.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    LOG.info("listening", extra={"url": url, "page": f"{url}/docs"})
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -273,6 +273,13 @@ async def test_a_buried_message_is_a_dead_letter_with_its_reason(stores: Stores)
         assert letter.attributes["trace"] == "t"
 
 
+async def test_a_pushed_message_is_buried_though_the_queue_never_had_it(stores: Stores) -> None:
+    await stores.queue.bury(Delivery("push-1", b"poison", {"trace": "t"}), "no JSON")
+    (letter,) = await dead(stores, 1)
+    assert (letter.data, letter.reason) == (b"poison", "no JSON")
+    assert letter.attributes["trace"] == "t"
+
+
 async def dead(stores: Stores, count: int) -> list[Any]:
     end = time.monotonic() + SOON_S
     while len(found := await stores.queue.dead_letters(10)) < count and time.monotonic() < end:

@@ -76,6 +76,7 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
         assert cost["amount"] == pytest.approx(cost["seconds"] / 100)
         assert ended(worker) == 0
         assert ended(api) == 0
+    assert f'"url": "http://127.0.0.1:{port}"' in (tmp_path / "api.log").read_text()
     lines = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
     delivered = [line for line in lines if line["message"] == "delivery"]
     assert delivered[-1]["action"] == "ack"

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from itertools import pairwise
 
 import pytest
 
-from pawfect.errors import QueueAction
+from pawfect.errors import TABLE, ErrorKind, PawfectError, QueueAction
 from pawfect_sessions.contract import JobContract
+from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.stores.base import Change
 from pawfect_sessions.transitions import claim_result, take_up
+from pawfect_sessions.worker import handler
 from pawfect_sessions.worker.handler import Verdict
+from pawfect_sessions.worker.job import HeldJob
+from pawfect_sessions.worker.pulse import Pulse
 from pawfect_sessions.worker.sweeping import sweep
 from tests.client.pictures import encoded, hole, scene
 from tests.client.serving import answers, long_job
@@ -165,6 +171,26 @@ async def test_a_server_that_is_away_is_a_passing_failure_until_its_bound(store,
         assert await stack.files.list(f"{HERE}/attempts") == []
 
 
+@pytest.mark.parametrize("kind", ErrorKind)
+async def test_each_kind_of_failure_ends_as_the_table_has_it(alone, monkeypatch, kind):
+    async def failing(*_: object) -> None:
+        raise PawfectError(kind, "stage: as it is")
+
+    monkeypatch.setattr(handler, "fill", failing)
+    job = await queued(alone)
+    verdict = await alone.deliver(job)
+    state = await alone.state()
+    for_good = TABLE[kind].queue_action is QueueAction.FAIL
+    # CANCELLED, which the table acknowledges, too: the session itself is not cancelled, so its job
+    # is not lost; where it is, the delivery is acknowledged whatever the server said.
+    assert verdict.action is (QueueAction.ACK if for_good else QueueAction.NACK)
+    assert state["processingStatus"] == ("failed" if for_good else "pending")
+    assert state["attempts"]["passingFailures"] == (0 if for_good else 1)
+    assert (state["error"] or {"kind": None})["kind"] == (kind.name if for_good else None)
+    await alone.http.delete("/v1/users/u/sessions/s")
+    assert (await alone.deliver(job)).action is QueueAction.ACK
+
+
 async def test_an_engine_that_the_server_has_not_ends_too(store, server):
     contract = JobContract(passing_failures=1)
     async with running(store, server.endpoints.grpc, contract=contract) as stack:
@@ -187,6 +213,30 @@ async def test_a_fill_that_takes_too_long_is_stopped(store, server):
         await stack.deliver(job)
         assert (await stack.deliver(job)).action is QueueAction.ACK
         assert (await stack.state())["error"]["kind"] == "DEADLINE"
+
+
+async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monkeypatch):
+    job = await queued(alone)
+    step = await alone.services.sessions.move("u", "s", take_up, job=job, owner="w")
+    pulse = Pulse(
+        alone.services.sessions, HeldJob(JobMessage("u", "s", job), step.session, held, "w")
+    )
+    update, written = alone.documents.update, []
+
+    async def noted(*arguments):
+        written.append(time.monotonic())
+        return await update(*arguments)
+
+    monkeypatch.setattr(alone.documents, "update", noted)
+    beating = asyncio.create_task(pulse.run())
+    for share in range(1, 101):
+        pulse.tell("denoise", share / 100)
+        await asyncio.sleep(0.02)
+    await alone.until(lambda state: state["progress"] == {"stage": "denoise", "share": 1.0})
+    beating.cancel()
+    pauses = [later - earlier for earlier, later in pairwise(written)]
+    assert len(written) >= 3
+    assert min(pauses) > 0.45
 
 
 async def test_two_workers_with_the_same_job_make_one_result(stack):
