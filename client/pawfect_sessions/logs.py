@@ -21,6 +21,7 @@ _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "taskName",
     "color_message",
 }
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 # Cloud Logging reads the level under this name.
 _LEVEL: Final = "severity"
 
@@ -67,7 +68,7 @@ class JsonLines(logging.Formatter):
                 code = last.tb_frame.f_code
                 line["at"] = f"{last.tb_frame.f_globals.get('__name__')}:{code.co_qualname}"
                 line["at"] += f":{last.tb_lineno}"
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _JSON.encode(line)
 
 
 def log_json(level: str = "INFO", sink: IO[str] = sys.stderr) -> None:

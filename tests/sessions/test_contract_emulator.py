@@ -73,7 +73,7 @@ class StoredWorld(World):
         return self.loop.run_until_complete(update)
 
     def put(self, path: str, data: bytes) -> None:
-        self.loop.run_until_complete(self.opened.files.put(self.own(path), data, "image/jpeg"))
+        self.loop.run_until_complete(self.opened.files.put({self.own(path): data}))
 
     def copy(self, source: str, target: str) -> bool:
         try:

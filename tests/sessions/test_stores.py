@@ -139,8 +139,8 @@ async def test_a_file_is_written_replaced_copied_listed_and_deleted(
     stores: Stores, uid: str
 ) -> None:
     files, path = stores.files, f"users/{uid}/sessions/s"
-    await files.put(f"{path}/original.jpg", b"one", "image/jpeg")
-    await files.put(f"{path}/original.jpg", b"two", "image/jpeg")
+    await files.put({f"{path}/original.jpg": b"one"})
+    await files.put({f"{path}/original.jpg": b"two"})
     await files.copy(f"{path}/original.jpg", f"{path}/attempts/j-1-edited.jpg")
     assert await files.get(f"{path}/attempts/j-1-edited.jpg") == b"two"
     assert await files.list(path) == [f"{path}/attempts/j-1-edited.jpg", f"{path}/original.jpg"]
@@ -162,11 +162,11 @@ async def test_a_reader_sees_one_whole_version_or_the_other(opened: Any, uid: st
     path = f"users/{uid}/edited.jpg"
     writer, reader = opened().files, opened().files
     versions = [bytes([n]) * 300_000 for n in (1, 2)]
-    await writer.put(path, versions[0], "image/jpeg")
+    await writer.put({path: versions[0]})
 
     async def write() -> None:
         for n in range(12):
-            await writer.put(path, versions[n % 2], "image/jpeg")
+            await writer.put({path: versions[n % 2]})
 
     writing, reads = asyncio.create_task(write()), 0
     while not writing.done():
@@ -179,7 +179,7 @@ async def test_a_reader_sees_one_whole_version_or_the_other(opened: Any, uid: st
 @pytest.mark.parametrize("bad", ["", "/etc/passwd", "users/../x", "users//x", ".partial/x", "a/.b"])
 async def test_a_path_that_plays_tricks_is_refused(stores: Stores, bad: str) -> None:
     with pytest.raises(PawfectError, match="INVALID_ARG"):
-        await stores.files.put(bad, b"", "image/jpeg")
+        await stores.files.put({bad: b""})
     with pytest.raises(PawfectError, match="INVALID_ARG"):
         await stores.files.get(bad)
     with pytest.raises(PawfectError, match="INVALID_ARG"):

@@ -104,19 +104,19 @@ class Enqueuer:
 
     async def _store(self, job: JobMessage, upload: Upload, order: Order) -> None:
         contents = [
-            ("photo", ORIGINAL, upload.photo, "image/jpeg"),
-            ("mask", MASK, upload.mask, "image/png"),
-            ("protect", PROTECT, upload.protect, "image/png"),
+            ("photo", ORIGINAL, upload.photo),
+            ("mask", MASK, upload.mask),
+            ("protect", PROTECT, upload.protect),
         ]
-        files = self._services.stores.files
-        puts = []
-        for name, file, data, kind in contents:
+        new = {}
+        for name, file, data in contents:
             path = session_path(job.uid, job.sid, file)
             # What lies in its place already, as it is, is not written again.
             there = order.stored.get(name) == path and data is order.files[name]
             if data is not None and not there:
-                puts.append(files.put(path, data, kind))
-        await asyncio.gather(*puts)
+                new[path] = data
+        if new:
+            await self._services.stores.files.put(new)
 
     async def _publish(self, job: JobMessage) -> None:
         with span("publish", SpanKind.PRODUCER, attributes=job.span_attributes()):

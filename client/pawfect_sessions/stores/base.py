@@ -48,8 +48,11 @@ class Documents(Protocol):
 class Files(Protocol):
     """Objects by path; a file is there whole or not at all."""
 
-    async def put(self, path: str, data: bytes, content_type: str) -> None:
-        """Write an object, replacing one of that path at once."""
+    async def put(self, files: Mapping[str, bytes]) -> None:
+        """Write objects by path, each replacing one of that path at once; its type is its name's.
+
+        After an error some may be written, each of them whole.
+        """
 
     async def get(self, path: str) -> bytes:
         """Return an object; FileNotFoundError where there is none."""

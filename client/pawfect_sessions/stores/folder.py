@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
@@ -22,7 +22,8 @@ T = TypeVar("T")
 # What is being written; no id starts with a dot. What a crash left there goes after an hour.
 _PARTIAL: Final = ".partial"
 _STALE_S: Final = 3600.0
-# Files at a time. Their threads wait for the disk, which writes down together what waits together.
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# Writings at a time: their threads wait for the disk, which writes down what waits together.
 _AT_ONCE: Final = 8
 
 
@@ -45,10 +46,10 @@ class Folder:
                 if time.time() - left.stat().st_mtime > _STALE_S:
                     left.unlink()
 
-    async def put(self, path: str, data: bytes, content_type: str) -> None:
-        """Write a file, replacing one of that path at once; the type is its name's here."""
-        target = self._path(path)
-        await self._threaded(lambda: self._place(target, lambda new: _write(new, data)))
+    async def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files, each replacing one of that path at once; the type is its name's here."""
+        contents = {self._path(path): data for path, data in files.items()}
+        await self._threaded(lambda: self._place(contents, _write))
 
     async def get(self, path: str) -> bytes:
         """Return a file; FileNotFoundError where there is none."""
@@ -56,8 +57,8 @@ class Folder:
 
     async def copy(self, source: str, target: str) -> None:
         """Copy a file at once; FileNotFoundError where there is no source."""
-        old, new = self._path(source), self._path(target)
-        await self._threaded(lambda: self._place(new, lambda partial: _copy(old, partial)))
+        contents = {self._path(target): self._path(source)}
+        await self._threaded(lambda: self._place(contents, _copy))
 
     async def delete(self, path: str) -> None:
         """Remove a file; one that is not there is no error."""
@@ -86,45 +87,51 @@ class Folder:
         """Return where a path lies; each of its parts is a plain name."""
         return self._root / check_path(path)
 
-    def _place(self, target: Path, write: Callable[[Path], object]) -> None:
-        """Write a new file and put it in its place, on the disk before it returns."""
-        partial = self._partial / f"{self._name}-{next(self._count)}"
+    def _place(self, contents: Mapping[Path, T], write: Callable[[int, T], object]) -> None:
+        """Write new files and put them in their places, on the disk before it returns.
+
+        Those of one call wait for the disk together: it writes the second down with the first.
+
+        Args:
+            contents: what the files hold, by their places.
+            write: writes it into an open file.
+        """
+        partials = {to: self._partial / f"{self._name}-{next(self._count)}" for to in contents}
+        opened: list[int] = []
         try:
-            write(partial)
-            try:
-                os.replace(partial, target)
-            except FileNotFoundError:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(partial, target)
-            _sync(target.parent, os.O_RDONLY)
+            for to, content in contents.items():
+                opened.append(os.open(partials[to], _NEW, 0o666))
+                write(opened[-1], content)
+            for file in opened:
+                os.fsync(file)
+            for to, partial in partials.items():
+                _move(partial, to)
+            for folder in {to.parent for to in contents}:
+                opened.append(os.open(folder, os.O_RDONLY))
+                os.fsync(opened[-1])
         except BaseException:
-            partial.unlink(missing_ok=True)
+            for partial in partials.values():
+                partial.unlink(missing_ok=True)
             raise
+        finally:
+            for file in opened:
+                os.close(file)
 
 
-def _write(new: Path, data: bytes) -> None:
-    """Write a file and wait until it is on the disk, in as few calls as that takes.
+def _write(file: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
 
-    Each call that waits lets go of the interpreter and has to get it back.
-    """
-    opened = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+
+def _copy(file: int, source: Path) -> None:
+    with source.open("rb") as old, os.fdopen(file, "wb", closefd=False) as new:
+        shutil.copyfileobj(old, new)
+
+
+def _move(partial: Path, target: Path) -> None:
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(opened, rest) :]
-        os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
-def _copy(old: Path, new: Path) -> None:
-    shutil.copyfile(old, new)
-    _sync(new, os.O_RDWR)
-
-
-def _sync(path: Path, flags: int) -> None:
-    opened = os.open(path, flags)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+        os.replace(partial, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(partial, target)

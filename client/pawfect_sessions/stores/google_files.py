@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import mimetypes
+from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 import google.cloud.storage as storage
@@ -33,13 +34,18 @@ class StorageFiles:
         self._client = client
         self._bucket = client.bucket(bucket)
 
-    async def put(self, path: str, data: bytes, content_type: str) -> None:
-        """Write an object, replacing one of that path at once."""
-        blob = self._bucket.blob(check_path(path))
+    async def put(self, files: Mapping[str, bytes]) -> None:
+        """Write objects, each replacing one of that path at once; its type is its name's."""
+        paths = [check_path(path) for path in files]
+        await asyncio.gather(*(self._put(path, files[path]) for path in paths))
+
+    async def _put(self, path: str, data: bytes) -> None:
+        blob = self._bucket.blob(path)
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         # The same bytes to the same name: sending them twice does no harm.
         await _threaded(
             lambda: blob.upload_from_string(
-                data, content_type, timeout=_TIMEOUT_S, retry=_RETRY, checksum="crc32c"
+                data, kind, timeout=_TIMEOUT_S, retry=_RETRY, checksum="crc32c"
             )
         )
 

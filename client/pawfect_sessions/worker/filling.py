@@ -55,11 +55,8 @@ async def fill(services: Services, job: HeldJob, tell: Tell) -> Report:
             services.off_loop(edited_jpeg, task.photo, done.image),
             services.off_loop(preview_jpeg, task.photo, done.image),
         )
-        files = services.stores.files
-        await asyncio.gather(
-            files.put(job.attempt(EDITED), edited, "image/jpeg"),
-            files.put(job.attempt(PREVIEW), preview, "image/jpeg"),
-        )
+        made = {job.attempt(EDITED): edited, job.attempt(PREVIEW): preview}
+        await services.stores.files.put(made)
     return done.report
 
 

@@ -103,7 +103,7 @@ async def test_a_png_and_its_protected_part_are_taken_too(stack):
 
 async def test_files_that_are_in_storage_already_are_taken_from_there(stack):
     for name, data in (("photo", PHOTO), ("mask", MASK)):
-        await stack.files.put(f"users/u/uploads/{name}", data, "image/jpeg")
+        await stack.files.put({f"users/u/uploads/{name}": data})
     order = {"photo": "users/u/uploads/photo", "mask": "users/u/uploads/mask"}
     answer = await stack.http.post(
         "/v1/users/u/sessions/s/inpaint", json={**order, "parameters": {"seed": 3}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
@@ -119,7 +120,7 @@ async def test_a_published_file_that_vanished_is_not_found(stack):
 )
 async def test_a_file_that_is_not_the_one_that_was_queued_fails_the_job_for_good(alone, data):
     job = await queued(alone)
-    await alone.files.put(f"{HERE}/original.jpg", data, "image/jpeg")
+    await alone.files.put({f"{HERE}/original.jpg": data})
     assert (await alone.deliver(job)).action is QueueAction.ACK
     error = (await alone.state())["error"]
     assert error["kind"] == "INVALID_ARG"
@@ -259,7 +260,7 @@ async def test_a_result_that_a_crash_left_claimed_is_published_and_not_made_agai
     report = json.dumps({"engine": "patch"})
     await sessions.move("u", "s", take_up, job=job, owner="crashed")
     for name in ("edited.jpg", "preview.jpg"):
-        await files.put(f"{HERE}/attempts/{job}-1-{name}", name.encode(), "image/jpeg")
+        await files.put({f"{HERE}/attempts/{job}-1-{name}": name.encode()})
     cost = stack.handler()._price.of(1.0)
     named = {"uid": "u", "sid": "s", "job": job, "owner": "crashed"}
     await sessions.move("u", "s", claim_result, **named, report=report, cost=cost)
@@ -278,8 +279,8 @@ async def test_a_worker_that_lost_its_lease_deletes_what_it_made(stack, monkeypa
     job = await queued(stack)
     put = stack.files.put
 
-    async def put_and_lose(path: str, data: bytes, kind: str) -> None:
-        await put(path, data, kind)
+    async def put_and_lose(files: Mapping[str, bytes]) -> None:
+        await put(files)
         document = await stack.documents.get("u", "s")
         if document["lease"]["owner"] != "another":
             await edit(stack, lease={**document["lease"], "owner": "another"})
