@@ -1,4 +1,4 @@
-"""`pawfect serve` as a process beside another one, with which it ends however that ends.
+"""A `pawfect` command as a process beside another one, with which it ends however that ends.
 
     python -m pawfect_sessions.beside serve ...
 

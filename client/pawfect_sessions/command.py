@@ -12,9 +12,16 @@ import click
 from pawfect.errors import PawfectError
 from pawfect_sessions.api.app import MAX_BODY_BYTES, ApiSettings, create_app
 from pawfect_sessions.contract import JobContract
-from pawfect_sessions.options import common, print_key, push_check, ways_in, worker_options
+from pawfect_sessions.options import (
+    arguments_of,
+    common,
+    print_key,
+    push_check,
+    ways_in,
+    worker_options,
+)
 from pawfect_sessions.services import Services, open_services
-from pawfect_sessions.serving import listen, run, serve_http, serve_triton
+from pawfect_sessions.serving import listen, run, run_beside, serve_http, serve_triton
 from pawfect_sessions.stores import make_queue
 from pawfect_sessions.worker.handler import Handler, Price
 from pawfect_sessions.worker.pull import PullWorker
@@ -58,6 +65,14 @@ _PORT: Final = click.IntRange(1, 65535)
 @click.option(
     "--max-body-mb", type=click.IntRange(1), default=MAX_BODY_BYTES // _MIB, show_default=True
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that answer, each counting --rate for itself unless --rate-storage is shared.",
+)
+@click.option("--one-of-several", is_flag=True, hidden=True, help="Share the port with others.")
 @click.option("--with-worker", is_flag=True, help="Fill the jobs in this process too.")
 @click.option("--with-server", metavar="PROFILE", help="Run pawfect serve beside it.")
 @worker_options
@@ -73,6 +88,8 @@ def api(
     rate: str,
     rate_storage: str,
     max_body_mb: int,
+    processes: int,
+    one_of_several: bool,
     with_worker: bool,
     with_server: str | None,
     jobs: int,
@@ -81,6 +98,13 @@ def api(
 ) -> None:
     """Serve the sessions' HTTP API; /docs describes it."""
     stop = asyncio.Event()
+    another = arguments_of(
+        click.get_current_context(),
+        processes=1,
+        one_of_several=True,
+        with_worker=False,
+        with_server=None,
+    )
 
     async def main() -> None:
         ways = ways_in(host, api_keys, google_audience, no_auth)
@@ -89,8 +113,14 @@ def api(
             open_services(store, JobContract(), triton) as services,
             asyncio.TaskGroup() as group,
         ):
+            if not one_of_several:
+                # Whoever shares a port shares it with anybody who does: only if it is free.
+                listen(host, port).close()
+            shared = one_of_several or processes > 1
             app = create_app(services, settings)
-            group.create_task(serve_http(app, listen(host, port), stop))
+            group.create_task(serve_http(app, listen(host, port, shared=shared), stop))
+            for _ in range(processes - 1):
+                group.create_task(run_beside(another, stop))
             if with_server is not None:
                 group.create_task(serve_triton(with_server, triton, stop))
             if with_worker:

@@ -75,6 +75,24 @@ def worker_options(command: F) -> F:
     return command
 
 
+def arguments_of(context: click.Context, **changed: Any) -> list[str]:
+    """Return the arguments that give a command the options it has.
+
+    Args:
+        context: the command's.
+        changed: options, by parameter name, that are to have another value; None: are left out.
+    """
+    made = [str(context.info_name)]
+    values = context.params | changed
+    for option in context.command.params:
+        value = values.get(str(option.name))
+        if not isinstance(option, click.Option) or value is None or value is False:
+            continue
+        for each in value if option.multiple else [value]:
+            made += [option.opts[0]] if option.is_flag else [option.opts[0], str(each)]
+    return made
+
+
 def print_key(context: click.Context, option: click.Parameter, wanted: str | None) -> None:
     """Print a new key for NAME:UID and leave; nothing where none is wanted."""
     if wanted is None:

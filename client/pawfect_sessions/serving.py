@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ LOG: Final = logging.getLogger("pawfect.process")
 # long as they are let.
 REQUESTS_END_S: Final = 10
 # `pawfect serve` lets what is in flight finish, for up to a minute.
-_SERVER_ENDS_S: Final = 75.0
+_BESIDE_ENDS_S: Final = 75.0
 # New objects until the garbage collector looks at them; CPython's 700 are made by two requests.
 _GARBAGE: Final = 10_000
 
@@ -62,11 +62,21 @@ async def serve_http(app: FastAPI, listening: socket.socket, stop: asyncio.Event
     stop.set()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; INVALID_ARG where the address is not to be had."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a socket that listens.
+
+    Args:
+        host: the address.
+        port: of it.
+        shared: other processes of this user may listen there too; the kernel deals connections out.
+
+    Raises:
+        PawfectError: INVALID_ARG where the address is not to be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    address = (host, port)
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server(address, family=family, backlog=2048, reuse_port=shared)
     except OSError as error:
         got = error.strerror or type(error).__name__
         raise invalid(f"{host}:{port}", "an address to listen on", got) from None
@@ -75,8 +85,6 @@ def listen(host: str, port: int) -> socket.socket:
 async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> None:
     """Run `pawfect serve` as a process of its own until `stop` is set.
 
-    It ends with this process too, where that is killed: see `pawfect_sessions.beside`.
-
     Args:
         profile: what it serves.
         triton_url: HOST:PORT of its gRPC endpoint; its metrics are on the next port.
@@ -84,13 +92,23 @@ async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> No
     """
     host, _, port = triton_url.rpartition(":")
     ports = ["--grpc-port", port, "--metrics-port", str(int(port) + 1), "--no-http"]
-    options = ["--profile", profile, "--host", host, *ports]
+    await run_beside(["serve", "--profile", profile, "--host", host, *ports], stop)
+
+
+async def run_beside(arguments: Sequence[str], stop: asyncio.Event) -> None:
+    """Run a `pawfect` command as a process of its own until `stop` is set.
+
+    It ends with this process too, where that is killed: see `pawfect_sessions.beside`.
+
+    Args:
+        arguments: the command and its options.
+        stop: is set too when the command ends by itself.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "pawfect_sessions.beside",
-        "serve",
-        *options,
+        *arguments,
         stdin=asyncio.subprocess.PIPE,
         # Ctrl-C reaches this process alone, which passes the word on once.
         start_new_session=True,
@@ -100,14 +118,15 @@ async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> No
     try:
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
-            LOG.error("the server ended", extra={"code": process.returncode})
+            told = {"command": arguments[0], "code": process.returncode}
+            LOG.error("a process beside this one ended", extra=told)
     finally:
         stopped.cancel()
         stop.set()
         if process.returncode is None:
             process.terminate()
             try:
-                async with asyncio.timeout(_SERVER_ENDS_S):
+                async with asyncio.timeout(_BESIDE_ENDS_S):
                     await ended
             except BaseException:
                 process.kill()

@@ -6,12 +6,14 @@ import time
 import uuid
 
 import google.cloud.pubsub_v1 as pubsub_v1
+import google.cloud.storage as storage
 import pytest
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores import google_documents, open_stores
 from pawfect_sessions.stores.base import Change
+from pawfect_sessions.stores.google_files import StorageFiles
 from pawfect_sessions.stores.google_queue import ensure_topics
 from perf import emulators
 from perf.local_server import free_ports
@@ -33,6 +35,21 @@ def test_setting_up_twice_brings_the_subscription_up_to_date(
     assert found.retry_policy.maximum_backoff.total_seconds() == 60.0
     assert found.dead_letter_policy.max_delivery_attempts == 100
     assert found.dead_letter_policy.dead_letter_topic == names.dead_topic
+
+
+async def test_a_file_has_the_type_of_its_name(
+    google: dict[str, str], monkeypatch: pytest.MonkeyPatch, uid: str
+) -> None:
+    for name, value in google.items():
+        monkeypatch.setenv(name, value)
+    files = StorageFiles(storage.Client(emulators.PROJECT), emulators.BUCKET)
+    names = {"edited.jpg": "image/jpeg", "mask.png": "image/png", "x": "application/octet-stream"}
+    await files.put({f"users/{uid}/{name}": name.encode() for name in names})
+    bucket = storage.Client(emulators.PROJECT).bucket(emulators.BUCKET)
+    for name, kind in names.items():
+        found = bucket.get_blob(f"users/{uid}/{name}")
+        assert found is not None
+        assert (found.content_type, found.download_as_bytes()) == (kind, name.encode())
 
 
 async def test_a_service_that_is_away_is_unavailable_in_time(

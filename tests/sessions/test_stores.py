@@ -144,6 +144,10 @@ async def test_a_file_is_written_replaced_copied_listed_and_deleted(
     await files.copy(f"{path}/original.jpg", f"{path}/attempts/j-1-edited.jpg")
     assert await files.get(f"{path}/attempts/j-1-edited.jpg") == b"two"
     assert await files.list(path) == [f"{path}/attempts/j-1-edited.jpg", f"{path}/original.jpg"]
+    await files.put({f"{path}/mask.png": b"m", f"users/{uid}/uploads/photo": b"p" * 2**20})
+    assert await files.get(f"{path}/mask.png") == b"m"
+    assert await files.get(f"users/{uid}/uploads/photo") == b"p" * 2**20
+    await files.delete(f"{path}/mask.png")
     for _ in range(2):
         await files.delete(f"{path}/original.jpg")
     assert await files.list(path) == [f"{path}/attempts/j-1-edited.jpg"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import httpx
 import psutil
 import pytest
 
+from pawfect_sessions.command import api as api_command
+from pawfect_sessions.options import arguments_of
 from tests.conftest import PAWFECT, free_ports
 from tests.sessions.flow.stack import FINAL, MASK, PHOTO
 
@@ -91,6 +94,47 @@ def test_one_command_is_api_and_worker(tmp_path, server):
         assert filled(f"http://127.0.0.1:{port}")["processingStatus"] == "completed"
         assert ended(api) == 0
     assert (tmp_path / "data" / "files" / "users" / "u" / "sessions" / "s" / "edited.jpg").is_file()
+
+
+def test_several_processes_answer_on_one_port_that_nobody_else_joins(tmp_path, server):
+    port = free_ports(1)[0]
+    url = f"http://127.0.0.1:{port}"
+    arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--processes", "3")
+    with process(tmp_path, "api", "--no-auth", "--with-worker", *arguments) as api:
+        family: list[psutil.Process] = []
+        limit = time.monotonic() + START_S
+        while sum(listens(each, port) for each in family) < 3:
+            assert time.monotonic() < limit, (tmp_path / "api.log").read_text()
+            time.sleep(0.1)
+            family = [psutil.Process(api.pid), *psutil.Process(api.pid).children(recursive=True)]
+        for _ in range(20):
+            answered(f"{url}/healthz")
+        assert filled(url)["processingStatus"] == "completed"
+        second = [PAWFECT, "api", "--no-auth", "--port", str(port), "--processes", "2"]
+        ran = subprocess.run(second, cwd=tmp_path, capture_output=True, timeout=60)
+        assert "expected an address to listen on" in ran.stderr.decode()
+        assert ended(api) == 0
+        assert psutil.wait_procs(family, START_S)[1] == []
+
+
+def listens(running: psutil.Process, port: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return any(
+            each.status == psutil.CONN_LISTEN and each.laddr.port == port
+            for each in running.net_connections("tcp")
+        )
+    return False
+
+
+def test_a_command_is_told_again_with_the_options_it_has():
+    given = ["--no-auth", "--google-audience", "a", "--google-audience", "b", "--rate", "9/minute"]
+    given += ["--with-worker", "--with-server", "tiny", "--processes", "4", "--jobs", "3"]
+    with api_command.make_context("api", list(given)) as context:
+        told = arguments_of(context, processes=1, with_worker=False, with_server=None)
+    assert told[0] == "api"
+    with api_command.make_context("api", told[1:]) as again:
+        changed = {"processes": 1, "with_worker": False, "with_server": None}
+        assert again.params == context.params | changed
 
 
 def test_a_killed_api_leaves_no_server_behind(tmp_path):

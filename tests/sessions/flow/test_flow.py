@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from functools import partial
 from types import SimpleNamespace
 
@@ -118,14 +119,13 @@ async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkey
     named = {"photo": f"{here}/original.jpg", "mask": f"{here}/mask_auto.png"}
     put, written = alone.files.put, []
 
-    async def noted(path: str, data: bytes, kind: str) -> None:
-        written.append(path)
-        await put(path, data, kind)
+    async def noted(files: Mapping[str, bytes]) -> None:
+        written.extend(files)
+        await put(files)
 
     async def queued(photo: bytes, **changes: str) -> list[str]:
         """The files that a new job writes, with these at the named paths."""
-        for name, data in ((named["photo"], photo), (named["mask"], MASK)):
-            await put(name, data, "image/jpeg")
+        await put({named["photo"]: photo, named["mask"]: MASK})
         written.clear()
         order = {**named, **changes}
         answer = await alone.http.post("/v1/users/u/sessions/s/inpaint", json=order)
@@ -139,7 +139,7 @@ async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkey
     png = encoded(scene(160, 128), "PNG")
     assert await queued(png) == [named["photo"]], "in its place, but no JPEG"
     assert opened(await alone.file("original.jpg")).format == "JPEG"
-    await put("users/u/uploads/mask", MASK, "image/png")
+    await put({"users/u/uploads/mask": MASK})
     assert await queued(PHOTO, mask="users/u/uploads/mask") == [named["mask"]]
 
 
