@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import itertools
 import json
 import subprocess
 import sys
@@ -42,13 +41,42 @@ GOAL_MS: Final = 150.0
 START_S: Final = 60.0
 # With more rounds in a turn, tasks for labels would reach their bound (256) and be refused.
 ROUNDS: Final = 5
-PROCESSES: Final = (1, 2)
-# Seconds between requests, by what the arrival is called.
-ARRIVALS: Final = {"at once": 0.0, "50 a second": 0.02}
+# A disk of this machine, and memory: how much of a time is the disk's.
+FOLDERS: Final = {"disk": Path(tempfile.gettempdir()), "memory": Path("/dev/shm")}
 # Between rounds: what came of the one before is over, such as decoding photos for labels, s.
 SETTLED_S: Final = 1.5
 LISTENING: Final = b'"message": "listening"'
 PACKAGES: Final = ("fastapi", "starlette", "uvicorn", "pillow", "python-multipart")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way of queueing 50 sessions.
+
+    Attributes:
+        sent: `form` or `storage paths`.
+        arrival: what the pauses between the requests make of them.
+        pause_s: between two requests, s.
+        processes: of the API.
+        store: one of FOLDERS.
+    """
+
+    sent: str
+    arrival: str
+    pause_s: float
+    processes: int
+    store: str
+
+
+CASES: Final = (
+    *(
+        Case(way, "at once", 0.0, processes, store)
+        for way in ("form", "storage paths")
+        for store in FOLDERS
+        for processes in (1, 2)
+    ),
+    *(Case(way, "50 a second", 0.02, 1, "disk") for way in ("form", "storage paths")),
+)
 
 
 @dataclass(frozen=True)
@@ -131,37 +159,31 @@ def requests_of(
 
 
 async def measured(side: int, turns: int) -> list[dict[str, Any]]:
-    """Return a row per way of sending, of arriving, and number of processes.
-
-    All of them take turns, each turn on an API of its own with an empty store.
-    """
-    ways = list(itertools.product(("form", "storage paths"), ARRIVALS, PROCESSES))
-    turned: dict[tuple[str, str, int], list[Round]] = {way: [] for way in ways}
+    """Return a row per case; they take turns, each turn on an API of its own, its store empty."""
+    turned: dict[Case, list[Round]] = {case: [] for case in CASES}
     made = picture(side)
     for _ in range(turns):
-        for way in ways:
-            turned[way] += await one_turn(*way, made)
-    rows = [_row(*way, rounds) for way, rounds in turned.items()]
+        for case in CASES:
+            turned[case] += await one_turn(case, made)
+    rows = [_row(case, rounds) for case, rounds in turned.items()]
     for row in rows:
         click.echo(json.dumps(row))
     return rows
 
 
-async def one_turn(
-    way: str, arrival: str, processes: int, made: tuple[bytes, bytes]
-) -> list[Round]:
+async def one_turn(case: Case, made: tuple[bytes, bytes]) -> list[Round]:
     """Return the rounds of one API."""
     rounds = []
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(dir=FOLDERS[case.store]) as place:
         # Nothing is filled here: the server behind is asked for nothing but labels.
         async with (
             slow_labels(f"{HOST}:1", LABELS_S) as (triton, server),
-            running_api(triton, Path(place), processes) as host,
+            running_api(triton, Path(place), case.processes) as host,
         ):
             for number in range(ROUNDS):
-                sending = requests_of(way, host, f"r{number}", made, Path(place))
+                sending = requests_of(case.sent, host, f"r{number}", made, Path(place))
                 port = int(host.rpartition(":")[2])
-                taken, cpu_ms = await sent(HOST, port, sending, ARRIVALS[arrival])
+                taken, cpu_ms = await sent(HOST, port, sending, case.pause_s)
                 rounds.append(Round(number == 0, np.percentile(taken, [50, 95, 100]), cpu_ms))
                 await asyncio.sleep(SETTLED_S)
             if not server.now:
@@ -169,15 +191,16 @@ async def one_turn(
     return rounds
 
 
-def _row(way: str, arrival: str, processes: int, rounds: list[Round]) -> dict[str, Any]:
+def _row(case: Case, rounds: list[Round]) -> dict[str, Any]:
     """Return the medians of all rounds but the first ones, whose figure stands beside them."""
     warm = [each for each in rounds if not each.first]
     p50, p95, longest = np.median([each.latencies for each in warm], axis=0)
     first = np.median([each.latencies[1] for each in rounds if each.first])
     return {
-        "sent": way,
-        "arrival": arrival,
-        "processes": processes,
+        "sent": case.sent,
+        "arrival": case.arrival,
+        "store": case.store,
+        "processes": case.processes,
         "p50_ms": round(float(p50), 1),
         "p95_ms": round(float(p95), 1),
         "max_ms": round(float(longest), 1),
@@ -189,17 +212,17 @@ def _row(way: str, arrival: str, processes: int, rounds: list[Round]) -> dict[st
 def as_table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as Markdown."""
     head = (
-        "| sent as | 50 sessions | processes | p50, ms | p95, ms | longest, ms "
-        "| first round's p95, ms | client's CPU, ms |\n|---|---|---|---|---|---|---|---|\n"
+        "| sent as | 50 sessions | store | processes | p50, ms | p95, ms | longest, ms "
+        "| first round's p95, ms | client's CPU, ms |\n|---|---|---|---|---|---|---|---|---|\n"
     )
     figures = ("p50_ms", "p95_ms", "max_ms", "first_p95_ms", "client_cpu_ms")
-    keys = ("sent", "arrival", "processes", *figures)
+    keys = ("sent", "arrival", "store", "processes", *figures)
     return head + "".join(f"| {' | '.join(str(row[key]) for key in keys)} |\n" for row in rows)
 
 
 @click.command()
 @click.option("--side", type=int, default=1024, show_default=True)
-@click.option("--turns", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--turns", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 def main(side: int, turns: int, out: Path) -> None:
     """Queue 50 sessions in several ways and write how long each took."""
