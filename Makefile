@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test contract lint format bench versus quality quantisation t4 scaling faults docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test contract lint format bench versus quality quantisation t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 14
@@ -94,6 +94,9 @@ t4: $(VENV)/.perf  ## Model what FLUX takes on a T4 (seconds are modelled), into
 
 scaling: $(VENV)/.perf  ## Simulate replicas, workers and waits, into perf/results
 	$(BIN)/python -m perf.scaling
+
+load: $(VENV)/.perf  ## Queue 50 sessions at once while labels take 10 s, into perf/results
+	$(BIN)/python -m perf.sessions.load
 
 faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, into perf/results
 	$(BIN)/python -m perf.faults
