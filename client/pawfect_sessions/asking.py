@@ -78,9 +78,15 @@ def set_labels_error(
     return Step(Answer.RECORDED, session.model_copy(update=changes), write=True)
 
 
-def cancel(session: SessionDocument | None, now: float, contract: JobContract) -> Step:
-    """Cancel the present job, unless its result is claimed; CANCELLED, FINISHING or OVER."""
-    if session is None or session.final:
+def cancel(
+    session: SessionDocument | None, now: float, contract: JobContract, *, job: str | None = None
+) -> Step:
+    """Cancel a job (None: the present one) unless its result is claimed.
+
+    Returns:
+        CANCELLED, FINISHING or OVER.
+    """
+    if session is None or session.final or job not in (None, session.job):
         return Step(Answer.OVER, session)
     if session.result:
         return Step(Answer.FINISHING, session)

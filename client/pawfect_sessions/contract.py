@@ -129,6 +129,8 @@ MASK: Final = "mask_auto.png"
 PROTECT: Final = "protect.png"
 EDITED: Final = "edited.jpg"
 PREVIEW: Final = "preview.jpg"
+# Longest of them, bytes: a JPEG of 50 MP at quality 95 has up to some 40 MB.
+MAX_FILE_BYTES: Final = 64 * 2**20
 EDITED_QUALITY: Final = 95
 PREVIEW_QUALITY: Final = 85
 PREVIEW_PX: Final = 512

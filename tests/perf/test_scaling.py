@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect_sessions.contract import JobContract
+from pawfect_sessions.stores.google_queue import Names
 from perf.scaling.rule import Autoscaler, load_rule
 from perf.scaling.simulation import HOUR_S, Load, Service, Simulation
 
@@ -110,6 +111,9 @@ def test_the_cluster_is_told_the_same_rule():
     assert (told["minReplicas"], told["maxReplicas"]) == (rule.min_replicas, rule.max_replicas)
     (metric,) = told["metrics"]
     assert float(metric["external"]["target"]["averageValue"]) == rule.jobs_per_replica
+    watched = metric["external"]["metric"]["selector"]["matchLabels"]
+    subscription = Names.of("project", "pawfect-jobs").subscription.rpartition("/")[2]
+    assert watched == {"resource.labels.subscription_id": subscription}
     behaviour = told["behavior"]
     assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == rule.scale_down_s
     assert behaviour["scaleUp"]["stabilizationWindowSeconds"] == 0

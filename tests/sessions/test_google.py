@@ -8,6 +8,8 @@ import uuid
 import google.cloud.pubsub_v1 as pubsub_v1
 import google.cloud.storage as storage
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import JobContract
@@ -37,15 +39,37 @@ def test_setting_up_twice_brings_the_subscription_up_to_date(
     assert found.dead_letter_policy.dead_letter_topic == names.dead_topic
 
 
+async def test_what_others_keep_as_sessions_is_no_session_of_ours(
+    google: dict[str, str], monkeypatch: pytest.MonkeyPatch, uid: str
+) -> None:
+    for name, value in google.items():
+        monkeypatch.setenv(name, value)
+    client = firestore.AsyncClient(emulators.PROJECT)
+    documents = google_documents.FirestoreDocuments(client, firestore.Client(emulators.PROJECT))
+    strange = [f"shops/{uid}/sessions/s", f"users/{uid}/sessions/a b", f"sessions/{uid}"]
+    strange += [f"users/{uid}/pets/p/sessions/s"]
+    for path in strange:
+        await client.document(path).set({"expiresAt": 1.0})
+    await documents.update(uid, "ours", lambda *_: Change({"expiresAt": 2.0}))
+    try:
+        overdue = await documents.overdue(1000)
+        assert [found for found in overdue if found[0] == uid] == [(uid, "ours")]
+        assert len(await documents.overdue(1)) == 1
+    finally:
+        for path in strange:
+            await client.document(path).delete()
+
+
 async def test_a_file_has_the_type_of_its_name(
     google: dict[str, str], monkeypatch: pytest.MonkeyPatch, uid: str
 ) -> None:
     for name, value in google.items():
         monkeypatch.setenv(name, value)
-    files = StorageFiles(storage.Client(emulators.PROJECT), emulators.BUCKET)
+    client = storage.Client(emulators.PROJECT, AnonymousCredentials())  # type: ignore[no-untyped-call]
+    files = StorageFiles(client, emulators.BUCKET)
     names = {"edited.jpg": "image/jpeg", "mask.png": "image/png", "x": "application/octet-stream"}
     await files.put({f"users/{uid}/{name}": name.encode() for name in names})
-    bucket = storage.Client(emulators.PROJECT).bucket(emulators.BUCKET)
+    bucket = client.bucket(emulators.BUCKET)
     for name, kind in names.items():
         found = bucket.get_blob(f"users/{uid}/{name}")
         assert found is not None

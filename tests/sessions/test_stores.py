@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pawfect.errors import PawfectError
+from pawfect_sessions.stores import base
 from pawfect_sessions.stores.base import Change, Delivery, Document, Stores
 from tests.sessions.conftest import CONTRACT
 
@@ -160,6 +161,18 @@ async def test_a_missing_file_is_not_found(stores: Stores, uid: str) -> None:
     with pytest.raises(FileNotFoundError):
         await stores.files.copy(f"users/{uid}/none.jpg", f"users/{uid}/b.jpg")
     assert await stores.files.list(f"users/{uid}") == []
+
+
+async def test_a_file_of_any_length_is_not_read_into_memory(
+    stores: Stores, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "MAX_FILE_BYTES", 1000)
+    path = f"users/{uid}/uploads/photo.jpg"
+    await stores.files.put({path: bytes(1000)})
+    assert await stores.files.get(path) == bytes(1000)
+    await stores.files.put({path: bytes(1001)})
+    with pytest.raises(PawfectError, match="file: expected at most 1000 bytes, got 1001"):
+        await stores.files.get(path)
 
 
 async def test_a_reader_sees_one_whole_version_or_the_other(opened: Any, uid: str) -> None:

@@ -97,6 +97,14 @@ def test_a_job_that_ended_without_a_result_shows_no_progress(end: str) -> None:
     assert session.session.progress is None
 
 
+def test_a_request_that_failed_cancels_its_own_job_alone() -> None:
+    session = Session()
+    session.start()
+    assert session("cancel", job="another") is t.Answer.OVER
+    assert session.session.processing_status is Status.PROCESSING
+    assert session("cancel", job="j1") is t.Answer.CANCELLED
+
+
 def test_a_transaction_that_is_run_again_answers_the_same() -> None:
     session = Session()
     again = {"uid": "u", "sid": "s", "job": "j1", "request": {"seed": 3}}

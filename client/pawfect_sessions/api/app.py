@@ -18,12 +18,13 @@ from pawfect_sessions.api.crowd import Crowd
 from pawfect_sessions.api.enqueue import Enqueuer
 from pawfect_sessions.api.failures import FAILURES, add_handlers
 from pawfect_sessions.api.rate import RateLimit
+from pawfect_sessions.contract import MAX_FILE_BYTES
 from pawfect_sessions.http_log import HttpLog
 from pawfect_sessions.labels import LabelTasks
 from pawfect_sessions.services import Services
 
-# A JPEG of 50 MP at quality 95 has up to some 40 MB; a mask next to nothing.
-MAX_BODY_BYTES: Final = 64 * 2**20
+# The photo; masks have next to nothing.
+MAX_BODY_BYTES: Final = MAX_FILE_BYTES
 
 _ABOUT: Final = """
 Removes what does not belong in a pet photo. Queue a photo and a mask, follow the job by GET, by

@@ -185,6 +185,14 @@ def is_loopback(host: str) -> bool:
     return _LOOPBACK.fullmatch(host.strip("[]")) is not None
 
 
+def _host_of(url: str) -> str:
+    """Return the host of a URL; none where it has none or is no URL."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 class Anybody:
     """Everybody on this machine may do everything: for a laptop.
 
@@ -196,7 +204,7 @@ class Anybody:
         """Return the one caller that there is."""
         for name, url in (("origin", "{}"), ("host", "http://{}")):
             given = headers.get(name)
-            if given is not None and not is_loopback(urlsplit(url.format(given)).hostname or ""):
+            if given is not None and not is_loopback(_host_of(url.format(given))):
                 message = f"{name}: expected this machine's loopback address, got another"
                 raise ApiError(403, ErrorKind.INVALID_ARG, message)
         return Caller("anybody", None)

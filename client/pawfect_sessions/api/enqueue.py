@@ -67,7 +67,7 @@ class Enqueuer:
         )
         protect = upload.protect is not None
         request = JobRequest(order.parameters, order.prompt, protect, upload.digest)
-        job, session = await self._written(uid, sid, request.to_document())
+        job, session, mine = await self._written(uid, sid, request.to_document())
         if session.processing_status is not Status.PENDING:
             return session
         with log_fields(session=f"{uid}/{sid}", job=job.job):
@@ -80,7 +80,8 @@ class Enqueuer:
                     await self._publish(job)
             except Exception as error:
                 LOG.exception("a job could not be queued")
-                await self._give_up(job)
+                if mine:
+                    await self._give_up(job)
                 raise PawfectError(
                     ErrorKind.UNAVAILABLE, "store: expected it to take the job, it did not"
                 ) from error
@@ -89,8 +90,8 @@ class Enqueuer:
 
     async def _written(
         self, uid: str, sid: str, request: Mapping[str, Scalar]
-    ) -> tuple[JobMessage, SessionDocument]:
-        """Write the document; return the job that this request is, new or under way."""
+    ) -> tuple[JobMessage, SessionDocument, bool]:
+        """Write the document; return the job that this request is, and whether it made it."""
         step = await self._services.sessions.move(
             uid, sid, queue_job, uid=uid, sid=sid, job=secrets.token_hex(8), request=request
         )
@@ -100,7 +101,8 @@ class Enqueuer:
         if step.answer is Answer.UNDER_WAY and dict(session.request) != dict(request):
             expected = f"session {sid}: expected its job to be over, got one under way"
             raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
-        return JobMessage(uid, sid, session.job), session
+        mine = step.answer is Answer.QUEUED
+        return JobMessage(uid, sid, session.job), session, mine
 
     async def _store(self, job: JobMessage, upload: Upload, order: Order) -> None:
         contents = [
@@ -123,7 +125,10 @@ class Enqueuer:
             await self._services.stores.queue.publish(job.to_bytes(), carried())
 
     async def _give_up(self, job: JobMessage) -> None:
-        """Cancel a job whose request is answered with a failure, so that nothing is in its way."""
+        """Cancel a job whose request is answered with a failure, so that nothing is in its way.
+
+        Not one that another request has made, and been told so.
+        """
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
-                await self._services.sessions.move(job.uid, job.sid, cancel)
+                await self._services.sessions.move(job.uid, job.sid, cancel, job=job.job)

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from pawfect.errors import invalid
+from pawfect_sessions.contract import MAX_FILE_BYTES
+
 Document = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -45,6 +48,12 @@ class Documents(Protocol):
         """Return uid and sid of so many sessions whose `expiresAt` has passed, oldest first."""
 
 
+def check_length(found: int) -> None:
+    """Raise INVALID_ARG for a file of more bytes than are read into memory."""
+    if found > MAX_FILE_BYTES:
+        raise invalid("file", f"at most {MAX_FILE_BYTES} bytes", found)
+
+
 class Files(Protocol):
     """Objects by path; a file is there whole or not at all."""
 
@@ -55,7 +64,12 @@ class Files(Protocol):
         """
 
     async def get(self, path: str) -> bytes:
-        """Return an object; FileNotFoundError where there is none."""
+        """Return an object.
+
+        Raises:
+            FileNotFoundError: there is none.
+            PawfectError: INVALID_ARG for one of more than `MAX_FILE_BYTES`, which is not read.
+        """
 
     async def copy(self, source: str, target: str) -> None:
         """Copy an object at once; FileNotFoundError where there is no source."""

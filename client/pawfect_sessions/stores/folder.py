@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.documents import check_path
+from pawfect_sessions.stores.base import check_length
 
 T = TypeVar("T")
 
@@ -52,8 +53,15 @@ class Folder:
         await self._threaded(lambda: self._place(contents, _write))
 
     async def get(self, path: str) -> bytes:
-        """Return a file; FileNotFoundError where there is none."""
-        return await self._threaded(self._path(path).read_bytes)
+        """Return a file; FileNotFoundError: there is none; INVALID_ARG: it is too long."""
+        target = self._path(path)
+
+        def read() -> bytes:
+            with target.open("rb") as file:
+                check_length(os.fstat(file.fileno()).st_size)
+                return file.read()
+
+        return await self._threaded(read)
 
     async def copy(self, source: str, target: str) -> None:
         """Copy a file at once; FileNotFoundError where there is no source."""
@@ -107,8 +115,7 @@ class Folder:
             for to, partial in partials.items():
                 _move(partial, to)
             for folder in {to.parent for to in contents}:
-                opened.append(os.open(folder, os.O_RDONLY))
-                os.fsync(opened[-1])
+                _sync(folder)
         except BaseException:
             for partial in partials.values():
                 partial.unlink(missing_ok=True)
@@ -133,5 +140,17 @@ def _move(partial: Path, target: Path) -> None:
     try:
         os.replace(partial, target)
     except FileNotFoundError:
+        missing = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            _sync(folder.parent)
         os.replace(partial, target)
+
+
+def _sync(folder: Path) -> None:
+    """Wait until what a folder lists is on the disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
@@ -15,7 +15,7 @@ from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.field_path import FieldPath
 
 from pawfect.errors import ErrorKind, PawfectError
-from pawfect_sessions.documents import session_path
+from pawfect_sessions.documents import is_id, session_path
 from pawfect_sessions.stores.base import Decide, Document
 from pawfect_sessions.stores.google_errors import translated
 
@@ -132,10 +132,21 @@ class FirestoreDocuments:
                 self._client.collection_group("sessions")
                 .where(filter=firestore.FieldFilter("expiresAt", "<=", now))
                 .order_by("expiresAt")
-                .limit(at_most)
             )
-            paths = [found.reference.path.split("/") async for found in query.stream()]
-        return [(path[1], path[3]) for path in paths if len(path) == 4]
+            overdue: list[tuple[str, str]] = []
+            async with aclosing(query.stream()) as stream:
+                async for found in stream:
+                    overdue += _session_of(found.reference.path)
+                    if len(overdue) == at_most:
+                        break
+        return overdue
+
+
+def _session_of(path: str) -> list[tuple[str, str]]:
+    """Return uid and sid of a session's path; none for what others keep as `sessions`."""
+    users, uid, *rest = path.split("/")
+    ours = users == "users" and len(rest) == 2 and is_id(uid) and is_id(rest[1])
+    return [(uid, rest[1])] if ours else []
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from pawfect_sessions.documents import check_path
+from pawfect_sessions.stores.base import check_length
 from pawfect_sessions.stores.google_errors import translated
 
 T = TypeVar("T")
@@ -50,9 +51,15 @@ class StorageFiles:
         )
 
     async def get(self, path: str) -> bytes:
-        """Return an object; FileNotFoundError where there is none."""
+        """Return an object; FileNotFoundError: there is none; INVALID_ARG: it is too long."""
         blob = self._bucket.blob(check_path(path))
-        return await _threaded(lambda: blob.download_as_bytes(timeout=_TIMEOUT_S, retry=_RETRY))
+
+        def read() -> bytes:
+            blob.reload(timeout=_TIMEOUT_S, retry=_RETRY)
+            check_length(blob.size or 0)
+            return bytes(blob.download_as_bytes(timeout=_TIMEOUT_S, retry=_RETRY))
+
+        return await _threaded(read)
 
     async def copy(self, source: str, target: str) -> None:
         """Copy an object at once; FileNotFoundError where there is no source."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
+from pawfect.errors import PawfectError
 from pawfect_sessions.services import Services
 from pawfect_sessions.transitions import expire
 
@@ -30,6 +31,12 @@ async def sweep(services: Services) -> int:
     """Fail jobs of which nothing has come long after their deadline; return how many there were."""
     overdue = await services.stores.documents.overdue(_SWEPT_AT_ONCE)
     for uid, sid in overdue:
-        step = await services.sessions.move(uid, sid, expire)
-        LOG.warning("overdue", extra={"session": f"{uid}/{sid}", "answer": step.answer.value})
+        session = {"session": f"{uid}/{sid}"}
+        try:
+            step = await services.sessions.move(uid, sid, expire)
+        except PawfectError:
+            # The others' turn comes all the same.
+            LOG.warning("an overdue job could not be given up", exc_info=True, extra=session)
+            continue
+        LOG.warning("overdue", extra={**session, "answer": step.answer.value})
     return len(overdue)

@@ -97,6 +97,8 @@ async def test_without_credentials_only_this_machine_itself_is_let_in(alone):
         ("origin", "https://evil.example"),
         ("origin", "null"),
         ("host", "rebound.example"),
+        ("host", "["),
+        ("origin", "http://[::1"),
     ):
         assert (await alone.http.get(OWN, headers={name: value})).status_code == 403
     local = await alone.http.get(OWN, headers={"origin": "http://localhost:3000"})

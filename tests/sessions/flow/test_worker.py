@@ -334,12 +334,36 @@ async def test_overdue_jobs_are_swept(alone):
     assert document["error"]["kind"] == "DEADLINE"
 
 
+async def test_one_job_that_cannot_be_given_up_is_in_no_others_way(alone, monkeypatch):
+    await queued(alone)
+    await edit(alone, expiresAt=1.0)
+    found = alone.documents.overdue
+
+    async def with_another(at_most: int) -> list[tuple[str, str]]:
+        return [("a b", "no id of ours"), *await found(at_most)]
+
+    monkeypatch.setattr(alone.documents, "overdue", with_another)
+    assert await sweep(alone.services) == 2
+    assert (await alone.documents.get("u", "s"))["processingStatus"] == "failed"
+
+
+async def broken(data: bytes, attributes: dict[str, str]) -> str:
+    raise OSError("disk")
+
+
+async def test_the_same_request_again_whose_word_is_lost_leaves_the_accepted_job(
+    alone, monkeypatch
+):
+    job = (await alone.post()).json()["job"]
+    monkeypatch.setattr(alone.services.stores.queue, "publish", broken)
+    assert (await alone.post()).status_code == 503
+    state = await alone.state()
+    assert (state["processingStatus"], state["job"]) == ("pending", job)
+
+
 async def test_a_store_that_breaks_while_a_job_is_queued_leaves_nothing_in_the_way(
     alone, monkeypatch
 ):
-    async def broken(data: bytes, attributes: dict[str, str]) -> str:
-        raise OSError("disk")
-
     monkeypatch.setattr(alone.services.stores.queue, "publish", broken)
     refused = await alone.post()
     assert (refused.status_code, refused.json()["error"]["kind"]) == (503, "UNAVAILABLE")
