@@ -141,7 +141,12 @@ class AsyncPawfectClient:
                 failed = wire.failure(error, self._url, call.timeout_s, self._called)
             finally:
                 pending.cancel()
-            await asyncio.sleep(attempts.wait_after(failed))
+            try:
+                pause_s = attempts.wait_after(failed)
+            finally:
+                # Raised or not: the exception holds this frame, and with it the tensors.
+                del failed
+            await asyncio.sleep(pause_s)
 
     def inpaint_stream(
         self,

@@ -99,7 +99,12 @@ class PawfectClient:
             finally:
                 # Does nothing to a call that has ended; tells the server after a KeyboardInterrupt.
                 pending.cancel()
-            time.sleep(attempts.wait_after(failed))
+            try:
+                pause_s = attempts.wait_after(failed)
+            finally:
+                # Raised or not: the exception holds this frame, and with it the tensors.
+                del failed
+            time.sleep(pause_s)
 
     def inpaint_stream(
         self,

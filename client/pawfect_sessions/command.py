@@ -63,7 +63,10 @@ _PORT: Final = click.IntRange(1, 65535)
     help="Where they are counted; redis://HOST:PORT for several processes.",
 )
 @click.option(
-    "--max-body-mb", type=click.IntRange(1), default=MAX_BODY_BYTES // _MIB, show_default=True
+    "--max-body-mb",
+    type=click.IntRange(1, MAX_BODY_BYTES // _MIB),
+    default=MAX_BODY_BYTES // _MIB,
+    show_default=True,
 )
 @click.option(
     "--processes",
@@ -119,13 +122,14 @@ def api(
             shared = one_of_several or processes > 1
             app = create_app(services, settings)
             group.create_task(serve_http(app, listen(host, port, shared=shared), stop))
-            for _ in range(processes - 1):
-                group.create_task(run_beside(another, stop))
+            beside = [group.create_task(run_beside(another, stop)) for _ in range(processes - 1)]
             if with_server is not None:
-                group.create_task(serve_triton(with_server, triton, stop))
+                beside.append(group.create_task(serve_triton(with_server, triton, stop)))
             if with_worker:
                 worker = _puller(services, jobs, grace, price_per_hour)
                 group.create_task(worker.run(stop))
+        for early in filter(None, (task.result() for task in beside)):
+            raise click.ClickException(f"{early}: expected to run as long as this, it ended")
 
     _run("pawfect-api", log_level, main, stop)
 

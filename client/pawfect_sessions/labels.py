@@ -15,6 +15,7 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import MASK, ORIGINAL
 from pawfect_sessions.documents import session_path
 from pawfect_sessions.logs import log_fields
+from pawfect_sessions.memory import let_go
 from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.parts import SceneLabels, storable
 from pawfect_sessions.pictures import read_task, vanished
@@ -98,9 +99,11 @@ class LabelTasks:
                         await self._record(job, stopped)
                 raise
             except PawfectError as error:
-                found = error
+                let_go(error)
+                found = PawfectError(error.kind, error.message)
             except Exception as error:
                 LOG.exception("labels")
+                let_go(error)
                 found = PawfectError(ErrorKind.INTERNAL, f"labels: {type(error).__name__}")
             await self._record(job, found)
 

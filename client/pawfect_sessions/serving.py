@@ -26,8 +26,6 @@ LOG: Final = logging.getLogger("pawfect.process")
 REQUESTS_END_S: Final = 10
 # `pawfect serve` lets what is in flight finish, for up to a minute.
 _BESIDE_ENDS_S: Final = 75.0
-# New objects until the garbage collector looks at them; CPython's 700 are made by two requests.
-_GARBAGE: Final = 10_000
 
 
 class _Server(uvicorn.Server):
@@ -82,20 +80,23 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
         raise invalid(f"{host}:{port}", "an address to listen on", got) from None
 
 
-async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> None:
+async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> str | None:
     """Run `pawfect serve` as a process of its own until `stop` is set.
 
     Args:
         profile: what it serves.
         triton_url: HOST:PORT of its gRPC endpoint; its metrics are on the next port.
         stop: is set too when the server ends by itself.
+
+    Returns:
+        As `run_beside`.
     """
     host, _, port = triton_url.rpartition(":")
     ports = ["--grpc-port", port, "--metrics-port", str(int(port) + 1), "--no-http"]
-    await run_beside(["serve", "--profile", profile, "--host", host, *ports], stop)
+    return await run_beside(["serve", "--profile", profile, "--host", host, *ports], stop)
 
 
-async def run_beside(arguments: Sequence[str], stop: asyncio.Event) -> None:
+async def run_beside(arguments: Sequence[str], stop: asyncio.Event) -> str | None:
     """Run a `pawfect` command as a process of its own until `stop` is set.
 
     It ends with this process too, where that is killed: see `pawfect_sessions.beside`.
@@ -103,6 +104,9 @@ async def run_beside(arguments: Sequence[str], stop: asyncio.Event) -> None:
     Args:
         arguments: the command and its options.
         stop: is set too when the command ends by itself.
+
+    Returns:
+        None; where the command ended by itself, which it was.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -115,11 +119,12 @@ async def run_beside(arguments: Sequence[str], stop: asyncio.Event) -> None:
     )
     ended = asyncio.create_task(process.wait())
     stopped = asyncio.create_task(stop.wait())
+    early = None
     try:
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
-            told = {"command": arguments[0], "code": process.returncode}
-            LOG.error("a process beside this one ended", extra=told)
+            early = f"pawfect {arguments[0]}"
+            LOG.error("a process beside this one ended", extra={"command": early})
     finally:
         stopped.cancel()
         stop.set()
@@ -131,6 +136,7 @@ async def run_beside(arguments: Sequence[str], stop: asyncio.Event) -> None:
             except BaseException:
                 process.kill()
                 raise
+    return early
 
 
 def run(service: str, level: str, main: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
@@ -149,7 +155,6 @@ def run(service: str, level: str, main: Coroutine[Any, Any, None], stop: asyncio
     # them, the process stands still for 80 ms.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_GARBAGE)
 
     async def work() -> None:
         loop = asyncio.get_running_loop()

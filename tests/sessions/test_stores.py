@@ -291,7 +291,9 @@ async def test_a_buried_message_is_a_dead_letter_with_its_reason(stores: Stores)
 
 
 async def test_a_pushed_message_is_buried_though_the_queue_never_had_it(stores: Stores) -> None:
-    await stores.queue.bury(Delivery("push-1", b"poison", {"trace": "t"}), "no JSON")
+    await stores.queue.bury(
+        Delivery("push-1", b"poison", {"trace": "t", "timeout": "x"}), "no JSON"
+    )
     (letter,) = await dead(stores, 1)
     assert (letter.data, letter.reason) == (b"poison", "no JSON")
     assert letter.attributes["trace"] == "t"

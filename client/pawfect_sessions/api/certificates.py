@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from google.auth import transport
+from google.auth.exceptions import TransportError
+
+LOG: Final = logging.getLogger("pawfect.api")
 
 # Google rotates its keys over days and serves each of them for hours with max-age.
 KEPT_S: Final = 3600.0
+# One fetching, s. It holds up every caller with a token.
+FETCH_S: Final = 10.0
+# Where it fails, those of before are good for as long as they say; so long until the next try, s.
+AGAIN_S: Final = 60.0
 
 
 class KeptCertificates(transport.Request):
@@ -36,12 +44,19 @@ class KeptCertificates(transport.Request):
     ) -> transport.Response:
         """Return the answer to a GET, perhaps one of the last hour."""
         with self._lock:
-            fetched, kept = self._kept.get(url, (0.0, None))
-            if kept is not None and time.monotonic() - fetched < KEPT_S:
+            until, kept = self._kept.get(url, (0.0, None))
+            if kept is not None and time.monotonic() < until:
                 return kept
-            answer: transport.Response = self._inner(
-                url, method=method, body=body, headers=headers, timeout=timeout
-            )
+            try:
+                answer: transport.Response = self._inner(
+                    url, method=method, body=body, headers=headers, timeout=timeout or FETCH_S
+                )
+            except TransportError:
+                if kept is None:
+                    raise
+                LOG.warning("certificates could not be renewed", exc_info=True)
+                self._kept[url] = time.monotonic() + AGAIN_S, kept
+                return kept
             if answer.status == 200:
-                self._kept[url] = time.monotonic(), answer
+                self._kept[url] = time.monotonic() + KEPT_S, answer
             return answer

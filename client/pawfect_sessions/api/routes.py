@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -161,23 +162,22 @@ async def session_file(
     missing = ApiError(404, ErrorKind.INVALID_ARG, "file: expected one of the session's, got none")
     if name not in _TYPES or not _is_there(name, session):
         raise missing
-    tag = f'"{session.job}"'
-    headers = {
-        "ETag": tag,
-        "Cache-Control": "private, no-cache",
-        "X-Content-Type-Options": "nosniff",
-    }
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
     try:
         path = session_path(address.uid, address.sid, name)
         data = await address.context.services.stores.files.get(path)
     except FileNotFoundError:
         raise missing from None
+    # Of the content: a job's files come a moment after its document.
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {**_FILE_HEADERS, "ETag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
     return Response(data, headers=headers, media_type=_TYPES[name])
 
 
 def _is_there(name: str, session: SessionDocument) -> bool:
     """Say whether a file belongs to the job: what a former one left does not."""
     published = {EDITED: session.paths.edited, PREVIEW: session.paths.preview}
+    if name == PROTECT:
+        return bool(session.request.get("protect"))
     return name not in published or published[name] is not None

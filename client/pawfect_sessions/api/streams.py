@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from typing import Final
 
 from fastapi import APIRouter, WebSocket
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.websockets import WebSocketDisconnect
 
+from pawfect.errors import PawfectError
 from pawfect_sessions.api.context import Address, Admitted, Existing
 from pawfect_sessions.api.failures import FAILURES
 from pawfect_sessions.api.routes import CREDENTIALS
 from pawfect_sessions.api.state import SessionState, changes, state_of
+
+LOG: Final = logging.getLogger("pawfect.api")
+
+# RFC 6455's registry: try again later; something unexpected. A reason has at most 123 bytes.
+AGAIN: Final = 1013
+DEFECT: Final = 1011
+LONGEST_REASON: Final = 100
 
 router = APIRouter(prefix="/v1/users/{uid}/sessions/{sid}", tags=["sessions"])
 
@@ -56,8 +66,14 @@ async def progress(socket: WebSocket, address: Admitted, session: Existing) -> N
     if leaving in done:
         return
     with suppress(WebSocketDisconnect):
-        sending.result()
-        await socket.close()
+        try:
+            sending.result()
+        except PawfectError as error:
+            LOG.warning("a stream broke off", exc_info=True)
+            code = AGAIN if error.row.retry else DEFECT
+            await socket.close(code, error.message[:LONGEST_REASON])
+        else:
+            await socket.close()
 
 
 async def _send(socket: WebSocket, address: Address) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import math
 from collections.abc import AsyncIterator, Mapping
@@ -30,6 +31,8 @@ _AWAY_S: Final = 1.0
 # The attribute of a dead letter that says why; Pub/Sub's own dead letters have none.
 _REASON: Final = "reason"
 _SERVICE: Final = "queue"
+# Names that the client takes for its own arguments.
+_TAKEN: Final = frozenset(inspect.signature(pubsub_v1.PublisherClient.publish).parameters)
 # What is brought up to date in a subscription that is there.
 _RENEWED: Final = frozenset(
     {"ack_deadline_seconds", "retry_policy", "dead_letter_policy", "push_config"}
@@ -205,7 +208,10 @@ class PubSubQueue:
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """The message goes to the dead letters, and is done with."""
-        attributes = {**delivery.attributes, _REASON: reason}
+        attributes = {
+            name: value for name, value in delivery.attributes.items() if name not in _TAKEN
+        }
+        attributes[_REASON] = reason
         await self._publish(self._names.dead_topic, delivery.data, attributes)
         if delivery.handle is not None:
             await self.ack(delivery)

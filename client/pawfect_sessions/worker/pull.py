@@ -95,8 +95,10 @@ class PullWorker:
         try:
             await answer(self._queue, delivery, verdict)
         except Exception:
-            # It comes again by itself, and the document knows how far it is.
+            # It comes again, and the document knows how far it is.
             LOG.warning("a delivery could not be answered", exc_info=True)
+            with suppress(Exception):
+                await self._queue.nack(delivery)
 
     async def _finish(self) -> None:
         """Wait for running jobs; give back those that do not end in time."""

@@ -9,6 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from pawfect.errors import PawfectError
+from pawfect_sessions.api import certificates
 from pawfect_sessions.api.callers import ApiKeys, GoogleTokens, new_api_key
 from pawfect_sessions.api.certificates import KeptCertificates
 from tests.sessions.flow.stack import running
@@ -63,9 +64,32 @@ async def test_a_key_file_says_where_it_is_wrong(tmp_path):
     assert caller.uid == "u"
 
 
+async def test_while_google_is_away_its_certificates_of_before_go_on(store, nowhere, monkeypatch):
+    google = Certificates()
+    ways = [GoogleTokens([AUDIENCE], KeptCertificates(google))]
+    async with running(store, nowhere, ways=ways) as stack:
+        headers = {"authorization": f"Bearer {token()}"}
+
+        async def status() -> int:
+            return (await stack.http.get(OWN, headers=headers)).status_code
+
+        google.away = True
+        assert await status() == 503, "none of before"
+        assert google.timeout == certificates.FETCH_S
+        google.away = False
+        monkeypatch.setattr(certificates, "KEPT_S", 0.0)
+        assert [await status() for _ in range(2)] == [404] * 2
+        assert google.fetched == 2, "the hour is over each time"
+        google.away = True
+        assert await status() == 404
+        google.away = False
+        assert await status() == 404
+        assert google.fetched == 2, "not asked again at once"
+
+
 async def test_a_google_id_token_opens_its_own_users_sessions(store, nowhere):
-    certificates = Certificates()
-    ways = [GoogleTokens([AUDIENCE], KeptCertificates(certificates))]
+    google = Certificates()
+    ways = [GoogleTokens([AUDIENCE], KeptCertificates(google))]
     async with running(store, nowhere, ways=ways) as stack:
 
         async def status(path: str, given: str) -> int:
@@ -86,7 +110,7 @@ async def test_a_google_id_token_opens_its_own_users_sessions(store, nowhere):
             token(iat=now - 7200, exp=now - 3600),
         ):
             assert await status(OWN, bad) == 401
-        assert certificates.fetched == 1, "they are kept"
+        assert google.fetched == 1, "they are kept"
         basic = await stack.http.get(OWN, headers={"authorization": "Basic dTp1"})
         assert basic.status_code == 401
 

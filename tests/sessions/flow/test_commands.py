@@ -117,6 +117,17 @@ def test_several_processes_answer_on_one_port_that_nobody_else_joins(tmp_path, s
         assert psutil.wait_procs(family, START_S)[1] == []
 
 
+def test_an_api_that_loses_a_process_beside_it_ends_as_failed(tmp_path, nowhere):
+    port = free_ports(1)[0]
+    arguments = ("--triton", nowhere, "--port", str(port), "--no-auth", "--processes", "2")
+    with process(tmp_path, "api", *arguments) as api:
+        answered(f"http://127.0.0.1:{port}/healthz")
+        (other,) = psutil.Process(api.pid).children()
+        other.kill()
+        assert api.wait(START_S) == 1
+    assert "pawfect api: expected to run as long as this" in (tmp_path / "api.log").read_text()
+
+
 def listens(running: psutil.Process, port: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return any(

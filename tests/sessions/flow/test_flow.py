@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
+from pawfect.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
 from pawfect_sessions.api import state as shown
 from pawfect_sessions.contract import PREVIEW_PX
@@ -226,6 +228,37 @@ async def test_a_websocket_tells_the_states_until_the_end(stack):
         seen = [json.loads(message)["processingStatus"] async for message in socket]
     assert seen[0] == "pending"
     assert seen[-1] == "completed"
+
+
+async def test_a_websocket_says_when_the_store_went_away(stack, monkeypatch):
+    await stack.post()
+    url = str(stack.http.base_url).replace("http", "ws")
+
+    async def breaking(uid: str, sid: str):
+        yield await stack.documents.get(uid, sid)
+        raise PawfectError(ErrorKind.UNAVAILABLE, "documents: away")
+
+    monkeypatch.setattr(stack.documents, "watch", breaking)
+    async with connect(f"{url}/v1/users/u/sessions/s/ws", proxy=None) as socket:
+        assert json.loads(await socket.recv())["processingStatus"] == "pending"
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+    assert (socket.close_code, socket.close_reason) == (1013, "documents: away")
+
+
+async def test_a_file_is_the_one_that_lies_there_and_the_jobs_own(alone):
+    await alone.post(protect=MASK)
+    url = "/v1/users/u/sessions/s/files"
+    assert (await alone.http.get(f"{url}/protect.png")).status_code == 200
+    await alone.http.delete("/v1/users/u/sessions/s")
+    await alone.post()
+    assert (await alone.http.get(f"{url}/protect.png")).status_code == 404, "a former job's"
+    first = await alone.http.get(f"{url}/original.jpg")
+    known = {"if-none-match": first.headers["etag"]}
+    assert (await alone.http.get(f"{url}/original.jpg", headers=known)).status_code == 304
+    await alone.files.put({"users/u/sessions/s/original.jpg": b"another"})
+    found = await alone.http.get(f"{url}/original.jpg", headers=known)
+    assert (found.status_code, found.content) == (200, b"another")
 
 
 async def test_a_websocket_that_leaves_early_is_let_go(stack):

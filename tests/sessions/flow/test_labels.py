@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from dataclasses import replace
 
 import pytest
 
 from pawfect_client import AsyncPawfectClient
+from pawfect_client.photo import Photo
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.documents import to_document
 from pawfect_sessions.labels import LabelTasks
@@ -137,6 +139,21 @@ def queued(document, now):
     """A job that is queued, without its files."""
     step = queue_job(None, now, JobContract(), uid="u", sid="s", job="j", request={})
     return Change(to_document(step.session))
+
+
+async def test_labels_that_fail_keep_no_photo_in_memory(alone):
+    await alone.post()
+    await alone.labelled()
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(3):
+            sid = f"g{number}"
+            await alone.post(sid=sid)
+            await alone.labelled(sid)
+        assert [each for each in gc.get_objects() if isinstance(each, Photo)] == []
+    finally:
+        gc.enable()
 
 
 async def test_why_there_are_no_labels_names_no_host(alone, nowhere):

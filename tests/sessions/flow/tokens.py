@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from google.auth import crypt, jwt, transport
+from google.auth.exceptions import TransportError
 
 AUDIENCE = "client.apps.example"
 
@@ -62,9 +63,14 @@ class Certificates(transport.Request):
 
     def __init__(self) -> None:
         self.fetched = 0
+        self.away = False
+        self.timeout: float | None = None
 
-    def __call__(self, url: str, **kwargs: Any) -> _Answer:
+    def __call__(self, url: str, timeout: float | None = None, **kwargs: Any) -> _Answer:
         assert url.startswith("https://www.googleapis.com/")
+        self.timeout = timeout
+        if self.away:
+            raise TransportError("away")
         self.fetched += 1
         return _Answer(200, json.dumps({"k": _key_and_certificate("google")[1]}).encode())
 
