@@ -61,4 +61,7 @@ class HttpLog:
                     opened.set_status(Status(StatusCode.ERROR))
                 spent_ms = round((time.monotonic() - began) * 1000, 1)
                 fields = {"method": method, "path": scope["path"], "status": status, "ms": spent_ms}
+                named = scope.get("path_params", {})
+                if "uid" in named and "sid" in named:
+                    fields["session"] = f"{named['uid']}/{named['sid']}"
                 LOG.info("request", extra=fields)

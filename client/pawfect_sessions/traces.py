@@ -110,21 +110,34 @@ class StageSpans:
         """Note that the stream told of a stage's end now."""
         self._ended_ns[stage] = time.time_ns()
 
+    def record_told(self) -> None:
+        """Write a span per stage that the stream told of, below the open one: the fill failed.
+
+        Each begins where the one before it ended; without REPORT nothing says it more exactly.
+        """
+        begin_ns = self._began_ns
+        for stage, end_ns in self._ended_ns.items():
+            self._span(stage, begin_ns, end_ns)
+            begin_ns = end_ns
+
     def record(self, stage_ms: Mapping[str, float]) -> None:
         """Write a span per stage below the open one.
 
         Args:
             stage_ms: milliseconds per stage, in the order in which they ran.
         """
-        tracer = trace.get_tracer("pawfect.sessions", __version__)
         previous_ns = self._began_ns
         for stage, spent_ms in stage_ms.items():
             spent_ns = round(spent_ms * 1e6)
             end_ns = self._ended_ns.get(stage, previous_ns + spent_ns)
-            stage_span = tracer.start_span(
-                f"triton {stage}",
-                start_time=end_ns - spent_ns,
-                attributes={"pawfect.stage": stage, "pawfect.stage_ms": spent_ms},
-            )
-            stage_span.end(end_ns)
+            self._span(stage, end_ns - spent_ns, end_ns, spent_ms)
             previous_ns = end_ns
+
+    def _span(self, stage: str, start_ns: int, end_ns: int, spent_ms: float | None = None) -> None:
+        attributes: dict[str, str | float] = {"pawfect.stage": stage}
+        if spent_ms is not None:
+            attributes["pawfect.stage_ms"] = spent_ms
+        tracer = trace.get_tracer("pawfect.sessions", __version__)
+        tracer.start_span(f"triton {stage}", None, attributes=attributes, start_time=start_ns).end(
+            end_ns
+        )

@@ -203,6 +203,7 @@ def _row(case: Case, rounds: list[Round]) -> dict[str, Any]:
         "processes": case.processes,
         "p50_ms": round(float(p50), 1),
         "p95_ms": round(float(p95), 1),
+        "reached": bool(p95 < GOAL_MS),
         "max_ms": round(float(longest), 1),
         "first_p95_ms": round(float(first), 1),
         "client_cpu_ms": round(float(np.median([each.client_cpu_ms for each in warm])), 1),
@@ -211,13 +212,25 @@ def _row(case: Case, rounds: list[Round]) -> dict[str, Any]:
 
 def as_table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as Markdown."""
-    head = (
-        "| sent as | 50 sessions | store | processes | p50, ms | p95, ms | longest, ms "
-        "| first round's p95, ms | client's CPU, ms |\n|---|---|---|---|---|---|---|---|---|\n"
-    )
-    figures = ("p50_ms", "p95_ms", "max_ms", "first_p95_ms", "client_cpu_ms")
-    keys = ("sent", "arrival", "store", "processes", *figures)
-    return head + "".join(f"| {' | '.join(str(row[key]) for key in keys)} |\n" for row in rows)
+    columns = {
+        "sent as": "sent",
+        "50 sessions": "arrival",
+        "store": "store",
+        "processes": "processes",
+        "p50, ms": "p50_ms",
+        "p95, ms": "p95_ms",
+        f"under {GOAL_MS:g} ms": "reached",
+        "longest, ms": "max_ms",
+        "first round's p95, ms": "first_p95_ms",
+        "client's CPU, ms": "client_cpu_ms",
+    }
+    lines = [list(columns), ["---"] * len(columns)]
+    lines += [[_shown(row[key]) for key in columns.values()] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _shown(value: str | float) -> str:
+    return str(value) if not isinstance(value, bool) else "yes" if value else "no"
 
 
 @click.command()
@@ -235,7 +248,9 @@ def main(side: int, turns: int, out: Path) -> None:
         f"{SESSIONS} sessions over one `pawfect api` (embedded store) of this machine; a photo of "
         f"{side} px; `scene_labels` takes {LABELS_S:g} s, and calls for it wait all the time. "
         f"Medians of {turns} turns with {ROUNDS - 1} rounds each after a first one, in which the "
-        f"API is cold. Goal: p95 under {GOAL_MS:g} ms.\n\n{as_table(rows)}\n{as_markdown(source)}"
+        f"API is cold. Goal: p95 under {GOAL_MS:g} ms. In such a crowd the API checks headers and "
+        "leaves broken pixels and empty masks to the worker; storage paths are files that an app "
+        f"has uploaded itself.\n\n{as_table(rows)}\n{as_markdown(source)}"
     )
     out.with_suffix(".md").write_text(text)
 

@@ -95,11 +95,15 @@ async def _filled(
             prompt=request.prompt,
             **parameters,
         )
-        async with aclosing(stream) as events:
-            async for event in events:
-                if isinstance(event, Done):
-                    stages.record(event.report.stage_ms)
-                    return event
-                stages.ended(event.stage)
-                tell(event.stage, event.progress)
+        try:
+            async with aclosing(stream) as events:
+                async for event in events:
+                    if isinstance(event, Done):
+                        stages.record(event.report.stage_ms)
+                        return event
+                    stages.ended(event.stage)
+                    tell(event.stage, event.progress)
+        except BaseException:
+            stages.record_told()
+            raise
     raise PawfectError(ErrorKind.INTERNAL, "stream: expected a result at its end, got none")

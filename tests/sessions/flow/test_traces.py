@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from pawfect.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_sessions.logs import JsonLines, log_fields
 from pawfect_sessions.traces import carried, context_of, send_traces, span
 from perf.sessions.slow_labels import slow_labels
@@ -21,6 +22,7 @@ from tests.sessions.flow.stack import Stack, running
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+FILL = "triton inpaint_stream"
 _EXPORTER = InMemorySpanExporter()
 
 
@@ -50,6 +52,25 @@ def lines() -> Iterator[Any]:
     yield lambda: [json.loads(line) for line in sink.getvalue().splitlines()]
     root.removeHandler(handler)
     root.setLevel(level)
+
+
+async def test_a_fill_that_fails_shows_the_stages_it_came_through(stack, spans, monkeypatch):
+    fill = stack.services.triton.inpaint_stream
+
+    async def breaking(*arguments: Any, **named: Any):
+        async for event in fill(*arguments, **named):
+            yield event
+            raise PawfectError(ErrorKind.UNAVAILABLE, "server: away")
+
+    monkeypatch.setattr(stack.services.triton, "inpaint_stream", breaking)
+    job = (await stack.post()).json()["job"]
+    await stack.labelled()
+    assert (await stack.deliver(job)).action is QueueAction.NACK
+    found = {each.name: each for each in spans.get_finished_spans()}
+    (told,) = [name for name in found if name.startswith("triton ") and name != FILL]
+    assert found[told].parent.span_id == found[FILL].context.span_id
+    assert found[told].end_time > found[told].start_time >= found[FILL].start_time
+    assert not found[FILL].status.is_ok
 
 
 async def test_one_trace_spans_request_queue_worker_and_stages(store, server, spans, lines):
@@ -108,6 +129,8 @@ async def test_a_failure_is_logged_with_its_attempt_and_marks_its_spans(alone: S
     await alone.deliver(job)
     failure = next(line for line in lines() if line["message"] == "failure")
     assert (failure["attempt"], failure["session"], failure["kind"]) == (1, "u/s", "INVALID_ARG")
+    asked = [line for line in lines() if line["message"] == "request"]
+    assert {line["session"] for line in asked} == {"u/s"}
     failed = next(s for s in spans.get_finished_spans() if s.name == "read files")
     assert failed.status.status_code is trace.StatusCode.ERROR
     assert "original.jpg" in str(failed.status.description)
