@@ -29,8 +29,10 @@ from pawfect_sessions.worker.sweeping import keep_sweeping
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
-# A job's message in its envelope has under 2 KiB; Pub/Sub's attributes may have more.
-MAX_ENVELOPE_BYTES: Final = 64 * 1024
+# The largest message that Pub/Sub takes must get through, to be buried at once: what is refused is
+# pushed again until its deliveries are used up. 10 MB are 13.4 MB in base64, and 100 attributes of
+# 256 and 1024 bytes up to 0.8 MB where JSON escapes each byte.
+MAX_ENVELOPE_BYTES: Final = 16 * 2**20
 _EXAMPLE: Final = {
     "message": {
         "data": "eyJ1aWQiOiAidSIsICJzaWQiOiAicyIsICJqb2IiOiAiajEifQ==",
@@ -97,7 +99,8 @@ def create_push_app(services: Services, handler: Handler, check: PushCheck | Non
     """Return the app of a pushed worker.
 
     204 acknowledges; 503 has Pub/Sub send the message again after the subscription's backoff. Its
-    acknowledgement deadline must be longer than `fill_s`; the job's lease is in the document.
+    acknowledgement deadline must be longer than `fill_s`, as `ensure_topics` makes it; the job's
+    lease is in the document.
 
     Args:
         services: store and server.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from contextlib import asynccontextmanager
 
 import httpx
@@ -13,7 +14,7 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.stores.base import Change
 from pawfect_sessions.worker import sweeping
-from pawfect_sessions.worker.push import PushCheck, create_push_app
+from pawfect_sessions.worker.push import MAX_ENVELOPE_BYTES, PushCheck, create_push_app
 from tests.sessions.flow.stack import Stack
 from tests.sessions.flow.tokens import Certificates, token
 
@@ -69,8 +70,22 @@ async def test_an_envelope_that_is_none_is_refused(alone, body):
         answer = await http.post("/v1/worker/push", content=body)
         assert answer.status_code == 400
         assert answer.json()["error"]["message"].startswith("envelope")
-        long = await http.post("/v1/worker/push", content=bytes(100_000))
-        assert long.status_code == 413
+
+
+async def test_the_largest_message_that_pubsub_takes_is_buried_and_a_larger_body_refused(alone):
+    attributes = {f"{n:0>256}": "\1" * 1024 for n in range(100)}
+    room = 10_000_000 - sum(len(key) + len(value) for key, value in attributes.items())
+    poison = bytes(room)
+    async with pushing(alone) as http:
+        answer = await http.post("/v1/worker/push", json=envelope(poison, attributes=attributes))
+        assert answer.status_code == 204, "413 would have Pub/Sub send it again and again"
+        (letter,) = await alone.services.stores.queue.dead_letters(10)
+        assert (letter.data, letter.attributes) == (poison, attributes)
+        assert letter.reason == f"message: expected at most 4096 bytes, got {room} bytes"
+        more = await http.post("/v1/worker/push", content=bytes(MAX_ENVELOPE_BYTES + 1))
+        assert more.status_code == 413
+    whole = json.dumps(envelope(bytes(10 * 2**20), attributes=attributes))
+    assert len(whole) < MAX_ENVELOPE_BYTES, "were a MB of Pub/Sub's 2**20 bytes"
 
 
 async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone):
