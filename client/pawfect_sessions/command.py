@@ -175,8 +175,8 @@ def worker(
                 await _puller(services, jobs, grace, price_per_hour).run(stop)
                 return
             handler = Handler(services, Price(price_per_hour / 3600))
-            app = create_push_app(services, handler, check)
-            await serve_http(app, listen(host, port), stop)
+            app = create_push_app(services, handler, check, jobs)
+            await serve_http(app, listen(host, port), stop, grace)
 
     _run("pawfect-worker", log_level, main, stop)
 
