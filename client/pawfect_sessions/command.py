@@ -17,6 +17,7 @@ from pawfect_sessions.options import (
     common,
     print_key,
     push_check,
+    push_target,
     ways_in,
     worker_options,
 )
@@ -142,6 +143,11 @@ def api(
 @click.option("--port", type=_PORT, default=8090, show_default=True, help="Port of --push.")
 @click.option("--push-audience", help="Audience of the subscription's OIDC token.")
 @click.option("--push-email", help="Service account of the subscription's OIDC token.")
+@click.option(
+    "--push-endpoint",
+    metavar="URL",
+    help="Where --make-topics has Pub/Sub push: this worker's /v1/worker/push, seen from there.",
+)
 @click.option("--no-auth", is_flag=True, help="Let everybody on this machine push.")
 @click.option("--make-topics", is_flag=True, help="First make Pub/Sub's topics and subscription.")
 def worker(
@@ -156,6 +162,7 @@ def worker(
     port: int,
     push_audience: str | None,
     push_email: str | None,
+    push_endpoint: str | None,
     no_auth: bool,
     make_topics: bool,
 ) -> None:
@@ -163,16 +170,17 @@ def worker(
     stop = asyncio.Event()
 
     async def main() -> None:
+        check = push_check(host, push_audience, push_email, no_auth) if push else None
+        target = push_target(push_endpoint, check, push=push, make_topics=make_topics)
         if make_topics:
-            await asyncio.to_thread(make_queue, store, JobContract())
+            await asyncio.to_thread(make_queue, store, JobContract(), target)
         async with open_services(store, JobContract(), triton) as services:
             if not push:
                 await _puller(services, jobs, grace, price_per_hour).run(stop)
                 return
             handler = Handler(services, Price(price_per_hour / 3600))
-            check = push_check(host, push_audience, push_email, no_auth)
-            app = create_push_app(services, handler, check)
-            await serve_http(app, listen(host, port), stop)
+            app = create_push_app(services, handler, check, jobs)
+            await serve_http(app, listen(host, port), stop, grace)
 
     _run("pawfect-worker", log_level, main, stop)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import click
 from google.auth.transport.requests import Request as GoogleTransport
@@ -20,6 +21,7 @@ from pawfect_sessions.api.callers import (
     new_api_key,
 )
 from pawfect_sessions.api.certificates import KeptCertificates
+from pawfect_sessions.stores.base import PushTarget
 from pawfect_sessions.worker.push import PushCheck
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -136,3 +138,36 @@ def push_check(
             "--push: expected --push-audience and --push-email or, on loopback, --no-auth"
         )
     return PushCheck(audience, email, KeptCertificates(GoogleTransport()))
+
+
+def push_target(
+    endpoint: str | None, check: PushCheck | None, *, push: bool, make_topics: bool
+) -> PushTarget | None:
+    """Return what the subscription that is made pushes to; a usage error where options contradict.
+
+    Args:
+        endpoint: --push-endpoint.
+        check: who may push; the subscription's token says the same.
+        push: --push.
+        make_topics: --make-topics.
+    """
+    if endpoint is None:
+        if push and make_topics:
+            raise click.UsageError("--push --make-topics: expected --push-endpoint URL with them")
+        return None
+    if not (push and make_topics):
+        raise click.UsageError("--push-endpoint: expected --push and --make-topics with it")
+    # Whoever reads a token on its way may push until it expires.
+    schemes = ("https",) if check else ("https", "http")
+    if not _is_url(endpoint, schemes):
+        expected = " or ".join(f"{scheme}://HOST/..." for scheme in schemes)
+        raise click.UsageError(f"--push-endpoint: expected {expected}, got {endpoint}")
+    return PushTarget(endpoint, check.email, check.audience) if check else PushTarget(endpoint)
+
+
+def _is_url(text: str, schemes: Sequence[str]) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in schemes and bool(url.hostname)
+    except ValueError:
+        return False

@@ -37,15 +37,25 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve_http(app: FastAPI, listening: socket.socket, stop: asyncio.Event) -> None:
-    """Serve an app on a socket until `stop` is set and running requests have ended."""
+async def serve_http(
+    app: FastAPI, listening: socket.socket, stop: asyncio.Event, grace_s: float = REQUESTS_END_S
+) -> None:
+    """Serve an app on a socket until `stop` is set and running requests have ended.
+
+    Args:
+        app: what answers.
+        listening: the socket.
+        stop: ends it; is set too when the server ends by itself.
+        grace_s: how long running requests may take to end then, s; after that they are cancelled.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="on",
         server_header=False,
-        timeout_graceful_shutdown=REQUESTS_END_S,
+        # It waits by asyncio, which takes parts of a second too.
+        timeout_graceful_shutdown=grace_s,  # type: ignore[arg-type]
     )
     server = _Server(config)
     host, port = listening.getsockname()[:2]

@@ -20,7 +20,7 @@ from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.stores import make_queue, open_stores
 from pawfect_sessions.stores.base import Stores
-from pawfect_sessions.stores.google_queue import Names
+from pawfect_sessions.stores.google_topics import Names
 from perf.emulators import BUCKET, PROJECT, all_running
 from perf.faults.outcome import Outcome
 from perf.faults.plan import Fault, Plan

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect_sessions.contract import JobContract
-from pawfect_sessions.stores.google_queue import Names
+from pawfect_sessions.stores.google_topics import Names
 from perf.scaling.rule import Autoscaler, load_rule
 from perf.scaling.simulation import HOUR_S, Load, Service, Simulation
 

@@ -52,7 +52,7 @@ async def opened(
 
     def open_(contract: JobContract = CONTRACT) -> Stores:
         if request.param == "google" and not every:
-            from pawfect_sessions.stores.google_queue import ensure_topics
+            from pawfect_sessions.stores.google_topics import ensure_topics
 
             ensure_topics(emulators.PROJECT, topic, contract)
         every.append(open_stores(url, contract))

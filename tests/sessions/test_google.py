@@ -13,10 +13,10 @@ from google.cloud import firestore
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import JobContract
-from pawfect_sessions.stores import google_documents, open_stores
-from pawfect_sessions.stores.base import Change
+from pawfect_sessions.stores import google_documents, make_queue, open_stores
+from pawfect_sessions.stores.base import Change, PushTarget
 from pawfect_sessions.stores.google_files import StorageFiles
-from pawfect_sessions.stores.google_queue import ensure_topics
+from pawfect_sessions.stores.google_topics import Names, ensure_topics
 from perf import emulators
 from perf.local_server import free_ports
 from tests.sessions.conftest import CONTRACT
@@ -58,6 +58,48 @@ async def test_what_others_keep_as_sessions_is_no_session_of_ours(
     finally:
         for path in strange:
             await client.document(path).delete()
+
+
+def test_a_push_carries_a_token_and_is_waited_for_as_long_as_a_fill_takes(
+    google: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in google.items():
+        monkeypatch.setenv(name, value)
+    topic, contract = f"jobs-{uuid.uuid4().hex}", JobContract()
+    store = f"google:{emulators.PROJECT}/{emulators.BUCKET}/{topic}"
+    url, email, audience = "https://worker.example/v1/worker/push", "p@q.iam.example", "worker"
+    with pubsub_v1.SubscriberClient() as client:
+
+        def made(push: PushTarget | None) -> pubsub_v1.types.Subscription:
+            make_queue(store, contract, push)
+            return client.get_subscription(
+                subscription=Names.of(emulators.PROJECT, topic).subscription
+            )
+
+        pushed = made(PushTarget(url, email, audience))
+        assert pushed.push_config.push_endpoint == url
+        token = pushed.push_config.oidc_token
+        assert (token.service_account_email, token.audience) == (email, audience)
+        assert contract.fill_s < pushed.ack_deadline_seconds <= 600
+
+        bare = made(PushTarget("http://127.0.0.1:1/push"))
+        assert bare.push_config.push_endpoint == "http://127.0.0.1:1/push"
+        assert bare.push_config.oidc_token.service_account_email == ""
+        assert bare.ack_deadline_seconds == pushed.ack_deadline_seconds
+
+        pulled = made(None)
+        assert pulled.push_config.push_endpoint == ""
+        assert pulled.ack_deadline_seconds == contract.lease_s
+
+
+def test_a_fill_longer_than_a_push_is_waited_for_is_refused() -> None:
+    with pytest.raises(PawfectError, match="fill_s of pushed jobs: expected under 600 s, got 600"):
+        ensure_topics("p", "t", JobContract(fill_s=600), PushTarget("https://w.example"))
+
+
+def test_a_store_that_pushes_nothing_refuses_an_endpoint() -> None:
+    with pytest.raises(PawfectError, match=r"store: expected google:.* got embedded:data"):
+        make_queue("embedded:data", JobContract(), PushTarget("https://w.example"))
 
 
 async def test_a_file_has_the_type_of_its_name(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pawfect.errors import invalid
 from pawfect_sessions.contract import JobContract
-from pawfect_sessions.stores.base import Stores
+from pawfect_sessions.stores.base import PushTarget, Stores
 
 
 def open_stores(url: str, contract: JobContract) -> Stores:
@@ -31,21 +31,25 @@ def open_stores(url: str, contract: JobContract) -> Stores:
     return open_google(project, bucket, topic, contract)
 
 
-def make_queue(url: str, contract: JobContract) -> None:
+def make_queue(url: str, contract: JobContract, push: PushTarget | None = None) -> None:
     """Make what a store's queue needs before it is opened, or bring it up to date.
 
     Args:
         url: as `open_stores` takes it; an embedded store needs nothing.
-        contract: lease, backoff and most deliveries.
+        contract: lease, longest fill, backoff and most deliveries.
+        push: what the messages are pushed to; None: workers pull them.
 
     Raises:
-        PawfectError: INVALID_ARG for another url; UNAVAILABLE or INTERNAL, as Pub/Sub refuses.
+        PawfectError: INVALID_ARG for another url, and for a push from a store that pushes nothing;
+            UNAVAILABLE or INTERNAL, as Pub/Sub refuses.
     """
     kind, places = _parsed(url)
     if kind == "google":
-        from pawfect_sessions.stores.google_queue import ensure_topics
+        from pawfect_sessions.stores.google_topics import ensure_topics
 
-        ensure_topics(places[0], places[2], contract)
+        ensure_topics(places[0], places[2], contract, push)
+    elif push is not None:
+        raise invalid("store", "google:PROJECT/BUCKET/TOPIC, which alone pushes", url)
 
 
 def _parsed(url: str) -> tuple[str, list[str]]:

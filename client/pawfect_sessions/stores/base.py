@@ -99,6 +99,21 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class PushTarget:
+    """Where a queue that pushes sends its messages, and as whom.
+
+    Attributes:
+        endpoint: URL of a worker's push endpoint.
+        email: the service account that the OIDC token with each push is of; None: no token.
+        audience: whom that token is for.
+    """
+
+    endpoint: str
+    email: str | None = None
+    audience: str | None = None
+
+
+@dataclass(frozen=True)
 class DeadLetter:
     """A message that nobody could do anything with, and why as far as that is known."""
 

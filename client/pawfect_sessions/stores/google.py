@@ -17,7 +17,8 @@ from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores.base import Stores
 from pawfect_sessions.stores.google_documents import FirestoreDocuments
 from pawfect_sessions.stores.google_files import StorageFiles
-from pawfect_sessions.stores.google_queue import Names, PubSubQueue
+from pawfect_sessions.stores.google_queue import PubSubQueue
+from pawfect_sessions.stores.google_topics import Names
 
 
 def open_google(project: str, bucket: str, topic: str, contract: JobContract) -> Stores:

@@ -29,8 +29,10 @@ from pawfect_sessions.worker.sweeping import keep_sweeping
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
-# A job's message in its envelope has under 2 KiB; Pub/Sub's attributes may have more.
-MAX_ENVELOPE_BYTES: Final = 64 * 1024
+# The largest message that Pub/Sub takes must get through, to be buried at once: what is refused is
+# pushed again until its deliveries are used up. 10 MB are 13.4 MB in base64, and 100 attributes of
+# 256 and 1024 bytes up to 0.8 MB where JSON escapes each byte.
+MAX_ENVELOPE_BYTES: Final = 16 * 2**20
 _EXAMPLE: Final = {
     "message": {
         "data": "eyJ1aWQiOiAidSIsICJzaWQiOiAicyIsICJqb2IiOiAiajEifQ==",
@@ -93,22 +95,57 @@ def read_envelope(body: bytes) -> Delivery:
     return Delivery(name, decoded, attributes)
 
 
-def create_push_app(services: Services, handler: Handler, check: PushCheck | None) -> FastAPI:
+class _Places:
+    """Lets so many jobs in at a time; others wait for a while and are then sent away."""
+
+    def __init__(self, jobs: int, wait_s: float) -> None:
+        self._jobs = jobs
+        self._wait_s = wait_s
+        self._free = asyncio.Semaphore(jobs)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Have a place for the length of the block; ApiError 503 where none gets free in time."""
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await self._free.acquire()
+        except TimeoutError:
+            message = f"worker: expected a free place, got {self._jobs} jobs that take long"
+            raise ApiError(503, ErrorKind.UNAVAILABLE, message) from None
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    async def all(self) -> None:
+        """Return once nobody has a place, and nobody gets one any more."""
+        for _ in range(self._jobs):
+            await self._free.acquire()
+
+
+def create_push_app(
+    services: Services, handler: Handler, check: PushCheck | None, jobs: int
+) -> FastAPI:
     """Return the app of a pushed worker.
 
     204 acknowledges; 503 has Pub/Sub send the message again after the subscription's backoff. Its
-    acknowledgement deadline must be longer than `fill_s`; the job's lease is in the document.
+    acknowledgement deadline must be longer than `fill_s`, as `ensure_topics` makes it; the job's
+    lease is in the document. A push that is cancelled gives its job back before the app ends.
 
     Args:
         services: store and server.
         handler: does the work.
         check: who may push; None: everybody (on loopback alone).
+        jobs: so many at a time; a push waits for its turn as long as a lease.
     """
+    places = _Places(jobs, services.sessions.contract.lease_s)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sweeping = asyncio.create_task(keep_sweeping(services))
         yield
+        # The server has cancelled what went on for too long: it is just being given back.
+        await places.all()
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
 
@@ -130,7 +167,8 @@ def create_push_app(services: Services, handler: Handler, check: PushCheck | Non
         if check is not None:
             await check.check(request.headers)
         delivery = read_envelope(await request.body())
-        verdict = await handler.handle(delivery.data, delivery.attributes, hold)
+        async with places.one():
+            verdict = await handler.handle(delivery.data, delivery.attributes, hold)
         if verdict.action is QueueAction.NACK:
             raise ApiError(503, ErrorKind.UNAVAILABLE, f"delivery: {verdict.reason}")
         if verdict.action is None:

@@ -21,6 +21,9 @@ from tests.conftest import PAWFECT, free_ports
 from tests.sessions.flow.stack import FINAL, MASK, PHOTO
 
 START_S = 60.0
+PUSHED = ("worker", "--push", "--make-topics", "--no-auth")
+ENDPOINT = ("--push-endpoint", "https://w.example/v1/worker/push")
+TOKEN = ("--push-audience", "w", "--push-email", "p@q.iam.example")
 
 
 @contextmanager
@@ -179,6 +182,19 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
         (["api", "--no-auth", "--rate", "often"], "rate limit: expected one such as 120/minute"),
         (["worker", "--push"], "--push: expected --push-audience and --push-email"),
         (["worker", "--store", "nowhere"], "store: expected embedded:FOLDER"),
+        (PUSHED, "--push --make-topics: expected --push-endpoint"),
+        ([*PUSHED, "--push-endpoint", "w.example"], "expected https://HOST/... or http://HOST/..."),
+        ([*PUSHED, "--push-endpoint", "http://[w"], "expected https://HOST/... or http://HOST/..."),
+        ([*PUSHED, "--push-endpoint", "http://w"], "store: expected google:PROJECT/BUCKET/TOPIC"),
+        (
+            ["worker", "--make-topics", *ENDPOINT],
+            "--push-endpoint: expected --push and --make-topics",
+        ),
+        (["worker", "--push", "--no-auth", *ENDPOINT], "--push-endpoint: expected --push and"),
+        (
+            ["worker", "--push", "--make-topics", *TOKEN, "--push-endpoint", "http://w.example"],
+            "--push-endpoint: expected https://HOST/..., got http://w.example",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_words(tmp_path, arguments, message):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import uuid
 
 from pawfect_sessions.contract import JobContract
-from pawfect_sessions.stores.google_queue import ensure_topics
+from pawfect_sessions.stores.google_topics import ensure_topics
 from perf import emulators
+from tests.conftest import free_ports
 from tests.sessions.flow.stack import running
+from tests.sessions.flow.test_commands import answered, ended, process
 
 
 async def test_a_photo_is_queued_filled_and_published_over_firestore_and_pubsub(
@@ -39,3 +43,35 @@ async def test_a_photo_is_queued_filled_and_published_over_firestore_and_pubsub(
         assert (await stack.post(uid=uid)).status_code == 202
         cancelled = await stack.http.delete(f"/v1/users/{uid}/sessions/s")
         assert cancelled.json()["processingStatus"] == "cancelled"
+
+
+async def test_pubsub_pushes_a_queued_job_to_a_worker_that_has_it_do_so(
+    google, server, monkeypatch, tmp_path
+):
+    for name, value in google.items():
+        monkeypatch.setenv(name, value)
+    topic, uid, port = f"jobs-{uuid.uuid4().hex}", f"u-{uuid.uuid4().hex}", free_ports(1)[0]
+    store = f"google:{emulators.PROJECT}/{emulators.BUCKET}/{topic}"
+    url = f"http://127.0.0.1:{port}"
+    made = ("--make-topics", "--push-endpoint", f"{url}/v1/worker/push")
+    arguments = ("--store", store, "--triton", server.endpoints.grpc, "--port", str(port))
+    with process(tmp_path, "worker", "--push", "--no-auth", *made, *arguments) as worker:
+        await asyncio.to_thread(answered, f"{url}/healthz")
+        async with running(store, server.endpoints.grpc) as stack:
+            poison = b"poison" * 50_000
+            await stack.services.stores.queue.publish(poison, {})
+            posted = await stack.post(uid=uid, parameters='{"seed": 7}')
+            assert posted.status_code == 202
+            state = await stack.over(uid)
+            assert (state["processingStatus"], state["error"]) == ("completed", None)
+            assert state["report"]["seed"] == 7
+            assert len(await stack.file("edited.jpg", uid)) > 1000
+            async with asyncio.timeout(30):
+                while not (letters := await stack.services.stores.queue.dead_letters(10)):
+                    await asyncio.sleep(0.1)
+            assert [letter.data for letter in letters] == [poison]
+        assert await asyncio.to_thread(ended, worker) == 0
+    lines = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
+    actions = [line["action"] for line in lines if line["message"] == "delivery"]
+    assert actions[-1] == "ack"
+    assert sum(line["message"] == "buried" for line in lines) == 1

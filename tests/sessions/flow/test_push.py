@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
 from pawfect.errors import ErrorKind, PawfectError
+from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage
+from pawfect_sessions.serving import listen, serve_http
 from pawfect_sessions.stores.base import Change
 from pawfect_sessions.worker import sweeping
-from pawfect_sessions.worker.push import PushCheck, create_push_app
-from tests.sessions.flow.stack import Stack
+from pawfect_sessions.worker.handler import Handler
+from pawfect_sessions.worker.push import MAX_ENVELOPE_BYTES, PushCheck, create_push_app
+from tests.client.pictures import encoded
+from tests.client.serving import long_job
+from tests.sessions.flow.stack import Stack, running
 from tests.sessions.flow.tokens import Certificates, token
 
 AUDIENCE, EMAIL = "https://worker.example/v1/worker/push", "pusher@project.iam.example"
 
 
 @asynccontextmanager
-async def pushing(stack: Stack, check: PushCheck | None = None):
-    app = create_push_app(stack.services, stack.handler(), check)
+async def pushing(
+    stack: Stack,
+    check: PushCheck | None = None,
+    jobs: int = 2,
+    handler: Handler | None = None,
+):
+    app = create_push_app(stack.services, handler or stack.handler(), check, jobs)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://worker"
     ) as http:
@@ -69,8 +80,22 @@ async def test_an_envelope_that_is_none_is_refused(alone, body):
         answer = await http.post("/v1/worker/push", content=body)
         assert answer.status_code == 400
         assert answer.json()["error"]["message"].startswith("envelope")
-        long = await http.post("/v1/worker/push", content=bytes(100_000))
-        assert long.status_code == 413
+
+
+async def test_the_largest_message_that_pubsub_takes_is_buried_and_a_larger_body_refused(alone):
+    attributes = {f"{n:0>256}": "\1" * 1024 for n in range(100)}
+    room = 10_000_000 - sum(len(key) + len(value) for key, value in attributes.items())
+    poison = bytes(room)
+    async with pushing(alone) as http:
+        answer = await http.post("/v1/worker/push", json=envelope(poison, attributes=attributes))
+        assert answer.status_code == 204, "413 would have Pub/Sub send it again and again"
+        (letter,) = await alone.services.stores.queue.dead_letters(10)
+        assert (letter.data, letter.attributes) == (poison, attributes)
+        assert letter.reason == f"message: expected at most 4096 bytes, got {room} bytes"
+        more = await http.post("/v1/worker/push", content=bytes(MAX_ENVELOPE_BYTES + 1))
+        assert more.status_code == 413
+    whole = json.dumps(envelope(bytes(10 * 2**20), attributes=attributes))
+    assert len(whole) < MAX_ENVELOPE_BYTES, "were a MB of Pub/Sub's 2**20 bytes"
 
 
 async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone):
@@ -113,7 +138,7 @@ async def test_a_pushed_worker_gives_up_overdue_jobs_too(alone, monkeypatch):
     await alone.post()
     await alone.labelled()
     await alone.documents.update("u", "s", lambda old, now: Change({**old, "expiresAt": 1.0}))
-    app = create_push_app(alone.services, alone.handler(), None)
+    app = create_push_app(alone.services, alone.handler(), None, 1)
     async with app.router.lifespan_context(app):
         for _ in range(100):
             # Read as it lies in the store: who asks the API would end it himself.
@@ -121,6 +146,81 @@ async def test_a_pushed_worker_gives_up_overdue_jobs_too(alone, monkeypatch):
                 return
             await asyncio.sleep(0.05)
     pytest.fail("the job was not given up")
+
+
+async def queued(stack: Stack, sid: str, **fields: object) -> dict[str, object]:
+    """Queue a job whose labels are known to be none; return what is pushed of it."""
+    job = (await stack.post(sid=sid, **fields)).json()["job"]
+    await stack.labelled(sid)
+    return envelope(JobMessage("u", sid, job).to_bytes())
+
+
+def long() -> dict[str, bytes]:
+    """The files of a job that takes the server seconds."""
+    photo, mask = long_job()
+    return {"photo": encoded(photo, "JPEG"), "mask": encoded(mask, "PNG")}
+
+
+class Counted(Handler):
+    """The handler, which counts how many jobs it has at once."""
+
+    now = most = 0
+
+    async def handle(self, data, attributes, hold):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        verdict = await super().handle(data, attributes, hold)
+        self.now -= 1
+        return verdict
+
+
+async def test_pushed_jobs_wait_for_a_place_among_as_many_as_are_let_in(stack):
+    bodies = [await queued(stack, sid) for sid in ("s1", "s2", "s3")]
+    handler = Counted(stack.services)
+    async with pushing(stack, jobs=2, handler=handler) as http:
+        pushes = [http.post("/v1/worker/push", json=body) for body in bodies]
+        answers = await asyncio.gather(*pushes)
+    assert [answer.status_code for answer in answers] == [204, 204, 204]
+    assert handler.most == 2
+    for sid in ("s1", "s2", "s3"):
+        assert (await stack.state(sid=sid))["processingStatus"] == "completed"
+
+
+async def test_a_push_that_finds_no_free_place_in_time_comes_again(store, server):
+    async with (
+        running(store, server.endpoints.grpc, contract=JobContract(lease_s=1.0)) as stack,
+        pushing(stack, jobs=1) as http,
+    ):
+        slow = await queued(stack, "long", **long())
+        short = await queued(stack, "short")
+        first = asyncio.create_task(http.post("/v1/worker/push", json=slow))
+        await stack.until(lambda state: state["progress"], sid="long")
+        second = await http.post("/v1/worker/push", json=short)
+        assert second.status_code == 503
+        assert "expected a free place" in second.json()["error"]["message"]
+        state = await stack.state(sid="short")
+        assert (state["processingStatus"], state["attempts"]["starts"]) == ("pending", 0)
+        await stack.http.delete("/v1/users/u/sessions/long")
+        assert (await first).status_code == 204, "a cancelled job is over"
+        assert (await http.post("/v1/worker/push", json=short)).status_code == 204
+        assert (await stack.state(sid="short"))["processingStatus"] == "completed"
+
+
+async def test_a_pushed_worker_told_to_stop_gives_its_jobs_back_before_it_ends(stack):
+    body = await queued(stack, "s", **long())
+    app = create_push_app(stack.services, stack.handler(), None, 1)
+    listening, stop = listen("127.0.0.1", 0), asyncio.Event()
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/worker/push"
+    serving = asyncio.create_task(serve_http(app, listening, stop, grace_s=0.1))
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        pushed = asyncio.create_task(http.post(url, json=body))
+        await stack.until(lambda state: state["progress"])
+        stop.set()
+        await serving
+        state = await stack.documents.get("u", "s")
+        assert (state["processingStatus"], state["lease"]) == ("pending", None)
+        await asyncio.gather(pushed, return_exceptions=True)
+    assert pushed.exception() or pushed.result().status_code == 503, "no answer that acknowledges"
 
 
 async def test_only_the_subscriptions_service_account_may_push(alone):
