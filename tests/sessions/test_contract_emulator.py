@@ -27,8 +27,9 @@ from pawfect_sessions.messages import JobMessage, read_message
 from pawfect_sessions.stores import make_queue, open_stores
 from pawfect_sessions.stores.base import Change, Delivery, Document, Stores
 from perf import emulators
+from tests.sessions.model_worker import SID
 from tests.sessions.test_contract_machine import ContractMachine, bounded
-from tests.sessions.world import SID, Message, World
+from tests.sessions.world import Message, World
 
 # How many runs: the suite's own, or more. Side by side: the Pub/Sub emulator takes two to three
 # seconds for each delivery of a message after its second.

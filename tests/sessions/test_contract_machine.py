@@ -13,7 +13,9 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions import transitions as t
 from pawfect_sessions.documents import session_path
 from pawfect_sessions.parts import SceneLabels
-from tests.sessions.world import CONTRACT, SID, UID, Fate, World
+from tests.sessions.ledger import CONTRACT
+from tests.sessions.model_worker import SID, UID, Fate
+from tests.sessions.world import World
 
 WORKERS = st.integers(0, 1)
 FATES = st.sampled_from(Fate)
@@ -142,10 +144,7 @@ class ContractMachine(RuleBasedStateMachine):
         document = self.world.read()
         if document is not None and really:
             self.world.write({**document, **edit})
-            # What was true of the job before is no longer held against it.
-            world = self.world
-            for seen in (world.costs, world.results, world.ends, world.granted):
-                seen.clear()
+            self.world.ledger.forget()
 
     @rule(name=st.sampled_from(VANISHING))
     def file_vanishes(self, name: str) -> None:

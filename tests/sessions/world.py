@@ -1,132 +1,34 @@
 """A model of everything around one session: a clock, a store, a queue, workers that may die.
 
-A worker is a generator of effects, each one call to a store; between two of them anything may
-happen. The world carries them out, on dictionaries here and on a real store in a subclass.
+Workers are generators of effects (`model_worker`). The world carries these out, on dictionaries
+here and on a real store in a subclass, and holds each move against the contract (`ledger`).
 """
 
 from __future__ import annotations
 
-import enum
-from collections import Counter
-from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pawfect.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.errors import QueueAction
 from pawfect_sessions import transitions as t
-from pawfect_sessions.contract import EDITED, MOVES, PREVIEW, JobContract, Status
-from pawfect_sessions.documents import attempt_path, from_document, session_path
+from pawfect_sessions.contract import EDITED, PREVIEW, Status
 from pawfect_sessions.impossible import readable
-from pawfect_sessions.parts import Cost
 from pawfect_sessions.sessions import deciding
 from pawfect_sessions.stores.base import Document
-
-UID, SID = "u", "s"
-CONTRACT = JobContract(
-    label_waits=2, passing_failures=2, starts=4, publications=2, job_s=300.0, fill_s=60.0
+from tests.sessions.ledger import CONTRACT, Ledger
+from tests.sessions.model_worker import (
+    SID,
+    UID,
+    Copy,
+    Delete,
+    Effect,
+    Fate,
+    Move,
+    Put,
+    Work,
+    content,
+    work,
 )
-# Made from each start, so that files tell whose they are.
-NAMES = (EDITED, PREVIEW)
-PASSING = PawfectError(ErrorKind.UNAVAILABLE, "server: away")
-PERMANENT = PawfectError(ErrorKind.INVALID_ARG, "MASK: expected another one")
-
-
-class Fate(enum.Enum):
-    """What a look at the running fill finds."""
-
-    DONE = "done"
-    RUNNING = "running"
-    PASSING = "passing"
-    PERMANENT = "permanent"
-
-
-@dataclass(frozen=True)
-class Move:
-    """A transition of the session's document."""
-
-    transition: Any
-    named: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Put:
-    path: str
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Copy:
-    source: str
-    target: str
-
-
-@dataclass(frozen=True)
-class Delete:
-    path: str
-
-
-@dataclass(frozen=True)
-class Fill:
-    """A look at the fill; answered with a Fate."""
-
-
-Effect = Move | Put | Copy | Delete | Fill
-Work = Generator[Effect, Any, QueueAction | None]
-
-
-def content(job: str, start: int, name: str) -> bytes:
-    return f"{job}-{start}-{name}".encode()
-
-
-def work(job: str, owner: str) -> Work:
-    """A worker's way through one delivery, as the contract has it."""
-    mine = {"job": job, "owner": owner}
-    step = yield Move(t.take_up, mine)
-    if step.answer is t.Answer.RUN:
-        start = step.session.counts.starts
-        fate = yield Fill()
-        while fate is Fate.RUNNING:
-            step = yield Move(t.extend_lease, mine)
-            if step.answer is t.Answer.LATE:
-                fate = Fate.PASSING
-            elif step.answer is not t.Answer.GO_ON:
-                return step.answer.queue
-            else:
-                fate = yield Fill()
-        if fate is not Fate.DONE:
-            passing = fate is Fate.PASSING
-            move, error = (
-                (t.passing_failure, PASSING) if passing else (t.permanent_failure, PERMANENT)
-            )
-            step = yield Move(move, {**mine, "error": error})
-            return step.answer.queue
-        files = [attempt_path(UID, SID, job, start, name) for name in NAMES]
-        for path, name in zip(files, NAMES, strict=True):
-            yield Put(path, content(job, start, name))
-        cost = Cost(amount=float(start), unit="USD", seconds=1.0)
-        claim = {"uid": UID, "sid": SID, **mine, "report": "{}", "cost": cost}
-        step = yield Move(t.claim_result, claim)
-        if step.answer is not t.Answer.WON:
-            for path in files:
-                yield Delete(path)
-    if step.answer not in (t.Answer.WON, t.Answer.PUBLISH):
-        return step.answer.queue
-    return (yield from publish(job, mine, step.session.result))
-
-
-def publish(job: str, mine: dict[str, Any], result: Any) -> Work:
-    """Copy a claimed result to its names and complete the job."""
-    for source, name in zip((result.edited, result.preview), NAMES, strict=True):
-        step = yield Move(t.extend_lease, mine)
-        if step.answer is t.Answer.LATE:
-            step = yield Move(t.put_back, mine)
-        if step.answer is not t.Answer.GO_ON:
-            return step.answer.queue
-        if not (yield Copy(source, session_path(UID, SID, name))):
-            step = yield Move(t.permanent_failure, {**mine, "error": PERMANENT})
-            return step.answer.queue
-    step = yield Move(t.complete, {"uid": UID, "sid": SID, "job": job})
-    return step.answer.queue
 
 
 @dataclass
@@ -151,18 +53,15 @@ class Worker:
 
 @dataclass
 class World:
-    """One session and all that happens to it. `edited` says that somebody wrote by hand."""
+    """One session and all that happens to it; `vanished`: somebody deleted files of it."""
 
     now: float = 1e9
     messages: list[Message] = field(default_factory=list)
     workers: dict[int, Worker] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     document: Document | None = None
-    costs: dict[str, Any] = field(default_factory=dict)
-    results: dict[str, Any] = field(default_factory=dict)
-    ends: dict[str, Any] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     names: int = 0
-    granted: Counter[tuple[str, Any, t.Answer]] = field(default_factory=Counter)
     vanished: bool = False
     gone_back: float = 0.0
 
@@ -220,62 +119,19 @@ class World:
             deciding(UID, SID, lambda session, now: transition(session, now, CONTRACT, **named))
         )
         assert isinstance(step, t.Step)
-        self.check(before, self.read())
-        granted = transition, step.answer
-        if granted in _GRANTED:
-            assert step.session
-            assert step.session.job == named["job"], "a grant for another job"
-            self.granted[named["job"], *granted] += 1
-            assert self.granted[named["job"], *granted] <= _GRANTED[granted], granted
-            assert before
-            self.check_lease(before, step.answer, named.get("owner"))
-        if transition is t.expire and step.answer is t.Answer.FAILED:
-            assert before
-            held = before["lease"] and before["lease"]["until"] - self.now
-            assert not held or not 0 < held <= CONTRACT.lease_s, "given up in somebody's hands"
+        after = self.read()
+        if after is not None:
+            self.ledger.check_document(before, after, self.now)
+            self.check_files(after)
+        self.ledger.check(transition, step, before, self.now, named)
         return step
 
-    def check_lease(self, before: Document, answer: t.Answer, owner: str | None) -> None:
-        """Hold a grant against the lease that was there."""
-        lease = before["lease"]
-        if answer in (t.Answer.RUN, t.Answer.PUBLISH):
-            assert lease is None or lease["until"] <= self.now, "taken from one who holds it"
-        elif answer in (t.Answer.WON, t.Answer.PUT_BACK):
-            assert lease, "given by one who holds nothing"
-            assert lease["owner"] == owner, "given by one who holds it no longer"
-        if answer is t.Answer.RUN:
-            assert self.now < before["jobDeadline"], "started too late"
-
-    def check(self, before: Document | None, after: Document | None) -> None:
-        if after is None:
-            return
-        job, status = after["job"], Status(after["processingStatus"])
-        if before and before.get("job") == job and possible(before):
-            old = Status(before["processingStatus"])
-            assert status is old or status in MOVES[old], (old, status)
-        elif before and possible(before):
-            over = before["queuedAt"] + CONTRACT.over_s <= self.now
-            assert Status(before["processingStatus"]).final or over, "a job without an end"
-        for seen, value in (
-            (self.costs, after["cost"]),
-            (self.results, after["result"]),
-            (self.ends, status.final and (status, after["error"])),
-        ):
-            if value:
-                assert seen.setdefault(job, value) == value, "one cost, one result, one end"
-        assert possible(after), "a move that writes what no move reads"
-        done = {"stage": "done", "share": 1.0}
-        if status.final:
-            assert after["progress"] == (done if status is Status.COMPLETED else None)
-        counts = after["counts"]
-        assert counts["labelWaits"] <= CONTRACT.label_waits
-        assert counts["passingFailures"] <= CONTRACT.passing_failures + 1
-        assert counts["starts"] <= CONTRACT.starts
-        assert counts["publications"] <= CONTRACT.publications
-        if status is Status.COMPLETED and not self.vanished:
-            start = after["result"]["start"]
-            assert self.get(after["result"]["edited"]) == content(job, start, EDITED)
-            assert self.get(after["result"]["preview"]) == content(job, start, PREVIEW)
+    def check_files(self, document: Document) -> None:
+        """Hold a completed job's files against the start that made them."""
+        if document["processingStatus"] == Status.COMPLETED.value and not self.vanished:
+            job, start = document["job"], document["result"]["start"]
+            assert self.get(document["result"]["edited"]) == content(job, start, EDITED)
+            assert self.get(document["result"]["preview"]) == content(job, start, PREVIEW)
 
     def post(self, published: bool = True) -> None:
         """A client queues the session; the API may die before it has published."""
@@ -381,25 +237,3 @@ class World:
         assert session.final
         assert session.processing_status in (Status.CANCELLED, Status.FAILED) or session.cost
         assert self.now - begin < 20 * CONTRACT.over_s + self.gone_back
-
-
-# What a job may be granted in all, counted here and not by the document.
-_GRANTED = {
-    (t.take_up, t.Answer.WAIT_FOR_LABELS): CONTRACT.label_waits,
-    (t.take_up, t.Answer.RUN): CONTRACT.starts,
-    (t.take_up, t.Answer.PUBLISH): CONTRACT.publications,
-    (t.passing_failure, t.Answer.PUT_BACK): CONTRACT.passing_failures,
-    # By whoever has won, and by each who publishes after him.
-    (t.put_back, t.Answer.PUT_BACK): 1 + CONTRACT.publications,
-    (t.set_labels, t.Answer.RECORDED): 1,
-    (t.claim_result, t.Answer.WON): 1,
-    (t.complete, t.Answer.COMPLETED): 1,
-}
-
-
-def possible(document: Document) -> bool:
-    try:
-        from_document(UID, SID, document)
-    except PawfectError:
-        return False
-    return True
