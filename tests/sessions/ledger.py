@@ -54,6 +54,9 @@ class Ledger:
     ) -> None:
         """Hold a move's answer against what was there, and against all that was granted."""
         granted = transition, step.answer
+        if transition in (t.passing_failure, t.permanent_failure) and before and before["result"]:
+            assert step.answer is not t.Answer.FAILED, "a claimed result is taken away"
+            granted = t.put_back, step.answer
         if granted in _GRANTED:
             assert step.session
             assert step.session.job == named["job"], "a grant for another job"

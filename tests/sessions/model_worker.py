@@ -18,9 +18,7 @@ from pawfect_sessions.parts import Cost
 
 UID, SID = "u", "s"
 # Made from each start, so that files tell whose they are.
-NAMES = (EDITED, PREVIEW)
-PASSING = PawfectError(ErrorKind.UNAVAILABLE, "server: away")
-PERMANENT = PawfectError(ErrorKind.INVALID_ARG, "MASK: expected another one")
+NAMES = (PREVIEW, EDITED)
 
 
 class Fate(enum.Enum):
@@ -54,7 +52,9 @@ class Copy:
 
 @dataclass(frozen=True)
 class Delete:
-    path: str
+    """Of files that nobody reads: one that breaks off is let be."""
+
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ class Fill:
 
 Effect = Move | Put | Copy | Delete | Fill
 Work = Generator[Effect, Any, QueueAction | None]
+Part = Generator[Effect, Any, t.Step]
+
+
+def away() -> PawfectError:
+    return PawfectError(ErrorKind.UNAVAILABLE, "server: away")
 
 
 def content(job: str, start: int, name: str) -> bytes:
@@ -71,51 +76,93 @@ def content(job: str, start: int, name: str) -> bytes:
 
 
 def work(job: str, owner: str) -> Work:
-    """A worker's way through one delivery, as the contract has it."""
+    """A worker's way through one delivery, as `worker.handler` goes it.
+
+    An effect that breaks off raises PawfectError here; the store has then carried it out or not.
+    """
     mine = {"job": job, "owner": owner}
-    step = yield Move(t.take_up, mine)
-    if step.answer is t.Answer.RUN:
-        start = step.session.counts.starts
+    try:
+        step = yield Move(t.take_up, mine)
+    except PawfectError:
+        return QueueAction.NACK
+    if step.answer.queue is not None:
+        return step.answer.queue
+    files = tuple(attempt_path(UID, SID, job, step.session.counts.starts, name) for name in NAMES)
+    try:
+        if step.answer is t.Answer.RUN:
+            step = yield from fill(mine, step.session.counts.starts, files)
+        if step.answer in (t.Answer.WON, t.Answer.PUBLISH):
+            step = yield from publish(mine, step.session.result)
+        return step.answer.queue
+    except PawfectError as error:
+        failure = error
+    for_good = failure.row.queue_action is QueueAction.FAIL
+    move = t.permanent_failure if for_good else t.passing_failure
+    try:
+        step = yield Move(move, {**mine, "error": failure})
+    except PawfectError:
+        return QueueAction.NACK
+    claimed = step.session and step.session.job == job and step.session.result
+    if not claimed or step.answer is t.Answer.OVER:
+        yield Delete(files)
+    return step.answer.queue
+
+
+def fill(mine: dict[str, Any], start: int, files: tuple[str, ...]) -> Part:
+    """Fill while the lease is held, and claim the result."""
+    fate = yield Fill()
+    while fate is Fate.RUNNING:
+        try:
+            step = yield Move(t.extend_lease, mine)
+        except PawfectError:
+            pass  # The lease holds for a while without the store.
+        else:
+            if step.answer is not t.Answer.GO_ON:
+                yield Delete(files)
+                if step.answer is t.Answer.LATE:
+                    raise away()
+                return step
         fate = yield Fill()
-        while fate is Fate.RUNNING:
+    if fate is Fate.PASSING:
+        raise away()
+    if fate is Fate.PERMANENT:
+        raise PawfectError(ErrorKind.INVALID_ARG, "MASK: expected another one")
+    for path, name in zip(files, NAMES, strict=True):
+        yield Put(path, content(mine["job"], start, name))
+    cost = Cost(amount=float(start), unit="USD", seconds=1.0)
+    claim = {"uid": UID, "sid": SID, **mine, "report": "{}", "cost": cost}
+    step = yield Move(t.claim_result, claim)
+    if step.answer is not t.Answer.WON:
+        yield Delete(files)
+    return step
+
+
+def publish(mine: dict[str, Any], result: Any) -> Part:
+    """Copy a claimed result to its names and complete the job, as `worker.publishing` does."""
+    targets = tuple(session_path(UID, SID, name) for name in NAMES)
+    sources = (result.preview, result.edited)
+    try:
+        for source, target in zip(sources, targets, strict=True):
             step = yield Move(t.extend_lease, mine)
             if step.answer is t.Answer.LATE:
-                fate = Fate.PASSING
-            elif step.answer is not t.Answer.GO_ON:
-                return step.answer.queue
-            else:
-                fate = yield Fill()
-        if fate is not Fate.DONE:
-            passing = fate is Fate.PASSING
-            move, error = (
-                (t.passing_failure, PASSING) if passing else (t.permanent_failure, PERMANENT)
-            )
-            step = yield Move(move, {**mine, "error": error})
-            return step.answer.queue
-        files = [attempt_path(UID, SID, job, start, name) for name in NAMES]
-        for path, name in zip(files, NAMES, strict=True):
-            yield Put(path, content(job, start, name))
-        cost = Cost(amount=float(start), unit="USD", seconds=1.0)
-        claim = {"uid": UID, "sid": SID, **mine, "report": "{}", "cost": cost}
-        step = yield Move(t.claim_result, claim)
-        if step.answer is not t.Answer.WON:
-            for path in files:
-                yield Delete(path)
-    if step.answer not in (t.Answer.WON, t.Answer.PUBLISH):
-        return step.answer.queue
-    return (yield from publish(job, mine, step.session.result))
+                step = yield Move(t.put_back, mine)
+            if step.answer is not t.Answer.GO_ON:
+                return (yield from clear(step, sources, targets))
+            there = yield Copy(source, target)
+            if not there:
+                break
+    except PawfectError:
+        return (yield Move(t.put_back, mine))
+    if not there:
+        return (yield Move(t.result_gone, mine))
+    step = yield Move(t.complete, {"uid": UID, "sid": SID, "job": mine["job"]})
+    return (yield from clear(step, sources, targets))
 
 
-def publish(job: str, mine: dict[str, Any], result: Any) -> Work:
-    """Copy a claimed result to its names and complete the job."""
-    for source, name in zip((result.edited, result.preview), NAMES, strict=True):
-        step = yield Move(t.extend_lease, mine)
-        if step.answer is t.Answer.LATE:
-            step = yield Move(t.put_back, mine)
-        if step.answer is not t.Answer.GO_ON:
-            return step.answer.queue
-        if not (yield Copy(source, session_path(UID, SID, name))):
-            step = yield Move(t.permanent_failure, {**mine, "error": PERMANENT})
-            return step.answer.queue
-    step = yield Move(t.complete, {"uid": UID, "sid": SID, "job": job})
-    return step.answer.queue
+def clear(step: t.Step, sources: tuple[str, ...], targets: tuple[str, ...]) -> Part:
+    """Delete what a job that is over has left; of a deleted session, all."""
+    if step.answer in (t.Answer.COMPLETED, t.Answer.OVER):
+        yield Delete(sources)
+    if step.answer is t.Answer.OVER and step.session is None:
+        yield Delete(targets)
+    return step

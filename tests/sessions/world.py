@@ -6,6 +6,7 @@ here and on a real store in a subclass, and holds each move against the contract
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.sessions.model_worker import (
     Move,
     Put,
     Work,
+    away,
     content,
     work,
 )
@@ -122,16 +124,21 @@ class World:
         after = self.read()
         if after is not None:
             self.ledger.check_document(before, after, self.now)
-            self.check_files(after)
         self.ledger.check(transition, step, before, self.now, named)
+        if (transition, step.answer) == (t.complete, t.Answer.COMPLETED):
+            assert after
+            self.check_files(after, after["paths"]["edited"], after["paths"]["preview"])
+            self.check_files(after, after["result"]["edited"], after["result"]["preview"])
+        elif (transition, step.answer) == (t.result_gone, t.Answer.FAILED):
+            assert self.vanished, "files of a claimed result that nobody has deleted are gone"
         return step
 
-    def check_files(self, document: Document) -> None:
-        """Hold a completed job's files against the start that made them."""
-        if document["processingStatus"] == Status.COMPLETED.value and not self.vanished:
-            job, start = document["job"], document["result"]["start"]
-            assert self.get(document["result"]["edited"]) == content(job, start, EDITED)
-            assert self.get(document["result"]["preview"]) == content(job, start, PREVIEW)
+    def check_files(self, document: Document, edited: str, preview: str) -> None:
+        """Hold a job's files against the start whose result it claimed."""
+        start = document["result"]["start"]
+        for path, name in ((preview, PREVIEW), (edited, EDITED)):
+            made = content(document["job"], start, name)
+            assert self.vanished or self.get(path) == made, "files of another start or job"
 
     def post(self, published: bool = True) -> None:
         """A client queues the session; the API may die before it has published."""
@@ -162,26 +169,42 @@ class World:
         """Let a worker do its next effect; at its end it answers the queue."""
         if (worker := self.workers.get(number)) is None:
             return
-        answer = self.carry_out(worker, fate)
+        answer = self.carry_out(worker.effect, fate)
+        held = isinstance(answer, t.Step) and answer.answer is t.Answer.GO_ON
+        if held and worker.message.receipt == worker.owner:
+            worker.message.visible = self.now + CONTRACT.lease_s
+        self.go_on(number, lambda: worker.steps.send(answer))
+
+    def break_off(self, number: int, made: bool) -> None:
+        """Let a worker's next effect fail, which the store has carried out all the same or not."""
+        if (worker := self.workers.get(number)) is None:
+            return
+        if made:
+            self.carry_out(worker.effect, Fate.DONE)
+        if isinstance(worker.effect, Delete):
+            self.go_on(number, lambda: worker.steps.send(None))
+        else:
+            self.go_on(number, lambda: worker.steps.throw(away()))
+
+    def go_on(self, number: int, resumed: Callable[[], Effect]) -> None:
+        worker = self.workers[number]
         try:
-            worker.effect = worker.steps.send(answer)
+            worker.effect = resumed()
         except StopIteration as end:
             del self.workers[number]
             self.settle(worker, end.value)
 
-    def carry_out(self, worker: Worker, fate: Fate) -> Any:
-        effect = worker.effect
+    def carry_out(self, effect: Effect, fate: Fate) -> Any:
         if isinstance(effect, Move):
-            step = self.move(effect.transition, **effect.named)
-            if step.answer is t.Answer.GO_ON and worker.message.receipt == worker.owner:
-                worker.message.visible = self.now + CONTRACT.lease_s
-            return step
+            return self.move(effect.transition, **effect.named)
         if isinstance(effect, Put):
             return self.put(effect.path, effect.data)
         if isinstance(effect, Copy):
             return self.copy(effect.source, effect.target)
         if isinstance(effect, Delete):
-            return self.delete(effect.path)
+            for path in effect.paths:
+                self.delete(path)
+            return None
         return fate
 
     def settle(self, worker: Worker, action: QueueAction | None) -> None:
@@ -201,7 +224,7 @@ class World:
         """A worker dies before its next effect, or just after it."""
         if worker := self.workers.pop(number, None):
             if after:
-                self.carry_out(worker, Fate.DONE)
+                self.carry_out(worker.effect, Fate.DONE)
             worker.steps.close()
 
     # --- how it ends ----------------------------------------------------------------------------
@@ -236,4 +259,7 @@ class World:
             session = self.move(t.expire).session  # type: ignore[assignment]
         assert session.final
         assert session.processing_status in (Status.CANCELLED, Status.FAILED) or session.cost
+        if session.processing_status is Status.COMPLETED:
+            paths = document["paths"]
+            self.check_files(document, paths["edited"], paths["preview"])
         assert self.now - begin < 20 * CONTRACT.over_s + self.gone_back
