@@ -52,9 +52,15 @@ class Copy:
 
 @dataclass(frozen=True)
 class Delete:
-    """Of files that nobody reads: one that breaks off is let be."""
+    """Of files that nobody reads: one that breaks off is let be, unless the rest hangs on it."""
 
     paths: tuple[str, ...]
+    needed: bool = False
+
+
+@dataclass(frozen=True)
+class List:
+    """All that workers have made and not published; answered with their paths."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,29 @@ class Fill:
     """A look at the fill; answered with a Fate."""
 
 
-Effect = Move | Put | Copy | Delete | Fill
+Effect = Move | Put | Copy | Delete | List | Fill
 Work = Generator[Effect, Any, QueueAction | None]
 Part = Generator[Effect, Any, t.Step]
+
+
+@dataclass
+class Message:
+    job: str
+    visible: float
+    nacks: int = 0
+    deliveries: int = 0
+    receipt: str = ""
+    name: str = ""
+
+
+@dataclass
+class Worker:
+    """One worker on one delivery, before its next effect."""
+
+    owner: str
+    message: Message
+    steps: Work
+    effect: Effect
 
 
 def away() -> PawfectError:
@@ -142,12 +168,17 @@ def publish(mine: dict[str, Any], result: Any) -> Part:
     targets = tuple(session_path(UID, SID, name) for name in NAMES)
     sources = (result.preview, result.edited)
     try:
+        listed = yield List()
+        stale = tuple(path for path in listed if path not in sources)
         for source, target in zip(sources, targets, strict=True):
             step = yield Move(t.extend_lease, mine)
             if step.answer is t.Answer.LATE:
                 step = yield Move(t.put_back, mine)
             if step.answer is not t.Answer.GO_ON:
                 return (yield from clear(step, sources, targets))
+            if stale:
+                yield Delete(stale, needed=True)
+                stale = ()
             there = yield Copy(source, target)
             if not there:
                 break

@@ -14,12 +14,12 @@ from pawfect_sessions import transitions as t
 from pawfect_sessions.documents import session_path
 from pawfect_sessions.parts import SceneLabels
 from tests.sessions.ledger import CONTRACT
-from tests.sessions.model_worker import SID, UID, Fate
+from tests.sessions.model_worker import SID, UID, Copy, Fate
 from tests.sessions.world import World
 
 WORKERS = st.integers(0, 1)
 # Effects of a job that nothing disturbs, from its start to its end.
-WHOLE = 11
+WHOLE = 12
 STEPS_ON = st.integers(1, WHOLE)
 FATES = st.sampled_from(Fate)
 # Within a backoff, over the labels' deadline, over a lease, over a fill, over the job's deadline.
@@ -225,6 +225,32 @@ def test_a_server_that_stays_away_fails_the_job_at_its_bound() -> None:
     assert document["error"]["kind"] == "UNAVAILABLE"
     assert document["counts"]["passingFailures"] == CONTRACT.passing_failures + 1
     assert document["cost"] is None
+
+
+def test_a_copy_that_comes_after_the_next_job_brings_no_old_picture_back() -> None:
+    machine = ContractMachine()
+    machine.first(published=True, labelled=True)
+    while machine.world.get(session_path(UID, SID, "preview.jpg")) is None:
+        machine.work(0, 1, Fate.DONE)
+    machine.work(0, 1, Fate.DONE)
+    late = machine.world.workers[0].effect
+    assert isinstance(late, Copy), "its lease was its own"
+    machine.wait(61.0)
+    machine.work(1, 1, Fate.DONE)
+    while machine.world.move(t.expire).answer is not t.Answer.OVER:
+        machine.work(1, 1, Fate.DONE)
+    machine.crash(1, after=False)
+    assert machine.world.get(late.source), "its files are still there"
+    machine.post(published=True)
+    machine.labels(came=True)
+    machine.work(1, 99, Fate.DONE)
+    document = machine.world.read()
+    assert document
+    assert document["processingStatus"] == "completed"
+    assert document["job"] != "job1"
+    edited = machine.world.get(late.target)
+    machine.work(0, 1, Fate.DONE)
+    assert machine.world.get(late.target) == edited == f"{document['job']}-1-edited.jpg".encode()
 
 
 def test_any_order_of_rules_ends_within_the_contract() -> None:

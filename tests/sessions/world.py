@@ -13,6 +13,7 @@ from typing import Any
 from pawfect.errors import QueueAction
 from pawfect_sessions import transitions as t
 from pawfect_sessions.contract import EDITED, PREVIEW, Status
+from pawfect_sessions.documents import ATTEMPTS, session_path
 from pawfect_sessions.impossible import readable
 from pawfect_sessions.sessions import deciding
 from pawfect_sessions.stores.base import Document
@@ -24,33 +25,15 @@ from tests.sessions.model_worker import (
     Delete,
     Effect,
     Fate,
+    List,
+    Message,
     Move,
     Put,
-    Work,
+    Worker,
     away,
     content,
     work,
 )
-
-
-@dataclass
-class Message:
-    job: str
-    visible: float
-    nacks: int = 0
-    deliveries: int = 0
-    receipt: str = ""
-    name: str = ""
-
-
-@dataclass
-class Worker:
-    """One worker on one delivery, before its next effect."""
-
-    owner: str
-    message: Message
-    steps: Work
-    effect: Effect
 
 
 @dataclass
@@ -93,6 +76,9 @@ class World:
 
     def get(self, path: str) -> bytes | None:
         return self.files.get(path)
+
+    def list(self, folder: str) -> list[str]:
+        return [path for path in self.files if path.startswith(f"{folder}/")]
 
     def delete(self, path: str) -> None:
         self.files.pop(path, None)
@@ -181,7 +167,7 @@ class World:
             return
         if made:
             self.carry_out(worker.effect, Fate.DONE)
-        if isinstance(worker.effect, Delete):
+        if isinstance(worker.effect, Delete) and not worker.effect.needed:
             self.go_on(number, lambda: worker.steps.send(None))
         else:
             self.go_on(number, lambda: worker.steps.throw(away()))
@@ -202,9 +188,14 @@ class World:
         if isinstance(effect, Copy):
             return self.copy(effect.source, effect.target)
         if isinstance(effect, Delete):
+            # Of a session that was deleted, and queued again between that word and this.
+            published = session_path(UID, SID, EDITED) in effect.paths
+            self.vanished |= published and self.read() is not None
             for path in effect.paths:
                 self.delete(path)
             return None
+        if isinstance(effect, List):
+            return self.list(session_path(UID, SID, ATTEMPTS))
         return fate
 
     def settle(self, worker: Worker, action: QueueAction | None) -> None:

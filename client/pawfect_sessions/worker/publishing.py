@@ -9,7 +9,7 @@ from typing import Final
 
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import EDITED, PREVIEW
-from pawfect_sessions.documents import SessionDocument
+from pawfect_sessions.documents import ATTEMPTS, SessionDocument
 from pawfect_sessions.parts import Result
 from pawfect_sessions.services import Services
 from pawfect_sessions.transitions import (
@@ -54,10 +54,17 @@ class Publisher:
             raise PawfectError(ErrorKind.INTERNAL, "publish: expected a result, got none")
         message = job.message
         try:
+            # A worker that stands still between its lease and its copy could bring an older job's
+            # picture long after, so that goes first. It is listed before the lease is looked at:
+            # what a later job makes is never among it, however long this worker stands still.
+            stale = set(await self._files.list(job.path(ATTEMPTS)))
+            stale -= {result.preview, result.edited}
             for source, name in ((result.preview, PREVIEW), (result.edited, EDITED)):
                 step = await self._held(job)
                 if step.answer is not Answer.GO_ON:
                     return await self._cleared(job, result, step)
+                while stale:
+                    await self._files.delete(stale.pop())
                 await self._files.copy(source, job.path(name))
         except FileNotFoundError:
             # Another worker has published it and cleared up, or somebody has deleted the files.

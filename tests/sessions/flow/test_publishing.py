@@ -65,3 +65,28 @@ async def test_a_worker_that_stalls_beyond_its_lease_copies_nothing_more(stack, 
     assert copied == [names[0], *names], "one copy of the first worker, both of the second"
     assert (await stack.state())["processingStatus"] == "pending"
     assert await stack.files.list(f"{HERE}/attempts") == []
+
+
+async def test_what_older_jobs_have_left_is_gone_before_a_picture_gets_its_name(stack, monkeypatch):
+    job = await queued(stack)
+    left = f"{HERE}/attempts/older-1-edited.jpg"
+    await stack.files.put({left: b"older"})
+    delete, copy, found = stack.files.delete, stack.files.copy, []
+
+    async def broken(path):
+        raise PawfectError(ErrorKind.UNAVAILABLE, "files: ServiceUnavailable")
+
+    async def noted(source, target):
+        found.append(await stack.files.list(f"{HERE}/attempts"))
+        await copy(source, target)
+
+    monkeypatch.setattr(stack.files, "copy", noted)
+    monkeypatch.setattr(stack.files, "delete", broken)
+    assert (await stack.deliver(job)).action is QueueAction.NACK
+    assert found == [], "nothing is copied while it is there"
+    monkeypatch.setattr(stack.files, "delete", delete)
+    assert (await stack.deliver(job)).action is QueueAction.ACK
+    mine = [f"{HERE}/attempts/{job}-1-{name}" for name in ("edited.jpg", "preview.jpg")]
+    assert found == [mine, mine]
+    assert (await stack.state())["processingStatus"] == "completed"
+    assert await stack.files.list(f"{HERE}/attempts") == []
