@@ -40,6 +40,8 @@ _ID: Final = re.compile(rf"(?!__.*__$){ID_PATTERN}")
 _SHOWN: Final = 60
 # Characters of a REPORT; a document has room for 1 MiB in all.
 MAX_REPORT: Final = 500_000
+# The folder of what workers make until it is published; see `attempt_path`.
+ATTEMPTS: Final = "attempts"
 
 
 def is_id(value: str) -> bool:
@@ -69,7 +71,7 @@ def check_path(path: str) -> str:
 
 def attempt_path(uid: str, sid: str, job: str, start: int, name: str) -> str:
     """Return where a worker's start on a job puts a file until it has won."""
-    return session_path(uid, sid, f"attempts/{check_id('job', job)}-{start}-{name}")
+    return session_path(uid, sid, f"{ATTEMPTS}/{check_id('job', job)}-{start}-{name}")
 
 
 class SessionDocument(Part):

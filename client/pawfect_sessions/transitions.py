@@ -8,6 +8,7 @@
     claim_result, complete                when it has a result: one wins, then it is published
     passing_failure, permanent_failure    when it has none
     put_back                              when it has to stop
+    result_gone                           when a claimed result's files are not there any more
 
 Each returns a Step: what to write, and the answer. They run inside `Documents.update`, see
 `sessions.Sessions`; a transaction that is run again after it was committed answers the same.
@@ -22,6 +23,7 @@ from pawfect_sessions.working import (
     passing_failure,
     permanent_failure,
     put_back,
+    result_gone,
     take_up,
 )
 
@@ -37,6 +39,7 @@ __all__ = [
     "permanent_failure",
     "put_back",
     "queue_job",
+    "result_gone",
     "set_labels",
     "set_labels_error",
     "take_up",

@@ -175,11 +175,17 @@ def passing_failure(
     owner: str,
     error: PawfectError,
 ) -> Step:
-    """Give a job back that another try may finish; PUT_BACK, FAILED at its bound, BUSY or OVER."""
+    """Give a job back that another try may finish; PUT_BACK, FAILED at its bound, BUSY or OVER.
+
+    Where a result is claimed, its publication has failed and not the fill: PUT_BACK, and nothing is
+    counted, since `publications` bounds that.
+    """
     held = _held(session, job, owner)
     if isinstance(held, Step):
         return held
     session, _ = held
+    if session.result:
+        return _given_back(session, now, session.counts)
     counts = counted(session.counts, "passing_failures")
     if counts.passing_failures > contract.passing_failures:
         return failed(session, now, error, counts=counts)
@@ -221,9 +227,31 @@ def permanent_failure(
     owner: str,
     error: PawfectError,
 ) -> Step:
-    """Fail a job that no other try would finish; FAILED, BUSY or OVER."""
+    """Fail a job that no other try would finish; FAILED, PUT_BACK, BUSY or OVER.
+
+    PUT_BACK where a result is claimed: it is made and charged, whatever went wrong after that.
+    """
     held = _held(session, job, owner)
     if isinstance(held, Step):
         return held
     session, _ = held
+    if session.result:
+        return _given_back(session, now, session.counts)
     return failed(session, now, error)
+
+
+def result_gone(
+    session: SessionDocument | None,
+    now: float,
+    contract: JobContract,
+    *,
+    job: str,
+    owner: str,
+) -> Step:
+    """Fail a job whose claimed files are no longer there; FAILED, BUSY or OVER."""
+    held = _held(session, job, owner)
+    if isinstance(held, Step):
+        return held
+    session, _ = held
+    gone = PawfectError(ErrorKind.INTERNAL, "result: expected its files, they are gone")
+    return failed(session, now, gone)

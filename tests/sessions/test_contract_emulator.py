@@ -27,8 +27,9 @@ from pawfect_sessions.messages import JobMessage, read_message
 from pawfect_sessions.stores import make_queue, open_stores
 from pawfect_sessions.stores.base import Change, Delivery, Document, Stores
 from perf import emulators
+from tests.sessions.model_worker import SID, Message
 from tests.sessions.test_contract_machine import ContractMachine, bounded
-from tests.sessions.world import SID, Message, World
+from tests.sessions.world import World
 
 # How many runs: the suite's own, or more. Side by side: the Pub/Sub emulator takes two to three
 # seconds for each delivery of a message after its second.
@@ -88,6 +89,10 @@ class StoredWorld(World):
             return self.loop.run_until_complete(self.opened.files.get(self.own(path)))
         except FileNotFoundError:
             return None
+
+    def list(self, folder: str) -> list[str]:
+        found = self.loop.run_until_complete(self.opened.files.list(self.own(folder)))
+        return [path.replace(f"users/{self.uid}/", "users/u/", 1) for path in found]
 
     def delete(self, path: str) -> None:
         self.loop.run_until_complete(self.opened.files.delete(self.own(path)))

@@ -13,9 +13,14 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions import transitions as t
 from pawfect_sessions.documents import session_path
 from pawfect_sessions.parts import SceneLabels
-from tests.sessions.world import CONTRACT, SID, UID, Fate, World
+from tests.sessions.ledger import CONTRACT
+from tests.sessions.model_worker import SID, UID, Copy, Fate
+from tests.sessions.world import World
 
 WORKERS = st.integers(0, 1)
+# Effects of a job that nothing disturbs, from its start to its end.
+WHOLE = 12
+STEPS_ON = st.integers(1, WHOLE)
 FATES = st.sampled_from(Fate)
 # Within a backoff, over the labels' deadline, over a lease, over a fill, over the job's deadline.
 WAITS = st.sampled_from([0.5, 4.0, 16.0, 31.0, 61.0, 301.0])
@@ -60,7 +65,7 @@ class ContractMachine(RuleBasedStateMachine):
         if labelled:
             self.labels(came=True)
 
-    @rule(number=WORKERS, steps=st.integers(1, 9), fate=FATES)
+    @rule(number=WORKERS, steps=STEPS_ON, fate=FATES)
     def work(self, number: int, steps: int, fate: Fate) -> None:
         if not self.world.messages:
             self.world.post()
@@ -72,19 +77,27 @@ class ContractMachine(RuleBasedStateMachine):
     def crash(self, number: int, after: bool) -> None:
         self.world.crash(number, after)
 
-    @rule(times=st.integers(1, 4), steps=st.integers(1, 9), after=st.booleans())
+    @rule(times=st.integers(1, 4), steps=STEPS_ON, after=st.booleans())
     def crash_again_and_again(self, times: int, steps: int, after: bool) -> None:
         for _ in range(times):
             self.work(0, steps, Fate.DONE)
             self.crash(0, after)
             self.world.now += CONTRACT.lease_s
 
-    @rule(steps=st.integers(1, 5), seconds=st.sampled_from([31.0, 61.0]), fate=FATES)
+    @rule(times=st.integers(1, 4), steps=STEPS_ON, number=WORKERS, made=st.booleans())
+    def break_off(self, times: int, steps: int, number: int, made: bool) -> None:
+        """The store breaks off in the middle of a call, which it has carried out or not."""
+        for _ in range(times):
+            self.work(number, steps - 1, Fate.DONE)
+            self.world.break_off(number, made)
+            self.world.now += CONTRACT.backoff_s(1)
+
+    @rule(steps=STEPS_ON, seconds=st.sampled_from([31.0, 61.0]), fate=FATES)
     def stall(self, steps: int, seconds: float, fate: Fate) -> None:
         """A worker stands still in its work while others go on."""
         self.work(0, steps, fate)
         self.world.now += seconds
-        self.work(1, 9, Fate.DONE)
+        self.work(1, WHOLE, Fate.DONE)
 
     @rule(seconds=WAITS)
     def wait(self, seconds: float) -> None:
@@ -142,15 +155,13 @@ class ContractMachine(RuleBasedStateMachine):
         document = self.world.read()
         if document is not None and really:
             self.world.write({**document, **edit})
-            # What was true of the job before is no longer held against it.
-            world = self.world
-            for seen in (world.costs, world.results, world.ends, world.granted):
-                seen.clear()
+            self.world.ledger.forget()
 
     @rule(name=st.sampled_from(VANISHING))
     def file_vanishes(self, name: str) -> None:
-        self.world.vanished = True
-        self.world.delete(session_path(UID, SID, name))
+        path = session_path(UID, SID, name)
+        self.world.vanished |= self.world.get(path) is not None
+        self.world.delete(path)
 
     @rule(job=st.sampled_from(["job99", "owner1"]))
     def stray_message(self, job: str) -> None:
@@ -214,6 +225,32 @@ def test_a_server_that_stays_away_fails_the_job_at_its_bound() -> None:
     assert document["error"]["kind"] == "UNAVAILABLE"
     assert document["counts"]["passingFailures"] == CONTRACT.passing_failures + 1
     assert document["cost"] is None
+
+
+def test_a_copy_that_comes_after_the_next_job_brings_no_old_picture_back() -> None:
+    machine = ContractMachine()
+    machine.first(published=True, labelled=True)
+    while machine.world.get(session_path(UID, SID, "preview.jpg")) is None:
+        machine.work(0, 1, Fate.DONE)
+    machine.work(0, 1, Fate.DONE)
+    late = machine.world.workers[0].effect
+    assert isinstance(late, Copy), "its lease was its own"
+    machine.wait(61.0)
+    machine.work(1, 1, Fate.DONE)
+    while machine.world.move(t.expire).answer is not t.Answer.OVER:
+        machine.work(1, 1, Fate.DONE)
+    machine.crash(1, after=False)
+    assert machine.world.get(late.source), "its files are still there"
+    machine.post(published=True)
+    machine.labels(came=True)
+    machine.work(1, 99, Fate.DONE)
+    document = machine.world.read()
+    assert document
+    assert document["processingStatus"] == "completed"
+    assert document["job"] != "job1"
+    edited = machine.world.get(late.target)
+    machine.work(0, 1, Fate.DONE)
+    assert machine.world.get(late.target) == edited == f"{document['job']}-1-edited.jpg".encode()
 
 
 def test_any_order_of_rules_ends_within_the_contract() -> None:

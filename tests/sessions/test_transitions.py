@@ -130,6 +130,7 @@ def test_only_the_holder_of_the_lease_may_move_the_job() -> None:
     assert session("passing_failure", **mine, error=AWAY) is t.Answer.BUSY
     assert session("permanent_failure", **mine, error=AWAY) is t.Answer.BUSY
     assert session("put_back", **mine) is t.Answer.BUSY
+    assert session("result_gone", **mine) is t.Answer.BUSY
     assert session.document == before
     assert session.claim("w2") is t.Answer.WON
     assert session.session.result
@@ -176,6 +177,40 @@ def test_passing_failures_are_counted_until_the_next_one_fails_the_job() -> None
     assert error
     assert error.kind == "UNAVAILABLE"
     assert error.message.startswith("server: away?xxx")
+
+
+@pytest.mark.parametrize("failure", ["passing_failure", "permanent_failure"])
+def test_no_failure_takes_a_claimed_result_away_and_publications_bound_them(failure: str) -> None:
+    session = Session()
+    for count in range(CONTRACT.passing_failures):
+        session.start(f"w{count}")
+        session("passing_failure", job="j1", owner=f"w{count}", error=AWAY)
+    session.start("p0")
+    assert session.claim("p0") is t.Answer.WON
+    for count in range(CONTRACT.publications):
+        assert session(failure, job="j1", owner=f"p{count}", error=AWAY) is t.Answer.PUT_BACK
+        held = session.session
+        assert (held.processing_status, held.lease) == (Status.PROCESSING, None)
+        assert held.counts.passing_failures == CONTRACT.passing_failures
+        assert held.counts.publications == count
+        assert (held.cost, held.error) == (COST, None)
+        assert session.start(f"p{count + 1}") is t.Answer.PUBLISH
+    assert session(failure, job="j1", owner=f"p{count + 1}", error=AWAY) is t.Answer.PUT_BACK
+    assert session.start("late") is t.Answer.FAILED
+    assert session.session.error
+    assert session.session.error.message.startswith("publications: expected an end within")
+
+
+def test_a_claimed_result_without_its_files_fails_by_whoever_holds_the_lease() -> None:
+    session = Session()
+    session.start()
+    session.claim()
+    assert session("result_gone", job="j1", owner="w2") is t.Answer.BUSY
+    assert session("result_gone", job="j1", owner="w1") is t.Answer.FAILED
+    assert session.session.error
+    assert session.session.error.message == "result: expected its files, they are gone"
+    assert session.session.cost == COST
+    assert session("result_gone", job="j1", owner="w1") is t.Answer.OVER
 
 
 def test_starts_that_die_and_publications_that_die_are_bounded() -> None:

@@ -1,168 +1,52 @@
 """A model of everything around one session: a clock, a store, a queue, workers that may die.
 
-A worker is a generator of effects, each one call to a store; between two of them anything may
-happen. The world carries them out, on dictionaries here and on a real store in a subclass.
+Workers are generators of effects (`model_worker`). The world carries these out, on dictionaries
+here and on a real store in a subclass, and holds each move against the contract (`ledger`).
 """
 
 from __future__ import annotations
 
-import enum
-from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pawfect.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.errors import QueueAction
 from pawfect_sessions import transitions as t
-from pawfect_sessions.contract import EDITED, MOVES, PREVIEW, JobContract, Status
-from pawfect_sessions.documents import attempt_path, from_document, session_path
+from pawfect_sessions.contract import EDITED, PREVIEW, Status
+from pawfect_sessions.documents import ATTEMPTS, session_path
 from pawfect_sessions.impossible import readable
-from pawfect_sessions.parts import Cost
 from pawfect_sessions.sessions import deciding
 from pawfect_sessions.stores.base import Document
-
-UID, SID = "u", "s"
-CONTRACT = JobContract(
-    label_waits=2, passing_failures=2, starts=4, publications=2, job_s=300.0, fill_s=60.0
+from tests.sessions.ledger import CONTRACT, Ledger
+from tests.sessions.model_worker import (
+    SID,
+    UID,
+    Copy,
+    Delete,
+    Effect,
+    Fate,
+    List,
+    Message,
+    Move,
+    Put,
+    Worker,
+    away,
+    content,
+    work,
 )
-# Made from each start, so that files tell whose they are.
-NAMES = (EDITED, PREVIEW)
-PASSING = PawfectError(ErrorKind.UNAVAILABLE, "server: away")
-PERMANENT = PawfectError(ErrorKind.INVALID_ARG, "MASK: expected another one")
-
-
-class Fate(enum.Enum):
-    """What a look at the running fill finds."""
-
-    DONE = "done"
-    RUNNING = "running"
-    PASSING = "passing"
-    PERMANENT = "permanent"
-
-
-@dataclass(frozen=True)
-class Move:
-    """A transition of the session's document."""
-
-    transition: Any
-    named: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Put:
-    path: str
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Copy:
-    source: str
-    target: str
-
-
-@dataclass(frozen=True)
-class Delete:
-    path: str
-
-
-@dataclass(frozen=True)
-class Fill:
-    """A look at the fill; answered with a Fate."""
-
-
-Effect = Move | Put | Copy | Delete | Fill
-Work = Generator[Effect, Any, QueueAction | None]
-
-
-def content(job: str, start: int, name: str) -> bytes:
-    return f"{job}-{start}-{name}".encode()
-
-
-def work(job: str, owner: str) -> Work:
-    """A worker's way through one delivery, as the contract has it."""
-    mine = {"job": job, "owner": owner}
-    step = yield Move(t.take_up, mine)
-    if step.answer is t.Answer.RUN:
-        start = step.session.counts.starts
-        fate = yield Fill()
-        while fate is Fate.RUNNING:
-            step = yield Move(t.extend_lease, mine)
-            if step.answer is t.Answer.LATE:
-                fate = Fate.PASSING
-            elif step.answer is not t.Answer.GO_ON:
-                return step.answer.queue
-            else:
-                fate = yield Fill()
-        if fate is not Fate.DONE:
-            passing = fate is Fate.PASSING
-            move, error = (
-                (t.passing_failure, PASSING) if passing else (t.permanent_failure, PERMANENT)
-            )
-            step = yield Move(move, {**mine, "error": error})
-            return step.answer.queue
-        files = [attempt_path(UID, SID, job, start, name) for name in NAMES]
-        for path, name in zip(files, NAMES, strict=True):
-            yield Put(path, content(job, start, name))
-        cost = Cost(amount=float(start), unit="USD", seconds=1.0)
-        claim = {"uid": UID, "sid": SID, **mine, "report": "{}", "cost": cost}
-        step = yield Move(t.claim_result, claim)
-        if step.answer is not t.Answer.WON:
-            for path in files:
-                yield Delete(path)
-    if step.answer not in (t.Answer.WON, t.Answer.PUBLISH):
-        return step.answer.queue
-    return (yield from publish(job, mine, step.session.result))
-
-
-def publish(job: str, mine: dict[str, Any], result: Any) -> Work:
-    """Copy a claimed result to its names and complete the job."""
-    for source, name in zip((result.edited, result.preview), NAMES, strict=True):
-        step = yield Move(t.extend_lease, mine)
-        if step.answer is t.Answer.LATE:
-            step = yield Move(t.put_back, mine)
-        if step.answer is not t.Answer.GO_ON:
-            return step.answer.queue
-        if not (yield Copy(source, session_path(UID, SID, name))):
-            step = yield Move(t.permanent_failure, {**mine, "error": PERMANENT})
-            return step.answer.queue
-    step = yield Move(t.complete, {"uid": UID, "sid": SID, "job": job})
-    return step.answer.queue
-
-
-@dataclass
-class Message:
-    job: str
-    visible: float
-    nacks: int = 0
-    deliveries: int = 0
-    receipt: str = ""
-    name: str = ""
-
-
-@dataclass
-class Worker:
-    """One worker on one delivery, before its next effect."""
-
-    owner: str
-    message: Message
-    steps: Work
-    effect: Effect
 
 
 @dataclass
 class World:
-    """One session and all that happens to it. `edited` says that somebody wrote by hand."""
+    """One session and all that happens to it; `vanished`: somebody deleted files of it."""
 
     now: float = 1e9
     messages: list[Message] = field(default_factory=list)
     workers: dict[int, Worker] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     document: Document | None = None
-    costs: dict[str, Any] = field(default_factory=dict)
-    results: dict[str, Any] = field(default_factory=dict)
-    ends: dict[str, Any] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     names: int = 0
-    granted: Counter[tuple[str, Any, t.Answer]] = field(default_factory=Counter)
     vanished: bool = False
     gone_back: float = 0.0
 
@@ -193,6 +77,9 @@ class World:
     def get(self, path: str) -> bytes | None:
         return self.files.get(path)
 
+    def list(self, folder: str) -> list[str]:
+        return [path for path in self.files if path.startswith(f"{folder}/")]
+
     def delete(self, path: str) -> None:
         self.files.pop(path, None)
 
@@ -220,62 +107,24 @@ class World:
             deciding(UID, SID, lambda session, now: transition(session, now, CONTRACT, **named))
         )
         assert isinstance(step, t.Step)
-        self.check(before, self.read())
-        granted = transition, step.answer
-        if granted in _GRANTED:
-            assert step.session
-            assert step.session.job == named["job"], "a grant for another job"
-            self.granted[named["job"], *granted] += 1
-            assert self.granted[named["job"], *granted] <= _GRANTED[granted], granted
-            assert before
-            self.check_lease(before, step.answer, named.get("owner"))
-        if transition is t.expire and step.answer is t.Answer.FAILED:
-            assert before
-            held = before["lease"] and before["lease"]["until"] - self.now
-            assert not held or not 0 < held <= CONTRACT.lease_s, "given up in somebody's hands"
+        after = self.read()
+        if after is not None:
+            self.ledger.check_document(before, after, self.now)
+        self.ledger.check(transition, step, before, self.now, named)
+        if (transition, step.answer) == (t.complete, t.Answer.COMPLETED):
+            assert after
+            self.check_files(after, after["paths"]["edited"], after["paths"]["preview"])
+            self.check_files(after, after["result"]["edited"], after["result"]["preview"])
+        elif (transition, step.answer) == (t.result_gone, t.Answer.FAILED):
+            assert self.vanished, "files of a claimed result that nobody has deleted are gone"
         return step
 
-    def check_lease(self, before: Document, answer: t.Answer, owner: str | None) -> None:
-        """Hold a grant against the lease that was there."""
-        lease = before["lease"]
-        if answer in (t.Answer.RUN, t.Answer.PUBLISH):
-            assert lease is None or lease["until"] <= self.now, "taken from one who holds it"
-        elif answer in (t.Answer.WON, t.Answer.PUT_BACK):
-            assert lease, "given by one who holds nothing"
-            assert lease["owner"] == owner, "given by one who holds it no longer"
-        if answer is t.Answer.RUN:
-            assert self.now < before["jobDeadline"], "started too late"
-
-    def check(self, before: Document | None, after: Document | None) -> None:
-        if after is None:
-            return
-        job, status = after["job"], Status(after["processingStatus"])
-        if before and before.get("job") == job and possible(before):
-            old = Status(before["processingStatus"])
-            assert status is old or status in MOVES[old], (old, status)
-        elif before and possible(before):
-            over = before["queuedAt"] + CONTRACT.over_s <= self.now
-            assert Status(before["processingStatus"]).final or over, "a job without an end"
-        for seen, value in (
-            (self.costs, after["cost"]),
-            (self.results, after["result"]),
-            (self.ends, status.final and (status, after["error"])),
-        ):
-            if value:
-                assert seen.setdefault(job, value) == value, "one cost, one result, one end"
-        assert possible(after), "a move that writes what no move reads"
-        done = {"stage": "done", "share": 1.0}
-        if status.final:
-            assert after["progress"] == (done if status is Status.COMPLETED else None)
-        counts = after["counts"]
-        assert counts["labelWaits"] <= CONTRACT.label_waits
-        assert counts["passingFailures"] <= CONTRACT.passing_failures + 1
-        assert counts["starts"] <= CONTRACT.starts
-        assert counts["publications"] <= CONTRACT.publications
-        if status is Status.COMPLETED and not self.vanished:
-            start = after["result"]["start"]
-            assert self.get(after["result"]["edited"]) == content(job, start, EDITED)
-            assert self.get(after["result"]["preview"]) == content(job, start, PREVIEW)
+    def check_files(self, document: Document, edited: str, preview: str) -> None:
+        """Hold a job's files against the start whose result it claimed."""
+        start = document["result"]["start"]
+        for path, name in ((preview, PREVIEW), (edited, EDITED)):
+            made = content(document["job"], start, name)
+            assert self.vanished or self.get(path) == made, "files of another start or job"
 
     def post(self, published: bool = True) -> None:
         """A client queues the session; the API may die before it has published."""
@@ -306,26 +155,47 @@ class World:
         """Let a worker do its next effect; at its end it answers the queue."""
         if (worker := self.workers.get(number)) is None:
             return
-        answer = self.carry_out(worker, fate)
+        answer = self.carry_out(worker.effect, fate)
+        held = isinstance(answer, t.Step) and answer.answer is t.Answer.GO_ON
+        if held and worker.message.receipt == worker.owner:
+            worker.message.visible = self.now + CONTRACT.lease_s
+        self.go_on(number, lambda: worker.steps.send(answer))
+
+    def break_off(self, number: int, made: bool) -> None:
+        """Let a worker's next effect fail, which the store has carried out all the same or not."""
+        if (worker := self.workers.get(number)) is None:
+            return
+        if made:
+            self.carry_out(worker.effect, Fate.DONE)
+        if isinstance(worker.effect, Delete) and not worker.effect.needed:
+            self.go_on(number, lambda: worker.steps.send(None))
+        else:
+            self.go_on(number, lambda: worker.steps.throw(away()))
+
+    def go_on(self, number: int, resumed: Callable[[], Effect]) -> None:
+        worker = self.workers[number]
         try:
-            worker.effect = worker.steps.send(answer)
+            worker.effect = resumed()
         except StopIteration as end:
             del self.workers[number]
             self.settle(worker, end.value)
 
-    def carry_out(self, worker: Worker, fate: Fate) -> Any:
-        effect = worker.effect
+    def carry_out(self, effect: Effect, fate: Fate) -> Any:
         if isinstance(effect, Move):
-            step = self.move(effect.transition, **effect.named)
-            if step.answer is t.Answer.GO_ON and worker.message.receipt == worker.owner:
-                worker.message.visible = self.now + CONTRACT.lease_s
-            return step
+            return self.move(effect.transition, **effect.named)
         if isinstance(effect, Put):
             return self.put(effect.path, effect.data)
         if isinstance(effect, Copy):
             return self.copy(effect.source, effect.target)
         if isinstance(effect, Delete):
-            return self.delete(effect.path)
+            # Of a session that was deleted, and queued again between that word and this.
+            published = session_path(UID, SID, EDITED) in effect.paths
+            self.vanished |= published and self.read() is not None
+            for path in effect.paths:
+                self.delete(path)
+            return None
+        if isinstance(effect, List):
+            return self.list(session_path(UID, SID, ATTEMPTS))
         return fate
 
     def settle(self, worker: Worker, action: QueueAction | None) -> None:
@@ -345,7 +215,7 @@ class World:
         """A worker dies before its next effect, or just after it."""
         if worker := self.workers.pop(number, None):
             if after:
-                self.carry_out(worker, Fate.DONE)
+                self.carry_out(worker.effect, Fate.DONE)
             worker.steps.close()
 
     # --- how it ends ----------------------------------------------------------------------------
@@ -380,26 +250,7 @@ class World:
             session = self.move(t.expire).session  # type: ignore[assignment]
         assert session.final
         assert session.processing_status in (Status.CANCELLED, Status.FAILED) or session.cost
+        if session.processing_status is Status.COMPLETED:
+            paths = document["paths"]
+            self.check_files(document, paths["edited"], paths["preview"])
         assert self.now - begin < 20 * CONTRACT.over_s + self.gone_back
-
-
-# What a job may be granted in all, counted here and not by the document.
-_GRANTED = {
-    (t.take_up, t.Answer.WAIT_FOR_LABELS): CONTRACT.label_waits,
-    (t.take_up, t.Answer.RUN): CONTRACT.starts,
-    (t.take_up, t.Answer.PUBLISH): CONTRACT.publications,
-    (t.passing_failure, t.Answer.PUT_BACK): CONTRACT.passing_failures,
-    # By whoever has won, and by each who publishes after him.
-    (t.put_back, t.Answer.PUT_BACK): 1 + CONTRACT.publications,
-    (t.set_labels, t.Answer.RECORDED): 1,
-    (t.claim_result, t.Answer.WON): 1,
-    (t.complete, t.Answer.COMPLETED): 1,
-}
-
-
-def possible(document: Document) -> bool:
-    try:
-        from_document(UID, SID, document)
-    except PawfectError:
-        return False
-    return True

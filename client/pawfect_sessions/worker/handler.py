@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from opentelemetry.trace import SpanKind
@@ -45,10 +45,12 @@ class Verdict:
     Attributes:
         action: ACK or NACK; None: to the dead letters.
         reason: why.
+        attempt: which of the job's starts it was about; None where it took none up.
     """
 
     action: QueueAction | None
     reason: str
+    attempt: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ class Handler:
             verdict = await self._handled(message, hold)
             action = verdict.action.value if verdict.action else "bury"
             opened.set_attribute("pawfect.queue_action", action)
-            LOG.info("delivery", extra={"action": action, "why": verdict.reason})
+            said = {"action": action, "why": verdict.reason, "attempt": verdict.attempt}
+            LOG.info(
+                "delivery", extra={name: word for name, word in said.items() if word is not None}
+            )
             return verdict
 
     async def _handled(self, message: JobMessage, hold: Hold) -> Verdict:
@@ -123,7 +128,8 @@ class Handler:
             LOG.exception("a job could not be taken up")
             return Verdict(QueueAction.NACK, type(error).__name__)
         with log_fields(attempt=job.start):
-            return await self._worked(job, publish=step.answer is Answer.PUBLISH)
+            verdict = await self._worked(job, publish=step.answer is Answer.PUBLISH)
+        return replace(verdict, attempt=job.start)
 
     async def _worked(self, job: HeldJob, publish: bool) -> Verdict:
         """Work on a job that is held; whatever goes wrong becomes a move of it."""

@@ -87,6 +87,7 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
     delivered = [line for line in lines if line["message"] == "delivery"]
     assert delivered[-1]["action"] == "ack"
     assert delivered[-1]["session"] == "u/s"
+    assert delivered[-1]["attempt"] == 1
 
 
 def test_one_command_is_api_and_worker(tmp_path, server):
