@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind
 from pawfect.errors import ErrorKind, PawfectError, QueueAction
 from pawfect.report import Report
 from pawfect_sessions.logs import log_fields
+from pawfect_sessions.memory import let_go
 from pawfect_sessions.messages import JobMessage, read_message
 from pawfect_sessions.parts import Cost
 from pawfect_sessions.services import Services
@@ -141,9 +142,11 @@ class Handler:
         except asyncio.CancelledError:
             return await self._given_back(job)
         except PawfectError as error:
+            let_go(error)
             failure = error
         except Exception as error:
             LOG.exception("a job went wrong")
+            let_go(error)
             failure = PawfectError(ErrorKind.INTERNAL, f"worker: {type(error).__name__}")
         LOG.warning("failure", extra={"kind": failure.kind.name, "why": failure.message})
         for_good = failure.row.queue_action is QueueAction.FAIL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from itertools import pairwise
 import pytest
 
 from pawfect.errors import TABLE, ErrorKind, PawfectError, QueueAction
+from pawfect_client.photo import Photo
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.stores.base import Change
@@ -332,6 +334,20 @@ async def test_overdue_jobs_are_swept(alone):
     document = await alone.documents.get("u", "s")
     assert document["processingStatus"] == "failed"
     assert document["error"]["kind"] == "DEADLINE"
+
+
+async def test_fills_that_fail_keep_no_photo_in_memory(alone):
+    job = await queued(alone)
+    assert (await alone.deliver(job)).action is QueueAction.NACK
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert (await alone.deliver(job)).action is QueueAction.NACK
+        assert (await alone.state())["attempts"]["passingFailures"] == 4
+        assert [each for each in gc.get_objects() if isinstance(each, Photo)] == []
+    finally:
+        gc.enable()
 
 
 async def test_one_job_that_cannot_be_given_up_is_in_no_others_way(alone, monkeypatch):
