@@ -86,8 +86,10 @@ TABLE = MappingProxyType(
         ErrorKind.DEADLINE: ErrorRow(
             "UNAVAILABLE", 504, QueueAction.NACK, False, 74, "no answer within the deadline"
         ),
+        # A queue's job whose session is cancelled is acknowledged by its document. Where only the
+        # request was, by a server or a worker that ends, the job is not.
         ErrorKind.CANCELLED: ErrorRow(
-            "CANCELLED", 499, QueueAction.ACK, False, 130, "the caller cancelled the request"
+            "CANCELLED", 499, QueueAction.NACK, False, 130, "the caller cancelled the request"
         ),
         ErrorKind.INTERNAL: ErrorRow(
             "INTERNAL", 500, QueueAction.NACK, False, 70, "a defect of the service"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from pawfect_client.photo import Photo
 from pawfect_sessions.api.app import ApiSettings, create_app
 from pawfect_sessions.api.callers import Anybody
 from pawfect_sessions.contract import JobContract
@@ -106,6 +108,24 @@ class Stack:
         return await self.until(
             lambda state: state["sceneLabels"] or state["sceneLabelsError"], sid=sid
         )
+
+
+def _photos() -> list[Photo]:
+    # Not isinstance: it wakes up what libraries leave out until it is asked for.
+    return [each for each in gc.get_objects() if type(each) is Photo]
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Leave garbage where it is for the length of the block; at its end it has no new photo."""
+    gc.collect()
+    gc.disable()
+    known = _photos()  # other tests' fixtures may have some
+    try:
+        yield
+        assert [each for each in _photos() if not any(each is one for one in known)] == []
+    finally:
+        gc.enable()
 
 
 async def held(seconds: float) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from dataclasses import replace
 
 import pytest
 
 from pawfect_client import AsyncPawfectClient
-from pawfect_client.photo import Photo
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.documents import to_document
 from pawfect_sessions.labels import LabelTasks
@@ -19,7 +17,7 @@ from pawfect_sessions.stores.base import Change
 from pawfect_sessions.transitions import queue_job
 from perf.sessions.slow_labels import LABELS, slow_labels
 from tests.client.pictures import encoded, scene
-from tests.sessions.flow.stack import MASK, running
+from tests.sessions.flow.stack import MASK, running, uncollected
 
 
 async def test_labels_that_take_ten_seconds_do_not_keep_the_enqueue_waiting(store, server):
@@ -144,16 +142,11 @@ def queued(document, now):
 async def test_labels_that_fail_keep_no_photo_in_memory(alone):
     await alone.post()
     await alone.labelled()
-    gc.collect()
-    gc.disable()
-    try:
+    with uncollected():
         for number in range(3):
             sid = f"g{number}"
             await alone.post(sid=sid)
             await alone.labelled(sid)
-        assert [each for each in gc.get_objects() if isinstance(each, Photo)] == []
-    finally:
-        gc.enable()
 
 
 async def test_why_there_are_no_labels_names_no_host(alone, nowhere):
