@@ -180,16 +180,25 @@ def passing_failure(
     Where a result is claimed, its publication has failed and not the fill: PUT_BACK, and nothing is
     counted, since `publications` bounds that.
     """
-    held = _held(session, job, owner)
+    held = _unclaimed(session, now, job, owner)
     if isinstance(held, Step):
         return held
-    session, _ = held
-    if session.result:
-        return _given_back(session, now, session.counts)
+    session = held
     counts = counted(session.counts, "passing_failures")
     if counts.passing_failures > contract.passing_failures:
         return failed(session, now, error, counts=counts)
     return _given_back(session, now, counts)
+
+
+def _unclaimed(
+    session: SessionDocument | None, now: float, job: str, owner: str
+) -> SessionDocument | Step:
+    """Return what a worker holds without a result; one that has it goes back, uncounted."""
+    held = _held(session, job, owner)
+    if isinstance(held, Step):
+        return held
+    session, _ = held
+    return _given_back(session, now, session.counts) if session.result else session
 
 
 def put_back(
@@ -231,12 +240,10 @@ def permanent_failure(
 
     PUT_BACK where a result is claimed: it is made and charged, whatever went wrong after that.
     """
-    held = _held(session, job, owner)
+    held = _unclaimed(session, now, job, owner)
     if isinstance(held, Step):
         return held
-    session, _ = held
-    if session.result:
-        return _given_back(session, now, session.counts)
+    session = held
     return failed(session, now, error)
 
 

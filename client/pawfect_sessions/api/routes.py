@@ -177,7 +177,6 @@ async def session_file(
 
 def _is_there(name: str, session: SessionDocument) -> bool:
     """Say whether a file belongs to the job: what a former one left does not."""
-    published = {EDITED: session.paths.edited, PREVIEW: session.paths.preview}
-    if name == PROTECT:
-        return bool(session.request.get("protect"))
-    return name not in published or published[name] is not None
+    paths, protect = session.paths, session.request.get("protect")
+    own = {EDITED: paths.edited, PREVIEW: paths.preview, PROTECT: protect}
+    return bool(own.get(name, True))
