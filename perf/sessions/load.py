@@ -33,6 +33,7 @@ from perf.provenance import as_markdown, provenance
 from perf.scene import render_scene
 from perf.sessions.raw_client import Part, form, sent, stored
 from perf.sessions.slow_labels import slow_labels
+from perf.tables import table
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "sessions-load"
 SESSIONS: Final = 50
@@ -224,13 +225,8 @@ def as_table(rows: list[dict[str, Any]]) -> str:
         "first round's p95, ms": "first_p95_ms",
         "client's CPU, ms": "client_cpu_ms",
     }
-    lines = [list(columns), ["---"] * len(columns)]
-    lines += [[_shown(row[key]) for key in columns.values()] for row in rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _shown(value: str | float) -> str:
-    return str(value) if not isinstance(value, bool) else "yes" if value else "no"
+    told = [{**row, "reached": "yes" if row["reached"] else "no"} for row in rows]
+    return table(list(columns), ([row[key] for key in columns.values()] for row in told))
 
 
 @click.command()

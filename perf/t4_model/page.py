@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pawfect.cost.cards import CASES
 from perf.provenance import as_markdown
 from perf.t4_model.engines import SIZES, STEPS
+from perf.tables import table
 
 ASSUMED = """\
 **Every second on this page is modelled, none is measured: no T4 was at hand.** FLOP are counted
@@ -47,7 +48,7 @@ def markdown(result: dict[str, Any]) -> str:
         "## Stages\n",
         f"At {result['stage_px']} px, {result['stage_engine']}. Moved: what kernels that compute "
         "no product read and write, without decoding weights.\n",
-        _table(
+        table(
             ("stage", "TFLOP", "weights, M", "moved, GB", "s likely", "low", "high"),
             (
                 (
@@ -68,7 +69,7 @@ def markdown(result: dict[str, Any]) -> str:
         "decoder, transformer, each with a CUDA context of 0.45. 14.7 are usable. int8 and int4 "
         "have their modulation cached. Parameters as published, peaks followed through the real "
         "modules.\n",
-        _table(
+        table(
             ("transformer", "VAE tiles, px", "batch", *(f"{side} px" for side in SIZES)),
             (
                 (row["engine"], row["tile_px"], row["batch"], *(row[str(side)] for side in SIZES))
@@ -76,7 +77,7 @@ def markdown(result: dict[str, Any]) -> str:
             ),
         ),
         "By process at 1024 px, batch 1 (weights + activations + context):\n",
-        _table(
+        table(
             ("transformer", *(name for name in result["processes"][0] if name != "engine")),
             (tuple(row.values()) for row in result["processes"]),
         ),
@@ -84,13 +85,13 @@ def markdown(result: dict[str, Any]) -> str:
         + ", ".join(f"{name} {gib} GiB" for name, gib in result["profiles"].items())
         + ".\n",
         "## Against what is known\n",
-        _table(
+        table(
             ("what", "known, s", "modelled, s (low to high)"),
             ((row["what"], row["known"], _range(row["modelled"])) for row in result["comparison"]),
         ),
         COMPARED,
         "FLOP of one step, beside the figures stated before:\n",
-        _table(
+        table(
             ("px", "text tokens", "TFLOP", "stated"),
             (
                 (row["side"], row["text_tokens"], row["tflop"], row["stated"])
@@ -117,20 +118,14 @@ def _time_table(cells: Sequence[dict[str, Any]]) -> str:
                 told.append(f"**{text}**" if own[steps]["under_30_s"] == "yes" else text)
             rows.append((f"{engine}{star}", side, own[STEPS[0]]["step_s"]["likely"], *told))
     head = ("transformer", "px", "s a step", *(f"{steps} steps" for steps in STEPS))
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _text_table(rows: Sequence[dict[str, Any]]) -> str:
     head = tuple(rows[0])
-    return _table(("transformer", *head[1:]), (tuple(row.values()) for row in rows))
+    return table(("transformer", *head[1:]), (tuple(row.values()) for row in rows))
 
 
 def _range(by_case: dict[str, float]) -> str:
     low, likely, high = (by_case[case] for case in CASES)
     return f"{likely:.1f} ({low:.1f}-{high:.1f})"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(str(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
