@@ -12,8 +12,6 @@ from pawfect_triton import adapter
 
 # Set by whoever runs the server: how often it was restarted because a model's process died.
 RESTARTS_VARIABLE: Final = "PAWFECT_RESTARTS"
-# The request id of the server's own probes, which are not counted as answers.
-PROBE_ID: Final = "pawfect-probe"
 
 
 class RequestMetrics:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,12 +22,48 @@ from pawfect.models import check_inputs
 from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Progress, inpaint
 from pawfect.orchestrator.request import silent
 from pawfect.parameters import InpaintParams
+from pawfect.probe import PROBE_ID
 from pawfect.profile import load_profile
 from pawfect.setup import read_setup
 from pawfect.texts import read_texts, text_tensor
 from pawfect_triton import adapter
-from pawfect_triton.metrics import PROBE_ID, RequestMetrics
+from pawfect_triton.metrics import RequestMetrics
 from pawfect_triton.overrides import Overrides, read
+
+# Probes held at a time beside the requests: the supervisor's, `pawfect probe`'s, some balancers'.
+PROBES: Final = 8
+
+
+class Places:
+    """How many requests are held; probes have places of their own, so neither keeps out the other.
+
+    Args:
+        requests: most requests at a time.
+    """
+
+    def __init__(self, requests: int) -> None:
+        self._free = {False: requests, True: PROBES}
+        self._held = 0
+        self._lock = threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Requests and probes that have a place."""
+        return self._held
+
+    def take(self, *, probe: bool) -> bool:
+        """Take a place and say whether there was one."""
+        with self._lock:
+            found = self._free[probe] > 0
+            self._free[probe] -= found
+            self._held += found
+            return found
+
+    def leave(self, *, probe: bool) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._free[probe] += 1
+            self._held -= 1
 
 
 class OrchestratorModel:
@@ -42,8 +78,7 @@ class OrchestratorModel:
         self._streams = MODELS[name].decoupled
         self._setup = read_setup(load_profile())
         self._limit = self._setup.profile.limits.max_in_flight
-        self._held = 0
-        self._lock = threading.Lock()
+        self._places = Places(self._limit)
         self._metrics = RequestMetrics(name)
         self._loop = asyncio.new_event_loop()
         # A BLS call occupies a thread of the loop's pool while it waits, compositing while it
@@ -65,29 +100,29 @@ class OrchestratorModel:
         for request in requests:
             started = time.monotonic()
             sender = request.get_response_sender()
-            with self._lock:
-                full = self._held >= self._limit
-                self._held += not full
-            if full:
-                self._refuse(sender)
+            probe = request.request_id() == PROBE_ID
+            if self._places.take(probe=probe):
+                serving = self._serve(request, sender, started, probe=probe)
+                asyncio.run_coroutine_threadsafe(serving, self._loop)
             else:
-                asyncio.run_coroutine_threadsafe(self._serve(request, sender, started), self._loop)
+                self._refuse(sender, probe=probe)
 
     def finalize(self) -> None:
         """Wait for the requests that are held, then stop the event loop."""
-        while self._held:
+        while self._places.held:
             time.sleep(0.01)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def _refuse(self, sender: Any) -> None:
-        expected = f"expected at most {self._limit} requests at a time"
-        error = PawfectError(ErrorKind.QUEUE_FULL, expected)
-        self._metrics.count(error.kind)
+    def _refuse(self, sender: Any, *, probe: bool) -> None:
+        most = f"{PROBES} probes" if probe else f"{self._limit} requests"
+        error = PawfectError(ErrorKind.QUEUE_FULL, f"expected at most {most} at a time")
+        if not probe:
+            self._metrics.count(error.kind)
         self._end(sender, adapter.error_response(error, self._name))
 
-    async def _serve(self, request: Any, sender: Any, started: float) -> None:
+    async def _serve(self, request: Any, sender: Any, started: float, *, probe: bool) -> None:
         kind: ErrorKind | None = None
         try:
             try:
@@ -103,9 +138,8 @@ class OrchestratorModel:
             # it.
             await asyncio.to_thread(self._end, sender, answer)
         finally:
-            with self._lock:
-                self._held -= 1
-            if request.request_id() != PROBE_ID:
+            self._places.leave(probe=probe)
+            if not probe:
                 self._metrics.count(kind, (time.monotonic() - started) * 1000)
 
     async def _inpaint(self, request: Any, sender: Any, started: float) -> InpaintResult:

@@ -10,13 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 import tritonclient.grpc as triton
-from numpy.typing import NDArray
 
 from pawfect.contract import MIN_SIDE, MODELS, NONCE, Array
 from pawfect.errors import ErrorKind, PawfectError, from_message
+from pawfect.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.profile import Profile
 from pawfect.texts import text_tensor
-from pawfect_triton.metrics import PROBE_ID
 
 ORCHESTRATORS: Final = ("inpaint", "inpaint_stream")
 # Rows and columns of tokens: those of the smallest photo.
@@ -26,18 +25,6 @@ PROBE_GRID: Final = MIN_SIDE // 16
 def lacks_weights(error: PawfectError) -> bool:
     """Say whether a model answers UNAVAILABLE for want of its weights: the rest serves."""
     return error.kind is ErrorKind.UNAVAILABLE and "weights" in error.message
-
-
-def _photo() -> Array:
-    # A ramp, not a constant: constant tensors would hide swapped axes.
-    ramp = np.arange(MIN_SIDE, dtype=np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (MIN_SIDE, MIN_SIDE, 3)))
-
-
-def _mask() -> NDArray[np.uint8]:
-    mask = np.zeros((MIN_SIDE, MIN_SIDE), np.uint8)
-    mask[30:34, 30:34] = 255
-    return mask
 
 
 def probe_inputs(model: str, profile: Profile) -> dict[str, Array]:
@@ -51,9 +38,9 @@ def probe_inputs(model: str, profile: Profile) -> dict[str, Array]:
     grid = (PROBE_GRID, PROBE_GRID)
     tokens = PROBE_GRID * PROBE_GRID
     tensors: dict[str, Array] = {
-        "IMAGE": _photo(),
-        "MASK": _mask(),
-        "RING": np.where(_mask() > 0, np.uint8(0), np.uint8(255)),
+        "IMAGE": probe_photo(),
+        "MASK": probe_mask(),
+        "RING": np.where(probe_mask() > 0, np.uint8(0), np.uint8(255)),
         "TASK": text_tensor("<CAPTION>"),
         "PROMPT": text_tensor("grass"),
         # Never twice the same: the response cache would answer in the encoder's place.

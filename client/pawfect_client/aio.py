@@ -113,6 +113,17 @@ class AsyncPawfectClient:
         call = wire.call_of("inpaint", tensors, parameters, self._timeout_s)
         return wire.inpainted(await self._answer(call), call)
 
+    async def probe(self) -> None:
+        """Return when the server has filled four by four pixels.
+
+        It takes no place of a request, and is not counted as an answer.
+
+        Raises:
+            PawfectError: as `inpaint` does.
+        """
+        call = wire.probe_call(self._timeout_s)
+        wire.inpainted(await self._answer(call), call)
+
     async def scene_labels(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> SceneLabels:
         """Name the surfaces around what the mask covers; best first, perhaps none.
 

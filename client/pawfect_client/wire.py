@@ -20,6 +20,7 @@ from tritonclient.utils import serialize_byte_tensor
 from pawfect.contract import MODELS, Array
 from pawfect.errors import ErrorKind, PawfectError, from_message, invalid, without_paths
 from pawfect.parameters import InpaintParams, Scalar
+from pawfect.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.report import Report
 from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 
@@ -115,6 +116,16 @@ def call_of(
     if timeout_s is None:
         timeout_s = params.deadline_ms / 1000 + TRANSFER_MARGIN_S
     return Call(message, tensors["IMAGE"].shape, timeout_s)
+
+
+def probe_call(timeout_s: float | None) -> Call:
+    """Return the call that asks `inpaint` for the tiny inference of `pawfect.probe`."""
+    # The fastest way through: whether FLUX is well, its own probes tell the server.
+    call = call_of(
+        "inpaint", {"IMAGE": probe_photo(), "MASK": probe_mask()}, {"engine": "patch"}, timeout_s
+    )
+    call.message.id = PROBE_ID
+    return call
 
 
 def _set_parameter(parameter: Any, value: Scalar) -> None:

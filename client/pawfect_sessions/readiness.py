@@ -6,16 +6,16 @@ import asyncio
 import time
 from typing import Final
 
-import numpy as np
-
-from pawfect.contract import MIN_SIDE
-from pawfect.errors import PawfectError
+from pawfect.errors import ErrorKind, PawfectError
 from pawfect_client.aio import AsyncPawfectClient
 
 # An answer counts for so long, s: a balancer that asks every second costs next to nothing.
 KEPT_S: Final = 5.0
-# Longest wait for the server, s; a busy one answers its tiny inferences later than that too.
+# Longest wait for the server, s.
 PATIENCE_S: Final = 3.0
+# A server that has not answered in time is busy, s after its last answer, and only then in trouble:
+# jobs wait for it in the queue, so a full house must not take every API away from the balancer.
+BUSY_S: Final = 120.0
 
 
 class Readiness:
@@ -29,10 +29,11 @@ class Readiness:
         self._client = client
         self._lock = asyncio.Lock()
         self._asked: float | None = None
+        self._answered: float | None = None
         self._failure: PawfectError | None = None
 
     async def check(self) -> None:
-        """Return where the server has answered within the last five seconds.
+        """Return where the server has answered a moment ago, or is busy since a short while.
 
         Raises:
             PawfectError: what it, or the connection to it, answered instead.
@@ -46,13 +47,12 @@ class Readiness:
             raise PawfectError(self._failure.kind, self._failure.message)
 
     async def _ask(self) -> PawfectError | None:
-        # A ramp, not a constant: constant pixels would hide swapped axes.
-        ramp = np.arange(MIN_SIDE, dtype=np.uint8)
-        image = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (MIN_SIDE, MIN_SIDE, 3)))
-        mask = np.zeros((MIN_SIDE, MIN_SIDE), np.uint8)
-        mask[31:33, 31:33] = 255
         try:
-            await self._client.inpaint(image, mask, engine="patch")
+            await self._client.probe()
         except PawfectError as error:
-            return error
+            late = error.kind in {ErrorKind.DEADLINE, ErrorKind.QUEUE_FULL}
+            since = self._answered
+            busy = late and since is not None and time.monotonic() - since < BUSY_S
+            return None if busy else error
+        self._answered = time.monotonic()
         return None

@@ -1,11 +1,11 @@
-"""A TCP relay whose connections can be cut."""
+"""A TCP relay whose connections can be cut or stalled."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from perf.faults.http2 import ClientFrames
@@ -33,6 +33,8 @@ class Relay:
         self._ends = ends
         self._port = free_ports(1)[0]
         self._server: asyncio.Server | None = None
+        self._moving = asyncio.Event()
+        self._moving.set()
         self._passing: set[asyncio.Task[None]] = set()
 
     @property
@@ -55,6 +57,15 @@ class Relay:
         await asyncio.sleep(seconds)
         await self._listen()
         return broken
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Accept and keep connections for the length of the block, and pass nothing on."""
+        self._moving.clear()
+        try:
+            yield
+        finally:
+            self._moving.set()
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, HOST, self._port)
@@ -83,8 +94,8 @@ class Relay:
             return
         frames = ClientFrames() if self._ends else None
         ways = {
-            asyncio.create_task(_copy(reader, far_writer, frames)),
-            asyncio.create_task(_copy(far_reader, writer)),
+            asyncio.create_task(self._copy(reader, far_writer, frames)),
+            asyncio.create_task(self._copy(far_reader, writer)),
         }
         try:
             # Without HTTP/2 a side may end what it sends, and still listen.
@@ -101,15 +112,16 @@ class Relay:
             else:
                 far_writer.transport.abort()
 
-
-async def _copy(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    frames: ClientFrames | None = None,
-) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(_CHUNK):
-            writer.write(frames.whole(data) if frames else data)
-            await writer.drain()
-        if not frames:
-            writer.close()
+    async def _copy(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        frames: ClientFrames | None = None,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                await self._moving.wait()
+                writer.write(frames.whole(data) if frames else data)
+                await writer.drain()
+            if not frames:
+                writer.close()

@@ -15,6 +15,7 @@ import tritonclient.grpc as triton
 from pawfect.errors import ErrorKind, PawfectError
 from pawfect.local import inpaint_local
 from pawfect.mask import clean_mask
+from pawfect_triton.probe import Prober
 from tests.server.conftest import (
     LONG,
     LONG_HOLE,
@@ -158,18 +159,22 @@ def test_a_cancelled_request_ends_and_frees_its_place(client, server):
 def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server, embedded):
     crowd = embedded.limits.max_in_flight + 6
     photo, mask = lawn(400, 400), hole(400, 400, 120, 120, 280, 280)
-    answers = at_once(
+    before = metric(server, "pawfect_answers_total", model="inpaint", kind="QUEUE_FULL")
+    prober = Prober(server.endpoints.grpc, embedded)
+    *answers, probed = at_once(
         [lambda: RawClient(server.endpoints.grpc)(photo, mask, deadline_ms=100_000)] * crowd
+        + [lambda: prober.probe("inpaint", 100)]
     )
+    prober.close()
+    assert probed is None, "a probe has a place of its own"
     refused = [answer for answer in answers if isinstance(answer, PawfectError)]
     assert {error.kind for error in refused} == {ErrorKind.QUEUE_FULL}
     assert 1 <= len(refused) <= 6
     assert "at most 16 requests" in refused[0].message
     images = [a.as_numpy("IMAGE") for a in answers if not isinstance(a, PawfectError)]
     assert all(np.array_equal(image, images[0]) for image in images)
-    assert metric(server, "pawfect_answers_total", model="inpaint", kind="QUEUE_FULL") >= len(
-        refused
-    )
+    counted = metric(server, "pawfect_answers_total", model="inpaint", kind="QUEUE_FULL")
+    assert counted == before + len(refused)
 
 
 def test_a_message_of_150_mb_passes(server):

@@ -93,6 +93,6 @@ def add_health(app: FastAPI, services: Services) -> None:
         responses={status: FAILURES[status] for status in (503,)},
     )
     async def readyz() -> dict[str, bool]:
-        """Tell whether a tiny real inference was answered within the last five seconds."""
+        """Tell whether a tiny real inference was answered, or the server is busy with jobs."""
         await services.readiness.check()
         return {"ready": True}

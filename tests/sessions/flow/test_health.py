@@ -4,16 +4,51 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from pawfect.errors import ErrorKind, PawfectError
+from pawfect_client.aio import AsyncPawfectClient
+from pawfect_client.retry import RetryPolicy
 from pawfect_sessions import readiness
-from tests.client.serving import answers
+from perf.faults.relay import Relay
+from tests.server.conftest import metric
 from tests.sessions.flow.stack import Stack
 
 
 async def test_readiness_is_a_real_inference_asked_once_in_a_while(stack: Stack, server):
-    before = answers(server, "inpaint", "OK")
+    def filled() -> float:
+        return metric(server, "nv_inference_request_success", model="mask_cleanup")
+
+    def answered() -> float:
+        return metric(server, "pawfect_answers_total", model="inpaint", kind="OK")
+
+    before, answers = filled(), answered()
     results = await asyncio.gather(*(stack.http.get("/readyz") for _ in range(5)))
     assert {(answer.status_code, answer.text) for answer in results} == {(200, '{"ready":true}')}
-    assert answers(server, "inpaint", "OK") == before + 1
+    # One by the API, and perhaps two by the server itself meanwhile.
+    assert before + 1 <= filled() <= before + 3
+    assert answered() == answers, "an API's question is no answer to a user"
+
+
+async def test_an_api_before_a_busy_server_stays_ready_for_a_while(server, monkeypatch):
+    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    once = RetryPolicy(attempts=1)
+    async with (
+        Relay(server.endpoints.grpc).running() as relay,
+        AsyncPawfectClient(relay.address, timeout_s=2, retry=once) as client,
+    ):
+        ready, never = readiness.Readiness(client), readiness.Readiness(client)
+        await ready.check()
+        with relay.stalled():
+            await ready.check()
+            with pytest.raises(PawfectError) as caught:
+                await never.check()
+            assert caught.value.kind is ErrorKind.DEADLINE
+            monkeypatch.setattr(readiness, "BUSY_S", 0.0)
+            with pytest.raises(PawfectError) as caught:
+                await ready.check()
+            assert caught.value.kind is ErrorKind.DEADLINE
+        await ready.check()
 
 
 async def test_an_api_without_its_server_lives_and_is_not_ready(alone, nowhere, monkeypatch):
