@@ -23,12 +23,13 @@ def queue_job(
 ) -> Step:
     """Write a new session, or a new job of one whose last job is over.
 
-    Answers QUEUED or UNDER_WAY. Labels given by the client come by `set_labels`.
+    Answers QUEUED, UNDER_WAY where the present job is this request's too, or TAKEN. Labels given by
+    the client come by `set_labels`.
     """
     if session and session.job == job:
         return Step(Answer.OVER if session.final else Answer.QUEUED, session)
     if session and not expire(session, now, contract).session.final:  # type: ignore[union-attr]
-        return Step(Answer.UNDER_WAY, session)
+        return _present_job(session, now, request)
     fresh = SessionDocument(
         **(others_fields(session.model_extra or {}) if session else {}),
         processing_status=Status.PENDING,
@@ -43,6 +44,17 @@ def queue_job(
         paths=Paths(original=session_path(uid, sid, ORIGINAL), mask=session_path(uid, sid, MASK)),
     )
     return Step(Answer.QUEUED, fresh, write=True)
+
+
+def _present_job(
+    session: SessionDocument, now: float, request: Mapping[str, bool | int | float | str]
+) -> Step:
+    if dict(session.request) != dict(request):
+        return Step(Answer.TAKEN, session)
+    if session.repeated or session.processing_status is not Status.PENDING:
+        return Step(Answer.UNDER_WAY, session)
+    noted = session.model_copy(update={"repeated": True, "updated_at": now})
+    return Step(Answer.UNDER_WAY, noted, write=True)
 
 
 def set_labels(
@@ -91,6 +103,19 @@ def cancel(
     if session.result:
         return Step(Answer.FINISHING, session)
     return moved(Answer.CANCELLED, session, now, Status.CANCELLED)
+
+
+def withdraw(
+    session: SessionDocument | None, now: float, contract: JobContract, *, job: str
+) -> Step:
+    """Cancel a job whose request is answered with a failure, so that nothing is in its way.
+
+    Not one that another request was given too: that one publishes it, or has. Answers as `cancel`,
+    or UNDER_WAY.
+    """
+    if session and session.job == job and not session.final and session.repeated:
+        return Step(Answer.UNDER_WAY, session)
+    return cancel(session, now, contract, job=job)
 
 
 def expire(session: SessionDocument | None, now: float, contract: JobContract) -> Step:

@@ -89,6 +89,7 @@ class SessionDocument(Part):
         counts: what it has used up of its bounds.
         lease: who works on it.
         request: the parameters and prompt, as the API has checked them.
+        repeated: whether another request was given this job too while it was pending.
         scene_labels: labels of the surroundings, once there are any.
         scene_labels_error: why there are none.
         progress: how far the fill is; all done once it is completed, none if it ended otherwise.
@@ -112,6 +113,7 @@ class SessionDocument(Part):
     counts: Counts = Counts()
     lease: Lease | None = None
     request: Mapping[str, bool | int | float | str]
+    repeated: bool = False
     scene_labels: SceneLabels | None = None
     scene_labels_error: SceneLabelsError | None = None
     progress: Progress | None = None

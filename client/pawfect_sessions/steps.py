@@ -19,7 +19,8 @@ class Answer(enum.Enum):
     """What the caller learns; `queue` is what a worker then does with its delivery."""
 
     QUEUED = "a new job, to be published"
-    UNDER_WAY = "a job of this session has no end yet; publishing it again does no harm"
+    UNDER_WAY = "this very request has a job without an end; publishing it again does no harm"
+    TAKEN = "the session has another request's job, without an end yet"
     RECORDED = "written down"
     CANCELLED = "cancelled"
     FINISHING = "too late to cancel: its result is claimed and being published"

@@ -2,7 +2,7 @@
 
     queue_job                             the API: a new job, or the word that one is under way
     set_labels, set_labels_error          whoever asked for labels
-    cancel, expire                        the API, a reader
+    cancel, withdraw, expire              the API, a reader
     take_up                               a worker with a delivery in its hands
     extend_lease                          while it works, with its progress
     claim_result, complete                when it has a result: one wins, then it is published
@@ -14,7 +14,14 @@ Each returns a Step: what to write, and the answer. They run inside `Documents.u
 `sessions.Sessions`; a transaction that is run again after it was committed answers the same.
 """
 
-from pawfect_sessions.asking import cancel, expire, queue_job, set_labels, set_labels_error
+from pawfect_sessions.asking import (
+    cancel,
+    expire,
+    queue_job,
+    set_labels,
+    set_labels_error,
+    withdraw,
+)
 from pawfect_sessions.steps import Answer, Step
 from pawfect_sessions.working import (
     claim_result,
@@ -43,4 +50,5 @@ __all__ = [
     "set_labels",
     "set_labels_error",
     "take_up",
+    "withdraw",
 ]

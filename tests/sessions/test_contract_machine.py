@@ -141,6 +141,12 @@ class ContractMachine(RuleBasedStateMachine):
         if really:
             self.world.move(t.cancel)
 
+    @rule(really=SELDOM)
+    def withdraw(self, really: bool) -> None:
+        """The request of the present job fails at last, whatever has become of the job."""
+        if really:
+            self.world.withdraw(self.job())
+
     @rule()
     def expire(self) -> None:
         self.world.move(t.expire)

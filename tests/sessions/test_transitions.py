@@ -100,9 +100,22 @@ def test_a_job_that_ended_without_a_result_shows_no_progress(end: str) -> None:
 def test_a_request_that_failed_cancels_its_own_job_alone() -> None:
     session = Session()
     session.start()
-    assert session("cancel", job="another") is t.Answer.OVER
+    assert session("withdraw", job="another") is t.Answer.OVER
     assert session.session.processing_status is Status.PROCESSING
-    assert session("cancel", job="j1") is t.Answer.CANCELLED
+    assert session("withdraw", job="j1") is t.Answer.CANCELLED
+    assert session("withdraw", job="j1") is t.Answer.OVER
+
+
+def test_a_request_that_failed_leaves_a_job_that_another_was_given_too() -> None:
+    session = Session()
+    again = {"uid": "u", "sid": "s", "job": "j2", "request": {"seed": 3}}
+    assert session("queue_job", **again) is t.Answer.UNDER_WAY
+    assert session("withdraw", job="j1") is t.Answer.UNDER_WAY
+    assert session.session.processing_status is Status.PENDING
+    assert session("cancel", job="j1") is t.Answer.CANCELLED, "whoever cancels means it"
+    assert session("withdraw", job="j1") is t.Answer.OVER
+    assert session("queue_job", **again) is t.Answer.QUEUED
+    assert session("withdraw", job="j2") is t.Answer.CANCELLED, "a new job is its own request's"
 
 
 def test_a_transaction_that_is_run_again_answers_the_same() -> None:
@@ -267,8 +280,9 @@ def test_a_clock_that_goes_back_holds_no_lease_longer_than_a_lease() -> None:
 def test_a_new_job_is_a_new_generation_of_a_session_that_is_over_only() -> None:
     session = Session()
     asked: dict[str, Any] = {"uid": "u", "sid": "s", "request": {}}
-    assert session("queue_job", **asked, job="j2") is t.Answer.UNDER_WAY
+    assert session("queue_job", **asked, job="j2") is t.Answer.TAKEN
     assert session.session.job == "j1"
+    assert not session.session.repeated
     session("cancel")
     assert session("queue_job", **asked, job="j2") is t.Answer.QUEUED
     assert session.start() is t.Answer.OVER  # the old job's message

@@ -6,6 +6,7 @@ here and on a real store in a subclass, and holds each move against the contract
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,12 @@ from tests.sessions.model_worker import (
 
 @dataclass
 class World:
-    """One session and all that happens to it; `vanished`: somebody deleted files of it."""
+    """One session and all that happens to it.
+
+    Attributes:
+        given: how many requests were given each job while it was pending.
+        vanished: whether somebody deleted files of the session.
+    """
 
     now: float = 1e9
     messages: list[Message] = field(default_factory=list)
@@ -46,6 +52,7 @@ class World:
     files: dict[str, bytes] = field(default_factory=dict)
     document: Document | None = None
     ledger: Ledger = field(default_factory=Ledger)
+    given: Counter[str] = field(default_factory=Counter)
     names: int = 0
     vanished: bool = False
     gone_back: float = 0.0
@@ -131,8 +138,15 @@ class World:
         job = self.name("job")
         step = self.move(t.queue_job, uid=UID, sid=SID, job=job, request={})
         assert step.session
+        if step.session.processing_status is Status.PENDING:
+            self.given[step.session.job] += 1
         if published:
             self.publish(step.session.job)
+
+    def withdraw(self, job: str) -> None:
+        """The request that made a job is answered with a failure."""
+        answer = self.move(t.withdraw, job=job).answer
+        assert answer is not t.Answer.CANCELLED or self.given[job] == 1, "it was another's too"
 
     def visible(self) -> list[Message]:
         return sorted(

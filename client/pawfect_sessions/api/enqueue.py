@@ -25,7 +25,7 @@ from pawfect_sessions.pictures import Upload, check_headers, check_upload
 from pawfect_sessions.request import JobRequest
 from pawfect_sessions.services import Services
 from pawfect_sessions.traces import carried, span
-from pawfect_sessions.transitions import Answer, cancel, queue_job
+from pawfect_sessions.transitions import Answer, queue_job, withdraw
 
 LOG: Final = logging.getLogger("pawfect.api")
 
@@ -98,7 +98,7 @@ class Enqueuer:
         session = step.session
         if session is None:
             raise PawfectError(ErrorKind.INTERNAL, "queue_job: expected a session, got none")
-        if step.answer is Answer.UNDER_WAY and dict(session.request) != dict(request):
+        if step.answer is Answer.TAKEN:
             expected = f"session {sid}: expected its job to be over, got one under way"
             raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
         mine = step.answer is Answer.QUEUED
@@ -125,10 +125,6 @@ class Enqueuer:
             await self._services.stores.queue.publish(job.to_bytes(), carried())
 
     async def _give_up(self, job: JobMessage) -> None:
-        """Cancel a job whose request is answered with a failure, so that nothing is in its way.
-
-        Not one that another request has made, and been told so.
-        """
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
-                await self._services.sessions.move(job.uid, job.sid, cancel, job=job.job)
+                await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)

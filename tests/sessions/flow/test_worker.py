@@ -369,6 +369,29 @@ async def test_the_same_request_again_whose_word_is_lost_leaves_the_accepted_job
     assert (state["processingStatus"], state["job"]) == ("pending", job)
 
 
+async def test_a_request_that_stalls_and_fails_leaves_the_job_that_its_repeat_was_given(
+    alone, monkeypatch
+):
+    stalled, failing = asyncio.Event(), asyncio.Event()
+    publish = alone.services.stores.queue.publish
+
+    async def stalling(data: bytes, attributes: Mapping[str, str]) -> None:
+        if stalled.is_set():
+            return await publish(data, attributes)
+        stalled.set()
+        await failing.wait()
+        raise PawfectError(ErrorKind.UNAVAILABLE, "queue: away")
+
+    monkeypatch.setattr(alone.services.stores.queue, "publish", stalling)
+    first = asyncio.create_task(alone.post())
+    await stalled.wait()
+    repeat = await alone.post()
+    failing.set()
+    assert (repeat.status_code, (await first).status_code) == (202, 503)
+    state = await alone.state()
+    assert (state["processingStatus"], state["job"]) == ("pending", repeat.json()["job"])
+
+
 async def test_a_store_that_breaks_while_a_job_is_queued_leaves_nothing_in_the_way(
     alone, monkeypatch
 ):
