@@ -158,7 +158,7 @@ def test_a_cancelled_request_ends_and_frees_its_place(client, server):
 
 def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server, embedded):
     crowd = embedded.limits.max_in_flight + 6
-    photo, mask = lawn(400, 400), hole(400, 400, 120, 120, 280, 280)
+    photo, mask = lawn(256, 256), hole(256, 256, 90, 90, 160, 160)
     before = metric(server, "pawfect_answers_total", model="inpaint", kind="QUEUE_FULL")
     prober = Prober(server.endpoints.grpc, embedded)
     *answers, probed = at_once(
