@@ -49,6 +49,7 @@ class Enqueuer:
     def __init__(self, services: Services, labels: LabelTasks, crowd: Crowd) -> None:
         self._services = services
         self._labels = labels
+        self._withdrawals: set[asyncio.Task[None]] = set()
         self.crowd = crowd
 
     async def enqueue(self, uid: str, sid: str, order: Order) -> SessionDocument:
@@ -71,9 +72,10 @@ class Enqueuer:
         if session.processing_status is not Status.PENDING:
             return session
         with log_fields(session=f"{uid}/{sid}", job=job.job):
+            storing = asyncio.create_task(self._store(job, upload, order))
             try:
                 async with asyncio.timeout(STORED_S):
-                    await self._store(job, upload, order)
+                    await asyncio.shield(storing)
                     # At the same time: the queue is not kept waiting by labels.
                     if not session.scene_labels:
                         self._labels.start(job)
@@ -81,7 +83,7 @@ class Enqueuer:
             except Exception as error:
                 LOG.exception("a job could not be queued")
                 if mine:
-                    await self._give_up(job)
+                    await self._give_up(job, storing)
                 raise PawfectError(
                     ErrorKind.UNAVAILABLE, "store: expected it to take the job, it did not"
                 ) from error
@@ -124,7 +126,18 @@ class Enqueuer:
         with span("publish", SpanKind.PRODUCER, attributes=job.span_attributes()):
             await self._services.stores.queue.publish(job.to_bytes(), carried())
 
-    async def _give_up(self, job: JobMessage) -> None:
+    async def _give_up(self, job: JobMessage, storing: asyncio.Task[None]) -> None:
+        """Withdraw a job; where that takes long, the answer does not wait for it."""
+        task = asyncio.create_task(self._withdraw(job, storing))
+        self._withdrawals.add(task)
+        task.add_done_callback(self._withdrawals.discard)
+        await asyncio.wait({task}, timeout=STORED_S)
+
+    async def _withdraw(self, job: JobMessage, storing: asyncio.Task[None]) -> None:
+        # What is on its way to the store would replace a next job's files: until it is there, or
+        # will never be, this one stands in the way.
+        with contextlib.suppress(Exception):
+            await storing
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
                 await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)

@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from pawfect.errors import TABLE, ErrorKind, PawfectError, QueueAction
+from pawfect_sessions.api import enqueue
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.stores.base import Change
@@ -390,6 +391,28 @@ async def test_a_request_that_stalls_and_fails_leaves_the_job_that_its_repeat_wa
     assert (repeat.status_code, (await first).status_code) == (202, 503)
     state = await alone.state()
     assert (state["processingStatus"], state["job"]) == ("pending", repeat.json()["job"])
+
+
+async def test_files_that_arrive_late_do_not_replace_the_next_jobs(alone, monkeypatch):
+    arriving = asyncio.Event()
+    put = alone.services.stores.files.put
+
+    async def late(files: Mapping[str, bytes]) -> None:
+        await arriving.wait()
+        await put(files)
+
+    monkeypatch.setattr(enqueue, "STORED_S", 0.2)
+    monkeypatch.setattr(alone.services.stores.files, "put", late)
+    assert (await alone.post()).status_code == 503
+    monkeypatch.undo()
+    other = encoded(scene(160, 128, seed=9), "JPEG")
+    assert (await alone.post(other)).status_code == 409
+    arriving.set()
+    async with asyncio.timeout(10):
+        while (await alone.state())["processingStatus"] != "cancelled":
+            await asyncio.sleep(0.01)
+    assert (await alone.post(other)).status_code == 202
+    assert await alone.files.get(f"{HERE}/original.jpg") == other
 
 
 async def test_a_store_that_breaks_while_a_job_is_queued_leaves_nothing_in_the_way(
