@@ -127,11 +127,12 @@ class Enqueuer:
             await self._services.stores.queue.publish(job.to_bytes(), carried())
 
     async def _give_up(self, job: JobMessage, storing: asyncio.Task[None]) -> None:
-        """Withdraw a job; where that takes long, the answer does not wait for it."""
+        """Withdraw a job; where its files are still on their way, the answer does not wait."""
         task = asyncio.create_task(self._withdraw(job, storing))
         self._withdrawals.add(task)
         task.add_done_callback(self._withdrawals.discard)
-        await asyncio.wait({task}, timeout=STORED_S)
+        if storing.done():
+            await task
 
     async def _withdraw(self, job: JobMessage, storing: asyncio.Task[None]) -> None:
         # What is on its way to the store would replace a next job's files: until it is there, or
