@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -25,9 +26,19 @@ async def test_readiness_is_a_real_inference_asked_once_in_a_while(stack: Stack,
     before, answers = filled(), answered()
     results = await asyncio.gather(*(stack.http.get("/readyz") for _ in range(5)))
     assert {(answer.status_code, answer.text) for answer in results} == {(200, '{"ready":true}')}
-    # One by the API, and perhaps two by the server itself meanwhile.
-    assert before + 1 <= filled() <= before + 3
+    # One by the API, and perhaps a round of the server's own probes meanwhile: of this model, and
+    # of the two that call it.
+    assert before + 1 <= filled() <= before + 1 + 3
     assert answered() == answers, "an API's question is no answer to a user"
+
+
+async def settled(ready: readiness.Readiness) -> None:
+    """Wait until the server answers, whatever earlier tests have left it busy with."""
+    for _ in range(9):
+        with suppress(PawfectError):
+            await ready.check()
+            return
+    await ready.check()
 
 
 async def test_an_api_before_a_busy_server_stays_ready_for_a_while(server, monkeypatch):
@@ -38,7 +49,7 @@ async def test_an_api_before_a_busy_server_stays_ready_for_a_while(server, monke
         AsyncPawfectClient(relay.address, timeout_s=2, retry=once) as client,
     ):
         ready, never = readiness.Readiness(client), readiness.Readiness(client)
-        await ready.check()
+        await settled(ready)
         with relay.stalled():
             await ready.check()
             with pytest.raises(PawfectError) as caught:
@@ -48,7 +59,7 @@ async def test_an_api_before_a_busy_server_stays_ready_for_a_while(server, monke
             with pytest.raises(PawfectError) as caught:
                 await ready.check()
             assert caught.value.kind is ErrorKind.DEADLINE
-        await ready.check()
+        await settled(ready)
 
 
 async def test_an_api_without_its_server_lives_and_is_not_ready(alone, nowhere, monkeypatch):
