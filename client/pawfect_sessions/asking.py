@@ -8,7 +8,7 @@ from pawfect.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import MASK, ORIGINAL, JobContract, Status
 from pawfect_sessions.documents import SessionDocument, others_fields, session_path
 from pawfect_sessions.parts import Paths, SceneLabels, SceneLabelsError, storable
-from pawfect_sessions.steps import Answer, Step, failed, moved
+from pawfect_sessions.steps import Answer, Step, failed, moved, over
 
 
 def queue_job(
@@ -90,15 +90,13 @@ def set_labels_error(
     return Step(Answer.RECORDED, session.model_copy(update=changes), write=True)
 
 
-def cancel(
-    session: SessionDocument | None, now: float, contract: JobContract, *, job: str | None = None
-) -> Step:
-    """Cancel a job (None: the present one) unless its result is claimed.
+def cancel(session: SessionDocument | None, now: float, contract: JobContract) -> Step:
+    """Cancel the present job unless its result is claimed.
 
     Returns:
         CANCELLED, FINISHING or OVER.
     """
-    if session is None or session.final or job not in (None, session.job):
+    if session is None or session.final:
         return Step(Answer.OVER, session)
     if session.result:
         return Step(Answer.FINISHING, session)
@@ -113,9 +111,11 @@ def withdraw(
     Not one that another request was given too: that one publishes it, or has. Answers as `cancel`,
     or UNDER_WAY.
     """
-    if session and session.job == job and not session.final and session.repeated:
+    if session is None or over(session, job):
+        return Step(Answer.OVER, session)
+    if session.repeated:
         return Step(Answer.UNDER_WAY, session)
-    return cancel(session, now, contract, job=job)
+    return cancel(session, now, contract)
 
 
 def expire(session: SessionDocument | None, now: float, contract: JobContract) -> Step:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tests.client.pictures import scene
+from tests.server.conftest import metric
 
 
 def answers(server: Any, model: str, kind: str) -> int:
     """How many answers of a kind the server's own metric has counted."""
-    url = f"http://{server.endpoints.host}:{server.endpoints.metrics_port}/metrics"
-    text = urllib.request.urlopen(url).read().decode()
-    lines = [line for line in text.splitlines() if line.startswith("pawfect_answers_total{")]
-    counted = [ln for ln in lines if f'kind="{kind}"' in ln and f'model="{model}"' in ln]
-    return sum(int(float(re.split(r"\s", line)[-1])) for line in counted)
+    return int(metric(server, "pawfect_answers_total", model=model, kind=kind))
 
 
 def eventually(holds: Callable[[], bool], timeout_s: float = 10) -> bool:

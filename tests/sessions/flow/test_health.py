@@ -12,6 +12,7 @@ from pawfect_client.aio import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_sessions import readiness
 from perf.faults.relay import Relay
+from tests.client.serving import answers
 from tests.server.conftest import metric
 from tests.sessions.flow.stack import Stack
 
@@ -20,16 +21,13 @@ async def test_readiness_is_a_real_inference_asked_once_in_a_while(stack: Stack,
     def filled() -> float:
         return metric(server, "nv_inference_request_success", model="mask_cleanup")
 
-    def answered() -> float:
-        return metric(server, "pawfect_answers_total", model="inpaint", kind="OK")
-
-    before, answers = filled(), answered()
+    before, answered = filled(), answers(server, "inpaint", "OK")
     results = await asyncio.gather(*(stack.http.get("/readyz") for _ in range(5)))
     assert {(answer.status_code, answer.text) for answer in results} == {(200, '{"ready":true}')}
     # One by the API, and perhaps a round of the server's own probes meanwhile: of this model, and
     # of the two that call it.
     assert before + 1 <= filled() <= before + 1 + 3
-    assert answered() == answers, "an API's question is no answer to a user"
+    assert answers(server, "inpaint", "OK") == answered, "an API's question is no answer to a user"
 
 
 async def settled(ready: readiness.Readiness) -> None:

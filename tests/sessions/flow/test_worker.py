@@ -408,9 +408,7 @@ async def test_files_that_arrive_late_do_not_replace_the_next_jobs(alone, monkey
     other = encoded(scene(160, 128, seed=9), "JPEG")
     assert (await alone.post(other)).status_code == 409
     arriving.set()
-    async with asyncio.timeout(10):
-        while (await alone.state())["processingStatus"] != "cancelled":
-            await asyncio.sleep(0.01)
+    await alone.until(lambda state: state["processingStatus"] == "cancelled")
     assert (await alone.post(other)).status_code == 202
     assert await alone.files.get(f"{HERE}/original.jpg") == other
 
