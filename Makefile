@@ -74,32 +74,32 @@ format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff check --fix .
 
 docker-check: $(VENV)/.dev  ## Run Dockerfile.triton's steps without Docker and try what they make
-	$(BIN)/python -m deploy.docker.run_steps --profile $(PROFILE) $(if $(NEURAL),,--build-arg WITH_NEURAL=no)
+	$(BIN)/python -m harness.container.run_steps --profile $(PROFILE) $(if $(NEURAL),,--build-arg WITH_NEURAL=no)
 
 # --- measuring --------------------------------------------------------------------------------
 bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/results
 	$(BIN)/python -m perf.bench --profile $(PROFILE)
 
 quantisation: $(VENV)/.perf  ## Compare quantised transformers with the plain one, into perf/results
-	$(BIN)/python -m perf.quantisation
+	$(BIN)/python -m perf.flux.quantisation
 
 versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images, into perf/results
-	$(BIN)/python -m perf.versus
+	$(BIN)/python -m perf.flux.versus
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into perf/results
 	$(BIN)/python -m perf.quality --fresh
 
 t4: $(VENV)/.perf  ## Model what FLUX takes on a T4 (seconds are modelled), into perf/results
-	$(BIN)/python -m perf.t4_model
+	$(BIN)/python -m perf.flux.t4
 
 scaling: $(VENV)/.perf  ## Simulate replicas, workers and waits, into perf/results
-	$(BIN)/python -m perf.scaling
+	$(BIN)/python -m perf.service.scaling
 
 load: $(VENV)/.perf  ## Queue 50 sessions at once while labels take 10 s, into perf/results
-	$(BIN)/python -m perf.sessions.load
+	$(BIN)/python -m perf.service.load.load
 
 faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, into perf/results
-	$(BIN)/python -m perf.faults
+	$(BIN)/python -m perf.service.faults
 
 # --- keeping ----------------------------------------------------------------------------------
 

@@ -9,17 +9,17 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract import Array
-from pawfect.errors import ErrorKind, PawfectError, from_exception
+from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
+from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.tensors import Array
 from pawfect.models import FUNCTIONS, Function
 from pawfect.neural import BatchFunction, load_function, load_transformer
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import read_setup
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult
-from pawfect.parameters import InpaintParams, Scalar
 from pawfect.profile import Profile, load_profile
-from pawfect.setup import read_setup
 from pawfect.weights.store import Store, weights_root
 
 

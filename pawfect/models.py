@@ -1,7 +1,7 @@
 """The models as functions of plain arrays and scalars, for `model.py` and the local flow.
 
-Every function takes inputs by tensor name, as in `pawfect.contract`, and request parameters, and
-returns outputs by tensor name.
+Every function takes inputs by tensor name, as in `pawfect.contract.tensors`, and request
+parameters, and returns outputs by tensor name.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from types import MappingProxyType
 
 import numpy as np
 
-from pawfect.contract import MASK_THRESHOLD, MODELS, Array
-from pawfect.errors import invalid
-from pawfect.fill import fill_with_choice
-from pawfect.mask import clean_mask
-from pawfect.parameters import FillParams, MaskParams, Scalar
-from pawfect.texts import text_tensor
+from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import FillParams, MaskParams, Scalar
+from pawfect.contract.tensors import MASK_THRESHOLD, MODELS, Array
+from pawfect.contract.texts import text_tensor
+from pawfect.patch import fill_with_choice
+from pawfect.picture.mask import clean_mask
 
 Function = Callable[[Mapping[str, Array], Mapping[str, Scalar]], dict[str, Array]]
 
 
 def mask_cleanup(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
-    """Clean a mask; see `pawfect.mask.clean_mask`."""
+    """Clean a mask; see `pawfect.picture.mask.clean_mask`."""
     params = MaskParams.parse(parameters)
     check_inputs("mask_cleanup", inputs)
     protect = inputs.get("PROTECT")
@@ -46,7 +46,7 @@ def mask_cleanup(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) 
 
 
 def patch_fill(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
-    """Fill one window from its own patches; see `pawfect.fill.patch_fill`."""
+    """Fill one window from its own patches; see `pawfect.patch.patch_fill`."""
     params = FillParams.parse(parameters)
     check_inputs("patch_fill", inputs)
     image = inputs["IMAGE"].astype(np.uint8, copy=False)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pawfect.contract import Array
-from pawfect.errors import PawfectError, invalid
-from pawfect.memory import require
+from pawfect.contract.errors import PawfectError, invalid
+from pawfect.contract.parameters import Scalar
+from pawfect.contract.tensors import Array
+from pawfect.contract.texts import read_texts, text_tensor
 from pawfect.models import Function, check_inputs
-from pawfect.parameters import Scalar
+from pawfect.out_of_memory import require
 from pawfect.profile import NEEDS, Profile
-from pawfect.texts import read_texts, text_tensor
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store
 
@@ -160,8 +160,8 @@ def _vae_decoder(profile: Profile, folder: Path) -> Run:
 
 
 def _sam3(profile: Profile, folder: Path) -> Run:
-    from pawfect.surfaces.sam3 import SurfaceLabeller
-    from pawfect.surfaces.vocabulary import load_vocabulary
+    from pawfect.scene.sam3 import SurfaceLabeller
+    from pawfect.scene.vocabulary import load_vocabulary
 
     settings = profile.sam3
     assert settings is not None
@@ -185,7 +185,7 @@ def _sam3(profile: Profile, folder: Path) -> Run:
 
 
 def _florence2(profile: Profile, folder: Path) -> Run:
-    from pawfect.captions.florence2 import Captioner
+    from pawfect.scene.florence2 import Captioner
 
     settings = profile.florence2
     assert settings is not None

@@ -10,10 +10,10 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
-from pawfect.contract import MODELS
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import ENGINES
+from pawfect.contract.tensors import MODELS
 from pawfect.flux.tokens import TOKEN_PX
-from pawfect.parameters import ENGINES
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 DEFAULT_PROFILE: Final = "embedded"

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from pawfect.contract import MODELS, NONCE, Array
-from pawfect.errors import ErrorKind, PawfectError, from_exception, from_message
-from pawfect.parameters import Scalar
+from pawfect.contract.errors import ErrorKind, PawfectError, from_exception, from_message
+from pawfect.contract.parameters import Scalar
+from pawfect.contract.tensors import MODELS, NONCE, Array
 
 
 def backend() -> Any:

@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profile_names
 from pawfect_triton.installation import MachineError
 from pawfect_triton.preparation import prepare

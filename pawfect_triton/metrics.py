@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any, Final
 
-from pawfect.errors import ErrorKind
-from pawfect.report import Fallback
+from pawfect.contract.errors import ErrorKind
+from pawfect.contract.report import Fallback
 from pawfect_triton import adapter
 
 # Set by whoever runs the server: how often it was restarted because a model's process died.

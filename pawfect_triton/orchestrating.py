@@ -16,16 +16,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from pawfect.contract import MODELS, Array
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.probe import PROBE_ID
+from pawfect.contract.tensors import MODELS, Array
+from pawfect.contract.texts import read_texts, text_tensor
 from pawfect.models import check_inputs
 from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Progress, inpaint
+from pawfect.orchestrator.deployment import read_setup
 from pawfect.orchestrator.request import silent
-from pawfect.parameters import InpaintParams
-from pawfect.probe import PROBE_ID
 from pawfect.profile import load_profile
-from pawfect.setup import read_setup
-from pawfect.texts import read_texts, text_tensor
 from pawfect_triton import adapter
 from pawfect_triton.metrics import RequestMetrics
 from pawfect_triton.overrides import Overrides, read

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Final
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect.flux.tokens import TOKEN_PX
 from pawfect.profile import Profile, load_profile
 

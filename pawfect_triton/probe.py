@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 import tritonclient.grpc as triton
 
-from pawfect.contract import MIN_SIDE, MODELS, NONCE, Array
-from pawfect.errors import ErrorKind, PawfectError, from_message
-from pawfect.probe import PROBE_ID, probe_mask, probe_photo
+from pawfect.contract.errors import ErrorKind, PawfectError, from_message
+from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
+from pawfect.contract.tensors import MIN_SIDE, MODELS, NONCE, Array
+from pawfect.contract.texts import text_tensor
 from pawfect.profile import Profile
-from pawfect.texts import text_tensor
 
 ORCHESTRATORS: Final = ("inpaint", "inpaint_stream")
 # Rows and columns of tokens: those of the smallest photo.

@@ -7,7 +7,7 @@ import time
 
 import click
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profile_names
 from pawfect_triton.probe import Prober, lacks_weights
 

@@ -9,8 +9,8 @@ from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
-from pawfect.contract import Array
-from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.tensors import Array
 from pawfect.models import Function
 from pawfect.neural import BatchFunction, load_function, load_transformer
 from pawfect.weights.store import Store, weights_root

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import NEEDS
 from pawfect_triton.probe import Prober
 from pawfect_triton.server import TritonServer

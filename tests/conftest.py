@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from harness.emulators import why_none
+from harness.local_server import free_ports
 from pawfect.profile import PROFILE_VARIABLE, load_profile
 from pawfect_triton.server import Endpoints
-from perf.emulators import why_none
-from perf.local_server import free_ports
 
 # A busy machine is no failure: examples have no deadline of their own, and are the same each run.
 settings.register_profile(

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawfect.contract import MODELS
-from pawfect.errors import TABLE
+from pawfect.contract.errors import TABLE
+from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.tensors import MODELS
 from pawfect.local import inpaint_local
-from pawfect.parameters import InpaintParams
 from tests.server.conftest import SMALL, SMALL_HOLE
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

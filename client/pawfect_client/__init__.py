@@ -1,16 +1,16 @@
 """Client of the inpainting service: a photo and a mask in, the photo with that area filled out.
 
-Programs that already speak Triton need none of it: the contract is in `pawfect.contract`.
+Programs that already speak Triton need none of it: the contract is in `pawfect.contract.tensors`.
 """
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.photo.mask_file import decode_mask, load_mask
+from pawfect.photo.photo import Photo, decode_photo, load_photo
+from pawfect.photo.saving import encode_photo, save_photo
 from pawfect_client.aio import AsyncPawfectClient
 from pawfect_client.client import PawfectClient
-from pawfect_client.mask_file import decode_mask, load_mask
-from pawfect_client.photo import Photo, decode_photo, load_photo
 from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.retry import RetryPolicy
-from pawfect_client.saving import encode_photo, save_photo
 
 __all__ = [
     "AsyncPawfectClient",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2_grpc
 
-from pawfect.parameters import Scalar
+from pawfect.contract.parameters import Scalar
 from pawfect_client import wire
 from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.reading import StreamReading
@@ -81,7 +81,7 @@ class PawfectClient:
             protect: UINT8 [H, W], >= 128 = never filled (the pet), or None.
             scene_labels: surfaces around the hole, at most 64 texts of at most 2,048 bytes.
             prompt: text for FLUX, at most 2,048 bytes, or None.
-            parameters: the scalars of `pawfect.parameters.InpaintParams`.
+            parameters: the scalars of `pawfect.contract.parameters.InpaintParams`.
 
         Raises:
             PawfectError: INVALID_ARG before anything is sent; else as the server answered, or
@@ -127,7 +127,7 @@ class PawfectClient:
             protect: UINT8 [H, W] or None.
             scene_labels: surfaces around the hole.
             prompt: text for FLUX or None.
-            parameters: the scalars of `pawfect.parameters.InpaintParams`.
+            parameters: the scalars of `pawfect.contract.parameters.InpaintParams`.
 
         Raises:
             PawfectError: INVALID_ARG at once; the others of `inpaint` while iterating.

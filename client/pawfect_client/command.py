@@ -14,23 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from pawfect.errors import TABLE, ErrorKind, PawfectError
-from pawfect.parameters import Scalar
-from pawfect.report import Report
-from pawfect_client.client import PawfectClient
-from pawfect_client.mask_file import load_mask
-from pawfect_client.parameter_option import ParameterType, merged
-from pawfect_client.photo import Photo, load_photo
-from pawfect_client.progress import shown_progress
-from pawfect_client.results import Done, Inpainted, StageEvent
-from pawfect_client.retry import RetryPolicy
-from pawfect_client.saving import (
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
+from pawfect.contract.parameters import Scalar
+from pawfect.contract.report import Report
+from pawfect.photo.mask_file import load_mask
+from pawfect.photo.photo import Photo, load_photo
+from pawfect.photo.saving import (
     check_format,
     check_writable,
     output_format,
     save_photo,
     write_atomically,
 )
+from pawfect_client.client import PawfectClient
+from pawfect_client.parameter_option import ParameterType, merged
+from pawfect_client.progress import shown_progress
+from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.retry import RetryPolicy
 from pawfect_client.wire import DEFAULT_URL
 
 # Someone waits at the terminal: about a second and a half, then the message that no server is

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract import (
+from pawfect.contract.errors import invalid
+from pawfect.contract.tensors import (
     MASK_THRESHOLD,
     MAX_LABELS,
     MAX_TEXT_BYTES,
     Array,
     check_photo_size,
 )
-from pawfect.errors import invalid
 
 
 def inpaint_tensors(

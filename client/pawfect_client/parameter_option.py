@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pawfect.parameters import InpaintParams, Scalar
+from pawfect.contract.parameters import InpaintParams, Scalar
 
 _FIELDS: Final = {spec.name: spec.metadata for spec in fields(InpaintParams)}
 

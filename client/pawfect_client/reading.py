@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_client.results import Done, StageEvent
 from pawfect_client.wire import Call, ended_early, stream_event
 

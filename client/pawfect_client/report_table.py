@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pawfect.report import Report
+from pawfect.contract.report import Report
 
 
 def print_report(report: Report, console: Console | None = None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.report import Report
+from pawfect.contract.report import Report
 
 
 @dataclass(frozen=True, eq=False)

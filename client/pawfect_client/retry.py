@@ -6,7 +6,7 @@ import random
 import time
 from dataclasses import dataclass
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.wire import AnsweredError
 
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferResult, service_pb2
 from tritonclient.utils import serialize_byte_tensor
 
-from pawfect.contract import MODELS, Array
-from pawfect.errors import ErrorKind, PawfectError, from_message, invalid, without_paths
-from pawfect.parameters import InpaintParams, Scalar
-from pawfect.probe import PROBE_ID, probe_mask, probe_photo
-from pawfect.report import Report
+from pawfect.contract.errors import ErrorKind, PawfectError, from_message, invalid, without_paths
+from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
+from pawfect.contract.report import Report
+from pawfect.contract.tensors import MODELS, Array
 from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
@@ -119,7 +119,7 @@ def call_of(
 
 
 def probe_call(timeout_s: float | None) -> Call:
-    """Return the call that asks `inpaint` for the tiny inference of `pawfect.probe`."""
+    """Return the call that asks `inpaint` for the tiny inference of `pawfect.contract.probe`."""
     # The fastest way through: whether FLUX is well, its own probes tell the server.
     call = call_of(
         "inpaint", {"IMAGE": probe_photo(), "MASK": probe_mask()}, {"engine": "patch"}, timeout_s

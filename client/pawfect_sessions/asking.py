@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import MASK, ORIGINAL, JobContract, Status
 from pawfect_sessions.documents import SessionDocument, others_fields, session_path
 from pawfect_sessions.parts import Paths, SceneLabels, SceneLabelsError, storable

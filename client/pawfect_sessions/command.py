@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions.api.app import MAX_BODY_BYTES, ApiSettings, create_app
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.options import (

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect_sessions.contract import EDITED, MASK, ORIGINAL, PREVIEW, Status
 from pawfect_sessions.parts import (
     ID_PATTERN,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions.contract import MASK, ORIGINAL, Status
 from pawfect_sessions.documents import (
     SessionDocument,

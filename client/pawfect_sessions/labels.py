@@ -11,7 +11,7 @@ from typing import Final
 
 from opentelemetry.trace import SpanKind
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import MASK, ORIGINAL
 from pawfect_sessions.documents import session_path
 from pawfect_sessions.logs import log_fields

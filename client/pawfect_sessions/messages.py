@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pawfect.errors import PawfectError, invalid
+from pawfect.contract.errors import PawfectError, invalid
 from pawfect_sessions.documents import check_id
 
 # A job's message is about 200 bytes; a longer one is none of ours and is not even parsed.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 from google.auth.transport.requests import Request as GoogleTransport
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_client.wire import DEFAULT_URL
 from pawfect_sessions.api.callers import (
     Anybody,

@@ -14,8 +14,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from pawfect.contract import MAX_LABELS, MAX_TEXT_BYTES
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import MAX_LABELS, MAX_TEXT_BYTES
 
 # Characters of an id that is safe in a path and as a document's name.
 ID_PATTERN: Final = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
@@ -126,7 +126,7 @@ class Cost(Part):
 
 
 class Failure(Part):
-    """Why a job failed: the error's kind (its name in `pawfect.errors`) and its message."""
+    """Why a job failed: the error's kind (its name in the table of errors) and its message."""
 
     kind: Text
     message: Text

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pawfect.errors import PawfectError, invalid
-from pawfect_client.inputs import inpaint_tensors, text_tensor
-from pawfect_client.mask_file import check_same_size, decode_mask
-from pawfect_client.photo import (
+from pawfect.contract.errors import PawfectError, invalid
+from pawfect.photo.mask_file import check_same_size, decode_mask
+from pawfect.photo.photo import (
     Photo,
     PhotoSize,
     decode_photo,
@@ -22,7 +21,8 @@ from pawfect_client.photo import (
     is_jpeg,
     size_in_header,
 )
-from pawfect_client.saving import check_format, encode_photo
+from pawfect.photo.saving import check_format, encode_photo
+from pawfect_client.inputs import inpaint_tensors, text_tensor
 from pawfect_sessions.contract import (
     EDITED_QUALITY,
     PREVIEW_PX,

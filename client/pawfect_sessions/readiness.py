@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Final
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.aio import AsyncPawfectClient
 
 # An answer counts for so long, s: a balancer that asks every second costs next to nothing.

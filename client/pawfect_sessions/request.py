@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pawfect.errors import invalid
-from pawfect.parameters import InpaintParams, Scalar
+from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import InpaintParams, Scalar
 
 _PROMPT: Final = "prompt"
 _DIGEST: Final = "digest"

@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect_sessions.logs import log_json
 from pawfect_sessions.traces import send_traces
 

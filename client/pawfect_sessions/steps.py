@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pawfect.errors import PawfectError, QueueAction
+from pawfect.contract.errors import PawfectError, QueueAction
 from pawfect_sessions.contract import MOVES, Status
 from pawfect_sessions.documents import SessionDocument
 from pawfect_sessions.parts import Counts, Failure, Progress

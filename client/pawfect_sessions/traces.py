@@ -18,7 +18,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from pawfect import __version__
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 
 # The variables by which OpenTelemetry's own tools are told where traces go.
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")

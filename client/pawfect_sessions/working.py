@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import EDITED, PREVIEW, JobContract, Status
 from pawfect_sessions.documents import MAX_REPORT, SessionDocument, attempt_path, session_path
 from pawfect_sessions.parts import Cost, Counts, Lease, Progress, Result

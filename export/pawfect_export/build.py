@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.lock import BUILT_HERE, held, now
 from pawfect.weights.manifest import BUILT
 from pawfect.weights.store import Store, locked_folder

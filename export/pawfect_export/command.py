@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from pawfect.errors import TABLE, ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, invalid
 from pawfect.profile import load_profile, profile_names
 from pawfect.weights.lock import held
 from pawfect.weights.manifest import BUILT, Entry, find_entry

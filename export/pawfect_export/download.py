@@ -19,7 +19,7 @@ import httpx2
 from huggingface_hub import get_session
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.manifest import WeightsFile
 from pawfect.weights.store import CHUNK
 from pawfect_export.hub import Hub, Remote

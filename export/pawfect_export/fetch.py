@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.lock import RECORDED, VERIFIED, LockedEntry, LockedFile, held, now
 from pawfect.weights.manifest import BUILT, Entry, WeightsFile, find_entry, is_commit
 from pawfect.weights.store import Store, locked_now, sha256_of

@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
 )
 
 from pawfect import __version__
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.manifest import WeightsFile, is_commit
 
 ENDPOINT_VARIABLE: Final = "HF_ENDPOINT"

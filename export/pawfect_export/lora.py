@@ -14,9 +14,9 @@ from typing import Final
 
 import torch
 
-from pawfect.checkpoint import read_file
 from pawfect.flux.gguf import own_rows
 from pawfect.flux.published_names import published_names
+from pawfect.weights.checkpoint import read_file
 from pawfect.weights.reading import unusable
 
 _DOWN: Final = ("lora_A.weight", "lora_A.default.weight", "lora_down.weight", "lora.down.weight")

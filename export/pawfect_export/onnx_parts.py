@@ -12,10 +12,9 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
 from transformers.models.sam3.modeling_sam3 import Sam3Model
 
-from pawfect.captions import florence2
-from pawfect.checkpoint import load_strict, read_tensors
 from pawfect.flux import transformer_module
-from pawfect.surfaces import sam3_checkpoint
+from pawfect.scene import florence2, sam3_checkpoint
+from pawfect.weights.checkpoint import load_strict, read_tensors
 
 # Token counts at which FLUX's blocks are traced and checked; any distinct small numbers do.
 IMAGE_TOKENS: Final = 12

@@ -19,8 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from pawfect.checkpoint import check_strict, read_tensors
-from pawfect.errors import TABLE, ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, invalid
 from pawfect.flux.quantised.scheme import (
     SCHEMES,
     Recipe,
@@ -31,6 +30,7 @@ from pawfect.flux.quantised.scheme import (
 )
 from pawfect.flux.quantised.sizes import stored_bytes
 from pawfect.flux.transformer_module import FILL, STEM, build_module
+from pawfect.weights.checkpoint import check_strict, read_tensors
 from pawfect.weights.reading import unusable
 from pawfect_export.lora import Update, read_lora
 from pawfect_export.progress import Silent, Watch, in_words

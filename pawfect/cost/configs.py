@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pawfect.contract.errors import PawfectError
 from pawfect.cost.parameters import published
 from pawfect.cost.storage import Storage, storage_of
-from pawfect.errors import PawfectError
 from pawfect.profile import Profile
 from pawfect.weights.manifest import BUILT, manifest
 from pawfect.weights.reading import read_json

@@ -12,9 +12,9 @@ from pawfect.cost.flops import florence2, flux, sam3, text, vae
 from pawfect.cost.flops.work import NOTHING, Work
 from pawfect.cost.seconds import seconds, step_seconds
 from pawfect.profile import FluxSettings, Profile
-from pawfect.surfaces.vocabulary import load_vocabulary
+from pawfect.scene.vocabulary import load_vocabulary
 
-# Phrases that SAM3 is asked in one batch (`pawfect.surfaces.sam3.PHRASES_AT_ONCE`, which needs
+# Phrases that SAM3 is asked in one batch (`pawfect.scene.sam3.PHRASES_AT_ONCE`, which needs
 # torch).
 PHRASES_AT_ONCE: Final = 8
 # Cleaning the mask, compositing and checking the seam, ms and ms per megapixel of the photo: of the

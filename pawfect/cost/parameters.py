@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pawfect.cost.storage import Storage
-from pawfect.published import Published, read
+from pawfect.weights.published import Published, read
 
 BYTES: Final = MappingProxyType({"float32": 4, "float16": 2, "bfloat16": 2})
 

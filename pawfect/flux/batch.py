@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from pawfect.contract import Array
-from pawfect.errors import PawfectError, invalid
+from pawfect.contract.errors import PawfectError, invalid
+from pawfect.contract.tensors import Array
 from pawfect.flux.runs import Place
 from pawfect.flux.transformer import Transformer
-from pawfect.memory import in_halves, out_of_memory, release
 from pawfect.models import check_inputs
+from pawfect.out_of_memory import in_halves, out_of_memory, release
 
 MODEL: Final = "flux_transformer"
 STEP: Final = ("LATENTS", "CONDITION", "PROMPT_EMBEDS", "POOLED", "TIMESTEP", "GUIDANCE")

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 
 
 def compile_blocks(module: torch.nn.Module, backend: str | Callable[..., Any] = "inductor") -> None:

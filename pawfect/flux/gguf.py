@@ -16,9 +16,9 @@ import gguf
 import numpy as np
 import torch
 
-from pawfect.checkpoint import check_shapes, is_below, torch_dtype
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.published_names import halves_swapped, published_names
+from pawfect.weights.checkpoint import check_shapes, is_below, torch_dtype
 from pawfect.weights.reading import unusable
 
 # Read by diffusers when the next module is imported.

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect.flux.tokens import TOKEN_WIDTH, check_grid, unpack
 
 # What each of FLUX's 16 latent channels adds to red, green and blue in -1..1, fitted by ComfyUI:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from pawfect.contract import Array
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import MAX_STEPS
+from pawfect.contract.tensors import Array
 from pawfect.flux.recent import Recent
-from pawfect.parameters import MAX_STEPS
 
 # Twice a batch: more runs than take their steps by turns.
 KEPT_RUNS: Final = 16

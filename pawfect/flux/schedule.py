@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.weights.reading import read_json
 
 Latents = NDArray[np.float32]

@@ -16,9 +16,9 @@ from transformers.models.t5.configuration_t5 import T5Config
 from transformers.models.t5.modeling_t5 import T5EncoderModel
 from transformers.models.t5.tokenization_t5 import T5Tokenizer
 
-from pawfect.checkpoint import load_strict, read_tensors, torch_dtype
-from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.flux.loading import on_meta, read_config
+from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
 
 # FLUX was trained on up to 512 T5 tokens.

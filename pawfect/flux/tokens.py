@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 
 Number = TypeVar("Number", bound=np.generic)
 

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pawfect.checkpoint import torch_dtype
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect.flux.forward import Conditioning, Forward, Inputs
 from pawfect.flux.modulation import Modulation, Moment
 from pawfect.flux.runs import Place, Runs, Subject
@@ -19,6 +18,7 @@ from pawfect.flux.schedule import Schedule
 from pawfect.flux.step_cache import StepCache
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH, check_grid
 from pawfect.flux.transformer_files import load_module
+from pawfect.weights.checkpoint import torch_dtype
 
 # The timestep of pure noise: the schedule counts from it down to 0.
 NOISE_TIMESTEP: Final = 1000.0

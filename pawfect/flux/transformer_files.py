@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pawfect.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import apart as taken_apart
 from pawfect.flux.quantised.loading import AS_STORED, prepare
 from pawfect.flux.transformer_module import FILL, STEM, build_module
+from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 
 
 def load_module(folder: Path, *, device: str, dtype: str, apart: bool) -> tuple[Any, str]:

@@ -14,9 +14,8 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from numpy.typing import NDArray
 
-from pawfect.checkpoint import load_strict, read_tensors, torch_dtype
-from pawfect.contract import MASK_THRESHOLD
-from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.flux.loading import on_meta, read_config
 from pawfect.flux.tokens import (
     LATENT_CHANNELS,
@@ -28,7 +27,8 @@ from pawfect.flux.tokens import (
     token_grid,
     unpack,
 )
-from pawfect.memory import attempt, require
+from pawfect.out_of_memory import attempt, require
+from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
 
 # Tiles overlap by a quarter, which must be a whole number of latents pixels.

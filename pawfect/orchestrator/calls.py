@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from pawfect.contract import Array
+from pawfect.contract.tensors import Array
 
 Scalars = Mapping[str, bool | int | str]
 
@@ -22,7 +22,7 @@ class CallModel(Protocol):
         """Return the model's outputs by name.
 
         Args:
-            model: name in `pawfect.contract.MODELS`.
+            model: name in `pawfect.contract.tensors.MODELS`.
             inputs: arrays by tensor name; optional ones may be absent.
             parameters: request parameters; of the types that a BLS request can carry.
         """

@@ -9,14 +9,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import ErrorKind, PawfectError
-from pawfect.fill import raster
-from pawfect.fill.tone import blur_known
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.report import Fallback
 from pawfect.orchestrator.control import RESERVE_MS
 from pawfect.orchestrator.labels import Surroundings, name_surfaces
 from pawfect.orchestrator.painting import FluxRun
-from pawfect.prompting import Label
-from pawfect.report import Fallback
+from pawfect.picture import raster
+from pawfect.picture.tone import blur_known
+from pawfect.scene.prompt import Label
 
 # Reach, px, of the means that are compared across the seam: wide enough to average grain out.
 SEAM_SIGMA: Final = 6.0

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.canvas import Canvas
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.preview import estimate, preview
 from pawfect.flux.schedule import Schedule, euler, first_step, next_level, noised
 from pawfect.orchestrator.calls import CallModel
@@ -17,6 +16,7 @@ from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.stages import Encoded, Text
 from pawfect.orchestrator.steps import StepCalls
+from pawfect.picture.canvas import Canvas
 
 
 @dataclass(frozen=True)

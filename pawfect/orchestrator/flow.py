@@ -6,6 +6,7 @@ import asyncio
 
 import cv2
 
+from pawfect.contract.report import Fallback, Report
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flux import fill_by_flux
@@ -19,7 +20,6 @@ from pawfect.orchestrator.request import (
     Setup,
     silent,
 )
-from pawfect.report import Fallback, Report
 
 
 async def inpaint(

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.report import Fallback
 from pawfect.orchestrator.job import Job, Outcome, told_by_request
 from pawfect.orchestrator.labels import Surroundings, find_surroundings
 from pawfect.orchestrator.painting import (
@@ -22,8 +23,7 @@ from pawfect.orchestrator.planned import plan_for
 from pawfect.orchestrator.planner import choose
 from pawfect.orchestrator.stages import Text, encode_text
 from pawfect.orchestrator.verdict import fill_and_check
-from pawfect.prompting import Prompt, build_prompt
-from pawfect.report import Fallback
+from pawfect.scene.prompt import Prompt, build_prompt
 
 # Longest side, px, of the floor: as large as FLUX's own largest canvas of a 16 GB card.
 FLOOR_PX: Final = 1024

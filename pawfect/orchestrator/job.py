@@ -10,14 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract import Array
+from pawfect.contract.report import Fallback, WindowReport
+from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.patch import PatchFill, fill_windows
 from pawfect.orchestrator.preview import Preview
 from pawfect.orchestrator.request import InpaintRequest, Notify, Progress, Setup, silent
-from pawfect.report import Fallback, WindowReport
-from pawfect.window import Window, plan_windows
+from pawfect.picture.window import Window, plan_windows
 
 # Where the work stands when the mask is clean and when the last window is filled, as shares of the
 # whole; measured on the 1600x1200 reference scene, the fill takes over nine tenths of the time.

@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
+from pawfect.contract.report import Fallback
+from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.request import InpaintRequest, Setup
-from pawfect.prompting import Label
-from pawfect.report import Fallback
-from pawfect.texts import text_tensor
+from pawfect.scene.prompt import Label
 
 # The longest of Florence-2's plain captions names what lies around; the shorter name one thing.
 CAPTION_TASK: Final = "<DETAILED_CAPTION>"

@@ -11,10 +11,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.canvas import Canvas
-from pawfect.composite import composite
-from pawfect.contract import MASK_THRESHOLD
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.report import Fallback
+from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.flux.schedule import Schedule, first_step
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.denoising import Sampling, denoise
@@ -24,8 +23,9 @@ from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.patch import PatchFill, seed_of
 from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, smaller
 from pawfect.orchestrator.stages import Text, decode_canvas, encode_canvas
-from pawfect.report import Fallback
-from pawfect.window import Box, Window
+from pawfect.picture.canvas import Canvas
+from pawfect.picture.composite import composite
+from pawfect.picture.window import Box, Window
 
 T = TypeVar("T")
 # The patch fill of all windows, and the photo UINT8 [H, W, 3] with it.

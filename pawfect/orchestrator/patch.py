@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.composite import composite
-from pawfect.contract import MASK_THRESHOLD, Array
-from pawfect.fill.engine import CONTEST_SIDE
+from pawfect.contract.tensors import MASK_THRESHOLD, Array
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.request import InpaintRequest
-from pawfect.window import Window
+from pawfect.patch.engine import CONTEST_SIDE
+from pawfect.picture.composite import composite
+from pawfect.picture.window import Window
 
 # Windows of one request that are filled at a time: no request with many holes crowds out the
 # others.

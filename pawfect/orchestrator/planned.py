@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.report import Fallback
 from pawfect.orchestrator.job import Job
 from pawfect.orchestrator.patch import DEADLINE_SHARE, estimate_ms
 from pawfect.orchestrator.planner import (
@@ -15,7 +16,6 @@ from pawfect.orchestrator.planner import (
     plans,
 )
 from pawfect.profile import FluxSettings
-from pawfect.report import Fallback
 
 
 def plan_for(job: Job, within_ms: float, fallbacks: list[Fallback]) -> tuple[Wish, Plan]:

@@ -9,13 +9,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract import check_photo_size
+from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.report import Report
+from pawfect.contract.tensors import check_photo_size
 from pawfect.cost.costs import Costs
-from pawfect.errors import invalid
 from pawfect.flux.schedule import Schedule
-from pawfect.parameters import InpaintParams
 from pawfect.profile import Profile
-from pawfect.report import Report
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.canvas import Canvas
-from pawfect.contract import Array
+from pawfect.contract.tensors import Array
+from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
-from pawfect.texts import text_tensor
+from pawfect.picture.canvas import Canvas
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.canvas import Canvas
-from pawfect.contract import Array
+from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.stages import Encoded, Text, floats
+from pawfect.picture.canvas import Canvas
 
 # STEPS[1] of the call that has the model drop what it keeps of a run.
 FORGET: Final = -1

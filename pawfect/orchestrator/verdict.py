@@ -8,14 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.report import Fallback, WindowReport
 from pawfect.orchestrator.check import problem_with
 from pawfect.orchestrator.job import Outcome
 from pawfect.orchestrator.painting import FluxRun, Prompting, paint
 from pawfect.orchestrator.patch import seed_of
 from pawfect.orchestrator.planner import Plan
-from pawfect.report import Fallback, WindowReport
-from pawfect.window import Window
+from pawfect.picture.window import Window
 
 # Of the time that a second try is expected to take by the first one's pace: as much must be left.
 SECOND_TRY: Final = 1.2

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Final
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 
 FETCHED: Final = "fetched"
 BUILT: Final = "built"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import Profile
 from pawfect.weights.store import Store
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.lock import VERIFIED, LockedEntry, LockedFile, LockFile, now
 from pawfect.weights.manifest import BUILT, Entry, find_entry, is_commit, manifest
 

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.profile import ProfileError, load_profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError

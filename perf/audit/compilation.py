@@ -16,7 +16,7 @@ from typing import Any, Final
 import torch
 from torch._dynamo.backends.registry import lookup_backend
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
 
 # Graphs of each kind of block over all batch sizes. With torch 2.13 it takes three in all for

@@ -11,12 +11,12 @@ from typing import Any, Final
 import click
 import torch
 
-from pawfect.checkpoint import torch_dtype
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.flux.tokens import TOKEN_PX
 from pawfect.flux.transformer import Transformer
 from pawfect.profile import FluxSettings, Profile, ProfileError, load_profile
-from pawfect.published import read as read_published
+from pawfect.weights.checkpoint import torch_dtype
+from pawfect.weights.published import read as read_published
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
 from perf.audit.compilation import Proof, prove

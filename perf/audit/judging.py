@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pawfect.orchestrator.check import strange_labels
 from pawfect.profile import Profile
-from pawfect.prompting import Label
+from pawfect.scene.prompt import Label
 from perf.audit.sessions import Session
 from perf.quality.scores import look, seam_step, sharpness_ratio
 

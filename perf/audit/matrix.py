@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
+from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.flux.tokens import TOKEN_PX
-from pawfect.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect.weights.manifest import manifest
 from perf.audit.prompts import SPECIFICITIES, check_texts

@@ -1,7 +1,7 @@
 """How much a prompt says: nothing, one word, two, five; or what the product itself makes of labels.
 
 Over-specified prompts are a known cause of bad fills, which is what this axis measures. Words are
-counted as `pawfect.prompting` counts them: "and" and "with" are none.
+counted as `pawfect.scene.prompt` counts them: "and" and "with" are none.
 """
 
 from __future__ import annotations

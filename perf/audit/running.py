@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
+from pawfect.contract.report import Report
 from pawfect.flux.schedule import first_step
-from pawfect.report import Report
 from pawfect_client.results import Inpainted
 from pawfect_triton.overrides import Overrides
 from perf.audit.cells import Cell

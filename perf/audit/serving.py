@@ -14,10 +14,11 @@ import numpy as np
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
-from pawfect.contract import MODELS, Array
-from pawfect.errors import ErrorKind, PawfectError, from_message
+from harness.local_server import free_ports
+from pawfect.contract.errors import ErrorKind, PawfectError, from_message
+from pawfect.contract.tensors import MODELS, Array
 from pawfect.profile import Profile
-from pawfect.prompting import Label
+from pawfect.scene.prompt import Label
 from pawfect_client.client import PawfectClient
 from pawfect_client.results import Inpainted
 from pawfect_client.retry import RetryPolicy
@@ -25,7 +26,6 @@ from pawfect_triton.overrides import Overrides
 from pawfect_triton.server import LOOPBACK, Endpoints, TritonServer
 from perf.audit.memory import watch_memory
 from perf.audit.sessions import Session
-from perf.local_server import free_ports
 
 # The models that an override concerns: the one that loads the weights, and the one that plans with
 # the size and reports the weights' identity.

@@ -13,11 +13,12 @@ from typing import Any, Final, NoReturn
 import click
 import numpy as np
 
-from pawfect.contract import Array
+from harness.local_server import running_server
+from pawfect.contract.tensors import Array
 from pawfect.local import LocalModels
+from pawfect.orchestrator.deployment import read_setup
 from pawfect.orchestrator.request import Setup
 from pawfect.profile import Profile, ProfileError, load_profile
-from pawfect.setup import read_setup
 from pawfect_triton.installation import MachineError
 from pawfect_triton.probe import ORCHESTRATORS
 from pawfect_triton.server import TritonServer
@@ -32,7 +33,6 @@ from perf.bench.in_process import median_ms, window_arrays, work_of
 from perf.bench.page import Outcome, markdown
 from perf.bench.preflight import CannotMeasure, check_machine, machine_class, on_gpu
 from perf.bench.stages import Split, measure_split
-from perf.local_server import running_server
 from perf.provenance import provenance
 from perf.scene import ReferenceScene, render_scene
 

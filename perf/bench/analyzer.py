@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pawfect.contract import Array
+from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import Scalars
 from perf.bench.configs import AnalyzerConfig
 

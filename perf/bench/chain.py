@@ -9,14 +9,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract import NONCE, Array
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.tensors import NONCE, Array
 from pawfect.local import LocalModels
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, Setup
-from pawfect.parameters import InpaintParams, Scalar
 
 # One step is enough to ask every model once, and no deadline is to cut it short.
 PARAMETERS: Final[Mapping[str, Scalar]] = {

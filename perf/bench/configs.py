@@ -13,10 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pawfect.contract import MODELS, ModelSpec
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
+from pawfect.contract.parameters import FillParams, InpaintParams, MaskParams
+from pawfect.contract.tensors import MODELS, ModelSpec
 from pawfect.orchestrator.calls import Scalars
-from pawfect.parameters import FillParams, InpaintParams, MaskParams
 from pawfect.profile import profile_names
 
 FOLDER: Final = Path(__file__).parents[1] / "perf_analyzer"

@@ -13,16 +13,16 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from pawfect.contract import Array
+from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.tensors import Array
+from pawfect.contract.texts import read_texts
 from pawfect.local import LocalModels
-from pawfect.mask import clean_mask
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, Setup
-from pawfect.parameters import InpaintParams
-from pawfect.texts import read_texts
-from pawfect.window import plan_windows
+from pawfect.picture.mask import clean_mask
+from pawfect.picture.window import plan_windows
 from pawfect_triton.probe import ORCHESTRATORS
 
 # Calls whose median is quoted; one more goes before them and is not counted.

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from pawfect.contract import Array
-from pawfect.report import Report
+from pawfect.contract.report import Report
+from pawfect.contract.tensors import Array
 from pawfect_client import PawfectClient
 from pawfect_client.results import Done
 from perf.bench.configs import AnalyzerConfig

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pawfect.errors import PawfectError
+from harness.local_server import running_server
+from pawfect.contract.errors import PawfectError
 from pawfect_client import load_mask, load_photo
 from pawfect_client.client import PawfectClient
 from pawfect_client.report_table import print_report
 from pawfect_triton.installation import MachineError
 from perf.demo.picture import before_after
-from perf.local_server import running_server
 from perf.scene import render_scene
 
 

@@ -167,6 +167,6 @@ METHODS: dict[str, Method] = {
 
 def cleaned(scene: Scene) -> Mask:
     """Clean a scene's mask as `inpaint` does: UINT8 [H,W], 255 = fill, grown past soft edges."""
-    from pawfect.mask import clean_mask
+    from pawfect.picture.mask import clean_mask
 
     return np.asarray(clean_mask(scene.mask).mask, np.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.client.pictures import scene
+from tests.pawfect.photo.pictures import scene
 from tests.server.conftest import metric
 
 

@@ -9,11 +9,11 @@ from contextlib import aclosing
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, Done, PawfectClient, RetryPolicy
-from tests.client.pictures import hole, scene
 from tests.client.serving import answers, eventually, long_job
 from tests.conftest import free_ports
+from tests.pawfect.photo.pictures import hole, scene
 
 IMAGE, MASK = scene(160, 128), hole(160, 128)
 # After this long the server holds a long job; it takes it ten times as long.

@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import load_profile
 from pawfect_client import Done, PawfectClient, RetryPolicy, StageEvent
 from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.wire import call_of
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.client.pictures import hole, scene
 from tests.client.serving import answers, eventually, long_job
 from tests.conftest import free_ports
+from tests.pawfect.photo.pictures import hole, scene
 
 IMAGE, MASK = scene(160, 128), hole(160, 128)
 ONCE = RetryPolicy(attempts=1)

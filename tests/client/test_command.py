@@ -18,14 +18,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect.errors import TABLE, ErrorKind
-from pawfect.report import Report
+from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.contract.report import Report
 from pawfect_client import decode_photo, load_photo
 from pawfect_client.command import inpaint
 from pawfect_client.parameter_option import ParameterType, merged
-from tests.client.pictures import SRGB, encoded, exif_with_thumbnail, hole, png, scene
 from tests.client.serving import answers, eventually, long_job
 from tests.conftest import free_ports
+from tests.pawfect.photo.pictures import SRGB, encoded, exif_with_thumbnail, hole, png, scene
 from tests.server.conftest import metric
 
 
@@ -247,7 +247,7 @@ def test_the_command_needs_nothing_of_the_servers_packages():
         "print(*sorted(names & set(sys.argv[1:])))"
     )
     unwanted = ["cv2", "torch", "patchmatch", "psutil", "pawfect_triton", "pawfect.orchestrator"]
-    run = [sys.executable, "-c", code, *unwanted, "pawfect.fill", "pawfect.mask"]
+    run = [sys.executable, "-c", code, *unwanted, "pawfect.patch", "pawfect.picture.mask"]
     assert subprocess.run(run, capture_output=True, text=True, timeout=60).stdout == "\n"
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
-from pawfect.errors import TABLE, ErrorKind, PawfectError
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 from pawfect_client import RetryPolicy
 from pawfect_client.retry import Attempts, may_succeed_later
 from pawfect_client.wire import AnsweredError, Call, failure, inpainted, stream_event

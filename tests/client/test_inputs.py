@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawfect.contract import MODELS
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import MODELS
 from pawfect_client import PawfectClient
 from pawfect_client.wire import TRANSFER_MARGIN_S, call_of
-from tests.client.pictures import hole, scene
+from tests.pawfect.photo.pictures import hole, scene
 
 IMAGE, MASK = scene(), hole()
 # Nothing listens there: what gets past the checks fails with another kind.

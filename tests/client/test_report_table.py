@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from pawfect.report import Fallback, Report, WindowReport
+from pawfect.contract.report import Fallback, Report, WindowReport
 from pawfect_client.progress import shown_progress
 from pawfect_client.report_table import print_report
 from pawfect_client.results import StageEvent

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from deploy.docker.dockerfile import (
+from harness.container.dockerfile import (
     DockerfileError,
     Instruction,
     assignments,
@@ -21,7 +21,7 @@ from deploy.docker.dockerfile import (
     ignored,
     instructions,
 )
-from deploy.docker.run_steps import CONTEXT, DOCKERFILE, MADE, Image, build
+from harness.container.run_steps import CONTEXT, DOCKERFILE, MADE, Image, build
 from pawfect.profile import load_profile, profile_names
 from pawfect_triton.command import serve
 from pawfect_triton.probe_command import probe
@@ -102,8 +102,8 @@ def test_weights_and_secrets_stay_outside(tmp_path):
         "client/.env", "pawfect/__pycache__/errors.pyc", "perf/results/a.json", "tests/conftest.py",
     ):  # fmt: skip
         assert ignored(path, patterns), path
-    for path in ("pawfect/errors.py", "pawfect/weights/manifest.toml", "requirements/server.txt",
-                 "ensemble/inpaint/1/model.py"):  # fmt: skip
+    for path in ("pawfect/contract/errors.py", "pawfect/weights/manifest.toml",
+                 "requirements/server.txt", "ensemble/inpaint/1/model.py"):  # fmt: skip
         assert not ignored(path, patterns), path
 
 

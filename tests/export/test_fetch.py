@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.store import Store
 from pawfect_export import build, fetch
 from pawfect_export.build import Builder

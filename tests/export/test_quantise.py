@@ -12,12 +12,12 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
-from pawfect.checkpoint import read_tensors
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.quantised.loading import read_recipe
 from pawfect.flux.quantised.scheme import SCHEMES
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.transformer_module import STEM
+from pawfect.weights.checkpoint import read_tensors
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store
 from pawfect_export import build as building

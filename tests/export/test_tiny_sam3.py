@@ -14,7 +14,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from transformers.models.sam3_video.configuration_sam3_video import Sam3VideoConfig
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoModel
 
-from pawfect.surfaces.vocabulary import load_vocabulary
+from pawfect.scene.vocabulary import load_vocabulary
 from pawfect_export.tiny import sam3
 
 # The published repository's, but for its papers and the original sam3.pt, which is a pickle.

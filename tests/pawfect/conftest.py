@@ -8,8 +8,8 @@ import pytest
 
 from pawfect.local import LocalModels
 from pawfect.orchestrator import Setup
+from pawfect.orchestrator.deployment import read_setup
 from pawfect.profile import Profile, load_profile
-from pawfect.setup import read_setup
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import Silent

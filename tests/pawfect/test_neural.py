@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pawfect.contract import MODELS
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import MODELS
+from pawfect.contract.texts import text_tensor
 from pawfect.local import LocalModels
 from pawfect.neural import load_function, load_transformer
 from pawfect.profile import NEEDS
-from pawfect.texts import text_tensor
 from pawfect.weights.store import Store
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import Silent

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pawfect.contract import MODELS
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import MODELS
 from pawfect.profile import ProfileError, load_profile, parse_profile, profile_names
 
 GOOD = {

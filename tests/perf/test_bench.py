@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pawfect.contract import DTYPES, MODELS
+from pawfect.contract.tensors import DTYPES, MODELS
 from pawfect.local import LocalModels
+from pawfect.orchestrator.deployment import read_setup
 from pawfect.profile import NEEDS, load_profile, profile_names
-from pawfect.setup import read_setup
 from pawfect_triton.preparation import prepare
 from pawfect_triton.probe import ORCHESTRATORS
 from perf.bench import configs

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawfect.contract.report import Report
 from pawfect.profile import load_profile
-from pawfect.report import Report
 from perf.bench import __main__ as runner
 from perf.bench import history
 from perf.bench.analyzer import Measurement

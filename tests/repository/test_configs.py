@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as config_proto
 
-from pawfect.contract import MODELS
+from pawfect.contract.tensors import MODELS
 from pawfect.profile import NEEDS, load_profile
 from pawfect_triton.repository import gather, source_folders
 

@@ -14,9 +14,9 @@ import psutil
 import pytest
 import tritonclient.grpc as triton
 
-from pawfect.contract import MODELS
-from pawfect.errors import PawfectError, from_message
-from pawfect.report import Report
+from pawfect.contract.errors import PawfectError, from_message
+from pawfect.contract.report import Report
+from pawfect.contract.tensors import MODELS
 
 LONG_S = 120
 

@@ -10,7 +10,7 @@ import tritonclient.grpc as triton
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from tests.server.conftest import SMALL, SMALL_HOLE, RawClient
 
 EMPTY = np.zeros_like(SMALL_HOLE)
@@ -53,7 +53,7 @@ def refused(server, model, image, mask, **given) -> PawfectError:
         with pytest.raises(PawfectError) as caught:
             RawClient(server.endpoints.grpc)(image, mask, **given)
         return caught.value
-    from pawfect.errors import from_message
+    from pawfect.contract.errors import from_message
     from tests.server.test_inpaint import Stream
 
     stream = Stream(server.endpoints.grpc, image, mask, **given)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.local import inpaint_local
-from pawfect.mask import clean_mask
+from pawfect.picture.mask import clean_mask
 from pawfect_triton.probe import Prober
 from tests.server.conftest import (
     LONG,

@@ -14,8 +14,8 @@ import psutil
 import pytest
 import tritonclient.grpc as triton
 
-from pawfect.contract import DTYPES, MODELS
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import DTYPES, MODELS
 from pawfect.profile import load_profile
 from pawfect_triton.installation import MachineError
 from pawfect_triton.probe import Prober, probe_inputs

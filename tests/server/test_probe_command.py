@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from pawfect.errors import TABLE, ErrorKind
+from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.profile import NEEDS, load_profile
 from tests.conftest import PAWFECT, free_ports, serve
 from tests.server.conftest import SMALL, SMALL_HOLE, RawClient, infer_inputs

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness import emulators
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores import open_stores
 from pawfect_sessions.stores.base import Stores
-from perf import emulators
 from tests.conftest import need_emulators
 
 # Short, so that the tests are.

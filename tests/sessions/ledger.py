@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions import transitions as t
 from pawfect_sessions.contract import MOVES, JobContract, Status
 from pawfect_sessions.documents import from_document

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from pawfect.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_sessions import transitions as t
 from pawfect_sessions.contract import EDITED, PREVIEW
 from pawfect_sessions.documents import attempt_path, session_path

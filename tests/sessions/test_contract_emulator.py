@@ -21,12 +21,12 @@ import pytest
 from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pawfect.errors import QueueAction
+from harness import emulators
+from pawfect.contract.errors import QueueAction
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage, read_message
 from pawfect_sessions.stores import make_queue, open_stores
 from pawfect_sessions.stores.base import Change, Delivery, Document, Stores
-from perf import emulators
 from tests.sessions.model_worker import SID, Message
 from tests.sessions.test_contract_machine import ContractMachine, bounded
 from tests.sessions.world import World

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores import open_stores
 from pawfect_sessions.stores.base import Change, Document, Stores

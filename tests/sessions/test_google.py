@@ -11,14 +11,14 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 
-from pawfect.errors import ErrorKind, PawfectError
+from harness import emulators
+from harness.local_server import free_ports
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores import google_documents, make_queue, open_stores
 from pawfect_sessions.stores.base import Change, PushTarget
 from pawfect_sessions.stores.google_files import StorageFiles
 from pawfect_sessions.stores.google_topics import Names, ensure_topics
-from perf import emulators
-from perf.local_server import free_ports
 from tests.sessions.conftest import CONTRACT
 
 

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.stores.clock import Sources
 from pawfect_sessions.stores.database import Database
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.pictures import check_headers, check_upload
-from tests.client.pictures import encoded, hole, opened, scene
+from tests.pawfect.photo.pictures import encoded, hole, opened, scene
 
 PHOTO = encoded(scene(160, 128), "JPEG", quality=92)
 MASK = encoded(hole(160, 128), "PNG")

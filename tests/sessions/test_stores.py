@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions.stores import base
 from pawfect_sessions.stores.base import Change, Delivery, Document, Stores
 from tests.sessions.conftest import CONTRACT

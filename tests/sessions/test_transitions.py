@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_sessions import transitions as t
 from pawfect_sessions.contract import JobContract, Status
 from pawfect_sessions.documents import (

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pawfect.errors import QueueAction
+from pawfect.contract.errors import QueueAction
 from pawfect_sessions import transitions as t
 from pawfect_sessions.contract import EDITED, PREVIEW, Status
 from pawfect_sessions.documents import ATTEMPTS, session_path

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pawfect.errors import ErrorKind
+from pawfect.contract.errors import ErrorKind
 from pawfect_sessions.api.failures import ApiError
 
 _TOO_LARGE: Final = 413

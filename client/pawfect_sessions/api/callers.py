@@ -17,7 +17,7 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport import Request as Transport
 from google.oauth2 import id_token
 
-from pawfect.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect_sessions.api.failures import ApiError
 from pawfect_sessions.documents import check_id
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from opentelemetry.trace import SpanKind
 
-from pawfect.errors import ErrorKind, PawfectError
-from pawfect.parameters import Scalar
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import Scalar
 from pawfect_sessions.api.crowd import Crowd
 from pawfect_sessions.api.failures import ApiError
 from pawfect_sessions.api.uploads import Order

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from pawfect.errors import TABLE, ErrorKind, PawfectError
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 
 LOG: Final = logging.getLogger("pawfect.api")
 

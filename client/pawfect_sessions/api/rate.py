@@ -9,7 +9,7 @@ import limits
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.storage import storage_from_string
 
-from pawfect.errors import ErrorKind, invalid
+from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_sessions.api.failures import ApiError
 
 

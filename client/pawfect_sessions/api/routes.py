@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from pawfect.errors import ErrorKind
-from pawfect.parameters import InpaintParams
+from pawfect.contract.errors import ErrorKind
+from pawfect.contract.parameters import InpaintParams
 from pawfect_sessions.api.callers import KEY_HEADER
 from pawfect_sessions.api.context import Admitted, Existing
 from pawfect_sessions.api.failures import FAILURES, ApiError, ErrorAnswer, not_found

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions.contract import EDITED, MASK, ORIGINAL, PREVIEW, PROTECT
 from pawfect_sessions.documents import SessionDocument
 from pawfect_sessions.impossible import readable

@@ -12,7 +12,7 @@ from fastapi import APIRouter, WebSocket
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.websockets import WebSocketDisconnect
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions.api.context import Address, Admitted, Existing
 from pawfect_sessions.api.failures import FAILURES
 from pawfect_sessions.api.routes import CREDENTIALS

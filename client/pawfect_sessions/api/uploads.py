@@ -11,8 +11,8 @@ from typing import Any, Final
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
-from pawfect.errors import ErrorKind, PawfectError, invalid
-from pawfect.parameters import InpaintParams, Scalar
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect_sessions.api.failures import ApiError
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.documents import check_id

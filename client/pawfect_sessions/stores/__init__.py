@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores.base import PushTarget, Stores
 

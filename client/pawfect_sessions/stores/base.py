@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect_sessions.contract import MAX_FILE_BYTES
 
 Document = Mapping[str, Any]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.stores.clock import SCHEMA as CLOCK_SCHEMA
 from pawfect_sessions.stores.clock import Clock, Sources
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores.base import DeadLetter, Delivery
 from pawfect_sessions.stores.database import Database

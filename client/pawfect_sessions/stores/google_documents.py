@@ -14,7 +14,7 @@ from google.cloud.firestore_v1.async_document import AsyncDocumentReference
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.documents import is_id, session_path
 from pawfect_sessions.stores.base import Decide, Document
 from pawfect_sessions.stores.google_errors import translated

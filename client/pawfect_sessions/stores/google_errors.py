@@ -19,7 +19,7 @@ from google.api_core.exceptions import (
 )
 from google.auth.exceptions import TransportError
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 
 _PASSING = (
     Aborted,

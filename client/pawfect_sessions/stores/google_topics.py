@@ -11,7 +11,7 @@ import google.cloud.pubsub_v1 as pubsub_v1
 from google.api_core.exceptions import AlreadyExists
 from google.protobuf import duration_pb2, field_mask_pb2
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores.base import PushTarget
 from pawfect_sessions.stores.google_errors import translated

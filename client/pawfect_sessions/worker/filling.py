@@ -8,8 +8,8 @@ from contextlib import aclosing
 
 from opentelemetry.trace import SpanKind
 
-from pawfect.errors import ErrorKind, PawfectError, invalid
-from pawfect.report import Report
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.report import Report
 from pawfect_client.results import Done
 from pawfect_sessions.contract import EDITED, MASK, ORIGINAL, PREVIEW, PROTECT
 from pawfect_sessions.pictures import (

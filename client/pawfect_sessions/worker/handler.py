@@ -12,8 +12,8 @@ from typing import Final
 
 from opentelemetry.trace import SpanKind
 
-from pawfect.errors import ErrorKind, PawfectError, QueueAction
-from pawfect.report import Report
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.contract.report import Report
 from pawfect_sessions.logs import log_fields
 from pawfect_sessions.memory import let_go
 from pawfect_sessions.messages import JobMessage, read_message

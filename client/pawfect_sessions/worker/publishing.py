@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import Final
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import EDITED, PREVIEW
 from pawfect_sessions.documents import ATTEMPTS, SessionDocument
 from pawfect_sessions.parts import Result

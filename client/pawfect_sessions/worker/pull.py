@@ -7,7 +7,7 @@ import logging
 from contextlib import aclosing, suppress
 from typing import Any, Final, cast
 
-from pawfect.errors import QueueAction
+from pawfect.contract.errors import QueueAction
 from pawfect_sessions.services import Services
 from pawfect_sessions.stores.base import Delivery, Queue
 from pawfect_sessions.worker.handler import Handler, Verdict

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 from google.auth.transport import Request as Transport
 
 from pawfect import __version__
-from pawfect.errors import ErrorKind, QueueAction, invalid
+from pawfect.contract.errors import ErrorKind, QueueAction, invalid
 from pawfect_sessions.api.app import add_health
 from pawfect_sessions.api.body_limit import BodyLimit
 from pawfect_sessions.api.callers import bearer_claims, unknown_caller

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions.services import Services
 from pawfect_sessions.transitions import expire
 

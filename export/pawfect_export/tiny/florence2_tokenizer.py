@@ -9,7 +9,7 @@ from typing import Any, Final
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers, processors
 from tokenizers.models import BPE
 
-from pawfect.captions.florence2 import IMAGE_TOKEN, TASKS
+from pawfect.scene.florence2 import IMAGE_TOKEN, TASKS
 
 # BART's first ids.
 FIRST: Final = ("<s>", "<pad>", "</s>", "<unk>")

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pawfect.checkpoint import read_tensors
 from pawfect.flux.gguf import ARCHITECTURE
 from pawfect.flux.published_names import halves_swapped, published_names
+from pawfect.weights.checkpoint import read_tensors
 from pawfect.weights.reading import read_json
 
 # The types that the gguf package writes; it can read K-quants (Q5_K and the like), not make them.

@@ -21,7 +21,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from transformers.models.sam3_video.configuration_sam3_video import Sam3VideoConfig
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoModel
 
-from pawfect.surfaces.vocabulary import load_vocabulary
+from pawfect.scene.vocabulary import load_vocabulary
 
 # 16x16 patches in windows of 8x8, positions learned at 8x8 and tiled: full size is 72, 24 and 24.
 SIDE: Final = 224

@@ -1,4 +1,4 @@
-"""Triton model `florence2`; see `pawfect.captions.florence2`."""
+"""Triton model `florence2`; see `pawfect.scene.florence2`."""
 
 from pawfect_triton.stages import NeuralModel
 

@@ -1,4 +1,4 @@
-"""Triton model `sam3_labeling`; see `pawfect.surfaces.sam3`."""
+"""Triton model `sam3_labeling`; see `pawfect.scene.sam3`."""
 
 from pawfect_triton.stages import NeuralModel
 

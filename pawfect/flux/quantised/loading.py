@@ -22,7 +22,7 @@ def read_recipe(folder: Path, stem: str) -> Recipe | None:
 
     Args:
         folder: of the module.
-        stem: as `pawfect.checkpoint.read_tensors` takes it; the files are known to be whole.
+        stem: as `read_tensors` takes it; the files are known to be whole.
 
     Raises:
         PawfectError: UNAVAILABLE for a recipe that is not understood, and for files of several.

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import torch
 
-from pawfect.errors import invalid
+from pawfect.contract.errors import invalid
 from pawfect.flux.quantised import sizes
 from pawfect.flux.quantised.ggml import Ggml
 from pawfect.flux.quantised.int4 import Int4

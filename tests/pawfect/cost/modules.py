@@ -13,10 +13,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pawfect.captions import florence2
 from pawfect.flux import text, transformer_module, vae
-from pawfect.published import read
-from pawfect.surfaces import sam3_checkpoint
+from pawfect.scene import florence2, sam3_checkpoint
+from pawfect.weights.published import read
 
 BUILDERS: Mapping[str, Callable[[Path], Any]] = {
     "flux_transformer": lambda folder: transformer_module.build_module(

@@ -20,7 +20,7 @@ from transformers.models.t5.configuration_t5 import T5Config
 from transformers.models.t5.modeling_t5 import T5EncoderModel
 
 from pawfect.cost.flops import florence2, flux, sam3, text, vae
-from pawfect.published import read
+from pawfect.weights.published import read
 from pawfect_export.tiny import florence2 as tiny_florence2
 from pawfect_export.tiny import flux as tiny_flux
 from pawfect_export.tiny import sam3 as tiny_sam3

@@ -20,7 +20,7 @@ from pawfect.cost.memory import GIB, largest_batch, plan_of
 from pawfect.cost.parameters import transformer_bytes
 from pawfect.cost.storage import GGUF, INTEGER, PLAIN, TORCH
 from pawfect.profile import Profile, load_profile
-from pawfect.published import read
+from pawfect.weights.published import read
 from tests.pawfect.cost.modules import built, flux_inputs
 from tests.pawfect.cost.test_flops import asked
 from tests.pawfect.cost.tracking import Peak

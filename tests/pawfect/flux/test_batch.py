@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from pawfect.contract import Array
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import Array
 from pawfect.flux.batch import answer_steps
 from pawfect.flux.step_cache import TaylorSeer
 from pawfect.flux.transformer import Transformer

@@ -13,10 +13,10 @@ import torch
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from pawfect.checkpoint import load_strict
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.gguf import QuantisedLinear, load_transformer, own_rows
 from pawfect.flux.published_names import published_names
+from pawfect.weights.checkpoint import load_strict
 from pawfect_export.tiny.flux_gguf import QUANTISATIONS, build, joined, write
 
 # The smallest with whole blocks of a K-quant (256 values) in every row that they quantise.

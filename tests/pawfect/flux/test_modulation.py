@@ -11,12 +11,12 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 from torch._dynamo.testing import CompileCounter
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pawfect.checkpoint import is_below
 from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import DECODED_ROWS, Modulation, Moment, apart, layers_of
 from pawfect.flux.runs import Place
 from pawfect.flux.schedule import Schedule, read_schedule
 from pawfect.flux.transformer import Transformer
+from pawfect.weights.checkpoint import is_below
 from pawfect_export.tiny.flux_gguf import build as build_gguf
 from tests.pawfect.flux.test_gguf import transformer as larger_module
 from tests.pawfect.flux.test_transformer import GRID, TEXT, step

@@ -15,7 +15,7 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.schedule import Schedule, euler, first_step, next_level, noised
 from pawfect_export.tiny.flux import SCHEDULER
 

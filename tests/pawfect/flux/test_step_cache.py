@@ -10,7 +10,7 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.flux.runs import Place, Runs
 from pawfect.flux.schedule import euler, read_schedule
 from pawfect.flux.step_cache import FirstBlock, TaylorSeer, step_cache

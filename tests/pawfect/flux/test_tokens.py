@@ -9,7 +9,7 @@ from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.preview import RGB_BIAS, RGB_FACTORS, estimate, preview
 from pawfect.flux.tokens import check_grid, pack, pack_mask, token_grid, unpack
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.transformer import Transformer
 
 GRID = (3, 4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.vae import Vae
 
 

@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
+from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.report import Report
 from pawfect.local import LocalModels
 from pawfect.orchestrator import (
     Control,
@@ -23,8 +25,6 @@ from pawfect.orchestrator import (
     inpaint,
     steps,
 )
-from pawfect.parameters import InpaintParams
-from pawfect.report import Report
 
 # Ten minutes, the longest there is: where a test is not about time, a busy machine has it.
 NO_HURRY_MS = 600_000

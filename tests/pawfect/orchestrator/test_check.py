@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pawfect.orchestrator.check import SEAM_SIGMA, seam_step, strange_labels
-from pawfect.prompting import Label
+from pawfect.scene.prompt import Label
 from tests.pawfect.orchestrator.conftest import lawn
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator import check, verdict
 from pawfect.profile import CheckSettings
-from pawfect.texts import text_tensor
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 # What random weights paint is far from the photo where its tone is not fitted.

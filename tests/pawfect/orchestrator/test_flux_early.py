@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.orchestrator import flux
 from pawfect.profile import CheckSettings
 from tests.pawfect.orchestrator.cards import card

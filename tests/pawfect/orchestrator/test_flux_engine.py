@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
 
+from pawfect.contract.report import Report
 from pawfect.local import inpaint_local
-from pawfect.report import Report
 from tests.oracle import fill_by_pipeline, load_pipeline
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn
 

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.local import LocalModels, inpaint_local
 from pawfect.profile import load_profile
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn, raising

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind
+from pawfect.contract.errors import ErrorKind
 from pawfect.orchestrator import Control, flux
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late
 

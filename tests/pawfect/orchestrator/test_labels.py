@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
-from pawfect.prompting import Label, build_prompt
-from pawfect.texts import text_tensor
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.texts import text_tensor
+from pawfect.scene.prompt import Label, build_prompt
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 SOURCES = ("sam3_labeling", "florence2")

@@ -21,7 +21,7 @@ from pawfect.orchestrator.planner import (
     smaller,
     steps_ms,
 )
-from pawfect.window import Box
+from pawfect.picture.window import Box
 from tests.pawfect.orchestrator.cards import SIZES, card, cards, wishes
 
 deadlines = st.integers(1, 600_000)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from tests.pawfect.orchestrator.cards import card
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn, raising
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights import store as store_module
 from pawfect.weights.lock import LOCK_NAME, LockedEntry, LockedFile, LockFile
 from pawfect.weights.manifest import parse_manifest

@@ -7,7 +7,7 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
 from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE

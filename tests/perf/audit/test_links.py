@@ -18,10 +18,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from harness.local_server import free_ports
 from perf.audit.audit import report
 from perf.audit.journal import AuditError, Journal
 from perf.audit.links import EMULATOR_VARIABLE, SignedLinks, Target, upload
-from perf.local_server import free_ports
 from tests.perf.audit.conftest import cell, record
 
 MAIL = "audit@project.iam.gserviceaccount.com"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.orchestrator import Setup
 from pawfect.profile import PROFILE_VARIABLE, CheckSettings, load_profile
 from pawfect_triton.overrides import Overrides, read, served_profile

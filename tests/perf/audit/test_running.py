@@ -12,8 +12,8 @@ import psutil
 import pytest
 from tritonclient.utils import InferenceServerException
 
+from pawfect.contract.report import Fallback, Report, WindowReport
 from pawfect.profile import load_profile
-from pawfect.report import Fallback, Report, WindowReport
 from perf.audit.memory import MIB, PeakMemory, resident, watch_memory
 from perf.audit.running import why_fallen_back
 from perf.audit.serving import AuditServer

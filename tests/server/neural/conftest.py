@@ -13,8 +13,8 @@ import pytest
 import torch
 import tritonclient.grpc as triton
 
-from pawfect.contract import MODELS
-from pawfect.errors import PawfectError, from_message
+from pawfect.contract.errors import PawfectError, from_message
+from pawfect.contract.tensors import MODELS
 from pawfect.models import FUNCTIONS
 from pawfect.neural import load_function, load_transformer
 from pawfect.profile import load_profile

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from pawfect.contract import MODELS
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import MODELS
 from pawfect.profile import NEEDS, load_profile
 from pawfect_triton.probe import probe_inputs
 from tests.server.conftest import at_once, infer_inputs

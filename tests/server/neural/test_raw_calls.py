@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pawfect.captions.florence2 import TASKS
-from pawfect.mask import clean_mask
+from pawfect.picture.mask import clean_mask
+from pawfect.scene.florence2 import TASKS
 from tests.server.conftest import at_once
 from tests.server.neural.conftest import WHOLE, NeuralClient, Tensors, photo
 

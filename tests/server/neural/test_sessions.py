@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pawfect_client import decode_mask, decode_photo
-from tests.client.pictures import encoded, hole, scene
+from tests.pawfect.photo.pictures import encoded, hole, scene
 from tests.server.neural.conftest import NeuralClient
 from tests.sessions.flow.stack import running
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.report import Fallback, Report
 from pawfect.profile import load_profile
-from pawfect.report import Fallback, Report
 from pawfect_triton.probe import probe_inputs
 from tests.conftest import ServedProcess
 from tests.server.conftest import hole, metric, stubs, until

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from pawfect_client.photo import Photo
+from pawfect.photo.photo import Photo
 from pawfect_sessions.api.app import ApiSettings, create_app
 from pawfect_sessions.api.callers import Anybody
 from pawfect_sessions.contract import JobContract
@@ -21,7 +21,7 @@ from pawfect_sessions.services import Services, open_services
 from pawfect_sessions.serving import listen, serve_http
 from pawfect_sessions.worker.handler import Handler, Price, Verdict
 from pawfect_sessions.worker.pull import PullWorker
-from tests.client.pictures import encoded, hole, scene
+from tests.pawfect.photo.pictures import encoded, hole, scene
 
 FINAL = ("completed", "failed", "cancelled")
 # Nothing that a test waits for takes longer: a fill of a small photo takes under a second.

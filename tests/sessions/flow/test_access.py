@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from pawfect.errors import PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect_sessions.api import certificates
 from pawfect_sessions.api.callers import ApiKeys, GoogleTokens, new_api_key
 from pawfect_sessions.api.certificates import KeptCertificates

@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.client.pictures import encoded, hole, png, scene
+from tests.pawfect.photo.pictures import encoded, hole, png, scene
 from tests.sessions.flow.stack import MASK, PHOTO, Stack, running
 
 FULL = encoded(np.full((128, 160), 255, np.uint8), "PNG")

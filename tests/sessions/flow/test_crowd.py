@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 
-from tests.client.pictures import encoded, hole
+from tests.pawfect.photo.pictures import encoded, hole
 from tests.sessions.flow.stack import PHOTO
 
 EMPTY = encoded(np.zeros((128, 160), np.uint8), "PNG")

@@ -15,12 +15,12 @@ from PIL import Image
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
 from pawfect_sessions.api import state as shown
 from pawfect_sessions.contract import PREVIEW_PX
-from tests.client.pictures import SRGB, encoded, hole, opened, scene
 from tests.client.serving import answers, eventually, long_job
+from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
 from tests.sessions.flow.stack import HOUR_USD, MASK, PHOTO, Stack
 
 

@@ -6,9 +6,9 @@ import asyncio
 import json
 import uuid
 
+from harness import emulators
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.stores.google_topics import ensure_topics
-from perf import emulators
 from tests.conftest import free_ports
 from tests.sessions.flow.stack import running
 from tests.sessions.flow.test_commands import answered, ended, process

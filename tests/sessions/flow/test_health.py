@@ -7,11 +7,11 @@ from contextlib import suppress
 
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from harness.relay import Relay
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.aio import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_sessions import readiness
-from perf.faults.relay import Relay
 from tests.client.serving import answers
 from tests.server.conftest import metric
 from tests.sessions.flow.stack import Stack

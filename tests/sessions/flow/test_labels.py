@@ -15,8 +15,8 @@ from pawfect_sessions.labels import LabelTasks
 from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.stores.base import Change
 from pawfect_sessions.transitions import queue_job
-from perf.sessions.slow_labels import LABELS, slow_labels
-from tests.client.pictures import encoded, scene
+from perf.service.load.slow_labels import LABELS, slow_labels
+from tests.pawfect.photo.pictures import encoded, scene
 from tests.sessions.flow.stack import MASK, running, uncollected
 
 

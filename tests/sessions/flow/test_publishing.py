@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_sessions.transitions import complete, passing_failure, take_up
 from tests.client.serving import answers
 from tests.sessions.flow.test_worker import HERE, edit, queued

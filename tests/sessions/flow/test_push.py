@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage
 from pawfect_sessions.serving import listen, serve_http
@@ -18,8 +18,8 @@ from pawfect_sessions.stores.base import Change
 from pawfect_sessions.worker import sweeping
 from pawfect_sessions.worker.handler import Handler
 from pawfect_sessions.worker.push import MAX_ENVELOPE_BYTES, PushCheck, create_push_app
-from tests.client.pictures import encoded
 from tests.client.serving import long_job
+from tests.pawfect.photo.pictures import encoded
 from tests.sessions.flow.stack import Stack, running
 from tests.sessions.flow.tokens import Certificates, token
 

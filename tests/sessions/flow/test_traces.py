@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from pawfect.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_sessions.logs import JsonLines, log_fields
 from pawfect_sessions.traces import carried, context_of, send_traces, span
-from perf.sessions.slow_labels import slow_labels
+from perf.service.load.slow_labels import slow_labels
 from tests.sessions.flow.stack import Stack, running
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from pawfect.errors import TABLE, ErrorKind, PawfectError, QueueAction
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, QueueAction
 from pawfect_sessions.api import enqueue
 from pawfect_sessions.contract import JobContract
 from pawfect_sessions.messages import JobMessage
@@ -21,8 +21,8 @@ from pawfect_sessions.worker.handler import Verdict
 from pawfect_sessions.worker.job import HeldJob
 from pawfect_sessions.worker.pulse import Pulse
 from pawfect_sessions.worker.sweeping import sweep
-from tests.client.pictures import encoded, hole, scene
 from tests.client.serving import answers, long_job
+from tests.pawfect.photo.pictures import encoded, hole, scene
 from tests.sessions.flow.stack import MASK, PHOTO, Stack, held, running, uncollected
 
 NO_LABELS = JobContract(label_wait_s=0.001)

@@ -12,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.quantised import int4, product, rotation, sizes
 from pawfect.flux.quantised.int4 import Int4
 from pawfect.flux.quantised.int8 import Int8
 from pawfect.flux.quantised.kernels import TORCH, ComfyKernels, choose_kernels
 from pawfect.flux.quantised.scheme import SCHEMES, find_scheme
-from perf.quantisation.measure import filled
+from perf.flux.quantisation.measure import filled
 
 # FLUX.1's widths: the blocks', the feed-forward layers', the single blocks' last.
 WIDTHS = (3072, 12288, 15360)

@@ -12,7 +12,7 @@ import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 
-from pawfect.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.quantised.ggml import BlockLinear
 from pawfect.flux.quantised.int4 import Int4Linear
 from pawfect.flux.quantised.int8 import Int8Linear

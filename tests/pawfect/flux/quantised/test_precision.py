@@ -12,13 +12,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pawfect.captions.florence2 import Captioner
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
 from pawfect.profile import load_profile
-from pawfect.surfaces.sam3 import SurfaceLabeller
-from pawfect.surfaces.vocabulary import load_vocabulary
+from pawfect.scene.florence2 import Captioner
+from pawfect.scene.sam3 import SurfaceLabeller
+from pawfect.scene.vocabulary import load_vocabulary
 from pawfect_export.quantise import build
 
 T4 = load_profile("t4")

@@ -1,1 +1,0 @@
-"""The container, and a way to try its steps where there is no Docker."""

@@ -1,0 +1,1 @@
+"""What tests and measurements start: emulators, local servers, ports, relays."""

@@ -1,0 +1,127 @@
+"""A TCP relay whose connections can be cut or stalled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from harness.http2 import ClientFrames
+from harness.local_server import HOST, free_ports
+
+_CHUNK: Final = 65_536
+
+
+class Relay:
+    """Passes bytes between clients and one address until it is cut.
+
+    The Pub/Sub emulator (0.8.20) does not see that a client's connection is gone: it goes on giving
+    messages to the streams of the dead, each for a whole acknowledgement deadline. A real service
+    is expected to end them with the connection; `ends` makes up for that.
+
+    Args:
+        target: HOST:PORT of what stands behind.
+        ends: whether the clients speak HTTP/2, and streams that one leaves open when its
+            connection breaks are ended behind the relay.
+    """
+
+    def __init__(self, target: str, ends: bool = False) -> None:
+        host, _, port = target.rpartition(":")
+        self._target = host, int(port)
+        self._ends = ends
+        self._port = free_ports(1)[0]
+        self._server: asyncio.Server | None = None
+        self._moving = asyncio.Event()
+        self._moving.set()
+        self._passing: set[asyncio.Task[None]] = set()
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT for the clients."""
+        return f"{HOST}:{self._port}"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Relay]:
+        """Listen for the length of the block."""
+        await self._listen()
+        try:
+            yield self
+        finally:
+            await self._close()
+
+    async def cut(self, seconds: float) -> int:
+        """Break all connections, refuse new ones for so long; return how many broke."""
+        broken = await self._close()
+        await asyncio.sleep(seconds)
+        await self._listen()
+        return broken
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Accept and keep connections for the length of the block, and pass nothing on."""
+        self._moving.clear()
+        try:
+            yield
+        finally:
+            self._moving.set()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._accept, HOST, self._port)
+
+    async def _close(self) -> int:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        passing = list(self._passing)
+        for task in passing:
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
+        return len(passing)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio's, for a coroutine here, reports it when it is cancelled.
+        task = asyncio.create_task(self._pass_on(reader, writer))
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        frames = ClientFrames() if self._ends else None
+        ways = {
+            asyncio.create_task(self._copy(reader, far_writer, frames)),
+            asyncio.create_task(self._copy(far_reader, writer)),
+        }
+        try:
+            # Without HTTP/2 a side may end what it sends, and still listen.
+            first = asyncio.FIRST_COMPLETED if frames else asyncio.ALL_COMPLETED
+            await asyncio.wait(ways, return_when=first)
+        finally:
+            for way in ways:
+                way.cancel()
+            writer.transport.abort()
+            if frames:
+                # Written before it closes; aborted would lose them.
+                far_writer.write(frames.ends())
+                far_writer.close()
+            else:
+                far_writer.transport.abort()
+
+    async def _copy(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        frames: ClientFrames | None = None,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                await self._moving.wait()
+                writer.write(frames.whole(data) if frames else data)
+                await writer.drain()
+            if not frames:
+                writer.close()

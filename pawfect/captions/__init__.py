@@ -1,1 +1,0 @@
-"""Captions of a hole's surroundings."""

@@ -1,0 +1,1 @@
+"""What clients and server share: tensors, parameters, errors, the report, limits; numpy alone."""

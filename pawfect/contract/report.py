@@ -1,0 +1,144 @@
+"""REPORT: everything that is needed to repeat or to explain one result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pawfect import __version__
+from pawfect.picture.window import Window
+
+
+@dataclass(frozen=True)
+class WindowReport:
+    """How one window was filled.
+
+    Attributes:
+        box: (x0, y0, x1, y1) of the window in the photo, px.
+        holes: (x0, y0, x1, y1) of the holes it fills, px.
+        working_px: longest side at which it was filled, px.
+        method: how the engine filled it.
+        seed: FLUX's noise; None for the patch engine.
+    """
+
+    box: tuple[int, int, int, int]
+    holes: tuple[int, int, int, int]
+    working_px: int
+    method: str
+    seed: int | None = None
+
+    @classmethod
+    def of(
+        cls, window: Window, working_px: int, method: str, seed: int | None = None
+    ) -> WindowReport:
+        """Describe a window."""
+        box, holes = window.box, window.holes
+        return cls(
+            (box.x0, box.y0, box.x1, box.y1),
+            (holes.x0, holes.y0, holes.x1, holes.y1),
+            working_px,
+            method,
+            seed,
+        )
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Something that was missing or failed, and what was done instead."""
+
+    stage: str
+    reason: str
+    instead: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report of one request.
+
+    Attributes:
+        engine: what filled: flux or patch.
+        engine_reason: why this engine.
+        profile: name of the server's profile.
+        version: version of the package.
+        seed: the request's.
+        deadline_ms: the request's.
+        width: the photo's, px.
+        height: the photo's, px.
+        hole_px: pixels that were filled.
+        dilate_px: how far the mask grew, px.
+        specks: components of the mask that were dropped.
+        pinholes: gaps of the mask that were closed.
+        labels: surfaces around the hole, best first.
+        labels_source: where they came from: request, sam3, florence2 or none.
+        prompt: the text that FLUX was given; None where none was needed.
+        prompt_source: where it came from: prompt (the request's own), labels, caption or none.
+        prompt_cut: tokens of it over FLUX's limit, which were left out.
+        check: what the check of a FLUX fill said; None where there was none.
+        steps: denoising steps of the planned schedule; None where FLUX made no fill that was
+            checked.
+        steps_taken: fewest that a canvas took of them: fewer with `strength` under 1, and where
+            the run would have been late.
+        guidance_scale: of all steps.
+        quality: place of the plan in the order of quality classes; 0 is the best.
+        expected_ms: what the plan was expected to take from arrival to answer; None where the
+            card's costs are not known.
+        predicted_ms: the same as it was predicted after the first step.
+        strength: the request's.
+        windows: how each window was filled.
+        stage_ms: milliseconds per stage, in the order in which they ran.
+        total_ms: milliseconds from the request's arrival to its answer.
+        fallbacks: what was missing or failed.
+        weights: identity of the weights in use, by model.
+    """
+
+    engine: str
+    engine_reason: str
+    profile: str
+    seed: int
+    deadline_ms: int
+    width: int
+    height: int
+    hole_px: int
+    dilate_px: float
+    specks: int
+    pinholes: int
+    labels: tuple[str, ...]
+    labels_source: str
+    strength: float
+    windows: tuple[WindowReport, ...]
+    stage_ms: Mapping[str, float]
+    total_ms: float
+    prompt: str | None = None
+    prompt_source: str | None = None
+    prompt_cut: int = 0
+    check: str | None = None
+    steps: int | None = None
+    steps_taken: int | None = None
+    quality: int | None = None
+    expected_ms: float | None = None
+    predicted_ms: float | None = None
+    guidance_scale: float | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
+    version: str = __version__
+
+    def to_json(self) -> str:
+        """Return the report as one JSON object."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Report:
+        """Read what `to_json` wrote; entries that only a newer server knows are left out."""
+        given: dict[str, Any] = json.loads(text)
+        known = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
+        known["windows"] = tuple(
+            WindowReport(
+                tuple(w["box"]), tuple(w["holes"]), w["working_px"], w["method"], w.get("seed")
+            )
+            for w in given["windows"]
+        )
+        known["fallbacks"] = tuple(Fallback(**entry) for entry in given["fallbacks"])
+        known["labels"] = tuple(given["labels"])
+        return cls(**known)

@@ -1,0 +1,38 @@
+"""Texts in tensors: BYTES to str and back, checked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pawfect.contract.errors import invalid
+from pawfect.contract.tensors import MAX_LABELS, MAX_TEXT_BYTES, Array
+
+
+def text_tensor(*texts: str) -> Array:
+    """Return BYTES [K] of UTF-8 texts."""
+    return np.array([text.encode() for text in texts], dtype=np.object_)
+
+
+def read_texts(name: str, tensor: Array | None) -> tuple[str, ...]:
+    """Return the texts of a BYTES tensor.
+
+    Raises:
+        PawfectError: INVALID_ARG for more than 64 texts, one of over 2,048 bytes, or bytes that are
+            not UTF-8.
+    """
+    if tensor is None:
+        return ()
+    if tensor.size > MAX_LABELS:
+        raise invalid(name, f"at most {MAX_LABELS} texts", tensor.size)
+    texts = []
+    for raw in tensor.reshape(-1):
+        data = raw if isinstance(raw, bytes) else str(raw).encode()
+        if len(data) > MAX_TEXT_BYTES:
+            raise invalid(name, f"texts of at most {MAX_TEXT_BYTES} bytes", f"{len(data)} bytes")
+        try:
+            texts.append(data.decode())
+        except UnicodeDecodeError as error:
+            raise invalid(
+                name, "UTF-8", f"byte {data[error.start]:#04x} at {error.start}"
+            ) from None
+    return tuple(texts)

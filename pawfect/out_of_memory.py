@@ -1,0 +1,92 @@
+"""Out of memory: told from other failures, freed, tried again smaller, and survived.
+
+torch is imported only where it already is: this module costs nothing without it.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# As torch's allocators and CUDA's libraries put it where the class does not say so.
+SIGNS: Final = ("out of memory", "alloc_failed", "not enough memory", "can't allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that the device's or the host's memory is short."""
+    # torch's own class, by name: the embedded profile has no torch.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)
+
+
+def out_of_memory(model: str) -> PawfectError:
+    """Return the error of the table for a model whose device is out of memory."""
+    return PawfectError(ErrorKind.OUT_OF_MEMORY, f"{model}: out of memory")
+
+
+def release() -> None:
+    """Give memory that nothing uses any more back to the device."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def attempt(run: Callable[[], Result], free: Callable[[], None] = release) -> Result | None:
+    """Run something that returns no None; return None where memory was too short for it.
+
+    Args:
+        run: what is tried.
+        free: called then, once the failed call's own memory can be freed; should end in `release`.
+    """
+    try:
+        return run()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside the clause: the exception held the frames, and the frames the tensors.
+    free()
+    return None
+
+
+def require(model: str, run: Callable[[], Result]) -> Result:
+    """Run a model; raise OUT_OF_MEMORY, with memory freed, where that is what fails it."""
+    result = attempt(run)
+    if result is None:
+        raise out_of_memory(model)
+    return result
+
+
+def in_halves(
+    run: Callable[[Sequence[Item]], Sequence[Result]],
+    items: Sequence[Item],
+    free: Callable[[], None] = release,
+) -> list[Result | None]:
+    """Run a batch; where memory is too short for it, its halves, down to single items.
+
+    Args:
+        run: takes some items and returns as many results.
+        items: at least one.
+        free: see `attempt`.
+
+    Returns:
+        A result for each item; None for one that does not fit even alone, tried twice: what `free`
+        drops may be what was in its way.
+    """
+    results = attempt(lambda: run(items), free)
+    if results is None and len(items) == 1:
+        results = attempt(lambda: run(items), free)
+    if results is not None:
+        return list(results)
+    if len(items) == 1:
+        return [None]
+    half = (len(items) + 1) // 2
+    return [*in_halves(run, items[:half], free), *in_halves(run, items[half:], free)]

@@ -1,0 +1,184 @@
+"""The table of a prompt's words, `words.toml`, compiled into one lexicon of phrases."""
+
+from __future__ import annotations
+
+import enum
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+KEYS: Final = frozenset({"name", "family", "litter", "scenery", "general", "adjectives", "abroad"})
+LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pt", "nl")
+# Words that join or relate, which are not counted as a prompt's words.
+JOINING: Final = frozenset({"and", "with"})
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class Role(enum.Enum):
+    """What a phrase does in a text."""
+
+    SURFACE = "surface"
+    ADJECTIVE = "adjective"
+    ABROAD = "abroad"
+    NOTHING = "nothing"
+    NO = "no"
+    NOT = "not"
+    CONTRAST = "contrast"
+    PREPOSITION = "preposition"
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One surface of the table.
+
+    Attributes:
+        name: canonical name, which is also its words in a prompt.
+        families: what it belongs to, for contradictions.
+        litter: it lies on another surface.
+        scenery: not taken from captions.
+        general: it says little; taken only where nothing better is named.
+    """
+
+    name: str
+    families: frozenset[str]
+    litter: bool = False
+    scenery: bool = False
+    general: bool = False
+
+    @property
+    def words(self) -> int:
+        """Number of words in a prompt."""
+        return len(self.name.split())
+
+
+@dataclass(frozen=True)
+class Table:
+    """The compiled table.
+
+    Attributes:
+        neutral: the prompt where nothing is known.
+        surfaces: by name, in the file's order.
+        phrases: normalised words -> role, and the surface where the role names one.
+        longest: words of the longest phrase.
+        grounds: nouns that take the surface before them as their material.
+        describes: words that make the surface before them a property of something else.
+        english: words that mark an English text.
+        together: pairs of families that may be seen side by side.
+    """
+
+    neutral: str
+    surfaces: Mapping[str, Surface]
+    phrases: Mapping[tuple[str, ...], tuple[Role, Surface | None]]
+    longest: int
+    grounds: frozenset[str]
+    describes: frozenset[str]
+    english: frozenset[str]
+    together: frozenset[frozenset[str]]
+
+    def contradict(self, some: Iterable[Surface], others: Iterable[Surface]) -> bool:
+        """Return whether no surface of the one can be seen beside one of the other."""
+        others = list(others)
+        return not any(
+            mine == theirs or frozenset({mine, theirs}) in self.together
+            for one in some
+            for other in others
+            for mine in one.families
+            for theirs in other.families
+        )
+
+
+def normalised(text: str) -> str:
+    """Return text in one form: NFKD without accents and invisible characters, case folded."""
+    kept = (
+        char
+        for char in unicodedata.normalize("NFKD", text)
+        if unicodedata.category(char) not in ("Mn", "Me", "Cf")
+    )
+    return "".join(kept).casefold()
+
+
+def parse_table(content: Mapping[str, Any]) -> Table:
+    """Compile the table.
+
+    Raises:
+        ValueError: a phrase that means two surfaces, a surface whose name does not mean itself, an
+            unknown key or family.
+    """
+    surfaces: dict[str, Surface] = {}
+    phrases: dict[tuple[str, ...], tuple[Role, Surface | None]] = {}
+    plurals: dict[tuple[str, ...], tuple[Role, Surface | None]] = {}
+    families = {family for row in content["surface"] for family in row["family"]}
+
+    def add(forms: Iterable[str], role: Role, surface: Surface | None = None) -> None:
+        for form in forms:
+            words = _words(form)
+            if phrases.setdefault(words, (role, surface)) != (role, surface):
+                raise ValueError(f"{form!r} means both {phrases[words]} and {(role, surface)}")
+
+    for row in content["surface"]:
+        unknown = set(row) - KEYS - set(LANGUAGES)
+        if unknown:
+            raise ValueError(f"{row['name']}: unknown {', '.join(sorted(unknown))}")
+        surface = Surface(
+            row["name"],
+            frozenset(row["family"]),
+            row.get("litter", False),
+            row.get("scenery", False),
+            row.get("general", False),
+        )
+        surfaces[surface.name] = surface
+        for language in LANGUAGES:
+            add(row.get(language, []), Role.SURFACE, surface)
+        add([surface.name], Role.SURFACE, surface)
+        add(row.get("adjectives", []), Role.ADJECTIVE, surface)
+        add(row.get("abroad", []), Role.ABROAD, surface)
+        for form in row.get("en", []):
+            plurals.setdefault(_plural(_words(form)), (Role.SURFACE, surface))
+
+    add(content["nothing"], Role.NOTHING)
+    for role in (Role.NO, Role.NOT):
+        add(content["negation"][role.value], role)
+    add(content["negation"]["contrast"], Role.CONTRAST)
+    add(content["negation"]["prepositions"], Role.PREPOSITION)
+    strangers = {family for pair in content["together"] for family in pair} - families
+    if strangers:
+        raise ValueError(f"together: unknown families {', '.join(sorted(strangers))}")
+    grounds = [_words(noun) for noun in content["grounds"]]
+    return Table(
+        neutral=content["neutral"],
+        surfaces=surfaces,
+        phrases=plurals | phrases,
+        longest=max(len(words) for words in phrases),
+        grounds=frozenset(words[0] for noun in grounds for words in (noun, _plural(noun))),
+        describes=frozenset(content["describes"]),
+        english=frozenset(content["english"]),
+        together=frozenset(frozenset(pair) for pair in content["together"]),
+    )
+
+
+@cache
+def table() -> Table:
+    """Return the package's own table."""
+    text = (resources.files("pawfect.scene") / "words.toml").read_text("utf-8")
+    return parse_table(tomllib.loads(text))
+
+
+def _words(form: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(normalised(form)))
+
+
+def _plural(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return an English phrase with its last word in the plural, by the regular rules."""
+    *first, last = words
+    if last.endswith(("s", "x", "ch", "sh")):
+        last += "es"
+    elif last.endswith("y") and last[-2:-1] not in ("a", "e", "o", "u"):
+        last = last[:-1] + "ies"
+    else:
+        last += "s"
+    return (*first, last)

@@ -1,0 +1,154 @@
+"""`python -m perf.flux.gpu`: every measurement that needs a GPU, in one run that may be cut short.
+
+Each part's figures are printed as a line of JSON and written to the file as they come.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from perf.provenance import provenance
+
+PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
+                   "comfy-kitchen", "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
+# In this order: what is asked first comes first, should the run be cut.
+PARTS: Final = ("eager", "compiled", "capped", "layers")
+
+
+class Results:
+    """The figures so far, on disk after each part.
+
+    Args:
+        path: of the JSON file.
+        head: provenance and scale.
+    """
+
+    def __init__(self, path: Path, head: dict[str, Any]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self.content: dict[str, Any] = {**head, "parts": {}, "goals": [], "complete": False}
+        self._write()
+
+    def take(self, name: str, work: Callable[[], Any]) -> None:
+        """Run a part; an exception is its result, and the next part goes on."""
+        start = time.perf_counter()
+        found: Any
+        try:
+            found = work()
+        except Exception as error:  # noqa: BLE001 - whatever fails, the other figures are wanted
+            traceback.print_exc()
+            found = {"error": f"{type(error).__name__}: {error}"}
+        took = round(time.perf_counter() - start, 2)
+        part = found if isinstance(found, dict) else {"rows": found}
+        self.content["parts"][name] = part | {"part_s": took}
+        self._write()
+        click.echo(json.dumps({name: self.content["parts"][name]}))
+
+    def finish(self, goals: list[dict[str, Any]]) -> None:
+        """Add the goals and mark the file complete."""
+        self.content |= {"goals": goals, "complete": True}
+        self._write()
+
+    def _write(self) -> None:
+        whole = self._path.with_suffix(".part")
+        whole.write_text(json.dumps(self.content, indent=1) + "\n")
+        whole.replace(self._path)
+
+
+@click.command()
+@click.option("--tiny", is_flag=True, help="Every step at toy size on the CPU: a rehearsal.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder; $OUT, else build/gpu.")
+@click.option("--parts", default=",".join(PARTS), show_default=True, help="Comma-separated.")
+def main(tiny: bool, out: Path | None, parts: str) -> None:
+    """Measure FLUX.1-Fill at full size with random weights on this machine's GPU.
+
+    Exit code 1: a part failed or a goal was missed. 2: there is no GPU.
+    """
+    chosen = parts.split(",")
+    unknown = sorted(set(chosen) - set(PARTS))
+    if unknown:
+        raise click.BadParameter(f"expected some of {', '.join(PARTS)}, got {unknown}")
+    import torch
+
+    if not tiny and not torch.cuda.is_available():
+        click.echo("Error: expected a CUDA GPU that torch sees, got none; try --tiny", err=True)
+        sys.exit(2)
+    folder = out or Path(os.environ.get("OUT", "build/gpu"))
+    results = measure(tiny, folder / ("gpu-tiny.json" if tiny else "gpu.json"), chosen)
+    for goal in results["goals"]:
+        said = "reached" if goal["reached"] else "MISSED"
+        click.echo(f"{said}: {goal['name']}: {goal['measured']} (asked {goal['bound']})")
+    failed = [name for name, part in results["parts"].items() if "error" in part]
+    if failed:
+        click.echo(f"failed: {', '.join(failed)}", err=True)
+    missed = [] if tiny else [goal for goal in results["goals"] if not goal["reached"]]
+    sys.exit(1 if failed or missed else 0)
+
+
+def measure(tiny: bool, path: Path, chosen: list[str]) -> dict[str, Any]:
+    """Run the chosen parts and return what the file then holds."""
+    import torch
+
+    from perf.flux.gpu import parts
+    from perf.flux.gpu.goals import goals
+    from perf.flux.gpu.models import build
+    from perf.flux.gpu.quantised import SCHEMES, layer_errors
+    from perf.flux.gpu.scale import full, small
+    from perf.flux.versus.sides import Photo
+    from perf.scene import render_scene
+
+    scale = small() if tiny else full()
+    source = provenance("python -m perf.flux.gpu" + (" --tiny" if tiny else ""), PACKAGES)
+    card = torch.cuda.get_device_name() if scale.device == "cuda" else "none"
+    results = Results(path, {"provenance": source, "gpu": card, "scale": scale.name})
+    width, height = scale.photo
+    scene = render_scene(seed=0, width=width, height=height)
+    photo = Photo(scene.photo, scene.mask)
+
+    def chain(how: str) -> None:
+        for window in scale.windows:
+            results.take(
+                f"product {window} {how}",
+                partial(parts.product_seconds, models, scale, photo, window),
+            )
+        results.take(f"batch {how}", lambda: parts.batched_steps(models, scale))
+        results.take(f"pipeline {how}", lambda: parts.pipeline_seconds(models, scale, photo))
+
+    if {"eager", "compiled"} & set(chosen):
+        models = build(scale)
+        if "eager" in chosen:
+            chain("eager")
+        if "compiled" in chosen:
+            results.take("compile", lambda: parts.compile_blocks(models, scale))
+            chain("compiled")
+            results.take("compiled graphs", parts.compiled_graphs)
+        del models
+        gc.collect()
+        if scale.device == "cuda":
+            torch.cuda.empty_cache()
+    if "capped" in chosen:
+        for scheme in SCHEMES:
+            results.take(
+                f"capped {scheme}",
+                partial(parts.capped_fill, scale, photo, scheme),
+            )
+            gc.collect()
+    if "layers" in chosen:
+        results.take("layers", lambda: layer_errors(scale))
+    results.finish(goals(results.content["parts"], scale.windows))
+    return results.content
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The rule by which replicas come and go: Kubernetes' HorizontalPodAutoscaler over the backlog."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections import deque
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+FILE: Final = Path(__file__).parents[3] / "deploy" / "scaling.toml"
+# The autoscaler's own tolerance: a need within a tenth of what there is changes nothing.
+TOLERANCE: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The numbers of `deploy/scaling.toml`, which says what they mean."""
+
+    jobs_per_replica: float
+    min_replicas: int
+    max_replicas: int
+    sync_s: float
+    scale_down_s: float
+    start_s: float
+
+
+def load_rule(path: Path = FILE) -> Rule:
+    """Read the rule.
+
+    Raises:
+        ValueError: entries that are missing, unknown or not above 0, or bounds that cross.
+    """
+    table = tomllib.loads(path.read_text("utf-8"))
+    expected = sorted(spec.name for spec in fields(Rule))
+    if sorted(table) != expected:
+        raise ValueError(f"{path.name}: expected {expected}, got {sorted(table)}")
+    for name, value in table.items():
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            raise ValueError(f"{path.name}: {name}: expected a number above 0, got {value!r}")
+    rule = Rule(**table)
+    if rule.min_replicas > rule.max_replicas:
+        raise ValueError(f"{path.name}: max_replicas: expected at least {rule.min_replicas}")
+    return rule
+
+
+class Autoscaler:
+    """Counts the replicas that the rule wants, as the autoscaler of Kubernetes 1.23 and later does.
+
+    wanted = ceil(backlog / jobs_per_replica), unless within its tolerance of what there is; the
+    largest of the last `scale_down_s` holds replicas that are no longer needed.
+
+    Args:
+        rule: the numbers.
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._wanted: deque[tuple[float, int]] = deque()
+
+    def wanted(self, now: float, backlog: int, present: int) -> int:
+        """Return how many replicas there should be.
+
+        Args:
+            now: s, never falling from call to call.
+            backlog: jobs queued or under way.
+            present: replicas asked for so far.
+        """
+        rule = self._rule
+        needed = math.ceil(backlog / rule.jobs_per_replica)
+        if present and abs(backlog / (present * rule.jobs_per_replica) - 1) <= TOLERANCE:
+            needed = present
+        needed = min(max(needed, rule.min_replicas), rule.max_replicas)
+        self._wanted.append((now, needed))
+        while self._wanted[0][0] < now - rule.scale_down_s:
+            self._wanted.popleft()
+        held = max(count for _, count in self._wanted)
+        return needed if needed >= present else min(present, held)

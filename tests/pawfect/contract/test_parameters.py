@@ -1,0 +1,93 @@
+"""Request parameters: strict types, bounds, no unknown names."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import FillParams, InpaintParams, MaskParams
+
+INTEGERS = {
+    "steps": (1, 100),
+    "seed": (0, 2**63 - 1),
+    "deadline_ms": (1, 600_000),
+    "dilate_px": (0, 64),
+    "window_px": (256, 2048),
+    "preview_every": (0, 100),
+}
+
+
+def refused(**given: object) -> str:
+    with pytest.raises(PawfectError) as caught:
+        InpaintParams.parse(given)  # type: ignore[arg-type]
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+    return caught.value.message
+
+
+def test_nothing_given_means_the_documented_defaults():
+    params = InpaintParams.parse({})
+    assert (params.engine, params.seed, params.deadline_ms) == ("auto", 0, 30_000)
+    assert (params.strength, params.preview_every) == (1.0, 1)
+    assert params.steps is params.guidance_scale is params.dilate_px is params.window_px is None
+
+
+@pytest.mark.parametrize(("name", "bounds"), INTEGERS.items())
+def test_integers_are_taken_up_to_their_bounds_and_no_further(name, bounds):
+    for value in bounds:
+        assert getattr(InpaintParams.parse({name: value}), name) == value
+    assert f"got {bounds[0] - 1}" in refused(**{name: bounds[0] - 1})
+    assert f"got {bounds[1] + 1}" in refused(**{name: bounds[1] + 1})
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("value", [True, False, "8", 8.0, "", None, [8]])
+def test_an_integer_is_not_made_from_anything_else(name, value):
+    assert refused(**{name: value}).startswith(f"{name}: expected an integer, got")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.1, 100.1])
+def test_guidance_outside_its_bounds_is_refused(value):
+    assert refused(guidance_scale=value).startswith("guidance_scale: expected from 0.0 to 100.0")
+
+
+def test_strength_lies_above_zero_up_to_one():
+    assert InpaintParams.parse({"strength": 1}).strength == 1.0
+    assert InpaintParams.parse({"strength": 0.01}).strength == 0.01
+    assert "above 0.0 to 1.0, got 0" in refused(strength=0.0)
+    assert "got bool True" in refused(strength=True)
+
+
+def test_an_unknown_engine_is_answered_with_the_known_ones():
+    assert refused(engine="lama") == "engine: expected one of auto, flux, patch, got 'lama'"
+    assert "got 1" in refused(engine=1)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    message = refused(sead=1)
+    assert message.endswith("got sead")
+    assert "seed" in message
+
+
+def test_parameters_of_one_model_are_unknown_to_another():
+    for params, name in ((MaskParams, "seed"), (FillParams, "engine")):
+        with pytest.raises(PawfectError, match=f"got {name}"):
+            params.parse({name: 1})
+
+
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+
+
+@given(st.dictionaries(st.text(max_size=12), values))
+def test_anything_else_is_a_clear_refusal_or_a_valid_set(given):
+    try:
+        params = InpaintParams.parse(given)  # type: ignore[arg-type]
+    except PawfectError as error:
+        assert error.kind is ErrorKind.INVALID_ARG
+        assert "expected" in error.message
+        assert "got" in error.message
+    else:
+        assert all(getattr(params, name) == value for name, value in given.items())

@@ -1,0 +1,267 @@
+"""The orchestration in plain Python: what it promises whatever calls the models."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.report import Report
+from pawfect.contract.texts import text_tensor
+from pawfect.local import LocalModels, inpaint_local
+from pawfect.orchestrator import Control, InpaintRequest, Progress, Setup, inpaint
+from pawfect.orchestrator.patch import affordable_px
+from pawfect.picture.window import plan_windows
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    """Coloured noise at three scales: a lawn, roughly."""
+    rng = np.random.default_rng(3)
+    image = np.zeros((240, 320, 3), np.float32)
+    for cells in (6, 40, 160):
+        noise = rng.normal(0, 14, (cells, cells, 3)).astype(np.float32)
+        image += cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
+    return np.clip(image + (90, 130, 70), 0, 255).astype(np.uint8)
+
+
+def hole(photo: np.ndarray, *boxes: tuple[int, int, int, int]) -> np.ndarray:
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    for x0, y0, x1, y1 in boxes:
+        mask[y0:y1, x0:x1] = 255
+    return mask
+
+
+def run(photo, mask, profile, call=None, notify=None, control=None, protect=None, **parameters):
+    params = InpaintParams.parse(parameters)
+    request = InpaintRequest(photo, mask, params, protect)
+    control = control or Control(params.deadline_ms)
+    extra = {} if notify is None else {"notify": notify}
+    return asyncio.run(inpaint(request, Setup(profile), call or LocalModels(), control, **extra))
+
+
+def test_every_pixel_outside_the_cleaned_mask_is_the_inputs(photo):
+    result = inpaint_local(photo, hole(photo, (100, 80, 160, 130), (260, 10, 300, 40)))
+    outside = result.clean_mask == 0
+    np.testing.assert_array_equal(result.image[outside], photo[outside])
+    assert (result.image[~outside] != photo[~outside]).any()
+
+
+def test_what_is_under_the_mask_does_not_matter(photo):
+    mask = hole(photo, (100, 80, 160, 130))
+    painted = photo.copy()
+    painted[mask > 0] = (255, 0, 255)
+    np.testing.assert_array_equal(
+        inpaint_local(photo, mask, dilate_px=0).image,
+        inpaint_local(painted, mask, dilate_px=0).image,
+    )
+
+
+def test_protected_pixels_stay_whatever_the_mask_says(photo):
+    mask = hole(photo, (100, 80, 160, 130))
+    protect = hole(photo, (140, 60, 200, 150))
+    result = inpaint_local(photo, mask, protect=protect)
+    np.testing.assert_array_equal(result.image[protect > 0], photo[protect > 0])
+
+
+def test_the_content_of_one_hole_is_never_copied_into_another(photo):
+    mask = hole(photo, (20, 20, 50, 50), (270, 190, 300, 220))
+    painted = photo.copy()
+    painted[mask > 0] = (255, 0, 255)
+    result = inpaint_local(painted, mask, dilate_px=0).image.astype(int)
+    magenta = (result[..., 0] > 200) & (result[..., 1] < 60) & (result[..., 2] > 200)
+    assert not magenta.any()
+
+
+def test_the_report_explains_and_repeats_the_result(photo, embedded):
+    mask = hole(photo, (20, 20, 60, 50), (250, 180, 300, 220))
+    mask[120, 160] = 255  # a speck
+    result = run(photo, mask, embedded, seed=7, engine="patch")
+    report = result.report
+    assert (report.engine, report.engine_reason, report.profile) == (
+        "patch", "asked for", "embedded",
+    )  # fmt: skip
+    assert (report.width, report.height, report.seed, report.specks) == (320, 240, 7, 1)
+    assert report.hole_px == np.count_nonzero(result.clean_mask)
+    assert report.labels_source == "none"
+    assert list(report.stage_ms) == [
+        "validate",
+        "mask_cleanup",
+        "windows",
+        "patch_fill",
+        "composite",
+    ]
+    assert sum(report.stage_ms.values()) <= report.total_ms + 1
+    assert Report.from_json(report.to_json()) == report
+    again = inpaint_local(photo, mask, seed=report.seed)
+    np.testing.assert_array_equal(again.image, result.image)
+
+
+def test_the_seed_decides(photo):
+    mask = hole(photo, (100, 80, 180, 150))
+    one, same = (inpaint_local(photo, mask, seed=1).image for _ in range(2))
+    np.testing.assert_array_equal(one, same)
+
+
+def test_progress_only_grows_and_previews_come_small(photo, embedded):
+    seen: list[Progress] = []
+
+    async def notify(progress: Progress) -> None:
+        seen.append(progress)
+
+    mask = hole(photo, (20, 20, 50, 50), (270, 190, 300, 220))
+    result = run(photo, mask, embedded, notify=notify)
+    shares = [progress.progress for progress in seen]
+    assert shares == sorted(shares)
+    assert [progress.stage for progress in seen] == ["mask_cleanup", *["patch_fill"] * 2]
+    assert len(result.report.windows) == 2
+    previews = [progress.preview for progress in seen if progress.preview is not None]
+    assert len(previews) == 2
+    # The photo is smaller than a preview may be, so the last one is the result.
+    np.testing.assert_array_equal(previews[-1], result.image)
+
+
+def test_previews_can_be_turned_off(photo, embedded):
+    seen: list[Progress] = []
+
+    async def notify(progress: Progress) -> None:
+        seen.append(progress)
+
+    run(photo, hole(photo, (20, 20, 50, 50)), embedded, notify=notify, preview_every=0)
+    assert [progress.preview for progress in seen] == [None, None]
+
+
+class SlowModels(LocalModels):
+    """Real models, each answer a little late, as on a busy machine."""
+
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s = delay_s
+        self.called: list[str] = []
+
+    async def __call__(self, model, inputs, parameters):
+        self.called.append(model)
+        await asyncio.sleep(self.delay_s)
+        return await super().__call__(model, inputs, parameters)
+
+
+def test_a_deadline_ends_the_request_when_it_passes_not_when_the_model_ends(photo, embedded):
+    start = time.monotonic()
+    with pytest.raises(PawfectError, match="within 200 ms") as caught:
+        run(photo, hole(photo, (9, 9, 40, 40)), embedded, call=SlowModels(5.0), deadline_ms=200)
+    assert caught.value.kind is ErrorKind.DEADLINE
+    assert time.monotonic() - start < 2.0
+
+
+def test_cancelling_stops_before_the_next_model(photo, embedded):
+    models = SlowModels(0.3)
+    control = Control(30_000, is_cancelled=lambda: bool(models.called))
+    with pytest.raises(PawfectError) as caught:
+        run(photo, hole(photo, (9, 9, 40, 40)), embedded, call=models, control=control)
+    assert caught.value.kind is ErrorKind.CANCELLED
+    assert models.called == ["mask_cleanup"]
+
+
+def test_a_models_error_arrives_as_it_was_meant(photo, embedded):
+    async def refuse(model, inputs, parameters):
+        raise PawfectError(ErrorKind.MODEL_DOWN, f"{model} died")
+
+    with pytest.raises(PawfectError, match="mask_cleanup died") as caught:
+        run(photo, hole(photo, (9, 9, 40, 40)), embedded, call=refuse)
+    assert caught.value.kind is ErrorKind.MODEL_DOWN
+
+
+def test_a_failing_window_fails_the_request_with_its_own_error(photo, embedded):
+    class Breaking(LocalModels):
+        async def __call__(self, model, inputs, parameters):
+            if model == "patch_fill":
+                raise PawfectError(ErrorKind.MODEL_DOWN, "gone")
+            return await super().__call__(model, inputs, parameters)
+
+    mask = hole(photo, (20, 20, 50, 50), (270, 190, 300, 220))
+    with pytest.raises(PawfectError, match="gone"):
+        run(photo, mask, embedded, call=Breaking())
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "says"),
+    [
+        ((100, 100), (100, 101), "MASK: expected the image's size 100x100, got 101x100"),
+        ((63, 100), (63, 100), "IMAGE: expected sides of 64 to 8192 px, got 100x63"),
+        ((100, 8193), (100, 8193), "got 8193x100"),
+        ((8000, 8000), (8000, 8000), "at most 50 MP"),
+    ],
+)
+def test_sizes_out_of_bounds_are_named(image, mask, says, embedded):
+    pixels = np.broadcast_to(np.uint8(0), (*image, 3))
+    with pytest.raises(PawfectError, match=says) as caught:
+        run(pixels, np.broadcast_to(np.uint8(255), mask), embedded)
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [(0, 0, 60, 60)],
+        [(260, 180, 320, 240)],
+        [(0, 100, 320, 140)],
+        [(17, 12, 303, 228)],
+    ],
+    ids=["corner", "other corner", "side to side", "80 %"],
+)
+def test_holes_at_the_border_and_large_ones_are_filled(photo, boxes):
+    mask = hole(photo, *boxes)
+    painted = photo.copy()
+    painted[mask > 0] = (255, 0, 255)
+    result = inpaint_local(painted, mask)
+    filled = result.image[result.clean_mask > 0].astype(int)
+    # The lawn's colour, not the magenta that was under the mask, nor black.
+    assert np.abs(filled.mean(axis=0) - photo.reshape(-1, 3).mean(axis=0)).max() < 20
+    assert filled[:, 1].min() > 10
+
+
+class InstantFill(LocalModels):
+    """Leaves the hole as it is: what is planned for a deadline must not depend on this machine."""
+
+    async def __call__(self, model, inputs, parameters):
+        if model != "patch_fill":
+            return await super().__call__(model, inputs, parameters)
+        return {"IMAGE": inputs["IMAGE"], "REPORT": text_tensor('{"method": "none"}')}
+
+
+def test_a_short_deadline_is_met_at_a_smaller_working_size(photo, embedded):
+    large = cv2.resize(photo, (1600, 1200), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    mask = hole(large, (300, 200, 1300, 1000))
+    patient = run(large, mask, embedded, call=InstantFill(), deadline_ms=600_000)
+    hurried = run(large, mask, embedded, call=InstantFill(), deadline_ms=4_000)
+    assert patient.report.fallbacks == ()
+    (fallback,) = hurried.report.fallbacks
+    assert fallback.stage == "patch_fill"
+    assert "4000 ms" in fallback.reason
+    assert hurried.report.windows[0].working_px < patient.report.windows[0].working_px
+    assert f"{hurried.report.windows[0].working_px} px" in fallback.instead
+
+
+@pytest.mark.parametrize("deadline_ms", [500, 2_000, 8_000, 30_000, 120_000])
+def test_a_longer_deadline_never_affords_less(deadline_ms):
+    windows = plan_windows(np.array([[200, 150, 3800, 2850]], np.int32), 3000, 4000)
+    sizes = [
+        affordable_px(windows, deadline) or 4000 for deadline in (deadline_ms, 2 * deadline_ms)
+    ]
+    assert 192 <= sizes[0] <= sizes[1] <= 4000
+
+
+def test_a_handful_of_holes_is_filled_at_full_size_within_the_default_deadline():
+    boxes = [[x, 400, x + 200, 600] for x in range(100, 4000, 500)]
+    windows = plan_windows(np.array(boxes, np.int32), 3000, 4000)
+    assert len(windows) == 8
+    assert affordable_px(windows, 30_000) is None
+
+
+def test_an_ordinary_hole_is_filled_at_its_own_size_within_the_default_deadline():
+    windows = plan_windows(np.array([[100, 100, 900, 800]], np.int32), 1200, 1600)
+    assert affordable_px(windows, 30_000) is None

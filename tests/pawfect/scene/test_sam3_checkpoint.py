@@ -1,0 +1,238 @@
+"""SAM3's checkpoint: the published layout is taken whole, anything else is not taken at all."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers.models.sam3.configuration_sam3 import Sam3Config
+from transformers.models.sam3.modeling_sam3 import Sam3Model
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.scene.sam3 import SurfaceLabeller
+from pawfect.scene.sam3_checkpoint import build_without_weights, load_sam3
+from pawfect.scene.vocabulary import Surface
+
+PHRASES = ("grass", "fallen leaves")
+
+
+def load(folder: Path, phrases: tuple[str, ...] = PHRASES) -> Any:
+    return load_sam3(folder, phrases, device="cpu", dtype="float32")
+
+
+def changed_json(folder: Path, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+    content = json.loads((folder / name).read_text())
+    change(content)
+    (folder / name).write_text(json.dumps(content))
+
+
+@pytest.fixture
+def copied(checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny checkpoint that may be written to."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "sam3"))
+
+
+def test_every_detector_weight_is_the_files_and_the_tracker_is_left_out(checkpoint: Path):
+    tensors = load_file(checkpoint / "model.safetensors")
+    loaded = load(checkpoint).model.state_dict()
+    assert {f"detector_model.{name}" for name in loaded} == {
+        name for name in tensors if name.startswith("detector_model.")
+    }
+    assert any(name.startswith("tracker_model.") for name in tensors)
+    assert any(name.startswith("tracker_neck.") for name in tensors)
+    for name, tensor in loaded.items():
+        assert torch.equal(tensor, tensors[f"detector_model.{name}"]), name
+
+
+def test_weights_take_the_dtype_asked_for_and_constants_keep_theirs(checkpoint: Path):
+    model = load_sam3(checkpoint, PHRASES, device="cpu", dtype="float16").model
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float16}
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert not model.training
+    frequencies = [b for name, b in model.named_buffers() if name.endswith("inv_freq")]
+    assert {buffer.dtype for buffer in frequencies} == {torch.float32}
+
+
+def test_constant_buffers_are_those_that_the_class_computes(checkpoint: Path):
+    table = json.loads((checkpoint / "config.json").read_text())["detector_config"]
+    built = dict(build_without_weights(Sam3Config.from_dict(table)).named_buffers())
+    expected = dict(Sam3Model(Sam3Config.from_dict(table)).named_buffers())
+    assert set(built) == set(expected)
+    for name, buffer in expected.items():
+        assert torch.equal(built[name], buffer), name
+        assert built[name].dtype == buffer.dtype
+
+
+def test_the_full_size_is_built_without_weights():
+    # Sam3Config's defaults are the published sizes.
+    model = build_without_weights(Sam3Config())
+    assert round(sum(parameter.numel() for parameter in model.parameters()) / 1e6, 1) == 840.4
+    assert len(model.state_dict()) == 1468
+    assert all(parameter.is_meta for parameter in model.parameters())
+    buffers = dict(model.named_buffers())
+    assert not any(buffer.is_meta for buffer in buffers.values())
+    # 72x72 patches at the scale of the 24x24 ones that positions were learned at.
+    positions = buffers["vision_encoder.backbone.layers.7.position_ids"]
+    assert positions.shape == (72 * 72, 2)
+    assert float(positions.max()) == pytest.approx(71 * 24 / 72)
+
+
+def test_the_image_models_own_layout_gives_the_same_labels(
+    checkpoint: Path, copied: Path, tmp_path: Path
+):
+    own = tmp_path / "own"
+    Sam3Model.from_pretrained(checkpoint, local_files_only=True).save_pretrained(own)
+    assert not any("detector_model" in name for name in load_file(own / "model.safetensors"))
+    for name in ("tokenizer.json", "processor_config.json"):
+        shutil.copy(checkpoint / name, own)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    ring = np.full((64, 64), 255, np.uint8)
+    labels = [
+        SurfaceLabeller.load(
+            folder, device="cpu", dtype="float32", vocabulary=[Surface("grass", PHRASES)]
+        ).label(image, ring, least=0.0)
+        for folder in (copied, own)
+    ]
+    assert labels[0].scores.tobytes() == labels[1].scores.tobytes()
+
+
+def refused(folder: Path, said: str, **change: Any) -> None:
+    with pytest.raises(PawfectError) as caught:
+        load(folder, **change)
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert said in caught.value.message, caught.value.message
+    assert str(folder.parent) not in str(caught.value)
+
+
+def a_detector_tensor(tensors: dict[str, torch.Tensor]) -> str:
+    return next(name for name in tensors if name.endswith("mask_embedder.layers.1.weight"))
+
+
+def test_missing_extra_and_mis_shaped_tensors_are_named(copied: Path):
+    weights = copied / "model.safetensors"
+    tensors = load_file(weights)
+    name = a_detector_tensor(tensors)
+    short = name.removeprefix("detector_model.")
+
+    save_file({key: value for key, value in tensors.items() if key != name}, weights)
+    refused(copied, f"got 1 missing: {short}")
+    save_file({**tensors, "detector_model.more": torch.zeros(1)}, weights)
+    refused(copied, "got 1 extra: more")
+    save_file({**tensors, "elsewhere": torch.zeros(1)}, weights)
+    refused(copied, "got 1 extra: elsewhere")
+    save_file({**tensors, name: tensors[name][:-1].clone()}, weights)
+    refused(copied, f"got 1 mis-shaped: {short} [47, 48] for [48, 48]")
+    save_file({**tensors, short: tensors[name].clone()}, weights)
+    refused(copied, "expected each tensor once")
+
+
+def test_a_pickle_and_a_torn_file_are_refused(copied: Path):
+    weights = copied / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(pickle.dumps({"weight": 1}))
+    refused(copied, "model.safetensors: expected safetensors, got a pickle")
+    weights.write_bytes(whole[: len(whole) // 2])
+    refused(copied, "model.safetensors: expected safetensors, got a damaged file")
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "processor_config.json", "tokenizer.json", "model.safetensors"]
+)
+def test_a_missing_file_is_named(copied: Path, name: str):
+    (copied / name).unlink()
+    refused(copied, f"expected {name}, got ")
+
+
+@pytest.mark.parametrize("name", ["config.json", "processor_config.json", "tokenizer.json"])
+def test_bytes_that_are_no_text_are_refused(copied: Path, name: str):
+    (copied / name).write_bytes(b'{"model_type": "\xff"}')
+    refused(copied, f"expected {name}, got UnicodeDecodeError")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        (
+            "config.json",
+            lambda c: c.update(model_type="clip"),
+            "expected model_type sam3 or sam3_video, got clip",
+        ),
+        (
+            "config.json",
+            lambda c: c.update(detector_config=[1]),
+            "config.json: expected SAM3's, got TypeError",
+        ),
+        (
+            "config.json",
+            lambda c: c["detector_config"]["detr_encoder_config"].update(num_attention_heads="4"),
+            "config.json: expected SAM3's, got StrictDataclass",
+        ),
+        # Sizes that config.json leaves out are the full-size model's, which these weights are not.
+        ("config.json", lambda c: c.pop("detector_config"), "expected a side of 1008 px, got 224"),
+        (
+            "processor_config.json",
+            lambda c: c["image_processor"].update(size={"height": 448, "width": 448}),
+            "processor_config.json: expected a side of 224 px, got 448",
+        ),
+        (
+            "processor_config.json",
+            lambda c: c.pop("image_processor"),
+            "processor_config.json: expected bilinear resizing",
+        ),
+        (
+            "processor_config.json",
+            lambda c: c.update(image_processor="Sam3ImageProcessor"),
+            "processor_config.json: expected image_processor as an object, got str",
+        ),
+        (
+            "tokenizer.json",
+            lambda c: c.pop("model"),
+            "tokenizer.json: expected a tokenizer, got ",
+        ),
+        (
+            "tokenizer.json",
+            lambda c: c.update(
+                added_tokens=[],
+                post_processor=None,
+                model={"type": "BPE", "vocab": {"a": 0}, "merges": []},
+            ),
+            "tokens with <|endoftext|>, got 1 without it",
+        ),
+        (
+            "tokenizer.json",
+            lambda c: c["model"]["vocab"].update(more=len(c["model"]["vocab"])),
+            "tokenizer.json: expected at most ",
+        ),
+    ],
+)
+def test_files_that_do_not_fit_together_are_refused(
+    copied: Path, name: str, change: Callable[[dict[str, Any]], object], said: str
+):
+    changed_json(copied, name, change)
+    refused(copied, said)
+
+
+def test_a_phrase_over_the_text_encoders_length_is_refused_not_cut(copied: Path):
+    long = " ".join(["xyz"] * 20)
+    refused(copied, "expected phrases of at most 32 tokens, got ", phrases=("grass", long))
+
+
+def test_an_empty_vocabulary_no_phrase_at_once_and_another_dtype_are_refused(checkpoint: Path):
+    grass = Surface("grass", PHRASES)
+    with pytest.raises(PawfectError, match="phrases_at_once: expected at least 1, got 0"):
+        SurfaceLabeller.load(
+            checkpoint, device="cpu", dtype="float32", vocabulary=[grass], phrases_at_once=0
+        )
+    with pytest.raises(PawfectError, match="expected at least one surface, got none") as caught:
+        SurfaceLabeller.load(checkpoint, device="cpu", dtype="float32", vocabulary=())
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    with pytest.raises(PawfectError, match="dtype: expected float32 or float16 or bfloat16"):
+        load_sam3(checkpoint, PHRASES, device="cpu", dtype="int8")

@@ -1,0 +1,110 @@
+"""The GPU's script, rehearsed on a CPU: every part runs and leaves its figures."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from click.testing import CliRunner  # noqa: E402
+
+from perf.flux.gpu.__main__ import Results, main, measure  # noqa: E402
+from perf.flux.gpu.goals import goals  # noqa: E402
+from perf.flux.gpu.scale import full, small  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory):
+    path = tmp_path_factory.mktemp("gpu") / "gpu-tiny.json"
+    try:
+        measure(True, path, ["eager", "compiled", "capped", "layers"])
+    finally:
+        # Compiled code holds on to the modules.
+        torch._dynamo.reset()
+    return json.loads(path.read_text())
+
+
+def test_every_part_runs_and_is_on_disk(rehearsal):
+    assert rehearsal["complete"] is True
+    parts = rehearsal["parts"]
+    failed = {name: part["error"] for name, part in parts.items() if "error" in part}
+    assert failed == {}
+    for how in ("eager", "compiled"):
+        for window in small().windows:
+            product = parts[f"product {window} {how}"]
+            assert 0 < product["median_s"] < 60
+            assert product["stage_ms"]["flux_transformer"] > 0
+        assert parts[f"pipeline {how}"]["steps"] == small().whole_steps
+        batch = parts[f"batch {how}"]
+        assert batch["clients"] == 8
+        ratio = batch["all_steps_per_s"] / batch["one_steps_per_s"]
+        assert batch["ratio"] == pytest.approx(ratio, rel=0.01)
+    assert parts["compiled graphs"]["unique_graphs"] >= 2
+
+
+def test_quantised_parts_fill_and_their_errors_are_in_order(rehearsal):
+    for name in ("capped int8", "capped int4", "capped q8_0", "capped q4_0", "layers"):
+        part = rehearsal["parts"][name]
+        if name == "layers":
+            errors = {row["scheme"]: row["error"] for row in part["rows"]}
+            assert errors["q8_0"] < errors["q4_0"] < 0.3
+            assert errors["int8"] < errors["int4"] < 0.3
+        else:
+            assert [fill["engine"] for fill in part["fills"]] == ["flux"]
+
+
+def test_the_full_scale_is_the_published_model():
+    scale = full()
+    assert scale.configs["transformer"]["num_layers"] == 19
+    assert scale.configs["text_encoder_2"]["d_model"] == 4096
+    assert (scale.whole_px, scale.whole_steps, scale.own_steps) == (1024, 28, 8)
+    assert scale.windows == (768, 512)
+
+
+def test_a_failing_part_leaves_the_others_and_the_file(tmp_path):
+    results = Results(tmp_path / "deep" / "gpu.json", {"gpu": "none"})
+
+    def fails() -> None:
+        raise ValueError("no")
+
+    results.take("bad", fails)
+    results.take("good", lambda: {"figure": 1})
+    kept = json.loads((tmp_path / "deep" / "gpu.json").read_text())
+    assert kept["parts"]["bad"]["error"] == "ValueError: no"
+    assert kept["parts"]["good"]["figure"] == 1
+    assert kept["complete"] is False
+
+
+def test_goals_compare_like_with_like():
+    parts = {
+        "product 768 eager": {"median_s": 0.9},
+        "product 512 eager": {"median_s": 0.5},
+        "product 768 compiled": {"error": "no"},
+        "pipeline eager": {"median_s": 5.6},
+        "pipeline compiled": {"median_s": 3.5},
+        "batch eager": {"ratio": 1.7},
+        "capped int4": {"fills": [{"engine": "flux", "fallbacks": 0}]},
+        "capped int8": {"fills": [{"engine": "patch", "fallbacks": 1}]},
+    }
+    found = {goal["name"]: goal for goal in goals(parts, (768, 512))}
+    assert found["s from request to answer, window 768"]["reached"]
+    ratio = found["times faster than the pipeline, window 768, both eager"]
+    assert (ratio["measured"], ratio["reached"]) == (6.222, True)
+    assert not found["times faster than the pipeline, window 512, both eager"]["reached"]
+    assert not found["times one client's steps a second, in batches, eager"]["reached"]
+    assert not any("compiled" in name for name in found)
+    (capped,) = [goal for name, goal in found.items() if name.startswith("schemes")]
+    assert (capped["measured"], capped["reached"]) == (1, True)
+
+
+def test_without_a_gpu_the_script_says_so_and_unknown_parts_are_refused(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    said = CliRunner().invoke(main, ["--out", str(tmp_path)])
+    assert said.exit_code == 2
+    assert "expected a CUDA GPU" in said.output
+    said = CliRunner().invoke(main, ["--parts", "eager,kapped"])
+    assert said.exit_code == 2
+    assert "kapped" in said.output

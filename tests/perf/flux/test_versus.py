@@ -1,0 +1,179 @@
+"""The comparison with FluxFillPipeline: FLOP are counted right, and the window saves them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from pawfect.picture.window import Box  # noqa: E402
+from perf.flux.versus import full_size, run, window  # noqa: E402
+from perf.flux.versus.checkpoint import LARGE, SMALL, build, parameters_of, profile_of, setup_of  # noqa: E402
+from perf.flux.versus.counting import flop_of  # noqa: E402
+from perf.flux.versus.page import Result, markdown  # noqa: E402
+from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds  # noqa: E402
+from perf.flux.versus.sides import Photo, Pipeline, Product  # noqa: E402
+from perf.flux.versus.window import SIZES, around, context, means, resolution  # noqa: E402
+from perf.quality.scenes import build_scene  # noqa: E402
+from perf.scene import render_scene  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("versus"), SMALL)
+
+
+@pytest.fixture(scope="module")
+def sides(folder):
+    profile = profile_of(SMALL, (256, 384, 512), 8)
+    return Product.load(folder, profile, setup_of(folder, profile)), Pipeline.load(folder)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """The reference scene at an eighth: its hole and its photo shrink alike."""
+    scene = render_scene(seed=0, width=200, height=150)
+    return Photo(scene.photo, scene.mask)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_products_convolutions_and_attention_count_two_flop_a_multiply_add(device, mode):
+    linear = torch.nn.Linear(24, 40, device=device)
+    convolution = torch.nn.Conv2d(3, 8, 3, padding=1, device=device)
+    with mode(), torch.device(device):
+        assert flop_of(lambda: linear(torch.zeros(10, 24))) == 2 * 10 * 24 * 40
+        pixels = torch.zeros(1, 3, 32, 16)
+        assert flop_of(lambda: convolution(pixels)) == 2 * 32 * 16 * 8 * 27
+        heads = torch.zeros(1, 4, 64, 32)
+        attention = torch.nn.functional.scaled_dot_product_attention
+        assert flop_of(lambda: attention(heads, heads, heads)) == 2 * 2 * 4 * 64 * 64 * 32
+
+
+def test_full_size_counts_are_the_published_ones():
+    # TFLOP a step, image and text tokens: computed from the architecture by hand.
+    for side, tokens, expected in ((1024, 512, 74.4), (768, 128, 35.6)):
+        flop = full_size._step(side // 16, side // 16, tokens)
+        assert flop / 1e12 == pytest.approx(expected, rel=0.01)
+
+
+def test_the_same_steps_in_a_window_take_at_most_a_third_of_the_pipelines_flop(
+    sides, photo, monkeypatch
+):
+    product, pipeline = sides
+    monkeypatch.setattr(pipeline, "px", 512)
+    own, prompt = count_product(product, photo, 256)
+    assert prompt == "grass with fallen leaves"
+    assert set(own.flop) == {
+        "flux_text_encoder", "flux_vae_encoder", "flux_transformer", "flux_vae_decoder",
+    }  # fmt: skip
+    whole = count_pipeline(pipeline, photo, prompt)
+    assert set(whole.flop) == set(own.flop)
+    by_name = {bound.name: bound.measured for bound in bounds(own, whole, {})}
+    assert by_name["FLOP at 8 steps each"] >= 3
+    assert by_name["FLOP, 8 steps against 28"] >= 10
+    assert all(bound.reached for bound in bounds(own, whole, {}))
+    # The pipeline encodes twice, and where both work at one size nothing but that and text differs.
+    assert whole.flop["flux_vae_decoder"] == full_decoder(pipeline, 512)
+
+
+def full_decoder(pipeline, px):
+    latents = torch.zeros(1, 16, px // 8, px // 8)
+    with torch.no_grad():
+        return flop_of(lambda: pipeline.pipe.vae.decode(latents))
+
+
+def test_every_step_counts_the_same(sides, photo, monkeypatch):
+    product, pipeline = sides
+    one, _ = count_product(product, photo, 256)
+    product.count(photo, 3, 256)
+    # But for the modulation's rows, which a run computes once and the cache may hold already.
+    assert sum(product.flop.values()) == pytest.approx(one.total(3), rel=1e-3)
+    monkeypatch.setattr(pipeline, "px", 128)
+    single = count_pipeline(pipeline, photo, "grass")
+    pipeline.count(photo, 3, "grass")
+    assert sum(pipeline.flop.values()) == single.total(3)
+
+
+def test_both_sides_are_timed_as_often_and_in_turns(sides, photo, monkeypatch):
+    product, pipeline = sides
+    monkeypatch.setattr(pipeline, "px", 64)
+    monkeypatch.setattr(run, "OWN_STEPS", 1)
+    monkeypatch.setattr(run, "PIPELINE_STEPS", 2)
+    said: list[str] = []
+    seconds = timed_rounds(product, pipeline, photo, "grass", 2, said.append)
+    assert {name: len(values) for name, values in seconds.items()} == {
+        "product": 2, "equal": 2, "own": 2,
+    }  # fmt: skip
+    order = [line.split(": ")[1].split()[0] for line in said]
+    assert order == ["product", "equal", "own", "own", "equal", "product"]
+
+
+def test_a_missed_bound_is_written_as_missed():
+    own = Counted(512, (0, 0, 10, 10), (5, 5), {"flux_transformer": 10, "flux_vae_decoder": 20})
+    whole = Counted(None, (0, 0, 20, 20), (20, 20), {"flux_transformer": 50, "other": 0})
+    seconds = {"product": [1.0, 1.0, 9.0], "equal": [2.0, 4.0, 27.0], "own": [11.0, 30.0, 45.0]}
+    found = {bound.name: bound for bound in bounds(own, whole, seconds)}
+    assert found["FLOP at 8 steps each"].measured == pytest.approx(400 / 100)
+    assert found["FLOP, 8 steps against 28"].measured == pytest.approx(1400 / 100)
+    assert found["wall time at 8 steps each"].measured == 3.0
+    assert found["wall time, 8 steps against 28"].measured == 11.0
+    assert found["wall time, 8 steps against 28"].reached
+    missed = bounds(own, whole, {**seconds, "equal": [2.0, 2.0, 2.0]})
+    source = {"command": "c", "date": "d", "machine": "m", "versions": {}}
+    result = Result(source, {}, [own], whole, [own, whole], seconds, missed)
+    page = markdown(result)
+    assert "| wall time at 8 steps each | 2.00 times | 2.5 | NO |" in page
+    assert json.loads(json.dumps(result.as_json()))["bounds"][2]["reached"] is False
+
+
+def test_the_checkpoint_is_built_once_from_its_seed(tmp_path, folder):
+    again = build(tmp_path, SMALL)
+    name = "vae/diffusion_pytorch_model.safetensors"
+    assert (again / name).read_bytes() == (folder / name).read_bytes()
+    changed = (again / name).stat().st_mtime_ns
+    assert (build(tmp_path, SMALL) / name).stat().st_mtime_ns == changed
+    assert parameters_of(folder)["transformer"] > 1_000_000
+
+
+def test_the_large_checkpoint_has_over_100_million_parameters(tmp_path):
+    from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+
+    from pawfect_export.tiny.flux import TRANSFORMER
+
+    with torch.device("meta"):
+        config = {**TRANSFORMER, **LARGE.modules["transformer"]}
+        module = FluxTransformer2DModel.from_config(config)
+    assert 100e6 < sum(parameter.numel() for parameter in module.parameters()) < 300e6
+
+
+@pytest.fixture(scope="module")
+def small_scene():
+    return build_scene("chelsea_leash")
+
+
+def test_the_truth_through_a_working_size_that_holds_it_loses_nothing(small_scene):
+    rows = {row.condition: row for row in resolution(small_scene)}
+    assert set(rows) == {f"at most {size} px" for size in SIZES} | {"whole image at 1024x1024"}
+    # The photo is 451x300: its window is enlarged, if anything.
+    assert rows["at most 1024 px"].st_lpips < 0.02
+    assert 0 < rows["at most 512 px"].share <= 1
+
+
+def test_context_is_measured_from_less_to_more(small_scene, monkeypatch):
+    monkeypatch.setattr(window, "SHARES", (0.125, 0.5))
+    rows = context(small_scene)
+    assert [row.condition for row in rows] == ["0.125", "0.5"]
+    shares = [row.share for row in rows]
+    assert shares == sorted(shares)
+    assert [count for _, _, count, *_ in means(rows)] == [1, 1]
+    assert all(0 < row.st_lpips < 0.6 for row in rows)
+
+
+def test_context_is_a_share_of_the_longer_side_and_stays_in_the_photo():
+    assert around(Box(100, 100, 140, 120), 0.5, 1000, 1000) == Box(80, 80, 160, 140)
+    assert around(Box(0, 10, 40, 30), 1.0, 60, 50) == Box(0, 0, 50, 60)
+    assert np.isclose(around(Box(5, 5, 6, 6), 0.1, 10, 10).area, 1)

@@ -1,0 +1,133 @@
+"""The fault run at small size, and whether its judges see what they are there for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from harness.relay import Relay
+from pawfect_sessions.contract import Status
+from perf.service.faults.outcome import Outcome
+from perf.service.faults.plan import Fault, Plan
+from perf.service.faults.run import faulty_run
+from perf.service.faults.verdict import problems, told
+from perf.service.faults.witness import Seen, broken_moves
+from tests.conftest import need_emulators
+
+OLD = {"processingStatus": "processing", "result": None, "cost": None, "report": None}
+RESULT = {"start": 1, "edited": "a", "preview": "b"}
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory) -> Outcome:
+    need_emulators()
+    plan = Plan(jobs=12, workers=2, kills=1, restarts=1, cuts=1, duplicates=0.2)
+    folder = tmp_path_factory.mktemp("faults")
+    return asyncio.run(faulty_run(plan, folder, stuck_s=240, quiet_s=0, left_s=3))
+
+
+def test_jobs_survive_a_killed_worker_and_server_a_cut_and_duplicate_messages(outcome):
+    # A duplicate that the killed worker held comes when its lease ends: `make faults` waits for it.
+    assert problems(replace(outcome, undelivered=0)) == []
+    figures = told(outcome)
+    assert figures["statuses"] == {"completed": 12}
+    assert outcome.done == Counter(dict.fromkeys(Fault, 1))
+    assert outcome.broken_connections > 0
+    assert outcome.duplicates == 2
+    assert figures["results_written"] == figures["costs_written"] == 12
+
+
+def test_the_verdict_sees_what_is_lost_doubled_or_broken(outcome):
+    first, second = sorted(outcome.sessions)[:2]
+    same = [p for p in outcome.edited if outcome.pictures[p] == 0]
+    assert len(same) == 2
+    for change, says in (
+        (lambda o: o.sessions.pop(first), "sessions: expected 12, got 11"),
+        (lambda o: o.sessions[first].broken.append("cost was written twice"), "twice"),
+        (lambda o: o.edited.update({same[0]: o.edited[second]}), "different results"),
+        (lambda o: o.edited.update({first: b"half"}), "a broken result"),
+        (lambda o: setattr(o, "undelivered", 1), "messages left in the queue"),
+    ):
+        spoiled = Outcome(
+            outcome.plan,
+            {
+                path: Seen(seen.document, list(seen.broken))
+                for path, seen in outcome.sessions.items()
+            },
+            dict(outcome.pictures),
+            dict(outcome.edited),
+        )
+        assert problems(spoiled) == []
+        change(spoiled)
+        assert any(says in problem for problem in problems(spoiled)), says
+
+
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        ({}, []),
+        ({"processingStatus": "completed", "result": RESULT, "cost": {"amount": 1}}, []),
+        ({"processingStatus": "pending"}, []),
+    ],
+)
+def test_allowed_moves_are_no_fault(new, says):
+    assert broken_moves(OLD, OLD | new) == says
+
+
+@pytest.mark.parametrize("final", [status.value for status in Status if status.final])
+def test_leaving_a_final_state_and_a_second_result_are_faults(final):
+    ended = OLD | {"processingStatus": final, "result": RESULT}
+    assert broken_moves(ended, ended) == []
+    assert broken_moves(ended, ended | {"processingStatus": "pending"}) == [
+        f"{final} became pending"
+    ]
+    other = ended | {"result": RESULT | {"start": 2}}
+    assert broken_moves(ended, other) == ["result was written twice"]
+
+
+def test_every_fault_of_a_plan_comes_before_the_last_jobs_end():
+    plan = Plan()
+    schedule = plan.schedule(random.Random(3))
+    counts = Counter(fault for _, fault in schedule)
+    assert (counts[Fault.KILL_WORKER], counts[Fault.RESTART_SERVER], counts[Fault.CUT]) == (
+        40,
+        5,
+        5,
+    )
+    shares = [share for share, _ in schedule]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < (plan.jobs - 1) / plan.jobs
+
+
+async def test_a_cut_relay_breaks_what_is_open_and_passes_again_afterwards():
+    async def echo(reader, writer):
+        while data := await reader.read(100):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Relay(f"127.0.0.1:{port}").running() as relay:
+
+        async def asked(reader, writer) -> bytes:
+            writer.write(b"hello")
+            return await reader.read(100)
+
+        host, _, at = relay.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(at))
+        assert await asked(reader, writer) == b"hello"
+        cutting = asyncio.create_task(relay.cut(0.3))
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        with pytest.raises(ConnectionError):
+            await asyncio.open_connection(host, int(at))
+        assert await cutting == 1
+        writer.close()
+        again = await asyncio.open_connection(host, int(at))
+        assert await asked(*again) == b"hello"
+        again[1].close()

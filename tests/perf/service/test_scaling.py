@@ -1,0 +1,137 @@
+"""The simulation of the queue: against queueing theory, against itself, and the rule it runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawfect_sessions.contract import JobContract
+from pawfect_sessions.stores.google_topics import Names
+from perf.service.scaling.rule import Autoscaler, load_rule
+from perf.service.scaling.simulation import HOUR_S, Load, Service, Simulation
+
+CARD = Service("card", 1, 10.0, 0.0, 1, 0.0, 1.0)
+ROOT = Path(__file__).parents[3]
+
+
+def simulated(service=CARD, load=None, slots=100, replicas=1, **more):
+    return Simulation(service, load or Load(180.0), slots, replicas, **more).run()
+
+
+@pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
+def test_one_replica_waits_as_queueing_theory_says(busy):
+    # Poisson arrivals, a fixed time, one server: Pollaczek and Khinchine.
+    load = Load(busy * HOUR_S / CARD.step_s, hours=400, label_s=0)
+    waits = simulated(load=load).waits_s
+    expected = busy * CARD.step_s / (2 * (1 - busy))
+    assert sum(waits) / len(waits) == pytest.approx(expected, rel=0.1)
+
+
+def test_every_job_that_arrives_is_finished_and_a_seed_repeats_itself():
+    load = Load(600, hours=2, burst=10)
+    one, other = simulated(load=load, replicas=3), simulated(load=load, replicas=3)
+    assert one == other
+    assert len(one.totals_s) == len(one.waits_s) == pytest.approx(1200, rel=0.15)
+    assert min(one.totals_s) >= CARD.alone_s - 1e-6
+
+
+def test_jobs_that_share_a_card_take_turns_at_its_steps():
+    # Two jobs of ten steps held at a time end together, after the time of both.
+    service = replace(CARD, steps=10, step_s=1.0, in_flight=2)
+    load = Load(20_000, hours=2.5 / HOUR_S, label_s=0)
+    outcome = simulated(service, load)
+    assert len(outcome.totals_s) > 4
+    assert outcome.totals_s[0] > 18
+    assert sum(outcome.totals_s) > 0
+    beside = simulated(replace(service, lanes=2), load)
+    assert beside.totals_s[0] == pytest.approx(10)
+    assert max(beside.totals_s) < 0.7 * max(outcome.totals_s)
+
+
+def test_a_job_waits_for_its_labels_no_longer_than_the_contract():
+    contract = JobContract()
+    load = Load(60, hours=10, labels_fail=1.0)
+    outcome = simulated(load=load, replicas=8, contract=contract)
+    assert outcome.unlabelled == len(outcome.totals_s)
+    # The deadline is looked at when the message comes again.
+    assert max(outcome.waits_s) <= contract.label_wait_s + contract.backoff_min_s * 2**4 + 60
+    prompt = simulated(load=replace(load, labels_fail=0.0), replicas=8, contract=contract)
+    assert prompt.unlabelled == 0
+    assert prompt.quantile(prompt.waits_s, 0.5) <= 2 * contract.backoff_min_s
+
+
+def test_more_replicas_wait_less_and_cost_more():
+    load = Load(600, hours=4, burst=5)
+    runs = [simulated(load=load, replicas=count) for count in (2, 4, 8)]
+    waits = [run.quantile(run.waits_s, 0.95) for run in runs]
+    assert waits == sorted(waits, reverse=True)
+    assert [run.replica_s for run in runs] == sorted(run.replica_s for run in runs)
+
+
+def test_the_rule_follows_a_burst_and_costs_less_than_replicas_for_its_peak():
+    rule = load_rule()
+    load = Load(300, hours=6, burst=10)
+    scaled = simulated(load=load, rule=rule, replicas=rule.min_replicas)
+    fixed = simulated(load=load, replicas=rule.max_replicas)
+    alone = simulated(load=load, replicas=rule.min_replicas)
+    counts = [count for _, _, count in scaled.trace]
+    assert min(counts) >= rule.min_replicas
+    assert rule.min_replicas < max(counts) <= rule.max_replicas
+    assert counts[-1] < max(counts)
+    assert scaled.replica_s < fixed.replica_s
+    assert scaled.quantile(scaled.waits_s, 0.95) < alone.quantile(alone.waits_s, 0.95)
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=200))
+def test_the_autoscaler_stays_within_its_bounds_and_is_slow_to_leave(backlogs):
+    rule = load_rule()
+    autoscaler, present, history = Autoscaler(rule), rule.min_replicas, []
+    for index, backlog in enumerate(backlogs):
+        now = index * rule.sync_s
+        wanted = autoscaler.wanted(now, backlog, present)
+        assert rule.min_replicas <= wanted <= rule.max_replicas
+        needed = math.ceil(backlog / rule.jobs_per_replica)
+        history.append((now, needed))
+        if wanted < present:
+            recent = [count for at, count in history if at >= now - rule.scale_down_s]
+            assert max(recent) <= present + 1
+            assert wanted >= min(max(needed, rule.min_replicas), rule.max_replicas)
+        present = wanted
+
+
+def test_the_cluster_is_told_the_same_rule():
+    rule = load_rule()
+    told = yaml.safe_load((ROOT / "deploy/kubernetes/autoscaling.yaml").read_text())["spec"]
+    assert (told["minReplicas"], told["maxReplicas"]) == (rule.min_replicas, rule.max_replicas)
+    (metric,) = told["metrics"]
+    assert float(metric["external"]["target"]["averageValue"]) == rule.jobs_per_replica
+    watched = metric["external"]["metric"]["selector"]["matchLabels"]
+    subscription = Names.of("project", "pawfect-jobs").subscription.rpartition("/")[2]
+    assert watched == {"resource.labels.subscription_id": subscription}
+    behaviour = told["behavior"]
+    assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == rule.scale_down_s
+    assert behaviour["scaleUp"]["stabilizationWindowSeconds"] == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("min_replicas = 1", "min_replicas = 9", "max_replicas"),
+        ("sync_s = 15", "sync_s = 0", "sync_s"),
+        ("sync_s = 15", "sync = 15", "expected"),
+        ("start_s = 240", 'start_s = "soon"', "start_s"),
+    ],
+)
+def test_an_impossible_rule_is_refused(tmp_path, old, new, says):
+    text = (ROOT / "deploy/scaling.toml").read_text()
+    path = tmp_path / "scaling.toml"
+    path.write_text(text.replace(old, new))
+    assert old in text
+    with pytest.raises(ValueError, match=says):
+        load_rule(path)
