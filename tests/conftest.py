@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from harness.emulators import why_none
 from harness.local_server import free_ports
+from pawfect.models import MODELS
 from pawfect.profile import PROFILE_VARIABLE, load_profile
 from pawfect_triton.server import Endpoints
 
@@ -26,6 +27,8 @@ settings.register_profile(
 settings.load_profile("suite")
 
 START_S = 90
+# Models with weights.
+NEURAL = [model.name for model in MODELS.values() if model.weights]
 PAWFECT = str(Path(sys.executable).parent / "pawfect")
 
 

@@ -16,7 +16,7 @@ from pawfect.flux.batch import answer_steps
 from pawfect.flux.step_cache import TaylorSeer
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
-from pawfect.neural import load_transformer
+from pawfect.serving import load_batch
 from pawfect.weights.store import Store
 from tests.pawfect.test_neural import step
 
@@ -123,7 +123,9 @@ def test_the_profile_chooses_what_is_kept(tiny, tiny_weights):
             flux = dataclasses.replace(
                 tiny.flux, modulation=modulation, step_cache=cache, step_cache_threshold=0.1
             )
-            run = load_transformer(dataclasses.replace(tiny, flux=flux), Store(tiny_weights))
+            run = load_batch(
+                "flux_transformer", dataclasses.replace(tiny, flux=flux), Store(tiny_weights)
+            )
             (velocity,) = velocities(run([numbered(step(4, 4, 8, 1), 1, 8, 7)]))
             kept[modulation, cache] = velocity
             (model,) = run.args  # type: ignore[attr-defined]
