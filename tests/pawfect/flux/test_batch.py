@@ -18,7 +18,7 @@ from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
 from pawfect.serving import load_batch
 from pawfect.weights.store import Store
-from tests.pawfect.test_neural import step
+from tests.pawfect.test_serving import step
 
 
 @pytest.fixture
