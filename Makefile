@@ -67,7 +67,7 @@ lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
 	$(BIN)/lint-imports
 
 contract: $(VENV)/.perf  ## Play ten times as many orders of events against the sessions' contract as `make test`
-	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest tests/sessions/test_contract_machine.py tests/sessions/test_contract_emulator.py
+	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest tests/service/machine/test_contract_machine.py tests/service/machine/test_contract_stores.py
 
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
