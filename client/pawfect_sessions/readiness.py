@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_client.aio import AsyncPawfectClient
+from pawfect_client.client import AsyncPawfectClient
 
 # An answer counts for so long, s: a balancer that asks every second costs next to nothing.
 KEPT_S: Final = 5.0
