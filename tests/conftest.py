@@ -20,6 +20,9 @@ from pawfect.models import MODELS
 from pawfect.profile import PROFILE_VARIABLE, load_profile
 from pawfect_triton.server import Endpoints
 
+# Two lanes share two cores: a thread each for torch and OpenMP, in what the tests start too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine is no failure: examples have no deadline of their own, and are the same each run.
 settings.register_profile(
     "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -29,6 +32,18 @@ settings.load_profile("suite")
 START_S = 90
 # Models with weights.
 NEURAL = [model.name for model in MODELS.values() if model.weights]
+TESTS = Path(__file__).parent
+# What starts servers or emulators and mostly waits: one lane, with the CPU's work beside it.
+SERVING = (
+    "client",
+    "server",
+    "service",
+    "harness",
+    "deploy",
+    "perf/audit",
+    "perf/service",
+    "test_readme.py",
+)
 PAWFECT = str(Path(sys.executable).parent / "pawfect")
 
 
@@ -84,6 +99,19 @@ def serve(
             },
         )
     return ServedProcess(process, endpoints, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the tests into two lanes for `pytest -n 2`: what serves first, then file by file."""
+
+    def serves(item: pytest.Item) -> bool:
+        at = item.path.relative_to(TESTS).as_posix()
+        return at.startswith(SERVING) or "server" in getattr(item, "fixturenames", ())
+
+    items.sort(key=lambda item: not serves(item))
+    for item in items:
+        group = "serving" if serves(item) else str(item.path.relative_to(TESTS))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,7 @@ class Costs:
     """Expected milliseconds of each stage, for one canvas alone on the card.
 
     Attributes:
-        step_ms: of one whole denoising step, by image tokens.
-        reused_share: what a step that reuses the one before it takes, as a share of a whole one, 0
-            to 1; 1 where there is no step cache.
+        step_ms: of one denoising step, by image tokens.
         encode_ms: of `flux_vae_encoder`, by pixels of the canvas.
         decode_ms: of `flux_vae_decoder`, likewise.
         text_ms: of `flux_text_encoder`, for a prompt that no cache holds.
@@ -23,7 +21,6 @@ class Costs:
     """
 
     step_ms: Callable[[int], float]
-    reused_share: float
     encode_ms: Callable[[int], float]
     decode_ms: Callable[[int], float]
     text_ms: float

@@ -63,11 +63,8 @@ def costs_with(profile: Profile, settings: FluxSettings, found: Configs, case: s
     def rest_ms(pixels: int) -> float:
         return REST_MS[case] + REST_MS_PER_MP[case] * pixels / 1e6
 
-    # Of the smallest working size, where a reused step saves least.
-    smallest = (settings.sizes[0] // 16) ** 2
     return Costs(
         step_ms=step_ms,
-        reused_share=reused_share(settings, found, rates, smallest),
         encode_ms=encode_ms,
         decode_ms=decode_ms,
         text_ms=_text_ms(settings, found, case),
@@ -89,33 +86,6 @@ def whole_step(
     rows = batch * (tokens + settings.text_tokens)
     spent = step_seconds(config, work, rows, rates, settings.dtype, storage, settings.modulation)
     return rates.call_s + spent
-
-
-def reused_share(settings: FluxSettings, found: Configs, rates: Rates, tokens: float) -> float:
-    """Return what a step that reuses the one before it takes, as a share of a whole one."""
-    if settings.step_cache == "none" or found.storage is None:
-        return 1.0
-    config = found.parts[TRANSFORMER]
-    first = settings.step_cache == "first_block"
-    work = flux.reused_step(
-        config,
-        tokens,
-        settings.text_tokens,
-        modulation=settings.modulation,
-        first_block=first,
-    )
-    rows = tokens + settings.text_tokens
-    spent = rates.call_s + step_seconds(
-        config,
-        work,
-        rows,
-        rates,
-        settings.dtype,
-        found.storage,
-        settings.modulation,
-        computed="first" if first else "none",
-    )
-    return min(spent / whole_step(settings, found, rates, tokens), 1.0)
 
 
 def label_work(found: Configs) -> Work:

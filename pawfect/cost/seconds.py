@@ -42,8 +42,6 @@ def step_seconds(
     dtype: str,
     storage: Storage,
     modulation: str,
-    *,
-    computed: str = "all",
 ) -> float:
     """Return how long a denoising step takes.
 
@@ -55,14 +53,10 @@ def step_seconds(
         dtype: of the arithmetic that is not quantised.
         storage: of the blocks' weights.
         modulation: `layers` or `cached`.
-        computed: `all` blocks, the `first`, or `none`.
     """
     width = flux.inner_width(config)
     doubles, singles = int(config["num_layers"]), int(config["num_single_layers"])
-    if computed != "all":
-        doubles, singles = int(computed == "first"), 0
-    blocks = {**config, "num_layers": doubles, "num_single_layers": singles}
-    weights = flux.block_weights(blocks)
+    weights = flux.block_weights(config)
     spent = seconds(work, rates, dtype)
     if storage.compute is not None:
         # The blocks' products at the other rate; each token passes 12 squares of the width.
@@ -73,5 +67,5 @@ def step_seconds(
         size = (storage.bits or 8) / 8
         spent += weights * (size - BYTES[dtype]) / rates.moved
     if storage.modulation and modulation == "layers":
-        weights += flux.modulation_weights(blocks)
+        weights += flux.modulation_weights(config)
     return spent + weights * storage.decode_bytes / rates.moved

@@ -102,7 +102,6 @@ def transformer(settings: FluxSettings, folder: Path, whole: Path) -> BatchFunct
     from pawfect.flux.batch import answer_steps
     from pawfect.flux.compiling import compile_blocks
     from pawfect.flux.schedule import read_schedule
-    from pawfect.flux.step_cache import step_cache
     from pawfect.flux.transformer import Transformer
 
     schedule = None
@@ -118,7 +117,7 @@ def transformer(settings: FluxSettings, folder: Path, whole: Path) -> BatchFunct
         dtype=settings.dtype,
         modulation=settings.modulation,
         schedule=schedule,
-        step_cache=step_cache(settings.step_cache, settings.step_cache_threshold),
+        steps=settings.steps,
     )
     if settings.compile:
         compile_blocks(model.module)

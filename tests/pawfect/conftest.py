@@ -12,7 +12,7 @@ from pawfect.orchestrator.deployment import read_setup
 from pawfect.profile import Profile, load_profile
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from pawfect_export.fetch import fetch
-from pawfect_export.progress import Silent
+from pawfect_export.progress import silent
 
 
 def no_hub():
@@ -28,7 +28,7 @@ def tiny() -> Profile:
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory, tiny: Profile) -> Path:
     """The weights' root with all entries of the tiny profile; not to be written to."""
     root = tmp_path_factory.mktemp("weights")
-    fetch(sorted(set(tiny.weights.values())), Store(root), no_hub, Silent())
+    fetch(sorted(set(tiny.weights.values())), Store(root), no_hub, silent)
     return root
 
 

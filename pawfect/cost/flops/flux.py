@@ -51,35 +51,6 @@ def step(
     return outer + double.times(doubles) + single.times(singles)
 
 
-def reused_step(
-    config: Mapping[str, Any],
-    image_tokens: float,
-    text_tokens: int,
-    *,
-    batch: int = 1,
-    modulation: str = "layers",
-    first_block: bool = True,
-) -> Work:
-    """Return the work of a step that takes most of the one before it, arguments as `step`.
-
-    Args:
-        config: of the transformer, as config.json.
-        image_tokens: of one item.
-        text_tokens: of one item.
-        batch: items.
-        modulation: as `step` has it.
-        first_block: whether the first block is computed to decide (FirstBlockCache); else none is,
-            and the output is extrapolated (TaylorSeer, its lite mode).
-    """
-    outer = _outer(config, image_tokens, text_tokens, batch)
-    double, _ = _blocks(config, image_tokens, text_tokens, batch, modulation)
-    tokens = batch * (image_tokens + text_tokens) * inner_width(config)
-    if first_block:
-        # The residual's mean change is taken and the tail's residual added.
-        return outer + double + elementwise(tokens, 8)
-    return outer
-
-
 def modulation_weights(config: Mapping[str, Any]) -> int:
     """Return how many weights the blocks' modulation layers have, biases left out."""
     outputs = DOUBLE_MODULATION * int(config["num_layers"])

@@ -58,8 +58,6 @@ def profile_of(engine: Engine, text_tokens: int = 128) -> tuple[Profile, FluxSet
         base.flux,
         modulation=engine.modulation,
         text_tokens=text_tokens,
-        step_cache="none",
-        step_cache_threshold=0.0,
     )
     weights = MappingProxyType({**base.weights, "flux_transformer": engine.entry})
     profile = replace(base, weights=weights, flux=settings)

@@ -6,10 +6,11 @@ from typing import Any
 
 from pawfect.contract.errors import PawfectError
 from pawfect_client.results import Done, StageEvent
+from pawfect_client.retry import Attempts
 from pawfect_client.wire import Call, ended_early, stream_event
 
 
-class StreamReading:
+class StreamReader:
     """Passes stages on and keeps what ends the stream until the server has closed it.
 
     A stream that is cancelled between the server's last message and its close leaves Triton 2.51
@@ -22,7 +23,7 @@ class StreamReading:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._end: Done | PawfectError | None = None
-        self.received = False
+        self._received = False
 
     def take(self, response: Any) -> StageEvent | None:
         """Return the stage that a message tells; None for one that ends the stream."""
@@ -31,7 +32,7 @@ class StreamReading:
         except PawfectError as error:
             self.broke(error)
             return None
-        self.received = True
+        self._received = True
         if isinstance(event, StageEvent):
             return event
         self._end = event
@@ -42,6 +43,15 @@ class StreamReading:
         if self._end is None:
             self._end = error
 
-    def end(self) -> Done | PawfectError:
-        """Return the result or the failure of a stream that is closed."""
-        return ended_early() if self._end is None else self._end
+    def end(self, attempts: Attempts) -> Done | float:
+        """Return the result of a stream that is closed, or the pause before it is asked again, s.
+
+        Raises:
+            PawfectError: the stream's failure where something was received or no attempt is left.
+        """
+        end, self._end = self._end or ended_early(), None
+        if isinstance(end, Done):
+            return end
+        if self._received:
+            raise end
+        return attempts.wait_after(end)
