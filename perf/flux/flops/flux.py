@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pawfect.cost.flops.work import Work, attention, elementwise, linear
+from perf.flux.flops.work import Work, attention, elementwise, linear
 
 # Outputs of the modulation layers per block, each as wide as the model: shift, scale and gate of
 # attention and of the MLP, of picture and of text; single blocks have one set of three.
@@ -16,7 +16,7 @@ MLP_RATIO: Final = 4
 SINUSOIDS: Final = 256
 # How often a block's elementwise kernels read or write a tensor of tokens x width, run one by one:
 # counted in half precision over diffusers 0.42.1's blocks, whose rotations run in fp32
-# (tests/pawfect/cost/test_moved.py).
+# (tests/perf/flux/test_moved.py).
 DOUBLE_PASSES: Final = 129
 SINGLE_PASSES: Final = 126
 # The same of the layers around the blocks, text left out.
@@ -49,35 +49,6 @@ def step(
     double, single = _blocks(config, image_tokens, text_tokens, batch, modulation)
     outer = _outer(config, image_tokens, text_tokens, batch)
     return outer + double.times(doubles) + single.times(singles)
-
-
-def reused_step(
-    config: Mapping[str, Any],
-    image_tokens: float,
-    text_tokens: int,
-    *,
-    batch: int = 1,
-    modulation: str = "layers",
-    first_block: bool = True,
-) -> Work:
-    """Return the work of a step that takes most of the one before it, arguments as `step`.
-
-    Args:
-        config: of the transformer, as config.json.
-        image_tokens: of one item.
-        text_tokens: of one item.
-        batch: items.
-        modulation: as `step` has it.
-        first_block: whether the first block is computed to decide (FirstBlockCache); else none is,
-            and the output is extrapolated (TaylorSeer, its lite mode).
-    """
-    outer = _outer(config, image_tokens, text_tokens, batch)
-    double, _ = _blocks(config, image_tokens, text_tokens, batch, modulation)
-    tokens = batch * (image_tokens + text_tokens) * inner_width(config)
-    if first_block:
-        # The residual's mean change is taken and the tail's residual added.
-        return outer + double + elementwise(tokens, 8)
-    return outer
 
 
 def modulation_weights(config: Mapping[str, Any]) -> int:

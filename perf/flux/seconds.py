@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pawfect.cost.cards import Rates
-from pawfect.cost.flops import flux
-from pawfect.cost.flops.work import Work
-from pawfect.cost.parameters import BYTES
-from pawfect.cost.storage import Storage
+from perf.flux.cards import Rates
+from perf.flux.flops import flux
+from perf.flux.flops.work import Work
+from perf.flux.parameters import BYTES
+from perf.flux.storage import Storage
 
 # Of the values that enter and leave a block's linear layers, in widths of the model per token:
 # double blocks have q, k, v (one in, one out each), the output and the two of the MLP.
@@ -42,8 +42,6 @@ def step_seconds(
     dtype: str,
     storage: Storage,
     modulation: str,
-    *,
-    computed: str = "all",
 ) -> float:
     """Return how long a denoising step takes.
 
@@ -55,14 +53,10 @@ def step_seconds(
         dtype: of the arithmetic that is not quantised.
         storage: of the blocks' weights.
         modulation: `layers` or `cached`.
-        computed: `all` blocks, the `first`, or `none`.
     """
     width = flux.inner_width(config)
     doubles, singles = int(config["num_layers"]), int(config["num_single_layers"])
-    if computed != "all":
-        doubles, singles = int(computed == "first"), 0
-    blocks = {**config, "num_layers": doubles, "num_single_layers": singles}
-    weights = flux.block_weights(blocks)
+    weights = flux.block_weights(config)
     spent = seconds(work, rates, dtype)
     if storage.compute is not None:
         # The blocks' products at the other rate; each token passes 12 squares of the width.
@@ -73,5 +67,5 @@ def step_seconds(
         size = (storage.bits or 8) / 8
         spent += weights * (size - BYTES[dtype]) / rates.moved
     if storage.modulation and modulation == "layers":
-        weights += flux.modulation_weights(blocks)
+        weights += flux.modulation_weights(config)
     return spent + weights * storage.decode_bytes / rates.moved

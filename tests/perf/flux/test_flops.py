@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers.hooks import FirstBlockCacheConfig, TaylorSeerCacheConfig
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -19,12 +18,12 @@ from transformers.models.sam3.modeling_sam3 import Sam3Model, Sam3VisionEncoderO
 from transformers.models.t5.configuration_t5 import T5Config
 from transformers.models.t5.modeling_t5 import T5EncoderModel
 
-from pawfect.cost.flops import florence2, flux, sam3, text, vae
 from pawfect.weights.published import read
 from pawfect_export.tiny import florence2 as tiny_florence2
 from pawfect_export.tiny import flux as tiny_flux
 from pawfect_export.tiny import sam3 as tiny_sam3
-from tests.pawfect.cost.modules import built, counted, flux_inputs, full_size
+from perf.flux.flops import florence2, flux, sam3, text, vae
+from tests.perf.flux.modules import built, counted, flux_inputs, full_size
 
 WITHIN = 0.01
 META = torch.device("meta")
@@ -73,36 +72,6 @@ def test_a_step_with_cached_modulation_is_the_whole_step_less_its_modulation_lay
     cached = flux.step(config, 60, 16, modulation="cached").flop
     assert cached == pytest.approx(whole - of_layers, rel=WITHIN)
     assert cached < flux.step(config, 60, 16).flop
-
-
-def test_a_step_that_reuses_all_but_the_first_block():
-    config = {**tiny_flux.TRANSFORMER, "num_layers": 3, "num_single_layers": 4}
-    module = FluxTransformer2DModel.from_config(config).eval()
-    # With zeros every residual's change is nothing over nothing, which is over no threshold.
-    module.enable_cache(FirstBlockCacheConfig(threshold=1e9))
-    call = flux_call(module, config, 60, 16)
-    with module.cache_context("one"):
-        first = counted(call)
-        second = counted(call)
-    assert first == pytest.approx(flux.step(config, 60, 16).flop, rel=WITHIN)
-    assert second == pytest.approx(flux.reused_step(config, 60, 16).flop, rel=WITHIN)
-
-
-def test_a_step_that_extrapolates_and_computes_no_block():
-    config = {**tiny_flux.TRANSFORMER, "num_layers": 3, "num_single_layers": 4}
-    module = FluxTransformer2DModel.from_config(config).eval()
-    module.enable_cache(
-        TaylorSeerCacheConfig(
-            cache_interval=3, disable_cache_before_step=1, max_order=1, use_lite_mode=True
-        )
-    )
-    call = flux_call(module, config, 60, 16)
-    with module.cache_context("one"):
-        taken = [counted(call) for _ in range(3)]
-    # The last projection is extrapolated too; the formula has it as computed.
-    last = 2 * 60 * flux.inner_width(config) * 64
-    reused = flux.reused_step(config, 60, 16, first_block=False).flop - last
-    assert taken == pytest.approx([taken[0], reused, taken[0]], rel=WITHIN)
 
 
 def test_block_weights_are_those_of_the_linear_layers():
