@@ -129,14 +129,14 @@ def test_what_is_written_into_a_profile_is_what_it_says_already(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", CHAINS)
-def test_between_the_tables_sizes_a_step_is_off_by_less_than_half_a_percent(name):
+def test_between_the_tables_sizes_a_step_is_off_by_less_than_a_percent(name):
     profile = load_profile(name)
     read, modelled = costs_of(profile.cost), known(profile)
     assert read is not None
     assert profile.flux is not None
     for side in range(profile.flux.sizes[0], profile.flux.sizes[-1] + 1, 16):
         tokens = (side // 16) ** 2
-        assert read.step_ms(tokens) == pytest.approx(modelled.step_ms(tokens), rel=5e-3)
+        assert read.step_ms(tokens) == pytest.approx(modelled.step_ms(tokens), rel=0.01)
 
 
 def test_what_is_not_known_is_none_and_never_an_error(tiny):
