@@ -66,8 +66,6 @@ class Costs:
 
     Attributes:
         step_ms: of one whole denoising step, by image tokens.
-        reused_share: what a step that reuses the one before it takes, as a share of a whole one, 0
-            to 1; 1 where there is no step cache.
         encode_ms: of `flux_vae_encoder`, by pixels of the canvas.
         decode_ms: of `flux_vae_decoder`, likewise.
         text_ms: of `flux_text_encoder`, for a prompt that no cache holds.
@@ -77,7 +75,6 @@ class Costs:
     """
 
     step_ms: Callable[[int], float]
-    reused_share: float
     encode_ms: Callable[[int], float]
     decode_ms: Callable[[int], float]
     text_ms: float
@@ -91,7 +88,6 @@ def costs_of(table: Mapping[str, StageCost]) -> Costs | None:
         return None
     return Costs(
         step_ms=lambda tokens: table["flux_transformer"].ms(tokens * TOKEN_PX**2),
-        reused_share=1.0,
         encode_ms=table["flux_vae_encoder"].ms,
         decode_ms=table["flux_vae_decoder"].ms,
         text_ms=table["flux_text_encoder"].ms(0),

@@ -23,8 +23,6 @@ DTYPES: Final = ("float32", "float16", "bfloat16")
 # Where the outputs of FLUX's modulation layers come from: from the layers in each step, or once per
 # prompt and schedule on the CPU, the layers' weights off the GPU.
 MODULATIONS: Final = ("layers", "cached")
-# What is reused between the steps of one run.
-STEP_CACHES: Final = ("none", "first_block", "taylorseer")
 
 Settings = TypeVar("Settings")
 
@@ -66,9 +64,6 @@ class FluxSettings:
         guidance_scale: likewise.
         tile_px: side above which the VAE works in tiles, px; 0: never.
         modulation: one of MODULATIONS.
-        step_cache: one of STEP_CACHES.
-        step_cache_threshold: relative change under which a step reuses what the one before it
-            computed; 0 where there is no step cache.
         compile: whether the transformer's repeated blocks are compiled.
         compile_reason: why, or why not and what is in force instead.
     """
@@ -86,8 +81,6 @@ class FluxSettings:
     guidance_scale: float
     tile_px: int
     modulation: str
-    step_cache: str
-    step_cache_threshold: float
     compile: bool
     compile_reason: str
 
@@ -307,7 +300,6 @@ _CHOICES: Final = MappingProxyType(
         "dtype": DTYPES,
         "text_dtype": DTYPES,
         "modulation": MODULATIONS,
-        "step_cache": STEP_CACHES,
         "basis": BASES,
     }
 )

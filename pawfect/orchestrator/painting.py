@@ -75,8 +75,6 @@ class FluxRun:
             settings.guidance_scale if guidance is None else guidance,
             self.wish.strength,
             params.preview_every,
-            # What may be kept besides a step cache's entries changes no pixel.
-            self.plan.reuses or settings.step_cache == "none",
             # Who insists on FLUX gets what FLUX can do; else the patches are better than less.
             1 if self.insists else min(LEAST_STEPS, math.ceil(planned / 2)),
         )

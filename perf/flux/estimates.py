@@ -69,7 +69,6 @@ def estimate_with(profile: Profile, settings: FluxSettings, found: Configs, case
 
     return Costs(
         step_ms=step_ms,
-        reused_share=1.0,
         encode_ms=encode_ms,
         decode_ms=decode_ms,
         text_ms=_text_ms(settings, found, card, case),
