@@ -1,4 +1,4 @@
-"""The two measures of a fill: the step across its seam, and what it shows that was not there."""
+"""The colour step across the rim of a fill."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pawfect.orchestrator.check import SEAM_SIGMA, seam_step, strange_labels
-from pawfect.scene.prompt import Label
+from pawfect.scores.seam import SEAM_SIGMA, seam_step
 from tests.pawfect.orchestrator.conftest import lawn
 
 
@@ -94,26 +93,3 @@ def test_a_small_hole_in_a_large_photo_is_measured_as_in_a_small_one():
     wide = np.pad(image, ((300, 500), (200, 400), (0, 0)), mode="edge")
     wide_hole = np.pad(hole, ((300, 500), (200, 400)))
     assert seam_step(wide, wide_hole) == pytest.approx(seam_step(image, hole), rel=1e-3)
-
-
-GRASS, LEAVES, RUG = (
-    Label("grass", 0.9, 0.8),
-    Label("fallen leaves", 0.5, 0.2),
-    Label("rug", 1, 0.4),
-)
-
-
-@pytest.mark.parametrize(
-    ("inside", "around", "strange"),
-    [
-        ((GRASS,), (GRASS, LEAVES), ()),
-        ((GRASS, RUG), (GRASS, LEAVES), ("rug",)),
-        ((RUG, LEAVES), (GRASS,), ("rug",)),  # the leaves cover too little
-        ((RUG,), (), ()),  # nothing is known
-        ((), (GRASS,), ()),
-        ((Label("rug", 1, 0.3),), (GRASS,), ("rug",)),
-        ((Label("rug", 1, 0.29),), (GRASS,), ()),
-    ],
-)
-def test_strange_is_what_covers_enough_and_is_not_around(inside, around, strange):
-    assert strange_labels(inside, around, 0.3) == strange
