@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import first_step
 from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas

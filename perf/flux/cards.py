@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-CASES: Final = ("low", "likely", "high")
+from pawfect.costs import CASES
+
 TERA: Final = 1e12
 GIGA: Final = 1e9
 
@@ -40,7 +41,7 @@ class Card:
     """One kind of card.
 
     Attributes:
-        name: as profiles name it.
+        name: for people.
         rates: by case.
         usable_gib: memory that processes can share, GiB; None: not planned for.
     """
@@ -88,7 +89,7 @@ def _card(
 _CALL_MS: Final = (2.0, 3.0, 4.0)
 
 T4: Final = _card(
-    "t4",
+    "NVIDIA T4",
     # 16 GB less ECC and what the driver keeps.
     14.7,
     {
@@ -112,7 +113,7 @@ T4: Final = _card(
     _CALL_MS,
 )
 L4: Final = _card(
-    "l4",
+    "NVIDIA L4",
     22.0,
     {
         # torch.matmul, 2048 to 10240 wide, at 72 W: fp16 52-69, bf16 54-71, fp32 10.7-15.4
@@ -130,7 +131,7 @@ L4: Final = _card(
     _CALL_MS,
 )
 H200: Final = _card(
-    "h200",
+    "NVIDIA H200",
     138.0,
     {
         # Chosen so that the published 28 steps at 1024 x 1024, bf16 and eager, come out: 5.58 s, or
@@ -148,7 +149,7 @@ H200: Final = _card(
     _CALL_MS,
 )
 CPU: Final = _card(
-    "cpu",
+    "a server CPU",
     None,
     {
         # Of one thread, on a 2-core server CPU (EPYC) beside other work: 42 GFLOP/s for a product
@@ -165,6 +166,5 @@ CPU: Final = _card(
     # The tiny models' calls at 128 px, less their arithmetic.
     (3, 6, 12),
 )
-CARDS: Final[Mapping[str, Card]] = MappingProxyType(
-    {card.name: card for card in (T4, L4, H200, CPU)}
-)
+# By profile: whose rates its stages are modelled with.
+CARDS: Final[Mapping[str, Card]] = MappingProxyType({"t4": T4, "l4": L4, "h200": H200, "tiny": CPU})

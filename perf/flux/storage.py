@@ -53,7 +53,7 @@ def _integer(scheme: str, *, around: float, decode: float = 0.0, scratch: float 
 
 PLAIN: Final = Storage("plain")
 # GGUF through diffusers decodes each layer in each step by a row of torch kernels; the bytes are
-# counted over diffusers 0.42.1 (tests/pawfect/cost/test_storage.py).
+# counted over diffusers 0.42.1 (tests/perf/flux/test_storage.py).
 GGUF: Final = MappingProxyType(
     {
         "q4_0": Storage("q4_0", bits=bits("q4_0"), decode_bytes=11.6, scratch_bytes=4.5),

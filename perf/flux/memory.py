@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pawfect.cost.configs import TRANSFORMER, Configs, configs_of
-from pawfect.cost.estimates import PHRASES_AT_ONCE
-from pawfect.cost.flops import florence2, flux, sam3
-from pawfect.cost.parameters import BYTES, count_of, sizes_of, transformer_bytes
 from pawfect.profile import FluxSettings, Profile
+from perf.flux.configs import TRANSFORMER, Configs, configs_of
+from perf.flux.estimates import PHRASES_AT_ONCE
+from perf.flux.flops import florence2, flux, sam3
+from perf.flux.parameters import BYTES, count_of, sizes_of, transformer_bytes
 
 GIB: Final = 2**30
 # A CUDA context with torch's and cuBLAS's kernels: about 0.45 GiB per process.
@@ -23,7 +23,7 @@ CONTEXT_GIB: Final = 0.45
 # What an allocator of blocks holds over what lives in them.
 SLACK: Final = 1.1
 # Bytes that live at the peak of a call, as multiples of one tensor: followed through the real
-# modules at full size and half precision (tests/pawfect/cost/test_memory.py). FLUX: tokens x width,
+# modules at full size and half precision (tests/perf/flux/test_memory.py). FLUX: tokens x width,
 # in the single blocks, where queries, keys, values, the MLP's hidden layer and its input live
 # together. VAE: pixels x its first width. SAM3: cells x width. Florence-2: cells of the first
 # stage x its width.

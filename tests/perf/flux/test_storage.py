@@ -10,7 +10,8 @@ import torch
 from diffusers.quantizers.gguf.utils import dequantize_functions
 from safetensors.torch import save_file
 
-from pawfect.cost.storage import (
+from pawfect.flux.quantised.installed import COMFY_KITCHEN
+from perf.flux.storage import (
     FUSED,
     GGUF,
     INTEGER,
@@ -20,8 +21,7 @@ from pawfect.cost.storage import (
     scheme_of,
     storage_of,
 )
-from pawfect.flux.quantised.installed import COMFY_KITCHEN
-from tests.pawfect.cost.tracking import moved
+from tests.perf.flux.tracking import moved
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pawfect.cost.flops.work import Work, attention, elementwise, linear
+from perf.flux.flops.work import Work, attention, elementwise, linear
 
 # How often a layer's elementwise kernels read or write tokens x width, run one by one: two norms,
 # two residual sums, the activation over a hidden layer that is wider by the ratio.

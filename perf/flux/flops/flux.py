@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pawfect.cost.flops.work import Work, attention, elementwise, linear
+from perf.flux.flops.work import Work, attention, elementwise, linear
 
 # Outputs of the modulation layers per block, each as wide as the model: shift, scale and gate of
 # attention and of the MLP, of picture and of text; single blocks have one set of three.
@@ -16,7 +16,7 @@ MLP_RATIO: Final = 4
 SINUSOIDS: Final = 256
 # How often a block's elementwise kernels read or write a tensor of tokens x width, run one by one:
 # counted in half precision over diffusers 0.42.1's blocks, whose rotations run in fp32
-# (tests/pawfect/cost/test_moved.py).
+# (tests/perf/flux/test_moved.py).
 DOUBLE_PASSES: Final = 129
 SINGLE_PASSES: Final = 126
 # The same of the layers around the blocks, text left out.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pawfect.cost.cards import Rates
-from pawfect.cost.flops import flux
-from pawfect.cost.flops.work import Work
-from pawfect.cost.parameters import BYTES
-from pawfect.cost.storage import Storage
+from perf.flux.cards import Rates
+from perf.flux.flops import flux
+from perf.flux.flops.work import Work
+from perf.flux.parameters import BYTES
+from perf.flux.storage import Storage
 
 # Of the values that enter and leave a block's linear layers, in widths of the model per token:
 # double blocks have q, k, v (one in, one out each), the output and the two of the MLP.

@@ -14,16 +14,16 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
-from pawfect.cost import memory
-from pawfect.cost.cards import CARDS
-from pawfect.cost.memory import GIB, largest_batch, plan_of
-from pawfect.cost.parameters import transformer_bytes
-from pawfect.cost.storage import GGUF, INTEGER, PLAIN, TORCH
 from pawfect.profile import Profile, load_profile
 from pawfect.weights.published import read
-from tests.pawfect.cost.modules import built, flux_inputs
-from tests.pawfect.cost.test_flops import asked
-from tests.pawfect.cost.tracking import Peak
+from perf.flux import memory
+from perf.flux.cards import CARDS
+from perf.flux.memory import GIB, largest_batch, plan_of
+from perf.flux.parameters import transformer_bytes
+from perf.flux.storage import GGUF, INTEGER, PLAIN, TORCH
+from tests.perf.flux.modules import built, flux_inputs
+from tests.perf.flux.test_flops import asked
+from tests.perf.flux.tracking import Peak
 
 HALF = 2
 

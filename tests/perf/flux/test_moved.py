@@ -9,11 +9,11 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from pawfect.cost.flops import flux, vae
 from pawfect.weights.published import read
 from pawfect_export.tiny import flux as tiny_flux
-from tests.pawfect.cost.modules import flux_inputs
-from tests.pawfect.cost.tracking import moved
+from perf.flux.flops import flux, vae
+from tests.perf.flux.modules import flux_inputs
+from tests.perf.flux.tracking import moved
 
 HALF = 2
 

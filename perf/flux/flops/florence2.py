@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pawfect.cost.flops.work import NOTHING, Work, attention, convolution, elementwise, linear
+from perf.flux.flops.work import NOTHING, Work, attention, convolution, elementwise, linear
 
 # The side that the published base model takes, px.
 SIDE: Final = 768

@@ -8,8 +8,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from pawfect.cost.storage import Storage
 from pawfect.weights.published import Published, read
+from perf.flux.storage import Storage
 
 BYTES: Final = MappingProxyType({"float32": 4, "float16": 2, "bfloat16": 2})
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from pawfect.cost.cards import CARDS, CASES, CPU, Rates
-from pawfect.cost.configs import TRANSFORMER, Configs, configs_of
-from pawfect.cost.costs import Costs
-from pawfect.cost.flops import florence2, flux, sam3, text, vae
-from pawfect.cost.flops.work import NOTHING, Work
-from pawfect.cost.seconds import seconds, step_seconds
+from pawfect.costs import CASES, Costs
 from pawfect.profile import FluxSettings, Profile
 from pawfect.scene.vocabulary import load_vocabulary
+from perf.flux.cards import CARDS, CPU, Card, Rates
+from perf.flux.configs import TRANSFORMER, Configs, configs_of
+from perf.flux.flops import florence2, flux, sam3, text, vae
+from perf.flux.flops.work import NOTHING, Work
+from perf.flux.seconds import seconds, step_seconds
 
 # Phrases that SAM3 is asked in one batch (`pawfect.scene.sam3.PHRASES_AT_ONCE`, which needs
 # torch).
@@ -24,13 +24,16 @@ REST_MS: Final = {"low": 30.0, "likely": 60.0, "high": 150.0}
 REST_MS_PER_MP: Final = {"low": 50.0, "likely": 100.0, "high": 200.0}
 
 
-def costs_of(profile: Profile, case: str = "likely", root: Path | None = None) -> Costs | None:
+def estimate(
+    profile: Profile, case: str = "likely", root: Path | None = None, *, kernels: str | None = None
+) -> Costs | None:
     """Return what a profile's stages are expected to take.
 
     Args:
         profile: with FLUX.
         case: low, likely or high: by the card's fastest, usual and slowest rates.
         root: the weights' root; None: the configured one.
+        kernels: as `storage_of` takes it.
 
     Returns:
         The costs, or None where the profile has no FLUX, its card is unknown, or its models are
@@ -39,17 +42,18 @@ def costs_of(profile: Profile, case: str = "likely", root: Path | None = None) -
     if case not in CASES:
         raise ValueError(f"case: expected one of {', '.join(CASES)}, got {case!r}")
     settings = profile.flux
-    if settings is None or settings.card not in CARDS:
+    if settings is None or profile.name not in CARDS:
         return None
-    found = configs_of(profile, root)
+    found = configs_of(profile, root, kernels=kernels)
     if found is None or not {TRANSFORMER, "vae", "clip", "t5"} <= found.parts.keys():
         return None
-    return costs_with(profile, settings, found, case)
+    return estimate_with(profile, settings, found, case)
 
 
-def costs_with(profile: Profile, settings: FluxSettings, found: Configs, case: str) -> Costs:
-    """Return the costs of a profile whose configs are at hand, arguments as `costs_of`."""
-    rates = CARDS[settings.card].rates[case]
+def estimate_with(profile: Profile, settings: FluxSettings, found: Configs, case: str) -> Costs:
+    """Return the costs of a profile whose configs are at hand, arguments as `estimate`."""
+    card = CARDS[profile.name]
+    rates = card.rates[case]
 
     def step_ms(tokens: int) -> float:
         return 1000 * whole_step(settings, found, rates, tokens)
@@ -67,8 +71,8 @@ def costs_with(profile: Profile, settings: FluxSettings, found: Configs, case: s
         step_ms=step_ms,
         encode_ms=encode_ms,
         decode_ms=decode_ms,
-        text_ms=_text_ms(settings, found, case),
-        labels_ms=_labels_ms(profile, found, case),
+        text_ms=_text_ms(settings, found, card, case),
+        labels_ms=_labels_ms(profile, found, card, case),
         rest_ms=rest_ms,
     )
 
@@ -118,15 +122,14 @@ def _vae_ms(work: Work, settings: FluxSettings, rates: Rates) -> float:
     return 1000 * (rates.call_s + seconds(work, rates, settings.dtype))
 
 
-def _text_ms(settings: FluxSettings, found: Configs, case: str) -> float:
-    card = CARDS[settings.card] if settings.text_device == "cuda" else CPU
-    rates = card.rates[case]
+def _text_ms(settings: FluxSettings, found: Configs, card: Card, case: str) -> float:
+    rates = (card if settings.text_device == "cuda" else CPU).rates[case]
     threads = settings.text_threads if settings.text_device == "cpu" else 1
     spent = seconds(text_work(settings, found), rates, settings.text_dtype, threads=threads)
     return 1000 * (rates.call_s + spent)
 
 
-def _labels_ms(profile: Profile, found: Configs, case: str) -> float:
+def _labels_ms(profile: Profile, found: Configs, card: Card, case: str) -> float:
     """Return SAM3's time, else Florence-2's, at most what the profile waits for it."""
     for settings, work in (
         (profile.sam3, label_work(found)),
@@ -134,8 +137,7 @@ def _labels_ms(profile: Profile, found: Configs, case: str) -> float:
     ):
         if settings is None or work == NOTHING:
             continue
-        card = CPU if settings.device == "cpu" or profile.flux is None else CARDS[profile.flux.card]
-        rates = card.rates[case]
+        rates = (CPU if settings.device == "cpu" else card).rates[case]
         spent = 1000 * (rates.call_s + seconds(work, rates, settings.dtype))
         return min(spent, float(settings.timeout_ms))
     return 0.0

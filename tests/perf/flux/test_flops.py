@@ -18,12 +18,12 @@ from transformers.models.sam3.modeling_sam3 import Sam3Model, Sam3VisionEncoderO
 from transformers.models.t5.configuration_t5 import T5Config
 from transformers.models.t5.modeling_t5 import T5EncoderModel
 
-from pawfect.cost.flops import florence2, flux, sam3, text, vae
 from pawfect.weights.published import read
 from pawfect_export.tiny import florence2 as tiny_florence2
 from pawfect_export.tiny import flux as tiny_flux
 from pawfect_export.tiny import sam3 as tiny_sam3
-from tests.pawfect.cost.modules import built, counted, flux_inputs, full_size
+from perf.flux.flops import florence2, flux, sam3, text, vae
+from tests.perf.flux.modules import built, counted, flux_inputs, full_size
 
 WITHIN = 0.01
 META = torch.device("meta")

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pawfect.cost.flops.work import NOTHING, Work, attention, convolution, elementwise, linear
+from perf.flux.flops.work import NOTHING, Work, attention, convolution, elementwise, linear
 
 # What transformers takes for entries that the published config leaves out.
 LAYER: Final = {"hidden_size": 256, "intermediate_size": 2048, "num_attention_heads": 8}

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pawfect.contract.errors import PawfectError
-from pawfect.cost.parameters import published
-from pawfect.cost.storage import Storage, storage_of
 from pawfect.profile import Profile
 from pawfect.weights.manifest import BUILT, manifest
 from pawfect.weights.reading import read_json
 from pawfect.weights.store import weights_root
+from perf.flux.parameters import published
+from perf.flux.storage import Storage, storage_of
 
 # By component: the file in its entry's folder, and the published config.
 TRANSFORMER: Final = "transformer"

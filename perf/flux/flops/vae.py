@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Final
 
-from pawfect.cost.flops.work import NOTHING, Work, attention, convolution, elementwise, linear
+from perf.flux.flops.work import NOTHING, Work, attention, convolution, elementwise, linear
 
 # How often elementwise kernels read or write a convolution's output in a residual block, run one by
-# one: group norm, activation, half of the residual sum (counted: tests/pawfect/cost/test_moved.py).
+# one: group norm, activation, half of the residual sum (counted: tests/perf/flux/test_moved.py).
 PASSES: Final = 6.5
 
 
