@@ -63,7 +63,6 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
     from pawfect.flux.batch import answer_steps
     from pawfect.flux.compiling import compile_blocks
     from pawfect.flux.schedule import read_schedule
-    from pawfect.flux.step_cache import step_cache
     from pawfect.flux.transformer import Transformer
 
     settings = profile.flux
@@ -83,7 +82,7 @@ def load_transformer(profile: Profile, store: Store) -> BatchFunction:
         dtype=settings.dtype,
         modulation=settings.modulation,
         schedule=schedule,
-        step_cache=step_cache(settings.step_cache, settings.step_cache_threshold),
+        steps=settings.steps,
     )
     if settings.compile:
         compile_blocks(model.module)

@@ -161,11 +161,6 @@ MODELS = MappingProxyType(
                     TensorSpec("TIMESTEP", "FP32", (1,)),
                     TensorSpec("GUIDANCE", "FP32", (1,)),
                     _GRID,
-                    # The run that this step belongs to, and (steps of its whole schedule, steps
-                    # left after this one): what may be kept between steps is kept under RUN. With
-                    # -1 steps left nothing is computed and what was kept is forgotten.
-                    TensorSpec("RUN", "INT64", (1,), optional=True),
-                    TensorSpec("STEPS", "INT32", (2,), optional=True),
                 ),
                 (TensorSpec("VELOCITY", "FP32", (-1, 64)),),
                 max_batch_size=8,

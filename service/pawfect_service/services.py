@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from pawfect_client.aio import AsyncPawfectClient
+from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_client.wire import DEFAULT_URL
 from pawfect_service.http.health import PATIENCE_S, Readiness

@@ -17,7 +17,7 @@ from pawfect.neural import load_function, load_transformer
 from pawfect.profile import NEEDS
 from pawfect.weights.store import Store
 from pawfect_export.fetch import fetch
-from pawfect_export.progress import Silent
+from pawfect_export.progress import silent
 from tests.pawfect.conftest import no_hub
 
 MEND = "pawfect weights fetch tiny"
@@ -176,7 +176,7 @@ async def test_a_model_that_the_profile_lacks_is_unavailable(tiny, in_tiny_weigh
 
 
 def test_a_profile_may_name_a_quantised_transformer(tiny, tiny_weights, copied):
-    fetch(["tiny-flux-fill-q8_0"], copied, no_hub, Silent())
+    fetch(["tiny-flux-fill-q8_0"], copied, no_hub, silent)
     weights = {**tiny.weights, "flux_transformer": "tiny-flux-fill-q8_0"}
     whole = load_transformer(tiny, Store(tiny_weights))
     quantised = load_transformer(replace(tiny, weights=weights), copied)

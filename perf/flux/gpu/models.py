@@ -161,8 +161,6 @@ def _profile(scale: Scale, window: int, dtype: str) -> Profile:
         steps=scale.own_steps,
         tile_px=0,
         modulation="layers",
-        step_cache="none",
-        step_cache_threshold=0,
     )
     return replace(profile, flux=flux, sam3=None, florence2=None, check=None)
 

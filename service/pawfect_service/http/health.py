@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_client.aio import AsyncPawfectClient
+from pawfect_client.client import AsyncPawfectClient
 from pawfect_service.http.failures import FAILURES
 
 # An answer counts for so long, s: a balancer that asks every second costs next to nothing.

@@ -9,7 +9,7 @@ import pytest
 
 from harness.relay import Relay
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_client.aio import AsyncPawfectClient
+from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http import health
 from tests.client.serving import answers
