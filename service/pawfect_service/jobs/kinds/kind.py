@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pawfect.contract.parameters import Scalar
-from pawfect_client.aio import AsyncPawfectClient
+from pawfect_client.client import AsyncPawfectClient
 from pawfect_service.jobs.fields import SceneLabels
 
 T = TypeVar("T")
