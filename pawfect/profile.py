@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import ENGINES
-from pawfect.contract.tensors import MODELS
 from pawfect.costs import BASES, STAGES, StageCost
 from pawfect.flux.tokens import TOKEN_PX
+from pawfect.models import MODELS, Model
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 DEFAULT_PROFILE: Final = "embedded"
@@ -185,6 +185,15 @@ class Profile:
             )
         return asked, "asked for"
 
+    def settings(self, model: Model) -> Any:
+        """Return the table that a model needs; None where it needs none."""
+        return getattr(self, model.settings) if model.settings else None
+
+    def device(self, model: Model) -> str:
+        """Return where a model computes, cpu or cuda."""
+        settings = self.settings(model)
+        return "cpu" if settings is None else str(getattr(settings, model.device))
+
     @property
     def neural(self) -> bool:
         """Whether any of its models needs torch."""
@@ -213,20 +222,6 @@ def load_profile(name: str | None = None) -> Profile:
     return parse_profile(name, tomllib.loads(text))
 
 
-# Which component of the weights, and which table of the profile, a model needs.
-NEEDS: Final = MappingProxyType(
-    {
-        "sam3_labeling": ("sam3", "sam3"),
-        "florence2": ("florence2", "florence2"),
-        "flux_text_encoder": ("flux", "flux"),
-        "flux_vae_encoder": ("flux", "flux"),
-        "flux_vae_decoder": ("flux", "flux"),
-        "flux_transformer": ("flux_transformer", "flux"),
-    }
-)
-FLUX_MODELS: Final = tuple(name for name in NEEDS if name.startswith("flux_"))
-
-
 def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
     """Check a profile's entries and return it; raises ProfileError as `load_profile` does."""
     needed = {"description", "models", "engines", "limits"}
@@ -241,15 +236,16 @@ def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
     engines = tuple(table["engines"])
     if not engines or "auto" in engines or not set(engines) <= set(ENGINES):
         raise ProfileError(f"{name}: engines: expected some of flux, patch, got {list(engines)}")
-    lacking = sorted(set(FLUX_MODELS) - set(models)) if "flux" in engines else []
+    flux = {model.name for model in MODELS.values() if model.settings == "flux"}
+    lacking = sorted(flux - set(models)) if "flux" in engines else []
     if lacking:
         raise ProfileError(f"{name}: engine flux: expected models {', '.join(lacking)} too")
     weights = dict(table.get("weights", {}))
-    for model in sorted(set(models) & set(NEEDS)):
-        component, settings = NEEDS[model]
-        if component not in weights or settings not in table:
+    for model in (MODELS[model] for model in models if MODELS[model].weights):
+        if not set(model.weights) <= set(weights) or model.settings not in table:
             raise ProfileError(
-                f"{name}: model {model}: expected a table {settings} and weights.{component}"
+                f"{name}: model {model.name}: expected a table {model.settings} and weights of "
+                f"{', '.join(model.weights)}"
             )
     return Profile(
         name,

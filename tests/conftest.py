@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from harness.emulators import why_none
 from harness.local_server import free_ports
+from pawfect.models import MODELS
 from pawfect.profile import PROFILE_VARIABLE, Profile, load_profile
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from pawfect_export.fetch import fetch
@@ -32,6 +33,8 @@ settings.register_profile(
 settings.load_profile("suite")
 
 START_S = 90
+# Models with weights.
+NEURAL = [model.name for model in MODELS.values() if model.weights]
 TESTS = Path(__file__).parent
 # What starts servers or emulators and mostly waits: one lane, with the CPU's work beside it.
 SERVING = (

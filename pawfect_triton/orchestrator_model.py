@@ -11,24 +11,19 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from pkgutil import resolve_name
 from typing import Any, Final
 
-import numpy as np
-
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.probe import PROBE_ID
-from pawfect.contract.tensors import MODELS, Array
-from pawfect.contract.texts import read_texts, text_tensor
-from pawfect.models import check_inputs
-from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Progress, inpaint
-from pawfect.orchestrator.deployment import read_setup
-from pawfect.orchestrator.request import silent
+from pawfect.models import MODELS, check_inputs
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.request import Progress, silent
+from pawfect.orchestrator.serving import Orchestration, encode_progress
 from pawfect.profile import load_profile
 from pawfect_triton import adapter
 from pawfect_triton.metrics import RequestMetrics
-from pawfect_triton.overrides import Overrides, read
+from pawfect_triton.overrides import read
 
 # Probes held at a time beside the requests: the supervisor's, `pawfect probe`'s, some balancers'.
 PROBES: Final = 8
@@ -67,17 +62,24 @@ class Places:
 
 
 class OrchestratorModel:
-    """The orchestration of `inpaint` (one answer) or `inpaint_stream` (a message per stage).
+    """A model that runs the orchestration of its definition; a decoupled one streams progress."""
 
-    Args:
-        name: the model's name in the contract; a decoupled one streams.
-    """
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Read the deployment and start the event loop.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._streams = MODELS[name].decoupled
-        self._setup = read_setup(load_profile())
-        self._limit = self._setup.profile.limits.max_in_flight
+        Args:
+            args: Triton's; the config may override parts of the profile, see
+                `pawfect_triton.overrides`.
+        """
+        name = args["model_name"]
+        self._model = MODELS[name]
+        overrides = read(args)
+        profile = overrides.applied(load_profile())
+        self._orchestration: Orchestration[Any, Any, Any] = resolve_name(
+            str(self._model.orchestration)
+        )
+        self._deployment = self._orchestration.deploy(profile, overrides.verbatim)
+        self._limit = profile.limits.max_in_flight
         self._places = Places(self._limit)
         self._metrics = RequestMetrics(name)
         self._loop = asyncio.new_event_loop()
@@ -87,13 +89,6 @@ class OrchestratorModel:
         self._loop.set_default_executor(ThreadPoolExecutor(workers, thread_name_prefix=name))
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
-
-    def initialize(self, args: Mapping[str, str]) -> None:
-        """Take over what the model's config overrides; see `pawfect_triton.overrides`."""
-        overrides = read(args)
-        if overrides != Overrides():
-            setup = read_setup(overrides.applied(load_profile()))
-            self._setup = replace(setup, verbatim=overrides.verbatim)
 
     def execute(self, requests: Iterable[Any]) -> None:
         """Hand each request to the event loop, or refuse it where too many are held."""
@@ -120,20 +115,22 @@ class OrchestratorModel:
         error = PawfectError(ErrorKind.QUEUE_FULL, f"expected at most {most} at a time")
         if not probe:
             self._metrics.count(error.kind)
-        self._end(sender, adapter.error_response(error, self._name))
+        self._end(sender, adapter.error_response(error, self._model.name))
 
     async def _serve(self, request: Any, sender: Any, started: float, *, probe: bool) -> None:
         kind: ErrorKind | None = None
         try:
             try:
-                result = await self._inpaint(request, sender, started)
-                self._metrics.count_fallbacks(result.report.fallbacks)
-                outputs = await asyncio.to_thread(self._outputs, result)
+                result = await self._run(request, sender, started)
+                self._metrics.count_fallbacks(self._orchestration.fallbacks(result))
+                outputs = await asyncio.to_thread(self._orchestration.encode, result)
+                if self._model.spec.decoupled:
+                    outputs |= encode_progress(Progress("done", 1.0))
                 answer = adapter.response(outputs, request)
             except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
-                failure = adapter.as_pawfect_error(error, self._name)
+                failure = adapter.as_pawfect_error(error, self._model.name)
                 kind = failure.kind
-                answer = adapter.error_response(failure, self._name)
+                answer = adapter.error_response(failure, self._model.name)
             # Sending copies the picture into shared memory; other requests' loop must not wait for
             # it.
             await asyncio.to_thread(self._end, sender, answer)
@@ -142,50 +139,24 @@ class OrchestratorModel:
             if not probe:
                 self._metrics.count(kind, (time.monotonic() - started) * 1000)
 
-    async def _inpaint(self, request: Any, sender: Any, started: float) -> InpaintResult:
-        inputs, parameters = adapter.decode(self._name, request)
-        params = InpaintParams.parse(parameters)
-        check_inputs(self._name, inputs)
-        prompts = read_texts("PROMPT", inputs.get("PROMPT"))
-        protect = inputs.get("PROTECT")
-        job = InpaintRequest(
-            image=inputs["IMAGE"].astype(np.uint8, copy=False),
-            mask=inputs["MASK"].astype(np.uint8, copy=False),
-            params=params,
-            protect=None if protect is None else protect.astype(np.uint8, copy=False),
-            scene_labels=read_texts("SCENE_LABELS", inputs.get("SCENE_LABELS")),
-            prompt=prompts[0] if prompts else None,
-        )
+    async def _run(self, request: Any, sender: Any, started: float) -> Any:
+        given, parameters = adapter.decode(self._model.name, request)
+        params: Any = self._model.parameters.parse(parameters)
+        inputs = check_inputs(self._model.name, given)
         control = Control(params.deadline_ms, sender.is_cancelled, started)
 
         async def notify(progress: Progress) -> None:
-            message = adapter.response(progress_outputs(progress), request)
+            message = adapter.response(encode_progress(progress), request)
             await asyncio.to_thread(sender.send, message)
 
-        return await inpaint(
-            job, self._setup, adapter.call_model, control, notify if self._streams else silent
+        return await self._orchestration.run(
+            self._orchestration.decode(inputs, params),
+            self._deployment,
+            adapter.call_model,
+            control,
+            notify if self._model.spec.decoupled else silent,
         )
-
-    def _outputs(self, result: InpaintResult) -> dict[str, Array]:
-        outputs: dict[str, Array] = {
-            "IMAGE": result.image,
-            "REPORT": text_tensor(result.report.to_json()),
-        }
-        if self._streams:
-            outputs |= progress_outputs(Progress("done", 1.0))
-        return outputs
 
     @staticmethod
     def _end(sender: Any, answer: Any) -> None:
         sender.send(answer, flags=adapter.backend().TRITONSERVER_RESPONSE_COMPLETE_FINAL)
-
-
-def progress_outputs(progress: Progress) -> dict[str, Array]:
-    """Return STAGE BYTES [1], PROGRESS FP32 [1] and perhaps PREVIEW UINT8 [h, w, 3]."""
-    outputs: dict[str, Array] = {
-        "STAGE": text_tensor(progress.stage),
-        "PROGRESS": np.array([progress.progress], np.float32),
-    }
-    if progress.preview is not None:
-        outputs["PREVIEW"] = progress.preview
-    return outputs

@@ -10,23 +10,17 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.tensors import MODELS
 from pawfect.contract.texts import text_tensor
 from pawfect.local import LocalModels
-from pawfect.neural import load_function, load_transformer
-from pawfect.profile import NEEDS
+from pawfect.models import MODELS
+from pawfect.serving import load_batch, load_function
 from pawfect.weights.store import Store
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
+from tests.conftest import NEURAL
 from tests.pawfect.conftest import no_hub
 
 MEND = "pawfect weights fetch tiny"
-
-
-def load(model: str, profile, store: Store):
-    if model == "flux_transformer":
-        return load_transformer(profile, store)
-    return load_function(model, profile, store)
 
 
 @pytest.fixture
@@ -36,20 +30,20 @@ def copied(tiny_weights: Path, tmp_path: Path) -> Store:
     return Store(tmp_path / "weights")
 
 
-@pytest.mark.parametrize("model", sorted(NEEDS))
+@pytest.mark.parametrize("model", NEURAL)
 def test_missing_weights_make_a_model_unavailable_and_say_what_mends_it(model, tiny, tmp_path):
     with pytest.raises(PawfectError, match=MEND) as caught:
-        load(model, tiny, Store(tmp_path / "none"))
+        load_function(model, tiny, Store(tmp_path / "none"))
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert str(tmp_path) not in str(caught.value)
 
 
-@pytest.mark.parametrize("model", sorted(NEEDS))
+@pytest.mark.parametrize("model", NEURAL)
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
 def test_damaged_weights_make_a_model_unavailable_and_say_what_mends_it(
     model, damage, tiny, copied
 ):
-    folder = copied.root / tiny.weights[NEEDS[model][0]]
+    folder = copied.root / tiny.weights[MODELS[model].weights[0]]
     file = max(folder.rglob("*.safetensors"), key=lambda path: path.stat().st_size)
     content = file.read_bytes()
     if damage == "gone":
@@ -57,7 +51,7 @@ def test_damaged_weights_make_a_model_unavailable_and_say_what_mends_it(
     else:
         file.write_bytes(content[:-1] + (b"" if damage == "cut" else bytes([content[-1] ^ 1])))
     with pytest.raises(PawfectError, match=MEND) as caught:
-        load(model, tiny, copied)
+        load_function(model, tiny, copied)
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert str(copied.root) not in str(caught.value)
 
@@ -83,7 +77,7 @@ INPUTS = {
 def test_a_model_answers_with_its_contracts_tensors_and_refuses_all_else(model, tiny, tiny_weights):
     function = load_function(model, tiny, Store(tiny_weights))
     outputs = function(INPUTS[model], {})
-    specs = {spec.name: spec for spec in MODELS[model].outputs}
+    specs = {spec.name: spec for spec in MODELS[model].spec.outputs}
     assert set(outputs) == set(specs) - {"PRIOR"}
     for name, array in outputs.items():
         fixed = [
@@ -132,7 +126,7 @@ def step(rows: int, columns: int, text: int, seed: int) -> dict[str, np.ndarray]
 
 
 def test_a_mixed_batch_answers_each_item_as_if_it_were_alone(tiny, tiny_weights):
-    run = load_transformer(tiny, Store(tiny_weights))
+    run = load_batch("flux_transformer", tiny, Store(tiny_weights))
     late = step(4, 4, 8, 6) | {"TIMESTEP": np.array([1001], np.float32)}
     crooked = step(4, 4, 8, 7) | {"GRID": np.array([4, 5], np.int32)}
     hollow = step(4, 4, 8, 8) | {"LATENTS": np.full((16, 64), np.nan, np.float32)}
@@ -159,7 +153,7 @@ def test_a_mixed_batch_answers_each_item_as_if_it_were_alone(tiny, tiny_weights)
 
 
 def test_no_batch_is_no_work(tiny, tiny_weights):
-    assert load_transformer(tiny, Store(tiny_weights))([]) == []
+    assert load_batch("flux_transformer", tiny, Store(tiny_weights))([]) == []
 
 
 async def test_in_this_process_a_wrong_step_is_its_own_error(tiny_models, in_tiny_weights):
@@ -178,8 +172,8 @@ async def test_a_model_that_the_profile_lacks_is_unavailable(tiny, in_tiny_weigh
 def test_a_profile_may_name_a_quantised_transformer(tiny, tiny_weights, copied):
     fetch(["tiny-flux-fill-q8_0"], copied, no_hub, silent)
     weights = {**tiny.weights, "flux_transformer": "tiny-flux-fill-q8_0"}
-    whole = load_transformer(tiny, Store(tiny_weights))
-    quantised = load_transformer(replace(tiny, weights=weights), copied)
+    whole = load_batch("flux_transformer", tiny, Store(tiny_weights))
+    quantised = load_batch("flux_transformer", replace(tiny, weights=weights), copied)
     rng = np.random.default_rng(0)
     item = {
         "LATENTS": rng.standard_normal((16, 64), np.float32),

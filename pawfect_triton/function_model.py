@@ -1,18 +1,18 @@
-"""Stages inside Triton: a model that is one function of the library, and nothing else."""
+"""Models inside Triton that are one function of the library: decode, call, encode."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import numpy as np
 
-from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import PawfectError
 from pawfect.contract.tensors import Array
-from pawfect.models import Function
-from pawfect.neural import BatchFunction, load_function, load_transformer
+from pawfect.models import MODELS
+from pawfect.serving import BatchFunction, Function, load_batch, load_function
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton import adapter
 from pawfect_triton.overrides import served_profile
@@ -22,21 +22,23 @@ from pawfect_triton.overrides import served_profile
 LINGER_S: Final = 0.01
 
 P = ParamSpec("P")
-Answered = TypeVar("Answered")
+Answer = TypeVar("Answer")
 
 
-class StageModel:
-    """A Triton model that is one library function: decode, call, encode.
+class FunctionModel:
+    """A model that answers each request with one call of its definition's function.
 
-    Args:
-        name: the model's name in the contract.
-        function: what it runs.
+    Where its weights are missing or damaged it stays and answers UNAVAILABLE with the command that
+    mends it: the rest of the server serves.
     """
 
-    def __init__(self, name: str, function: Function) -> None:
-        self._name = name
-        self._function = function
-        self._warm_ups = 0
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Load the function, with the weights of the server's profile."""
+        self._name = name = args["model_name"]
+        self._warm_ups = warm_ups(args)
+        self._function: Function = _loaded_or_refusing(
+            name, lambda: load_function(name, served_profile(args), Store(weights_root()))
+        )
 
     def execute(self, requests: Iterable[Any]) -> list[Any]:
         """Answer each request on its own, so that one that fails does not fail its batch."""
@@ -51,49 +53,20 @@ class StageModel:
             return _failed(error, self._name, warming)
 
 
-class NeuralModel(StageModel):
-    """A stage whose function is loaded, with its weights, when Triton loads the model.
-
-    Where the weights are missing or damaged the model stays and answers UNAVAILABLE with the
-    command that mends it: the rest of the server serves.
-
-    Args:
-        name: the model's name in the contract.
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name, _not_loaded)
-
-    def initialize(self, args: Mapping[str, str]) -> None:
-        """Load the weights of the server's profile."""
-        self._warm_ups = warm_ups(args)
-        self._function = _loaded_or_refusing(
-            self._name,
-            lambda: load_function(self._name, served_profile(args), Store(weights_root())),
-        )
-
-
 class BatchModel:
-    """`flux_transformer`: the requests that Triton batched run as one step.
+    """A model that runs the requests that Triton batched as one batch.
 
     It answers before it is free again, and lingers: the next steps of those just answered join what
     waited meanwhile. Else two groups of requests would take turns for ever, each too late for the
     other's batch.
-
-    Args:
-        name: the model's name in the contract.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._function: BatchFunction = _not_loaded
-        self._warm_ups = 0
-
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Load the weights of the server's profile; see `NeuralModel`."""
+        """Load the function of a batch; see `FunctionModel`."""
+        self._name = name = args["model_name"]
         self._warm_ups = warm_ups(args)
-        self._function = _loaded_or_refusing(
-            self._name, lambda: load_transformer(served_profile(args), Store(weights_root()))
+        self._function: BatchFunction = _loaded_or_refusing(
+            name, lambda: load_batch(name, served_profile(args), Store(weights_root()))
         )
 
     def execute(self, requests: Iterable[Any]) -> None:
@@ -131,8 +104,7 @@ class BatchModel:
     def _items(self, request: Any) -> list[dict[str, Array]]:
         """Return the rows of a request, which may be a batch of its own."""
         inputs, parameters = adapter.decode(self._name, request)
-        if parameters:
-            raise invalid("parameters", "none", ", ".join(sorted(parameters)))
+        MODELS[self._name].parameters.parse(parameters)
         size = len(next(iter(inputs.values())))
         return [{name: array[i] for name, array in inputs.items()} for i in range(size)]
 
@@ -170,13 +142,7 @@ def _failed(error: Exception, name: str, warming: bool) -> Any:
     return adapter.backend().InferenceResponse([])
 
 
-def _not_loaded(*inputs: Any) -> NoReturn:
-    raise PawfectError(ErrorKind.INTERNAL, "asked before it was loaded")
-
-
-def _loaded_or_refusing(
-    name: str, load: Callable[[], Callable[P, Answered]]
-) -> Callable[P, Answered]:
+def _loaded_or_refusing(name: str, load: Callable[[], Callable[P, Answer]]) -> Callable[P, Answer]:
     """Return what was loaded; where it cannot be, what raises the reason at each call."""
     try:
         return load()
@@ -184,7 +150,7 @@ def _loaded_or_refusing(
         adapter.backend().Logger.log_error(f"{name}: {error}")
         refusal = error
 
-    def refuse(*args: P.args, **kwargs: P.kwargs) -> Answered:
+    def refuse(*args: P.args, **kwargs: P.kwargs) -> Answer:
         raise refusal
 
     return refuse
