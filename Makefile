@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test contract lint format bench versus quality quantisation t4 scaling load faults docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality quantisation t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 14
@@ -57,17 +57,18 @@ sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.
 	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
-test: lint  ## Run the lint and every test
-	$(BIN)/python -m pytest
+LANES := -n 2 --dist loadgroup
+test: lint  ## Run the lint and the tests, but for the slow ones, in two lanes
+	$(BIN)/python -m pytest $(LANES) -m "not slow"
+
+test-all: lint  ## Run every test, with ten times as many orders of events against the jobs' contract
+	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest $(LANES)
 
 lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-contract: $(VENV)/.perf  ## Play ten times as many orders of events against the sessions' contract as `make test`
-	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest tests/sessions/test_contract_machine.py tests/sessions/test_contract_emulator.py
 
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .

@@ -7,8 +7,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.photo.mask_file import decode_mask, load_mask
 from pawfect.photo.photo import Photo, decode_photo, load_photo
 from pawfect.photo.saving import encode_photo, save_photo
-from pawfect_client.aio import AsyncPawfectClient
-from pawfect_client.client import PawfectClient
+from pawfect_client.client import AsyncPawfectClient, PawfectClient
 from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.retry import RetryPolicy
 

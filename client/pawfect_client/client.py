@@ -1,74 +1,46 @@
-"""The synchronous client."""
+"""The synchronous and the asynchronous client; both can do the same."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Generator, Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import AsyncGenerator, Generator, Sequence
+from typing import Any, Self
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
-from tritonclient.grpc import service_pb2_grpc
 
 from pawfect.contract.parameters import Scalar
 from pawfect_client import wire
-from pawfect_client.inputs import inpaint_tensors
-from pawfect_client.reading import StreamReading
-from pawfect_client.results import Done, Inpainted, StageEvent
-from pawfect_client.retry import Attempts, RetryPolicy
-
-_DEFAULT_RETRY = RetryPolicy()
+from pawfect_client.base import BaseClient, Image
+from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.stream import StreamReader
 
 
-class PawfectClient:
+class PawfectClient(BaseClient):
     """Calls the service over gRPC; safe to use from several threads, several streams at a time.
 
-    Args:
-        url: HOST:PORT of the server's gRPC endpoint.
-        timeout_s: for one request with its retries, s; None: its deadline and 30 s for the
-            transfer.
-        retry: how often and how patiently a call is repeated that may succeed later.
-
-    Raises:
-        PawfectError: INVALID_ARG for a url of another form.
+    Its arguments are those of `BaseClient`.
     """
 
-    def __init__(
-        self,
-        url: str = wire.DEFAULT_URL,
-        *,
-        timeout_s: float | None = None,
-        retry: RetryPolicy = _DEFAULT_RETRY,
-    ) -> None:
-        self._url = wire.checked_url(url)
-        self._timeout_s = timeout_s
-        self._retry = retry
-        self._channel = grpc.insecure_channel(url, options=wire.channel_options(url))
-        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+    _open_channel = staticmethod(grpc.insecure_channel)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the connection; what is in flight is cancelled."""
-        self._channel.close()
+        if self._channel is not None:
+            self._channel.close()
 
     def inpaint(
         self,
-        image: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
+        image: Image,
+        mask: Image,
         *,
-        protect: NDArray[np.uint8] | None = None,
+        protect: Image | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -87,31 +59,38 @@ class PawfectClient:
             PawfectError: INVALID_ARG before anything is sent; else as the server answered, or
                 UNAVAILABLE, DEADLINE or CANCELLED where it did not.
         """
-        tensors = inpaint_tensors(image, mask, protect, scene_labels, prompt)
-        call = wire.call_of("inpaint", tensors, parameters, self._timeout_s)
-        attempts = Attempts(self._retry, call.timeout_s)
-        while True:
-            pending = self._stub.ModelInfer.future(call.message, timeout=attempts.remaining_s())
-            try:
-                return wire.inpainted(pending.result(), call)
-            except grpc.RpcError as error:
-                failed = wire.failure(error, self._url, call.timeout_s)
-            finally:
-                # Does nothing to a call that has ended; tells the server after a KeyboardInterrupt.
-                pending.cancel()
-            try:
-                pause_s = attempts.wait_after(failed)
-            finally:
-                # Raised or not: the exception holds this frame, and with it the tensors.
-                del failed
-            time.sleep(pause_s)
+        call = self._request("inpaint", image, mask, protect, scene_labels, prompt, parameters)
+        return wire.inpainted(self._answer(call), call)
+
+    def probe(self) -> None:
+        """Return when the server has filled four by four pixels.
+
+        It takes no place of a request, and is not counted as an answer.
+
+        Raises:
+            PawfectError: as `inpaint` does.
+        """
+        call = wire.probe_call(self._timeout_s)
+        wire.inpainted(self._answer(call), call)
+
+    def scene_labels(self, image: Image, mask: Image) -> SceneLabels:
+        """Name the surfaces around what the mask covers; best first, perhaps none.
+
+        Args:
+            image: as in `inpaint`.
+            mask: UINT8 [H, W].
+
+        Raises:
+            PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no labels.
+        """
+        return wire.scene_labels(self._answer(self._request("scene_labels", image, mask)))
 
     def inpaint_stream(
         self,
-        image: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
+        image: Image,
+        mask: Image,
         *,
-        protect: NDArray[np.uint8] | None = None,
+        protect: Image | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -132,30 +111,137 @@ class PawfectClient:
         Raises:
             PawfectError: INVALID_ARG at once; the others of `inpaint` while iterating.
         """
-        tensors = inpaint_tensors(image, mask, protect, scene_labels, prompt)
-        return self._events(wire.call_of("inpaint_stream", tensors, parameters, self._timeout_s))
+        asked = image, mask, protect, scene_labels, prompt, parameters
+        return self._events(self._request("inpaint_stream", *asked))
+
+    def _answer(self, call: wire.Call) -> Any:
+        """Return the answer of a model that gives one, asked as often as the policy has it."""
+        stub = self._connected()
+        attempts = self._attempts(call)
+        while True:
+            pending = stub.ModelInfer.future(call.message, **self._options(attempts))
+            try:
+                return pending.result()
+            except grpc.RpcError as error:
+                pause_s = attempts.wait_after(self._failure(error, call))
+            finally:
+                # Does nothing to a call that has ended; tells the server after a KeyboardInterrupt.
+                pending.cancel()
+            time.sleep(pause_s)
 
     def _events(self, call: wire.Call) -> Generator[StageEvent | Done, None, None]:
-        attempts = Attempts(self._retry, call.timeout_s)
+        stub = self._connected()
+        attempts = self._attempts(call)
         while True:
-            reading = StreamReading(call)
+            reader = StreamReader(call)
             # One stream per request: the only way for gRPC to cancel one and not the others.
-            pending = self._stub.ModelStreamInfer(
-                iter((call.message,)), timeout=attempts.remaining_s()
-            )
+            pending = stub.ModelStreamInfer(iter((call.message,)), **self._options(attempts))
             try:
                 for response in pending:
-                    event = reading.take(response)
+                    event = reader.take(response)
                     if event is not None:
                         yield event
             except grpc.RpcError as error:
-                reading.broke(wire.failure(error, self._url, call.timeout_s))
+                reader.broke(self._failure(error, call))
             finally:
                 pending.cancel()
-            end = reading.end()
+            end = reader.end(attempts)
             if isinstance(end, Done):
                 yield end
                 return
-            if reading.received:
-                raise end
-            time.sleep(attempts.wait_after(end))
+            time.sleep(end)
+
+
+class AsyncPawfectClient(BaseClient):
+    """Calls the service over gRPC from one event loop, several requests and streams at a time.
+
+    Its arguments are those of `BaseClient`, its methods those of `PawfectClient`. Cancelling the
+    task cancels the request on the server.
+    """
+
+    _open_channel = staticmethod(grpc.aio.insecure_channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; what is in flight is cancelled."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def inpaint(
+        self,
+        image: Image,
+        mask: Image,
+        *,
+        protect: Image | None = None,
+        scene_labels: Sequence[str] = (),
+        prompt: str | None = None,
+        **parameters: Scalar,
+    ) -> Inpainted:
+        """Fill what the mask covers; see `PawfectClient.inpaint`."""
+        call = self._request("inpaint", image, mask, protect, scene_labels, prompt, parameters)
+        return wire.inpainted(await self._answer(call), call)
+
+    async def probe(self) -> None:
+        """Return when the server has filled four by four pixels; see `PawfectClient.probe`."""
+        call = wire.probe_call(self._timeout_s)
+        wire.inpainted(await self._answer(call), call)
+
+    async def scene_labels(self, image: Image, mask: Image) -> SceneLabels:
+        """Name the surfaces around what the mask covers; see `PawfectClient.scene_labels`."""
+        return wire.scene_labels(await self._answer(self._request("scene_labels", image, mask)))
+
+    def inpaint_stream(
+        self,
+        image: Image,
+        mask: Image,
+        *,
+        protect: Image | None = None,
+        scene_labels: Sequence[str] = (),
+        prompt: str | None = None,
+        **parameters: Scalar,
+    ) -> AsyncGenerator[StageEvent | Done, None]:
+        """Fill what the mask covers and tell how far it is; see `PawfectClient.inpaint_stream`.
+
+        `contextlib.aclosing` closes the generator at once when a loop is left early.
+        """
+        asked = image, mask, protect, scene_labels, prompt, parameters
+        return self._events(self._request("inpaint_stream", *asked))
+
+    async def _answer(self, call: wire.Call) -> Any:
+        stub = self._connected()
+        attempts = self._attempts(call)
+        while True:
+            pending = stub.ModelInfer(call.message, **self._options(attempts))
+            try:
+                return await pending
+            except grpc.RpcError as error:
+                pause_s = attempts.wait_after(self._failure(error, call))
+            finally:
+                pending.cancel()
+            await asyncio.sleep(pause_s)
+
+    async def _events(self, call: wire.Call) -> AsyncGenerator[StageEvent | Done, None]:
+        stub = self._connected()
+        attempts = self._attempts(call)
+        while True:
+            reader = StreamReader(call)
+            pending = stub.ModelStreamInfer(iter((call.message,)), **self._options(attempts))
+            try:
+                async for response in pending:
+                    event = reader.take(response)
+                    if event is not None:
+                        yield event
+            except grpc.RpcError as error:
+                reader.broke(self._failure(error, call))
+            finally:
+                pending.cancel()
+            end = reader.end(attempts)
+            if isinstance(end, Done):
+                yield end
+                return
+            await asyncio.sleep(end)

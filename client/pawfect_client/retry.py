@@ -70,5 +70,5 @@ class Attempts:
         wait = self._policy.wait_s(self._failed)
         spent = self._failed >= self._policy.attempts or wait >= self.remaining_s()
         if spent or not may_succeed_later(error):
-            raise error
+            raise error from None
         return wait

@@ -16,7 +16,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.lock import BUILT_HERE, held, now
 from pawfect.weights.manifest import BUILT
 from pawfect.weights.store import Store, locked_folder
-from pawfect_export.progress import Watch
+from pawfect_export.progress import Say
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Builder:
         function: MODULE:NAME; called with the folder, then with the sources' folders.
         sources: the entries that it is made of, built or fetched ones.
         options: further arguments.
-        told: whether it also takes `identities` of the sources and `watch`.
+        told: whether it also takes `identities` of the sources and `say`.
     """
 
     function: str
@@ -91,7 +91,7 @@ Bring = Callable[[str], None]
 def build_entry(
     name: str,
     store: Store,
-    watch: Watch,
+    say: Say,
     builders: Mapping[str, Builder] | None = None,
     bring: Bring | None = None,
 ) -> None:
@@ -102,7 +102,7 @@ def build_entry(
     Args:
         name: of a built entry.
         store: where it goes.
-        watch: is told how it goes.
+        say: is told how it goes.
         builders: by entry; None: BUILDERS.
         bring: fetches an entry that is not whole and that this one is made of; None: it must be
             there.
@@ -118,7 +118,7 @@ def build_entry(
             if not any(store.problems(source)):
                 continue
             if store.entries[source].kind == BUILT:
-                build_entry(source, store, watch, builders, bring)
+                build_entry(source, store, say, builders, bring)
             elif bring is not None:
                 bring(source)
             else:
@@ -126,8 +126,8 @@ def build_entry(
     folders = [store.root / source for source in builder.sources]
     options = dict(builder.options)
     if builder.told:
-        options |= {"identities": tuple(map(store.identity, builder.sources)), "watch": watch}
-    watch.say(f"{name}: building")
+        options |= {"identities": tuple(map(store.identity, builder.sources)), "say": say}
+    say(f"{name}: building")
     try:
         function = builder.load()
     except ModuleNotFoundError as error:
@@ -150,4 +150,4 @@ def build_entry(
     finally:
         shutil.rmtree(place, ignore_errors=True)
     store.lock.put(name, locked)
-    watch.say(f"{name}: built")
+    say(f"{name}: built")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import click
-from rich.console import Console
 
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, invalid
 from pawfect.profile import load_profile, profile_names
@@ -16,7 +15,7 @@ from pawfect.weights.lock import held
 from pawfect.weights.manifest import BUILT, Entry, find_entry
 from pawfect.weights.store import Store, weights_root
 from pawfect_export.needs import entries_of
-from pawfect_export.progress import in_words, watched
+from pawfect_export.progress import in_words
 
 FETCH = "pawfect weights fetch"
 
@@ -48,11 +47,11 @@ def fetch(names: tuple[str, ...], fresh: bool) -> None:
     HF_TOKEN names a token for gated repositories, HF_ENDPOINT another server, PAWFECT_WEIGHTS
     another folder.
     """
-    with _reported(), watched(Console(stderr=True)) as watch:
+    with _reported():
         store = Store(weights_root())
         entries = _entries(names, store)
         if not entries:
-            watch.say(f"{', '.join(names)}: needs no weights")
+            _say(f"{', '.join(names)}: needs no weights")
         # Only here, so that the other commands need no hub library.
         try:
             from pawfect_export.fetch import fetch as bring
@@ -62,7 +61,7 @@ def fetch(names: tuple[str, ...], fresh: bool) -> None:
                 ErrorKind.UNAVAILABLE,
                 f"fetching needs the package {error.name}: pip install 'pawfect[neural]'",
             ) from None
-        bring(entries, store, Hub.of_environment, watch, fresh=fresh)
+        bring(entries, store, Hub.of_environment, _say, fresh=fresh)
 
 
 @weights.command()
@@ -73,7 +72,7 @@ def quantise(name: str, fresh: bool) -> None:
 
     `pawfect weights fetch` does it too, and fetches before what they are made of.
     """
-    with _reported(), watched(Console(stderr=True)) as watch:
+    with _reported():
         store = Store(weights_root())
         find_entry(store.entries, name)
         from pawfect_export.build import BUILDERS, QUANTISE, build_entry
@@ -83,9 +82,9 @@ def quantise(name: str, fresh: bool) -> None:
             raise invalid("entry", f"one of {', '.join(possible)}", repr(name))
         with held(store.root, f"fetch-{name}"):
             if fresh or any(store.problems(name)):
-                build_entry(name, store, watch)
+                build_entry(name, store, _say)
             else:
-                watch.say(f"{name}: here and whole")
+                _say(f"{name}: here and whole")
 
 
 @weights.command()
@@ -157,6 +156,10 @@ def _row(entry: Entry, store: Store) -> tuple[str, ...]:
     if problem:
         state = f"damaged: {problem.message}" if entry.name in _here(store) else "no"
     return (entry.name, source, size, entry.licence, "yes" if entry.gated else "no", state)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 @contextmanager

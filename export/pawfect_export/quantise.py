@@ -33,7 +33,7 @@ from pawfect.flux.transformer_module import FILL, STEM, build_module
 from pawfect.weights.checkpoint import check_strict, read_tensors
 from pawfect.weights.reading import unusable
 from pawfect_export.lora import Update, read_lora
-from pawfect_export.progress import Silent, Watch, in_words
+from pawfect_export.progress import Say, in_words, silent
 
 # Largest file: what is held before it is written.
 PART_BYTES: Final = 2 * 10**9
@@ -51,7 +51,7 @@ def build(
     scheme: str,
     lora_scale: float = 1.0,
     identities: tuple[str, ...] = (),
-    watch: Watch | None = None,
+    say: Say = silent,
     part_bytes: int = PART_BYTES,
 ) -> None:
     """Write `transformer/` with quantised weights and its config.
@@ -63,7 +63,7 @@ def build(
         scheme: one of SCHEMES.
         lora_scale: factor of the LoRA, above 0.
         identities: of the source and the LoRA, for the recipe; empty: their folders' names.
-        watch: is told how it goes.
+        say: is told how it goes.
         part_bytes: largest file, unless one tensor is larger.
 
     Raises:
@@ -95,7 +95,7 @@ def build(
     made = _made(tensors, updates, layers, chosen, lora_scale, inner)
     try:
         shutil.copyfile(inner / "config.json", target / "config.json")
-        _write(target, made, recipe, part_bytes, watch or Silent())
+        _write(target, made, recipe, part_bytes, say)
     except (OSError, SafetensorError) as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise PawfectError(
@@ -133,7 +133,7 @@ def _write(
     made: Iterator[dict[str, torch.Tensor]],
     recipe: Recipe,
     part_bytes: int,
-    watch: Watch,
+    say: Say,
 ) -> None:
     """Write tensors as files of at most so many bytes, and their index."""
     placed: dict[str, int] = {}
@@ -143,7 +143,7 @@ def _write(
         size = sum(tensor.nbytes for tensor in tensors.values())
         if batch and held + size > part_bytes:
             _save(folder, batch, part, recipe)
-            watch.say(f"{recipe.scheme}: {in_words(total)} made")
+            say(f"{recipe.scheme}: {in_words(total)} made")
             batch, held, part = {}, 0, part + 1
         batch |= {name: tensor.contiguous() for name, tensor in tensors.items()}
         placed |= dict.fromkeys(tensors, part)

@@ -8,9 +8,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from pawfect.contract.errors import PawfectError, invalid
+from pawfect.contract.errors import PawfectError
 from pawfect.contract.tensors import Array
-from pawfect.flux.runs import Place
 from pawfect.flux.transformer import Transformer
 from pawfect.models import check_inputs
 from pawfect.out_of_memory import in_halves, out_of_memory, release
@@ -25,7 +24,6 @@ class _Member(NamedTuple):
     """One request's step in a batch."""
 
     at: int
-    place: Place
     item: Mapping[str, Array]
 
 
@@ -48,15 +46,11 @@ def answer_steps(model: Transformer, items: Sequence[Mapping[str, Array]]) -> li
     for index, item in enumerate(items):
         try:
             check_inputs(MODEL, item)
-            place = Place.read(item)
-            if place.forgets:
-                answers[index] = _forgotten(model, place, item)
-                continue
             key = _checked(model, item)
         except PawfectError as error:
             answers[index] = error
         else:
-            groups.setdefault(key, []).append(_Member(index, place, item))
+            groups.setdefault(key, []).append(_Member(index, item))
     for key, members in groups.items():
         flows = in_halves(partial(_velocities, model, key), members, partial(_free, model))
         for member, flow in zip(members, flows, strict=True):
@@ -68,8 +62,7 @@ def _velocities(
     model: Transformer, key: tuple[int, ...], members: Sequence[_Member]
 ) -> Sequence[Array]:
     stacked = {name: np.stack([member.item[name] for member in members]) for name in STEP}
-    places = [member.place for member in members]
-    return list(model.velocity(**_arguments(stacked), grid=(key[0], key[1]), places=places))
+    return list(model.velocity(**_arguments(stacked), grid=(key[0], key[1])))
 
 
 def _checked(model: Transformer, item: Mapping[str, Array]) -> tuple[int, ...]:
@@ -84,14 +77,6 @@ def _arguments(stacked: Mapping[str, Array]) -> dict[str, Any]:
     """Return a batch [B, ...] by the names of `Transformer.velocity`; scalars become [B]."""
     named = {name.lower(): array for name, array in stacked.items()}
     return named | {name: named[name][:, 0] for name in ("timestep", "guidance")}
-
-
-def _forgotten(model: Transformer, place: Place, item: Mapping[str, Array]) -> dict[str, Array]:
-    """Forget a run: nothing is computed, and the answer is zeros."""
-    if not np.isfinite(item["TIMESTEP"].astype(np.float32, copy=False)).all():
-        raise invalid("TIMESTEP", "finite values", "others")
-    model.runs.forget(place.run)
-    return {"VELOCITY": np.zeros(item["LATENTS"].shape, np.float32)}
 
 
 def _free(model: Transformer) -> None:

@@ -9,14 +9,14 @@ pass over the weights, and the blocks are fed from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
-from pawfect.flux.recent import Recent
 
 # Rows of FLUX.1 take 2.1 MB in 16 bits: some 30 prompts of 8 steps, or 9 of 28.
 KEPT_BYTES: Final = 512 * 2**20
@@ -135,49 +135,63 @@ class Modulation:
                 begin = end
             widths.append(begin)
         self.widths = tuple(widths)
-        self._rows: Recent[Moment, torch.Tensor] = Recent(entries=KEPT_ROWS, nbytes=kept_bytes)
+        # Rows used last come last.
+        self._rows: OrderedDict[Moment, torch.Tensor] = OrderedDict()
+        self._most_rows = min(KEPT_ROWS, kept_bytes // (sum(widths) * dtype.itemsize))
+        self._lock = threading.Lock()
 
     @property
     def nbytes(self) -> int:
         """Bytes of host memory that the layers' weights and the kept rows take."""
         modules = (self._embedder, *self._layers)
         weights: int = sum(p.nbytes for layer in modules for p in layer.parameters())
-        return weights + self._rows.nbytes
+        return weights + sum(row.nbytes for row in self._rows.values())
 
     @torch.inference_mode()
     def rows(
-        self, moments: Sequence[Moment], schedules: Iterable[Sequence[float]] = ()
+        self,
+        moments: Sequence[Moment],
+        schedule_of: Callable[[float], Iterable[float]] = lambda timestep: (),
     ) -> torch.Tensor:
         """Return each item's rows; those not kept are computed, in one pass for all of them.
 
         Args:
             moments: one per item.
-            schedules: for each item the timesteps of its whole schedule: where its own moment is
-                not kept and is one of them, the others are computed with it. Empty ones, and none
-                at all, are fine.
+            schedule_of: gives the timesteps of the schedule that a timestep belongs to, 0 to 1000;
+                asked for each item whose row is not kept, whose others are computed with it.
 
         Returns:
             [B, N] in the transformer's dtype, on the CPU: the rows of all blocks and of the output,
             side by side as `widths` says.
         """
-        found = {moment: self._rows.get(moment) for moment in moments}
-        wanted: dict[Moment, None] = {m: None for m, row in found.items() if row is None}
-        for moment, schedule in zip(moments, schedules, strict=False):
-            if moment in wanted and moment.timestep in schedule:
-                others = (moment._replace(timestep=float(timestep)) for timestep in schedule)
-                wanted |= {other: None for other in others if self._rows.get(other) is None}
-        if wanted:
-            # Those wanted now are kept last: a schedule over the bound pushes out its own others.
-            order = sorted(wanted, key=lambda moment: moment in found)
-            for moment, row in zip(order, self._computed(order), strict=True):
-                # A copy: a view would keep the rows of the whole pass.
-                found[moment] = row.clone()
-                self._rows.put(moment, _there(found[moment]), row.nbytes)
-        return torch.stack([_there(found[moment]) for moment in moments])
+        with self._lock:
+            found = {moment: self._rows[moment] for moment in moments if moment in self._rows}
+            missing = dict.fromkeys(moment for moment in moments if moment not in found)
+            others = dict.fromkeys(
+                moment._replace(timestep=float(timestep))
+                for moment in missing
+                for timestep in schedule_of(moment.timestep)
+            )
+            # What is asked for now is kept last: a schedule over the bound pushes out its others.
+            wanted = [m for m in others if m not in missing and m not in self._rows] + [*missing]
+            if missing:
+                # Copies: views would keep the rows of the whole pass.
+                computed = (row.clone() for row in self._computed(wanted))
+                found |= dict(zip(wanted, computed, strict=True))
+            for moment, row in found.items():
+                self._keep(moment, row)
+            return torch.stack([found[moment] for moment in moments])
 
     def clear(self) -> None:
         """Forget all rows."""
-        self._rows.clear()
+        with self._lock:
+            self._rows.clear()
+
+    def _keep(self, moment: Moment, row: torch.Tensor) -> None:
+        self._rows[moment] = row
+        self._rows.move_to_end(moment)
+        while len(self._rows) > self._most_rows:
+            self._rows.popitem(last=False)
 
     def _computed(self, moments: Sequence[Moment]) -> torch.Tensor:
         """Return [M, N], computed in float32, in the transformer's dtype."""
@@ -194,11 +208,6 @@ class Modulation:
         # Each layer's output is cast as it comes: the fp32 of a whole schedule would be twice as
         # much beside it.
         return torch.cat([_applied(layer, inputs).to(self._dtype) for layer in self._layers], dim=1)
-
-
-def _there(row: torch.Tensor | None) -> torch.Tensor:
-    assert row is not None
-    return row
 
 
 def _applied(layer: Any, inputs: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.parameters import MAX_STEPS
 from pawfect.weights.reading import read_json
 
 Latents = NDArray[np.float32]
@@ -115,6 +116,24 @@ class Schedule:
     def timesteps(self, sigmas: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the timesteps of noise levels: 0 to `num_train_timesteps`, one per sigma."""
         return sigmas * np.float32(self.num_train_timesteps)
+
+    def timesteps_with(self, timestep: float, tokens: int, usual: int) -> NDArray[np.float32]:
+        """Return the timesteps of the run that one of them most likely belongs to.
+
+        Args:
+            timestep: float32's value, as `timesteps` gives it.
+            tokens: image tokens, at least 1.
+            usual: steps of most runs, at least 1: tried first. Pure noise is in every run.
+
+        Returns:
+            float32 [steps]: of the `usual` number of steps, else of the fewest whose schedule has
+            the timestep; [0] where none up to MAX_STEPS has.
+        """
+        for steps in (usual, *range(1, MAX_STEPS + 1)):
+            timesteps = self.timesteps(self.sigmas(steps, tokens))[:-1]
+            if np.float32(timestep) in timesteps:
+                return timesteps
+        return np.empty(0, np.float32)
 
 
 def read_schedule(folder: Path) -> Schedule:

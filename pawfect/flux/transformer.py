@@ -1,4 +1,4 @@
-"""One denoising step of FLUX.1-Fill: batched, stateless but for what may be lost at any time."""
+"""One denoising step of FLUX.1-Fill: batched; it keeps nothing but rows of the modulation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
-from pawfect.flux.forward import Conditioning, Forward, Inputs
 from pawfect.flux.modulation import Modulation, Moment
-from pawfect.flux.runs import Place, Runs, Subject
 from pawfect.flux.schedule import Schedule
-from pawfect.flux.step_cache import StepCache
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH, check_grid
 from pawfect.flux.transformer_files import load_module
 from pawfect.weights.checkpoint import torch_dtype
@@ -36,8 +33,9 @@ class Transformer:
         arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
             and the kernels in force.
         modulation: taken out of the module and kept on the CPU; None: the module has its own.
-        schedule: by which the modulation of a run's other steps is known; None: of each alone.
-        step_cache: what a step reuses of those before it in its run; None: nothing.
+        schedule: with the modulation of one step that of its whole schedule is computed; None: of
+            each alone.
+        steps: of most schedules.
     """
 
     def __init__(
@@ -49,16 +47,15 @@ class Transformer:
         *,
         modulation: Modulation | None = None,
         schedule: Schedule | None = None,
-        step_cache: StepCache | None = None,
+        steps: int = 1,
     ) -> None:
         self.module = module
         self.device = device
         self.dtype = dtype
         self.arithmetic = arithmetic
         self.modulation = modulation
-        self.runs = Runs()
         self._schedule = schedule
-        self._step_cache = step_cache
+        self._steps = steps
 
     @classmethod
     def load(
@@ -69,7 +66,7 @@ class Transformer:
         dtype: str,
         modulation: str = "layers",
         schedule: Schedule | None = None,
-        step_cache: StepCache | None = None,
+        steps: int = 1,
     ) -> Transformer:
         """Load the `transformer` of a folder, or the GGUF file in it.
 
@@ -80,7 +77,7 @@ class Transformer:
             modulation: layers, on the device with all others; or cached: their weights never leave
                 the CPU, see `pawfect.flux.modulation`.
             schedule: see the class.
-            step_cache: see the class.
+            steps: see the class.
 
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
@@ -95,7 +92,7 @@ class Transformer:
             arithmetic,
             modulation=Modulation(module, computed) if cached else None,
             schedule=schedule,
-            step_cache=step_cache,
+            steps=steps,
         )
 
     @torch.inference_mode()
@@ -108,7 +105,6 @@ class Transformer:
         timestep: Floats,
         guidance: Floats,
         grid: tuple[int, int],
-        places: Sequence[Place] | None = None,
     ) -> NDArray[np.float32]:
         """Return the velocity at each item's timestep: noise minus picture.
 
@@ -123,7 +119,6 @@ class Transformer:
             timestep: [B], above 0 to 1000, noise.
             guidance: [B], 0 or more; in float16 at most 65.
             grid: rows and columns of tokens.
-            places: of each item in its run, none of which forgets; None: each stands alone.
 
         Returns:
             float32 [B, T, 64]; not finite where an item overflows the precision, which
@@ -133,33 +128,18 @@ class Transformer:
             PawfectError: INVALID_ARG as `check` does.
         """
         self.check(latents, condition, prompt_embeds, pooled, timestep, guidance, grid)
-        places = places or [Place()] * len(latents)
-        inputs = Inputs(
-            picture=self._tensor(np.concatenate((latents, condition), axis=2), self.dtype),
-            text=self._tensor(prompt_embeds, self.dtype),
-            conditioning=self._conditioning(pooled, timestep, guidance, grid, places),
-            positions=self._positions(grid, prompt_embeds.shape[1]),
+        flow = forward(
+            self.module,
+            self._tensor(np.concatenate((latents, condition), axis=2), self.dtype),
+            self._tensor(prompt_embeds, self.dtype),
+            self._conditioning(pooled, timestep, guidance, grid[0] * grid[1]),
+            self._positions(grid, prompt_embeds.shape[1]),
         )
-        forward = Forward(self.module, inputs)
-        velocity: NDArray[np.float32]
-        if self._step_cache is None or all(place.run is None for place in places):
-            velocity = forward.whole().float().cpu().numpy()
-            return velocity
-        subjects = [
-            Subject((condition[n], prompt_embeds[n], pooled[n]), float(guidance[n]), grid)
-            for n in range(len(latents))
-        ]
-        recalled = self.runs.recall(places, timestep.tolist(), subjects)
-        flow, left = self._step_cache.velocity(forward, recalled)
-        velocity = flow.float().cpu().numpy()
-        # Only now, that nothing can fail any more.
-        for place, time, subject, kept in zip(places, timestep, subjects, left, strict=True):
-            self.runs.keep(place, float(time), subject, kept)
+        velocity: NDArray[np.float32] = flow.float().cpu().numpy()
         return velocity
 
     def free(self) -> None:
         """Drop what is kept where memory is short: all of it may be lost."""
-        self.runs.clear()
         # The rows lie in the host's memory: dropping them would free nothing of a GPU's.
         if self.modulation is not None and self.device == "cpu":
             self.modulation.clear()
@@ -213,13 +193,9 @@ class Transformer:
         return torch.cat((positions.new_zeros(text, 3), positions)).float()
 
     def _conditioning(
-        self,
-        pooled: Floats,
-        timestep: Floats,
-        guidance: Floats,
-        grid: tuple[int, int],
-        places: Sequence[Place],
-    ) -> Conditioning:
+        self, pooled: Floats, timestep: Floats, guidance: Floats, tokens: int
+    ) -> Sequence[torch.Tensor]:
+        """Return what modulates each block, and then the output: [B, N] each."""
         if self.modulation is None:
             # As the module does, which takes 0 to 1 and multiplies by 1000 itself.
             time = self._tensor(timestep, torch.float32) / NOISE_TIMESTEP
@@ -228,19 +204,57 @@ class Transformer:
                 self._tensor(guidance, self.dtype) * 1000,
                 self._tensor(pooled, self.dtype),
             )
-            return Conditioning(embedding)
+            return [embedding] * (len(_blocks(self.module)) + 1)
         moments = [Moment.of(*item) for item in zip(timestep, guidance, pooled, strict=True)]
-        schedules = [self._timesteps(place, grid) for place in places]
-        rows = self.modulation.rows(moments, schedules)
-        return Conditioning(rows.to(self.device), self.modulation.widths)
 
-    def _timesteps(self, place: Place, grid: tuple[int, int]) -> list[float]:
-        """Return the timesteps of an item's whole schedule, as far as it is known."""
-        if self._schedule is None or place.steps is None:
-            return []
-        sigmas = self._schedule.sigmas(place.steps, grid[0] * grid[1])
-        timesteps: list[float] = self._schedule.timesteps(sigmas)[:-1].tolist()
-        return timesteps
+        def schedule_of(timestep: float) -> list[float]:
+            if self._schedule is None:
+                return []
+            timesteps = self._schedule.timesteps_with(timestep, tokens, self._steps)
+            return [float(other) for other in timesteps]
+
+        rows = self.modulation.rows(moments, schedule_of).to(self.device)
+        parts: Sequence[torch.Tensor] = torch.split(rows, list(self.modulation.widths), dim=1)
+        return parts
+
+
+def forward(
+    module: Any,
+    picture: torch.Tensor,
+    text: torch.Tensor,
+    conditioning: Sequence[torch.Tensor],
+    positions: torch.Tensor,
+) -> torch.Tensor:
+    """Run a transformer: diffusers' own pass but that each block has its own conditioning.
+
+    Args:
+        module: a FluxTransformer2DModel.
+        picture: [B, T, 384], latents beside condition.
+        text: [B, L, D].
+        conditioning: of each block and of the output, [B, N] each: the time embedding, or the rows
+            that `pawfect.flux.modulation` computed.
+        positions: [L + T, 3], of text and picture tokens.
+
+    Returns:
+        [B, T, 64], the velocity.
+    """
+    picture, text = module.x_embedder(picture), module.context_embedder(text)
+    rotary = module.pos_embed(positions)
+    *parts, last = conditioning
+    for block, part in zip(_blocks(module), parts, strict=True):
+        text, picture = block(
+            hidden_states=picture,
+            encoder_hidden_states=text,
+            temb=part,
+            image_rotary_emb=rotary,
+            joint_attention_kwargs=None,
+        )
+    velocity: torch.Tensor = module.proj_out(module.norm_out(picture, last))
+    return velocity
+
+
+def _blocks(module: Any) -> list[torch.nn.Module]:
+    return [*module.transformer_blocks, *module.single_transformer_blocks]
 
 
 def _listed(values: Floats) -> str:

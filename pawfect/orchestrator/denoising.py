@@ -14,8 +14,7 @@ from pawfect.flux.schedule import Schedule, euler, first_step, next_level, noise
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.pace import Pace
-from pawfect.orchestrator.stages import Encoded, Text
-from pawfect.orchestrator.steps import StepCalls
+from pawfect.orchestrator.stages import Encoded, Text, flow_of
 from pawfect.picture.canvas import Canvas
 
 
@@ -29,7 +28,6 @@ class Sampling:
         guidance_scale: of all steps.
         strength: above 0 to 1; under 1 the run starts from a prior.
         preview_every: a preview every so many steps; 0: none.
-        reuses: whether the model may keep anything between the steps.
         least: fewest steps whose picture counts as one.
     """
 
@@ -38,7 +36,6 @@ class Sampling:
     guidance_scale: float
     strength: float
     preview_every: int
-    reuses: bool = True
     least: int = 1
 
     @property
@@ -89,40 +86,35 @@ async def denoise(
     if at > 0:
         assert encoded.prior is not None
         latents = noised(encoded.prior, latents, float(sigmas[at]))
-    calls = StepCalls(
-        canvas, encoded, text, sampling.guidance_scale, sampling.steps, sampling.reuses, call
-    )
     pace.begins(index)
     left, done = sampling.steps - at - 1, 0
     velocity: NDArray[np.float32] | None = None
-    try:
-        while at < sampling.steps:
-            # A picture can be finished from any velocity: the steps after it are not waited for
-            # beyond that.
-            limit_ms = None if velocity is None else pace.patience_ms()
-            sigma = float(sigmas[at])
-            try:
-                velocity = await calls.velocity(
-                    latents, float(timesteps[at]), left, control, limit_ms
-                )
-            except PawfectError as error:
-                late = error.kind is ErrorKind.DEADLINE and control.remaining_ms() > 0
-                if velocity is None or not late:
-                    raise
-                pace.gives_up(index)
-                latents = euler(latents, velocity, sigma, 0.0)
-                break
-            left = pace.stepped(index)
-            done += 1
-            seen = None
-            if sampling.preview_every and done % sampling.preview_every == 0:
-                seen = preview(estimate(latents, velocity, sigma), canvas.grid)
-            at = next_level(at, sampling.steps, left)
-            latents = euler(latents, velocity, sigma, float(sigmas[at]))
-            await stepped(done / (done + left), seen)
-            left -= 1
-    finally:
-        calls.forget()
+    while at < sampling.steps:
+        # A picture can be finished from any velocity: the steps after it are not waited for
+        # beyond that.
+        limit_ms = None if velocity is None else pace.patience_ms()
+        sigma = float(sigmas[at])
+        try:
+            velocity = await flow_of(
+                canvas, encoded, text, latents, float(timesteps[at]), sampling.guidance_scale,
+                call, control, limit_ms,
+            )  # fmt: skip
+        except PawfectError as error:
+            late = error.kind is ErrorKind.DEADLINE and control.remaining_ms() > 0
+            if velocity is None or not late:
+                raise
+            pace.gives_up(index)
+            latents = euler(latents, velocity, sigma, 0.0)
+            break
+        left = pace.stepped(index)
+        done += 1
+        seen = None
+        if sampling.preview_every and done % sampling.preview_every == 0:
+            seen = preview(estimate(latents, velocity, sigma), canvas.grid)
+        at = next_level(at, sampling.steps, left)
+        latents = euler(latents, velocity, sigma, float(sigmas[at]))
+        await stepped(done / (done + left), seen)
+        left -= 1
     if done < sampling.least:
         raise PawfectError(
             ErrorKind.DEADLINE,

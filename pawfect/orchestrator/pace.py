@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import next_level
 from pawfect.orchestrator.control import RESERVE_MS, Control
-from pawfect.orchestrator.planner import Plan, Wish, steps_ms
+from pawfect.orchestrator.planner import Plan, Wish, steps_run
 
 # How far a step may be off the mean, as a share of it; n steps together are off by the root of n
 # times that.
@@ -24,7 +24,6 @@ DECODE_PER_ENCODE: Final = 2.5
 # nothing but the reserve after them.
 UNKNOWN: Final = Costs(
     step_ms=float,
-    reused_share=1.0,
     encode_ms=lambda pixels: 0.0,
     decode_ms=lambda pixels: 0.0,
     text_ms=0.0,
@@ -38,7 +37,8 @@ class _Canvas:
     """One canvas on its way: expected times, ms, and where it stands.
 
     Attributes:
-        steps: of each step.
+        step_ms: of a step.
+        steps: that it was to take.
         encode: of `flux_vae_encoder`.
         decode: of `flux_vae_decoder`.
         at: steps of the schedule that lie behind it.
@@ -48,7 +48,8 @@ class _Canvas:
         ended: whether it is decoded.
     """
 
-    steps: tuple[float, ...]
+    step_ms: float
+    steps: int
     encode: float
     decode: float
     left: int
@@ -60,16 +61,11 @@ class _Canvas:
     @property
     def room(self) -> int:
         """Steps of the schedule that lie ahead."""
-        return len(self.steps) - self.at
+        return self.steps - self.at
 
     def sure(self, own: _Canvas) -> int:
         """Return the steps that it takes whatever is decided: one under way, or its first."""
         return 0 if self is own or not self.room else 1
-
-    @property
-    def step_ms(self) -> float:
-        """Expected time of a step ahead."""
-        return sum(self.steps[self.at :]) / max(self.room, 1)
 
 
 class Pace:
@@ -99,11 +95,13 @@ class Pace:
         self._control = control
         self._canvases = []
         for canvas in plan.canvases:
-            steps = steps_ms(known, canvas.tokens, plan.steps, plan.reuses, wish.strength)
-            pixels = canvas.height * canvas.width
+            steps, pixels = steps_run(plan.steps, wish.strength), canvas.height * canvas.width
             self._canvases.append(
-                _Canvas(steps, known.encode_ms(pixels), known.decode_ms(pixels), len(steps))
-            )
+                _Canvas(
+                    known.step_ms(canvas.tokens), steps,
+                    known.encode_ms(pixels), known.decode_ms(pixels), steps,
+                )
+            )  # fmt: skip
         self._after_ms = known.rest_ms(wish.height * wish.width)
         self._after_ms += known.labels_ms * wish.checks_labels
         self.slowness = 1.0 if slowness is None else slowness
@@ -120,7 +118,7 @@ class Pace:
     @property
     def planned(self) -> int:
         """Steps that each canvas was to take."""
-        return len(self._canvases[0].steps)
+        return self._canvases[0].steps
 
     @property
     def taken(self) -> int:
@@ -157,7 +155,7 @@ class Pace:
             it turns out that it would not be.
         """
         own = self._canvases[index]
-        self._done.append((self._control.clock(), own.steps[own.at]))
+        self._done.append((self._control.clock(), own.step_ms))
         own.taken += 1
         before = own.at
         own.at += 1
@@ -170,14 +168,14 @@ class Pace:
                 self.predicted_ms = self._prediction_ms()
         else:
             own.left = min(own.left, own.room)
-        own.at = next_level(before, len(own.steps), own.left)
+        own.at = next_level(before, own.steps, own.left)
         own.begun = own.left > 0
         return own.left
 
     def gives_up(self, index: int) -> None:
         """Take note that a canvas takes no further step."""
         canvas = self._canvases[index]
-        canvas.begun, canvas.left, canvas.at = False, 0, len(canvas.steps)
+        canvas.begun, canvas.left, canvas.at = False, 0, canvas.steps
 
     def patience_ms(self) -> float:
         """Return how long a step may go on where the picture can be finished without it, ms."""
@@ -185,7 +183,7 @@ class Pace:
 
     def again_ms(self) -> float:
         """Return what a second run of the same plan would take, ms."""
-        steps = sum(sum(canvas.steps) for canvas in self._canvases)
+        steps = sum(canvas.steps * canvas.step_ms for canvas in self._canvases)
         coding = sum(canvas.decode * (1 + 1 / DECODE_PER_ENCODE) for canvas in self._canvases)
         return steps * self.slowness + coding * self._beside() + self._after_ms
 

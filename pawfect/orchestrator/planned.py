@@ -71,7 +71,6 @@ def _wish(job: Job, settings: FluxSettings) -> Wish:
         finds_labels=named and not request.scene_labels,
         checks_labels=profile.check is not None and profile.sam3 is not None,
         prior_ms=prior_ms,
-        reuses=settings.step_cache != "none",
     )
 
 

@@ -1,4 +1,4 @@
-"""The plan of a FLUX fill: size, steps and reuse, of the best quality class in time.
+"""The plan of a FLUX fill: size and steps, of the best quality class in time.
 
 It follows from the request, the profile and the card's expected costs alone, never from the clock,
 so that the same request gives the same pixels. What the clock says comes after: see `pace`.
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import first_step
+from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas
-from pawfect.picture.window import Box
 
 # Shares of the wished steps, best first. The order of the classes is: at each size all of these,
 # from the largest size to the smallest, and LAST_SHARE at the smallest alone. A fill at less than
@@ -29,12 +29,6 @@ LEAST_STEPS: Final = 4
 # Share of the deadline that a plan may take: what is left is for other requests on the card, and so
 # that noise in the step times changes no pixel.
 PLAN_SHARE: Final = 0.85
-# Steps at the beginning that reuse nothing: at 8 steps a first-block cache never triggers (tried
-# with diffusers 0.42).
-NEVER_REUSED: Final = 8
-# Share of the later ones that reuse: TeaCache's published run on FLUX.1-dev skips 6 of 25 steps,
-# Nunchaku names 20-30 % for its first-block cache.
-REUSED: Final = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,6 @@ class Wish:
         finds_labels: whether labels around the holes are asked for.
         checks_labels: whether labels in the fill are, for its check.
         prior_ms: expected time of the patch fill from which denoising starts.
-        reuses: whether the profile has a step cache.
     """
 
     holes: tuple[Box, ...]
@@ -65,7 +58,6 @@ class Wish:
     finds_labels: bool = False
     checks_labels: bool = False
     prior_ms: float = 0.0
-    reuses: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,6 @@ class Plan:
         size: the side of the largest working size allowed, px.
         canvases: one for each window.
         steps: of the schedule.
-        reuses: whether steps may reuse what an earlier one computed.
         expected_ms: from the request's arrival to its answer; None where costs are not known.
     """
 
@@ -85,7 +76,6 @@ class Plan:
     size: int
     canvases: tuple[Canvas, ...]
     steps: int
-    reuses: bool
     expected_ms: float | None = None
 
 
@@ -115,12 +105,10 @@ def plans(wish: Wish, costs: Costs | None) -> Iterator[Plan]:
         if (canvases, steps) in seen:
             continue
         seen.add((canvases, steps))
-        # Where there is a step cache but costs are not known, the profile's word stands.
-        for reuses in (False, True) if wish.reuses and costs is not None else (wish.reuses,):
-            plan = Plan(quality, size, canvases, steps, reuses)
-            expected = None if costs is None else expected_ms(wish, plan, costs)
-            yield Plan(quality, size, canvases, steps, reuses, expected)
-            quality += 1
+        plan = Plan(quality, size, canvases, steps)
+        expected = None if costs is None else expected_ms(wish, plan, costs)
+        yield Plan(quality, size, canvases, steps, expected)
+        quality += 1
 
 
 def choose(wish: Wish, costs: Costs | None, within_ms: float) -> Plan | None:
@@ -178,34 +166,20 @@ def expected_ms(wish: Wish, plan: Plan, costs: Costs) -> float:
         + sum(
             costs.encode_ms(canvas.height * canvas.width)
             + costs.decode_ms(canvas.height * canvas.width)
-            + sum(steps_ms(costs, canvas.tokens, plan.steps, plan.reuses, wish.strength))
+            + steps_run(plan.steps, wish.strength) * costs.step_ms(canvas.tokens)
             for canvas in plan.canvases
         )
     )
 
 
-def steps_ms(
-    costs: Costs, tokens: int, steps: int, reuses: bool, strength: float
-) -> tuple[float, ...]:
-    """Return what each step of a run is expected to take, ms.
-
-    Args:
-        costs: of the card.
-        tokens: of the canvas.
-        steps: of the whole schedule.
-        reuses: whether steps may reuse an earlier one.
-        strength: above 0 to 1.
-    """
-    whole = costs.step_ms(tokens)
-    later = whole * (1 - REUSED * (1 - costs.reused_share)) if reuses else whole
-    run = steps - first_step(steps, strength)
-    return tuple(whole if step < NEVER_REUSED else later for step in range(run))
+def steps_run(steps: int, strength: float) -> int:
+    """Return how many of a schedule's steps are run: from a prior, the last ones alone."""
+    return steps - first_step(steps, strength)
 
 
 def in_words(plan: Plan) -> str:
     """Return a plan in a few words, for messages."""
-    reused = ", some reused" if plan.reuses else ""
-    return f"{longest_side(plan.canvases)} px and {plan.steps} steps{reused}"
+    return f"{longest_side(plan.canvases)} px and {plan.steps} steps"
 
 
 def longest_side(canvases: Sequence[Canvas]) -> int:

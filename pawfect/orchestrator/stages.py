@@ -84,6 +84,48 @@ async def decode_canvas(
     return await asyncio.to_thread(canvas.put_back, out["IMAGE"].astype(np.uint8))
 
 
+async def flow_of(
+    canvas: Canvas,
+    encoded: Encoded,
+    text: Text,
+    latents: NDArray[np.float32],
+    timestep: float,
+    guidance_scale: float,
+    call: CallModel,
+    control: Control,
+    limit_ms: float | None,
+) -> NDArray[np.float32]:
+    """Run one denoising step.
+
+    Args:
+        canvas: for its grid.
+        encoded: for the condition.
+        text: the prompt's embeddings.
+        latents: FP32 [T, 64].
+        timestep: above 0 to 1000.
+        guidance_scale: of the step.
+        call: calls `flux_transformer`.
+        control: deadline and cancellation.
+        limit_ms: how long to wait; None: as long as the request may take.
+
+    Returns:
+        FP32 [T, 64], the velocity.
+    """
+    inputs: dict[str, Array] = {
+        "LATENTS": latents,
+        "CONDITION": encoded.condition,
+        "PROMPT_EMBEDS": text.embeds,
+        "POOLED": text.pooled,
+        "TIMESTEP": np.array([timestep], np.float32),
+        "GUIDANCE": np.array([guidance_scale], np.float32),
+        "GRID": np.array(canvas.grid, np.int32),
+    }
+    with control.stage("flux_transformer"):
+        asked = call("flux_transformer", inputs, {})
+        out = await control.wait("flux_transformer", asked, limit_ms)
+    return floats(out["VELOCITY"])
+
+
 def floats(array: Array) -> NDArray[np.float32]:
     """Copy out of the memory that Triton lends until the answer is dropped."""
     return np.array(array, np.float32)

@@ -147,7 +147,11 @@ def test_the_server_refuses_what_the_client_was_not_asked_to_check(server, clien
     tensors = inpaint_tensors(IMAGE, MASK, None, (), None)
     for model in ("inpaint", "inpaint_stream"):
         call = call_of(model, tensors | {"MASK": MASK[1:]}, {}, None)
-        ask = client._stub.ModelInfer if model == "inpaint" else client._stub.ModelStreamInfer
+        ask = (
+            client._connected().ModelInfer
+            if model == "inpaint"
+            else client._connected().ModelStreamInfer
+        )
         with pytest.raises(Exception, match="PAWFECT_INVALID_ARG: MASK") as caught:
             _raise_from(ask, call, model)
         assert "160x128, got 160x127" in str(caught.value)

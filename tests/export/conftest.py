@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store
@@ -51,6 +52,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
+    # What comes is written in such pieces; a cut loses the one that it falls into.
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100_000)
+    # The hub library waits between its own attempts.
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     with running() as fake:
         fake.files = {
             ("lab/toy", "config.json"): SMALL,

@@ -23,7 +23,7 @@ from pawfect.weights.store import Store
 from pawfect_export import build as building
 from pawfect_export import command, quantise
 from pawfect_export.build import QUANTISE, Builder, build_entry
-from pawfect_export.progress import Silent
+from pawfect_export.progress import silent
 from pawfect_export.quantise import build
 from pawfect_export.tiny import flux
 
@@ -106,7 +106,7 @@ def test_the_lora_is_fused_before_quantising(source, tmp_path):
 
 
 def test_an_entry_carries_its_recipe_and_the_store_verifies_it(store):
-    build_entry("flux-int8", store, Silent(), BUILDERS)
+    build_entry("flux-int8", store, silent, BUILDERS)
     folder = store.folder("flux-int8", mend="m")
     recipe = read_recipe(folder / "transformer", STEM)
     assert (recipe.scheme, recipe.rotation, recipe.group) == ("int8", 256, 0)
@@ -155,14 +155,14 @@ def test_weights_that_do_not_fit_are_refused_by_name(source, tmp_path, value, sa
 
 
 def test_a_write_that_fails_leaves_nothing_that_is_used(store):
-    build_entry("flux", store, Silent(), BUILDERS)
-    build_entry("lora", store, Silent(), BUILDERS)
+    build_entry("flux", store, silent, BUILDERS)
+    build_entry("lora", store, silent, BUILDERS)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # The system refuses to write on, as it does on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
         with pytest.raises(PawfectError, match="expected to write int8 weights, got") as caught:
-            build_entry("flux-int8", store, Silent(), BUILDERS)
+            build_entry("flux-int8", store, silent, BUILDERS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.kind is ErrorKind.UNAVAILABLE

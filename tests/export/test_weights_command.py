@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_written_ends_with_69(typed, tmp_path, monkeypat
 
 
 def test_fetching_without_the_hub_library_says_how_to_install_it(typed, monkeypatch):
-    for name in ("pawfect_export.fetch", "pawfect_export.download", "pawfect_export.hub"):
+    for name in ("pawfect_export.fetch", "pawfect_export.hub"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     run = typed("fetch", "toy")

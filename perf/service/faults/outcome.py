@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pawfect_sessions.stores.base import Stores
+from pawfect_service.stores.base import Stores
 from perf.service.faults.plan import Fault, Plan
 from perf.service.faults.witness import Seen
 

@@ -20,11 +20,11 @@ from harness.emulators import BUCKET, PROJECT, all_running
 from harness.local_server import HOST, free_ports
 from harness.redelivery import Redelivery
 from harness.relay import Relay
-from pawfect_sessions.contract import JobContract
-from pawfect_sessions.messages import JobMessage
-from pawfect_sessions.stores import make_queue, open_stores
-from pawfect_sessions.stores.base import Stores
-from pawfect_sessions.stores.google_topics import Names
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.message import JobMessage
+from pawfect_service.stores import make_queue, open_stores
+from pawfect_service.stores.base import Stores
+from pawfect_service.stores.google.topics import Names
 from perf.service.faults.outcome import Outcome
 from perf.service.faults.plan import Fault, Plan
 from perf.service.faults.processes import Command

@@ -11,8 +11,8 @@ from typing import Any
 from PIL import Image
 
 from pawfect.contract.errors import PawfectError
-from pawfect_sessions.contract import Status
-from pawfect_sessions.documents import from_document
+from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.document import from_document
 from perf.service.faults.outcome import Outcome
 from perf.service.faults.scenes import SIZE
 

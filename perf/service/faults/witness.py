@@ -9,7 +9,7 @@ from typing import Any
 
 from google.cloud import firestore
 
-from pawfect_sessions.contract import MOVES, Status
+from pawfect_service.jobs.contract import MOVES, Status
 
 # The part of a document that is written once per job.
 _ONCE = ("result", "cost", "report")

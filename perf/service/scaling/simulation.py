@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import simpy
 
-from pawfect_sessions.contract import JobContract
+from pawfect_service.jobs.contract import JobContract
 from perf.service.scaling.rule import Autoscaler, Rule
 
 HOUR_S: Final = 3600.0

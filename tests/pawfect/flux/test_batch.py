@@ -1,4 +1,4 @@
-"""Steps of many requests with and without a run, and what short memory does to them."""
+"""Steps of many requests in one batch, and what short memory does to them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import pytest
 import torch
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.tensors import Array
 from pawfect.flux.batch import answer_steps
-from pawfect.flux.step_cache import TaylorSeer
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
-from pawfect.neural import load_transformer
+from pawfect.serving import load_batch
 from pawfect.weights.store import Store
-from tests.pawfect.test_neural import step
+from tests.pawfect.test_serving import step
 
 
 @pytest.fixture
@@ -28,7 +26,6 @@ def transformer(flux_folder) -> Transformer:
         device="cpu",
         dtype="float32",
         modulation="cached",
-        step_cache=TaylorSeer(1e9),
     )
 
 
@@ -49,64 +46,31 @@ def short_of_memory(layer: torch.nn.Module, fits: Callable[[tuple], bool]) -> It
         hook.remove()
 
 
-def numbered(item: dict[str, Array], run: int, steps: int, left: int) -> dict[str, Array]:
-    return item | {"RUN": np.array([run], np.int64), "STEPS": np.array([steps, left], np.int32)}
-
-
 def velocities(answers: list) -> list[np.ndarray]:
     assert not any(isinstance(answer, PawfectError) for answer in answers), answers
     return [answer["VELOCITY"] for answer in answers]
 
 
-def test_items_with_and_without_a_run_meet_in_one_batch(transformer, parts):
-    plain = [step(4, 4, 8, seed) for seed in range(4)]
-    items = [plain[0], numbered(plain[1], 7, 8, 7), plain[2], numbered(plain[3], -9, 3, 0)]
+def test_requests_of_one_size_are_one_batch_and_each_is_as_if_it_were_alone(transformer, parts):
+    items = [step(4, 4, 8, seed) for seed in range(4)]
     with short_of_memory(transformer.module.x_embedder, lambda shape: True) as shapes:
         got = velocities(answer_steps(transformer, items))
     assert shapes == [(4, 16, 384)]
-    assert len(transformer.runs) == 1
-    for velocity, whole in zip(
-        got, velocities(answer_steps(parts.transformer, plain)), strict=True
-    ):
-        np.testing.assert_allclose(velocity, whole, rtol=0, atol=2e-5)
-
-
-def test_a_forgotten_run_costs_nothing_and_needs_no_valid_timestep(transformer):
-    answer_steps(transformer, [numbered(step(4, 4, 8, 1), 5, 8, 7)])
-    assert len(transformer.runs) == 1
-    word = numbered(step(4, 4, 8, 1), 5, 8, -1) | {"TIMESTEP": np.float32([-3])}
-    with short_of_memory(transformer.module.x_embedder, lambda shape: False) as shapes:
-        answers = answer_steps(transformer, [word, numbered(word, 6, 8, -1)])
-    assert shapes == []
-    for velocity in velocities(answers):
-        assert velocity.dtype == np.float32
-        np.testing.assert_array_equal(velocity, np.zeros((16, 64), np.float32))
-    assert len(transformer.runs) == 0
+    for velocity, item in zip(got, items, strict=True):
+        (alone,) = velocities(answer_steps(parts.transformer, [item]))
+        np.testing.assert_allclose(velocity, alone, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"RUN": np.zeros(2, np.int64)}, r"RUN: expected shape \[1\]"),
-        ({"STEPS": np.ones(1, np.int32)}, r"STEPS: expected shape \[2\]"),
-        ({"STEPS": np.array([0, 0], np.int32)}, "STEPS: expected 1 to 100 steps"),
-        ({"STEPS": np.array([8, -2], np.int32)}, "STEPS: expected 1 to 100 steps"),
-        (
-            {"STEPS": np.array([8, -1], np.int32), "TIMESTEP": np.float32([np.nan])},
-            "TIMESTEP: expected finite",
-        ),
-        (
-            {"STEPS": np.array([8, -1], np.int32), "LATENTS": np.zeros((2, 3), np.float32)},
-            "LATENTS: expected shape",
-        ),
-        (
-            {"STEPS": np.array([8, 7], np.int32), "TIMESTEP": np.float32([-3])},
-            "TIMESTEP: expected above 0",
-        ),
+        ({"TIMESTEP": np.float32([np.nan])}, "TIMESTEP: expected finite"),
+        ({"TIMESTEP": np.float32([-3])}, "TIMESTEP: expected above 0"),
+        ({"LATENTS": np.zeros((2, 3), np.float32)}, "LATENTS: expected shape"),
     ],
 )
-def test_a_wrong_run_fails_its_own_request_only(transformer, change, says):
-    good = numbered(step(4, 4, 8, 1), 1, 8, 7)
+def test_a_wrong_step_fails_its_own_request_only(transformer, change, says):
+    good = step(4, 4, 8, 1)
     wrong, right = answer_steps(transformer, [good | change, good])
     assert isinstance(wrong, PawfectError)
     assert wrong.kind is ErrorKind.INVALID_ARG
@@ -115,22 +79,17 @@ def test_a_wrong_run_fails_its_own_request_only(transformer, change, says):
     assert not isinstance(right, PawfectError)
 
 
-def test_the_profile_chooses_what_is_kept(tiny, tiny_weights):
+def test_the_profile_chooses_where_the_modulation_lies(tiny, tiny_weights):
     assert tiny.flux is not None
-    kept = {}
+    flows = []
     for modulation in ("layers", "cached"):
-        for cache in ("none", "first_block", "taylorseer"):
-            flux = dataclasses.replace(
-                tiny.flux, modulation=modulation, step_cache=cache, step_cache_threshold=0.1
-            )
-            run = load_transformer(dataclasses.replace(tiny, flux=flux), Store(tiny_weights))
-            (velocity,) = velocities(run([numbered(step(4, 4, 8, 1), 1, 8, 7)]))
-            kept[modulation, cache] = velocity
-            (model,) = run.args  # type: ignore[attr-defined]
-            assert (model.modulation is not None) == (modulation == "cached")
-            assert len(model.runs) == (cache != "none")
-    for velocity in kept.values():
-        np.testing.assert_allclose(velocity, kept["layers", "none"], rtol=0, atol=2e-5)
+        flux = dataclasses.replace(tiny.flux, modulation=modulation)
+        profile = dataclasses.replace(tiny, flux=flux)
+        run = load_batch("flux_transformer", profile, Store(tiny_weights))
+        flows += velocities(run([step(4, 4, 8, 1)]))
+        (model,) = run.args  # type: ignore[attr-defined]
+        assert (model.modulation is not None) == (modulation == "cached")
+    np.testing.assert_allclose(*flows, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize("room", [1, 3])
@@ -157,18 +116,6 @@ def test_a_step_that_does_not_fit_alone_fails_alone_and_the_next_one_is_served(t
         np.testing.assert_array_equal(answers[index]["VELOCITY"], expected[index])
     for got, want in zip(velocities(answer_steps(transformer, items)), expected, strict=True):
         np.testing.assert_array_equal(got, want)
-
-
-def test_what_runs_left_goes_first_where_memory_is_short(transformer):
-    first, second = (numbered(step(4, 4, 8, seed), seed, 8, 7) for seed in range(2))
-    answer_steps(transformer, [first])
-    assert len(transformer.runs) == 1
-    expected = velocities(answer_steps(transformer, [second]))
-    transformer.runs.forget(1)
-    with short_of_memory(transformer.module.proj_out, lambda shape: not len(transformer.runs)):
-        got = velocities(answer_steps(transformer, [second]))
-    np.testing.assert_array_equal(got, expected)
-    assert len(transformer.runs) == 1
 
 
 @pytest.fixture

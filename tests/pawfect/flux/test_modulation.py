@@ -13,7 +13,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import DECODED_ROWS, Modulation, Moment, apart, layers_of
-from pawfect.flux.runs import Place
 from pawfect.flux.schedule import Schedule, read_schedule
 from pawfect.flux.transformer import Transformer
 from pawfect.weights.checkpoint import is_below
@@ -48,7 +47,7 @@ def cached(flux_folder, schedule) -> Transformer:
 
 def load(folder, schedule, dtype="float32") -> Transformer:
     return Transformer.load(
-        folder, device="cpu", dtype=dtype, modulation="cached", schedule=schedule
+        folder, device="cpu", dtype=dtype, modulation="cached", schedule=schedule, steps=STEPS
     )
 
 
@@ -97,29 +96,39 @@ def test_a_batch_of_other_timesteps_guidances_and_prompts_is_the_plain_modules(
         given["timestep"][:2] = timesteps(schedule)[[1, 4]]
         given["pooled"][3], given["guidance"][3] = given["pooled"][0], given["guidance"][0]
         expected = plain(pipeline.transformer, given)
-        places = [Place(None, STEPS, 3), Place(None, STEPS, 1), Place(), Place(5, 3, 0)]
-        assert error(cached.velocity(**given, places=places), expected) < 1e-6
+        assert error(cached.velocity(**given), expected) < 1e-6
         # From the rows that are kept now.
-        assert error(cached.velocity(**given, places=places), expected) < 1e-6
+        assert error(cached.velocity(**given), expected) < 1e-6
 
 
 def test_one_pass_over_the_weights_serves_a_prompt_for_its_whole_schedule(cached, passes, schedule):
     given = step(1, items=1)
-    for index, timestep in enumerate(timesteps(schedule)):
-        given["timestep"] = timestep[None]
-        cached.velocity(**given, places=[Place(9, STEPS, STEPS - 1 - index)])
+    for timestep in timesteps(schedule):
+        cached.velocity(**given | {"timestep": timestep[None]})
     assert passes == [STEPS]
     # Two other prompts at once share a pass.
-    both = step(2, items=2) | {"timestep": timesteps(schedule)[:2]}
-    cached.velocity(**both, places=[Place(1, STEPS, 5), Place(2, STEPS, 4)])
+    cached.velocity(**step(2, items=2) | {"timestep": timesteps(schedule)[:2]})
     assert passes == [STEPS, 2 * STEPS]
 
 
-def test_a_timestep_off_the_schedule_is_computed_alone(cached, passes, pipeline):
+@pytest.mark.parametrize("steps", [5, 9])
+def test_of_another_number_of_steps_the_second_pass_serves_all_that_are_left(
+    cached, passes, schedule, steps
+):
+    given = step(1, items=1)
+    for timestep in timesteps(schedule, steps):
+        cached.velocity(**given | {"timestep": timestep[None]})
+    # Pure noise is in every schedule, and so in the usual one.
+    first, second = passes
+    assert first == STEPS
+    assert second <= steps - 1
+
+
+def test_a_timestep_off_every_schedule_is_computed_alone(cached, passes, pipeline):
     given = step(3, items=1) | {"timestep": np.float32([123.25])}
-    got = cached.velocity(**given, places=[Place(1, STEPS, 2)])
+    got = cached.velocity(**given)
     assert error(got, plain(pipeline.transformer, given)) < 1e-6
-    cached.velocity(**given | {"timestep": np.float32([321.5])}, places=[Place(1, STEPS, 1)])
+    cached.velocity(**given | {"timestep": np.float32([321.5])})
     assert passes == [1, 1]
 
 
@@ -131,11 +140,12 @@ def test_any_bound_gives_the_same_velocities_and_is_held(
     row_bytes = 4 * sum(cached.modulation.widths)
     modulation = Modulation(module, torch.float32, kept_bytes=max(1, kept_rows * row_bytes))
     weights = modulation.nbytes
-    bounded = Transformer(module, "cpu", torch.float32, modulation=modulation, schedule=schedule)
+    bounded = Transformer(
+        module, "cpu", torch.float32, modulation=modulation, schedule=schedule, steps=STEPS
+    )
     for seed in range(2):
         given = step(seed, items=2) | {"timestep": timesteps(schedule)[:2]}
-        places = [Place(1, STEPS, 5), Place(2, STEPS, 4)]
-        got = bounded.velocity(**given, places=places)
+        got = bounded.velocity(**given)
         assert error(got, plain(pipeline.transformer, given)) < 1e-6
         assert modulation.nbytes - weights == kept_rows * row_bytes
 

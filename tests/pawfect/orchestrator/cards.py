@@ -9,22 +9,19 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.orchestrator.planner import Wish
-from pawfect.picture.window import Box
+from pawfect.picture.box import Box
 
 T = TypeVar("T")
 SIZES = (512, 768, 1024)
 
 
-def card(
-    speed: float, reused_share: float = 0.1, labels_ms: float = 400.0, text_ms: float = 300.0
-) -> Costs:
+def card(speed: float, labels_ms: float = 400.0, text_ms: float = 300.0) -> Costs:
     """Return the costs of a card that does 1 TFLOP of FLUX's steps in 1 / speed seconds."""
     return Costs(
         # 15.8, 35.6 and 67.1 TFLOP at 512, 768 and 1024 px with 128 text tokens.
         step_ms=lambda tokens: (13.3 * tokens / 1000 + 0.75 * (tokens / 1000) ** 2) * 1000 / speed,
-        reused_share=reused_share,
         encode_ms=lambda pixels: pixels / 250 / speed,
         decode_ms=lambda pixels: pixels / 110 / speed,
         text_ms=text_ms,
@@ -37,7 +34,6 @@ def card(
 cards = st.builds(
     card,
     st.floats(0.5, 2000),
-    st.floats(0.02, 1),
     st.floats(0, 5000),
     st.floats(0, 20_000),
 )
@@ -63,7 +59,6 @@ def wishes(draw: st.DrawFn) -> Wish:
         finds_labels=draw(st.booleans()),
         checks_labels=draw(st.booleans()),
         prior_ms=draw(st.sampled_from([0.0, 2000.0])),
-        reuses=draw(st.booleans()),
     )
 
 

@@ -23,7 +23,6 @@ from pawfect.orchestrator import (
     Progress,
     Setup,
     inpaint,
-    steps,
 )
 
 # Ten minutes, the longest there is: where a test is not about time, a busy machine has it.
@@ -94,15 +93,11 @@ class Watched:
         self._before = before or {}
         self._after = after or {}
         self.called: list[str] = []
-        # Inputs of the calls to `flux_transformer`: its steps, and runs to be forgotten.
+        # Inputs of the calls to `flux_transformer`.
         self.steps: list[dict[str, Any]] = []
-        self.forgotten: list[dict[str, Any]] = []
 
     async def __call__(self, model, inputs, parameters):
         if model == "flux_transformer":
-            if inputs["STEPS"][1] == -1:
-                self.forgotten.append(inputs)
-                return await self._models(model, inputs, parameters)
             self.steps.append(inputs)
         self.called.append(model)
         count = self.called.count(model)
@@ -186,8 +181,6 @@ def fill(in_tiny_weights, tiny_setup, tiny_models):
             # Cancelled tasks end as soon as the loop runs again.
             for _ in range(5):
                 await asyncio.sleep(0)
-            # What nobody waited for, and what ends by itself.
-            await asyncio.wait_for(asyncio.gather(*steps.calls_under_way()), 60)
             me = asyncio.current_task()
             done.pending = [repr(task) for task in asyncio.all_tasks() if task is not me]
             gc.collect(1)

@@ -52,9 +52,6 @@ def test_slow_steps_become_fewer_and_the_picture_is_finished_in_time(fill, engin
     hole = run.filled.clean_mask > 0
     assert (run.image[hole] != SMALL[hole]).any()
     assert report.predicted_ms < 10_000
-    left = [int(inputs["STEPS"][1]) for inputs in run.models.steps]
-    assert left[0] == 49
-    assert left[1] < 20
     # The timesteps are some of the whole schedule's.
     whole = fill(SMALL, HOLE, engine=engine, steps=50).models.steps
     known = {float(inputs["TIMESTEP"][0]) for inputs in whole}
@@ -81,7 +78,6 @@ def test_a_step_that_hangs_late_in_the_run_is_done_without(fill, monkeypatch, en
     )  # fmt: skip
     assert (run.report.engine, run.report.steps_taken) == ("flux", 5)
     assert run.fallbacks == [("flux_transformer", "fewer steps")]
-    assert len(run.models.forgotten) == 1
 
 
 def test_too_few_steps_are_worth_less_than_patches_but_more_than_an_error(fill):

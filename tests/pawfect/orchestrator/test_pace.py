@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import Schedule
 from pawfect.orchestrator import control as clocks
 from pawfect.orchestrator.control import Control
@@ -19,7 +19,7 @@ from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.painting import CANVASES_AT_ONCE
 from pawfect.orchestrator.planner import LEAST_STEPS, Wish, choose, plans
 from pawfect.orchestrator.stages import Encoded, Text
-from pawfect.picture.window import Box
+from pawfect.picture.box import Box
 from tests.pawfect.orchestrator.cards import SIZES, card, in_virtual_time
 
 NOISE = 0.3
@@ -62,7 +62,7 @@ class Card:
         self._case = case
         self._random = random.Random(case.seed)
         self._free = 0.0
-        self.steps: list[tuple[int, int]] = []
+        self.timesteps: list[float] = []
 
     async def works(self, ms: float) -> None:
         loop = asyncio.get_running_loop()
@@ -71,13 +71,11 @@ class Card:
         await asyncio.sleep(self._free - loop.time())
 
     async def __call__(self, model, inputs, parameters):
-        whole, left = (int(number) for number in inputs["STEPS"])
-        self.steps.append((whole, left))
-        if left >= 0:
-            rows, columns = inputs["GRID"]
-            if len(self.steps) == self._case.hangs_at:
-                await asyncio.sleep(1e6)
-            await self.works(self._case.costs.step_ms(int(rows * columns)))
+        self.timesteps.append(float(inputs["TIMESTEP"][0]))
+        rows, columns = inputs["GRID"]
+        if len(self.timesteps) == self._case.hangs_at:
+            await asyncio.sleep(1e6)
+        await self.works(self._case.costs.step_ms(int(rows * columns)))
         return {"VELOCITY": np.ones((2, 64), np.float32)}
 
 
@@ -209,46 +207,31 @@ def test_the_end_of_many_canvases_is_foreseen_as_soon_as_each_has_taken_a_step(s
         assert calm.pace.predicted_ms == pytest.approx(calm.took_ms, rel=0.15)
 
 
-def test_early_steps_that_reuse_nothing_make_no_card_slow():
-    case = one(600_000)
-    case.wish = replace(case.wish, steps=28, reuses=True)
-    plan = replace(next(iter(plans(case.wish, case.costs))), reuses=True)
-    now = 0.0
-    pace = Pace(case.wish, plan, case.costs, Control(600_000, clock=lambda: now))
-    pace.begins(0)
-    for left in range(27, 19, -1):
-        now += case.costs.step_ms(plan.canvases[0].tokens) / 1000
-        assert pace.stepped(0) == left
-        assert pace.slowness == pytest.approx(1)
-
-
 def one(deadline_ms: int, **settings) -> Case:
     """Twelve steps of about 1.4 s each, of one canvas of 768 px."""
     wish = Wish((Box(500, 500, 800, 800),), 3000, 4000, SIZES[1:2], 12)
     return Case(wish, card(25), deadline_ms, **settings)
 
 
-def levels(calls: Card) -> list[int]:
-    """Return what each step said of the steps left after it."""
-    return [left for _, left in calls.steps]
+def whole_schedule(case: Case) -> list[float]:
+    (canvas,) = next(plans(case.wish, case.costs)).canvases
+    return SCHEDULE.timesteps(SCHEDULE.sigmas(12, canvas.tokens))[:-1].tolist()
 
 
-def test_in_time_each_step_counts_down_and_nothing_is_to_be_forgotten():
+def test_in_time_each_step_of_the_schedule_is_taken():
     case = one(60_000)
     calls = in_virtual_time(run(case))
-    assert calls.steps == [(12, left) for left in range(11, -1, -1)]
+    assert calls.timesteps == whole_schedule(case)
     assert (case.pace.taken, case.pace.planned) == (12, 12)
 
 
-def test_late_the_levels_still_to_come_are_fewer_and_end_with_none_left():
+def test_late_fewer_levels_of_the_same_schedule_are_met_and_the_picture_is_finished():
     case = one(30_000, slowness=1.7)
     calls = in_virtual_time(run(case))
     assert done(case)
     assert LEAST_STEPS < case.pace.taken < 12
-    # The whole schedule stays what it was, and so do the timesteps that it names.
-    assert {whole for whole, _ in calls.steps} == {12}
-    steps = [left for left in levels(calls) if left >= 0]
-    assert steps == sorted(steps, reverse=True)
+    assert set(calls.timesteps) < set(whole_schedule(case))
+    assert calls.timesteps == sorted(calls.timesteps, reverse=True)
     # Near the end of the time, and not long before.
     assert case.took_ms > 0.8 * case.deadline_ms
     # A constant velocity of 1 brings the noise of 1 to 0, by whatever steps.
@@ -258,7 +241,7 @@ def test_late_the_levels_still_to_come_are_fewer_and_end_with_none_left():
 def test_after_one_slow_step_there_are_soon_more_again():
     class Stumbling(Card):
         async def works(self, ms):
-            await super().works(ms * (8 if len(self.steps) == 1 else 1))
+            await super().works(ms * (8 if len(self.timesteps) == 1 else 1))
 
     case = one(60_000)
     with pytest.MonkeyPatch.context() as patch:
@@ -272,10 +255,9 @@ def test_after_one_slow_step_there_are_soon_more_again():
 @pytest.mark.parametrize("at", [2, 5, 12])
 def test_a_step_that_hangs_is_not_waited_for_where_there_is_a_velocity(at):
     case = one(40_000, hangs_at=at)
-    calls = in_virtual_time(run(case))
+    in_virtual_time(run(case))
     assert done(case)
     assert case.pace.taken == at - 1
-    assert levels(calls)[-1] == -1
     np.testing.assert_allclose(case.latents[0], 0, atol=1e-5)
 
 
@@ -284,7 +266,7 @@ def test_without_any_velocity_there_is_no_picture():
     calls = in_virtual_time(run(case))
     assert case.error is not None
     assert case.error.kind is ErrorKind.DEADLINE
-    assert levels(calls) == [11, -1]
+    assert len(calls.timesteps) == 1
 
 
 def test_fewer_steps_than_count_are_no_picture_to_those_who_have_another():

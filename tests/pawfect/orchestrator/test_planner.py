@@ -19,9 +19,8 @@ from pawfect.orchestrator.planner import (
     least_deadline_ms,
     plans,
     smaller,
-    steps_ms,
 )
-from pawfect.picture.window import Box
+from pawfect.picture.box import Box
 from tests.pawfect.orchestrator.cards import SIZES, card, cards, wishes
 
 deadlines = st.integers(1, 600_000)
@@ -73,13 +72,10 @@ def test_the_first_plan_is_all_that_was_wished(wish, costs):
     best, *others = plans(wish, costs)
     assert (best.quality, best.size, best.steps) == (0, wish.sizes[-1], wish.steps)
     assert [plan.quality for plan in others] == list(range(1, len(others) + 1))
-    assert len({(plan.canvases, plan.steps, plan.reuses) for plan in (best, *others)}) == 1 + len(
-        others
-    )
+    assert len({(plan.canvases, plan.steps) for plan in (best, *others)}) == 1 + len(others)
     for plan in (best, *others):
         assert len(plan.canvases) == len(wish.holes)
         assert min(LEAST_STEPS, wish.steps) <= plan.steps <= wish.steps
-        assert wish.reuses or not plan.reuses
 
 
 def test_the_classes_are_in_their_order():
@@ -105,11 +101,6 @@ def test_steps_that_the_request_names_outlast_the_size():
             )
 
 
-def test_reuse_comes_before_fewer_steps_and_after_none():
-    order = [(plan.steps, plan.reuses) for plan in plans(replace(LARGE, reuses=True), T4)]
-    assert order[:4] == [(28, False), (28, True), (21, False), (21, True)]
-
-
 def test_a_size_that_changes_no_canvas_is_no_class():
     small = replace(LARGE, holes=(Box(1000, 1000, 1040, 1040),))
     assert [(plan.size, plan.steps) for plan in plans(small, T4)] == [
@@ -122,7 +113,6 @@ def test_without_costs_only_the_sizes_are_left_to_choose():
         (1024, 28), (768, 28), (512, 28),
     ]  # fmt: skip
     assert choose(LARGE, None, 1) == next(plans(LARGE, None))
-    assert next(plans(replace(LARGE, reuses=True), None)).reuses
 
 
 def test_eight_distilled_steps_at_768_px_fit_thirty_seconds_of_a_t4():
@@ -146,12 +136,10 @@ def test_where_memory_is_short_each_next_plan_has_a_smaller_canvas(wish, costs, 
     assert len(tried) <= len(wish.sizes)
 
 
-@given(st.integers(1, 8192), st.integers(1, 100), st.booleans(), st.floats(0.05, 1))
-def test_only_the_steps_that_run_are_counted_and_early_ones_never_reuse(
-    tokens, steps, reuses, strength
-):
-    times = steps_ms(T4, tokens, steps, reuses, strength)
-    whole = T4.step_ms(tokens)
-    assert len(times) == steps - first_step(steps, strength)
-    assert set(times[:8]) == {whole}
-    assert all(time < whole if reuses else time == whole for time in times[8:])
+@given(st.integers(1, 100), st.floats(0.05, 1))
+def test_only_the_steps_that_run_are_counted(steps, strength):
+    wish = replace(LARGE, sizes=SIZES[:1], steps=steps, strength=strength)
+    plan = next(plans(wish, T4))
+    none = expected_ms(wish, plan, replace(T4, step_ms=lambda tokens: 0.0))
+    took = (plan.expected_ms - none) / T4.step_ms(plan.canvases[0].tokens)
+    assert took == pytest.approx(steps - first_step(steps, strength))

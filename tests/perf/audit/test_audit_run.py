@@ -18,7 +18,7 @@ from PIL import Image
 
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from pawfect_export.fetch import fetch
-from pawfect_export.progress import Silent
+from pawfect_export.progress import silent
 from perf.audit.audit import read_run
 from perf.audit.journal import NAME, Record
 from tests.conftest import PAWFECT
@@ -81,7 +81,7 @@ def start(matrix: Path, folder: Path, weights: Path, *options: str) -> Run:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("weights")
-    fetch(ENTRIES, Store(root), no_hub, Silent())
+    fetch(ENTRIES, Store(root), no_hub, silent)
     return root
 
 

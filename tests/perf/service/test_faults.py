@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from harness.relay import Relay
-from pawfect_sessions.contract import Status
+from pawfect_service.jobs.contract import Status
 from perf.service.faults.outcome import Outcome
 from perf.service.faults.plan import Fault, Plan
 from perf.service.faults.run import faulty_run

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect_sessions.contract import JobContract
-from pawfect_sessions.stores.google_topics import Names
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.stores.google.topics import Names
 from perf.service.scaling.rule import Autoscaler, load_rule
 from perf.service.scaling.simulation import HOUR_S, Load, Service, Simulation
 

@@ -9,7 +9,7 @@ import pytest
 from pawfect_client import decode_mask, decode_photo
 from tests.pawfect.photo.pictures import encoded, hole, scene
 from tests.server.neural.conftest import NeuralClient
-from tests.sessions.flow.stack import running
+from tests.service.stack import running
 
 PHOTO, MASK = encoded(scene(256, 256), "JPEG", quality=95), encoded(hole(256, 256), "PNG")
 

@@ -1,0 +1,80 @@
+"""The API as one ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import FastAPI
+
+from pawfect import __version__
+from pawfect_service.api import routes, streams
+from pawfect_service.api.context import ApiContext
+from pawfect_service.api.crowd import Crowd
+from pawfect_service.api.enqueue import Enqueuer
+from pawfect_service.api.labels import LabelTasks
+from pawfect_service.api.rate import RateLimit
+from pawfect_service.http.callers import Callers
+from pawfect_service.http.failures import add_handlers
+from pawfect_service.http.health import add_health
+from pawfect_service.http.limits import BodyLimit
+from pawfect_service.http.log import HttpLog
+from pawfect_service.jobs.contract import MAX_FILE_BYTES
+from pawfect_service.services import Services
+
+# The photo; masks have next to nothing.
+MAX_BODY_BYTES: Final = MAX_FILE_BYTES
+
+_ABOUT: Final = """
+Removes what does not belong in a pet photo. Queue a photo and a mask, follow the job by GET, by
+server-sent events (`/events`) or by WebSocket (`/ws`), fetch `edited.jpg`.
+
+Every failure is `{"error": {"kind", "message"}}` with a kind of the service's one table of errors.
+"""
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """What an API lets in.
+
+    Attributes:
+        ways: how callers are known, asked in this order.
+        rate: how often each may call, such as "120/minute".
+        rate_storage: where that is counted; see `RateLimit`.
+        max_body_bytes: longest request body.
+    """
+
+    ways: Sequence[Callers]
+    rate: str = "120/minute"
+    rate_storage: str = "memory://"
+    max_body_bytes: int = MAX_BODY_BYTES
+
+
+def create_app(services: Services, settings: ApiSettings) -> FastAPI:
+    """Return the app. No CORS: a browser lets no other site's page call it."""
+    crowd = Crowd()
+    labels = LabelTasks(services, give_way=crowd.gone)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await labels.close()
+
+    app = FastAPI(
+        title="Pawfect sessions", version=__version__, description=_ABOUT, lifespan=lifespan
+    )
+    app.state.context = ApiContext(
+        services,
+        Enqueuer(services, labels, crowd),
+        settings.ways,
+        RateLimit(settings.rate, settings.rate_storage),
+    )
+    app.include_router(routes.router)
+    app.include_router(streams.router)
+    add_health(app, services.readiness)
+    add_handlers(app)
+    app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)
+    app.add_middleware(HttpLog)
+    return app

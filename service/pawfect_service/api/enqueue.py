@@ -1,0 +1,135 @@
+"""A checked order becomes a job: document, files, message, and labels beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+from opentelemetry.trace import SpanKind
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import Scalar
+from pawfect_service.api.crowd import Crowd
+from pawfect_service.api.labels import LabelTasks
+from pawfect_service.api.uploads import Order
+from pawfect_service.http.failures import ApiError
+from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.document import SessionDocument
+from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.message import JobMessage
+from pawfect_service.jobs.moves import Answer, queue_job, withdraw
+from pawfect_service.jobs.paths import session_path
+from pawfect_service.jobs.request import JobRequest, digest_of
+from pawfect_service.process.logs import log_fields
+from pawfect_service.process.traces import carried, span
+from pawfect_service.services import Services
+
+LOG: Final = logging.getLogger("pawfect.api")
+
+# Storing and publishing together, s; whoever is told of a failure may send the same again.
+STORED_S: Final = 30.0
+
+
+class Enqueuer:
+    """Queues jobs.
+
+    The document comes first: its transaction decides between requests that come at once, and only
+    the winner writes files. The message comes last. An API that dies in between leaves a pending
+    job without a message: the same request again publishes it, and without one it expires.
+
+    Args:
+        services: the store.
+        labels: asks for labels.
+        crowd: of requests; in a dense one pixels are left to the worker.
+    """
+
+    def __init__(self, services: Services, labels: LabelTasks, crowd: Crowd) -> None:
+        self._services = services
+        self._labels = labels
+        self._withdrawals: set[asyncio.Task[None]] = set()
+        self.crowd = crowd
+
+    async def enqueue(self, uid: str, sid: str, kind: Kind, order: Order) -> SessionDocument:
+        """Queue an order and return the session.
+
+        Raises:
+            PawfectError: INVALID_ARG as the kind's check does; ApiError 409 where another job of
+                this session has no end yet; UNAVAILABLE where the store does not take it.
+        """
+        off_loop = self._services.tools.off_loop
+        check = partial(kind.check, order.files, order.texts, headers_only=self.crowd.dense)
+        files = await off_loop(check)
+        optional = tuple(name for name in kind.optional if name in files)
+        digest = await off_loop(digest_of, kind, files)
+        request = JobRequest(order.parameters, order.texts, optional, digest)
+        job, session, mine = await self._written(uid, sid, kind, request.to_document())
+        if session.processing_status is not Status.PENDING:
+            return session
+        with log_fields(session=f"{uid}/{sid}", job=job.job):
+            named = {name: files[input_] for input_, name in request.files(kind).items()}
+            storing = asyncio.create_task(self._store(job, named, order))
+            try:
+                async with asyncio.timeout(STORED_S):
+                    await asyncio.shield(storing)
+                    # At the same time: the queue is not kept waiting by labels.
+                    if not session.scene_labels:
+                        self._labels.start(job, kind)
+                    await self._publish(job)
+            except Exception as error:
+                LOG.exception("a job could not be queued")
+                if mine:
+                    await self._give_up(job, storing)
+                raise PawfectError(
+                    ErrorKind.UNAVAILABLE, "store: expected it to take the job, it did not"
+                ) from error
+            LOG.info("queued")
+        return session
+
+    async def _written(
+        self, uid: str, sid: str, kind: Kind, request: Mapping[str, Scalar]
+    ) -> tuple[JobMessage, SessionDocument, bool]:
+        """Write the document; return the job that this request is, and whether it made it."""
+        step = await self._services.sessions.move(
+            uid, sid, queue_job, job=secrets.token_hex(8), kind=kind, request=request
+        )
+        session = step.session
+        if session is None:
+            raise PawfectError(ErrorKind.INTERNAL, "queue_job: expected a session, got none")
+        if step.answer is Answer.TAKEN:
+            expected = f"session {sid}: expected its job to be over, got one under way"
+            raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
+        mine = step.answer is Answer.QUEUED
+        return JobMessage(uid, sid, session.job), session, mine
+
+    async def _store(self, job: JobMessage, files: Mapping[str, bytes], order: Order) -> None:
+        paths = {session_path(job.uid, job.sid, name): data for name, data in files.items()}
+        # What lies in its place already, as it is, is not written again.
+        new = {path: data for path, data in paths.items() if order.stored.get(path) is not data}
+        if new:
+            await self._services.stores.files.put(new)
+
+    async def _publish(self, job: JobMessage) -> None:
+        with span("publish", SpanKind.PRODUCER, attributes=job.span_attributes()):
+            await self._services.stores.queue.publish(job.to_bytes(), carried())
+
+    async def _give_up(self, job: JobMessage, storing: asyncio.Task[None]) -> None:
+        """Withdraw a job; where its files are still on their way, the answer does not wait."""
+        task = asyncio.create_task(self._withdraw(job, storing))
+        self._withdrawals.add(task)
+        task.add_done_callback(self._withdrawals.discard)
+        if storing.done():
+            await task
+
+    async def _withdraw(self, job: JobMessage, storing: asyncio.Task[None]) -> None:
+        # What is on its way to the store would replace a next job's files: until it is there, or
+        # will never be, this one stands in the way.
+        with contextlib.suppress(Exception):
+            await storing
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(STORED_S):
+                await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)

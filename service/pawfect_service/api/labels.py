@@ -1,0 +1,144 @@
+"""Asking Triton for labels while the job is queued: never in the way of whoever enqueues."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from opentelemetry.trace import SpanKind
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.jobs.fields import SceneLabels
+from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.message import JobMessage
+from pawfect_service.jobs.moves import set_labels, set_labels_error
+from pawfect_service.jobs.paths import session_path
+from pawfect_service.jobs.request import missing_file
+from pawfect_service.process.frames import let_go
+from pawfect_service.process.logs import log_fields
+from pawfect_service.process.traces import span
+from pawfect_service.services import Services
+
+LOG: Final = logging.getLogger("pawfect.labels")
+
+_MODEL: Final = "scene_labels"
+# What a process that ends leaves its jobs, s.
+_FAREWELL_S: Final = 2.0
+# Labels start so much later at most where requests come without a pause, s: little of the 15 s that
+# a job waits for them.
+_GIVE_WAY_S: Final = 1.0
+
+
+class LabelTasks:
+    """Tasks that ask for labels; they outlive the request that started them.
+
+    What they find lands in the document's sceneLabels, whatever goes wrong in sceneLabelsError.
+
+    Args:
+        services: store and server.
+        at_once: so many calls to the server at a time.
+        at_most: so many tasks, waiting ones included; the next one ends with an error at once.
+        patience_s: an answer that takes longer is not waited for, s.
+        give_way: returns once this process has nothing more urgent to do, or after so many s.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        at_once: int = 4,
+        at_most: int = 256,
+        patience_s: float = 30.0,
+        give_way: Callable[[float], Awaitable[None]] | None = None,
+    ) -> None:
+        self._services = services
+        self._room = asyncio.Semaphore(at_once)
+        self._at_most = at_most
+        self._patience_s = patience_s
+        self._give_way = give_way
+        self._tasks: dict[JobMessage, asyncio.Task[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, job: JobMessage, kind: Kind) -> None:
+        """Ask for a job's labels in a task of its own, unless one does already."""
+        if job in self._tasks or not kind.labelled:
+            return
+        full = len(self._tasks) >= self._at_most
+        # Far beyond the bound not even the error is written: the worker does not wait for ever.
+        if len(self._tasks) >= 2 * self._at_most:
+            LOG.error("no labels for a job: too many are waiting", extra={"job": job.job})
+            return
+        task = asyncio.create_task(self._refuse(job) if full else self._label(job, kind))
+        self._tasks[job] = task
+        task.add_done_callback(lambda _: self._tasks.pop(job, None))
+
+    async def close(self) -> None:
+        """End all tasks; their documents say so, as far as the store answers in time."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _refuse(self, job: JobMessage) -> None:
+        full = PawfectError(ErrorKind.QUEUE_FULL, f"labels: expected at most {self._at_most} jobs")
+        await self._record(job, full)
+
+    async def _label(self, job: JobMessage, kind: Kind) -> None:
+        with log_fields(session=f"{job.uid}/{job.sid}", job=job.job):
+            try:
+                found = await self._ask(job, kind)
+            except asyncio.CancelledError:
+                stopped = PawfectError(ErrorKind.CANCELLED, "labels: the API was stopped")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_FAREWELL_S):
+                        await self._record(job, stopped)
+                raise
+            except PawfectError as error:
+                let_go(error)
+                found = PawfectError(error.kind, error.message)
+            except Exception as error:
+                LOG.exception("labels")
+                let_go(error)
+                found = PawfectError(ErrorKind.INTERNAL, f"labels: {type(error).__name__}")
+            await self._record(job, found)
+
+    async def _ask(self, job: JobMessage, kind: Kind) -> SceneLabels | PawfectError:
+        """Return the labels; PawfectError for whatever is in their way."""
+        with span(_MODEL, SpanKind.CLIENT, attributes=job.span_attributes()):
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    async with self._room:
+                        # A photo is decoded and copied into a message: some 40 ms of this process.
+                        if self._give_way:
+                            await self._give_way(_GIVE_WAY_S)
+                        return await self._labels(job, kind)
+            except TimeoutError:
+                expected = f"labels: expected an answer within {self._patience_s:g} s, got none"
+                raise PawfectError(ErrorKind.DEADLINE, expected) from None
+
+    async def _labels(self, job: JobMessage, kind: Kind) -> SceneLabels:
+        get = self._services.stores.files.get
+        paths = (session_path(job.uid, job.sid, file) for file in kind.inputs.values())
+        try:
+            contents = await asyncio.gather(*map(get, paths))
+        except FileNotFoundError:
+            raise missing_file(", ".join(kind.inputs.values())) from None
+        files = dict(zip(kind.inputs, contents, strict=True))
+        return await kind.find_labels(files, self._services.tools)
+
+    async def _record(self, job: JobMessage, found: SceneLabels | PawfectError) -> None:
+        """Write the outcome down; where the store is away, the label deadline takes its place."""
+        sessions = self._services.sessions
+        try:
+            if isinstance(found, SceneLabels):
+                await sessions.move(job.uid, job.sid, set_labels, job=job.job, labels=found)
+                LOG.info("labels", extra={"labels": len(found.labels)})
+            else:
+                LOG.warning("no labels", extra={"kind": found.kind.name, "why": found.message})
+                await sessions.move(job.uid, job.sid, set_labels_error, job=job.job, error=found)
+        except Exception:
+            LOG.exception("labels could not be written")

@@ -1,0 +1,169 @@
+"""The session's routes: queue, look, cancel, fetch files."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from pawfect.contract.errors import ErrorKind
+from pawfect.contract.parameters import InpaintParams
+from pawfect_service.api.context import Admitted, Existing
+from pawfect_service.api.state import SessionState, job_files, state_of
+from pawfect_service.api.uploads import read_order
+from pawfect_service.http.callers import KEY_HEADER
+from pawfect_service.http.failures import FAILURES, ApiError, ErrorAnswer, not_found
+from pawfect_service.jobs.kinds import INPAINT
+from pawfect_service.jobs.moves import cancel
+from pawfect_service.jobs.paths import session_path
+
+# Named for the OpenAPI page; `context.admitted` does the checking.
+CREDENTIALS: Final = [
+    Depends(APIKeyHeader(name=KEY_HEADER, auto_error=False, scheme_name="API key")),
+    Depends(HTTPBearer(auto_error=False, scheme_name="Google ID token")),
+]
+router: Final = APIRouter(prefix="/v1/users/{uid}/sessions/{sid}", tags=["sessions"])
+
+_FILE_HEADERS: Final = {
+    "Cache-Control": "private, no-cache",
+    "X-Content-Type-Options": "nosniff",
+}
+_PARAMETERS: Final = {"seed": 7, "engine": "auto", "deadline_ms": 30000}
+_PARAMETERS_HELP: Final = (InpaintParams.__doc__ or "").partition("Attributes:")[2]
+
+
+def _string(description: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "description": description, **more}
+
+
+_FORM: Final = {
+    "type": "object",
+    "required": ["photo", "mask"],
+    "additionalProperties": False,
+    "properties": {
+        "photo": _string("JPEG, PNG or WebP, sides 64-8192 px, at most 50 MP", format="binary"),
+        "mask": _string("of the photo's size; white = fill", format="binary"),
+        "protect": _string("of the photo's size; white = never filled", format="binary"),
+        "parameters": _string(f"a JSON object, all optional:\n{_PARAMETERS_HELP}"),
+        "prompt": _string("what to fill with (FLUX), at most 2,048 bytes"),
+    },
+}
+_STORED: Final = {
+    "type": "object",
+    "required": ["photo", "mask"],
+    "additionalProperties": False,
+    "properties": {
+        "photo": _string("path in storage, below users/{uid}/"),
+        "mask": _string("likewise"),
+        "protect": _string("likewise"),
+        "parameters": {"type": "object", "description": "as in the form"},
+        "prompt": _string("as in the form"),
+    },
+}
+_STORED_EXAMPLE: Final = {
+    "photo": "users/u-4711/sessions/D1A406F5/original.jpg",
+    "mask": "users/u-4711/sessions/D1A406F5/mask_auto.png",
+    "parameters": _PARAMETERS,
+}
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": _FORM,
+                "example": {"parameters": '{"seed": 7}', "prompt": "grass"},
+            },
+            "application/json": {"schema": _STORED, "example": _STORED_EXAMPLE},
+        },
+    }
+}
+
+
+@router.post(
+    "/inpaint",
+    status_code=202,
+    summary="Queue a job",
+    response_model=SessionState,
+    dependencies=CREDENTIALS,
+    openapi_extra=_BODY,
+    responses={
+        **FAILURES,
+        408: {"model": ErrorAnswer, "description": "The body came too slowly"},
+        409: {"model": ErrorAnswer, "description": "Another job of this session is under way"},
+        413: {"model": ErrorAnswer, "description": "The body is too long"},
+    },
+)
+async def inpaint(address: Admitted, request: Request) -> JSONResponse:
+    """Check a photo and a mask, store them and queue the job.
+
+    The same request while its job is pending or processing is that job; another one is refused.
+    Once the job is completed, failed or cancelled, a request is a new job of the session.
+
+    Formats and sizes are always checked here. Where more than two requests come at a time, broken
+    pixels and a mask that is empty or full are found by the worker: the job then ends as failed,
+    with the reason in `error`.
+    """
+    context = address.context
+    stores, contract = context.services.stores, context.services.sessions.contract
+    with context.enqueuer.crowd.joined():
+        order = await read_order(request, INPAINT, address.uid, stores.files, contract)
+        session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
+    state = state_of(address.uid, address.sid, session)
+    here = request.url.path.removesuffix("/inpaint")
+    return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": here})
+
+
+@router.get("", summary="A session and its job", dependencies=CREDENTIALS, responses=FAILURES)
+async def session_state(address: Admitted, session: Existing) -> SessionState:
+    """Return the session as it stands."""
+    return state_of(address.uid, address.sid, session)
+
+
+@router.delete("", summary="Cancel the job", dependencies=CREDENTIALS, responses=FAILURES)
+async def cancel_job(address: Admitted) -> SessionState:
+    """Cancel the session's job and return the session.
+
+    A job that is over, or whose result is being published, stays as it is: see processingStatus.
+    """
+    sessions = address.context.services.sessions
+    step = await sessions.move(address.uid, address.sid, cancel)
+    if step.session is None:
+        raise not_found(address.sid)
+    return state_of(address.uid, address.sid, step.session)
+
+
+@router.get(
+    "/files/{name}",
+    summary="One of the session's files",
+    dependencies=CREDENTIALS,
+    response_class=Response,
+    responses={
+        **FAILURES,
+        200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The file"},
+    },
+)
+async def session_file(
+    name: str, address: Admitted, session: Existing, request: Request
+) -> Response:
+    """Return original.jpg, mask_auto.png, protect.png, edited.jpg or preview.jpg.
+
+    The last two are there once the job is completed.
+    """
+    missing = ApiError(404, ErrorKind.INVALID_ARG, "file: expected one of the session's, got none")
+    if name not in job_files(session).values():
+        raise missing
+    try:
+        path = session_path(address.uid, address.sid, name)
+        data = await address.context.services.stores.files.get(path)
+    except FileNotFoundError:
+        raise missing from None
+    # Of the content: a job's files come a moment after its document.
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {**_FILE_HEADERS, "ETag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers=headers, media_type=mimetypes.guess_type(name)[0])

@@ -1,0 +1,148 @@
+"""What a POST brings: a form with files, or JSON with the paths of files in storage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect, Request
+
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.parameters import Scalar
+from pawfect_service.http.failures import ApiError
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.paths import check_id
+from pawfect_service.stores.base import Files
+from pawfect_service.strict import strict_json
+
+PARAMETERS: Final = "parameters"
+# Longest JSON text: parameters have some 300 bytes, a prompt at most 2,048.
+MAX_TEXT: Final = 16 * 1024
+# A body that takes longer to come in ties up a connection, s: 64 MiB at 5 Mbit/s take 107.
+BODY_S: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request as it came, its parameters checked, its files not yet.
+
+    Attributes:
+        files: content by field.
+        parameters: scalars of the kind's that were given.
+        texts: by field.
+        stored: what was read from storage, by path.
+    """
+
+    files: Mapping[str, bytes]
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, bytes] = field(default_factory=dict)
+
+
+async def read_order(
+    request: Request, kind: Kind, uid: str, files: Files, contract: JobContract
+) -> Order:
+    """Return what a POST orders.
+
+    Args:
+        request: with a multipart form or a JSON object.
+        kind: of job.
+        uid: whose; files in storage must be this user's.
+        files: the storage.
+        contract: bounds of the job.
+
+    Raises:
+        PawfectError: INVALID_ARG for anything that is missing, unknown, twice there, or of another
+            type; DEADLINE for a body that comes too slowly.
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        async with asyncio.timeout(BODY_S):
+            if media == "multipart/form-data":
+                given = await _form(request, kind)
+            elif media == "application/json":
+                given = strict_json(await _text(request), "body")
+            else:
+                raise invalid("Content-Type", "multipart/form-data or application/json", media[:80])
+    except TimeoutError:
+        late = f"body: expected all of it within {BODY_S:g} s"
+        raise ApiError(408, ErrorKind.DEADLINE, late, {"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise PawfectError(ErrorKind.CANCELLED, "body: the client left") from None
+    _check_names(given, kind)
+    parameters = _parameters(given.get(PARAMETERS, {}), kind, contract)
+    texts = {name: given[name] for name in kind.texts if given.get(name) is not None}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise invalid(name, "a text", type(text).__name__)
+    contents = {name: given[name] for name in kind.fields if given.get(name) is not None}
+    stored = {}
+    for name, content in contents.items():
+        if not isinstance(content, bytes):
+            contents[name] = await _stored(name, content, uid, files)
+            stored[content] = contents[name]
+    return Order(contents, parameters, texts, stored)
+
+
+async def _form(request: Request, kind: Kind) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    texts = (PARAMETERS, *kind.texts)
+    async with request.form(
+        max_files=len(kind.fields), max_fields=len(texts), max_part_size=MAX_TEXT
+    ) as form:
+        for name, value in form.multi_items():
+            if name in given:
+                raise invalid(name, "once", "twice")
+            if isinstance(value, UploadFile) and name in texts:
+                raise invalid(name, "a text", "the other")
+            if not isinstance(value, UploadFile) and name in kind.fields:
+                raise invalid(name, "a file", "the other")
+            given[name] = await value.read() if isinstance(value, UploadFile) else value
+    if PARAMETERS in given:
+        given[PARAMETERS] = strict_json(given[PARAMETERS], PARAMETERS)
+    return given
+
+
+async def _text(request: Request) -> bytes:
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_TEXT:
+            raise invalid("body", f"at most {MAX_TEXT} bytes of JSON", "more")
+    return data
+
+
+def _check_names(given: Mapping[str, Any], kind: Kind) -> None:
+    known = [*kind.fields, PARAMETERS, *kind.texts]
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise invalid("request", f"some of {', '.join(known)}", ", ".join(unknown)[:200])
+    for name, required in kind.fields.items():
+        if required and given.get(name) is None:
+            raise invalid(name, "a file", "none")
+
+
+def _parameters(given: Any, kind: Kind, contract: JobContract) -> dict[str, Scalar]:
+    if not isinstance(given, dict):
+        raise invalid(PARAMETERS, "an object", type(given).__name__)
+    return kind.checked(given, contract.fill_s)
+
+
+async def _stored(name: str, path: Any, uid: str, files: Files) -> bytes:
+    """Return a file in storage that is the user's own."""
+    expected = f"the path of a file below users/{uid}/"
+    if not isinstance(path, str):
+        raise invalid(name, expected, type(path).__name__)
+    parts = path.split("/")
+    if parts[:2] != ["users", uid] or len(parts) < 3 or len(path) > 1024:
+        raise invalid(name, expected, "another")
+    for part in parts[2:]:
+        check_id(name, part)
+    try:
+        return await files.get(path)
+    except FileNotFoundError:
+        raise invalid(name, "a file in storage", "none") from None

@@ -1,0 +1,210 @@
+"""Who calls: API keys, Google ID tokens, or, on a laptop's loopback alone, anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.transport import Request as Transport
+from google.oauth2 import id_token
+
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect_service.http.failures import ApiError
+from pawfect_service.jobs.paths import check_id
+
+KEY_HEADER: Final = "x-api-key"
+EVERY_USER: Final = "*"
+# Clocks of the issuer and of this machine may differ so much, s.
+_CLOCK_SKEW_S: Final = 10
+_LOOPBACK: Final = re.compile(r"localhost|127(\.\d+){3}|::1")
+_KEY_LINE: Final = re.compile(r"(?P<name>[\w.-]+)\s+(?P<uid>\S+)\s+(?P<hash>[0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who may call.
+
+    Attributes:
+        name: for the rate limit and the log.
+        uid: whose sessions; None: everybody's (a service that acts for its users).
+    """
+
+    name: str
+    uid: str | None
+
+    def check(self, uid: str) -> None:
+        """Raise 403 where the sessions are not this caller's."""
+        if self.uid is not None and self.uid != uid:
+            message = "uid: expected the caller's own, got another user's"
+            raise ApiError(403, ErrorKind.INVALID_ARG, message)
+
+
+class Callers(Protocol):
+    """One way to tell who calls."""
+
+    async def caller(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return who it is; None: nothing in these headers is for this way to judge.
+
+        Raises:
+            ApiError: 401 for a key or token that is not valid.
+        """
+
+
+def unknown_caller(got: str) -> ApiError:
+    """Return the error of a call without valid credentials."""
+    expected = "credentials: expected a valid X-API-Key or Authorization: Bearer ID_TOKEN"
+    header = {"WWW-Authenticate": "Bearer"}
+    return ApiError(401, ErrorKind.INVALID_ARG, f"{expected}, got {got}", header)
+
+
+async def known_caller(ways: Sequence[Callers], headers: Mapping[str, str]) -> Caller:
+    """Return who calls by the first way that can tell; 401 where none can."""
+    for way in ways:
+        caller = await way.caller(headers)
+        if caller is not None:
+            return caller
+    raise unknown_caller("none")
+
+
+@dataclass(frozen=True)
+class _Key:
+    caller: Caller
+    digest: bytes
+
+
+class ApiKeys:
+    """Callers by `X-API-Key`. Keys are long and random: one SHA-256 of each is kept, no more.
+
+    Args:
+        lines: NAME UID SHA256 each (UID `*`: every user); empty ones and comments are left out.
+
+    Raises:
+        PawfectError: INVALID_ARG for a line of another form.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._keys: list[_Key] = []
+        for number, line in enumerate(lines, 1):
+            text = line.partition("#")[0].strip()
+            if not text:
+                continue
+            found = _KEY_LINE.fullmatch(text)
+            if not found:
+                raise invalid(f"API keys, line {number}", "NAME UID SHA256", "another form")
+            uid = None if found["uid"] == EVERY_USER else check_id("uid", found["uid"])
+            caller = Caller(f"key {found['name']}", uid)
+            self._keys.append(_Key(caller, bytes.fromhex(found["hash"])))
+
+    @classmethod
+    def from_file(cls, path: Path) -> ApiKeys:
+        """Read the keys of a file."""
+        try:
+            return cls(path.read_text("utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise invalid("API keys", "a readable file", type(error).__name__) from None
+
+    async def caller(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return whose key it is, in a time that does not depend on which."""
+        given = headers.get(KEY_HEADER)
+        if given is None:
+            return None
+        digest = hashlib.sha256(given.encode()).digest()
+        matches = [key.caller for key in self._keys if hmac.compare_digest(key.digest, digest)]
+        if not matches:
+            raise unknown_caller("an unknown key")
+        return matches[0]
+
+
+def new_api_key(name: str, uid: str) -> tuple[str, str]:
+    """Return a new key and the line that lets it in."""
+    key = secrets.token_urlsafe(32)
+    return key, f"{name} {uid} {hashlib.sha256(key.encode()).hexdigest()}"
+
+
+class GoogleTokens:
+    """Callers by a Google ID token; a token's `sub` is the user's id.
+
+    Args:
+        audiences: client ids for which tokens are taken.
+        transport: fetches Google's certificates.
+    """
+
+    def __init__(self, audiences: Sequence[str], transport: Transport) -> None:
+        self._audiences = list(audiences)
+        self._transport = transport
+
+    async def caller(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return whose token it is."""
+        claims = await bearer_claims(headers, self._audiences, self._transport)
+        if claims is None:
+            return None
+        uid = str(claims.get("sub", ""))
+        return Caller(f"user {uid}", check_id("uid", uid))
+
+
+async def bearer_claims(
+    headers: Mapping[str, str], audiences: Sequence[str], transport: Transport
+) -> Mapping[str, object] | None:
+    """Return the claims of the Google ID token in `Authorization`; None where there is none.
+
+    Raises:
+        ApiError: 401 for a token that is forged, expired, or for another audience; 503 where
+            Google's certificates cannot be fetched.
+    """
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    try:
+        claims: Mapping[str, object] = await asyncio.to_thread(
+            id_token.verify_oauth2_token,
+            token.strip(),
+            transport,
+            list(audiences),
+            _CLOCK_SKEW_S,
+        )
+    except TransportError:
+        raise PawfectError(
+            ErrorKind.UNAVAILABLE, "credentials: expected Google's certificates, got none"
+        ) from None
+    except (GoogleAuthError, ValueError):
+        raise unknown_caller("a token that is not valid here") from None
+    return claims
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address is this machine's own."""
+    return _LOOPBACK.fullmatch(host.strip("[]")) is not None
+
+
+def _host_of(url: str) -> str:
+    """Return the host of a URL; none where it has none or is no URL."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+class Anybody:
+    """Everybody on this machine may do everything: for a laptop.
+
+    A web page elsewhere that has the browser call this machine is not on it: it is known by the
+    Origin that the browser tells, or by the Host where its name resolves to the loopback address.
+    """
+
+    async def caller(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return the one caller that there is."""
+        for name, url in (("origin", "{}"), ("host", "http://{}")):
+            given = headers.get(name)
+            if given is not None and not is_loopback(_host_of(url.format(given))):
+                message = f"{name}: expected this machine's loopback address, got another"
+                raise ApiError(403, ErrorKind.INVALID_ARG, message)
+        return Caller("anybody", None)

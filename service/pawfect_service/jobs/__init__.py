@@ -1,0 +1,1 @@
+"""A job: its contract, its document, its moves, its message and its kinds."""

@@ -1,0 +1,139 @@
+"""Inpainting: a photo and a mask become the photo with the hole filled, and a preview of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry.trace import SpanKind
+
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect_client.results import Done
+from pawfect_service.jobs.fields import SceneLabels, storable
+from pawfect_service.jobs.kinds.kind import Kind, Made, Task, Tell, Tools
+from pawfect_service.jobs.kinds.pictures import (
+    Pictures,
+    check_headers,
+    check_upload,
+    edited_jpeg,
+    preview_jpeg,
+    read_pictures,
+)
+from pawfect_service.process.traces import StageSpans, span
+
+ORIGINAL: Final = "original.jpg"
+MASK: Final = "mask_auto.png"
+PROTECT: Final = "protect.png"
+EDITED: Final = "edited.jpg"
+PREVIEW: Final = "preview.jpg"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What an inpainting was asked for.
+
+    Attributes:
+        scalars: those of InpaintParams that were given.
+        prompt: text for FLUX, or None.
+    """
+
+    scalars: Mapping[str, Scalar]
+    prompt: str | None
+
+
+class Inpaint:
+    """The kind `inpaint`."""
+
+    name = "inpaint"
+    fields: Mapping[str, bool] = {"photo": True, "mask": True, "protect": False}
+    texts: tuple[str, ...] = ("prompt",)
+    inputs: Mapping[str, str] = {"original": ORIGINAL, "mask": MASK}
+    optional: Mapping[str, str] = {"protect": PROTECT}
+    outputs: Mapping[str, str] = {"preview": PREVIEW, "edited": EDITED}
+    labelled = True
+
+    def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
+        """Return what a request asks for; INVALID_ARG as InpaintParams says."""
+        InpaintParams.parse(parameters)
+        return Parameters(parameters, texts.get("prompt"))
+
+    def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
+        """Return the scalars that were given; INVALID_ARG also for too late a deadline."""
+        parsed = InpaintParams.parse(parameters)
+        longest_ms = int(longest_s * 1000)
+        if parsed.deadline_ms > longest_ms:
+            raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
+        return {name: getattr(parsed, name) for name in parameters}
+
+    def check(
+        self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
+    ) -> Mapping[str, bytes]:
+        """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
+        check = check_headers if headers_only else check_upload
+        stored = check(files["photo"], files["mask"], files.get("protect"), texts.get("prompt"))
+        named = zip(("original", "mask", "protect"), stored, strict=True)
+        return {name: data for name, data in named if data is not None}
+
+    async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:
+        """Return what the server's `scene_labels` says of the photo round its mask."""
+        pictures = await tools.off_loop(read_pictures, files["original"], files["mask"], None)
+        found = await tools.labeller.scene_labels(pictures.photo.pixels, pictures.mask)
+        return SceneLabels(
+            labels=tuple(map(storable, found.labels)),
+            scores=found.scores,
+            coverage=found.coverage,
+            source="sam3",
+            model="scene_labels",
+            timestamp=time.time(),
+        )
+
+    async def work(self, task: Task, tools: Tools, tell: Tell) -> Made:
+        """Have the server fill the hole; `tell` hears of each of its stages."""
+        with span("decode pictures"):
+            names = ("original", "mask", "protect")
+            files = (task.files.get(name) for name in names)
+            pictures = await tools.off_loop(read_pictures, *files, task.parameters.prompt)
+        done = await _filled(pictures, task, tools, tell)
+        with span("encode pictures"):
+            edited, preview = await asyncio.gather(
+                tools.off_loop(edited_jpeg, pictures.photo, done.image),
+                tools.off_loop(preview_jpeg, pictures.photo, done.image),
+            )
+        report = done.report
+        outputs = {"edited": edited, "preview": preview}
+        return Made(outputs, report.to_json(), round(report.total_ms / 1000, 3))
+
+
+async def _filled(pictures: Pictures, task: Task, tools: Tools, tell: Tell) -> Done:
+    # Nobody sees the previews: they are not sent.
+    scalars: dict[str, Any] = {**task.parameters.scalars, "preview_every": 0}
+    with span("triton inpaint_stream", SpanKind.CLIENT, attributes=task.span_attributes):
+        stages = StageSpans()
+        stream = tools.triton.inpaint_stream(
+            pictures.photo.pixels,
+            pictures.mask,
+            protect=pictures.protect,
+            scene_labels=task.labels.labels if task.labels else (),
+            prompt=task.parameters.prompt,
+            **scalars,
+        )
+        try:
+            async with aclosing(stream) as events:
+                async for event in events:
+                    if isinstance(event, Done):
+                        stages.record(event.report.stage_ms)
+                        return event
+                    stages.ended(event.stage)
+                    tell(event.stage, event.progress)
+        except BaseException:
+            stages.record_told()
+            raise
+    raise PawfectError(ErrorKind.INTERNAL, "stream: expected a result at its end, got none")
+
+
+INPAINT: Final[Kind] = Inpaint()

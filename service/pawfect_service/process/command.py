@@ -1,0 +1,204 @@
+"""`pawfect api` and `pawfect worker`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from pawfect.contract.errors import PawfectError
+from pawfect_service.api.app import MAX_BODY_BYTES, ApiSettings, create_app
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.process.options import (
+    arguments_of,
+    common,
+    print_key,
+    push_check,
+    push_target,
+    ways_in,
+    worker_options,
+)
+from pawfect_service.process.serving import listen, run, run_beside, serve_http, serve_triton
+from pawfect_service.services import Services, open_services
+from pawfect_service.stores import make_queue
+from pawfect_service.worker.handler import Handler, Price
+from pawfect_service.worker.pull import PullWorker
+from pawfect_service.worker.push import create_push_app
+
+_MIB: Final = 2**20
+_PORT: Final = click.IntRange(1, 65535)
+
+
+@click.command()
+@common
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=_PORT, default=8080, show_default=True)
+@click.option(
+    "--api-keys",
+    type=click.Path(path_type=Path),
+    help="File of keys that are let in; see --new-api-key.",
+)
+@click.option(
+    "--new-api-key",
+    callback=print_key,
+    expose_value=False,
+    is_eager=True,
+    metavar="NAME:UID",
+    help="Make a key for a user (*: for every user), print it, and leave.",
+)
+@click.option(
+    "--google-audience",
+    multiple=True,
+    metavar="CLIENT_ID",
+    help="Let users in by Google ID tokens for this client; their uid is the token's sub.",
+)
+@click.option("--no-auth", is_flag=True, help="Let everybody on this machine do everything.")
+@click.option("--rate", default="120/minute", show_default=True, help="Requests per caller.")
+@click.option(
+    "--rate-storage",
+    default="memory://",
+    show_default=True,
+    help="Where they are counted; redis://HOST:PORT for several processes.",
+)
+@click.option(
+    "--max-body-mb",
+    type=click.IntRange(1, MAX_BODY_BYTES // _MIB),
+    default=MAX_BODY_BYTES // _MIB,
+    show_default=True,
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that answer, each counting --rate for itself unless --rate-storage is shared.",
+)
+@click.option("--one-of-several", is_flag=True, hidden=True, help="Share the port with others.")
+@click.option("--with-worker", is_flag=True, help="Fill the jobs in this process too.")
+@click.option("--with-server", metavar="PROFILE", help="Run pawfect serve beside it.")
+@worker_options
+def api(
+    store: str,
+    triton: str,
+    log_level: str,
+    host: str,
+    port: int,
+    api_keys: Path | None,
+    google_audience: tuple[str, ...],
+    no_auth: bool,
+    rate: str,
+    rate_storage: str,
+    max_body_mb: int,
+    processes: int,
+    one_of_several: bool,
+    with_worker: bool,
+    with_server: str | None,
+    jobs: int,
+    grace: float,
+    price_per_hour: float,
+) -> None:
+    """Serve the sessions' HTTP API; /docs describes it."""
+    stop = asyncio.Event()
+    another = arguments_of(
+        click.get_current_context(),
+        processes=1,
+        one_of_several=True,
+        with_worker=False,
+        with_server=None,
+    )
+
+    async def main() -> None:
+        ways = ways_in(host, api_keys, google_audience, no_auth)
+        settings = ApiSettings(ways, rate, rate_storage, max_body_mb * _MIB)
+        async with (
+            open_services(store, JobContract(), triton) as services,
+            asyncio.TaskGroup() as group,
+        ):
+            if not one_of_several:
+                # Whoever shares a port shares it with anybody who does: only if it is free.
+                listen(host, port).close()
+            shared = one_of_several or processes > 1
+            app = create_app(services, settings)
+            group.create_task(serve_http(app, listen(host, port, shared=shared), stop))
+            beside = [group.create_task(run_beside(another, stop)) for _ in range(processes - 1)]
+            if with_server is not None:
+                beside.append(group.create_task(serve_triton(with_server, triton, stop)))
+            if with_worker:
+                worker = _puller(services, jobs, grace, price_per_hour)
+                group.create_task(worker.run(stop))
+        for early in filter(None, (task.result() for task in beside)):
+            raise click.ClickException(f"{early}: expected to run as long as this, it ended")
+
+    _run("pawfect-api", log_level, main, stop)
+
+
+@click.command()
+@common
+@worker_options
+@click.option("--push", is_flag=True, help="Take jobs that Pub/Sub pushes, instead of pulling.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of --push.")
+@click.option("--port", type=_PORT, default=8090, show_default=True, help="Port of --push.")
+@click.option("--push-audience", help="Audience of the subscription's OIDC token.")
+@click.option("--push-email", help="Service account of the subscription's OIDC token.")
+@click.option(
+    "--push-endpoint",
+    metavar="URL",
+    help="Where --make-topics has Pub/Sub push: this worker's /v1/worker/push, seen from there.",
+)
+@click.option("--no-auth", is_flag=True, help="Let everybody on this machine push.")
+@click.option("--make-topics", is_flag=True, help="First make Pub/Sub's topics and subscription.")
+def worker(
+    store: str,
+    triton: str,
+    log_level: str,
+    jobs: int,
+    grace: float,
+    price_per_hour: float,
+    push: bool,
+    host: str,
+    port: int,
+    push_audience: str | None,
+    push_email: str | None,
+    push_endpoint: str | None,
+    no_auth: bool,
+    make_topics: bool,
+) -> None:
+    """Fill queued jobs, several at a time, until SIGTERM."""
+    stop = asyncio.Event()
+
+    async def main() -> None:
+        check = push_check(host, push_audience, push_email, no_auth) if push else None
+        target = push_target(push_endpoint, check, push=push, make_topics=make_topics)
+        if make_topics:
+            await asyncio.to_thread(make_queue, store, JobContract(), target)
+        async with open_services(store, JobContract(), triton) as services:
+            if not push:
+                await _puller(services, jobs, grace, price_per_hour).run(stop)
+                return
+            handler = Handler(services, Price(price_per_hour / 3600))
+            app = create_push_app(services, handler, check, jobs)
+            await serve_http(app, listen(host, port), stop, grace)
+
+    _run("pawfect-worker", log_level, main, stop)
+
+
+def _puller(services: Services, jobs: int, grace: float, price_per_hour: float) -> PullWorker:
+    return PullWorker(services, Handler(services, Price(price_per_hour / 3600)), jobs, grace)
+
+
+def _run(service: str, level: str, main: Callable[[], Any], stop: asyncio.Event) -> None:
+    """Run a command's work; what is wrong with its options is said in one line."""
+    try:
+        run(service, level, main(), stop)
+    except* (PawfectError, click.ClickException) as group:
+        raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[Any]) -> click.ClickException:
+    error: Any = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, click.ClickException) else click.ClickException(str(error))

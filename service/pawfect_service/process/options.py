@@ -1,0 +1,173 @@
+"""Options of `pawfect api` and `pawfect worker`, and what they let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import click
+from google.auth.transport.requests import Request as GoogleTransport
+
+from pawfect.contract.errors import PawfectError
+from pawfect_client.wire import DEFAULT_URL
+from pawfect_service.http.callers import (
+    Anybody,
+    ApiKeys,
+    Callers,
+    GoogleTokens,
+    is_loopback,
+    new_api_key,
+)
+from pawfect_service.http.certificates import KeptCertificates
+from pawfect_service.stores.base import PushTarget
+from pawfect_service.worker.push import PushCheck
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_JOBS: Final = click.IntRange(min=1)
+_LEVELS: Final = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])
+
+
+def common(command: F) -> F:
+    """Add the options that both commands have."""
+    for option in (
+        click.option("--log-level", type=_LEVELS, default="INFO", show_default=True),
+        click.option(
+            "--triton",
+            envvar="PAWFECT_TRITON",
+            default=DEFAULT_URL,
+            show_default=True,
+            metavar="HOST:PORT",
+            help="Triton's gRPC endpoint.",
+        ),
+        click.option(
+            "--store",
+            envvar="PAWFECT_STORE",
+            default="embedded:./data",
+            show_default=True,
+            help="embedded:FOLDER or google:PROJECT/BUCKET/TOPIC.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def worker_options(command: F) -> F:
+    """Add the options of whatever fills."""
+    for option in (
+        click.option(
+            "--price-per-hour",
+            type=click.FloatRange(min=0),
+            default=0.0,
+            help="What an hour of the service costs, USD; a job's share stands in its document.",
+        ),
+        click.option(
+            "--grace",
+            type=click.FloatRange(min=0),
+            default=20.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Time for running jobs after SIGTERM; then they are given back.",
+        ),
+        click.option("--jobs", type=_JOBS, default=2, show_default=True, help="Jobs at a time."),
+    ):
+        command = option(command)
+    return command
+
+
+def arguments_of(context: click.Context, **changed: Any) -> list[str]:
+    """Return the arguments that give a command the options it has.
+
+    Args:
+        context: the command's.
+        changed: options, by parameter name, that are to have another value; None: are left out.
+    """
+    made = [str(context.info_name)]
+    values = context.params | changed
+    for option in context.command.params:
+        value = values.get(str(option.name))
+        if not isinstance(option, click.Option) or value is None or value is False:
+            continue
+        for each in value if option.multiple else [value]:
+            made += [option.opts[0]] if option.is_flag else [option.opts[0], str(each)]
+    return made
+
+
+def print_key(context: click.Context, option: click.Parameter, wanted: str | None) -> None:
+    """Print a new key for NAME:UID and leave; nothing where none is wanted."""
+    if wanted is None:
+        return
+    name, _, uid = wanted.partition(":")
+    key, line = new_api_key(name, uid)
+    try:
+        ApiKeys([line])
+    except PawfectError:
+        raise click.BadParameter(f"expected NAME:UID or NAME:*, got {wanted}") from None
+    click.echo(f"key (shown once): {key}\nline for --api-keys: {line}")
+    context.exit()
+
+
+def ways_in(
+    host: str, api_keys: Path | None, audiences: tuple[str, ...], no_auth: bool
+) -> list[Callers]:
+    """Return how callers are known; a usage error where nothing says so."""
+    if no_auth:
+        if api_keys or audiences or not is_loopback(host):
+            raise click.UsageError("--no-auth: expected a loopback --host and no credentials")
+        return [Anybody()]
+    ways: list[Callers] = []
+    if api_keys:
+        ways.append(ApiKeys.from_file(api_keys))
+    if audiences:
+        ways.append(GoogleTokens(audiences, KeptCertificates(GoogleTransport())))
+    if not ways:
+        raise click.UsageError("expected --api-keys, --google-audience or, on a laptop, --no-auth")
+    return ways
+
+
+def push_check(
+    host: str, audience: str | None, email: str | None, no_auth: bool
+) -> PushCheck | None:
+    """Return who may push, None: everybody; a usage error where nothing says so."""
+    if no_auth and is_loopback(host) and not (audience or email):
+        return None
+    if no_auth or not (audience and email):
+        raise click.UsageError(
+            "--push: expected --push-audience and --push-email or, on loopback, --no-auth"
+        )
+    return PushCheck(audience, email, KeptCertificates(GoogleTransport()))
+
+
+def push_target(
+    endpoint: str | None, check: PushCheck | None, *, push: bool, make_topics: bool
+) -> PushTarget | None:
+    """Return what the subscription that is made pushes to; a usage error where options contradict.
+
+    Args:
+        endpoint: --push-endpoint.
+        check: who may push; the subscription's token says the same.
+        push: --push.
+        make_topics: --make-topics.
+    """
+    if endpoint is None:
+        if push and make_topics:
+            raise click.UsageError("--push --make-topics: expected --push-endpoint URL with them")
+        return None
+    if not (push and make_topics):
+        raise click.UsageError("--push-endpoint: expected --push and --make-topics with it")
+    # Whoever reads a token on its way may push until it expires.
+    schemes = ("https",) if check else ("https", "http")
+    if not _is_url(endpoint, schemes):
+        expected = " or ".join(f"{scheme}://HOST/..." for scheme in schemes)
+        raise click.UsageError(f"--push-endpoint: expected {expected}, got {endpoint}")
+    return PushTarget(endpoint, check.email, check.audience) if check else PushTarget(endpoint)
+
+
+def _is_url(text: str, schemes: Sequence[str]) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in schemes and bool(url.hostname)
+    except ValueError:
+        return False

@@ -1,0 +1,82 @@
+"""What API and worker stand on: a store, Triton, and threads for what needs the CPU."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from pawfect_client.client import AsyncPawfectClient
+from pawfect_client.retry import RetryPolicy
+from pawfect_client.wire import DEFAULT_URL
+from pawfect_service.http.health import PATIENCE_S, Readiness
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.kinds import Tools
+from pawfect_service.jobs.sessions import Sessions
+from pawfect_service.process.traces import grpc_headers
+from pawfect_service.stores import open_stores
+from pawfect_service.stores.base import Stores
+
+T = TypeVar("T")
+
+# A connection that breaks is made again at once; what takes longer comes again by the queue.
+_RETRY: Final = RetryPolicy(attempts=2, first_wait_s=0.5)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What is shared by all requests and jobs of a process.
+
+    Attributes:
+        stores: documents, files and the queue.
+        sessions: moves of the documents.
+        tools: the server and threads, for the work of jobs.
+        readiness: whether the server fills.
+    """
+
+    stores: Stores
+    sessions: Sessions
+    tools: Tools
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def open_services(
+    store: str, contract: JobContract, triton_url: str = DEFAULT_URL
+) -> AsyncIterator[Services]:
+    """Open a store and a connection to Triton for the length of the block.
+
+    Args:
+        store: as `stores.open_stores` takes it.
+        contract: the bounds of jobs.
+        triton_url: HOST:PORT of the server's gRPC endpoint.
+
+    Raises:
+        PawfectError: INVALID_ARG for a store or url of another form.
+    """
+    once = RetryPolicy(attempts=1)
+    # What they say of failures is read by users.
+    connected = partial(AsyncPawfectClient, triton_url, called="server")
+    triton = connected(retry=_RETRY, headers=grpc_headers)
+    labeller = connected(retry=once, headers=grpc_headers)
+    prober = connected(retry=once, timeout_s=PATIENCE_S)
+    stores = open_stores(store, contract)
+    cpu = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
+    try:
+        async with triton, labeller, prober:
+            sessions = Sessions(stores.documents, contract)
+            tools = Tools(triton, labeller, partial(_off_loop, cpu))
+            yield Services(stores, sessions, tools, Readiness(prober))
+    finally:
+        cpu.shutdown(wait=False, cancel_futures=True)
+        await stores.close()
+
+
+async def _off_loop(cpu: Executor, work: Callable[..., T], *args: Any) -> T:
+    """Return what CPU work gives, done in one of the threads."""
+    return await asyncio.get_running_loop().run_in_executor(cpu, work, *args)

@@ -1,0 +1,164 @@
+"""The interfaces of a store: documents, files and the queue. All implementations pass one suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pawfect.contract.errors import invalid
+from pawfect_service.jobs.contract import MAX_FILE_BYTES
+
+Document = Mapping[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a transaction writes: the whole new document, or nothing where it is None."""
+
+    document: Document | None
+    answer: Any = None
+
+
+# Reads the present document (None: there is none) and the store's own clock (s since the epoch) and
+# decides. It may run several times and has no other effect.
+Decide = Callable[[Document | None, float], Change]
+
+
+class Documents(Protocol):
+    """Session documents, one per (uid, sid)."""
+
+    async def update(self, uid: str, sid: str, decide: Decide) -> Any:
+        """Run `decide` in a transaction and return its `answer` once it is committed."""
+
+    async def get(self, uid: str, sid: str) -> Document | None:
+        """Return a document or None."""
+
+    async def delete(self, uid: str, sid: str) -> None:
+        """Remove a document; one that is not there is no error."""
+
+    def watch(self, uid: str, sid: str) -> AsyncIterator[Document | None]:
+        """Yield the document now and after each change, and None once it is gone.
+
+        Versions between two reads may be left out, the last one never.
+        """
+
+    async def overdue(self, at_most: int) -> list[tuple[str, str]]:
+        """Return uid and sid of so many sessions whose `expiresAt` has passed, oldest first."""
+
+
+def check_length(found: int) -> None:
+    """Raise INVALID_ARG for a file of more bytes than are read into memory."""
+    if found > MAX_FILE_BYTES:
+        raise invalid("file", f"at most {MAX_FILE_BYTES} bytes", found)
+
+
+class Files(Protocol):
+    """Objects by path; a file is there whole or not at all."""
+
+    async def put(self, files: Mapping[str, bytes]) -> None:
+        """Write objects by path, each replacing one of that path at once; its type is its name's.
+
+        After an error some may be written, each of them whole.
+        """
+
+    async def get(self, path: str) -> bytes:
+        """Return an object.
+
+        Raises:
+            FileNotFoundError: there is none.
+            PawfectError: INVALID_ARG for one of more than `MAX_FILE_BYTES`, which is not read.
+        """
+
+    async def copy(self, source: str, target: str) -> None:
+        """Copy an object at once; FileNotFoundError where there is no source."""
+
+    async def delete(self, path: str) -> None:
+        """Remove an object; one that is not there is no error."""
+
+    async def list(self, folder: str) -> list[str]:
+        """Return the paths of all objects below a folder, sorted."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery of a message; exactly one of ack and nack ends it.
+
+    Attributes:
+        message_id: the queue's name of the message.
+        data: its body, as published.
+        attributes: its attributes, such as the trace.
+        handle: whatever the queue needs to answer; None: a push, which its response answers.
+    """
+
+    message_id: str
+    data: bytes
+    attributes: Mapping[str, str]
+    handle: Any = None
+
+
+@dataclass(frozen=True)
+class PushTarget:
+    """Where a queue that pushes sends its messages, and as whom.
+
+    Attributes:
+        endpoint: URL of a worker's push endpoint.
+        email: the service account that the OIDC token with each push is of; None: no token.
+        audience: whom that token is for.
+    """
+
+    endpoint: str
+    email: str | None = None
+    audience: str | None = None
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that nobody could do anything with, and why as far as that is known."""
+
+    data: bytes
+    attributes: Mapping[str, str]
+    reason: str
+
+
+class Queue(Protocol):
+    """At-least-once delivery with a backoff after each nack, and dead letters."""
+
+    async def publish(self, data: bytes, attributes: Mapping[str, str]) -> str:
+        """Queue a message and return its id, once the queue has it for good."""
+
+    def deliveries(self, at_most: int) -> AsyncIterator[Delivery]:
+        """Yield messages, at most so many unanswered at a time, until the iterator is closed."""
+
+    async def ack(self, delivery: Delivery) -> None:
+        """The message is done with."""
+
+    async def nack(self, delivery: Delivery) -> None:
+        """The message comes again after its backoff."""
+
+    async def extend(self, delivery: Delivery, seconds: float) -> None:
+        """Nobody else gets the message for so long."""
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """The message goes to the dead letters, and is done with; a pushed one too."""
+
+    async def dead_letters(self, at_most: int) -> list[DeadLetter]:
+        """Return so many dead letters; they stay."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """One place with everything; `stores.open_stores` opens it.
+
+    Attributes:
+        documents: the sessions.
+        files: their files.
+        queue: their jobs.
+        close: gives connections and threads back.
+    """
+
+    documents: Documents
+    files: Files
+    queue: Queue
+    close: Callable[[], Awaitable[None]]

@@ -1,0 +1,156 @@
+"""Files of the embedded store: a folder, each file there whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.jobs.paths import check_path
+from pawfect_service.stores.base import check_length
+
+T = TypeVar("T")
+
+# What is being written; no id starts with a dot. What a crash left there goes after an hour.
+_PARTIAL: Final = ".partial"
+_STALE_S: Final = 3600.0
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# Writings at a time: their threads wait for the disk, which writes down what waits together.
+_AT_ONCE: Final = 8
+
+
+class Folder:
+    """`Files` below a folder of this machine; calls run in threads.
+
+    Args:
+        root: made if it is missing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._partial = root / _PARTIAL
+        self._partial.mkdir(parents=True, exist_ok=True)
+        self._name = uuid.uuid4().hex
+        self._count = itertools.count()
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "sessions-files")
+        for left in self._partial.iterdir():
+            with contextlib.suppress(OSError):  # another process cleans up too
+                if time.time() - left.stat().st_mtime > _STALE_S:
+                    left.unlink()
+
+    async def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files, each replacing one of that path at once; the type is its name's here."""
+        contents = {self._path(path): data for path, data in files.items()}
+        await self._threaded(lambda: self._place(contents, _write))
+
+    async def get(self, path: str) -> bytes:
+        """Return a file; FileNotFoundError: there is none; INVALID_ARG: it is too long."""
+        target = self._path(path)
+
+        def read() -> bytes:
+            with target.open("rb") as file:
+                check_length(os.fstat(file.fileno()).st_size)
+                return file.read()
+
+        return await self._threaded(read)
+
+    async def copy(self, source: str, target: str) -> None:
+        """Copy a file at once; FileNotFoundError where there is no source."""
+        contents = {self._path(target): self._path(source)}
+        await self._threaded(lambda: self._place(contents, _copy))
+
+    async def delete(self, path: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        target = self._path(path)
+        await self._threaded(lambda: target.unlink(missing_ok=True))
+
+    async def list(self, folder: str) -> list[str]:
+        """Return the paths of all files below a folder, sorted."""
+        below = self._path(folder)
+
+        def found() -> list[str]:
+            files = (path for path in below.rglob("*") if path.is_file())
+            return sorted(path.relative_to(self._root).as_posix() for path in files)
+
+        return await self._threaded(found)
+
+    async def _threaded(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise FileNotFoundError("files: expected a file of this path, got none") from error
+        except OSError as error:
+            raise PawfectError(ErrorKind.UNAVAILABLE, f"files: {error.strerror}") from error
+
+    def _path(self, path: str) -> Path:
+        """Return where a path lies; each of its parts is a plain name."""
+        return self._root / check_path(path)
+
+    def _place(self, contents: Mapping[Path, T], write: Callable[[int, T], object]) -> None:
+        """Write new files and put them in their places, on the disk before it returns.
+
+        Those of one call wait for the disk together: it writes the second down with the first.
+
+        Args:
+            contents: what the files hold, by their places.
+            write: writes it into an open file.
+        """
+        partials = {to: self._partial / f"{self._name}-{next(self._count)}" for to in contents}
+        opened: list[int] = []
+        try:
+            for to, content in contents.items():
+                opened.append(os.open(partials[to], _NEW, 0o666))
+                write(opened[-1], content)
+            for file in opened:
+                os.fsync(file)
+            for to, partial in partials.items():
+                _move(partial, to)
+            for folder in {to.parent for to in contents}:
+                _sync(folder)
+        except BaseException:
+            for partial in partials.values():
+                partial.unlink(missing_ok=True)
+            raise
+        finally:
+            for file in opened:
+                os.close(file)
+
+
+def _write(file: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+def _copy(file: int, source: Path) -> None:
+    with source.open("rb") as old, os.fdopen(file, "wb", closefd=False) as new:
+        shutil.copyfileobj(old, new)
+
+
+def _move(partial: Path, target: Path) -> None:
+    try:
+        os.replace(partial, target)
+    except FileNotFoundError:
+        missing = [folder for folder in target.parents if not folder.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            _sync(folder.parent)
+        os.replace(partial, target)
+
+
+def _sync(folder: Path) -> None:
+    """Wait until what a folder lists is on the disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

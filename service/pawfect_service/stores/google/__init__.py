@@ -1,0 +1,1 @@
+"""A store in Firestore, Cloud Storage and Pub/Sub."""

@@ -1,0 +1,166 @@
+"""Session documents in Firestore: `users/{uid}/sessions/{sid}`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final
+
+from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
+from google.cloud import firestore
+from google.cloud.firestore_v1.async_document import AsyncDocumentReference
+from google.cloud.firestore_v1.base_document import DocumentSnapshot
+from google.cloud.firestore_v1.field_path import FieldPath
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.jobs.paths import is_id, session_path
+from pawfect_service.stores.base import Decide, Document
+from pawfect_service.stores.google.errors import translated
+
+# A commit loses against another on the same document at most so often, with a pause that grows from
+# 10 ms to at most half a second: longer than anybody writes one session.
+_TRIES: Final = 40
+_PAUSE_S: Final = 0.01
+_LONGEST_PAUSE_S: Final = 0.5
+# A watch asks again after this long without word: its connection may have died unheard.
+_ASK_S: Final = 5.0
+# One call: the client itself would go on trying for five minutes, longer than any lease.
+_TIMEOUT_S: Final = 10.0
+_SERVICE: Final = "documents"
+
+
+class FirestoreDocuments:
+    """`Documents` in Firestore.
+
+    A move is one commit on the condition that the document is still the version that was read: the
+    database takes it whole or refuses it, as a transaction over one document does, but nobody waits
+    for anybody's lock. The clock is the one of Firestore that comes with the reading.
+
+    Args:
+        client: for everything but watching.
+        watcher: the same database; only this one can be told of changes.
+    """
+
+    def __init__(self, client: firestore.AsyncClient, watcher: firestore.Client) -> None:
+        self._client = client
+        self._watcher = watcher
+
+    async def update(self, uid: str, sid: str, decide: Decide) -> Any:
+        """Run `decide` over the document until its commit is taken, and return its `answer`.
+
+        Raises:
+            PawfectError: UNAVAILABLE where Firestore is away, or others always were faster.
+        """
+        reference = self._client.document(session_path(uid, sid))
+        for tries in range(_TRIES):
+            async with _bounded():
+                snapshot = await reference.get()
+            change = decide(_document(snapshot), _time(snapshot))
+            if change.document is None:
+                return change.answer
+            try:
+                async with _bounded():
+                    await self._commit(reference, snapshot, change.document)
+                return change.answer
+            except PawfectError as error:
+                lost = (FailedPrecondition, AlreadyExists, NotFound, Aborted)
+                if not isinstance(error.__cause__, lost):
+                    raise
+            longest = min(_PAUSE_S * 2**tries, _LONGEST_PAUSE_S)
+            await asyncio.sleep(random.uniform(0, longest))
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"{_SERVICE}: too many write this session")
+
+    async def _commit(
+        self,
+        reference: AsyncDocumentReference,
+        snapshot: DocumentSnapshot[Any],
+        document: Document,
+    ) -> None:
+        if not snapshot.exists:
+            await reference.create(dict(document))
+            return
+        gone = (snapshot.to_dict() or {}).keys() - document.keys()
+        # Names are quoted: a field that is not ours may have a dot in its name.
+        fields = {FieldPath(name).to_api_repr(): value for name, value in document.items()}
+        fields |= {FieldPath(name).to_api_repr(): firestore.DELETE_FIELD for name in gone}
+        unchanged = self._client.write_option(last_update_time=snapshot.update_time)
+        await reference.update(fields, option=unchanged)
+
+    async def get(self, uid: str, sid: str) -> Document | None:
+        """Return a document or None."""
+        async with _bounded():
+            return _document(await self._client.document(session_path(uid, sid)).get())
+
+    async def delete(self, uid: str, sid: str) -> None:
+        """Remove a document; one that is not there is no error."""
+        async with _bounded():
+            await self._client.document(session_path(uid, sid)).delete()
+
+    async def watch(self, uid: str, sid: str) -> AsyncIterator[Document | None]:
+        """Yield the document now and after each change, and None once it is gone."""
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        watch = self._watcher.document(session_path(uid, sid)).on_snapshot(
+            lambda *_: loop.call_soon_threadsafe(told.set)
+        )
+        reference, last = self._client.document(session_path(uid, sid)), object()
+        try:
+            while True:
+                told.clear()
+                async with _bounded():
+                    snapshot = await reference.get()
+                if snapshot.update_time != last:
+                    last = snapshot.update_time
+                    yield _document(snapshot)
+                try:
+                    await asyncio.wait_for(told.wait(), _ASK_S)
+                except TimeoutError:
+                    continue
+        finally:
+            await asyncio.to_thread(watch.unsubscribe)
+
+    async def overdue(self, at_most: int) -> list[tuple[str, str]]:
+        """Return uid and sid of so many sessions whose `expiresAt` has passed, oldest first.
+
+        In production this needs the index of `expiresAt` for the collection group `sessions`.
+        """
+        async with _bounded():
+            # Any document's reading brings the clock along, one that is not there too.
+            now = _time(await self._client.document(session_path("-", "-")).get())
+            query = (
+                self._client.collection_group("sessions")
+                .where(filter=firestore.FieldFilter("expiresAt", "<=", now))
+                .order_by("expiresAt")
+            )
+            overdue: list[tuple[str, str]] = []
+            async with aclosing(query.stream()) as stream:
+                async for found in stream:
+                    overdue += _session_of(found.reference.path)
+                    if len(overdue) == at_most:
+                        break
+        return overdue
+
+
+def _session_of(path: str) -> list[tuple[str, str]]:
+    """Return uid and sid of a session's path; none for what others keep as `sessions`."""
+    users, uid, *rest = path.split("/")
+    ours = users == "users" and len(rest) == 2 and is_id(uid) and is_id(rest[1])
+    return [(uid, rest[1])] if ours else []
+
+
+@asynccontextmanager
+async def _bounded() -> AsyncIterator[None]:
+    """Give one call its time, tries of the client's own included, and translate its failures."""
+    with translated(_SERVICE):
+        async with asyncio.timeout(_TIMEOUT_S):
+            yield
+
+
+def _document(snapshot: DocumentSnapshot[Any]) -> Document | None:
+    return snapshot.to_dict() if snapshot.exists else None
+
+
+def _time(snapshot: DocumentSnapshot[Any]) -> float:
+    """Return the server's clock at the reading, s since the epoch."""
+    return float(snapshot.read_time.timestamp())

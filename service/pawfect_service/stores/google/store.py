@@ -1,0 +1,47 @@
+"""Google's services as a store: Firestore, Cloud Storage and Pub/Sub, or their emulators.
+
+The emulators are found as the client libraries do: FIRESTORE_EMULATOR_HOST, PUBSUB_EMULATOR_HOST
+(host:port) and STORAGE_EMULATOR_HOST (with http://).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import google.cloud.storage as storage
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
+
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.stores.base import Stores
+from pawfect_service.stores.google.documents import FirestoreDocuments
+from pawfect_service.stores.google.files import StorageFiles
+from pawfect_service.stores.google.queue import PubSubQueue
+from pawfect_service.stores.google.topics import Names
+
+
+def open_google(project: str, bucket: str, topic: str, contract: JobContract) -> Stores:
+    """Open Google's services; within the event loop that uses them.
+
+    Args:
+        project: Google's project.
+        bucket: the bucket of the files.
+        topic: short name of the queue's topic, made by `ensure_topics`.
+        contract: the bounds that the queue needs.
+    """
+    client, watcher = firestore.AsyncClient(project=project), firestore.Client(project=project)
+    emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
+    credentials = AnonymousCredentials() if emulated else None  # type: ignore[no-untyped-call]
+    files = storage.Client(project=project, credentials=credentials)
+    queue = PubSubQueue(Names.of(project, topic), contract)
+
+    async def close() -> None:
+        await queue.close()
+        files.close()
+        # The clients' own close() leaves their channels open.
+        channels: list[Any] = [each._firestore_api.transport for each in (watcher, client)]
+        channels[0].close()
+        await channels[1].close()
+
+    return Stores(FirestoreDocuments(client, watcher), StorageFiles(files, bucket), queue, close)

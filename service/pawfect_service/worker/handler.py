@@ -1,0 +1,202 @@
+"""What a worker does with one delivery, from the message to its answer to the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from opentelemetry.trace import SpanKind
+
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
+from pawfect_service.jobs.fields import Cost
+from pawfect_service.jobs.kinds import Made
+from pawfect_service.jobs.message import JobMessage, read_message
+from pawfect_service.jobs.moves import (
+    Answer,
+    Step,
+    claim_result,
+    passing_failure,
+    permanent_failure,
+    put_back,
+    take_up,
+)
+from pawfect_service.process.frames import let_go
+from pawfect_service.process.logs import log_fields
+from pawfect_service.process.traces import context_of, span
+from pawfect_service.services import Services
+from pawfect_service.worker.held_job import HeldJob, Hold
+from pawfect_service.worker.lease import Pulse
+from pawfect_service.worker.publishing import Publisher
+from pawfect_service.worker.stage import do_work
+
+LOG: Final = logging.getLogger("pawfect.worker")
+
+# How long the last words to the store may take when a worker is told to stop, s.
+_FAREWELL_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a delivery.
+
+    Attributes:
+        action: ACK or NACK; None: to the dead letters.
+        reason: why.
+        attempt: which of the job's starts it was about; None where it took none up.
+    """
+
+    action: QueueAction | None
+    reason: str
+    attempt: int | None = None
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a second of the service costs.
+
+    Attributes:
+        per_second: amount of the unit.
+        unit: such as USD.
+    """
+
+    per_second: float = 0.0
+    unit: str = "USD"
+
+    def of(self, seconds: float) -> Cost:
+        """Return the cost of so many seconds of the service."""
+        return Cost(amount=round(seconds * self.per_second, 9), unit=self.unit, seconds=seconds)
+
+
+class Handler:
+    """Works on deliveries, several at a time where it is called so.
+
+    Args:
+        services: store and server.
+        price: of a second of the service.
+    """
+
+    def __init__(self, services: Services, price: Price | None = None) -> None:
+        self._services = services
+        self._sessions = services.sessions
+        self._price = price or Price()
+        self._publisher = Publisher(services)
+
+    async def handle(self, data: bytes, attributes: Mapping[str, str], hold: Hold) -> Verdict:
+        """Do what one delivery asks for and return what becomes of it; raises nothing.
+
+        Cancelling the task gives the job back to others; the verdict is then NACK.
+
+        Args:
+            data: the message's body.
+            attributes: its attributes; `traceparent` carries the trace of the request.
+            hold: keeps the message from other workers for so many seconds.
+        """
+        try:
+            message = read_message(data)
+        except PawfectError as error:
+            return Verdict(None, error.message)
+        fields = {"session": f"{message.uid}/{message.sid}", "job": message.job}
+        known = message.span_attributes()
+        with (
+            log_fields(**fields),
+            span("job", SpanKind.CONSUMER, context_of(attributes), known) as opened,
+        ):
+            verdict = await self._handled(message, hold)
+            action = verdict.action.value if verdict.action else "bury"
+            opened.set_attribute("pawfect.queue_action", action)
+            said = {"action": action, "why": verdict.reason, "attempt": verdict.attempt}
+            LOG.info(
+                "delivery", extra={name: word for name, word in said.items() if word is not None}
+            )
+            return verdict
+
+    async def _handled(self, message: JobMessage, hold: Hold) -> Verdict:
+        owner = secrets.token_hex(8)
+        try:
+            step = await self._sessions.move(
+                message.uid, message.sid, take_up, job=message.job, owner=owner
+            )
+            if step.answer.queue is not None or step.session is None:
+                return _verdict(step.answer)
+            job = HeldJob(self._sessions, message, step.session, hold, owner)
+        except asyncio.CancelledError:
+            return Verdict(QueueAction.NACK, "stopped")
+        except Exception as error:
+            LOG.exception("a job could not be taken up")
+            return Verdict(QueueAction.NACK, type(error).__name__)
+        with log_fields(attempt=job.start):
+            verdict = await self._worked(job, publish=step.answer is Answer.PUBLISH)
+        return replace(verdict, attempt=job.start)
+
+    async def _worked(self, job: HeldJob, publish: bool) -> Verdict:
+        """Work on a job that is held; whatever goes wrong becomes a move of it."""
+        try:
+            step = Step(Answer.WON, job.session) if publish else await self._result(job)
+            if step.answer is Answer.WON and step.session is not None:
+                step = await self._publisher.publish(job, step.session)
+            return _verdict(step.answer)
+        except asyncio.CancelledError:
+            return await self._given_back(job)
+        except PawfectError as error:
+            let_go(error)
+            failure = error
+        except Exception as error:
+            LOG.exception("a job went wrong")
+            let_go(error)
+            failure = PawfectError(ErrorKind.INTERNAL, f"worker: {type(error).__name__}")
+        LOG.warning("failure", extra={"kind": failure.kind.name, "why": failure.message})
+        for_good = failure.row.queue_action is QueueAction.FAIL
+        try:
+            step = await job.move(permanent_failure if for_good else passing_failure, error=failure)
+            await self._publisher.clear_unless_claimed(job, step)
+        except asyncio.CancelledError:
+            return Verdict(QueueAction.NACK, "stopped")
+        except Exception as error:
+            LOG.exception("a failure could not be written")
+            return Verdict(QueueAction.NACK, type(error).__name__)
+        return _verdict(step.answer, failure.kind.name)
+
+    async def _given_back(self, job: HeldJob) -> Verdict:
+        """Leave a job to others because this worker is to stop."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._publisher.clear_unless_claimed(job, await job.move(put_back))
+        return Verdict(QueueAction.NACK, "stopped")
+
+    async def _result(self, job: HeldJob) -> Step:
+        """Do the work while the lease is held and claim the result; WON, or why there is none."""
+        pulse = Pulse(job)
+        working = asyncio.create_task(do_work(self._services, job, pulse.tell))
+        beating = asyncio.create_task(pulse.run())
+        try:
+            await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
+            stopped = None if working.done() else beating.result()
+        finally:
+            for task in (working, beating):
+                task.cancel()
+            await asyncio.gather(working, beating, return_exceptions=True)
+        if stopped is None:
+            return await self._claim(job, working.result())
+        await self._publisher.clear(job)
+        if stopped is Answer.LATE:
+            longest = self._sessions.contract.fill_s
+            raise PawfectError(ErrorKind.DEADLINE, f"fill: expected an end within {longest:g} s")
+        return Step(stopped, None)
+
+    async def _claim(self, job: HeldJob, made: Made) -> Step:
+        step = await job.move(claim_result, report=made.report, cost=self._price.of(made.seconds))
+        if step.answer is not Answer.WON:
+            await self._publisher.clear(job)
+        return step
+
+
+def _verdict(answer: Answer, why: str = "") -> Verdict:
+    action = answer.queue
+    if action is None:
+        raise RuntimeError(f"{answer}: expected an answer for the queue")
+    return Verdict(action, ": ".join(part for part in (answer.value, why) if part))

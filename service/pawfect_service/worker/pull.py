@@ -1,0 +1,122 @@
+"""The worker's loop: jobs from the queue, several at once, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing, suppress
+from typing import Any, Final, cast
+
+from pawfect.contract.errors import QueueAction
+from pawfect_service.services import Services
+from pawfect_service.stores.base import Delivery, Queue
+from pawfect_service.worker.expiry import keep_sweeping
+from pawfect_service.worker.handler import Handler, Verdict
+
+LOG: Final = logging.getLogger("pawfect.worker")
+
+# Pause before a queue that broke is asked again, s.
+_AGAIN_S: Final = 1.0
+
+
+class PullWorker:
+    """Pulls deliveries and has them handled.
+
+    Args:
+        services: store and server.
+        handler: does the work.
+        jobs: so many at a time.
+        grace_s: how long running jobs may take to end once it is told to stop, s; then they are
+            given back.
+    """
+
+    def __init__(self, services: Services, handler: Handler, jobs: int, grace_s: float) -> None:
+        self._services = services
+        self._queue = services.stores.queue
+        self._handler = handler
+        self._jobs = jobs
+        self._grace_s = grace_s
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, and see to it that no job is left in the air."""
+        stopped = asyncio.create_task(stop.wait())
+        sweeping = asyncio.create_task(keep_sweeping(self._services))
+        LOG.info("pulling", extra={"jobs": self._jobs})
+        try:
+            while not stopped.done():
+                try:
+                    await self._pull(stopped)
+                except Exception:
+                    LOG.warning("the queue broke off", exc_info=True)
+                    await asyncio.wait({stopped}, timeout=_AGAIN_S)
+        finally:
+            for task in (sweeping, stopped):
+                task.cancel()
+            await self._finish()
+            await asyncio.gather(sweeping, stopped, return_exceptions=True)
+
+    async def _pull(self, stopped: asyncio.Task[Any]) -> None:
+        """Start a task per delivery; once stopped, end when all of them are answered."""
+        deliveries = cast("Any", self._queue.deliveries(self._jobs))
+        # Open until the last answer is given: a queue may need its connection for that.
+        async with aclosing(deliveries):
+            while True:
+                following = asyncio.ensure_future(anext(deliveries))
+                try:
+                    await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                    if stopped.done():
+                        await self._finish()
+                        return
+                finally:
+                    await self._refused(following, stopped)
+                task = asyncio.create_task(self._one(following.result()))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    async def _refused(
+        self, following: asyncio.Future[Delivery], stopped: asyncio.Task[Any]
+    ) -> None:
+        """Give back a delivery that came after the word to stop."""
+        if following.done() and not stopped.done():
+            return
+        while not following.done():
+            following.cancel()
+            await asyncio.wait({following}, timeout=_AGAIN_S)
+        if not following.cancelled() and following.exception() is None:
+            with suppress(Exception):
+                await self._queue.nack(following.result())
+
+    async def _one(self, delivery: Delivery) -> None:
+        async def hold(seconds: float) -> None:
+            await self._queue.extend(delivery, seconds)
+
+        verdict = await self._handler.handle(delivery.data, delivery.attributes, hold)
+        try:
+            await answer(self._queue, delivery, verdict)
+        except Exception:
+            # It comes again, and the document knows how far it is.
+            LOG.warning("a delivery could not be answered", exc_info=True)
+            with suppress(Exception):
+                await self._queue.nack(delivery)
+
+    async def _finish(self) -> None:
+        """Wait for running jobs; give back those that do not end in time."""
+        if self._running:
+            LOG.info("stopping", extra={"running": len(self._running)})
+            await asyncio.wait(self._running, timeout=self._grace_s)
+        late = list(self._running)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def answer(queue: Queue, delivery: Delivery, verdict: Verdict) -> None:
+    """Tell the queue what becomes of a delivery."""
+    if verdict.action is None:
+        LOG.error("buried", extra={"why": verdict.reason, "messageId": delivery.message_id})
+        await queue.bury(delivery, verdict.reason)
+    elif verdict.action is QueueAction.NACK:
+        await queue.nack(delivery)
+    else:
+        await queue.ack(delivery)

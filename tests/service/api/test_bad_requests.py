@@ -1,0 +1,168 @@
+"""Requests that are wrong: a status, a kind and a message each, and nothing stored or queued."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.pawfect.photo.pictures import encoded, hole, png, scene
+from tests.service.stack import MASK, PHOTO, Stack, running
+
+FULL = encoded(np.full((128, 160), 255, np.uint8), "PNG")
+EMPTY = encoded(np.zeros((128, 160), np.uint8), "PNG")
+CLEAR = np.dstack([scene(160, 128), np.full((128, 160), 90, np.uint8)])
+
+PICTURES = [
+    ({"photo": b""}, "photo: expected a JPEG, PNG or WebP file, got an empty file"),
+    ({"photo": b"GIF89a" + bytes(20)}, "got a GIF"),
+    ({"photo": b"hello"}, "got text"),
+    ({"photo": PHOTO[: len(PHOTO) // 2]}, "photo: expected a whole JPEG"),
+    ({"photo": encoded(CLEAR, "PNG")}, "which has no transparency"),
+    ({"photo": encoded(scene(32, 32), "PNG")}, "photo: expected sides of 64 to 8192 px, got 32x32"),
+    ({"photo": png(scene(64, 64), declared=(20000, 20000))}, "photo: expected"),
+    ({"mask": encoded(hole(128, 160), "PNG")}, "mask: expected the photo's size 160x128"),
+    ({"mask": EMPTY}, "MASK: expected some pixels >= 128"),
+    ({"mask": FULL}, "MASK: expected some pixels < 128"),
+    ({"mask": b"%PDF-1.7"}, "mask: expected a JPEG, PNG or WebP file, got a PDF"),
+    ({"protect": encoded(hole(64, 64), "PNG")}, "protect: expected the photo's size"),
+]
+FIELDS = [
+    ({"parameters": "{"}, "parameters: expected a JSON object, got something else"),
+    ({"parameters": "[" * 8000}, "parameters: expected a JSON object"),
+    ({"parameters": "[1]"}, "parameters: expected a JSON object, got list"),
+    ({"parameters": '{"seed": 1, "seed": 2}'}, "parameters: expected each key once"),
+    ({"parameters": '{"strength": NaN}'}, "parameters: expected numbers, got NaN"),
+    ({"parameters": '{"seed": "7"}'}, "seed: expected an integer, got str '7'"),
+    ({"parameters": '{"seed": true}'}, "seed: expected an integer, got bool True"),
+    ({"parameters": '{"steps": 101}'}, "steps: expected from 1 to 100, got 101"),
+    ({"parameters": '{"sede": 7}'}, "parameters: expected some of"),
+    ({"parameters": '{"deadline_ms": 600000}'}, "deadline_ms: expected from 1 to 180000"),
+    ({"prompt": "x" * 2049}, "PROMPT: expected texts of at most 2048 bytes"),
+    ({"colour": "red"}, "request: expected some of photo, mask"),
+]
+
+
+def refused(answer: httpx.Response, status: int, message: str) -> None:
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert error["kind"] == "INVALID_ARG"
+    assert message in error["message"]
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(("given", "message"), PICTURES + FIELDS)
+async def test_a_wrong_form_is_refused_in_words(alone, given, message):
+    refused(await alone.post(**given), 400, message)
+    assert await alone.documents.get("u", "s") is None
+    assert await alone.files.list("users") == []
+
+
+@pytest.mark.parametrize("name", ["photo", "mask"])
+async def test_a_form_without_a_file_is_refused(alone, name):
+    files = {"photo": PHOTO, "mask": MASK}
+    del files[name]
+    answer = await alone.http.post("/v1/users/u/sessions/s/inpaint", files=files)
+    refused(answer, 400, f"{name}: expected a file, got none")
+
+
+async def test_a_file_twice_or_a_text_in_place_of_one_is_refused(alone):
+    path = "/v1/users/u/sessions/s/inpaint"
+    twice = [("photo", PHOTO), ("photo", PHOTO), ("mask", MASK)]
+    refused(await alone.http.post(path, files=twice), 400, "photo: expected once, got twice")
+    answer = await alone.http.post(path, files={"mask": MASK}, data={"photo": "hello"})
+    refused(answer, 400, "photo: expected a file")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"photo": "users/v/sessions/s/original.jpg"}, "photo: expected the path of a file below"),
+        ({"photo": "users/u/../v/original.jpg"}, "photo: expected 1 to 128 letters"),
+        ({"photo": "/etc/passwd"}, "photo: expected the path of a file below users/u/"),
+        ({"photo": "users/u/"}, "photo: expected 1 to 128 letters"),
+        ({"photo": "users/u/none.jpg"}, "photo: expected a file in storage, got none"),
+        ({"photo": 7}, "photo: expected the path of a file below users/u/, got int"),
+        ({"photo": None}, "photo: expected a file, got none"),
+        ({"parameters": [1]}, "parameters: expected an object, got list"),
+        ({"prompt": 7}, "prompt: expected a text, got int"),
+        ({"url": "http://127.0.0.1/"}, "request: expected some of"),
+    ],
+)
+async def test_a_wrong_json_order_is_refused_in_words(alone, body, message):
+    order = {"photo": "users/u/p.jpg", "mask": "users/u/m.png", **body}
+    answer = await alone.http.post("/v1/users/u/sessions/s/inpaint", json=order)
+    refused(answer, 400, message)
+
+
+async def test_a_body_of_another_type_is_refused(alone):
+    path = "/v1/users/u/sessions/s/inpaint"
+    for content, kind in (
+        (b"photo", "text/plain"),
+        (b"[" * 9000, "application/json"),
+        (b"\xff", "application/json"),
+        (b"nothing", "multipart/form-data; boundary=x"),
+        (b"nothing", "multipart/form-data"),  # no boundary
+    ):
+        answer = await alone.http.post(path, content=content, headers={"content-type": kind})
+        refused(answer, 400, "multipart" if "form" in kind else "expected")
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a b", "a%2Fb", "__x__", "x" * 129, "%00", "ü"])
+async def test_ids_that_play_tricks_are_refused(alone, name):
+    for path in (f"/v1/users/{name}/sessions/s", f"/v1/users/u/sessions/{name}"):
+        answer = await alone.http.get(path)
+        assert answer.status_code in (400, 404), answer.text
+        assert answer.json()["error"]["kind"] == "INVALID_ARG"
+
+
+async def test_what_is_not_there_is_404_and_what_is_not_possible_405(alone):
+    await alone.post()
+    for path in (
+        "/v1/users/u/sessions/other",
+        "/v1/users/u/sessions/s/files/edited.jpg",
+        "/v1/users/u/sessions/s/files/attempts",
+        "/v1/users/u/sessions/s/files/..%2Foriginal.jpg",
+        "/v1/users/u/sessions/other/events",
+        "/v2",
+    ):
+        refused(await alone.http.get(path), 404, "expected")
+    refused(await alone.http.delete("/v1/users/u/sessions/other"), 404, "expected one, got none")
+    refused(await alone.http.put("/v1/users/u/sessions/s"), 405, "method")
+
+
+async def test_a_body_over_the_limit_is_not_read_to_its_end(store, nowhere):
+    sent = 0
+
+    async def endless():
+        nonlocal sent
+        head = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="p"\r\n\r\n'
+        yield head
+        while sent < 50_000_000:
+            sent += 65536
+            yield bytes(65536)
+
+    async with running(store, nowhere, max_body_bytes=1_000_000) as stack:
+        path = "/v1/users/u/sessions/s/inpaint"
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        try:
+            async with aclosing(endless()) as body:
+                refused(await stack.http.post(path, content=body, headers=kind), 413, "body")
+        except httpx.TransportError:
+            pass  # the connection ended while it was still being written to
+        assert sent < 50_000_000
+        declared = await stack.post(photo=bytes(2_000_000))
+        refused(declared, 413, "body: expected at most 1000000 bytes, got 2")
+        assert (await stack.post()).status_code == 202, "the next request is as good as any"
+
+
+async def test_an_answer_says_nothing_of_a_defect_but_its_class(alone: Stack, monkeypatch):
+    async def broken(uid: str, sid: str) -> None:
+        raise RuntimeError("/srv/secret/place")
+
+    monkeypatch.setattr(alone.services.sessions.documents, "get", broken)
+    answer = await alone.http.get("/v1/users/u/sessions/s")
+    assert answer.status_code == 500
+    assert answer.json() == {"error": {"kind": "INTERNAL", "message": "API: RuntimeError"}}

@@ -1,0 +1,292 @@
+"""From a POST to a published picture, over the real server in the profile `embedded`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
+from pawfect_service.api import state as shown
+from pawfect_service.jobs.kinds.pictures import PREVIEW_PX
+from tests.client.serving import answers, eventually, long_job
+from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
+from tests.service.stack import HOUR_USD, MASK, PHOTO, Stack
+
+
+async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(stack, server):
+    answer = await stack.post(parameters='{"seed": 7}')
+    assert answer.status_code == 202
+    assert answer.headers["location"] == "/v1/users/u/sessions/s"
+    assert answer.json()["processingStatus"] == "pending"
+    async with stack.working():
+        state = await stack.over()
+    assert state["processingStatus"] == "completed"
+    assert state["error"] is None
+    assert state["progress"] == {"stage": "done", "share": 1.0}
+
+    photo = decode_photo(PHOTO)
+    async with AsyncPawfectClient(server.endpoints.grpc) as client:
+        own = await client.inpaint(photo.pixels, decode_mask(MASK, photo), seed=7)
+    assert await stack.file("edited.jpg") == encode_photo(photo.with_pixels(own.image), "JPEG")
+    assert state["report"]["seed"] == 7
+    assert state["report"]["hole_px"] == own.report.hole_px
+    seconds = state["cost"]["seconds"]
+    assert seconds == pytest.approx(state["report"]["total_ms"] / 1000, abs=1e-3)
+    assert state["cost"]["amount"] == pytest.approx(seconds * HOUR_USD / 3600)
+
+
+async def test_the_files_are_those_that_the_product_expects(stack):
+    await stack.post(encoded(scene(800, 600), "JPEG"), encoded(hole(800, 600), "PNG"))
+    async with stack.working():
+        state = await stack.over()
+    names = ("edited.jpg", "mask_auto.png", "original.jpg", "preview.jpg")
+    folder = "users/u/sessions/s"
+    assert await stack.files.list(folder) == [f"{folder}/{name}" for name in names]
+    assert {name for name, link in state["links"].items() if link} == {
+        "original",
+        "mask",
+        "edited",
+        "preview",
+    }
+    edited, preview = opened(await stack.file(names[0])), opened(await stack.file(names[3]))
+    assert edited.size == (800, 600)
+    assert max(preview.size) == PREVIEW_PX
+    for picture, quality in ((edited, 95), (preview, 85)):
+        tables = opened(encoded(scene(), "JPEG", quality=quality)).quantization
+        assert picture.quantization == tables
+
+
+async def test_a_turned_photo_with_a_profile_leaves_upright_and_keeps_its_profile(stack):
+    stored = Image.fromarray(scene(128, 160))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees: 160 wide, 128 high as it is seen
+    photo = encoded(stored, "JPEG", exif=exif.tobytes(), icc_profile=SRGB)
+    assert (await stack.post(photo, encoded(hole(160, 128), "PNG"))).status_code == 202
+    async with stack.working():
+        assert (await stack.over())["processingStatus"] == "completed"
+    edited, preview = (
+        opened(await stack.file("edited.jpg")),
+        opened(await stack.file("preview.jpg")),
+    )
+    assert edited.size == preview.size == (160, 128)
+    assert edited.getexif()[0x0112] == 1
+    assert edited.info["icc_profile"] == preview.info["icc_profile"] == SRGB
+    kept = hole(160, 128) == 0
+    kept[:, :40] = False
+    seen = np.array(decode_photo(photo).pixels, int)
+    difference = np.abs(np.array(edited, int) - seen)[:, 120:]
+    assert difference.mean() < 2, "away from the hole it is the photo, turned"
+
+
+async def test_a_png_and_its_protected_part_are_taken_too(stack):
+    protect = np.zeros((128, 160), np.uint8)
+    protect[:, :40] = 255
+    photo = encoded(scene(160, 128), "PNG")
+    answer = await stack.post(
+        photo, encoded(hole(160, 128), "WEBP", lossless=True), protect=encoded(protect, "PNG")
+    )
+    assert answer.json()["links"]["protect"].endswith("/files/protect.png")
+    assert opened(await stack.file("original.jpg")).format == "JPEG"
+    assert opened(await stack.file("mask_auto.png")).format == "PNG"
+    async with stack.working():
+        state = await stack.over()
+    assert state["processingStatus"] == "completed"
+
+
+async def test_files_that_are_in_storage_already_are_taken_from_there(stack):
+    for name, data in (("photo", PHOTO), ("mask", MASK)):
+        await stack.files.put({f"users/u/uploads/{name}": data})
+    order = {"photo": "users/u/uploads/photo", "mask": "users/u/uploads/mask"}
+    answer = await stack.http.post(
+        "/v1/users/u/sessions/s/inpaint", json={**order, "parameters": {"seed": 3}}
+    )
+    assert answer.status_code == 202
+    assert answer.json()["parameters"] == {"seed": 3}
+    assert await stack.file("original.jpg") == PHOTO
+
+
+async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkeypatch):
+    here = "users/u/sessions/s"
+    named = {"photo": f"{here}/original.jpg", "mask": f"{here}/mask_auto.png"}
+    put, written = alone.files.put, []
+
+    async def noted(files: Mapping[str, bytes]) -> None:
+        written.extend(files)
+        await put(files)
+
+    async def queued(photo: bytes, **changes: str) -> list[str]:
+        """The files that a new job writes, with these at the named paths."""
+        await put({named["photo"]: photo, named["mask"]: MASK})
+        written.clear()
+        order = {**named, **changes}
+        answer = await alone.http.post("/v1/users/u/sessions/s/inpaint", json=order)
+        assert answer.status_code == 202, answer.text
+        await alone.http.delete("/v1/users/u/sessions/s")
+        return sorted(written)
+
+    monkeypatch.setattr(alone.files, "put", noted)
+    assert await queued(PHOTO) == []
+    assert await alone.file("original.jpg") == PHOTO
+    png = encoded(scene(160, 128), "PNG")
+    assert await queued(png) == [named["photo"]], "in its place, but no JPEG"
+    assert opened(await alone.file("original.jpg")).format == "JPEG"
+    await put({"users/u/uploads/mask": MASK})
+    assert await queued(PHOTO, mask="users/u/uploads/mask") == [named["mask"]]
+
+
+async def test_the_same_request_is_the_same_job_until_it_is_over(stack):
+    first = (await stack.post(parameters='{"seed": 7}')).json()
+    again = await stack.post(parameters='{"seed": 7}')
+    assert (again.status_code, again.json()["job"]) == (202, first["job"])
+    for other in (
+        {"parameters": '{"seed": 8}'},
+        {"photo": encoded(scene(160, 128, seed=1), "PNG")},
+    ):
+        refused = await stack.post(**other)
+        assert refused.status_code == 409
+        assert refused.json()["error"]["kind"] == "INVALID_ARG"
+    assert await stack.file("original.jpg") == PHOTO, "who was refused has replaced nothing"
+    async with stack.working():
+        done = await stack.over()
+        assert (done["job"], done["attempts"]["starts"]) == (first["job"], 1)
+        second = (await stack.post(parameters='{"seed": 7}')).json()
+        assert second["job"] != first["job"]
+        assert second["links"]["edited"] is None, "the former job's result is not this one's"
+        done = await stack.until(
+            lambda state: state["job"] == second["job"] and state["processingStatus"] == "completed"
+        )
+    assert done["createdAt"] == first["createdAt"]
+
+
+async def test_two_requests_at_once_make_one_job(stack):
+    other = encoded(scene(160, 128, seed=1), "JPEG")
+    answers = await asyncio.gather(*(stack.post(photo) for photo in (PHOTO, other) * 4))
+    taken = [answer.json()["job"] for answer in answers if answer.status_code == 202]
+    assert sorted({answer.status_code for answer in answers}) == [202, 409]
+    assert len(set(taken)) == 1
+    async with stack.working():
+        assert (await stack.over())["processingStatus"] == "completed"
+
+
+async def test_cancelling_stops_the_fill_on_the_server(stack, server):
+    image, mask = long_job()
+    before = answers(server, "inpaint_stream", "CANCELLED")
+    await stack.post(encoded(image, "JPEG"), encoded(mask, "PNG"))
+    async with stack.working():
+        await stack.until(lambda state: state["progress"])
+        cancelled = await stack.http.delete("/v1/users/u/sessions/s")
+        assert cancelled.json()["processingStatus"] == "cancelled"
+        assert await asyncio.to_thread(
+            eventually, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
+        )
+    assert (await stack.state())["links"]["edited"] is None
+    assert await stack.files.list("users/u/sessions/s/attempts") == []
+    again = await stack.http.delete("/v1/users/u/sessions/s")
+    assert (again.status_code, again.json()["processingStatus"]) == (200, "cancelled")
+
+
+async def test_a_session_deleted_during_its_fill_leaves_no_result(stack):
+    image, mask = long_job()
+    await stack.post(encoded(image, "JPEG"), encoded(mask, "PNG"))
+    async with stack.working():
+        await stack.until(lambda state: state["progress"])
+        await stack.documents.delete("u", "s")
+    left = await stack.files.list("users/u/sessions/s")
+    assert [path.rpartition("/")[2] for path in left] == ["mask_auto.png", "original.jpg"]
+    assert (await stack.http.get("/v1/users/u/sessions/s")).status_code == 404
+
+
+async def test_server_sent_events_tell_the_states_until_the_end(stack):
+    await stack.post()
+    seen, moments = [], []
+    async with stack.working(), stack.http.stream("GET", "/v1/users/u/sessions/s/events") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                seen.append(json.loads(line.removeprefix("data: "))["processingStatus"])
+                moments.append(time.monotonic())
+    assert seen[0] == "pending"
+    assert seen[-1] == "completed"
+    assert min(np.diff(moments)) > 0.45, "at most twice a second"
+
+
+async def test_a_websocket_tells_the_states_until_the_end(stack):
+    await stack.post()
+    url = str(stack.http.base_url).replace("http", "ws")
+    async with stack.working(), connect(f"{url}/v1/users/u/sessions/s/ws", proxy=None) as socket:
+        seen = [json.loads(message)["processingStatus"] async for message in socket]
+    assert seen[0] == "pending"
+    assert seen[-1] == "completed"
+
+
+async def test_a_websocket_says_when_the_store_went_away(stack, monkeypatch):
+    await stack.post()
+    url = str(stack.http.base_url).replace("http", "ws")
+
+    async def breaking(uid: str, sid: str):
+        yield await stack.documents.get(uid, sid)
+        raise PawfectError(ErrorKind.UNAVAILABLE, "documents: away")
+
+    monkeypatch.setattr(stack.documents, "watch", breaking)
+    async with connect(f"{url}/v1/users/u/sessions/s/ws", proxy=None) as socket:
+        assert json.loads(await socket.recv())["processingStatus"] == "pending"
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+    assert (socket.close_code, socket.close_reason) == (1013, "documents: away")
+
+
+async def test_a_file_is_the_one_that_lies_there_and_the_jobs_own(alone):
+    await alone.post(protect=MASK)
+    url = "/v1/users/u/sessions/s/files"
+    assert (await alone.http.get(f"{url}/protect.png")).status_code == 200
+    await alone.http.delete("/v1/users/u/sessions/s")
+    await alone.post()
+    assert (await alone.http.get(f"{url}/protect.png")).status_code == 404, "a former job's"
+    first = await alone.http.get(f"{url}/original.jpg")
+    known = {"if-none-match": first.headers["etag"]}
+    assert (await alone.http.get(f"{url}/original.jpg", headers=known)).status_code == 304
+    await alone.files.put({"users/u/sessions/s/original.jpg": b"another"})
+    found = await alone.http.get(f"{url}/original.jpg", headers=known)
+    assert (found.status_code, found.content) == (200, b"another")
+
+
+async def test_a_websocket_that_leaves_early_is_let_go(stack):
+    await stack.post()
+    url = str(stack.http.base_url).replace("http", "ws")
+    async with connect(f"{url}/v1/users/u/sessions/s/ws", proxy=None) as socket:
+        assert json.loads(await socket.recv())["processingStatus"] == "pending"
+    assert (await stack.state())["processingStatus"] == "pending"
+
+
+async def test_a_job_of_which_nothing_comes_is_given_up_when_somebody_looks(stack: Stack):
+    await stack.post()
+    document = dict(await stack.documents.get("u", "s"))
+    document |= {"expiresAt": 1.0}
+    from pawfect_service.stores.base import Change
+
+    await stack.documents.update("u", "s", lambda old, now: Change(document))
+    state = await stack.state()
+    assert state["processingStatus"] == "failed"
+    assert state["error"]["kind"] == "DEADLINE"
+
+
+async def test_an_api_whose_clock_runs_ahead_gives_up_no_job(stack: Stack, monkeypatch):
+    await stack.post()
+    for ahead_s in (1e6, -1e6):
+        now = time.time() + ahead_s
+        monkeypatch.setattr(shown, "time", SimpleNamespace(time=partial(float, now)))
+        assert (await stack.state())["processingStatus"] == "pending", "the store's clock counts"
+    monkeypatch.undo()
+    async with stack.working():
+        assert (await stack.over())["processingStatus"] == "completed"

@@ -1,0 +1,106 @@
+"""Health, readiness, and the page that describes the API."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from harness.relay import Relay
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_client.client import AsyncPawfectClient
+from pawfect_client.retry import RetryPolicy
+from pawfect_service.http import health
+from tests.client.serving import answers
+from tests.server.conftest import metric
+from tests.service.stack import Stack
+
+
+async def test_readiness_is_a_real_inference_asked_once_in_a_while(stack: Stack, server):
+    def filled() -> float:
+        return metric(server, "nv_inference_request_success", model="mask_cleanup")
+
+    before, answered = filled(), answers(server, "inpaint", "OK")
+    results = await asyncio.gather(*(stack.http.get("/readyz") for _ in range(5)))
+    assert {(answer.status_code, answer.text) for answer in results} == {(200, '{"ready":true}')}
+    # One by the API, and perhaps a round of the server's own probes meanwhile: of this model, and
+    # of the two that call it.
+    assert before + 1 <= filled() <= before + 1 + 3
+    assert answers(server, "inpaint", "OK") == answered, "an API's question is no answer to a user"
+
+
+async def settled(ready: health.Readiness) -> None:
+    """Wait until the server answers, whatever earlier tests have left it busy with."""
+    for _ in range(9):
+        with suppress(PawfectError):
+            await ready.check()
+            return
+    await ready.check()
+
+
+async def test_an_api_before_a_busy_server_stays_ready_for_a_while(server, monkeypatch):
+    monkeypatch.setattr(health, "KEPT_S", 0.0)
+    once = RetryPolicy(attempts=1)
+    async with (
+        Relay(server.endpoints.grpc).running() as relay,
+        AsyncPawfectClient(relay.address, timeout_s=2, retry=once) as client,
+    ):
+        ready, never = health.Readiness(client), health.Readiness(client)
+        await settled(ready)
+        with relay.stalled():
+            await ready.check()
+            with pytest.raises(PawfectError) as caught:
+                await never.check()
+            assert caught.value.kind is ErrorKind.DEADLINE
+            monkeypatch.setattr(health, "BUSY_S", 0.0)
+            with pytest.raises(PawfectError) as caught:
+                await ready.check()
+            assert caught.value.kind is ErrorKind.DEADLINE
+        await settled(ready)
+
+
+async def test_an_api_without_its_server_lives_and_is_not_ready(alone, nowhere, monkeypatch):
+    assert (await alone.http.get("/healthz")).json() == {"alive": True}
+    for _ in range(2):
+        answer = await alone.http.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["error"]["kind"] == "UNAVAILABLE"
+        assert nowhere.partition(":")[2] not in answer.text, "nobody reads the server's address"
+    monkeypatch.setattr(health, "KEPT_S", 0.0)
+    assert (await alone.http.get("/readyz")).status_code == 503
+
+
+async def test_the_page_describes_every_route_with_examples(alone):
+    described = (await alone.http.get("/openapi.json")).json()
+    here = "/v1/users/{uid}/sessions/{sid}"
+    assert set(described["paths"]) == {
+        here,
+        f"{here}/inpaint",
+        f"{here}/events",
+        f"{here}/files/{{name}}",
+        "/healthz",
+        "/readyz",
+    }
+    post = described["paths"][f"{here}/inpaint"]["post"]
+    assert set(post["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
+    assert all("example" in body for body in post["requestBody"]["content"].values())
+    assert {"202", "400", "401", "403", "409", "413", "429", "503"} <= set(post["responses"])
+    example = described["components"]["schemas"]["SessionState"]["example"]
+    assert example["processingStatus"] == "processing"
+    assert set(described["components"]["securitySchemes"]) == {"API key", "Google ID token"}
+    assert (await alone.http.get("/docs")).status_code == 200
+
+
+async def test_the_example_has_the_fields_of_a_real_answer(alone):
+    described = (await alone.http.get("/openapi.json")).json()
+    schema = described["components"]["schemas"]["SessionState"]
+    real = (await alone.post()).json()
+    assert set(real) == set(schema["properties"])
+    # The page leaves out what is null.
+    for given, shown in (
+        (real, schema["example"]),
+        (real["links"], schema["example"]["links"]),
+        (real["attempts"], schema["example"]["attempts"]),
+    ):
+        assert set(shown) <= set(given)

@@ -1,0 +1,395 @@
+"""The moves one by one, and documents that no move has written."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
+from pawfect_service.jobs import moves as t
+from pawfect_service.jobs.contract import JobContract, Status
+from pawfect_service.jobs.document import MAX_REPORT, SessionDocument, from_document, to_document
+from pawfect_service.jobs.fields import Cost, Progress, SceneLabels
+from pawfect_service.jobs.kinds import INPAINT
+from pawfect_service.jobs.repair import readable
+from pawfect_service.jobs.sessions import deciding
+from pawfect_service.stores.base import Document
+
+CONTRACT = JobContract()
+COST = Cost(amount=0.01, unit="USD", seconds=9.5)
+AWAY = PawfectError(ErrorKind.UNAVAILABLE, "server: away\ud800" + "x" * 9999)
+LABELS = SceneLabels(
+    labels=("grass",), scores=(0.9,), coverage=(1.0,), source="sam3", model="m", timestamp=1.0
+)
+
+
+class Session:
+    """One session's document and a clock, for moves in a row."""
+
+    def __init__(self) -> None:
+        self.now = 1e9
+        self.document: Document | None = None
+        self("queue_job", job="j1", request={"seed": 3})
+        self("set_labels", job="j1", labels=LABELS)
+
+    def __call__(self, name: str, **named: Any) -> t.Answer:
+        transition = getattr(t, name)
+        if name == "queue_job":
+            named = {"kind": INPAINT, **named}
+        decide = deciding("u", "s", CONTRACT, partial(transition, **named))
+        change = decide(self.document, self.now)
+        if change.document is not None:
+            # What a store gives back is what JSON leaves of it.
+            self.document = json.loads(json.dumps(change.document))
+        answer = change.answer.answer
+        assert isinstance(answer, t.Answer)
+        return answer
+
+    @property
+    def session(self) -> SessionDocument:
+        assert self.document is not None
+        return from_document("u", "s", self.document)
+
+    def start(self, owner: str = "w1") -> t.Answer:
+        return self("take_up", job="j1", owner=owner)
+
+    def claim(self, owner: str = "w1") -> t.Answer:
+        return self("claim_result", job="j1", owner=owner, report='{"boxes": [[1, 2]]}', cost=COST)
+
+    def complete(self) -> t.Answer:
+        return self("complete", job="j1")
+
+
+def test_a_job_goes_from_its_queueing_to_its_one_result() -> None:
+    session = Session()
+    assert session.start() is t.Answer.RUN
+    session.now += 20
+    progress = Progress(stage="denoise", share=0.5)
+    assert session("extend_lease", job="j1", owner="w1", progress=progress) is t.Answer.GO_ON
+    assert session.session.progress == progress
+    assert session.claim() is t.Answer.WON
+    assert session("cancel") is t.Answer.FINISHING
+    assert session.complete() is t.Answer.COMPLETED
+    done = session.session
+    assert done.processing_status is Status.COMPLETED
+    assert (done.cost, done.lease, done.expires_at) == (COST, None, None)
+    assert done.progress == Progress(stage="done", share=1.0)
+    assert done.paths["edited"] == "users/u/sessions/s/edited.jpg"
+    assert session.start("w2") is t.Answer.OVER
+    assert session("cancel") is t.Answer.OVER
+
+
+@pytest.mark.parametrize("end", ["cancel", "permanent_failure"])
+def test_a_job_that_ended_without_a_result_shows_no_progress(end: str) -> None:
+    session, mine = Session(), {"job": "j1", "owner": "w1"}
+    session.start()
+    session("extend_lease", **mine, progress=Progress(stage="denoise", share=0.5))
+    session(end, **({} if end == "cancel" else {**mine, "error": AWAY}))
+    assert session.session.final
+    assert session.session.progress is None
+
+
+def test_a_request_that_failed_cancels_its_own_job_alone() -> None:
+    session = Session()
+    session.start()
+    assert session("withdraw", job="another") is t.Answer.OVER
+    assert session.session.processing_status is Status.PROCESSING
+    assert session("withdraw", job="j1") is t.Answer.CANCELLED
+    assert session("withdraw", job="j1") is t.Answer.OVER
+
+
+def test_a_request_that_failed_leaves_a_job_that_another_was_given_too() -> None:
+    session = Session()
+    again = {"job": "j2", "request": {"seed": 3}}
+    assert session("queue_job", **again) is t.Answer.UNDER_WAY
+    assert session("withdraw", job="j1") is t.Answer.UNDER_WAY
+    assert session.session.processing_status is Status.PENDING
+    assert session("cancel") is t.Answer.CANCELLED, "whoever cancels means it"
+    assert session("withdraw", job="j1") is t.Answer.OVER
+    assert session("queue_job", **again) is t.Answer.QUEUED
+    assert session("withdraw", job="j2") is t.Answer.CANCELLED, "a new job is its own request's"
+
+
+def test_a_transaction_that_is_run_again_answers_the_same() -> None:
+    session = Session()
+    again = {"job": "j1", "request": {"seed": 3}}
+    assert session("queue_job", **again) is t.Answer.QUEUED
+    for _ in range(2):
+        assert session.start() is t.Answer.RUN
+    assert session.session.counts.starts == 1
+    for _ in range(2):
+        assert session.claim() is t.Answer.WON
+    assert session.session.cost == COST
+
+
+def test_only_the_holder_of_the_lease_may_move_the_job() -> None:
+    session = Session()
+    session.start()
+    assert session.start("w2") is t.Answer.BUSY
+    session.now += CONTRACT.lease_s
+    assert session.start("w2") is t.Answer.RUN
+    mine = {"job": "j1", "owner": "w1"}
+    before = session.document
+    assert session("extend_lease", **mine) is t.Answer.BUSY
+    assert session.claim("w1") is t.Answer.BUSY
+    assert session("passing_failure", **mine, error=AWAY) is t.Answer.BUSY
+    assert session("permanent_failure", **mine, error=AWAY) is t.Answer.BUSY
+    assert session("put_back", **mine) is t.Answer.BUSY
+    assert session("result_gone", **mine) is t.Answer.BUSY
+    assert session.document == before
+    assert session.claim("w2") is t.Answer.WON
+    assert session.session.result
+    assert session.session.result.outputs["edited"].endswith("attempts/j1-2-edited.jpg")
+
+
+def test_waits_for_labels_end_by_their_number_or_their_deadline_or_an_error() -> None:
+    for ended_by in ("number", "deadline", "error"):
+        session = Session()
+        session.document = {**(session.document or {}), "sceneLabels": None}
+        waits = 0
+        while session.start() is t.Answer.WAIT_FOR_LABELS:
+            waits += 1
+            assert session.session.processing_status is Status.PENDING
+            if ended_by == "deadline":
+                session.now += 8
+            if ended_by == "error":
+                session("set_labels_error", job="j1", error=AWAY)
+        assert waits == {"number": CONTRACT.label_waits, "deadline": 2, "error": 1}[ended_by]
+        assert session.session.counts.starts == 1
+        assert session.session.counts.label_waits == waits
+
+
+def test_labels_that_come_late_are_kept_and_the_first_ones_stay() -> None:
+    session = Session()
+    assert session("set_labels", job="j1", labels=LABELS) is t.Answer.OVER
+    assert session("set_labels", job="j0", labels=LABELS) is t.Answer.OVER
+    assert session("set_labels_error", job="j1", error=AWAY) is t.Answer.OVER
+    session.document = {**(session.document or {}), "sceneLabels": None}
+    session("cancel")
+    assert session("set_labels_error", job="j1", error=AWAY) is t.Answer.RECORDED
+    assert session("set_labels", job="j1", labels=LABELS) is t.Answer.RECORDED
+    assert session.session.scene_labels_error is None
+    assert session.session.processing_status is Status.CANCELLED
+
+
+def test_passing_failures_are_counted_until_the_next_one_fails_the_job() -> None:
+    session = Session()
+    for count in range(CONTRACT.passing_failures + 1):
+        assert session.start(f"w{count}") is t.Answer.RUN
+        answer = session("passing_failure", job="j1", owner=f"w{count}", error=AWAY)
+    assert answer is t.Answer.FAILED
+    error = session.session.error
+    assert error
+    assert error.kind == "UNAVAILABLE"
+    assert error.message.startswith("server: away?xxx")
+
+
+@pytest.mark.parametrize("failure", ["passing_failure", "permanent_failure"])
+def test_no_failure_takes_a_claimed_result_away_and_publications_bound_them(failure: str) -> None:
+    session = Session()
+    for count in range(CONTRACT.passing_failures):
+        session.start(f"w{count}")
+        session("passing_failure", job="j1", owner=f"w{count}", error=AWAY)
+    session.start("p0")
+    assert session.claim("p0") is t.Answer.WON
+    for count in range(CONTRACT.publications):
+        assert session(failure, job="j1", owner=f"p{count}", error=AWAY) is t.Answer.PUT_BACK
+        held = session.session
+        assert (held.processing_status, held.lease) == (Status.PROCESSING, None)
+        assert held.counts.passing_failures == CONTRACT.passing_failures
+        assert held.counts.publications == count
+        assert (held.cost, held.error) == (COST, None)
+        assert session.start(f"p{count + 1}") is t.Answer.PUBLISH
+    assert session(failure, job="j1", owner=f"p{count + 1}", error=AWAY) is t.Answer.PUT_BACK
+    assert session.start("late") is t.Answer.FAILED
+    assert session.session.error
+    assert session.session.error.message.startswith("publications: expected an end within")
+
+
+def test_a_claimed_result_without_its_files_fails_by_whoever_holds_the_lease() -> None:
+    session = Session()
+    session.start()
+    session.claim()
+    assert session("result_gone", job="j1", owner="w2") is t.Answer.BUSY
+    assert session("result_gone", job="j1", owner="w1") is t.Answer.FAILED
+    assert session.session.error
+    assert session.session.error.message == "result: expected its files, they are gone"
+    assert session.session.cost == COST
+    assert session("result_gone", job="j1", owner="w1") is t.Answer.OVER
+
+
+def test_starts_that_die_and_publications_that_die_are_bounded() -> None:
+    session, starts = Session(), 0
+    while session.start(f"w{starts}") is t.Answer.RUN:
+        starts, session.now = starts + 1, session.now + CONTRACT.lease_s
+    assert (starts, session.session.processing_status) == (CONTRACT.starts, Status.FAILED)
+    session, publications = Session(), 0
+    session.start()
+    session.claim()
+    session.now += CONTRACT.lease_s
+    while session.start(f"p{publications}") is t.Answer.PUBLISH:
+        publications, session.now = publications + 1, session.now + CONTRACT.lease_s
+    assert publications == CONTRACT.publications
+    assert session.session.processing_status is Status.FAILED
+    assert session.session.cost == COST
+
+
+def test_nothing_starts_after_the_jobs_deadline_but_a_claimed_result_is_published() -> None:
+    session = Session()
+    session.now += CONTRACT.job_s
+    assert session.start() is t.Answer.FAILED
+    assert session.session.error
+    assert session.session.error.kind == "DEADLINE"
+    session = Session()
+    session.start()
+    session.claim()
+    session.now += CONTRACT.job_s
+    assert session.start("w2") is t.Answer.PUBLISH
+    assert session.complete() is t.Answer.COMPLETED
+
+
+def test_a_lease_is_never_extended_beyond_the_longest_fill() -> None:
+    session, mine = Session(), {"job": "j1", "owner": "w1"}
+    session.start()
+    end = session.now + CONTRACT.fill_s
+    while session("extend_lease", **mine) is t.Answer.GO_ON:
+        assert session.session.lease
+        assert session.session.lease.until <= end
+        session.now += 10
+    assert session.now == end
+    assert session("extend_lease", **mine) is t.Answer.LATE
+
+
+def test_a_clock_that_goes_back_holds_no_lease_longer_than_a_lease() -> None:
+    session = Session()
+    session.start()
+    session.now -= 86_400
+    assert session.start("w2") is t.Answer.BUSY
+    session.now += CONTRACT.lease_s
+    assert session.start("w2") is t.Answer.RUN
+
+
+def test_a_new_job_is_a_new_generation_of_a_session_that_is_over_only() -> None:
+    session = Session()
+    asked: dict[str, Any] = {"request": {}}
+    assert session("queue_job", **asked, job="j2") is t.Answer.TAKEN
+    assert session.session.job == "j1"
+    assert not session.session.repeated
+    session("cancel")
+    assert session("queue_job", **asked, job="j2") is t.Answer.QUEUED
+    assert session.start() is t.Answer.OVER  # the old job's message
+    assert session.session.counts.starts == 0
+    session.now += CONTRACT.over_s  # its message was lost
+    assert session("queue_job", **asked, job="j3") is t.Answer.QUEUED
+
+
+def test_a_job_without_a_message_expires() -> None:
+    session = Session()
+    session.now += CONTRACT.over_s - 1
+    assert session("expire") is t.Answer.GO_ON
+    session.now += 1
+    assert session("expire") is t.Answer.FAILED
+    assert session("expire") is t.Answer.OVER
+
+
+def test_each_answer_to_a_delivery_says_what_becomes_of_it() -> None:
+    again = {t.Answer.WAIT_FOR_LABELS, t.Answer.PUT_BACK, t.Answer.BUSY}
+    assert {answer for answer in t.Answer if answer.queue is QueueAction.NACK} == again
+    done = {t.Answer.COMPLETED, t.Answer.FAILED, t.Answer.OVER, t.Answer.CANCELLED}
+    assert {answer for answer in t.Answer if answer.queue is QueueAction.ACK} == done
+
+
+def test_a_report_that_no_document_holds_is_refused() -> None:
+    session = Session()
+    session.start()
+    named = {"job": "j1", "owner": "w1"}
+    with pytest.raises(PawfectError, match="REPORT: expected up to"):
+        session("claim_result", **named, report="x" * (MAX_REPORT + 1), cost=COST)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ({"processingStatus": "done"}, "document.processingStatus: expected 'pending'"),
+        ({"processingStatus": "completed"}, "document: expected"),
+        ({"processingStatus": "processing"}, "document: expected a lease or a result"),
+        ({"job": "../../x"}, "document.job: expected"),
+        ({"job": None}, "document.job: expected"),
+        ({"queuedAt": "now"}, "document.queuedAt: expected"),
+        ({"queuedAt": float("nan")}, "document.queuedAt: expected"),
+        ({"queuedAt": True}, "document.queuedAt: expected"),
+        ({"jobDeadline": 1.0}, "document: expected deadlines after the queueing"),
+        ({"expiresAt": None}, "document: expected a time of expiry"),
+        ({"counts": {"starts": -1}}, "document.counts.starts: expected"),
+        ({"counts": {"starts": 1.5}}, "document.counts.starts: expected"),
+        ({"counts": {"tries": 1}}, "document.counts.tries: expected"),
+        ({"lease": {"owner": "w", "since": 1.0, "until": 2.0}}, "document: expected a lease with"),
+        ({"paths": {"original": "/etc/passwd", "mask": "m"}}, "document.paths.original: expected"),
+        ({"sceneLabels": {"labels": ["a"]}}, "document.sceneLabels.scores: expected a value"),
+        ({"error": {"kind": "INTERNAL", "message": "x"}}, "document: expected an error with"),
+        ({"cost": {"amount": 1.0, "unit": "USD", "seconds": 1.0}}, "document: expected result"),
+        ({"request": {"seed": [1]}}, "document.request.seed"),
+        ({"request": None}, "document.request: expected"),
+    ],
+)
+def test_a_document_edited_into_the_impossible_fails_with_its_reason(
+    edit: dict[str, Any], said: str
+) -> None:
+    session = Session()
+    session.document = {**(session.document or {}), **edit, "petName": "Bo"}
+    assert session.start() is t.Answer.OVER
+    failed = session.session
+    assert failed.processing_status is Status.FAILED
+    assert failed.error
+    assert failed.error.message.startswith(said)
+    assert (session.document or {})["petName"] == "Bo"
+    asked: dict[str, Any] = {"job": "j2", "request": {}}
+    assert session("queue_job", **asked) is t.Answer.QUEUED
+    assert (session.document or {})["petName"] == "Bo"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+FIELDS = sorted(field.alias or "" for field in SessionDocument.model_fields.values())
+
+
+@given(
+    edit=st.dictionaries(
+        st.sampled_from([*FIELDS, *SessionDocument.model_fields]) | st.text(max_size=9), JSON
+    ),
+    whole=st.booleans(),
+)
+def test_whatever_a_document_holds_it_is_readable_and_writable(
+    edit: dict[str, Any], whole: bool
+) -> None:
+    document = edit if whole else {**(Session().document or {}), **edit}
+    session = readable("u", "s", document, 1e9)
+    again = to_document(session)
+    assert to_document(from_document("u", "s", again)) is not None
+    ours = {*FIELDS, *SessionDocument.model_fields}
+    assert again.keys() - ours == document.keys() - ours
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"starts": 0},
+        {"lease_s": float("inf")},
+        {"lease_s": float("nan")},
+        {"backoff_max_s": 0.5},
+        {"deliveries": 10},
+    ],
+)
+def test_a_contract_whose_bounds_contradict_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        JobContract(**bad)

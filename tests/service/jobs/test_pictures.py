@@ -1,0 +1,82 @@
+"""What is checked of a request's files where there is no time for their pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.jobs.kinds.pictures import check_headers, check_upload
+from tests.pawfect.photo.pictures import encoded, hole, opened, scene
+
+PHOTO = encoded(scene(160, 128), "JPEG", quality=92)
+MASK = encoded(hole(160, 128), "PNG")
+GUARD = encoded(np.roll(hole(160, 128), 50, axis=1), "PNG")
+OTHER = encoded(hole(128, 160), "PNG")
+EMPTY = encoded(np.zeros((128, 160), np.uint8), "PNG")
+FULL = encoded(np.full((128, 160), 255, np.uint8), "PNG")
+CLEAR = encoded(np.dstack([scene(160, 128), np.full((128, 160), 90, np.uint8)]), "PNG")
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        (PHOTO, MASK, None),
+        (PHOTO, MASK, GUARD),
+        (encoded(scene(128, 160), "JPEG", exif=TURNED.tobytes()), MASK, None),
+        (encoded(scene(160, 128), "PNG"), MASK, GUARD),
+        (encoded(scene(160, 128), "WEBP"), MASK, None),
+        (PHOTO, encoded(hole(160, 128), "WEBP", lossless=True), None),
+        (PHOTO, MASK, encoded(hole(160, 128), "WEBP", lossless=True)),
+    ],
+)
+def test_good_files_become_the_same_upload_as_by_the_whole_check(files: Any) -> None:
+    stored = check_headers(*files, "grass")
+    assert stored == check_upload(*files, "grass")
+    assert opened(stored[0]).format == "JPEG"
+    assert opened(stored[1]).format == "PNG"
+    for given, kept in zip(files, stored, strict=True):
+        if given and opened(given).format in ("JPEG", "PNG") and given != files[0]:
+            assert kept == given, "stored byte for byte"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ((b"", MASK), "photo: expected"),
+        ((PHOTO, b""), "mask: expected"),
+        ((b"GIF89a" + bytes(20), MASK), "photo: expected"),
+        ((PHOTO, b"%PDF-1.7"), "mask: expected"),
+        ((PHOTO[:900], MASK), "photo: expected"),
+        ((PHOTO, MASK[:-20]), "mask: expected"),
+        ((PHOTO, OTHER), "mask: expected the photo's size 160x128"),
+        ((PHOTO, MASK, OTHER), "protect: expected the photo's size 160x128"),
+        ((CLEAR, MASK), "photo: expected"),
+        ((encoded(scene(32, 32), "JPEG"), encoded(hole(32, 32), "PNG")), "photo: expected sides"),
+        ((PHOTO, MASK, None, "x" * 2049), "PROMPT: expected texts of at most 2048 bytes"),
+        # Decoded all the same, since it is brought into another format: then all of it is checked.
+        ((encoded(scene(160, 128), "PNG"), EMPTY), "MASK: expected some pixels >= 128"),
+    ],
+)
+def test_what_headers_tell_is_refused_as_by_the_whole_check(files: Any, said: str) -> None:
+    for check in (check_headers, check_upload):
+        with pytest.raises(PawfectError) as caught:
+            check(*files)
+        assert caught.value.kind is ErrorKind.INVALID_ARG
+        assert caught.value.message.startswith(said)
+
+
+@pytest.mark.parametrize("mask", [EMPTY, FULL], ids=["empty", "full"])
+def test_what_only_pixels_tell_is_left_to_the_worker(mask: bytes) -> None:
+    assert check_headers(PHOTO, mask)[1] == mask
+    with pytest.raises(PawfectError, match="MASK: expected some pixels"):
+        check_upload(PHOTO, mask)
+    broken = PHOTO[: len(PHOTO) // 2] + b"\xff\xd9"
+    assert check_headers(broken, MASK)[0] == broken
+    with pytest.raises(PawfectError, match="photo: expected a JPEG with all the pixels"):
+        check_upload(broken, MASK)

@@ -1,0 +1,227 @@
+"""`pawfect api` and `pawfect worker` as processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from pawfect_service.process.command import api as api_command
+from pawfect_service.process.options import arguments_of
+from tests.conftest import PAWFECT, free_ports
+from tests.service.stack import FINAL, MASK, PHOTO
+
+START_S = 60.0
+PUSHED = ("worker", "--push", "--make-topics", "--no-auth")
+ENDPOINT = ("--push-endpoint", "https://w.example/v1/worker/push")
+TOKEN = ("--push-audience", "w", "--push-email", "p@q.iam.example")
+
+
+@contextmanager
+def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in a folder, its output in NAME.log there; killed where a test fails."""
+    with (folder / f"{arguments[0]}.log").open("wb") as log:
+        running = subprocess.Popen([PAWFECT, *arguments], cwd=folder, stdout=log, stderr=log)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def ended(running: subprocess.Popen[bytes]) -> int:
+    running.send_signal(signal.SIGTERM)
+    return running.wait(START_S)
+
+
+def answered(url: str) -> None:
+    limit = time.monotonic() + START_S
+    while True:
+        try:
+            if httpx.get(url, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
+def filled(url: str) -> dict[str, object]:
+    """The state of a session that is queued and then over."""
+    path = f"{url}/v1/users/u/sessions/s"
+    with httpx.Client(trust_env=False) as http:
+        posted = http.post(f"{path}/inpaint", files={"photo": PHOTO, "mask": MASK})
+        assert posted.status_code == 202, posted.text
+        limit = time.monotonic() + START_S
+        while (state := http.get(path).json())["processingStatus"] not in FINAL:
+            assert time.monotonic() < limit, state
+            time.sleep(0.1)
+    return dict(state)
+
+
+def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, server):
+    port = free_ports(1)[0]
+    common = ("--store", "embedded:data", "--triton", server.endpoints.grpc)
+    with (
+        process(tmp_path, "api", *common, "--port", str(port), "--no-auth") as api,
+        process(tmp_path, "worker", *common, "--price-per-hour", "36") as worker,
+    ):
+        answered(f"http://127.0.0.1:{port}/healthz")
+        state = filled(f"http://127.0.0.1:{port}")
+        assert state["processingStatus"] == "completed"
+        cost = state["cost"]
+        assert isinstance(cost, dict)
+        assert cost["amount"] == pytest.approx(cost["seconds"] / 100)
+        assert ended(worker) == 0
+        assert ended(api) == 0
+    assert f'"url": "http://127.0.0.1:{port}"' in (tmp_path / "api.log").read_text()
+    lines = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
+    delivered = [line for line in lines if line["message"] == "delivery"]
+    assert delivered[-1]["action"] == "ack"
+    assert delivered[-1]["session"] == "u/s"
+    assert delivered[-1]["attempt"] == 1
+
+
+def test_one_command_is_api_and_worker(tmp_path, server):
+    port = free_ports(1)[0]
+    arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--no-auth")
+    with process(tmp_path, "api", "--with-worker", *arguments) as api:
+        answered(f"http://127.0.0.1:{port}/readyz")
+        assert filled(f"http://127.0.0.1:{port}")["processingStatus"] == "completed"
+        assert ended(api) == 0
+    assert (tmp_path / "data" / "files" / "users" / "u" / "sessions" / "s" / "edited.jpg").is_file()
+
+
+def test_several_processes_answer_on_one_port_that_nobody_else_joins(tmp_path, server):
+    port = free_ports(1)[0]
+    url = f"http://127.0.0.1:{port}"
+    arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--processes", "3")
+    with process(tmp_path, "api", "--no-auth", "--with-worker", *arguments) as api:
+        family: list[psutil.Process] = []
+        limit = time.monotonic() + START_S
+        while sum(listens(each, port) for each in family) < 3:
+            assert time.monotonic() < limit, (tmp_path / "api.log").read_text()
+            time.sleep(0.1)
+            family = [psutil.Process(api.pid), *psutil.Process(api.pid).children(recursive=True)]
+        for _ in range(20):
+            answered(f"{url}/healthz")
+        assert filled(url)["processingStatus"] == "completed"
+        second = [PAWFECT, "api", "--no-auth", "--port", str(port), "--processes", "2"]
+        ran = subprocess.run(second, cwd=tmp_path, capture_output=True, timeout=60)
+        assert "expected an address to listen on" in ran.stderr.decode()
+        assert ended(api) == 0
+        assert psutil.wait_procs(family, START_S)[1] == []
+
+
+def test_an_api_that_loses_a_process_beside_it_ends_as_failed(tmp_path, nowhere):
+    port = free_ports(1)[0]
+    arguments = ("--triton", nowhere, "--port", str(port), "--no-auth", "--processes", "2")
+    with process(tmp_path, "api", *arguments) as api:
+        answered(f"http://127.0.0.1:{port}/healthz")
+        (other,) = psutil.Process(api.pid).children()
+        other.kill()
+        assert api.wait(START_S) == 1
+    assert "pawfect api: expected to run as long as this" in (tmp_path / "api.log").read_text()
+
+
+def listens(running: psutil.Process, port: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return any(
+            each.status == psutil.CONN_LISTEN and each.laddr.port == port
+            for each in running.net_connections("tcp")
+        )
+    return False
+
+
+def test_a_command_is_told_again_with_the_options_it_has():
+    given = ["--no-auth", "--google-audience", "a", "--google-audience", "b", "--rate", "9/minute"]
+    given += ["--with-worker", "--with-server", "tiny", "--processes", "4", "--jobs", "3"]
+    with api_command.make_context("api", list(given)) as context:
+        told = arguments_of(context, processes=1, with_worker=False, with_server=None)
+    assert told[0] == "api"
+    with api_command.make_context("api", told[1:]) as again:
+        changed = {"processes": 1, "with_worker": False, "with_server": None}
+        assert again.params == context.params | changed
+
+
+def test_a_killed_api_leaves_no_server_behind(tmp_path):
+    triton, port = free_ports(2)
+    arguments = ("--triton", f"127.0.0.1:{triton}", "--port", str(port), "--no-auth")
+    with process(tmp_path, "api", "--with-server", "embedded", *arguments) as api:
+        family: list[psutil.Process] = []
+        limit = time.monotonic() + START_S
+        while not any("tritonserver" in each.name() for each in family):
+            assert time.monotonic() < limit, (tmp_path / "api.log").read_text()
+            time.sleep(0.1)
+            family = psutil.Process(api.pid).children(recursive=True)
+        assert len(family) >= 2, "pawfect serve, and tritonserver below it"
+        api.kill()
+        api.wait()
+        _, left = psutil.wait_procs(family, START_S)
+        for each in left:
+            each.kill()
+        assert left == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["api"], "expected --api-keys, --google-audience or, on a laptop, --no-auth"),
+        (["api", "--no-auth", "--host", "0.0.0.0"], "--no-auth: expected a loopback --host"),
+        (["api", "--no-auth", "--google-audience", "c"], "--no-auth: expected"),
+        (["api", "--api-keys", "none"], "API keys: expected a readable file"),
+        (["api", "--no-auth", "--store", "cloud:x"], "store: expected embedded:FOLDER"),
+        (["api", "--no-auth", "--triton", "http://x"], "url: expected HOST:PORT"),
+        (["api", "--no-auth", "--rate", "often"], "rate limit: expected one such as 120/minute"),
+        (["worker", "--push"], "--push: expected --push-audience and --push-email"),
+        (["worker", "--store", "nowhere"], "store: expected embedded:FOLDER"),
+        (PUSHED, "--push --make-topics: expected --push-endpoint"),
+        ([*PUSHED, "--push-endpoint", "w.example"], "expected https://HOST/... or http://HOST/..."),
+        ([*PUSHED, "--push-endpoint", "http://[w"], "expected https://HOST/... or http://HOST/..."),
+        ([*PUSHED, "--push-endpoint", "http://w"], "store: expected google:PROJECT/BUCKET/TOPIC"),
+        (
+            ["worker", "--make-topics", *ENDPOINT],
+            "--push-endpoint: expected --push and --make-topics",
+        ),
+        (["worker", "--push", "--no-auth", *ENDPOINT], "--push-endpoint: expected --push and"),
+        (
+            ["worker", "--push", "--make-topics", *TOKEN, "--push-endpoint", "http://w.example"],
+            "--push-endpoint: expected https://HOST/..., got http://w.example",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_words(tmp_path, arguments, message):
+    ran = subprocess.run([PAWFECT, *arguments], cwd=tmp_path, capture_output=True, timeout=60)
+    assert ran.returncode in (1, 2)
+    assert message in ran.stderr.decode()
+    assert "Traceback" not in ran.stderr.decode()
+
+
+def test_a_port_that_is_taken_is_refused_in_words(tmp_path, server):
+    taken = server.endpoints.grpc.rpartition(":")[2]
+    ran = subprocess.run(
+        [PAWFECT, "api", "--no-auth", "--port", taken],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert f"127.0.0.1:{taken}: expected an address to listen on" in ran.stderr.decode()
+
+
+def test_a_new_key_is_shown_once_with_its_line(tmp_path):
+    ran = subprocess.run([PAWFECT, "api", "--new-api-key", "phone:u"], capture_output=True)
+    key, line = (text.rpartition(": ")[2] for text in ran.stdout.decode().splitlines())
+    assert ran.returncode == 0
+    assert line.startswith("phone u ")
+    assert key not in line
+    wrong = subprocess.run([PAWFECT, "api", "--new-api-key", "phone"], capture_output=True)
+    assert wrong.returncode == 2

@@ -1,0 +1,77 @@
+"""The whole flow over Google's stores, on emulators, with the real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+
+from harness import emulators
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.stores.google.topics import ensure_topics
+from tests.conftest import free_ports
+from tests.service.process.test_commands import answered, ended, process
+from tests.service.stack import running
+
+
+async def test_a_photo_is_queued_filled_and_published_over_firestore_and_pubsub(
+    google, server, monkeypatch
+):
+    for name, value in google.items():
+        monkeypatch.setenv(name, value)
+    topic, uid = f"jobs-{uuid.uuid4().hex}", f"u-{uuid.uuid4().hex}"
+    ensure_topics(emulators.PROJECT, topic, JobContract())
+    store = f"google:{emulators.PROJECT}/{emulators.BUCKET}/{topic}"
+    async with running(store, server.endpoints.grpc) as stack:
+        queue = stack.services.stores.queue
+        await queue.publish(b"poison", {})
+        assert (await stack.post(uid=uid, parameters='{"seed": 7}')).status_code == 202
+        async with stack.working():
+            async with stack.http.stream("GET", f"/v1/users/{uid}/sessions/s/events") as answer:
+                events = [line async for line in answer.aiter_lines() if line.startswith("data")]
+            state = await stack.over(uid)
+            letters = await queue.dead_letters(10)
+        assert '"completed"' in events[-1]
+        assert state["processingStatus"] == "completed"
+        assert state["report"]["seed"] == 7
+        assert len(await stack.file("edited.jpg", uid)) > 1000
+        assert [letter.data for letter in letters] == [b"poison"]
+        folder = f"users/{uid}/sessions/s"
+        names = ("edited.jpg", "mask_auto.png", "original.jpg", "preview.jpg")
+        assert await stack.files.list(folder) == [f"{folder}/{name}" for name in names]
+
+        assert (await stack.post(uid=uid)).status_code == 202
+        cancelled = await stack.http.delete(f"/v1/users/{uid}/sessions/s")
+        assert cancelled.json()["processingStatus"] == "cancelled"
+
+
+async def test_pubsub_pushes_a_queued_job_to_a_worker_that_has_it_do_so(
+    google, server, monkeypatch, tmp_path
+):
+    for name, value in google.items():
+        monkeypatch.setenv(name, value)
+    topic, uid, port = f"jobs-{uuid.uuid4().hex}", f"u-{uuid.uuid4().hex}", free_ports(1)[0]
+    store = f"google:{emulators.PROJECT}/{emulators.BUCKET}/{topic}"
+    url = f"http://127.0.0.1:{port}"
+    made = ("--make-topics", "--push-endpoint", f"{url}/v1/worker/push")
+    arguments = ("--store", store, "--triton", server.endpoints.grpc, "--port", str(port))
+    with process(tmp_path, "worker", "--push", "--no-auth", *made, *arguments) as worker:
+        await asyncio.to_thread(answered, f"{url}/healthz")
+        async with running(store, server.endpoints.grpc) as stack:
+            poison = b"poison" * 50_000
+            await stack.services.stores.queue.publish(poison, {})
+            posted = await stack.post(uid=uid, parameters='{"seed": 7}')
+            assert posted.status_code == 202
+            state = await stack.over(uid)
+            assert (state["processingStatus"], state["error"]) == ("completed", None)
+            assert state["report"]["seed"] == 7
+            assert len(await stack.file("edited.jpg", uid)) > 1000
+            async with asyncio.timeout(30):
+                while not (letters := await stack.services.stores.queue.dead_letters(10)):
+                    await asyncio.sleep(0.1)
+            assert [letter.data for letter in letters] == [poison]
+        assert await asyncio.to_thread(ended, worker) == 0
+    lines = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
+    actions = [line["action"] for line in lines if line["message"] == "delivery"]
+    assert actions[-1] == "ack"
+    assert sum(line["message"] == "buried" for line in lines) == 1

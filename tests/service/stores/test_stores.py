@@ -1,0 +1,306 @@
+"""What every store must do: one suite over the embedded store and Google's emulators."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from pawfect.contract.errors import PawfectError
+from pawfect_service.stores import base
+from pawfect_service.stores.base import Change, Delivery, Document, Stores
+from tests.service.conftest import CONTRACT
+
+# What a redelivery may take: the Pub/Sub emulator looks for due messages every two seconds.
+SOON_S = 8.0
+
+
+def counting(document: Document | None, now: float) -> Change:
+    count = (document or {"count": 0})["count"] + 1
+    return Change({"count": count}, count)
+
+
+def written(document: Document) -> Callable[[Document | None, float], Change]:
+    return lambda *_: Change(document)
+
+
+async def taken(deliveries: AsyncIterator[Delivery], within_s: float = SOON_S) -> Delivery:
+    return await asyncio.wait_for(anext(deliveries), within_s)
+
+
+async def nothing(deliveries: AsyncIterator[Delivery], for_s: float) -> None:
+    """Nothing comes for so long; the iterator is at its end after it."""
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(deliveries), for_s)
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+
+async def test_a_document_comes_back_as_it_was_written(stores: Stores, uid: str) -> None:
+    document = {
+        "a": None,
+        "b": True,
+        "c": 2**63 - 1,
+        "d": 0.1,
+        "e": ["x", 1.5, {}],
+        "f": {"g.h": {}, "i": []},
+        "a.b `c`": "é\u2028\x00",
+    }
+    await stores.documents.update(uid, "s", written(document))
+    assert await stores.documents.get(uid, "s") == document
+    smaller = {"b": False, "a.b `c`": {}}
+    await stores.documents.update(uid, "s", written(smaller))
+    assert await stores.documents.get(uid, "s") == smaller
+
+
+async def test_every_increment_of_many_at_once_counts(opened: Any, uid: str) -> None:
+    each = [opened() for _ in range(3)]
+    answers = await asyncio.gather(
+        *(store.documents.update(uid, "s", counting) for store in each for _ in range(8))
+    )
+    assert sorted(answers) == list(range(1, 25))
+    assert await each[0].documents.get(uid, "s") == {"count": 24}
+
+
+async def test_a_decision_that_writes_nothing_or_fails_leaves_the_document(
+    stores: Stores, uid: str
+) -> None:
+    def fails(document: Document | None, now: float) -> Change:
+        raise LookupError("no")
+
+    await stores.documents.update(uid, "s", counting)
+    seen = await stores.documents.update(uid, "s", lambda document, _: Change(None, document))
+    assert seen == {"count": 1}
+    with pytest.raises(LookupError, match="no"):
+        await stores.documents.update(uid, "s", fails)
+    assert await stores.documents.get(uid, "s") == {"count": 1}
+
+
+async def test_the_stores_clock_goes_on_and_is_one_for_all(opened: Any, uid: str) -> None:
+    each = [opened() for _ in range(2)]
+    times = [
+        await store.documents.update(uid, sid, lambda _, now: Change(None, now))
+        for sid in ("s", "t")
+        for store in each
+    ]
+    assert times == sorted(times)
+    assert abs(times[-1] - time.time()) < 30
+
+
+async def test_deleting_a_document_twice_is_no_error(stores: Stores, uid: str) -> None:
+    await stores.documents.update(uid, "s", counting)
+    await stores.documents.delete(uid, "s")
+    await stores.documents.delete(uid, "s")
+    assert await stores.documents.get(uid, "s") is None
+
+
+async def test_a_watch_sees_the_present_the_last_change_and_the_end(opened: Any, uid: str) -> None:
+    here, there = opened(), opened()
+    async with aclosing(here.documents.watch(uid, "s")) as seen:
+        assert await asyncio.wait_for(anext(seen), SOON_S) is None
+        for _ in range(3):
+            await there.documents.update(uid, "s", counting)
+        while await asyncio.wait_for(anext(seen), SOON_S) != {"count": 3}:
+            pass
+        await there.documents.delete(uid, "s")
+        assert await asyncio.wait_for(anext(seen), SOON_S) is None
+        await there.documents.update(uid, "s", counting)
+        assert await asyncio.wait_for(anext(seen), SOON_S) == {"count": 1}
+
+
+async def test_overdue_names_what_has_expired_oldest_first(stores: Stores, uid: str) -> None:
+    now = await stores.documents.update(uid, "s", lambda _, now: Change(None, now))
+    for sid, expires in (("b", now - 5), ("a", now - 9), ("later", now + 99), ("ended", None)):
+        await stores.documents.update(uid, sid, written({"expiresAt": expires}))
+    overdue = [found for found in await stores.documents.overdue(1000) if found[0] == uid]
+    assert overdue == [(uid, "a"), (uid, "b")]
+    assert len(await stores.documents.overdue(1)) == 1
+
+
+@pytest.mark.parametrize("bad", ["", "..", "a/b", ".a", "__a__", "a" * 129, "a\n", "é", "a\x00"])
+async def test_an_id_that_plays_tricks_is_refused(stores: Stores, bad: str) -> None:
+    for uid, sid in (("u", bad), (bad, "s")):
+        with pytest.raises(PawfectError, match="INVALID_ARG"):
+            await stores.documents.update(uid, sid, counting)
+        with pytest.raises(PawfectError, match="INVALID_ARG"):
+            await stores.documents.get(uid, sid)
+        with pytest.raises(PawfectError, match="INVALID_ARG"):
+            await anext(stores.documents.watch(uid, sid))
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+async def test_a_file_is_written_replaced_copied_listed_and_deleted(
+    stores: Stores, uid: str
+) -> None:
+    files, path = stores.files, f"users/{uid}/sessions/s"
+    await files.put({f"{path}/original.jpg": b"one"})
+    await files.put({f"{path}/original.jpg": b"two"})
+    await files.copy(f"{path}/original.jpg", f"{path}/attempts/j-1-edited.jpg")
+    assert await files.get(f"{path}/attempts/j-1-edited.jpg") == b"two"
+    assert await files.list(path) == [f"{path}/attempts/j-1-edited.jpg", f"{path}/original.jpg"]
+    await files.put({f"{path}/mask.png": b"m", f"users/{uid}/uploads/photo": b"p" * 2**20})
+    assert await files.get(f"{path}/mask.png") == b"m"
+    assert await files.get(f"users/{uid}/uploads/photo") == b"p" * 2**20
+    await files.delete(f"{path}/mask.png")
+    for _ in range(2):
+        await files.delete(f"{path}/original.jpg")
+    assert await files.list(path) == [f"{path}/attempts/j-1-edited.jpg"]
+    assert await files.list(f"{path}/att") == []
+
+
+async def test_a_missing_file_is_not_found(stores: Stores, uid: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        await stores.files.get(f"users/{uid}/none.jpg")
+    with pytest.raises(FileNotFoundError):
+        await stores.files.copy(f"users/{uid}/none.jpg", f"users/{uid}/b.jpg")
+    assert await stores.files.list(f"users/{uid}") == []
+
+
+async def test_a_file_of_any_length_is_not_read_into_memory(
+    stores: Stores, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "MAX_FILE_BYTES", 1000)
+    path = f"users/{uid}/uploads/photo.jpg"
+    await stores.files.put({path: bytes(1000)})
+    assert await stores.files.get(path) == bytes(1000)
+    await stores.files.put({path: bytes(1001)})
+    with pytest.raises(PawfectError, match="file: expected at most 1000 bytes, got 1001"):
+        await stores.files.get(path)
+
+
+async def test_a_reader_sees_one_whole_version_or_the_other(opened: Any, uid: str) -> None:
+    path = f"users/{uid}/edited.jpg"
+    writer, reader = opened().files, opened().files
+    versions = [bytes([n]) * 300_000 for n in (1, 2)]
+    await writer.put({path: versions[0]})
+
+    async def write() -> None:
+        for n in range(12):
+            await writer.put({path: versions[n % 2]})
+
+    writing, reads = asyncio.create_task(write()), 0
+    while not writing.done():
+        assert await reader.get(path) in versions
+        reads += 1
+    await writing
+    assert reads >= 3
+
+
+@pytest.mark.parametrize("bad", ["", "/etc/passwd", "users/../x", "users//x", ".partial/x", "a/.b"])
+async def test_a_path_that_plays_tricks_is_refused(stores: Stores, bad: str) -> None:
+    with pytest.raises(PawfectError, match="INVALID_ARG"):
+        await stores.files.put({bad: b""})
+    with pytest.raises(PawfectError, match="INVALID_ARG"):
+        await stores.files.get(bad)
+    with pytest.raises(PawfectError, match="INVALID_ARG"):
+        await stores.files.copy("users/a", bad)
+    with pytest.raises(PawfectError, match="INVALID_ARG"):
+        await stores.files.delete(bad)
+
+
+# --- queue ----------------------------------------------------------------------------------------
+
+
+async def test_a_message_arrives_with_its_data_and_attributes(stores: Stores) -> None:
+    name = await stores.queue.publish(b"\x00job", {"trace": "t-1"})
+    async with aclosing(stores.queue.deliveries(1)) as deliveries:
+        delivery = await taken(deliveries)
+        assert (delivery.message_id, delivery.data) == (name, b"\x00job")
+        assert delivery.attributes["trace"] == "t-1"
+        await stores.queue.ack(delivery)
+        await nothing(deliveries, 2.5)
+
+
+async def test_each_message_goes_to_one_of_several_workers(opened: Any) -> None:
+    each = [opened() for _ in range(2)]
+    for n in range(10):
+        await each[0].queue.publish(str(n).encode(), {})
+    seen: list[bytes] = []
+
+    async def work(stores: Stores) -> None:
+        async with aclosing(stores.queue.deliveries(2)) as deliveries:
+            async for delivery in deliveries:
+                seen.append(delivery.data)
+                await stores.queue.ack(delivery)
+
+    workers = [asyncio.create_task(work(stores)) for stores in each]
+    end = time.monotonic() + SOON_S
+    while len(seen) < 10 and time.monotonic() < end:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.7)  # longer than a lease: nothing comes again
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+    assert sorted(seen) == [str(n).encode() for n in range(10)]
+
+
+async def test_no_more_than_asked_for_is_out_at_once(stores: Stores) -> None:
+    for n in range(3):
+        await stores.queue.publish(str(n).encode(), {})
+    async with aclosing(stores.queue.deliveries(2)) as deliveries:
+        first, second = await taken(deliveries), await taken(deliveries)
+        third = asyncio.ensure_future(anext(deliveries))
+        await asyncio.sleep(0.3)
+        assert not third.done()
+        await stores.queue.ack(first)
+        last = await asyncio.wait_for(third, SOON_S)
+        assert {first.data, second.data, last.data} == {b"0", b"1", b"2"}
+        for delivery in (second, last):
+            await stores.queue.ack(delivery)
+
+
+async def test_a_message_put_back_comes_again(stores: Stores) -> None:
+    await stores.queue.publish(b"job", {})
+    async with aclosing(stores.queue.deliveries(1)) as deliveries:
+        for _ in range(3):
+            delivery = await taken(deliveries)
+            assert delivery.data == b"job"
+            await stores.queue.nack(delivery)
+        await stores.queue.ack(await taken(deliveries))
+
+
+async def test_a_message_that_is_never_done_ends_in_the_dead_letters(stores: Stores) -> None:
+    await stores.queue.publish(b"poison", {"trace": "t"})
+    count = 0
+    async with aclosing(stores.queue.deliveries(1)) as deliveries:
+        for _ in range(CONTRACT.deliveries):
+            await stores.queue.nack(await taken(deliveries))
+            count += 1
+        await nothing(deliveries, 4.5)
+    assert count == CONTRACT.deliveries
+    (letter,) = await dead(stores, 1)
+    assert (letter.data, letter.attributes["trace"]) == (b"poison", "t")
+
+
+async def test_a_buried_message_is_a_dead_letter_with_its_reason(stores: Stores) -> None:
+    await stores.queue.publish(b"poison", {"trace": "t"})
+    async with aclosing(stores.queue.deliveries(1)) as deliveries:
+        await stores.queue.bury(await taken(deliveries), "no JSON")
+        await nothing(deliveries, 2.5)
+    for _ in range(2):  # looking does not remove them
+        (letter,) = await dead(stores, 1)
+        assert (letter.data, letter.reason) == (b"poison", "no JSON")
+        assert letter.attributes["trace"] == "t"
+
+
+async def test_a_pushed_message_is_buried_though_the_queue_never_had_it(stores: Stores) -> None:
+    await stores.queue.bury(
+        Delivery("push-1", b"poison", {"trace": "t", "timeout": "x"}), "no JSON"
+    )
+    (letter,) = await dead(stores, 1)
+    assert (letter.data, letter.reason) == (b"poison", "no JSON")
+    assert letter.attributes["trace"] == "t"
+
+
+async def dead(stores: Stores, count: int) -> list[Any]:
+    end = time.monotonic() + SOON_S
+    while len(found := await stores.queue.dead_letters(10)) < count and time.monotonic() < end:
+        await asyncio.sleep(0.1)
+    return found
