@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -16,8 +17,11 @@ from pawfect_client import load_mask, load_photo
 from pawfect_client.client import PawfectClient
 from pawfect_client.report_table import print_report
 from pawfect_triton.installation import MachineError
-from perf.demo.picture import before_after
-from perf.scene import render_scene
+from perf.scenes import load_scene
+
+# A line that shows on grass, sand and snow alike.
+OUTLINE_RGB = (255, 40, 200)
+GAP_PX = 12
 
 
 @click.command()
@@ -35,8 +39,10 @@ def demo(photo: Path | None, mask: Path | None, out: Path, seed: int) -> None:
             source = load_photo(photo)
             pixels, hole = source.pixels, load_mask(mask, source)
         else:
-            click.echo("rendering the reference scene (a dog, a hand with a leash handle) ...")
-            pixels, hole = _reference_scene(out)
+            scene = load_scene()
+            pixels, hole = scene.photo, scene.mask
+            for name, image in (("photo", pixels), ("mask", hole), ("truth", scene.truth)):
+                _write(out / f"{name}.png", image)
         click.echo("starting the server ...")
         with running_server("embedded", out / "server.log") as server:
             click.echo(f"filling through {server.endpoints.grpc} ...")
@@ -53,11 +59,30 @@ def demo(photo: Path | None, mask: Path | None, out: Path, seed: int) -> None:
         click.echo(f"wrote {out / name}")
 
 
-def _reference_scene(out: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    scene = render_scene(seed=0)
-    for name, image in (("photo", scene.photo), ("mask", scene.mask), ("truth", scene.truth)):
-        _write(out / f"{name}.png", image)
-    return scene.photo, scene.mask
+def before_after(
+    photo: NDArray[np.uint8], mask: NDArray[np.uint8], result: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Return photo with the mask's outline and result, side by side.
+
+    Args:
+        photo: UINT8 [H, W, 3] RGB.
+        mask: UINT8 [H, W], >= 128 = filled.
+        result: UINT8 [H, W, 3] RGB.
+
+    Returns:
+        UINT8 [H, 2 W + GAP_PX, 3] RGB; stacked instead, [2 H + GAP_PX, W, 3], where the photo is
+        wider than 3:2, so that both stay large on a screen.
+    """
+    before = photo.copy()
+    marked = (mask >= 128).astype(np.uint8)
+    contours, _ = cv2.findContours(marked, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    thickness = max(1, round(max(photo.shape[:2]) / 500))
+    cv2.drawContours(before, contours, -1, OUTLINE_RGB, thickness, cv2.LINE_AA)
+    stacked = photo.shape[1] > 1.5 * photo.shape[0]
+    shape = list(photo.shape)
+    shape[0 if stacked else 1] = GAP_PX
+    gap = np.full(shape, 255, np.uint8)
+    return np.concatenate([before, gap, result], axis=0 if stacked else 1)
 
 
 def _write(path: Path, image: NDArray[np.uint8]) -> None:
