@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pawfect.contract.errors import PawfectError, invalid
+from pawfect.contract.texts import check_texts
 from pawfect.photo.mask_file import check_same_size, decode_mask
 from pawfect.photo.photo import (
     Photo,
@@ -22,7 +23,7 @@ from pawfect.photo.photo import (
     size_in_header,
 )
 from pawfect.photo.saving import check_format, encode_photo
-from pawfect_client.inputs import inpaint_tensors, text_tensor
+from pawfect_client.inputs import inpaint_tensors
 from pawfect_service.jobs.contract import EDITED_QUALITY, PREVIEW_PX, PREVIEW_QUALITY
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -128,7 +129,7 @@ def check_headers(
     for name, data in masks:
         check_same_size(size_in_header(data, name).size, size, name)
     if prompt is not None:
-        text_tensor("PROMPT", [prompt])
+        check_texts("PROMPT", [prompt])
     return Upload(photo, mask, protect, digest_of(photo, mask, protect))
 
 
