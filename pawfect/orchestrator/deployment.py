@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pawfect.contract.errors import PawfectError
-from pawfect.cost.estimates import costs_of
+from pawfect.costs import costs_of
 from pawfect.flux.schedule import read_schedule
 from pawfect.orchestrator.request import Setup
 from pawfect.profile import Profile
@@ -28,5 +28,5 @@ def read_setup(profile: Profile) -> Setup:
         except PawfectError as error:
             if component.startswith("flux"):
                 trouble = trouble or error.message
-    costs = costs_of(profile, root=store.root)
+    costs = costs_of(profile.cost)
     return Setup(profile, schedule, MappingProxyType(weights), trouble, costs)

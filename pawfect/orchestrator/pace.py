@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import next_level
 from pawfect.orchestrator.control import RESERVE_MS, Control
 from pawfect.orchestrator.planner import Plan, Wish, steps_run

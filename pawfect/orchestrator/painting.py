@@ -23,9 +23,10 @@ from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.patch import PatchFill, seed_of
 from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, smaller
 from pawfect.orchestrator.stages import Text, decode_canvas, encode_canvas
+from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas
 from pawfect.picture.composite import composite
-from pawfect.picture.window import Box, Window
+from pawfect.picture.window import Window
 
 T = TypeVar("T")
 # The patch fill of all windows, and the photo UINT8 [H, W, 3] with it.

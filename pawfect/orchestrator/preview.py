@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.picture.window import Box, Window
+from pawfect.picture.box import Box
+from pawfect.picture.window import Window
 
 # Longest side of a preview, px: enough to judge a fill on a phone, 0.2 MB over the wire.
 PREVIEW_PX: Final = 512

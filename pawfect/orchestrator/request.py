@@ -13,7 +13,7 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import check_photo_size
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import Schedule
 from pawfect.profile import Profile
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.flux.tokens import TOKEN_PX
-from pawfect.picture.window import Box, with_context
+from pawfect.picture.box import Box
+from pawfect.picture.window import with_context
 
 # Width to height of the variants of each size: those of photos, and twice as long as high for
 # leashes.

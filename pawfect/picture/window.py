@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.picture.box import Box, merged
+
 # Context on each side, as a share of the hole box's longer side: patches for the hole are looked
 # for within about its own size; beyond that the light and the perspective differ.
 CONTEXT_SHARE: Final = 0.5
@@ -23,55 +25,6 @@ MIN_CONTEXT_PX: Final = 96
 MAX_CONTEXT_PX: Final = 384
 # Above this many holes the boxes are first gathered on a grid: pairwise merging is quadratic.
 MAX_PAIRWISE: Final = 64
-
-
-@dataclass(frozen=True, order=True)
-class Box:
-    """A rectangle of pixels, x1 and y1 exclusive."""
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-    @property
-    def width(self) -> int:
-        """Columns, px."""
-        return self.x1 - self.x0
-
-    @property
-    def height(self) -> int:
-        """Rows, px."""
-        return self.y1 - self.y0
-
-    @property
-    def area(self) -> int:
-        """Pixels."""
-        return self.width * self.height
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """The index of this box in an array [H, W, ...]."""
-        return slice(self.y0, self.y1), slice(self.x0, self.x1)
-
-    def union(self, other: Box) -> Box:
-        """Return the smallest box around both."""
-        return Box(
-            min(self.x0, other.x0),
-            min(self.y0, other.y0),
-            max(self.x1, other.x1),
-            max(self.y1, other.y1),
-        )
-
-    def meets(self, other: Box) -> bool:
-        """Say whether the two share a pixel."""
-        return (
-            self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
-        )
-
-    def contains(self, other: Box) -> bool:
-        """Say whether the other lies within this one."""
-        return self.union(other) == self
 
 
 @dataclass(frozen=True)
@@ -119,7 +72,7 @@ def plan_windows(boxes: NDArray[np.int32], height: int, width: int) -> tuple[Win
     while len(groups) > MAX_PAIRWISE:
         groups = _gather(groups, cell)
         cell *= 2
-    groups = _merge(groups, height, width)
+    groups = merged(groups, lambda a, b: _belong_together(a, b, height, width))
     groups.sort(key=lambda box: (-box.area, box))
     return tuple(Window(with_context(box, height, width), box) for box in groups)
 
@@ -153,22 +106,6 @@ def _gather(groups: Iterable[Box], cell: int) -> list[Box]:
         key = (box.x0 // cell, box.y0 // cell)
         cells[key] = cells[key].union(box) if key in cells else box
     return list(cells.values())
-
-
-def _merge(groups: list[Box], height: int, width: int) -> list[Box]:
-    """Merge pairs until no two boxes meet and no union pays."""
-    merged = True
-    while merged:
-        merged = False
-        for i in range(len(groups)):
-            for j in range(i + 1, len(groups)):
-                if _belong_together(groups[i], groups[j], height, width):
-                    groups[i] = groups[i].union(groups.pop(j))
-                    merged = True
-                    break
-            if merged:
-                break
-    return groups
 
 
 def _belong_together(a: Box, b: Box, height: int, width: int) -> bool:

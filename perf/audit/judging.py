@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.orchestrator.check import strange_labels
 from pawfect.profile import Profile
 from pawfect.scene.prompt import Label
+from pawfect.scores.labels import strange_labels
 from perf.audit.sessions import Session
 from perf.quality.scores import look, seam_step, sharpness_ratio
 

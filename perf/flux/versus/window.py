@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from pawfect.orchestrator.painting import FEATHER_PX, paste_canvases
 from pawfect.orchestrator.patch import PatchFill, paste_fills
 from pawfect.patch import fill_with_choice
+from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas
 from pawfect.picture.mask import clean_mask
-from pawfect.picture.window import Box, Window, plan_windows
+from pawfect.picture.window import Window, plan_windows
 from perf.quality.scenes import Scene, build_scene
 from perf.quality.scores import score
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.orchestrator.planner import Wish
-from pawfect.picture.window import Box
+from pawfect.picture.box import Box
 
 T = TypeVar("T")
 SIZES = (512, 768, 1024)

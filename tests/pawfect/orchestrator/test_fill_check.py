@@ -11,6 +11,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator import check, verdict
 from pawfect.profile import CheckSettings
+from pawfect.scores.seam import seam_step
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 # What random weights paint is far from the photo where its tone is not fitted.
@@ -132,7 +133,7 @@ def test_a_seam_is_measured_against_that_of_the_patches(checked, monkeypatch):
     assert run.report.check is not None
     allowed = float(run.report.check.split("at most ")[1])
     patched = checked(STRICT, engine="patch")
-    assert allowed == round(check.seam_step(patched.image, patched.filled.clean_mask > 0), 1) > 0
+    assert allowed == round(seam_step(patched.image, patched.filled.clean_mask > 0), 1) > 0
 
 
 def test_patches_that_are_late_are_not_measured_against(checked, monkeypatch):

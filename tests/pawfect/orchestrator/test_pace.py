@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import Schedule
 from pawfect.orchestrator import control as clocks
 from pawfect.orchestrator.control import Control
@@ -19,7 +19,7 @@ from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.painting import CANVASES_AT_ONCE
 from pawfect.orchestrator.planner import LEAST_STEPS, Wish, choose, plans
 from pawfect.orchestrator.stages import Encoded, Text
-from pawfect.picture.window import Box
+from pawfect.picture.box import Box
 from tests.pawfect.orchestrator.cards import SIZES, card, in_virtual_time
 
 NOISE = 0.3

@@ -20,7 +20,7 @@ from pawfect.orchestrator.planner import (
     plans,
     smaller,
 )
-from pawfect.picture.window import Box
+from pawfect.picture.box import Box
 from tests.pawfect.orchestrator.cards import SIZES, card, cards, wishes
 
 deadlines = st.integers(1, 600_000)

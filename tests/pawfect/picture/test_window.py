@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawfect.picture.box import Box
 from pawfect.picture.mask import hole_boxes
-from pawfect.picture.window import MAX_PAIRWISE, Box, plan_windows, with_context
+from pawfect.picture.window import MAX_PAIRWISE, plan_windows, with_context
 
 HEIGHT, WIDTH = 1500, 2000
 

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from pawfect.picture.window import Box  # noqa: E402
+from pawfect.picture.box import Box  # noqa: E402
 from perf.flux.versus import full_size, run, window  # noqa: E402
 from perf.flux.versus.checkpoint import LARGE, SMALL, build, parameters_of, profile_of, setup_of  # noqa: E402
 from perf.flux.versus.counting import flop_of  # noqa: E402

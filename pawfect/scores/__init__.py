@@ -1,0 +1,1 @@
+"""How good a fill is, measured without knowing the truth."""
