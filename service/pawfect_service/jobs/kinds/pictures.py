@@ -10,11 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-<<<<<<< HEAD
-from pawfect.contract.errors import PawfectError, invalid
 from pawfect.contract.texts import check_texts
-=======
->>>>>>> main
 from pawfect.photo.mask_file import check_same_size, decode_mask
 from pawfect.photo.photo import (
     Photo,
@@ -25,12 +21,7 @@ from pawfect.photo.photo import (
     size_in_header,
 )
 from pawfect.photo.saving import check_format, encode_photo
-<<<<<<< HEAD
 from pawfect_client.inputs import inpaint_tensors
-from pawfect_service.jobs.contract import EDITED_QUALITY, PREVIEW_PX, PREVIEW_QUALITY
-=======
-from pawfect_client.inputs import inpaint_tensors, text_tensor
->>>>>>> main
 
 EDITED_QUALITY: Final = 95
 PREVIEW_QUALITY: Final = 85
@@ -126,21 +117,7 @@ def check_headers(
     for name, data in masks:
         check_same_size(size_in_header(data, name).size, size, name)
     if prompt is not None:
-<<<<<<< HEAD
-        check_texts("PROMPT", [prompt])
-    return Upload(photo, mask, protect, digest_of(photo, mask, protect))
-
-
-def digest_of(photo: bytes, mask: bytes, protect: bytes | None) -> str:
-    """Return what tells the files of one job from those of another: SHA-256, hexadecimal."""
-    whole = hashlib.sha256()
-    for part in (photo, mask, protect or b""):
-        whole.update(hashlib.sha256(part).digest())
-    return whole.hexdigest()
-=======
-        text_tensor("PROMPT", [prompt])
-    return photo, mask, protect
->>>>>>> main
+from pawfect_client.inputs import inpaint_tensors
 
 
 def _as_png(data: bytes, decoded: NDArray[np.uint8]) -> bytes:
