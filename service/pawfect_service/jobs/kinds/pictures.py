@@ -117,7 +117,8 @@ def check_headers(
     for name, data in masks:
         check_same_size(size_in_header(data, name).size, size, name)
     if prompt is not None:
-from pawfect_client.inputs import inpaint_tensors
+        check_texts("PROMPT", [prompt])
+    return photo, mask, protect
 
 
 def _as_png(data: bytes, decoded: NDArray[np.uint8]) -> bytes:
