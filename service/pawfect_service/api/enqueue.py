@@ -22,7 +22,8 @@ from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import Answer, queue_job, withdraw
+from pawfect_service.jobs.move import Answer
+from pawfect_service.jobs.moves import queue_job, withdraw
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.request import JobRequest, digest_of
 from pawfect_service.process.logs import log_fields

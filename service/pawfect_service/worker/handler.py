@@ -16,9 +16,8 @@ from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.jobs.fields import Cost
 from pawfect_service.jobs.kinds import Made
 from pawfect_service.jobs.message import JobMessage, read_message
+from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import (
-    Answer,
-    Step,
     claim_result,
     passing_failure,
     permanent_failure,

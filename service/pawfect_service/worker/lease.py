@@ -8,7 +8,8 @@ import time
 from typing import Final
 
 from pawfect_service.jobs.fields import Progress, storable
-from pawfect_service.jobs.moves import Answer, extend_lease
+from pawfect_service.jobs.move import Answer
+from pawfect_service.jobs.moves import extend_lease
 from pawfect_service.worker.held_job import HeldJob
 
 LOG: Final = logging.getLogger("pawfect.worker")
