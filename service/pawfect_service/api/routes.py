@@ -89,7 +89,7 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     """
     context = address.context
     stores, contract = context.services.stores, context.services.sessions.contract
-    with context.enqueuer.crowd.joined():
+    with context.enqueuer.counter.counted():
         order = await read_order(request, INPAINT, address.uid, stores.files, contract)
         session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
     state = state_of(address.uid, address.sid, session)

@@ -26,7 +26,7 @@ from pawfect_service.jobs.document import (
     MAX_REPORT,
     SessionDocument,
     attempt_paths,
-    others_fields,
+    foreign_fields,
     own_paths,
     unpublished_paths,
 )
@@ -54,7 +54,7 @@ def queue_job(at: Moment, *, job: str, kind: Kind, request: Mapping[str, Scalar]
     if session and not session.final and expire(at).answer is not Answer.FAILED:
         return _present_job(at, session, kind, request)
     fresh = SessionDocument(
-        **(others_fields(session.model_extra or {}) if session else {}),
+        **(foreign_fields(session.model_extra or {}) if session else {}),
         processing_status=Status.PENDING,
         job_kind=kind.name,
         job=job,

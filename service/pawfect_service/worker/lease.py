@@ -20,7 +20,7 @@ PROGRESS_EVERY_S: Final = 0.5
 _BEATS_PER_LEASE: Final = 6
 
 
-class Pulse:
+class LeaseKeeper:
     """Writes a job's progress and keeps its lease, until somebody else has the last word.
 
     Args:
@@ -31,7 +31,7 @@ class Pulse:
         self._job = job
         self._news: Progress | None = None
 
-    def tell(self, stage: str, share: float) -> None:
+    def note(self, stage: str, share: float) -> None:
         """Note how far the job is; it is written with the next beat."""
         self._news = Progress(stage=storable(stage), share=min(max(float(share), 0.0), 1.0))
 

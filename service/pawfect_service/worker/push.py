@@ -174,13 +174,13 @@ def create_push_app(
             await check.check(request.headers)
         delivery = read_envelope(await request.body())
         async with places.one():
-            verdict = await handler.handle(delivery.data, delivery.attributes, hold)
-        if verdict.action is QueueAction.NACK:
-            raise ApiError(503, ErrorKind.UNAVAILABLE, f"delivery: {verdict.reason}")
-        if verdict.action is None:
-            fields = {"why": verdict.reason, "messageId": delivery.message_id}
+            outcome = await handler.handle(delivery.data, delivery.attributes, hold)
+        if outcome.action is QueueAction.NACK:
+            raise ApiError(503, ErrorKind.UNAVAILABLE, f"delivery: {outcome.reason}")
+        if outcome.action is None:
+            fields = {"why": outcome.reason, "messageId": delivery.message_id}
             LOG.error("buried", extra=fields)
-            await services.stores.queue.bury(delivery, verdict.reason)
+            await services.stores.queue.bury(delivery, outcome.reason)
         return Response(status_code=204)
 
     add_health(app, services.readiness)
