@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pawfect.contract.texts import check_texts
 from pawfect.photo.mask_file import check_same_size, decode_mask
 from pawfect.photo.photo import (
     Photo,
@@ -20,7 +21,7 @@ from pawfect.photo.photo import (
     size_in_header,
 )
 from pawfect.photo.saving import check_format, encode_photo
-from pawfect_client.inputs import inpaint_tensors, text_tensor
+from pawfect_client.inputs import inpaint_tensors
 
 EDITED_QUALITY: Final = 95
 PREVIEW_QUALITY: Final = 85
@@ -116,7 +117,7 @@ def check_headers(
     for name, data in masks:
         check_same_size(size_in_header(data, name).size, size, name)
     if prompt is not None:
-        text_tensor("PROMPT", [prompt])
+        check_texts("PROMPT", [prompt])
     return photo, mask, protect
 
 
