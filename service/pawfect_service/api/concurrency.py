@@ -1,4 +1,4 @@
-"""How many jobs are being queued at this moment, and what gives way to them."""
+"""How many requests are being queued at this moment, and what gives way to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 CALM: Final = 2
 
 
-class Crowd:
+class RequestCounter:
     """Counts the requests that queue jobs."""
 
     def __init__(self) -> None:
@@ -22,12 +22,12 @@ class Crowd:
         self._empty.set()
 
     @property
-    def dense(self) -> bool:
+    def busy(self) -> bool:
         """Whether there are more than a few."""
         return self._count > CALM
 
     @contextmanager
-    def joined(self) -> Iterator[None]:
+    def counted(self) -> Iterator[None]:
         """Count a request for the length of the block."""
         self._count += 1
         self._empty.clear()
@@ -38,7 +38,7 @@ class Crowd:
             if not self._count:
                 self._empty.set()
 
-    async def gone(self, within_s: float) -> None:
+    async def idle(self, within_s: float) -> None:
         """Return once there are none, or after so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):

@@ -22,8 +22,8 @@ async def test_in_a_crowd_a_mask_of_another_size_is_still_refused_at_once(alone)
 
 
 async def test_in_a_crowd_an_empty_mask_ends_as_failed_with_its_reason(alone):
-    crowd = alone.app.state.context.enqueuer.crowd
-    with crowd.joined(), crowd.joined():
+    counter = alone.app.state.context.enqueuer.counter
+    with counter.counted(), counter.counted():
         assert (await alone.post(mask=EMPTY)).status_code == 202
     job = (await alone.state())["job"]
     await alone.labelled()
