@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from perf.audit.cells import Cell
 from perf.audit.choice import RULE, Choice, loss_of
 from perf.audit.journal import Record, write_whole
-from perf.provenance import as_markdown
+from perf.publish import as_markdown
 
 HTML: Final = "audit.html"
 MARKDOWN: Final = "audit.md"

@@ -19,7 +19,7 @@ from perf.flux.t4.engines import ENGINES, SIZES, cells, memory
 from perf.flux.t4.page import markdown
 from perf.flux.t4.plot import plot
 from perf.flux.t4.stages import comparison_rows, flop_rows, rates, stage_rows, text_token_rows
-from perf.provenance import provenance
+from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "numpy", "matplotlib")
 # Where the profiles lie, whose costs are written.

@@ -7,8 +7,7 @@ from typing import Any
 
 from pawfect.costs import CASES
 from perf.flux.t4.engines import SIZES, STEPS
-from perf.provenance import as_markdown
-from perf.tables import table
+from perf.publish import as_markdown, table
 
 ASSUMED = """\
 **Every second on this page is modelled, none is measured: no T4 was at hand.** FLOP are counted

@@ -24,7 +24,7 @@ from perf.flux.versus.run import (
 )
 from perf.flux.versus.sides import Photo, Pipeline, Product
 from perf.flux.versus.window import study
-from perf.provenance import provenance
+from perf.publish import provenance
 from perf.scenes import FOR_A_LOOK, QUALITY_GROUPS, load_scene, scene_names
 
 BUILD: Final = Path("build/versus")

@@ -9,7 +9,7 @@ from typing import Any
 
 from perf.flux.versus.run import OWN_STEPS, PIPELINE_STEPS, WINDOW_PX, Bound, Counted
 from perf.flux.versus.window import Row, means
-from perf.provenance import as_markdown
+from perf.publish import as_markdown
 
 
 @dataclass(frozen=True)
