@@ -23,7 +23,7 @@ from pawfect.contract.tensors import MODELS, Array
 from pawfect.contract.texts import read_texts, text_tensor
 from pawfect.models import check_inputs
 from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Progress, inpaint
-from pawfect.orchestrator.deployment import read_setup
+from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.request import silent
 from pawfect.profile import load_profile
 from pawfect_triton import adapter
@@ -76,8 +76,8 @@ class OrchestratorModel:
     def __init__(self, name: str) -> None:
         self._name = name
         self._streams = MODELS[name].decoupled
-        self._setup = read_setup(load_profile())
-        self._limit = self._setup.profile.limits.max_in_flight
+        self._deployment = read_deployment(load_profile())
+        self._limit = self._deployment.profile.limits.max_in_flight
         self._places = Places(self._limit)
         self._metrics = RequestMetrics(name)
         self._loop = asyncio.new_event_loop()
@@ -92,8 +92,8 @@ class OrchestratorModel:
         """Take over what the model's config overrides; see `pawfect_triton.overrides`."""
         overrides = read(args)
         if overrides != Overrides():
-            setup = read_setup(overrides.applied(load_profile()))
-            self._setup = replace(setup, verbatim=overrides.verbatim)
+            deployment = read_deployment(overrides.applied(load_profile()))
+            self._deployment = replace(deployment, verbatim=overrides.verbatim)
 
     def execute(self, requests: Iterable[Any]) -> None:
         """Hand each request to the event loop, or refuse it where too many are held."""
@@ -163,7 +163,7 @@ class OrchestratorModel:
             await asyncio.to_thread(sender.send, message)
 
         return await inpaint(
-            job, self._setup, adapter.call_model, control, notify if self._streams else silent
+            job, self._deployment, adapter.call_model, control, notify if self._streams else silent
         )
 
     def _outputs(self, result: InpaintResult) -> dict[str, Array]:

@@ -19,8 +19,9 @@ from pawfect.contract.texts import read_texts
 from pawfect.local import LocalModels
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.flow import inpaint
-from pawfect.orchestrator.request import InpaintRequest, Setup
+from pawfect.orchestrator.request import InpaintRequest
 from pawfect.picture.mask import clean_mask
 from pawfect.picture.window import plan_windows
 from pawfect_triton.probe import ORCHESTRATORS
@@ -42,7 +43,7 @@ def work_of(
     model: str,
     arrays: Mapping[str, Array],
     models: LocalModels,
-    setup: Setup,
+    deployment: Deployment,
     parameters: Scalars = _NONE,
 ) -> Callable[[], object]:
     """Return the call that does in this process what a model does on the server.
@@ -51,7 +52,7 @@ def work_of(
         model: name in the contract.
         arrays: its inputs by name.
         models: of the server's profile.
-        setup: of the server's profile.
+        deployment: of the server's profile.
         parameters: of the request.
     """
     if model in ORCHESTRATORS:
@@ -63,7 +64,7 @@ def work_of(
             image, mask, params, scene_labels=labels, prompt=prompts[0] if prompts else None
         )
         return lambda: asyncio.run(
-            inpaint(request, setup, models, Control(request.params.deadline_ms))
+            inpaint(request, deployment, models, Control(request.params.deadline_ms))
         )
     if model == "scene_labels":
         return lambda: _labels(arrays, models)

@@ -31,7 +31,7 @@ from pawfect.flux.vae import Vae
 from pawfect.local import one_by_one
 from pawfect.models import FUNCTIONS, Function
 from pawfect.neural import BatchFunction, load_function, load_transformer
-from pawfect.orchestrator import Setup
+from pawfect.orchestrator import Deployment
 from pawfect.profile import Profile, load_profile
 from pawfect_export.tiny.flux import SCHEDULER
 from pawfect_export.tiny.flux_tokenizers import build_clip_tokenizer, build_t5_tokenizer
@@ -135,9 +135,11 @@ def _served(profile: Profile, given: Mapping[str, Function]) -> tuple[Product, B
     threads = torch.get_num_threads()
     loaded = {n: load_function(n, profile, store) for n in NEURAL if n not in given}
     torch.set_num_threads(threads)
-    setup = Setup(profile, Schedule.from_config(dict(SCHEDULER)), {"flux": f"random, seed {SEED}"})
+    deployment = Deployment(
+        profile, Schedule.from_config(dict(SCHEDULER)), {"flux": f"random, seed {SEED}"}
+    )
     functions = {**FUNCTIONS, **loaded, **given, "flux_transformer": one_by_one(batch)}
-    return Product(setup, functions), batch
+    return Product(deployment, functions), batch
 
 
 def _profile(scale: Scale, window: int, dtype: str) -> Profile:

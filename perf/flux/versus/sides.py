@@ -24,7 +24,14 @@ from pawfect.contract.tensors import Array
 from pawfect.local import one_by_one
 from pawfect.models import FUNCTIONS, Function
 from pawfect.neural import load_function, load_transformer
-from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Scalars, Setup, inpaint
+from pawfect.orchestrator import (
+    Control,
+    Deployment,
+    InpaintRequest,
+    InpaintResult,
+    Scalars,
+    inpaint,
+)
 from pawfect.profile import Profile
 from perf.flux.versus.checkpoint import OneFolder
 from perf.flux.versus.counting import counter
@@ -57,19 +64,19 @@ class Product:
     """`inpaint` as the server runs it, its models called in threads of this process.
 
     Attributes:
-        setup: profile and schedule.
+        deployment: profile and schedule.
         functions: the models, by name.
         flop: by model, what the last counted fill took.
     """
 
-    setup: Setup
+    deployment: Deployment
     functions: Mapping[str, Function]
     flop: dict[str, int] = field(default_factory=dict)
     _counting: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def load(cls, folder: Path, profile: Profile, setup: Setup) -> Product:
+    def load(cls, folder: Path, profile: Profile, deployment: Deployment) -> Product:
         """Load the models of a checkpoint through the server's own loaders."""
         store = OneFolder(folder)
         step = one_by_one(load_transformer(profile, store))
@@ -77,7 +84,7 @@ class Product:
         loaded = {name: load_function(name, profile, store) for name in NEURAL}
         # Loading the text encoder sets its own process's threads; here they are everyone's.
         torch.set_num_threads(threads)
-        return cls(setup, {**FUNCTIONS, **loaded, "flux_transformer": step})
+        return cls(deployment, {**FUNCTIONS, **loaded, "flux_transformer": step})
 
     def fill(self, photo: Photo, steps: int, window_px: int | None) -> InpaintResult:
         """Fill a photo; `window_px` bounds the working size, None leaves it to the profile.
@@ -95,7 +102,7 @@ class Product:
             given["window_px"] = window_px
         params = InpaintParams.parse(given)
         request = InpaintRequest(photo.image, photo.mask, params, scene_labels=LABELS)
-        return asyncio.run(inpaint(request, self.setup, self, Control(params.deadline_ms)))
+        return asyncio.run(inpaint(request, self.deployment, self, Control(params.deadline_ms)))
 
     def count(self, photo: Photo, steps: int, window_px: int | None) -> InpaintResult:
         """Fill a photo and leave each stage's FLOP in `flop`."""
