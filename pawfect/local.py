@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.tensors import Array
-from pawfect.models import FUNCTIONS, Function
-from pawfect.neural import BatchFunction, load_function, load_transformer
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult
 from pawfect.profile import Profile, load_profile
+from pawfect.serving import Function, load_function
 from pawfect.weights.store import Store, weights_root
 
 
@@ -27,11 +26,11 @@ class LocalModels:
     """Calls models in this process, each in a thread.
 
     Args:
-        profile: its neural models are loaded when they are first called; None: none.
+        profile: its models are loaded when they are first called; None: the default one.
     """
 
     def __init__(self, profile: Profile | None = None) -> None:
-        self._profile = profile
+        self._profile = profile or load_profile()
         self._loaded: dict[str, Function] = {}
         self._lock = threading.Lock()
 
@@ -44,9 +43,9 @@ class LocalModels:
     def run(self, model: str, inputs: Mapping[str, Array], parameters: Scalars) -> dict[str, Array]:
         """Return the model's outputs by name, in the caller's own thread."""
         with self._lock:
-            function = FUNCTIONS.get(model) or self._loaded.get(model)
-            if function is None:
-                function = self._loaded[model] = self._load(model)
+            if model not in self._loaded:
+                self._loaded[model] = self._load(model)
+            function = self._loaded[model]
         try:
             return function(inputs, parameters)
         except Exception as error:
@@ -57,24 +56,9 @@ class LocalModels:
             raise failure from error
 
     def _load(self, model: str) -> Function:
-        if self._profile is None or model not in self._profile.models:
+        if model not in self._profile.models:
             raise PawfectError(ErrorKind.UNAVAILABLE, f"{model}: not in the profile")
-        store = Store(weights_root())
-        if model != "flux_transformer":
-            return load_function(model, self._profile, store)
-        return one_by_one(load_transformer(self._profile, store))
-
-
-def one_by_one(batch: BatchFunction) -> Function:
-    """Return the function of one request that a batched one is; it raises what was wrong."""
-
-    def step(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
-        (answer,) = batch([inputs])
-        if isinstance(answer, PawfectError):
-            raise answer
-        return answer
-
-    return step
+        return load_function(model, self._profile, Store(weights_root()))
 
 
 def inpaint_local(

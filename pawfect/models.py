@@ -1,93 +1,235 @@
-"""The models as functions of plain arrays and scalars, for `model.py` and the local flow.
+"""The registry: one definition per model, which everything else reads.
 
-Every function takes inputs by tensor name, as in `pawfect.contract.tensors`, and request
-parameters, and returns outputs by tensor name.
+A new model is a definition here (or one given to `register`), a folder with its `config.pbtxt` and
+`model.py`, and the function that the definition names.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-
-import numpy as np
+from typing import Final
 
 from pawfect.contract.errors import invalid
-from pawfect.contract.parameters import FillParams, MaskParams, Scalar
-from pawfect.contract.tensors import MASK_THRESHOLD, MODELS, Array
-from pawfect.contract.texts import text_tensor
-from pawfect.patch import fill_with_choice
-from pawfect.picture.mask import clean_mask
-
-Function = Callable[[Mapping[str, Array], Mapping[str, Scalar]], dict[str, Array]]
-
-
-def mask_cleanup(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
-    """Clean a mask; see `pawfect.picture.mask.clean_mask`."""
-    params = MaskParams.parse(parameters)
-    check_inputs("mask_cleanup", inputs)
-    protect = inputs.get("PROTECT")
-    cleaned = clean_mask(
-        inputs["MASK"].astype(np.uint8, copy=False),
-        None if protect is None else protect.astype(np.uint8, copy=False),
-        dilate_px=params.dilate_px,
-    )
-    done = {
-        "dilate_px": round(cleaned.dilate_px, 2),
-        "specks": cleaned.specks,
-        "pinholes": cleaned.pinholes,
-    }
-    return {
-        "CLEAN_MASK": cleaned.mask,
-        "BOXES": cleaned.boxes,
-        "RING": cleaned.ring,
-        "REPORT": text_tensor(json.dumps(done)),
-    }
-
-
-def patch_fill(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
-    """Fill one window from its own patches; see `pawfect.patch.patch_fill`."""
-    params = FillParams.parse(parameters)
-    check_inputs("patch_fill", inputs)
-    image = inputs["IMAGE"].astype(np.uint8, copy=False)
-    mask = inputs["MASK"].astype(np.uint8, copy=False)
-    protect = inputs.get("PROTECT")
-    for name, plane in (("MASK", mask), ("PROTECT", protect)):
-        if plane is not None and plane.shape != image.shape[:2]:
-            expected = f"the image's size {image.shape[1]}x{image.shape[0]}"
-            raise invalid(name, expected, f"{plane.shape[1]}x{plane.shape[0]}")
-    if not 0 < np.count_nonzero(mask >= MASK_THRESHOLD) < mask.size:
-        raise invalid("MASK", "some pixels to fill and some to keep", "an empty or a full mask")
-    result = fill_with_choice(
-        image,
-        mask,
-        protect=None if protect is None else protect.astype(np.uint8, copy=False),
-        seed=params.seed,
-        working_px=params.working_px,
-    )
-    choice = {"method": result.method, "scores": dict(result.scores)}
-    return {"IMAGE": result.image, "REPORT": text_tensor(json.dumps(choice))}
-
-
-FUNCTIONS: Mapping[str, Function] = MappingProxyType(
-    {"mask_cleanup": mask_cleanup, "patch_fill": patch_fill}
+from pawfect.contract.parameters import (
+    FillParams,
+    InpaintParams,
+    MaskParams,
+    NoParams,
+    Parameters,
+    Scalar,
+)
+from pawfect.contract.tensors import (
+    DTYPES,
+    IMAGE,
+    INPAINT,
+    INPAINT_STREAM,
+    LABELS,
+    MASK,
+    NONCE,
+    PROTECT,
+    REPORT,
+    SCENE_LABELS,
+    Array,
+    ModelSpec,
+    TensorSpec,
 )
 
 
-def check_inputs(model: str, inputs: Mapping[str, Array]) -> None:
-    """Raise INVALID_ARG unless all inputs are there with the contract's ranks and fixed sizes.
+@dataclass(frozen=True)
+class Model:
+    """One model. Code is named as "module:name" and imported when it is used.
 
-    Triton checks the same for whoever calls over the network, but not for a call within the
-    process.
+    Attributes:
+        spec: its name and tensors.
+        parameters: the request parameters that it takes.
+        function: for a model without weights: takes inputs by name and the parsed parameters,
+            returns outputs by name.
+        weights: components of the profile's weights that it needs.
+        settings: the profile's table that it needs.
+        device: the entry of that table that says where it runs.
+        loader: for a model with weights: takes the settings and a verified folder per component,
+            returns such a function; for a batched model a `pawfect.serving.BatchFunction`.
+        orchestration: for a model that calls others: its `Orchestration`.
+        probe: takes the settings, returns those tensors of a tiny request that are its own.
+        probe_parameters: parameters of that request.
     """
-    for spec in MODELS[model].inputs:
+
+    spec: ModelSpec
+    parameters: type[Parameters] = NoParams
+    function: str | None = None
+    weights: tuple[str, ...] = ()
+    settings: str | None = None
+    device: str = "device"
+    loader: str | None = None
+    orchestration: str | None = None
+    probe: str | None = None
+    probe_parameters: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Triton's name of it."""
+        return self.spec.name
+
+    @property
+    def batched(self) -> bool:
+        """Whether Triton runs several requests as one batch."""
+        return self.spec.max_batch_size > 0
+
+
+_RING: Final = TensorSpec("RING", "UINT8", (-1, -1))
+# FLUX's tokens are 2x2 pixels of the latents, 16x16 of the picture. Widths of text embeddings
+# differ between the full-size model (4096 and 768) and the tiny one.
+_LATENTS: Final = TensorSpec("LATENTS", "FP32", (-1, 64))
+_CONDITION: Final = TensorSpec("CONDITION", "FP32", (-1, 320))
+_PROMPT_EMBEDS: Final = TensorSpec("PROMPT_EMBEDS", "FP16", (-1, -1))
+_POOLED: Final = TensorSpec("POOLED", "FP16", (-1,))
+_GRID: Final = TensorSpec("GRID", "INT32", (2,))
+
+# Through an orchestrator a probe takes the fastest way: the other models are probed themselves.
+_BY_PATCHES: Final = MappingProxyType({"engine": "patch"})
+
+_DEFINITIONS: Final = (
+    Model(
+        ModelSpec(
+            "mask_cleanup",
+            (MASK, PROTECT),
+            (
+                TensorSpec("CLEAN_MASK", "UINT8", (-1, -1)),
+                TensorSpec("BOXES", "INT32", (-1, 4)),
+                _RING,
+                REPORT,
+            ),
+        ),
+        MaskParams,
+        function="pawfect.picture.serving:mask_cleanup",
+    ),
+    Model(
+        ModelSpec("patch_fill", (IMAGE, MASK, PROTECT), (IMAGE, REPORT)),
+        FillParams,
+        function="pawfect.patch.serving:patch_fill",
+    ),
+    Model(
+        ModelSpec("sam3_labeling", (IMAGE, _RING), LABELS),
+        weights=("sam3",),
+        settings="sam3",
+        loader="pawfect.scene.serving:sam3",
+    ),
+    Model(
+        ModelSpec(
+            "florence2",
+            (IMAGE, _RING, TensorSpec("TASK", "BYTES", (1,))),
+            (TensorSpec("TEXT", "BYTES", (1,)),),
+        ),
+        weights=("florence2",),
+        settings="florence2",
+        loader="pawfect.scene.serving:florence2",
+        probe="pawfect.scene.serving:caption_probe",
+    ),
+    Model(SCENE_LABELS),
+    Model(
+        ModelSpec(
+            "flux_text_encoder",
+            # NONCE: any number; one that was not sent before leads past the response cache.
+            (TensorSpec("PROMPT", "BYTES", (1,)), TensorSpec(NONCE, "INT64", (1,), optional=True)),
+            # CUT: tokens of the prompt over the limit, which the embeddings leave out.
+            (_PROMPT_EMBEDS, _POOLED, TensorSpec("CUT", "INT32", (1,))),
+        ),
+        weights=("flux",),
+        settings="flux",
+        device="text_device",
+        loader="pawfect.flux.serving:text_encoder",
+        probe="pawfect.flux.serving:probe",
+    ),
+    Model(
+        ModelSpec(
+            "flux_vae_encoder",
+            (
+                IMAGE,
+                MASK,
+                TensorSpec("SEED", "INT64", (1,)),
+                TensorSpec("PREFILL", "UINT8", (-1, -1, 3), optional=True),
+            ),
+            # PRIOR: only where PREFILL is given.
+            (_LATENTS, _CONDITION, TensorSpec("PRIOR", "FP32", (-1, 64))),
+        ),
+        weights=("flux",),
+        settings="flux",
+        loader="pawfect.flux.serving:vae_encoder",
+        probe="pawfect.flux.serving:probe",
+    ),
+    Model(
+        ModelSpec(
+            "flux_transformer",
+            (
+                _LATENTS,
+                _CONDITION,
+                _PROMPT_EMBEDS,
+                _POOLED,
+                TensorSpec("TIMESTEP", "FP32", (1,)),
+                TensorSpec("GUIDANCE", "FP32", (1,)),
+                _GRID,
+            ),
+            (TensorSpec("VELOCITY", "FP32", (-1, 64)),),
+            max_batch_size=8,
+        ),
+        # The schedule is the whole model's: a quantised transformer comes without it.
+        weights=("flux_transformer", "flux"),
+        settings="flux",
+        loader="pawfect.flux.serving:transformer",
+        probe="pawfect.flux.serving:probe",
+    ),
+    Model(
+        ModelSpec("flux_vae_decoder", (_LATENTS, _GRID), (IMAGE,)),
+        weights=("flux",),
+        settings="flux",
+        loader="pawfect.flux.serving:vae_decoder",
+        probe="pawfect.flux.serving:probe",
+    ),
+    Model(
+        INPAINT,
+        InpaintParams,
+        orchestration="pawfect.orchestrator.serving:INPAINT",
+        probe_parameters=_BY_PATCHES,
+    ),
+    Model(
+        INPAINT_STREAM,
+        InpaintParams,
+        orchestration="pawfect.orchestrator.serving:INPAINT",
+        probe_parameters=_BY_PATCHES,
+    ),
+)
+_BY_NAME: dict[str, Model] = {model.name: model for model in _DEFINITIONS}
+MODELS: Final[Mapping[str, Model]] = MappingProxyType(_BY_NAME)
+
+
+def register(model: Model) -> Model:
+    """Add a model that is defined elsewhere; ValueError where its name is taken by another."""
+    if _BY_NAME.setdefault(model.name, model) != model:
+        raise ValueError(f"model {model.name}: expected a name that is free, got one in use")
+    return model
+
+
+def check_inputs(name: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return a model's inputs in the dtypes of its contract.
+
+    Triton checks the same for callers over the network, but not for a call within the process.
+
+    Raises:
+        PawfectError: INVALID_ARG where one is missing, or has another rank or fixed size.
+    """
+    checked = {}
+    for spec in MODELS[name].spec.inputs:
         if spec.name not in inputs:
             if spec.optional:
                 continue
             raise invalid(spec.name, f"{spec.datatype} {list(spec.shape)}", "nothing")
-        shape = inputs[spec.name].shape
-        fits = len(shape) == len(spec.shape) and all(
-            want in (-1, got) for want, got in zip(spec.shape, shape, strict=True)
+        array = inputs[spec.name]
+        fits = len(array.shape) == len(spec.shape) and all(
+            want in (-1, got) for want, got in zip(spec.shape, array.shape, strict=True)
         )
         if not fits:
-            raise invalid(spec.name, f"shape {list(spec.shape)}", list(shape))
+            raise invalid(spec.name, f"shape {list(spec.shape)}", list(array.shape))
+        checked[spec.name] = array.astype(DTYPES[spec.datatype], copy=False)
+    return checked

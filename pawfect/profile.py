@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import ENGINES
-from pawfect.contract.tensors import MODELS
+from pawfect.costs import BASES, STAGES, StageCost
 from pawfect.flux.tokens import TOKEN_PX
+from pawfect.models import MODELS, Model
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 DEFAULT_PROFILE: Final = "embedded"
@@ -65,7 +66,6 @@ class FluxSettings:
         modulation: one of MODULATIONS.
         compile: whether the transformer's repeated blocks are compiled.
         compile_reason: why, or why not and what is in force instead.
-        card: whose rates the planner counts with, a name of `pawfect.cost.cards`.
     """
 
     device: str
@@ -83,7 +83,6 @@ class FluxSettings:
     modulation: str
     compile: bool
     compile_reason: str
-    card: str
 
 
 @dataclass(frozen=True)
@@ -152,6 +151,7 @@ class Profile:
         florence2: None where Florence-2 is not there.
         check: None where FLUX fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
+        cost: what each of `pawfect.costs.STAGES` takes; empty where that is not known.
     """
 
     name: str
@@ -165,6 +165,7 @@ class Profile:
     florence2: CaptionSettings | None = None
     check: CheckSettings | None = None
     budget: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    cost: Mapping[str, StageCost] = field(default_factory=lambda: MappingProxyType({}))
 
     def engine(self, asked: str) -> tuple[str, str]:
         """Return the engine for a request and why.
@@ -183,6 +184,15 @@ class Profile:
                 f"engine={asked}: profile {self.name} has {', '.join(self.engines)} only",
             )
         return asked, "asked for"
+
+    def settings(self, model: Model) -> Any:
+        """Return the table that a model needs; None where it needs none."""
+        return getattr(self, model.settings) if model.settings else None
+
+    def device(self, model: Model) -> str:
+        """Return where a model computes, cpu or cuda."""
+        settings = self.settings(model)
+        return "cpu" if settings is None else str(getattr(settings, model.device))
 
     @property
     def neural(self) -> bool:
@@ -212,24 +222,10 @@ def load_profile(name: str | None = None) -> Profile:
     return parse_profile(name, tomllib.loads(text))
 
 
-# Which component of the weights, and which table of the profile, a model needs.
-NEEDS: Final = MappingProxyType(
-    {
-        "sam3_labeling": ("sam3", "sam3"),
-        "florence2": ("florence2", "florence2"),
-        "flux_text_encoder": ("flux", "flux"),
-        "flux_vae_encoder": ("flux", "flux"),
-        "flux_vae_decoder": ("flux", "flux"),
-        "flux_transformer": ("flux_transformer", "flux"),
-    }
-)
-FLUX_MODELS: Final = tuple(name for name in NEEDS if name.startswith("flux_"))
-
-
 def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
     """Check a profile's entries and return it; raises ProfileError as `load_profile` does."""
     needed = {"description", "models", "engines", "limits"}
-    optional = {"weights", "flux", "sam3", "florence2", "check", "budget"}
+    optional = {"weights", "flux", "sam3", "florence2", "check", "budget", "cost"}
     _require_keys(name, table, needed, optional)
     models = tuple(table["models"])
     unknown = sorted(set(models) - set(MODELS))
@@ -240,15 +236,16 @@ def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
     engines = tuple(table["engines"])
     if not engines or "auto" in engines or not set(engines) <= set(ENGINES):
         raise ProfileError(f"{name}: engines: expected some of flux, patch, got {list(engines)}")
-    lacking = sorted(set(FLUX_MODELS) - set(models)) if "flux" in engines else []
+    flux = {model.name for model in MODELS.values() if model.settings == "flux"}
+    lacking = sorted(flux - set(models)) if "flux" in engines else []
     if lacking:
         raise ProfileError(f"{name}: engine flux: expected models {', '.join(lacking)} too")
     weights = dict(table.get("weights", {}))
-    for model in sorted(set(models) & set(NEEDS)):
-        component, settings = NEEDS[model]
-        if component not in weights or settings not in table:
+    for model in (MODELS[model] for model in models if MODELS[model].weights):
+        if not set(model.weights) <= set(weights) or model.settings not in table:
             raise ProfileError(
-                f"{name}: model {model}: expected a table {settings} and weights.{component}"
+                f"{name}: model {model.name}: expected a table {model.settings} and weights of "
+                f"{', '.join(model.weights)}"
             )
     return Profile(
         name,
@@ -262,6 +259,7 @@ def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
         _parsed(name, "florence2", CaptionSettings, table) if "florence2" in table else None,
         _parsed(name, "check", CheckSettings, table) if "check" in table else None,
         _budget(name, table.get("budget", {}), models),
+        _costs(name, table["cost"]) if "cost" in table else MappingProxyType({}),
     )
 
 
@@ -271,6 +269,16 @@ def _budget(profile: str, given: Mapping[str, Any], models: tuple[str, ...]) -> 
             raise ProfileError(f"{profile}: budget: expected models of it, got {model}")
         _value(f"{profile}: budget: {model}", int, limit_ms)
     return MappingProxyType(dict(given))
+
+
+def _costs(profile: str, given: Mapping[str, Any]) -> Mapping[str, StageCost]:
+    where = f"{profile}: cost"
+    _require_keys(where, given, set(STAGES))
+    costs = {stage: _parsed(where, stage, StageCost, given) for stage in STAGES}
+    for stage, cost in costs.items():
+        if {len(cost.low), len(cost.likely), len(cost.high)} != {len(cost.px)}:
+            raise ProfileError(f"{where}: {stage}: expected a time for each of {list(cost.px)} px")
+    return MappingProxyType(costs)
 
 
 def _parsed(profile: str, name: str, kind: type[Settings], table: Mapping[str, Any]) -> Settings:
@@ -288,6 +296,7 @@ _CHOICES: Final = MappingProxyType(
         "dtype": DTYPES,
         "text_dtype": DTYPES,
         "modulation": MODULATIONS,
+        "basis": BASES,
     }
 )
 
@@ -304,6 +313,10 @@ def _value(where: str, hint: Any, value: Any) -> Any:
         if type(value) is not bool:
             raise ProfileError(f"{where}: expected true or false, got {value!r}")
         return value
+    if get_args(hint)[:1] == (float,):
+        if not isinstance(value, list) or not value:
+            raise ProfileError(f"{where}: expected some numbers, got {value!r}")
+        return tuple(_value(where, float, item) for item in value)
     if get_args(hint):
         fits = isinstance(value, list) and bool(value) and value == sorted(set(value))
         if not fits or any(type(item) is not int or item % TOKEN_PX for item in value):

@@ -17,7 +17,8 @@ import numpy as np
 
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception, from_message
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.tensors import MODELS, NONCE, Array
+from pawfect.contract.tensors import NONCE, Array
+from pawfect.models import MODELS
 
 
 def backend() -> Any:
@@ -32,7 +33,7 @@ def decode(model: str, request: Any) -> tuple[dict[str, Array], dict[str, Scalar
     """
     pb_utils = backend()
     inputs: dict[str, Array] = {}
-    for spec in MODELS[model].inputs:
+    for spec in MODELS[model].spec.inputs:
         tensor = pb_utils.get_input_tensor_by_name(request, spec.name)
         if tensor is not None:
             inputs[spec.name] = tensor.as_numpy()
@@ -85,7 +86,7 @@ async def call_model(
         PawfectError: of the kind that the token in the child's message names.
     """
     outputs = await _ask(model, inputs, parameters)
-    if not outputs and NONCE in {spec.name for spec in MODELS[model].inputs}:
+    if not outputs and NONCE in {spec.name for spec in MODELS[model].spec.inputs}:
         # The response cache of release 24.10 keeps a failure too, as an answer without outputs.
         past = {**inputs, NONCE: np.array([time.time_ns()], np.int64)}
         outputs = await _ask(model, past, parameters)
@@ -99,10 +100,10 @@ async def _ask(
 ) -> dict[str, Array]:
     """Return the outputs of one BLS call; raises as `call_model`."""
     pb_utils = backend()
-    batched = MODELS[model].max_batch_size > 0
+    batched = MODELS[model].batched
     request = pb_utils.InferenceRequest(
         model_name=model,
-        requested_output_names=[spec.name for spec in MODELS[model].outputs],
+        requested_output_names=[spec.name for spec in MODELS[model].spec.outputs],
         inputs=[tensor(name, array[None] if batched else array) for name, array in inputs.items()],
         parameters=dict(parameters),
     )

@@ -12,7 +12,7 @@ import click
 from pawfect.contract.errors import PawfectError
 from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profile_names
 from pawfect_triton.installation import MachineError
-from pawfect_triton.preparation import prepare
+from pawfect_triton.prerequisites import prepare
 from pawfect_triton.server import Endpoints, TritonServer
 from pawfect_triton.supervisor import Supervisor
 

@@ -44,9 +44,10 @@ class Overrides:
         """Return the profile with what differs; a profile without FLUX stays as it is."""
         if profile.flux is None:
             return profile
-        if self.transformer is not None:
+        if self.transformer not in (None, profile.weights["flux_transformer"]):
             weights = {**profile.weights, "flux_transformer": self.transformer}
-            profile = replace(profile, weights=MappingProxyType(weights))
+            # The profile's costs are those of its own transformer.
+            profile = replace(profile, weights=MappingProxyType(weights), cost=MappingProxyType({}))
         if self.size is not None and profile.flux is not None:
             profile = replace(profile, flux=replace(profile.flux, sizes=(self.size,)))
         return profile if self.check else replace(profile, check=None)

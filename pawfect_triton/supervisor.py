@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.profile import NEEDS
+from pawfect.models import MODELS
 from pawfect_triton.probe import Prober
 from pawfect_triton.server import TritonServer
 
@@ -143,4 +143,4 @@ class Supervisor:
 
 
 def _pause(model: str) -> float:
-    return PROBE_NEURAL_EVERY_S if model in NEEDS else PROBE_EVERY_S
+    return PROBE_NEURAL_EVERY_S if MODELS[model].weights else PROBE_EVERY_S

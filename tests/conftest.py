@@ -1,4 +1,4 @@
-"""One real server for the whole suite, started as a user starts it."""
+"""What the whole suite shares: one real server, started as a user starts it, and tiny weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from hypothesis import HealthCheck, settings
 
 from harness.emulators import why_none
 from harness.local_server import free_ports
-from pawfect.profile import PROFILE_VARIABLE, load_profile
+from pawfect.models import MODELS
+from pawfect.profile import PROFILE_VARIABLE, Profile, load_profile
+from pawfect.weights.store import ROOT_VARIABLE, Store
+from pawfect_export.fetch import fetch
+from pawfect_export.progress import silent
 from pawfect_triton.server import Endpoints
 
 # Two lanes share two cores: a thread each for torch and OpenMP, in what the tests start too.
@@ -29,6 +33,8 @@ settings.register_profile(
 settings.load_profile("suite")
 
 START_S = 90
+# Models with weights.
+NEURAL = [model.name for model in MODELS.values() if model.weights]
 TESTS = Path(__file__).parent
 # What starts servers or emulators and mostly waits: one lane, with the CPU's work beside it.
 SERVING = (
@@ -132,3 +138,27 @@ def need_emulators() -> None:
 def embedded():
     """The embedded profile."""
     return load_profile("embedded")
+
+
+def no_hub():
+    raise AssertionError("the tiny weights are built, not fetched")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Profile:
+    return load_profile("tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory, tiny: Profile) -> Path:
+    """The weights' root with all entries of the tiny profile; not to be written to."""
+    root = tmp_path_factory.mktemp("weights")
+    fetch(sorted(set(tiny.weights.values())), Store(root), no_hub, silent)
+    return root
+
+
+@pytest.fixture
+def in_tiny_weights(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """PAWFECT_WEIGHTS names the tiny weights."""
+    monkeypatch.setenv(ROOT_VARIABLE, str(tiny_weights))
+    return tiny_weights

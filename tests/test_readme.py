@@ -16,8 +16,8 @@ from PIL import Image
 
 from pawfect.contract.errors import TABLE
 from pawfect.contract.parameters import InpaintParams
-from pawfect.contract.tensors import MODELS
 from pawfect.local import inpaint_local
+from pawfect.models import MODELS
 from tests.server.conftest import SMALL, SMALL_HOLE
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

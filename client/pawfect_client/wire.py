@@ -21,7 +21,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, from_message, inval
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.contract.report import Report
-from pawfect.contract.tensors import MODELS, Array
+from pawfect.contract.tensors import INPAINT, INPAINT_STREAM, SCENE_LABELS, Array
 from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
@@ -29,7 +29,8 @@ DEFAULT_URL: Final = "127.0.0.1:8001"
 # at 100 Mbit/s.
 TRANSFER_MARGIN_S: Final = 30.0
 
-_LABEL_OUTPUTS: Final = MODELS["scene_labels"].outputs
+_SPECS: Final = {spec.name: spec for spec in (INPAINT, INPAINT_STREAM, SCENE_LABELS)}
+_LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
     # gRPC stops at 4 MB by default; a photo of 50 MP has 150 MB.
     ("grpc.max_send_message_length", -1),
@@ -107,7 +108,7 @@ def call_of(
     params = InpaintParams.parse(parameters)
     message = service_pb2.ModelInferRequest(model_name=model)
     for name, array in tensors.items():
-        datatype = MODELS[model].input(name).datatype
+        datatype = _SPECS[model].input(name).datatype
         message.inputs.add(name=name, datatype=datatype, shape=array.shape)
         packed = serialize_byte_tensor(array).item() if datatype == "BYTES" else array.tobytes()
         message.raw_input_contents.append(packed)

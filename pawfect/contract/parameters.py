@@ -16,7 +16,7 @@ MAX_DEADLINE_MS = 600_000
 MAX_STEPS = 100
 
 
-class _Parsed:
+class Parameters:
     """Strict parsing of a mapping into the dataclass that inherits this."""
 
     @classmethod
@@ -33,7 +33,8 @@ class _Parsed:
         known = {spec.name: spec for spec in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(given) - set(known))
         if unknown:
-            raise invalid("parameters", f"some of {', '.join(sorted(known))}", ", ".join(unknown))
+            expected = f"some of {', '.join(sorted(known))}" if known else "none"
+            raise invalid("parameters", expected, ", ".join(unknown))
         return cls(**{name: _checked(name, known[name].metadata, given[name]) for name in given})
 
 
@@ -72,7 +73,12 @@ def _int(default: int | None, low: int, high: int) -> Any:
 
 
 @dataclass(frozen=True)
-class MaskParams(_Parsed):
+class NoParams(Parameters):
+    """Of a model that takes no parameters."""
+
+
+@dataclass(frozen=True)
+class MaskParams(Parameters):
     """Parameters of `mask_cleanup`.
 
     Attributes:
@@ -83,7 +89,7 @@ class MaskParams(_Parsed):
 
 
 @dataclass(frozen=True)
-class FillParams(_Parsed):
+class FillParams(Parameters):
     """Parameters of `patch_fill`.
 
     Attributes:
@@ -96,7 +102,7 @@ class FillParams(_Parsed):
 
 
 @dataclass(frozen=True)
-class InpaintParams(_Parsed):
+class InpaintParams(Parameters):
     """Parameters of `inpaint` and `inpaint_stream`; None leaves the choice to the server.
 
     Attributes:

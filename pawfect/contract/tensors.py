@@ -1,21 +1,21 @@
-"""The contract between server and clients: models, tensors, dtypes, request parameters and limits.
+"""The contract between server and clients: tensors, dtypes and limits.
 
-Imports nothing but numpy and the table of errors, so that a client needs no more. Each
-`config.pbtxt` is held equal to this table by a test.
+Imports nothing but numpy and the table of errors, so that a client needs no more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
 # Smallest side of a photo: below it there is no window with any surroundings to fill from.
 MIN_SIDE: Final = 64
@@ -34,7 +34,7 @@ MAX_LABELS: Final = 64
 # The input that makes a request to a cached model unlike those before it.
 NONCE: Final = "NONCE"
 
-DTYPES = MappingProxyType(
+DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
     {
         "UINT8": np.dtype(np.uint8),
         "INT32": np.dtype(np.int32),
@@ -58,7 +58,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model as clients see it.
+    """The tensors of one model, and how Triton passes them.
 
     Attributes:
         name: Triton's name of it.
@@ -82,105 +82,38 @@ class ModelSpec:
         return {spec.name: spec for spec in self.inputs}[name]
 
 
-_IMAGE = TensorSpec("IMAGE", "UINT8", (-1, -1, 3))
-_MASK = TensorSpec("MASK", "UINT8", (-1, -1))
-_PROTECT = TensorSpec("PROTECT", "UINT8", (-1, -1), optional=True)
-_REPORT = TensorSpec("REPORT", "BYTES", (1,))
-_RING = TensorSpec("RING", "UINT8", (-1, -1))
-_LABELS = (
+IMAGE: Final = TensorSpec("IMAGE", "UINT8", (-1, -1, 3))
+MASK: Final = TensorSpec("MASK", "UINT8", (-1, -1))
+PROTECT: Final = TensorSpec("PROTECT", "UINT8", (-1, -1), optional=True)
+REPORT: Final = TensorSpec("REPORT", "BYTES", (1,))
+LABELS: Final = (
     TensorSpec("LABELS", "BYTES", (-1,)),
     TensorSpec("SCORES", "FP32", (-1,)),
     TensorSpec("COVERAGE", "FP32", (-1,)),
 )
-# FLUX's tokens are 2x2 pixels of the latents, 16x16 of the picture. Widths of text embeddings
-# differ between the full-size model (4096 and 768) and the tiny one.
-_LATENTS = TensorSpec("LATENTS", "FP32", (-1, 64))
-_CONDITION = TensorSpec("CONDITION", "FP32", (-1, 320))
-_PROMPT_EMBEDS = TensorSpec("PROMPT_EMBEDS", "FP16", (-1, -1))
-_POOLED = TensorSpec("POOLED", "FP16", (-1,))
-_GRID = TensorSpec("GRID", "INT32", (2,))
-_INPAINT_INPUTS = (
-    _IMAGE,
-    _MASK,
-    _PROTECT,
+_INPAINT_INPUTS: Final = (
+    IMAGE,
+    MASK,
+    PROTECT,
     TensorSpec("SCENE_LABELS", "BYTES", (-1,), optional=True),
     TensorSpec("PROMPT", "BYTES", (1,), optional=True),
 )
-_INPAINT_OUTPUTS = (_IMAGE, _REPORT)
 
-MODELS = MappingProxyType(
-    {
-        spec.name: spec
-        for spec in (
-            ModelSpec(
-                "mask_cleanup",
-                (_MASK, _PROTECT),
-                (
-                    TensorSpec("CLEAN_MASK", "UINT8", (-1, -1)),
-                    TensorSpec("BOXES", "INT32", (-1, 4)),
-                    _RING,
-                    _REPORT,
-                ),
-            ),
-            ModelSpec("patch_fill", (_IMAGE, _MASK, _PROTECT), (_IMAGE, _REPORT)),
-            ModelSpec("sam3_labeling", (_IMAGE, _RING), _LABELS),
-            ModelSpec(
-                "florence2",
-                (_IMAGE, _RING, TensorSpec("TASK", "BYTES", (1,))),
-                (TensorSpec("TEXT", "BYTES", (1,)),),
-            ),
-            ModelSpec("scene_labels", (_IMAGE, _MASK), _LABELS, ensemble=True),
-            ModelSpec(
-                "flux_text_encoder",
-                # NONCE: any number; one that was not sent before leads past the response cache.
-                (
-                    TensorSpec("PROMPT", "BYTES", (1,)),
-                    TensorSpec(NONCE, "INT64", (1,), optional=True),
-                ),
-                # CUT: tokens of the prompt over the limit, which the embeddings leave out.
-                (_PROMPT_EMBEDS, _POOLED, TensorSpec("CUT", "INT32", (1,))),
-            ),
-            ModelSpec(
-                "flux_vae_encoder",
-                (
-                    _IMAGE,
-                    _MASK,
-                    TensorSpec("SEED", "INT64", (1,)),
-                    TensorSpec("PREFILL", "UINT8", (-1, -1, 3), optional=True),
-                ),
-                # PRIOR: only where PREFILL is given.
-                (_LATENTS, _CONDITION, TensorSpec("PRIOR", "FP32", (-1, 64))),
-            ),
-            ModelSpec(
-                "flux_transformer",
-                (
-                    _LATENTS,
-                    _CONDITION,
-                    _PROMPT_EMBEDS,
-                    _POOLED,
-                    TensorSpec("TIMESTEP", "FP32", (1,)),
-                    TensorSpec("GUIDANCE", "FP32", (1,)),
-                    _GRID,
-                ),
-                (TensorSpec("VELOCITY", "FP32", (-1, 64)),),
-                max_batch_size=8,
-            ),
-            ModelSpec("flux_vae_decoder", (_LATENTS, _GRID), (_IMAGE,)),
-            ModelSpec("inpaint", _INPAINT_INPUTS, _INPAINT_OUTPUTS),
-            ModelSpec(
-                "inpaint_stream",
-                _INPAINT_INPUTS,
-                (
-                    *_INPAINT_OUTPUTS,
-                    TensorSpec("STAGE", "BYTES", (1,)),
-                    TensorSpec("PROGRESS", "FP32", (1,)),
-                    TensorSpec("PREVIEW", "UINT8", (-1, -1, 3)),
-                ),
-                decoupled=True,
-            ),
-        )
-    }
+# The models that clients call; `pawfect.models` has these and those behind them.
+INPAINT: Final = ModelSpec("inpaint", _INPAINT_INPUTS, (IMAGE, REPORT))
+INPAINT_STREAM: Final = ModelSpec(
+    "inpaint_stream",
+    _INPAINT_INPUTS,
+    (
+        IMAGE,
+        REPORT,
+        TensorSpec("STAGE", "BYTES", (1,)),
+        TensorSpec("PROGRESS", "FP32", (1,)),
+        TensorSpec("PREVIEW", "UINT8", (-1, -1, 3)),
+    ),
+    decoupled=True,
 )
+SCENE_LABELS: Final = ModelSpec("scene_labels", (IMAGE, MASK), LABELS, ensemble=True)
 
 
 def check_photo_size(height: int, width: int, name: str) -> None:

@@ -22,7 +22,7 @@ class CallModel(Protocol):
         """Return the model's outputs by name.
 
         Args:
-            model: name in `pawfect.contract.tensors.MODELS`.
+            model: name in `pawfect.models.MODELS`.
             inputs: arrays by tensor name; optional ones may be absent.
             parameters: request parameters; of the types that a BLS request can carry.
         """

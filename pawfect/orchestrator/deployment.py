@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pawfect.contract.errors import PawfectError
-from pawfect.cost.costs import Costs
-from pawfect.cost.estimates import costs_of
+from pawfect.costs import Costs, costs_of
 from pawfect.flux.schedule import Schedule, read_schedule
 from pawfect.profile import Profile
 from pawfect.weights.reading import weights_folder
@@ -53,5 +52,5 @@ def read_deployment(profile: Profile) -> Deployment:
         except PawfectError as error:
             if component.startswith("flux"):
                 flux_error = flux_error or error
-    costs = costs_of(profile, root=store.root)
+    costs = costs_of(profile.cost)
     return Deployment(profile, schedule, MappingProxyType(weights), flux_error, costs)

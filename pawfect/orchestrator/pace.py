@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import next_level
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.control import Control

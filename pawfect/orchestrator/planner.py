@@ -13,7 +13,7 @@ from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import first_step
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.engine import Task

@@ -18,7 +18,7 @@ from pawfect.contract.errors import PawfectError
 from pawfect.profile import ProfileError, load_profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
-from pawfect_triton.preparation import prepare
+from pawfect_triton.prerequisites import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
 from perf.audit.audit import check_weights, planned, read_run, report, run_note
 from perf.audit.cells import Cell

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from harness.local_server import free_ports
 from pawfect.contract.errors import ErrorKind, PawfectError, from_message
-from pawfect.contract.tensors import MODELS, Array
+from pawfect.contract.tensors import Array
+from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.scene.prompt import Label
 from pawfect_client.client import PawfectClient
@@ -211,7 +212,9 @@ class AuditServer:
     ) -> dict[str, Array]:
         inputs = []
         for name, array in arrays.items():
-            item = triton.InferInput(name, list(array.shape), MODELS[model].input(name).datatype)
+            item = triton.InferInput(
+                name, list(array.shape), MODELS[model].spec.input(name).datatype
+            )
             item.set_data_from_numpy(array)
             inputs.append(item)
         try:

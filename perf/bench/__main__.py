@@ -16,10 +16,10 @@ import numpy as np
 from harness.local_server import running_server
 from pawfect.contract.tensors import Array
 from pawfect.local import LocalModels
+from pawfect.models import MODELS
 from pawfect.orchestrator.deployment import Deployment, read_deployment
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect_triton.installation import MachineError
-from pawfect_triton.probe import ORCHESTRATORS
 from pawfect_triton.server import TritonServer
 from perf.bench import history
 from perf.bench.analyzer import Analyzer, AnalyzerError, Measurement
@@ -137,7 +137,7 @@ class Run:
             # Before the server starts: a card may not hold the weights twice.
             for config in self.configs:
                 self._alone(config, arrays[config.model], models, deployment)
-            models = LocalModels()
+            models = LocalModels(self.profile)
             empty_cache()
         measurements: list[Measurement] = []
         regressions, splits, goals = [], list[Split](), list[Goal]()
@@ -149,7 +149,7 @@ class Run:
                     measurements.append(item)
                     became = history.slower(self.earlier, item)
                     regressions += [became] if became else []
-                if config.model in ORCHESTRATORS:
+                if MODELS[config.model].orchestration:
                     splits.append(
                         measure_split(config, arrays[config.model], server.endpoints.grpc)
                     )

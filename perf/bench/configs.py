@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pawfect.contract.errors import PawfectError
-from pawfect.contract.parameters import FillParams, InpaintParams, MaskParams
-from pawfect.contract.tensors import MODELS, ModelSpec
+from pawfect.contract.tensors import ModelSpec
+from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
 from pawfect.profile import profile_names
 
@@ -27,17 +27,6 @@ NEEDED: Final = frozenset({"model", "inputs", "source", "streaming", "concurrenc
 OPTIONAL: Final = frozenset({"texts", "parameters", "profiles"})
 # What a profile may say otherwise; the others are the model's own.
 OVERRIDES: Final = frozenset({"inputs", "concurrency", "requests", "texts", "parameters"})
-# Who reads a model's request parameters; the others take none.
-PARAMETERS: Final[Mapping[str, type[MaskParams] | type[FillParams] | type[InpaintParams]]] = (
-    MappingProxyType(
-        {
-            "mask_cleanup": MaskParams,
-            "patch_fill": FillParams,
-            "inpaint": InpaintParams,
-            "inpaint_stream": InpaintParams,
-        }
-    )
-)
 
 
 class ConfigError(ValueError):
@@ -123,9 +112,9 @@ def load_configs(models: tuple[str, ...], profile: str) -> list[AnalyzerConfig]:
 
 def _config(where: str, table: Mapping[str, Any]) -> AnalyzerConfig:
     model = table["model"]
-    spec = MODELS.get(model) if isinstance(model, str) else None
-    if spec is None:
+    if not isinstance(model, str) or model not in MODELS:
         raise ConfigError(f"{where}: expected one of {', '.join(MODELS)}, got {model}")
+    spec = MODELS[model].spec
     if table["source"] not in SOURCES:
         sources = ", ".join(SOURCES)
         raise ConfigError(f"{where}: source: expected one of {sources}, got {table['source']}")
@@ -174,12 +163,8 @@ def _parameters(where: str, model: str, given: Any) -> Scalars:
     """Check request parameters as the model itself would; perf_analyzer sends no fractions."""
     if not isinstance(given, dict) or any(isinstance(value, float) for value in given.values()):
         raise ConfigError(f"{where}: parameters: expected integers, texts or booleans: {given!r}")
-    parse = PARAMETERS.get(model)
-    if given and parse is None:
-        raise ConfigError(f"{where}: parameters: expected none, got {', '.join(sorted(given))}")
     try:
-        if parse is not None:
-            parse.parse(given)
+        MODELS[model].parameters.parse(given)
     except PawfectError as error:
-        raise ConfigError(f"{where}: parameters: {error.message}") from None
+        raise ConfigError(f"{where}: {error.message}") from None
     return MappingProxyType(dict(given))

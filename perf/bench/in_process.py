@@ -15,16 +15,15 @@ import numpy as np
 
 from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.tensors import Array
-from pawfect.contract.texts import read_texts
 from pawfect.local import LocalModels
+from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.flow import inpaint
-from pawfect.orchestrator.request import InpaintRequest
+from pawfect.orchestrator.serving import inpaint_request
 from pawfect.picture.mask import clean_mask
 from pawfect.picture.window import plan_windows
-from pawfect_triton.probe import ORCHESTRATORS
 
 # Calls whose median is quoted; one more goes before them and is not counted.
 CALLS: Final = 5
@@ -55,14 +54,8 @@ def work_of(
         deployment: of the server's profile.
         parameters: of the request.
     """
-    if model in ORCHESTRATORS:
-        image, mask = arrays["IMAGE"].astype(np.uint8), arrays["MASK"].astype(np.uint8)
-        labels = read_texts("SCENE_LABELS", arrays.get("SCENE_LABELS"))
-        prompts = read_texts("PROMPT", arrays.get("PROMPT"))
-        params = InpaintParams.parse(parameters)
-        request = InpaintRequest(
-            image, mask, params, scene_labels=labels, prompt=prompts[0] if prompts else None
-        )
+    if MODELS[model].orchestration:
+        request = inpaint_request(arrays, InpaintParams.parse(parameters))
         return lambda: asyncio.run(
             inpaint(request, deployment, models, Control(request.params.deadline_ms))
         )

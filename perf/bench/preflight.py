@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pawfect.profile import Profile
 from pawfect.weights.store import Store, weights_root
-from pawfect_triton.preparation import prepare
+from pawfect_triton.prerequisites import prepare
 
 
 class CannotMeasure(RuntimeError):  # noqa: N818 - it is what the user is told

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.tensors import MODELS
+from pawfect.contract.tensors import INPAINT
 from pawfect_client import PawfectClient
 from pawfect_client.wire import TRANSFER_MARGIN_S, call_of
 from tests.pawfect.photo.pictures import hole, scene
@@ -92,7 +92,7 @@ def test_parameters_are_sent_as_given_and_tensors_as_the_contract_says():
     assert sent["guidance_scale"].int64_param == 3
     assert len(sent) == 4
     for tensor in call.message.inputs:
-        assert tensor.datatype == MODELS["inpaint"].input(tensor.name).datatype
+        assert tensor.datatype == INPAINT.input(tensor.name).datatype
     assert list(call.message.inputs[0].shape) == [80, 96, 3]
     assert call.message.raw_input_contents[0] == IMAGE.tobytes()
     assert call.message.raw_input_contents[2] == b"\x04\0\0\0sand"

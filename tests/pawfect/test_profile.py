@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.tensors import MODELS
+from pawfect.models import MODELS
 from pawfect.profile import ProfileError, load_profile, parse_profile, profile_names
 
 GOOD = {

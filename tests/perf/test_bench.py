@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pawfect.contract.tensors import DTYPES, MODELS
+from pawfect.contract.tensors import DTYPES
 from pawfect.local import LocalModels
+from pawfect.models import MODELS
 from pawfect.orchestrator.deployment import read_deployment
-from pawfect.profile import NEEDS, load_profile, profile_names
-from pawfect_triton.preparation import prepare
-from pawfect_triton.probe import ORCHESTRATORS
+from pawfect.profile import load_profile, profile_names
+from pawfect_triton.prerequisites import prepare
 from perf.bench import configs
 from perf.bench.__main__ import arrays_of
 from perf.bench.analyzer import Analyzer, AnalyzerError, input_data
@@ -25,6 +25,7 @@ from perf.bench.goals import Goal
 from perf.bench.in_process import window_arrays, work_of
 from perf.bench.page import Outcome, markdown
 from perf.bench.stages import measure_split
+from tests.conftest import NEURAL
 
 SOURCE = {"command": "c", "date": "d", "machine": "m", "versions": {"python": "3"}}
 MASK = np.zeros((120, 160), np.uint8)
@@ -42,7 +43,7 @@ def test_every_model_of_every_profile_has_a_configuration(profile):
         # A budget is judged at one in flight.
         assert config.concurrency[0] == 1
         # p95 is no more than the slowest of fewer.
-        if config.model in ORCHESTRATORS and chosen.flux and chosen.flux.device == "cuda":
+        if MODELS[config.model].orchestration and chosen.flux and chosen.flux.device == "cuda":
             assert config.requests >= 20
             assert config.texts["SCENE_LABELS"] == ("grass", "fallen leaves")
 
@@ -148,7 +149,7 @@ def test_the_in_process_work_is_the_models_own():
     arrays = window_arrays(PHOTO, MASK)
     assert arrays["MASK"].shape == arrays["IMAGE"].shape[:2]
     outputs = work_of("patch_fill", arrays, *here)()
-    assert set(outputs) == {spec.name for spec in MODELS["patch_fill"].outputs}
+    assert set(outputs) == {spec.name for spec in MODELS["patch_fill"].spec.outputs}
     result = work_of("inpaint", {"IMAGE": PHOTO, "MASK": MASK}, *here)()
     assert result.image.shape == PHOTO.shape
 
@@ -166,18 +167,18 @@ def asked(tiny):
     return record_requests(*tiny, PHOTO, MASK)
 
 
-@pytest.mark.parametrize("model", [*NEEDS, "scene_labels"])
+@pytest.mark.parametrize("model", [*NEURAL, "scene_labels"])
 def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_asked_again(
     model, tiny, asked
 ):
     scene = SimpleNamespace(photo=PHOTO, mask=MASK)
     arrays = arrays_of(load_config(FOLDER / f"{model}.toml", "tiny"), scene, asked)
     for name, array in arrays.items():
-        spec = MODELS[model].input(name)
+        spec = MODELS[model].spec.input(name)
         assert array.dtype == DTYPES[spec.datatype]
         assert all(want in (-1, got) for want, got in zip(spec.shape, array.shape, strict=True))
     outputs = work_of(model, arrays, *tiny)()
-    promised = {spec.name for spec in MODELS[model].outputs}
+    promised = {spec.name for spec in MODELS[model].spec.outputs}
     # The prior is of requests with a strength under 1.
     assert set(outputs) in (promised, promised - {"PRIOR"})
 

@@ -9,9 +9,10 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as config_proto
 
-from pawfect.contract.tensors import MODELS
-from pawfect.profile import NEEDS, load_profile
+from pawfect.models import MODELS
+from pawfect.profile import load_profile
 from pawfect_triton.repository import gather, source_folders
+from tests.conftest import NEURAL
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path for root in source_folders() for path in root.iterdir() if path.is_dir())
@@ -39,7 +40,7 @@ def test_the_folders_are_the_models_of_the_contract():
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_config_equals_contract(folder):
-    config, spec = parsed(folder), MODELS[folder.name]
+    config, spec = parsed(folder), MODELS[folder.name].spec
     assert config.name == spec.name
     assert config.max_batch_size == spec.max_batch_size
     assert (config.platform, config.backend) == (
@@ -53,19 +54,19 @@ def test_config_equals_contract(folder):
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_config_is_complete_without_autocompletion(folder):
     config = parsed(folder)
-    if MODELS[folder.name].ensemble:
+    if MODELS[folder.name].spec.ensemble:
         assert not config.instance_group
         return
     assert config.instance_group[0].kind == config_proto.ModelInstanceGroup.KIND_CPU
     assert config.instance_group[0].count >= 1
     # One instance of an orchestrator holds many requests.
-    if folder.name.startswith("inpaint"):
+    if MODELS[folder.name].orchestration:
         assert config.instance_group[0].count == 1
 
 
-@pytest.mark.parametrize("model", NEEDS)
+@pytest.mark.parametrize("model", NEURAL)
 def test_a_neural_model_is_warmed_up_with_its_own_inputs(model):
-    config, spec = parsed(ROOT / "model_repository" / model), MODELS[model]
+    config, spec = parsed(ROOT / "model_repository" / model), MODELS[model].spec
     (sample,) = config.model_warmup
     # One request each, as the stages count them; of none with 0, in a model without batches too.
     assert (sample.batch_size, sample.count) == (1, 0)
@@ -83,7 +84,7 @@ def test_the_ensemble_passes_each_tensor_as_the_models_name_it():
     steps = parsed(ROOT / "ensemble" / "scene_labels").ensemble_scheduling.step
     assert [step.model_name for step in steps] == ["mask_cleanup", "sam3_labeling"]
     for step in steps:
-        spec = MODELS[step.model_name]
+        spec = MODELS[step.model_name].spec
         assert set(step.input_map) <= {tensor.name for tensor in spec.inputs}
         assert set(step.output_map) <= {tensor.name for tensor in spec.outputs}
 
@@ -97,7 +98,7 @@ def test_no_queue_is_bounded_by_triton(folder):
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_model_py_is_thin(folder):
-    if MODELS[folder.name].ensemble:
+    if MODELS[folder.name].spec.ensemble:
         assert not (folder / "1" / "model.py").exists()
         return
     assert len((folder / "1" / "model.py").read_text().splitlines()) <= 120

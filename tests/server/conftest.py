@@ -16,7 +16,7 @@ import tritonclient.grpc as triton
 
 from pawfect.contract.errors import PawfectError, from_message
 from pawfect.contract.report import Report
-from pawfect.contract.tensors import MODELS
+from pawfect.models import MODELS
 
 LONG_S = 120
 
@@ -24,7 +24,7 @@ LONG_S = 120
 def infer_inputs(model: str, arrays: dict[str, Any]) -> list[triton.InferInput]:
     inputs = []
     for name, array in arrays.items():
-        item = triton.InferInput(name, list(array.shape), MODELS[model].input(name).datatype)
+        item = triton.InferInput(name, list(array.shape), MODELS[model].spec.input(name).datatype)
         item.set_data_from_numpy(array)
         inputs.append(item)
     return inputs

@@ -15,10 +15,12 @@ import pytest
 import tritonclient.grpc as triton
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.tensors import DTYPES, MODELS
+from pawfect.contract.tensors import DTYPES
+from pawfect.models import MODELS
 from pawfect.profile import load_profile
+from pawfect.serving import probe_inputs
 from pawfect_triton.installation import MachineError
-from pawfect_triton.probe import Prober, probe_inputs
+from pawfect_triton.probe import Prober
 from pawfect_triton.server import Endpoints, TritonServer
 from tests.conftest import PAWFECT, free_ports, serve
 from tests.server.conftest import (
@@ -39,12 +41,11 @@ READY = "ready: every model has answered"
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_of_the_contract_has_a_probe(model):
     inputs = probe_inputs(model, load_profile("tiny"))
-    batched = MODELS[model].max_batch_size > 0
-    for spec in MODELS[model].inputs:
+    for spec in MODELS[model].spec.inputs:
         assert spec.optional or spec.name in inputs
     for name, array in inputs.items():
-        spec = MODELS[model].input(name)
-        shape = array.shape[1:] if batched else array.shape
+        spec = MODELS[model].spec.input(name)
+        shape = array.shape[1:] if MODELS[model].batched else array.shape
         assert len(shape) == len(spec.shape)
         assert all(want in (-1, got) for want, got in zip(spec.shape, shape, strict=True))
         assert array.dtype == DTYPES[spec.datatype]

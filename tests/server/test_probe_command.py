@@ -13,8 +13,8 @@ import pytest
 import tritonclient.grpc as triton
 
 from pawfect.contract.errors import TABLE, ErrorKind
-from pawfect.profile import NEEDS, load_profile
-from tests.conftest import PAWFECT, free_ports, serve
+from pawfect.profile import load_profile
+from tests.conftest import NEURAL, PAWFECT, free_ports, serve
 from tests.server.conftest import SMALL, SMALL_HOLE, RawClient, infer_inputs
 
 READY = "ready: every model has answered"
@@ -96,7 +96,7 @@ def test_models_without_weights_fail_only_when_strict(bare):
     ended, strict = probe(*asked), probe(*asked, "--strict")
     expected = dict.fromkeys(load_profile("t4").models, "OK")
     # The ensemble has a stage that lacks its weights.
-    expected |= dict.fromkeys([*NEEDS, "scene_labels"], "WITHOUT")
+    expected |= dict.fromkeys([*NEURAL, "scene_labels"], "WITHOUT")
     assert verdicts(ended) == verdicts(strict) == expected
     assert ended.returncode == 0
     assert strict.returncode == TABLE[ErrorKind.UNAVAILABLE].exit_code
@@ -120,7 +120,7 @@ def test_a_failure_that_the_response_cache_kept_is_passed_by_with_a_nonce(bare):
 
 
 def test_a_warm_up_that_fails_is_logged_and_keeps_no_server_from_starting(bare):
-    for model in NEEDS:
+    for model in NEURAL:
         assert f"{model}: warm-up: PAWFECT_UNAVAILABLE: weights" in bare.output()
 
 

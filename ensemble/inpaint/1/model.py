@@ -1,10 +1,7 @@
 """Triton model `inpaint`; see `pawfect.orchestrator.inpaint`."""
 
-from pawfect_triton.orchestrating import OrchestratorModel
+from pawfect_triton.orchestrator_model import OrchestratorModel
 
 
 class TritonPythonModel(OrchestratorModel):
     """Runs the orchestration on an event loop of its own."""
-
-    def __init__(self) -> None:
-        super().__init__("inpaint")

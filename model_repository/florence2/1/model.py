@@ -1,10 +1,7 @@
 """Triton model `florence2`; see `pawfect.scene.florence2`."""
 
-from pawfect_triton.stages import NeuralModel
+from pawfect_triton.function_model import FunctionModel
 
 
-class TritonPythonModel(NeuralModel):
+class TritonPythonModel(FunctionModel):
     """Answers each request with one library call."""
-
-    def __init__(self) -> None:
-        super().__init__("florence2")

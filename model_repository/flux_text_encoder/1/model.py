@@ -1,10 +1,7 @@
 """Triton model `flux_text_encoder`; see `pawfect.flux.text`."""
 
-from pawfect_triton.stages import NeuralModel
+from pawfect_triton.function_model import FunctionModel
 
 
-class TritonPythonModel(NeuralModel):
+class TritonPythonModel(FunctionModel):
     """Answers each request with one library call."""
-
-    def __init__(self) -> None:
-        super().__init__("flux_text_encoder")

@@ -1,11 +1,7 @@
-"""Triton model `mask_cleanup`; see `pawfect.models.mask_cleanup`."""
+"""Triton model `mask_cleanup`; see `pawfect.picture.mask`."""
 
-from pawfect.models import mask_cleanup
-from pawfect_triton.stages import StageModel
+from pawfect_triton.function_model import FunctionModel
 
 
-class TritonPythonModel(StageModel):
+class TritonPythonModel(FunctionModel):
     """Answers each request with one library call."""
-
-    def __init__(self) -> None:
-        super().__init__("mask_cleanup", mask_cleanup)

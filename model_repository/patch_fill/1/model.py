@@ -1,11 +1,7 @@
-"""Triton model `patch_fill`; see `pawfect.models.patch_fill`."""
+"""Triton model `patch_fill`; see `pawfect.patch`."""
 
-from pawfect.models import patch_fill
-from pawfect_triton.stages import StageModel
+from pawfect_triton.function_model import FunctionModel
 
 
-class TritonPythonModel(StageModel):
+class TritonPythonModel(FunctionModel):
     """Answers each request with one library call."""
-
-    def __init__(self) -> None:
-        super().__init__("patch_fill", patch_fill)

@@ -1,10 +1,7 @@
 """Triton model `sam3_labeling`; see `pawfect.scene.sam3`."""
 
-from pawfect_triton.stages import NeuralModel
+from pawfect_triton.function_model import FunctionModel
 
 
-class TritonPythonModel(NeuralModel):
+class TritonPythonModel(FunctionModel):
     """Answers each request with one library call."""
-
-    def __init__(self) -> None:
-        super().__init__("sam3_labeling")

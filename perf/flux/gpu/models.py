@@ -28,16 +28,14 @@ from pawfect.flux.schedule import Schedule
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
-from pawfect.local import one_by_one
-from pawfect.models import FUNCTIONS, Function
-from pawfect.neural import BatchFunction, load_function, load_transformer
 from pawfect.orchestrator import Deployment
 from pawfect.profile import Profile, load_profile
+from pawfect.serving import BatchFunction, Function, load_batch, load_function, one_by_one
 from pawfect_export.tiny.flux import SCHEDULER
 from pawfect_export.tiny.flux_tokenizers import build_clip_tokenizer, build_t5_tokenizer
 from perf.flux.gpu.scale import Scale, torch_type
 from perf.flux.versus.checkpoint import OneFolder
-from perf.flux.versus.sides import NEURAL, Product
+from perf.flux.versus.sides import BESIDES, Product
 
 SEED: Final = 0
 
@@ -131,14 +129,14 @@ def capped_product(
 
 def _served(profile: Profile, given: Mapping[str, Function]) -> tuple[Product, BatchFunction]:
     store = OneFolder(Path("nowhere"))
-    batch = load_transformer(profile, store)
+    batch = load_batch("flux_transformer", profile, store)
     threads = torch.get_num_threads()
-    loaded = {n: load_function(n, profile, store) for n in NEURAL if n not in given}
+    loaded = {n: load_function(n, profile, store) for n in BESIDES if n not in given}
     torch.set_num_threads(threads)
     deployment = Deployment(
         profile, Schedule.from_config(dict(SCHEDULER)), {"flux": f"random, seed {SEED}"}
     )
-    functions = {**FUNCTIONS, **loaded, **given, "flux_transformer": one_by_one(batch)}
+    functions = {**loaded, **given, "flux_transformer": one_by_one(batch)}
     return Product(deployment, functions), batch
 
 

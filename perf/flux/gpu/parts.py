@@ -14,7 +14,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.tensors import Array
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH
-from pawfect.neural import BatchFunction
+from pawfect.serving import BatchFunction
 from perf.flux.gpu.models import Models, capped_product, defaults, pipeline_of, product_of
 from perf.flux.gpu.quantised import quantised_transformer
 from perf.flux.gpu.scale import T4_GIB, Scale

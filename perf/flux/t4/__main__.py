@@ -9,9 +9,12 @@ from typing import Any, Final
 
 import click
 
-from pawfect.cost.memory import plan_of
-from pawfect.cost.storage import TORCH
+import pawfect
 from pawfect.profile import load_profile
+from perf.flux.cards import CARDS
+from perf.flux.cost_table import cost_table, write_costs
+from perf.flux.memory import plan_of
+from perf.flux.storage import TORCH
 from perf.flux.t4.engines import ENGINES, SIZES, cells, memory
 from perf.flux.t4.page import markdown
 from perf.flux.t4.plot import plot
@@ -19,6 +22,8 @@ from perf.flux.t4.stages import comparison_rows, flop_rows, rates, stage_rows, t
 from perf.provenance import provenance
 
 PACKAGES: Final = ("pawfect", "numpy", "matplotlib")
+# Where the profiles lie, whose costs are written.
+PROFILES: Final = Path(pawfect.__file__).parent / "profiles"
 STAGE_PX: Final = 768
 # Variants of the memory table: tiles of the VAE, px, and steps that share a call.
 TILES: Final = (1024, 768, 512)
@@ -77,9 +82,10 @@ def _profile_gib(name: str) -> float | None:
 
 
 @click.command()
+@click.option("--costs/--no-costs", default=True, help="Write the profiles' tables of costs too.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
-def t4(out: Path) -> None:
-    """Write `t4-model.json`, `.md` and `.png`."""
+def t4(out: Path, costs: bool) -> None:
+    """Write `t4-model.json`, `.md` and `.png`, and what stages cost into the profiles."""
     result = {"provenance": provenance("make t4", PACKAGES), **model()}
     out.mkdir(parents=True, exist_ok=True)
     (out / "t4-model.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
@@ -87,6 +93,12 @@ def t4(out: Path) -> None:
     (out / "t4-model.md").write_text(page, "utf-8")
     plot(list(cells()), out / "t4-model.png")
     click.echo(page)
+    for name in CARDS if costs else ():
+        table = cost_table(load_profile(name))
+        if table is None:
+            click.echo(f"{name}: its costs stay as they are: its weights are not here")
+        else:
+            write_costs(PROFILES / f"{name}.toml", table)
 
 
 if __name__ == "__main__":

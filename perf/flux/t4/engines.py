@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from pawfect.cost.cards import CASES, T4
-from pawfect.cost.configs import Configs, configs_of
-from pawfect.cost.costs import Costs
-from pawfect.cost.estimates import costs_with
-from pawfect.cost.memory import Plan, plan_of
-from pawfect.cost.storage import FUSED, TORCH
+from pawfect.costs import CASES, Costs
 from pawfect.profile import FluxSettings, Profile, load_profile
+from perf.flux.cards import T4
+from perf.flux.configs import Configs, configs_of
+from perf.flux.estimates import estimate_with
+from perf.flux.memory import Plan, plan_of
+from perf.flux.storage import FUSED, TORCH
 
 SIZES: Final = (512, 768, 1024)
 STEPS: Final = (8, 12, 20, 28)
@@ -54,11 +54,7 @@ def profile_of(engine: Engine, text_tokens: int = 128) -> tuple[Profile, FluxSet
     base = load_profile("t4")
     if base.flux is None:
         raise ValueError("t4: expected FLUX")
-    settings = replace(
-        base.flux,
-        modulation=engine.modulation,
-        text_tokens=text_tokens,
-    )
+    settings = replace(base.flux, modulation=engine.modulation, text_tokens=text_tokens)
     weights = MappingProxyType({**base.weights, "flux_transformer": engine.entry})
     profile = replace(base, weights=weights, flux=settings)
     found = configs_of(profile, kernels=engine.kernels)
@@ -70,7 +66,7 @@ def profile_of(engine: Engine, text_tokens: int = 128) -> tuple[Profile, FluxSet
 def costs(engine: Engine, text_tokens: int = 128) -> dict[str, Costs]:
     """Return an engine's costs on a T4 by case."""
     profile, settings, found = profile_of(engine, text_tokens)
-    return {case: costs_with(profile, settings, found, case) for case in CASES}
+    return {case: estimate_with(profile, settings, found, case) for case in CASES}
 
 
 def memory(engine: Engine, side: int, batch: int = 1, **settings: int) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pawfect.cost.cards import CASES
+from pawfect.costs import CASES
 from perf.flux.t4.engines import SIZES, STEPS
 from perf.provenance import as_markdown
 from perf.tables import table
@@ -13,8 +13,8 @@ from perf.tables import table
 ASSUMED = """\
 **Every second on this page is modelled, none is measured: no T4 was at hand.** FLOP are counted
 from the models' own configs and agree with torch's FlopCounterMode on the real modules (within
-1 %, tests/pawfect/cost); rates are published measurements where there are any, with their sources
-in `pawfect/cost/cards.py`; low takes the fastest rates, high the slowest. A step's time is its
+1 %, tests/perf/flux); rates are published measurements where there are any, with their sources
+in `perf/flux/cards.py`; low takes the fastest rates, high the slowest. A step's time is its
 products at the card's rate for their precision, attention at a share of it, and what kernels
 between them read and write (norms, rotations, decoding and scaling of quantised weights) at the
 memory's rate, one after another.

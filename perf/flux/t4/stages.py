@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from pawfect.cost.cards import CARDS, CASES, CPU, GIGA, T4, TERA, Rates
-from pawfect.cost.configs import TRANSFORMER
-from pawfect.cost.estimates import caption_work, costs_of, label_work, text_work
-from pawfect.cost.flops import flux, vae
-from pawfect.cost.flops.work import Work
-from pawfect.cost.parameters import BYTES
-from pawfect.cost.seconds import seconds
+from pawfect.costs import CASES
 from pawfect.profile import load_profile
+from perf.flux.cards import CPU, GIGA, H200, T4, TERA, Rates
+from perf.flux.configs import TRANSFORMER
+from perf.flux.estimates import caption_work, estimate, label_work, text_work
+from perf.flux.flops import flux, vae
+from perf.flux.flops.work import Work
+from perf.flux.parameters import BYTES
+from perf.flux.seconds import seconds
 from perf.flux.t4.engines import ENGINES, SIZES, Engine, costs, profile_of, total_s
 
 # One step, TFLOP, as computed before for image side and text tokens.
@@ -123,7 +124,7 @@ def comparison_rows() -> list[dict[str, Any]]:
     profile = replace(profile, flux=replace(profile.flux, text_tokens=512))
     spent = {}
     for case in CASES:
-        found = costs_of(profile, case)
+        found = estimate(profile, case)
         if found is None:
             raise ValueError("h200: expected published models")
         spent[case] = (28 * found.step_ms(4096) + found.decode_ms(1024**2)) / 1000
@@ -142,8 +143,8 @@ def _row(what: str, known: str, modelled: dict[str, float]) -> dict[str, Any]:
 def rates() -> dict[str, Any]:
     """Return the rates that the model counts with."""
     return {
-        card.name: {case: _rates(card.rates[case]) for case in CASES}
-        for card in (CARDS["t4"], CARDS["h200"], CPU)
+        name: {case: _rates(card.rates[case]) for case in CASES}
+        for name, card in (("t4", T4), ("h200", H200), ("cpu", CPU))
     }
 
 

@@ -21,9 +21,6 @@ from PIL import Image
 
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tensors import Array
-from pawfect.local import one_by_one
-from pawfect.models import FUNCTIONS, Function
-from pawfect.neural import load_function, load_transformer
 from pawfect.orchestrator import (
     Control,
     Deployment,
@@ -33,12 +30,20 @@ from pawfect.orchestrator import (
     inpaint,
 )
 from pawfect.profile import Profile
+from pawfect.serving import Function, load_function
 from perf.flux.versus.checkpoint import OneFolder
 from perf.flux.versus.counting import counter
 
 LABELS: Final = ("grass", "fallen leaves")
 GUIDANCE: Final = 30.0
-NEURAL: Final = ("flux_text_encoder", "flux_vae_encoder", "flux_vae_decoder")
+# The models that a fill calls, but for the transformer.
+BESIDES: Final = (
+    "mask_cleanup",
+    "patch_fill",
+    "flux_text_encoder",
+    "flux_vae_encoder",
+    "flux_vae_decoder",
+)
 # By the modules that FlopCounterMode names, the product's stage that does the same.
 STAGES: Final = MappingProxyType(
     {
@@ -79,12 +84,12 @@ class Product:
     def load(cls, folder: Path, profile: Profile, deployment: Deployment) -> Product:
         """Load the models of a checkpoint through the server's own loaders."""
         store = OneFolder(folder)
-        step = one_by_one(load_transformer(profile, store))
+        step = load_function("flux_transformer", profile, store)
         threads = torch.get_num_threads()
-        loaded = {name: load_function(name, profile, store) for name in NEURAL}
+        loaded = {name: load_function(name, profile, store) for name in BESIDES}
         # Loading the text encoder sets its own process's threads; here they are everyone's.
         torch.set_num_threads(threads)
-        return cls(deployment, {**FUNCTIONS, **loaded, "flux_transformer": step})
+        return cls(deployment, {**loaded, "flux_transformer": step})
 
     def fill(self, photo: Photo, steps: int, window_px: int | None) -> InpaintResult:
         """Fill a photo; `window_px` bounds the working size, None leaves it to the profile.

@@ -14,9 +14,9 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.batch import answer_steps
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
-from pawfect.neural import load_transformer
+from pawfect.serving import load_batch
 from pawfect.weights.store import Store
-from tests.pawfect.test_neural import step
+from tests.pawfect.test_serving import step
 
 
 @pytest.fixture
@@ -84,7 +84,8 @@ def test_the_profile_chooses_where_the_modulation_lies(tiny, tiny_weights):
     flows = []
     for modulation in ("layers", "cached"):
         flux = dataclasses.replace(tiny.flux, modulation=modulation)
-        run = load_transformer(dataclasses.replace(tiny, flux=flux), Store(tiny_weights))
+        profile = dataclasses.replace(tiny, flux=flux)
+        run = load_batch("flux_transformer", profile, Store(tiny_weights))
         flows += velocities(run([step(4, 4, 8, 1)]))
         (model,) = run.args  # type: ignore[attr-defined]
         assert (model.modulation is not None) == (modulation == "cached")

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from pawfect.flux.compiling import repeated_blocks
-from pawfect.neural import load_transformer
+from pawfect.serving import load_batch
 from pawfect.weights.store import Store
 
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_blocks_are_compiled_where_the_profile_says_so(in_tiny_weights, tiny, compiled):
     profile = replace(tiny, flux=replace(tiny.flux, compile=compiled))
-    step = load_transformer(profile, Store(in_tiny_weights))
+    step = load_batch("flux_transformer", profile, Store(in_tiny_weights))
     blocks = repeated_blocks(step.args[0].module)
     assert len(blocks) == 4
     # torch keeps the compiled call of a module here until it is first called.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.orchestrator.planner import Wish
 from pawfect.picture.box import Box
 

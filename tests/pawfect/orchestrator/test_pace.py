@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.cost.costs import Costs
+from pawfect.costs import Costs
 from pawfect.flux.schedule import Schedule
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.control import Control

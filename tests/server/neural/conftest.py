@@ -14,10 +14,9 @@ import torch
 import tritonclient.grpc as triton
 
 from pawfect.contract.errors import PawfectError, from_message
-from pawfect.contract.tensors import MODELS
-from pawfect.models import FUNCTIONS
-from pawfect.neural import load_function, load_transformer
+from pawfect.models import MODELS
 from pawfect.profile import load_profile
+from pawfect.serving import load_batch, load_function
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from tests.conftest import ServedProcess, serve
 from tests.server.conftest import RawClient, hole, infer_inputs, lawn
@@ -86,7 +85,7 @@ class NeuralClient(RawClient):
             )
         except triton.InferenceServerException as error:
             raise from_message(error.message()) from error
-        given = {spec.name: result.as_numpy(spec.name) for spec in MODELS[model].outputs}
+        given = {spec.name: result.as_numpy(spec.name) for spec in MODELS[model].spec.outputs}
         return {name: array for name, array in given.items() if array is not None}
 
     def refusal(self, model: str, arrays: Mapping[str, np.ndarray], **parameters: Any) -> Any:
@@ -110,8 +109,6 @@ def library(started: Started) -> Iterator[Callable[[str, Tensors], Tensors]]:
 
     @cache
     def loaded(model: str) -> Callable[[Tensors], Tensors]:
-        if model in FUNCTIONS:
-            return lambda arrays: FUNCTIONS[model](arrays, {})
         function = load_function(model, tiny, store)
         return lambda arrays: function(arrays, {})
 
@@ -122,7 +119,7 @@ def library(started: Started) -> Iterator[Callable[[str, Tensors], Tensors]]:
 @pytest.fixture(scope="package")
 def library_step(started: Started) -> Callable[[list[Tensors]], list[Any]]:
     """Run `flux_transformer`'s own function, a batch of requests."""
-    return load_transformer(load_profile("tiny"), Store(started.weights))
+    return load_batch("flux_transformer", load_profile("tiny"), Store(started.weights))
 
 
 def photo(seed: int) -> np.ndarray:

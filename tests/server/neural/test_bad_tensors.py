@@ -7,9 +7,10 @@ import pytest
 import tritonclient.grpc as triton
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.tensors import MODELS
-from pawfect.profile import NEEDS, load_profile
-from pawfect_triton.probe import probe_inputs
+from pawfect.models import MODELS
+from pawfect.profile import load_profile
+from pawfect.serving import probe_inputs
+from tests.conftest import NEURAL
 from tests.server.conftest import at_once, infer_inputs
 from tests.server.neural.conftest import NeuralClient, Tensors
 from tests.server.neural.test_raw_calls import stacked, step
@@ -80,15 +81,11 @@ CASES = [
 def good(model: str) -> Tensors:
     """A model's probe, as one request sees it, without a batch's axis."""
     arrays = probe_inputs(model, load_profile("tiny"))
-    return {name: array[0] for name, array in arrays.items()} if batched(model) else arrays
-
-
-def batched(model: str) -> bool:
-    return MODELS[model].max_batch_size > 0
+    return {name: array[0] for name, array in arrays.items()} if MODELS[model].batched else arrays
 
 
 def wire(model: str, arrays: Tensors) -> Tensors:
-    return stacked(arrays) if batched(model) else arrays
+    return stacked(arrays) if MODELS[model].batched else arrays
 
 
 @pytest.mark.parametrize(
@@ -104,7 +101,7 @@ def test_a_bad_tensor_is_named_and_the_next_request_works(client, model, name, a
     assert client.ask(model, wire(model, good(model)))
 
 
-@pytest.mark.parametrize("model", NEEDS)
+@pytest.mark.parametrize("model", NEURAL)
 def test_a_parameter_is_refused_where_there_are_none(client, model):
     # The response cache looks at tensors only: a text that it does not know yet.
     unknown = {"PROMPT": texts(b"a prompt with a parameter")} if "text" in model else {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tritonclient.grpc as triton
 
-from pawfect.profile import NEEDS, load_profile
+from pawfect.profile import load_profile
 from pawfect.weights.store import Store
 from pawfect_triton.probe import Prober
+from tests.conftest import NEURAL
 from tests.server.neural.conftest import READY_S
 
 
@@ -23,7 +24,7 @@ def test_the_profile_of_the_environment_has_every_model_ready_in_time(
         (model, "READY") for model in tiny.models
     }
     client.close()
-    assert set(NEEDS) < set(tiny.models)
+    assert set(NEURAL) < set(tiny.models)
     output = neural_server.output()
     assert f"profile  tiny: {', '.join(tiny.models)}" in output
     assert "WITHOUT" not in output

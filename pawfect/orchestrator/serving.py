@@ -1,0 +1,85 @@
+"""Orchestrations as models serve them: a request decoded, run, and its result encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar
+
+import numpy as np
+
+from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.report import Fallback
+from pawfect.contract.tensors import Array
+from pawfect.contract.texts import read_texts, text_tensor
+from pawfect.orchestrator.calls import CallModel
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment, read_deployment
+from pawfect.orchestrator.flow import inpaint
+from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress
+from pawfect.profile import Profile
+
+Deployed = TypeVar("Deployed")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Orchestration(Generic[Deployed, Request, Result]):
+    """A flow over several models, without Triton.
+
+    Attributes:
+        deploy: reads what all requests share, of a profile; `verbatim` as in the deployment.
+        decode: returns the frozen request of checked inputs and parsed parameters, which have a
+            `deadline_ms`.
+        run: answers it; raises PawfectError.
+        encode: returns the outputs of a result.
+        fallbacks: what a result had to do without.
+    """
+
+    deploy: Callable[[Profile, bool], Deployed]
+    decode: Callable[[Mapping[str, Array], Any], Request]
+    run: Callable[[Request, Deployed, CallModel, Control, Notify], Awaitable[Result]]
+    encode: Callable[[Result], dict[str, Array]]
+    fallbacks: Callable[[Result], tuple[Fallback, ...]]
+
+
+def encode_progress(progress: Progress) -> dict[str, Array]:
+    """Return STAGE BYTES [1], PROGRESS FP32 [1] and perhaps PREVIEW UINT8 [h, w, 3]."""
+    outputs: dict[str, Array] = {
+        "STAGE": text_tensor(progress.stage),
+        "PROGRESS": np.array([progress.progress], np.float32),
+    }
+    if progress.preview is not None:
+        outputs["PREVIEW"] = progress.preview
+    return outputs
+
+
+def inpaint_request(inputs: Mapping[str, Array], params: InpaintParams) -> InpaintRequest:
+    """Decode a request of `inpaint`; raises INVALID_ARG for texts that cannot be read."""
+    prompts = read_texts("PROMPT", inputs.get("PROMPT"))
+    return InpaintRequest(
+        image=inputs["IMAGE"],
+        mask=inputs["MASK"],
+        params=params,
+        protect=inputs.get("PROTECT"),
+        scene_labels=read_texts("SCENE_LABELS", inputs.get("SCENE_LABELS")),
+        prompt=prompts[0] if prompts else None,
+    )
+
+
+def _deployed(profile: Profile, verbatim: bool) -> Deployment:
+    return replace(read_deployment(profile), verbatim=verbatim)
+
+
+def _inpainted(result: InpaintResult) -> dict[str, Array]:
+    return {"IMAGE": result.image, "REPORT": text_tensor(result.report.to_json())}
+
+
+INPAINT: Final = Orchestration(
+    deploy=_deployed,
+    decode=inpaint_request,
+    run=inpaint,
+    encode=_inpainted,
+    fallbacks=lambda result: result.report.fallbacks,
+)

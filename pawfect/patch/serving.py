@@ -1,0 +1,34 @@
+"""`patch_fill` as a function of tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import FillParams
+from pawfect.contract.tensors import MASK_THRESHOLD, Array
+from pawfect.contract.texts import text_tensor
+from pawfect.patch import fill_with_choice
+
+
+def patch_fill(inputs: Mapping[str, Array], params: FillParams) -> dict[str, Array]:
+    """Fill one window from its own patches; see `pawfect.patch.patch_fill`.
+
+    Raises:
+        PawfectError: INVALID_ARG for planes of other sizes, and an empty or a full mask.
+    """
+    image, mask, protect = inputs["IMAGE"], inputs["MASK"], inputs.get("PROTECT")
+    for name, plane in (("MASK", mask), ("PROTECT", protect)):
+        if plane is not None and plane.shape != image.shape[:2]:
+            expected = f"the image's size {image.shape[1]}x{image.shape[0]}"
+            raise invalid(name, expected, f"{plane.shape[1]}x{plane.shape[0]}")
+    if not 0 < np.count_nonzero(mask >= MASK_THRESHOLD) < mask.size:
+        raise invalid("MASK", "some pixels to fill and some to keep", "an empty or a full mask")
+    result = fill_with_choice(
+        image, mask, protect=protect, seed=params.seed, working_px=params.working_px
+    )
+    choice = {"method": result.method, "scores": dict(result.scores)}
+    return {"IMAGE": result.image, "REPORT": text_tensor(json.dumps(choice))}

@@ -1,0 +1,87 @@
+"""The models of the registry as functions of plain arrays, loaded by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pkgutil import resolve_name
+from typing import Any
+
+from pawfect.contract.errors import PawfectError
+from pawfect.contract.parameters import Scalar
+from pawfect.contract.probe import probe_mask, probe_photo
+from pawfect.contract.tensors import Array
+from pawfect.models import MODELS, Model, check_inputs
+from pawfect.out_of_memory import require
+from pawfect.profile import Profile
+from pawfect.weights.reading import weights_folder
+from pawfect.weights.store import Store
+
+# Inputs by tensor name and request parameters in, outputs by tensor name out.
+Function = Callable[[Mapping[str, Array], Mapping[str, Scalar]], dict[str, Array]]
+# Requests of one batch in, for each its outputs or what was wrong with it out.
+BatchFunction = Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array] | PawfectError]]
+
+
+def load_function(name: str, profile: Profile, store: Store) -> Function:
+    """Load a model as a function of one request.
+
+    Args:
+        name: its name in the registry.
+        profile: device, precision and sizes.
+        store: where the weights are.
+
+    Raises:
+        PawfectError: UNAVAILABLE for weights that are missing, damaged or of another shape.
+    """
+    model = MODELS[name]
+    if model.batched:
+        return one_by_one(load_batch(name, profile, store))
+    run = resolve_name(model.function) if model.function else _load(model, profile, store)
+
+    def function(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
+        params = model.parameters.parse(parameters)
+        checked = check_inputs(name, inputs)
+        outputs: dict[str, Array] = require(name, lambda: run(checked, params))
+        return outputs
+
+    return function
+
+
+def load_batch(name: str, profile: Profile, store: Store) -> BatchFunction:
+    """Load a batched model as a function of a batch; arguments and errors as `load_function`."""
+    function: BatchFunction = _load(MODELS[name], profile, store)
+    return function
+
+
+def one_by_one(batch: BatchFunction) -> Function:
+    """Return the function of one request that a batched one is; it raises what was wrong."""
+
+    def function(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
+        (answer,) = batch([inputs])
+        if isinstance(answer, PawfectError):
+            raise answer
+        return answer
+
+    return function
+
+
+def _load(model: Model, profile: Profile, store: Store) -> Any:
+    folders = [weights_folder(component, profile, store) for component in model.weights]
+    assert model.loader is not None
+    return resolve_name(model.loader)(profile.settings(model), *folders)
+
+
+def probe_inputs(name: str, profile: Profile) -> dict[str, Array]:
+    """Return the tensors of a model's tiny inference, the smallest that it takes.
+
+    Args:
+        name: its name in the registry.
+        profile: for the widths of its weights.
+    """
+    model = MODELS[name]
+    mask = probe_mask()
+    tensors: dict[str, Array] = {"IMAGE": probe_photo(), "MASK": mask, "RING": 255 - mask}
+    if model.probe:
+        tensors |= resolve_name(model.probe)(profile.settings(model))
+    given = {spec.name: tensors[spec.name] for spec in model.spec.inputs if spec.name in tensors}
+    return {tensor: array[None] for tensor, array in given.items()} if model.batched else given

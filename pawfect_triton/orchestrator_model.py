@@ -1,0 +1,162 @@
+"""An orchestrator inside Triton: one instance holds many requests on its own event loop.
+
+`execute` only hands its requests over; each is answered through its response sender when it is
+done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pkgutil import resolve_name
+from typing import Any, Final
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.probe import PROBE_ID
+from pawfect.models import MODELS, check_inputs
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.request import Progress, silent
+from pawfect.orchestrator.serving import Orchestration, encode_progress
+from pawfect.profile import load_profile
+from pawfect_triton import adapter
+from pawfect_triton.metrics import RequestMetrics
+from pawfect_triton.overrides import read
+
+# Probes held at a time beside the requests: the supervisor's, `pawfect probe`'s, some balancers'.
+PROBES: Final = 8
+
+
+class Places:
+    """How many requests are held; probes have places of their own, so neither keeps out the other.
+
+    Args:
+        requests: most requests at a time.
+    """
+
+    def __init__(self, requests: int) -> None:
+        self._free = {False: requests, True: PROBES}
+        self._held = 0
+        self._lock = threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Requests and probes that have a place."""
+        return self._held
+
+    def take(self, *, probe: bool) -> bool:
+        """Take a place and say whether there was one."""
+        with self._lock:
+            found = self._free[probe] > 0
+            self._free[probe] -= found
+            self._held += found
+            return found
+
+    def leave(self, *, probe: bool) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._free[probe] += 1
+            self._held -= 1
+
+
+class OrchestratorModel:
+    """A model that runs the orchestration of its definition; a decoupled one streams progress."""
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Read the deployment and start the event loop.
+
+        Args:
+            args: Triton's; the config may override parts of the profile, see
+                `pawfect_triton.overrides`.
+        """
+        name = args["model_name"]
+        self._model = MODELS[name]
+        overrides = read(args)
+        profile = overrides.applied(load_profile())
+        self._orchestration: Orchestration[Any, Any, Any] = resolve_name(
+            str(self._model.orchestration)
+        )
+        self._deployment = self._orchestration.deploy(profile, overrides.verbatim)
+        self._limit = profile.limits.max_in_flight
+        self._places = Places(self._limit)
+        self._metrics = RequestMetrics(name)
+        self._loop = asyncio.new_event_loop()
+        # A BLS call occupies a thread of the loop's pool while it waits, compositing while it
+        # works.
+        workers = 4 * self._limit
+        self._loop.set_default_executor(ThreadPoolExecutor(workers, thread_name_prefix=name))
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def execute(self, requests: Iterable[Any]) -> None:
+        """Hand each request to the event loop, or refuse it where too many are held."""
+        for request in requests:
+            started = time.monotonic()
+            sender = request.get_response_sender()
+            probe = request.request_id() == PROBE_ID
+            if self._places.take(probe=probe):
+                serving = self._serve(request, sender, started, probe=probe)
+                asyncio.run_coroutine_threadsafe(serving, self._loop)
+            else:
+                self._refuse(sender, probe=probe)
+
+    def finalize(self) -> None:
+        """Wait for the requests that are held, then stop the event loop."""
+        while self._places.held:
+            time.sleep(0.01)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _refuse(self, sender: Any, *, probe: bool) -> None:
+        most = f"{PROBES} probes" if probe else f"{self._limit} requests"
+        error = PawfectError(ErrorKind.QUEUE_FULL, f"expected at most {most} at a time")
+        if not probe:
+            self._metrics.count(error.kind)
+        self._end(sender, adapter.error_response(error, self._model.name))
+
+    async def _serve(self, request: Any, sender: Any, started: float, *, probe: bool) -> None:
+        kind: ErrorKind | None = None
+        try:
+            try:
+                result = await self._run(request, sender, started)
+                self._metrics.count_fallbacks(self._orchestration.fallbacks(result))
+                outputs = await asyncio.to_thread(self._orchestration.encode, result)
+                if self._model.spec.decoupled:
+                    outputs |= encode_progress(Progress("done", 1.0))
+                answer = adapter.response(outputs, request)
+            except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
+                failure = adapter.as_pawfect_error(error, self._model.name)
+                kind = failure.kind
+                answer = adapter.error_response(failure, self._model.name)
+            # Sending copies the picture into shared memory; other requests' loop must not wait for
+            # it.
+            await asyncio.to_thread(self._end, sender, answer)
+        finally:
+            self._places.leave(probe=probe)
+            if not probe:
+                self._metrics.count(kind, (time.monotonic() - started) * 1000)
+
+    async def _run(self, request: Any, sender: Any, started: float) -> Any:
+        given, parameters = adapter.decode(self._model.name, request)
+        params: Any = self._model.parameters.parse(parameters)
+        inputs = check_inputs(self._model.name, given)
+        control = Control(params.deadline_ms, sender.is_cancelled, started)
+
+        async def notify(progress: Progress) -> None:
+            message = adapter.response(encode_progress(progress), request)
+            await asyncio.to_thread(sender.send, message)
+
+        return await self._orchestration.run(
+            self._orchestration.decode(inputs, params),
+            self._deployment,
+            adapter.call_model,
+            control,
+            notify if self._model.spec.decoupled else silent,
+        )
+
+    @staticmethod
+    def _end(sender: Any, answer: Any) -> None:
+        sender.send(answer, flags=adapter.backend().TRITONSERVER_RESPONSE_COMPLETE_FINAL)

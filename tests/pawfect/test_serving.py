@@ -1,0 +1,189 @@
+"""The neural models as functions: their weights, their batches and what they refuse."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.texts import text_tensor
+from pawfect.local import LocalModels
+from pawfect.models import MODELS
+from pawfect.serving import load_batch, load_function
+from pawfect.weights.store import Store
+from pawfect_export.fetch import fetch
+from pawfect_export.progress import silent
+from tests.conftest import NEURAL, no_hub
+
+MEND = "pawfect weights fetch tiny"
+
+
+@pytest.fixture
+def copied(tiny_weights: Path, tmp_path: Path) -> Store:
+    """The tiny weights again, to be damaged."""
+    shutil.copytree(tiny_weights, tmp_path / "weights")
+    return Store(tmp_path / "weights")
+
+
+@pytest.mark.parametrize("model", NEURAL)
+def test_missing_weights_make_a_model_unavailable_and_say_what_mends_it(model, tiny, tmp_path):
+    with pytest.raises(PawfectError, match=MEND) as caught:
+        load_function(model, tiny, Store(tmp_path / "none"))
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", NEURAL)
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_damaged_weights_make_a_model_unavailable_and_say_what_mends_it(
+    model, damage, tiny, copied
+):
+    folder = copied.root / tiny.weights[MODELS[model].weights[0]]
+    file = max(folder.rglob("*.safetensors"), key=lambda path: path.stat().st_size)
+    content = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[:-1] + (b"" if damage == "cut" else bytes([content[-1] ^ 1])))
+    with pytest.raises(PawfectError, match=MEND) as caught:
+        load_function(model, tiny, copied)
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert str(copied.root) not in str(caught.value)
+
+
+# What each model takes at its smallest; the transformer's inputs come below.
+RNG = np.random.default_rng(8)
+PHOTO = RNG.integers(0, 256, (64, 64, 3), np.uint8)
+MASK = np.zeros((64, 64), np.uint8)
+MASK[20:40, 20:40] = 255
+INPUTS = {
+    "flux_text_encoder": {"PROMPT": text_tensor("grass")},
+    "flux_vae_encoder": {"IMAGE": PHOTO, "MASK": MASK, "SEED": np.array([3], np.int64)},
+    "flux_vae_decoder": {
+        "LATENTS": RNG.normal(size=(16, 64)).astype(np.float32),
+        "GRID": np.array([4, 4], np.int32),
+    },
+    "florence2": {"IMAGE": PHOTO, "RING": MASK, "TASK": text_tensor("<CAPTION>")},
+    "sam3_labeling": {"IMAGE": PHOTO, "RING": MASK},
+}
+
+
+@pytest.mark.parametrize("model", sorted(INPUTS))
+def test_a_model_answers_with_its_contracts_tensors_and_refuses_all_else(model, tiny, tiny_weights):
+    function = load_function(model, tiny, Store(tiny_weights))
+    outputs = function(INPUTS[model], {})
+    specs = {spec.name: spec for spec in MODELS[model].spec.outputs}
+    assert set(outputs) == set(specs) - {"PRIOR"}
+    for name, array in outputs.items():
+        fixed = [
+            want in (-1, got) for want, got in zip(specs[name].shape, array.shape, strict=True)
+        ]
+        assert all(fixed), name
+    refusals = [
+        (INPUTS[model], {"seed": 1}, "parameters: expected none, got seed"),
+        *(
+            ({k: v for k, v in INPUTS[model].items() if k != name}, {}, f"{name}: expected")
+            for name in INPUTS[model]
+        ),
+        *(
+            (INPUTS[model] | {name: array[None]}, {}, f"{name}: expected shape")
+            for name, array in INPUTS[model].items()
+        ),
+    ]
+    for inputs, parameters, says in refusals:
+        with pytest.raises(PawfectError, match=says) as caught:
+            function(inputs, parameters)
+        assert caught.value.kind is ErrorKind.INVALID_ARG
+
+
+def test_a_prior_comes_with_a_prefill_only(tiny, tiny_weights):
+    encode = load_function("flux_vae_encoder", tiny, Store(tiny_weights))
+    alone = encode(INPUTS["flux_vae_encoder"], {})
+    both = encode(INPUTS["flux_vae_encoder"] | {"PREFILL": 255 - PHOTO}, {})
+    assert both["PRIOR"].shape == (16, 64)
+    for name in ("LATENTS", "CONDITION"):
+        np.testing.assert_array_equal(both[name], alone[name])
+
+
+def step(rows: int, columns: int, text: int, seed: int) -> dict[str, np.ndarray]:
+    """One request's denoising step for the tiny transformer, whose widths are 64 and 32."""
+    rng = np.random.default_rng(seed)
+    tokens = rows * columns
+    return {
+        "LATENTS": rng.normal(size=(tokens, 64)).astype(np.float32),
+        "CONDITION": rng.normal(size=(tokens, 320)).astype(np.float32),
+        "PROMPT_EMBEDS": rng.normal(size=(text, 64)).astype(np.float16),
+        "POOLED": rng.normal(size=32).astype(np.float16),
+        "TIMESTEP": np.array([rng.uniform(1, 1000)], np.float32),
+        "GUIDANCE": np.array([rng.uniform(0, 60)], np.float32),
+        "GRID": np.array([rows, columns], np.int32),
+    }
+
+
+def test_a_mixed_batch_answers_each_item_as_if_it_were_alone(tiny, tiny_weights):
+    run = load_batch("flux_transformer", tiny, Store(tiny_weights))
+    late = step(4, 4, 8, 6) | {"TIMESTEP": np.array([1001], np.float32)}
+    crooked = step(4, 4, 8, 7) | {"GRID": np.array([4, 5], np.int32)}
+    hollow = step(4, 4, 8, 8) | {"LATENTS": np.full((16, 64), np.nan, np.float32)}
+    lacking = step(4, 4, 8, 9)
+    del lacking["POOLED"]
+    items = [
+        step(4, 4, 8, 0), late, step(2, 8, 8, 1), step(4, 4, 8, 2), crooked,
+        step(4, 4, 5, 3), hollow, step(4, 4, 8, 4), lacking, step(2, 8, 8, 5),
+    ]  # fmt: skip
+    answers = run(items)
+    assert len(answers) == len(items)
+    wrong = {1: "TIMESTEP", 4: "LATENTS", 6: "LATENTS", 8: "POOLED"}
+    for index, answer in enumerate(answers):
+        if index in wrong:
+            assert isinstance(answer, PawfectError)
+            assert answer.kind is ErrorKind.INVALID_ARG
+            assert answer.message.startswith(wrong[index])
+            continue
+        (alone,) = run([items[index]])
+        assert not isinstance(answer, PawfectError)
+        assert not isinstance(alone, PawfectError)
+        assert answer["VELOCITY"].shape == items[index]["LATENTS"].shape
+        np.testing.assert_allclose(answer["VELOCITY"], alone["VELOCITY"], rtol=0, atol=1e-4)
+
+
+def test_no_batch_is_no_work(tiny, tiny_weights):
+    assert load_batch("flux_transformer", tiny, Store(tiny_weights))([]) == []
+
+
+async def test_in_this_process_a_wrong_step_is_its_own_error(tiny_models, in_tiny_weights):
+    with pytest.raises(PawfectError, match="GRID") as caught:
+        await tiny_models("flux_transformer", {**step(4, 4, 8, 0), "GRID": np.zeros(3, int)}, {})
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+
+
+async def test_a_model_that_the_profile_lacks_is_unavailable(tiny, in_tiny_weights):
+    for models in (LocalModels(), LocalModels(replace(tiny, models=("patch_fill",)))):
+        with pytest.raises(PawfectError, match="sam3_labeling: not in the profile") as caught:
+            await models("sam3_labeling", INPUTS["sam3_labeling"], {})
+        assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_profile_may_name_a_quantised_transformer(tiny, tiny_weights, copied):
+    fetch(["tiny-flux-fill-q8_0"], copied, no_hub, silent)
+    weights = {**tiny.weights, "flux_transformer": "tiny-flux-fill-q8_0"}
+    whole = load_batch("flux_transformer", tiny, Store(tiny_weights))
+    quantised = load_batch("flux_transformer", replace(tiny, weights=weights), copied)
+    rng = np.random.default_rng(0)
+    item = {
+        "LATENTS": rng.standard_normal((16, 64), np.float32),
+        "CONDITION": rng.standard_normal((16, 320), np.float32),
+        "PROMPT_EMBEDS": rng.standard_normal((128, 64)).astype(np.float16),
+        "POOLED": rng.standard_normal(32).astype(np.float16),
+        "TIMESTEP": np.array([700], np.float32),
+        "GUIDANCE": np.array([30], np.float32),
+        "GRID": np.array([4, 4], np.int32),
+    }
+    (exact,), (near,) = whole([item]), quantised([item])
+    error = np.abs(near["VELOCITY"] - exact["VELOCITY"]).max() / np.abs(exact["VELOCITY"]).max()
+    # 8 bits: not the same weights, and not others either.
+    assert 0 < error < 0.05

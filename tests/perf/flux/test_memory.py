@@ -1,0 +1,203 @@
+"""Memory by process: real sizes of parameters, peaks as the real modules have them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
+
+from pawfect.profile import Profile, load_profile
+from pawfect.weights.published import read
+from perf.flux import memory
+from perf.flux.cards import CARDS
+from perf.flux.memory import GIB, largest_batch, plan_of
+from perf.flux.parameters import transformer_bytes
+from perf.flux.storage import GGUF, INTEGER, PLAIN, TORCH
+from tests.perf.flux.modules import built, flux_inputs
+from tests.perf.flux.test_flops import asked
+from tests.perf.flux.tracking import Peak
+
+HALF = 2
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAWFECT_WEIGHTS", str(tmp_path))
+
+
+@pytest.fixture
+def in_half():
+    torch.set_default_dtype(torch.float16)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def variant(entry: str, modulation: str, **settings: Any) -> Profile:
+    """The t4 profile with another transformer."""
+    profile = load_profile("t4")
+    assert profile.flux is not None
+    weights = MappingProxyType({**profile.weights, "flux_transformer": entry})
+    flux = replace(profile.flux, modulation=modulation, **settings)
+    return replace(profile, weights=weights, flux=flux)
+
+
+def total(profile: Profile, **options: Any) -> float:
+    plan = plan_of(profile, **options)
+    assert plan is not None
+    return plan.total
+
+
+def test_the_t4_profile_fits_with_all_five_processes_at_its_largest_size():
+    profile = load_profile("t4")
+    for kernels in ("fused", "torch"):
+        plan = plan_of(profile, kernels=kernels)
+        assert plan is not None
+        models = {process.model for process in plan.processes}
+        assert models == {
+            "sam3_labeling",
+            "florence2",
+            "flux_vae_encoder",
+            "flux_vae_decoder",
+            "flux_transformer",
+        }
+        assert plan.total < 14.7 == CARDS["t4"].usable_gib
+
+
+def test_it_would_not_fit_with_the_modulation_layers_or_8_bits_or_t5_on_the_card():
+    assert total(variant("flux-fill-dev-q4_0", "layers")) > 14.7
+    assert total(variant("flux-fill-dev-turbo-int8", "cached")) > 14.7
+    on_card = variant("flux-fill-dev-turbo-int4", "cached", text_device="cuda")
+    assert total(on_card) > 14.7
+
+
+def test_other_cards_hold_their_profiles():
+    for name in ("l4", "h200"):
+        usable = CARDS[name].usable_gib
+        assert usable is not None
+        assert total(load_profile(name)) < usable
+
+
+def test_gguf_takes_what_the_published_files_do():
+    # Whole files, in which some layers around the blocks stand in fp32.
+    for name, published in (("q4_0", 6_809_920_800), ("q5_k_s", 8.29e9), ("q8_0", 12.7e9)):
+        held = transformer_bytes(GGUF[name], "float16", "layers")
+        assert held == pytest.approx(published, rel=0.01)
+
+
+def test_plain_weights_take_their_dtype():
+    count = sum(map(math.prod, read("flux_transformer").tensors.values()))
+    assert transformer_bytes(PLAIN, "bfloat16", "layers") == 2 * count
+    assert transformer_bytes(PLAIN, "float32", "layers") == 4 * count
+
+
+def test_cached_modulation_leaves_its_3_23_billion_weights_off_the_card():
+    saved = transformer_bytes(PLAIN, "float16", "layers") - transformer_bytes(
+        PLAIN, "float16", "cached"
+    )
+    assert saved / HALF == pytest.approx(3.23e9, rel=0.002)
+    own = INTEGER["int4", TORCH]
+    # Quantised here, the modulation layers stay in half precision.
+    assert transformer_bytes(own, "float16", "layers") - transformer_bytes(
+        own, "float16", "cached"
+    ) == pytest.approx(saved)
+
+
+def test_memory_grows_with_size_and_batch_and_tiles_bound_the_autoencoder():
+    profile = variant("flux-fill-dev-turbo-int4", "cached")
+    sizes = [total(profile, side=side) for side in (512, 768, 1024)]
+    batches = [total(profile, batch=batch) for batch in (1, 2, 8)]
+    tiles = [
+        total(variant("flux-fill-dev-turbo-int4", "cached", tile_px=px)) for px in (512, 768, 0)
+    ]
+    for rising in (sizes, batches, tiles):
+        assert rising == sorted(set(rising))
+
+
+def test_the_largest_batch_is_the_last_that_fits():
+    profile = variant("flux-fill-dev-turbo-int4", "cached")
+    got = largest_batch(profile, 1024, 14.7)
+    assert 1 <= got < 8
+    assert total(profile, batch=got) <= 14.7 < total(profile, batch=got + 1)
+    assert largest_batch(profile, 512, 14.7) > got
+    assert largest_batch(profile, 1024, 5.0) == 0
+
+
+def test_a_profile_without_a_card_or_without_its_weights_has_no_plan_for_one():
+    embedded = plan_of(load_profile("embedded"))
+    assert embedded is not None
+    assert embedded.total == 0
+    assert plan_of(load_profile("tiny")) is None
+
+
+@pytest.mark.parametrize(("px", "text_tokens", "batch"), [(512, 128, 4), (1024, 512, 1)])
+def test_flux_peaks_where_the_formula_says(px, text_tokens, batch, in_half):
+    # As wide as published; the peak is within one block, however many there are.
+    config = {**read("flux_transformer").config, "num_layers": 1, "num_single_layers": 2}
+    tokens = (px // 16) ** 2
+
+    with FakeTensorMode(), torch.no_grad():
+        module = FluxTransformer2DModel.from_config(config)
+        with Peak() as mode:
+            inputs = flux_inputs(config, tokens, text_tokens, batch, torch.zeros(1))
+            module(**inputs, return_dict=False)
+    formula = memory.FLUX_PEAK * batch * (tokens + text_tokens) * 3072 * HALF
+    assert mode.peak <= formula <= 1.05 * mode.peak
+
+
+@pytest.mark.parametrize("px", [512, 1024])
+def test_the_autoencoder_peaks_where_the_formula_says(px, in_half):
+    with FakeTensorMode(), torch.no_grad():
+        module = AutoencoderKL.from_config(dict(read("flux_vae").config)).eval()
+        with Peak() as encoding:
+            module.encode(torch.empty(1, 3, px, px))
+        with Peak() as decoding:
+            module.decode(torch.empty(1, 16, px // 8, px // 8))
+    for mode, multiple in ((encoding, memory.ENCODE_PEAK), (decoding, memory.DECODE_PEAK)):
+        formula = multiple * px * px * 128 * HALF
+        assert mode.peak <= formula <= 1.05 * mode.peak
+
+
+def test_sam3_peaks_where_the_formula_says():
+    module = built("sam3")
+    module.vision_encoder = module.text_encoder = module.geometry_encoder = None
+    module = module.to_empty(device="cpu").eval()
+    for phrases in (1, 2):
+        call = asked(module, 24, phrases, 256)
+        with torch.no_grad(), Peak() as mode:
+            call()
+        single = 4
+        formula = memory.PHRASE_PEAK * phrases * 24 * 24 * 256 * single
+        assert mode.peak <= formula <= 1.2 * mode.peak
+
+
+def test_the_vision_towers_peak_where_the_formulas_say(in_half):
+    sam3, florence2 = built("sam3").vision_encoder, built("florence2_base").model.vision_tower
+    for module, side, formula in (
+        (sam3, 1008, memory.VISION_PEAK * 72 * 72 * 1024 * HALF),
+        (florence2, 768, memory.FLORENCE2_PEAK * 192 * 192 * 128 * HALF),
+    ):
+        with FakeTensorMode(), torch.no_grad():
+            parts = [*module.named_parameters(), *module.named_buffers()]
+            weights = {name: torch.empty(part.shape) for name, part in parts}
+            picture = torch.empty(1, 3, side, side)
+            with Peak() as mode:
+                functional_call(module, weights, (picture,))
+        assert mode.peak <= formula <= 1.1 * mode.peak
+
+
+def test_weights_of_the_parts_are_those_of_the_published_files():
+    plan = plan_of(load_profile("h200"))
+    assert plan is not None
+    held = {process.model: process.weights * GIB for process in plan.processes}
+    assert held["florence2"] == pytest.approx(463_178_864, rel=0.001)
+    assert held["flux_vae_encoder"] == held["flux_vae_decoder"] == 2 * 83_819_683
+    text = 2 * (4_762_310_656 + 123_060_480)
+    assert held["flux_text_encoder"] == pytest.approx(text, rel=0.001)
