@@ -8,23 +8,12 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, is_out_of_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-# As torch's allocators and CUDA's libraries put it where the class does not say so.
-SIGNS: Final = ("out of memory", "alloc_failed", "not enough memory", "can't allocate memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an exception says that the device's or the host's memory is short."""
-    # torch's own class, by name: the embedded profile has no torch.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)
 
 
 def out_of_memory(model: str) -> PawfectError:

@@ -11,10 +11,10 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import (
     MASK_THRESHOLD,
     MAX_LABELS,
-    MAX_TEXT_BYTES,
     Array,
     check_photo_size,
 )
+from pawfect.contract.texts import check_texts, text_tensor
 
 
 def inpaint_tensors(
@@ -53,9 +53,9 @@ def inpaint_tensors(
         if isinstance(scene_labels, str) or len(scene_labels) > MAX_LABELS:
             got = repr(scene_labels) if isinstance(scene_labels, str) else len(scene_labels)
             raise invalid("SCENE_LABELS", f"a list of at most {MAX_LABELS} texts", got)
-        tensors["SCENE_LABELS"] = text_tensor("SCENE_LABELS", scene_labels)
+        tensors["SCENE_LABELS"] = text_tensor(*check_texts("SCENE_LABELS", scene_labels))
     if prompt is not None:
-        tensors["PROMPT"] = text_tensor("PROMPT", [prompt])
+        tensors["PROMPT"] = text_tensor(*check_texts("PROMPT", [prompt]))
     return tensors
 
 
@@ -81,19 +81,3 @@ def _check_holes(mask: NDArray[np.uint8]) -> None:
         raise invalid("MASK", f"some pixels >= {MASK_THRESHOLD} (to fill)", f"none above {highest}")
     if lowest >= MASK_THRESHOLD:
         raise invalid("MASK", f"some pixels < {MASK_THRESHOLD} (to keep)", f"none below {lowest}")
-
-
-def text_tensor(name: str, texts: Sequence[str]) -> Array:
-    """Return BYTES [K] of UTF-8 texts; INVALID_ARG for what is none and for over 2,048 bytes."""
-    encoded = []
-    for text in texts:
-        if not isinstance(text, str):
-            raise invalid(name, "text", type(text).__name__)
-        try:
-            data = text.encode()
-        except UnicodeEncodeError as error:
-            raise invalid(name, "text that UTF-8 can carry", repr(text[error.start])) from None
-        if len(data) > MAX_TEXT_BYTES:
-            raise invalid(name, f"texts of at most {MAX_TEXT_BYTES} bytes", f"{len(data)} bytes")
-        encoded.append(data)
-    return np.array(encoded, dtype=np.object_)

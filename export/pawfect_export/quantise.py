@@ -6,7 +6,6 @@ The same input gives the same bytes.
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,6 @@ from typing import Any, Final
 import click
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, invalid
 from pawfect.flux.quantised.scheme import (
@@ -34,6 +32,7 @@ from pawfect.weights.checkpoint import check_strict, read_tensors
 from pawfect.weights.reading import unusable
 from pawfect_export.lora import Update, read_lora
 from pawfect_export.progress import Say, in_words, silent
+from pawfect_export.writing import write_parts
 
 # Largest file: what is held before it is written.
 PART_BYTES: Final = 2 * 10**9
@@ -95,7 +94,8 @@ def build(
     made = _made(tensors, updates, layers, chosen, lora_scale, inner)
     try:
         shutil.copyfile(inner / "config.json", target / "config.json")
-        _write(target, made, recipe, part_bytes, say)
+        batches = _batches(made, scheme, part_bytes, say)
+        write_parts(target, STEM, batches, recipe.metadata())
     except (OSError, SafetensorError) as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise PawfectError(
@@ -128,42 +128,21 @@ def _made(
             yield {name: half}
 
 
-def _write(
-    folder: Path,
-    made: Iterator[dict[str, torch.Tensor]],
-    recipe: Recipe,
-    part_bytes: int,
-    say: Say,
-) -> None:
-    """Write tensors as files of at most so many bytes, and their index."""
-    placed: dict[str, int] = {}
-    total = held = part = 0
+def _batches(
+    made: Iterator[dict[str, torch.Tensor]], scheme: str, part_bytes: int, say: Say
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield what was made, gathered into one file's worth of at most so many bytes."""
+    total = held = 0
     batch: dict[str, torch.Tensor] = {}
     for tensors in made:
         size = sum(tensor.nbytes for tensor in tensors.values())
         if batch and held + size > part_bytes:
-            _save(folder, batch, part, recipe)
-            say(f"{recipe.scheme}: {in_words(total)} made")
-            batch, held, part = {}, 0, part + 1
+            yield batch
+            say(f"{scheme}: {in_words(total)} made")
+            batch, held = {}, 0
         batch |= {name: tensor.contiguous() for name, tensor in tensors.items()}
-        placed |= dict.fromkeys(tensors, part)
         held, total = held + size, total + size
-    _save(folder, batch, part, recipe)
-    index = {
-        "metadata": {"total_size": total},
-        "weight_map": {name: _part(placed[name]) for name in sorted(placed)},
-    }
-    (folder / f"{STEM}.safetensors.index.json").write_text(
-        json.dumps(index, indent=2) + "\n", "utf-8"
-    )
-
-
-def _save(folder: Path, batch: dict[str, torch.Tensor], part: int, recipe: Recipe) -> None:
-    save_file(batch, folder / _part(part), metadata=recipe.metadata())
-
-
-def _part(number: int) -> str:
-    return f"{STEM}-{number + 1:05}.safetensors"
+    yield batch
 
 
 def _size(scheme: Scheme, shapes: Shapes, layers: set[str]) -> int:

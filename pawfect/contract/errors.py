@@ -110,6 +110,10 @@ _TRITON_PHRASES = (
         ErrorKind.UNAVAILABLE,
     ),
 )
+# As torch's allocators and CUDA's libraries put it where the class does not say so.
+_OUT_OF_MEMORY = re.compile(
+    "out of memory|alloc_failed|not enough memory|can't allocate memory", re.IGNORECASE
+)
 _TOKEN = re.compile("|".join(rf"\b{kind.value}\b" for kind in ErrorKind))
 _PATH = re.compile(r"(?<![\w:/])/(?:[\w.+-]+/)+[\w.+-]*")
 
@@ -163,6 +167,14 @@ def from_message(message: str, default: ErrorKind = ErrorKind.INTERNAL) -> Pawfe
     return PawfectError(default, without_paths(message))
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that the device's or the host's memory is short."""
+    # torch's own class, by name: the embedded profile has no torch.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error)))
+
+
 def from_exception(error: Exception, model: str) -> PawfectError:
     """Return what a model's failure means to its callers; no word of the exception's own.
 
@@ -175,8 +187,7 @@ def from_exception(error: Exception, model: str) -> PawfectError:
     """
     if isinstance(error, PawfectError):
         return error
-    # torch's own class, by name: the embedded profile has no torch.
-    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return PawfectError(ErrorKind.OUT_OF_MEMORY, f"{model}: out of memory")
     return PawfectError(ErrorKind.INTERNAL, f"{model}: {type(error).__name__}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pawfect.contract.errors import invalid
@@ -11,6 +13,23 @@ from pawfect.contract.tensors import MAX_LABELS, MAX_TEXT_BYTES, Array
 def text_tensor(*texts: str) -> Array:
     """Return BYTES [K] of UTF-8 texts."""
     return np.array([text.encode() for text in texts], dtype=np.object_)
+
+
+def check_texts(name: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Return texts that a tensor can carry.
+
+    Raises:
+        PawfectError: INVALID_ARG for what is no text, cannot be written in UTF-8, or takes over
+            2,048 bytes.
+    """
+    for text in texts:
+        if not isinstance(text, str):
+            raise invalid(name, "text", type(text).__name__)
+        try:
+            _check_length(name, text.encode())
+        except UnicodeEncodeError as error:
+            raise invalid(name, "text that UTF-8 can carry", repr(text[error.start])) from None
+    return tuple(texts)
 
 
 def read_texts(name: str, tensor: Array | None) -> tuple[str, ...]:
@@ -27,8 +46,7 @@ def read_texts(name: str, tensor: Array | None) -> tuple[str, ...]:
     texts = []
     for raw in tensor.reshape(-1):
         data = raw if isinstance(raw, bytes) else str(raw).encode()
-        if len(data) > MAX_TEXT_BYTES:
-            raise invalid(name, f"texts of at most {MAX_TEXT_BYTES} bytes", f"{len(data)} bytes")
+        _check_length(name, data)
         try:
             texts.append(data.decode())
         except UnicodeDecodeError as error:
@@ -36,3 +54,8 @@ def read_texts(name: str, tensor: Array | None) -> tuple[str, ...]:
                 name, "UTF-8", f"byte {data[error.start]:#04x} at {error.start}"
             ) from None
     return tuple(texts)
+
+
+def _check_length(name: str, data: bytes) -> None:
+    if len(data) > MAX_TEXT_BYTES:
+        raise invalid(name, f"texts of at most {MAX_TEXT_BYTES} bytes", f"{len(data)} bytes")

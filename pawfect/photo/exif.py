@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 # EXIF's and TIFF's places for further pictures of the scene as it was before: they would still show
 # what was removed. The thumbnail itself (IFD 1) is never copied.
@@ -20,48 +21,33 @@ _OTHER_PICTURES: Final = (
 # The makers' notes may hold a preview, and their inner offsets do not survive being moved.
 _MAKER_NOTE: Final = 0x927C
 _WIDTH_AND_HEIGHT: Final = ((0x0100, 0x0101), (0xA002, 0xA003))
-# How to undo each value of EXIF's orientation, CIPA DC-008 4.6.5.
-_TO_UPRIGHT: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_QUARTER_TURNS: Final = frozenset(_TO_UPRIGHT[value] for value in (5, 6, 7, 8))
+# The orientations that make width and height change places, CIPA DC-008 4.6.5.
+_QUARTER_TURNS: Final = frozenset({5, 6, 7, 8})
 
 
-def turned_upright(image: Image.Image) -> Image.Image:
-    """Return the picture as it is to be seen; unreadable EXIF counts as none."""
-    method = _turn(image)
-    return image if method is None else image.transpose(method)
+def turn_upright(image: Image.Image) -> None:
+    """Turn a picture, in place, as it is to be seen; unreadable EXIF counts as none."""
+    # What fails is reading the EXIF, or rewriting it once the pixels are turned.
+    with contextlib.suppress(Exception):
+        oriented = ExifTags.Base.Orientation in image.getexif()
+        ImageOps.exif_transpose(image, in_place=True)
+        if oriented:
+            image.getexif()[ExifTags.Base.Orientation] = 1
 
 
 def turns_by_a_quarter(image: Image.Image) -> bool:
     """Say whether width and height of a picture change places as it is turned upright."""
-    return _turn(image) in _QUARTER_TURNS
-
-
-def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        return _TO_UPRIGHT.get(orientation)
+        return image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
     except Exception:  # noqa: BLE001 - as in upright_exif
-        return None
+        return False
 
 
-def upright_exif(image: Image.Image, width: int, height: int) -> bytes | None:
-    """Return the EXIF of a picture as it is after being turned upright.
+def upright_exif(image: Image.Image) -> bytes | None:
+    """Return the EXIF of a picture that was turned upright.
 
     Everything stays (GPS, dates, camera) but the orientation, which becomes 1, the stored size,
     which follows, and whatever may hold another picture: the thumbnail, makers' notes, XMP.
-
-    Args:
-        image: as it was decoded, not yet turned.
-        width: of the upright picture, px.
-        height: of the upright picture, px.
 
     Returns:
         EXIF bytes with the `Exif` prefix; None where there is none or Pillow cannot rewrite it.
@@ -78,7 +64,7 @@ def upright_exif(image: Image.Image, width: int, height: int) -> bytes | None:
         details.pop(_MAKER_NOTE, None)
         for (wide, high), ifd in zip(_WIDTH_AND_HEIGHT, (exif, details), strict=True):
             if wide in ifd and high in ifd:
-                ifd[wide], ifd[high] = width, height
+                ifd[wide], ifd[high] = image.size
         exif[ExifTags.Base.Orientation] = 1
         return exif.tobytes()
     except Exception:  # noqa: BLE001 - EXIF is hostile input too, and no reason to refuse a photo

@@ -12,7 +12,7 @@ from PIL import Image
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.photo.colour import rgb_and_alpha
-from pawfect.photo.exif import turned_upright
+from pawfect.photo.exif import turn_upright
 from pawfect.photo.image_file import decode_file, read_file
 from pawfect.photo.photo import Photo, PhotoSize
 
@@ -52,8 +52,8 @@ def decode_mask(
     Raises:
         PawfectError: INVALID_ARG as `decode_photo` does, for another size, and for several colours.
     """
-    decoded = decode_file(data, name)
-    upright = turned_upright(decoded.image)
+    upright = decode_file(data, name).image
+    turn_upright(upright)
     if photo is not None:
         check_same_size(upright.size, photo, name)
     if (

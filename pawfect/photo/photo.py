@@ -12,7 +12,7 @@ from PIL import Image
 
 from pawfect.contract.errors import invalid
 from pawfect.photo.colour import rgb_and_alpha
-from pawfect.photo.exif import turned_upright, turns_by_a_quarter, upright_exif
+from pawfect.photo.exif import turn_upright, turns_by_a_quarter, upright_exif
 from pawfect.photo.image_file import decode_file, read_file, read_header
 from pawfect.photo.png_data import has_metadata
 
@@ -121,14 +121,15 @@ def decode_photo(data: bytes, name: str = "photo") -> Photo:
         PawfectError: INVALID_ARG as `pawfect.photo.image_file.decode_file` does.
     """
     decoded = decode_file(data, name)
-    upright = turned_upright(decoded.image)
-    pixels, alpha, profile = rgb_and_alpha(upright)
+    image = decoded.image
+    turn_upright(image)
+    pixels, alpha, profile = rgb_and_alpha(image)
     return Photo(
         pixels=pixels,
         alpha=alpha,
         icc_profile=profile,
-        exif=upright_exif(decoded.image, *upright.size),
+        exif=upright_exif(image),
         format=decoded.format,
         lossless=decoded.lossless,
-        stored_size=decoded.image.size,
+        stored_size=decoded.stored_size,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.files import write_whole
 from pawfect.photo.photo import Photo
 
 FORMAT_OF_SUFFIX: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
@@ -107,28 +107,9 @@ def save_photo(photo: Photo, path: Path | str) -> None:
 
 
 def write_atomically(path: Path | str, data: bytes) -> None:
-    """Write a file so that under its name there is either the old content or all of the new.
-
-    Raises:
-        PawfectError: INVALID_ARG where the place cannot be written to; what was there is then
-            untouched.
-    """
-    # A link stays a link: what it points to is replaced.
-    target = Path(os.path.realpath(path))
-    # In the same folder, so that the rename stays within one file system.
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    """Write a file whole or not at all; INVALID_ARG where the place cannot be written to."""
     try:
-        # 0o666: the umask takes away what it takes from every other new file.
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        write_whole(path, data)
     except OSError as error:
         got = error.strerror or type(error).__name__
-        raise invalid(target.name, "a place that can be written to", got) from None
+        raise invalid(Path(path).name, "a place that can be written to", got) from None

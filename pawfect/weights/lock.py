@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.files import write_whole
 from pawfect.weights.manifest import check_path
 
 LOCK_NAME: Final = "weights.lock.json"
@@ -119,19 +118,8 @@ class LockFile:
             "version": VERSION,
             "entries": {name: asdict(entries[name]) for name in sorted(entries)},
         }
-        handle, temporary = tempfile.mkstemp(prefix=".lock-", dir=self._root)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                # mkstemp's files are the owner's only; servers may run as somebody else.
-                os.fchmod(file.fileno(), 0o644)
-                json.dump(content, file, indent=2, sort_keys=True)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+        write_whole(self.path, text.encode())
 
 
 @contextlib.contextmanager

@@ -9,19 +9,19 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar
 
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_client.wire import DEFAULT_URL
 from pawfect_service.http.health import PATIENCE_S, Readiness
 from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.kinds import Tools
 from pawfect_service.jobs.sessions import Sessions
 from pawfect_service.process.traces import grpc_headers
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Stores
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 # A connection that breaks is made again at once; what takes longer comes again by the queue.
@@ -35,24 +35,14 @@ class Services:
     Attributes:
         stores: documents, files and the queue.
         sessions: moves of the documents.
-        triton: the server's client, for fills.
-        labeller: likewise, for labels: no retries, since what is late helps nobody and the server
-            labels for itself where none are given.
+        tools: the server and threads, for the work of jobs.
         readiness: whether the server fills.
-        cpu: threads for decoding and encoding: Pillow lets go of the interpreter meanwhile.
     """
 
     stores: Stores
     sessions: Sessions
-    triton: AsyncPawfectClient
-    labeller: AsyncPawfectClient
+    tools: Tools
     readiness: Readiness
-    cpu: Executor
-
-    async def off_loop(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        """Return what CPU work gives, done in one of the threads."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.cpu, lambda: work(*args, **named))
 
 
 @asynccontextmanager
@@ -80,7 +70,13 @@ async def open_services(
     try:
         async with triton, labeller, prober:
             sessions = Sessions(stores.documents, contract)
-            yield Services(stores, sessions, triton, labeller, Readiness(prober), cpu)
+            tools = Tools(triton, labeller, partial(_off_loop, cpu))
+            yield Services(stores, sessions, tools, Readiness(prober))
     finally:
         cpu.shutdown(wait=False, cancel_futures=True)
         await stores.close()
+
+
+async def _off_loop(cpu: Executor, work: Callable[..., T], *args: Any) -> T:
+    """Return what CPU work gives, done in one of the threads."""
+    return await asyncio.get_running_loop().run_in_executor(cpu, work, *args)

@@ -21,7 +21,7 @@ from pawfect.weights.checkpoint import read_tensors
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store
 from pawfect_export import build as building
-from pawfect_export import command, quantise
+from pawfect_export import command, quantise, writing
 from pawfect_export.build import QUANTISE, Builder, build_entry
 from pawfect_export.progress import silent
 from pawfect_export.quantise import build
@@ -184,13 +184,13 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_made(source, tmp
 def test_the_whole_model_is_never_in_memory(source, tmp_path, monkeypatch):
     """Of what is made, one file's worth and one layer are held at a time."""
     held: list[int] = []
-    real = quantise.save_file
+    real = writing.save_file
 
     def saving(tensors, path, metadata):
         held.append(sum(tensor.nbytes for tensor in tensors.values()))
         real(tensors, path, metadata=metadata)
 
-    monkeypatch.setattr(quantise, "save_file", saving)
+    monkeypatch.setattr(writing, "save_file", saving)
     build(tmp_path, source, scheme="int4", part_bytes=200_000)
     index = json.loads((tmp_path / f"transformer/{STEM}.safetensors.index.json").read_text())
     assert sum(held) == index["metadata"]["total_size"]

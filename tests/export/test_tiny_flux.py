@@ -1,4 +1,4 @@
-"""The tiny FLUX-Fill: repeatable, laid out as published, loadable by diffusers itself."""
+"""The tiny FLUX-Fill: loadable by diffusers itself, with tokenizers that read any prompt."""
 
 from __future__ import annotations
 
@@ -13,64 +13,12 @@ from transformers import CLIPTokenizer, T5Tokenizer
 
 from pawfect_export.tiny import flux as tiny
 
-# As black-forest-labs/FLUX.1-Fill-dev is laid out, without its single-file copies and documents.
-PUBLISHED = [
-    "model_index.json",
-    "scheduler/scheduler_config.json",
-    "text_encoder/config.json",
-    "text_encoder/model.safetensors",
-    "text_encoder_2/config.json",
-    "text_encoder_2/model-00001-of-00002.safetensors",
-    "text_encoder_2/model-00002-of-00002.safetensors",
-    "text_encoder_2/model.safetensors.index.json",
-    "tokenizer/merges.txt",
-    "tokenizer/special_tokens_map.json",
-    "tokenizer/tokenizer_config.json",
-    "tokenizer/vocab.json",
-    "tokenizer_2/special_tokens_map.json",
-    "tokenizer_2/spiece.model",
-    "tokenizer_2/tokenizer.json",
-    "tokenizer_2/tokenizer_config.json",
-    "transformer/config.json",
-    "transformer/diffusion_pytorch_model-00001-of-00003.safetensors",
-    "transformer/diffusion_pytorch_model-00002-of-00003.safetensors",
-    "transformer/diffusion_pytorch_model-00003-of-00003.safetensors",
-    "transformer/diffusion_pytorch_model.safetensors.index.json",
-    "vae/config.json",
-    "vae/diffusion_pytorch_model.safetensors",
-]
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     tiny.build(folder, seed=3)
     return folder
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def test_the_files_are_those_published_and_small(built):
-    files = contents(built)
-    assert sorted(files) == sorted(PUBLISHED)
-    assert sum(map(len, files.values())) < 30e6
-
-
-def test_the_same_seed_gives_the_same_bytes_and_another_other_weights(built, tmp_path):
-    before = torch.get_rng_state()
-    tiny.build(tmp_path / "again", seed=3)
-    tiny.build(tmp_path / "other", seed=4)
-    assert torch.equal(before, torch.get_rng_state())
-    assert contents(tmp_path / "again") == contents(built)
-    other = contents(tmp_path / "other")
-    changed = {name for name, data in contents(built).items() if other[name] != data}
-    assert changed == {name for name in PUBLISHED if name.endswith(".safetensors")}
 
 
 def test_diffusers_loads_it_whole(built):

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.out_of_memory import attempt, in_halves, is_out_of_memory, require
+from pawfect.contract.errors import ErrorKind, PawfectError, is_out_of_memory
+from pawfect.out_of_memory import attempt, in_halves, require
 from pawfect.serving import load_function
 from pawfect.weights.store import Store
 from tests.pawfect.test_serving import INPUTS

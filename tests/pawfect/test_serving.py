@@ -17,8 +17,7 @@ from pawfect.serving import load_batch, load_function
 from pawfect.weights.store import Store
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
-from tests.conftest import NEURAL
-from tests.pawfect.conftest import no_hub
+from tests.conftest import NEURAL, no_hub
 
 MEND = "pawfect weights fetch tiny"
 

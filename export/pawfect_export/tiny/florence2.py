@@ -6,7 +6,6 @@ means nothing.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from transformers.models.florence2.configuration_florence2 import Florence2Confi
 from transformers.models.florence2.modeling_florence2 import Florence2ForConditionalGeneration
 
 from pawfect_export.tiny.florence2_tokenizer import build_tokenizer
+from pawfect_export.writing import random_weight, write_json
 
 # Side of the picture, px; the published model takes 768. Its four stages then have 24, 12, 6 and 3
 # cells, whole windows of 3, as the published ones have whole windows of 12.
@@ -135,10 +135,10 @@ def build(folder: Path, seed: int = 0) -> None:
         "tie_word_embeddings": True,
         "vision_config": dict(VISION),
     }
-    _write(folder / "config.json", config)
-    _write(folder / "generation_config.json", GENERATION)
-    _write(folder / "preprocessor_config.json", PREPROCESSOR)
-    _write(folder / "processor_config.json", PROCESSOR)
+    write_json(folder / "config.json", config)
+    write_json(folder / "generation_config.json", GENERATION)
+    write_json(folder / "preprocessor_config.json", PREPROCESSOR)
+    write_json(folder / "processor_config.json", PROCESSOR)
     weights = _random_weights(config, torch.Generator().manual_seed(seed))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
@@ -156,16 +156,5 @@ def _random_weights(
     weights = {name: tensor.clone() for name, tensor in buffers.items()}
     # Without the names under which a tied weight is listed again.
     for name, like in sorted(model.named_parameters()):
-        values = torch.randn(like.shape, generator=generator)
-        if like.ndim > 1:
-            values /= math.sqrt(math.prod(like.shape[1:]))
-        elif name.endswith("weight"):  # of a norm
-            values = 1 + 0.1 * values
-        else:
-            values *= 0.1
-        weights[name] = values
+        weights[name] = random_weight(name, like.shape, generator)
     return {name: tensor.to(torch.float16) for name, tensor in weights.items()}
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(dict(content), indent=2) + "\n", "utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers, processo
 from tokenizers.models import BPE
 
 from pawfect.scene.florence2 import IMAGE_TOKEN, TASKS
+from pawfect_export.writing import write_json
 
 # BART's first ids.
 FIRST: Final = ("<s>", "<pad>", "</s>", "<unk>")
@@ -67,9 +67,9 @@ def build_tokenizer(folder: Path) -> tuple[int, int]:
     }
     ids = tokenizer.get_vocab()
     added = {token: ids[token] for token in (*TAGS, IMAGE_TOKEN)}
-    _write(folder / "vocab.json", vocabulary)
-    _write(folder / "added_tokens.json", added)
-    _write(folder / "special_tokens_map.json", {**named, "image_token": IMAGE_TOKEN})
+    write_json(folder / "vocab.json", vocabulary)
+    write_json(folder / "added_tokens.json", added)
+    write_json(folder / "special_tokens_map.json", {**named, "image_token": IMAGE_TOKEN})
     lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", "utf-8")
     config: dict[str, Any] = {
@@ -81,7 +81,7 @@ def build_tokenizer(folder: Path) -> tuple[int, int]:
         "processor_class": "Florence2Processor",
         "tokenizer_class": "BartTokenizer",
     }
-    _write(folder / "tokenizer_config.json", config)
+    write_json(folder / "tokenizer_config.json", config)
     return len(ids), ids[IMAGE_TOKEN]
 
 
@@ -93,7 +93,3 @@ def _merges(text: str) -> list[tuple[str, str]]:
         for end in range(1, len(word)):
             merges.setdefault((word[:end], word[end]))
     return list(merges)
-
-
-def _write(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")

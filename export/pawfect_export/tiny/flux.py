@@ -6,7 +6,6 @@ what it paints means nothing.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from pawfect_export.tiny.flux_tokenizers import (
     build_clip_tokenizer,
     build_t5_tokenizer,
 )
+from pawfect_export.writing import random_weight, write_json, write_parts
 
 # Widths that the text encoders and the transformer share; 4096 and 768 in the published model.
 PROMPT_WIDTH: Final = 64
@@ -163,8 +163,8 @@ def build(
     t5 = {**T5, "vocab_size": build_t5_tokenizer(folder / "tokenizer_2")}
     clip |= sizes.get("text_encoder", {})
     t5 |= sizes.get("text_encoder_2", {})
-    _write(folder / "model_index.json", MODEL_INDEX)
-    _write(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
+    write_json(folder / "model_index.json", MODEL_INDEX)
+    write_json(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
     with torch.device("meta"):
         modules: dict[str, tuple[Any, Mapping[str, Any]]] = {
             "transformer": (FluxTransformer2DModel.from_config(transformer), transformer),
@@ -174,7 +174,7 @@ def build(
         }
     weights = {}
     for name, (module, config) in modules.items():
-        _write(folder / name / "config.json", config)
+        write_json(folder / name / "config.json", config)
         weights[name] = _random_weights(module, generator)
     # Names as published: CLIP's with its prefix, T5's shared embedding once.
     weights["text_encoder"] = {f"text_model.{k}": v for k, v in weights["text_encoder"].items()}
@@ -189,17 +189,10 @@ def build(
 
 def _random_weights(module: torch.nn.Module, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """Return bfloat16 weights, as published, that keep activations near unit size."""
-    weights = {}
-    for name, shape in sorted((name, like.shape) for name, like in module.state_dict().items()):
-        values = torch.randn(shape, generator=generator)
-        if len(shape) > 1:
-            values /= math.sqrt(math.prod(shape[1:]))
-        elif name.endswith("weight"):  # of a norm
-            values = 1 + 0.1 * values
-        else:
-            values *= 0.1
-        weights[name] = values.to(torch.bfloat16)
-    return weights
+    return {
+        name: random_weight(name, like.shape, generator).to(torch.bfloat16)
+        for name, like in sorted(module.state_dict().items())
+    }
 
 
 def _save(folder: Path, stem: str, weights: Mapping[str, torch.Tensor], parts: int) -> None:
@@ -209,18 +202,8 @@ def _save(folder: Path, stem: str, weights: Mapping[str, torch.Tensor], parts: i
         return
     names = sorted(weights)
     share = math.ceil(len(names) / parts)
-    where = {
-        name: f"{stem}-{place // share + 1:05}-of-{parts:05}.safetensors"
-        for place, name in enumerate(names)
-    }
-    for file in sorted(set(where.values())):
-        part = {name: weights[name] for name in names if where[name] == file}
-        save_file(part, folder / file, metadata={"format": "pt"})
-    total = sum(tensor.nbytes for tensor in weights.values())
-    index = {"metadata": {"total_size": total}, "weight_map": where}
-    _write(folder / f"{stem}.safetensors.index.json", index)
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(dict(content), indent=2) + "\n", "utf-8")
+    batches = (
+        {name: weights[name] for name in names[start : start + share]}
+        for start in range(0, len(names), share)
+    )
+    write_parts(folder, stem, batches, {"format": "pt"}, parts)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sentencepiece
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers.models.t5.tokenization_t5 import T5Tokenizer
+
+from pawfect_export.writing import write_json
 
 # What prompts of this product are made of, so that they come out in few tokens. Any other word is
 # spelled: in bytes by CLIP's tokenizer, in characters by T5's.
@@ -51,8 +52,8 @@ def build_clip_tokenizer(folder: Path) -> int:
     special = {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "merges.txt").write_text("\n".join(lines), "utf-8")
-    _write(folder / "vocab.json", {token: number for number, token in enumerate(tokens)})
-    _write(folder / "special_tokens_map.json", special)
+    write_json(folder / "vocab.json", {token: number for number, token in enumerate(tokens)})
+    write_json(folder / "special_tokens_map.json", special)
     settings = {
         "add_prefix_space": False,
         "do_lower_case": True,
@@ -60,7 +61,7 @@ def build_clip_tokenizer(folder: Path) -> int:
         "model_max_length": CLIP_LENGTH,
         "tokenizer_class": "CLIPTokenizer",
     }
-    _write(folder / "tokenizer_config.json", settings | special)
+    write_json(folder / "tokenizer_config.json", settings | special)
     return len(tokens)
 
 
@@ -98,13 +99,13 @@ def build_t5_tokenizer(folder: Path) -> int:
     tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     special = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
     special_lists = {"additional_special_tokens": sentinels}
-    _write(folder / "special_tokens_map.json", special_lists | special)
+    write_json(folder / "special_tokens_map.json", special_lists | special)
     settings = {
         "extra_ids": T5_SENTINELS,
         "model_max_length": T5_LENGTH,
         "tokenizer_class": "T5Tokenizer",
     }
-    _write(folder / "tokenizer_config.json", settings | special_lists | special)
+    write_json(folder / "tokenizer_config.json", settings | special_lists | special)
     return len(vocabulary)
 
 
@@ -118,7 +119,3 @@ def _merges(words: list[str]) -> list[tuple[str, str]]:
             merges[built, letter] = None
             built += letter
     return list(merges)
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")

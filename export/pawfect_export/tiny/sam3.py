@@ -6,7 +6,6 @@ the same parts to take and to leave. The numbers are random: what it labels mean
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from itertools import pairwise
@@ -22,6 +21,7 @@ from transformers.models.sam3_video.configuration_sam3_video import Sam3VideoCon
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoModel
 
 from pawfect.scene.vocabulary import load_vocabulary
+from pawfect_export.writing import write_json
 
 # 16x16 patches in windows of 8x8, positions learned at 8x8 and tiled: full size is 72, 24 and 24.
 SIDE: Final = 224
@@ -44,8 +44,8 @@ def build(folder: Path, seed: int = 0) -> None:
     tokens = _write_tokenizer(folder)
     config = Sam3VideoConfig(**_config(tokens))
     config.architectures = ["Sam3VideoModel"]
-    _write_json(folder / "config.json", config.to_dict())
-    _write_json(folder / "processor_config.json", _processor())
+    write_json(folder / "config.json", config.to_dict(), sort_keys=True)
+    write_json(folder / "processor_config.json", _processor(), sort_keys=True)
     with torch.device("meta"):
         shapes = {
             name: tensor.shape for name, tensor in Sam3VideoModel(config).state_dict().items()
@@ -143,7 +143,7 @@ def _write_tokenizer(folder: Path) -> int:
     tokens += ["".join(merge) for merge in merges]
     tokens += [START, END]
     vocab = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
-    _write_json(folder / "vocab.json", vocab)
+    write_json(folder / "vocab.json", vocab, sort_keys=True, ensure_ascii=True)
     lines = ["#version: 0.2", *(" ".join(merge) for merge in merges), ""]
     (folder / "merges.txt").write_text("\n".join(lines), "utf-8")
     CLIPTokenizer(
@@ -152,7 +152,7 @@ def _write_tokenizer(folder: Path) -> int:
         model_max_length=TEXT_LENGTH,
     ).save_pretrained(folder)
     special = {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}
-    _write_json(folder / "special_tokens_map.json", special)
+    write_json(folder / "special_tokens_map.json", special, sort_keys=True)
     return len(vocab)
 
 
@@ -217,7 +217,3 @@ def _processor() -> dict[str, Any]:
         "target_size": SIDE,
         "video_processor": {"video_processor_type": "Sam2VideoVideoProcessor", **numbers},
     }
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")

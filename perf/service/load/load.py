@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.local_server import HOST, free_ports
-from pawfect_service.jobs.contract import MASK, ORIGINAL
+from pawfect_service.jobs.kinds.inpaint import MASK, ORIGINAL
 from perf.provenance import as_markdown, provenance
 from perf.scene import render_scene
 from perf.service.load.raw_client import Part, form, sent, stored

@@ -14,7 +14,8 @@ from pawfect_service.api.rate import RateLimit
 from pawfect_service.api.state import session_now
 from pawfect_service.http.callers import Callers, known_caller
 from pawfect_service.http.failures import ApiError, not_found
-from pawfect_service.jobs.document import SessionDocument, check_id
+from pawfect_service.jobs.document import SessionDocument
+from pawfect_service.jobs.paths import check_id
 from pawfect_service.services import Services
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from opentelemetry.trace import SpanKind
@@ -17,12 +18,13 @@ from pawfect_service.api.crowd import Crowd
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.uploads import Order
 from pawfect_service.http.failures import ApiError
-from pawfect_service.jobs.contract import MASK, ORIGINAL, PROTECT, Status
-from pawfect_service.jobs.document import SessionDocument, session_path
-from pawfect_service.jobs.kinds.inpaint_request import JobRequest
-from pawfect_service.jobs.kinds.pictures import Upload, check_headers, check_upload
+from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.document import SessionDocument
+from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import Answer, queue_job, withdraw
+from pawfect_service.jobs.paths import session_path
+from pawfect_service.jobs.request import JobRequest, digest_of
 from pawfect_service.process.logs import log_fields
 from pawfect_service.process.traces import carried, span
 from pawfect_service.services import Services
@@ -52,33 +54,31 @@ class Enqueuer:
         self._withdrawals: set[asyncio.Task[None]] = set()
         self.crowd = crowd
 
-    async def enqueue(self, uid: str, sid: str, order: Order) -> SessionDocument:
+    async def enqueue(self, uid: str, sid: str, kind: Kind, order: Order) -> SessionDocument:
         """Queue an order and return the session.
 
         Raises:
-            PawfectError: INVALID_ARG as `check_upload` does; ApiError 409 where another job of this
-                session has no end yet; UNAVAILABLE where the store does not take it.
+            PawfectError: INVALID_ARG as the kind's check does; ApiError 409 where another job of
+                this session has no end yet; UNAVAILABLE where the store does not take it.
         """
-        upload = await self._services.off_loop(
-            check_headers if self.crowd.dense else check_upload,
-            order.files["photo"],
-            order.files["mask"],
-            order.files.get("protect"),
-            order.prompt,
-        )
-        protect = upload.protect is not None
-        request = JobRequest(order.parameters, order.prompt, protect, upload.digest)
-        job, session, mine = await self._written(uid, sid, request.to_document())
+        off_loop = self._services.tools.off_loop
+        check = partial(kind.check, order.files, order.texts, headers_only=self.crowd.dense)
+        files = await off_loop(check)
+        optional = tuple(name for name in kind.optional if name in files)
+        digest = await off_loop(digest_of, kind, files)
+        request = JobRequest(order.parameters, order.texts, optional, digest)
+        job, session, mine = await self._written(uid, sid, kind, request.to_document())
         if session.processing_status is not Status.PENDING:
             return session
         with log_fields(session=f"{uid}/{sid}", job=job.job):
-            storing = asyncio.create_task(self._store(job, upload, order))
+            named = {name: files[input_] for input_, name in request.files(kind).items()}
+            storing = asyncio.create_task(self._store(job, named, order))
             try:
                 async with asyncio.timeout(STORED_S):
                     await asyncio.shield(storing)
                     # At the same time: the queue is not kept waiting by labels.
                     if not session.scene_labels:
-                        self._labels.start(job)
+                        self._labels.start(job, kind)
                     await self._publish(job)
             except Exception as error:
                 LOG.exception("a job could not be queued")
@@ -91,11 +91,11 @@ class Enqueuer:
         return session
 
     async def _written(
-        self, uid: str, sid: str, request: Mapping[str, Scalar]
+        self, uid: str, sid: str, kind: Kind, request: Mapping[str, Scalar]
     ) -> tuple[JobMessage, SessionDocument, bool]:
         """Write the document; return the job that this request is, and whether it made it."""
         step = await self._services.sessions.move(
-            uid, sid, queue_job, uid=uid, sid=sid, job=secrets.token_hex(8), request=request
+            uid, sid, queue_job, job=secrets.token_hex(8), kind=kind, request=request
         )
         session = step.session
         if session is None:
@@ -106,19 +106,10 @@ class Enqueuer:
         mine = step.answer is Answer.QUEUED
         return JobMessage(uid, sid, session.job), session, mine
 
-    async def _store(self, job: JobMessage, upload: Upload, order: Order) -> None:
-        contents = [
-            ("photo", ORIGINAL, upload.photo),
-            ("mask", MASK, upload.mask),
-            ("protect", PROTECT, upload.protect),
-        ]
-        new = {}
-        for name, file, data in contents:
-            path = session_path(job.uid, job.sid, file)
-            # What lies in its place already, as it is, is not written again.
-            there = order.stored.get(name) == path and data is order.files[name]
-            if data is not None and not there:
-                new[path] = data
+    async def _store(self, job: JobMessage, files: Mapping[str, bytes], order: Order) -> None:
+        paths = {session_path(job.uid, job.sid, name): data for name, data in files.items()}
+        # What lies in its place already, as it is, is not written again.
+        new = {path: data for path, data in paths.items() if order.stored.get(path) is not data}
         if new:
             await self._services.stores.files.put(new)
 

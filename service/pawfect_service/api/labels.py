@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.jobs.contract import MASK, ORIGINAL
-from pawfect_service.jobs.document import session_path
-from pawfect_service.jobs.fields import SceneLabels, storable
-from pawfect_service.jobs.kinds.pictures import read_task, vanished
+from pawfect_service.jobs.fields import SceneLabels
+from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import set_labels, set_labels_error
+from pawfect_service.jobs.paths import session_path
+from pawfect_service.jobs.request import missing_file
 from pawfect_service.process.frames import let_go
 from pawfect_service.process.logs import log_fields
 from pawfect_service.process.traces import span
@@ -64,16 +63,16 @@ class LabelTasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, job: JobMessage) -> None:
+    def start(self, job: JobMessage, kind: Kind) -> None:
         """Ask for a job's labels in a task of its own, unless one does already."""
-        if job in self._tasks:
+        if job in self._tasks or not kind.labelled:
             return
         full = len(self._tasks) >= self._at_most
         # Far beyond the bound not even the error is written: the worker does not wait for ever.
         if len(self._tasks) >= 2 * self._at_most:
             LOG.error("no labels for a job: too many are waiting", extra={"job": job.job})
             return
-        task = asyncio.create_task(self._refuse(job) if full else self._label(job))
+        task = asyncio.create_task(self._refuse(job) if full else self._label(job, kind))
         self._tasks[job] = task
         task.add_done_callback(lambda _: self._tasks.pop(job, None))
 
@@ -88,10 +87,10 @@ class LabelTasks:
         full = PawfectError(ErrorKind.QUEUE_FULL, f"labels: expected at most {self._at_most} jobs")
         await self._record(job, full)
 
-    async def _label(self, job: JobMessage) -> None:
+    async def _label(self, job: JobMessage, kind: Kind) -> None:
         with log_fields(session=f"{job.uid}/{job.sid}", job=job.job):
             try:
-                found = await self._ask(job)
+                found = await self._ask(job, kind)
             except asyncio.CancelledError:
                 stopped = PawfectError(ErrorKind.CANCELLED, "labels: the API was stopped")
                 with contextlib.suppress(TimeoutError):
@@ -107,7 +106,7 @@ class LabelTasks:
                 found = PawfectError(ErrorKind.INTERNAL, f"labels: {type(error).__name__}")
             await self._record(job, found)
 
-    async def _ask(self, job: JobMessage) -> SceneLabels | PawfectError:
+    async def _ask(self, job: JobMessage, kind: Kind) -> SceneLabels | PawfectError:
         """Return the labels; PawfectError for whatever is in their way."""
         with span(_MODEL, SpanKind.CLIENT, attributes=job.span_attributes()):
             try:
@@ -116,30 +115,20 @@ class LabelTasks:
                         # A photo is decoded and copied into a message: some 40 ms of this process.
                         if self._give_way:
                             await self._give_way(_GIVE_WAY_S)
-                        return await self._labels(job)
+                        return await self._labels(job, kind)
             except TimeoutError:
                 expected = f"labels: expected an answer within {self._patience_s:g} s, got none"
                 raise PawfectError(ErrorKind.DEADLINE, expected) from None
 
-    async def _labels(self, job: JobMessage) -> SceneLabels:
-        files = self._services.stores.files
+    async def _labels(self, job: JobMessage, kind: Kind) -> SceneLabels:
+        get = self._services.stores.files.get
+        paths = (session_path(job.uid, job.sid, file) for file in kind.inputs.values())
         try:
-            photo, mask = await asyncio.gather(
-                files.get(session_path(job.uid, job.sid, ORIGINAL)),
-                files.get(session_path(job.uid, job.sid, MASK)),
-            )
+            contents = await asyncio.gather(*map(get, paths))
         except FileNotFoundError:
-            raise vanished(f"{ORIGINAL}, {MASK}") from None
-        task = await self._services.off_loop(read_task, photo, mask, None)
-        found = await self._services.labeller.scene_labels(task.photo.pixels, task.mask)
-        return SceneLabels(
-            labels=tuple(map(storable, found.labels)),
-            scores=found.scores,
-            coverage=found.coverage,
-            source="sam3",
-            model=_MODEL,
-            timestamp=time.time(),
-        )
+            raise missing_file(", ".join(kind.inputs.values())) from None
+        files = dict(zip(kind.inputs, contents, strict=True))
+        return await kind.find_labels(files, self._services.tools)
 
     async def _record(self, job: JobMessage, found: SceneLabels | PawfectError) -> None:
         """Write the outcome down; where the store is away, the label deadline takes its place."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -12,13 +13,13 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from pawfect.contract.errors import ErrorKind
 from pawfect.contract.parameters import InpaintParams
 from pawfect_service.api.context import Admitted, Existing
-from pawfect_service.api.state import SessionState, state_of
+from pawfect_service.api.state import SessionState, job_files, state_of
 from pawfect_service.api.uploads import read_order
 from pawfect_service.http.callers import KEY_HEADER
 from pawfect_service.http.failures import FAILURES, ApiError, ErrorAnswer, not_found
-from pawfect_service.jobs.contract import EDITED, MASK, ORIGINAL, PREVIEW, PROTECT
-from pawfect_service.jobs.document import SessionDocument, session_path
+from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.moves import cancel
+from pawfect_service.jobs.paths import session_path
 
 # Named for the OpenAPI page; `context.admitted` does the checking.
 CREDENTIALS: Final = [
@@ -27,13 +28,6 @@ CREDENTIALS: Final = [
 ]
 router: Final = APIRouter(prefix="/v1/users/{uid}/sessions/{sid}", tags=["sessions"])
 
-_TYPES: Final = {
-    ORIGINAL: "image/jpeg",
-    MASK: "image/png",
-    PROTECT: "image/png",
-    EDITED: "image/jpeg",
-    PREVIEW: "image/jpeg",
-}
 _FILE_HEADERS: Final = {
     "Cache-Control": "private, no-cache",
     "X-Content-Type-Options": "nosniff",
@@ -116,8 +110,8 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     context = address.context
     stores, contract = context.services.stores, context.services.sessions.contract
     with context.enqueuer.crowd.joined():
-        order = await read_order(request, address.uid, stores.files, contract)
-        session = await context.enqueuer.enqueue(address.uid, address.sid, order)
+        order = await read_order(request, INPAINT, address.uid, stores.files, contract)
+        session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
     state = state_of(address.uid, address.sid, session)
     here = request.url.path.removesuffix("/inpaint")
     return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": here})
@@ -160,7 +154,7 @@ async def session_file(
     The last two are there once the job is completed.
     """
     missing = ApiError(404, ErrorKind.INVALID_ARG, "file: expected one of the session's, got none")
-    if name not in _TYPES or not _is_there(name, session):
+    if name not in job_files(session).values():
         raise missing
     try:
         path = session_path(address.uid, address.sid, name)
@@ -172,11 +166,4 @@ async def session_file(
     headers = {**_FILE_HEADERS, "ETag": tag}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    return Response(data, headers=headers, media_type=_TYPES[name])
-
-
-def _is_there(name: str, session: SessionDocument) -> bool:
-    """Say whether a file belongs to the job: what a former one left does not."""
-    paths, protect = session.paths, session.request.get("protect")
-    own = {EDITED: paths.edited, PREVIEW: paths.preview, PROTECT: protect}
-    return bool(own.get(name, True))
+    return Response(data, headers=headers, media_type=mimetypes.guess_type(name)[0])

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.jobs.contract import EDITED, MASK, ORIGINAL, PREVIEW, PROTECT
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.fields import (
     Cost,
@@ -22,9 +21,9 @@ from pawfect_service.jobs.fields import (
     SceneLabels,
     SceneLabelsError,
 )
-from pawfect_service.jobs.kinds.inpaint_request import JobRequest
 from pawfect_service.jobs.moves import expire
 from pawfect_service.jobs.repair import readable
+from pawfect_service.jobs.request import JobRequest
 from pawfect_service.jobs.sessions import Sessions
 
 # Changes are shown at most twice a second.
@@ -68,16 +67,6 @@ class _Shown(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
-class Links(_Shown):
-    """Where the session's files are to be had, with the same credentials; null: not there."""
-
-    original: str
-    mask: str
-    protect: str | None
-    edited: str | None
-    preview: str | None
-
-
 class SessionState(_Shown):
     """A session and its present job. Times in s since the epoch."""
 
@@ -104,16 +93,19 @@ class SessionState(_Shown):
     report: dict[str, Any] | None = Field(description="How the result came about.")
     cost: Cost | None
     error: Failure | None
-    links: Links
+    links: dict[str, str | None] = Field(
+        description="Where files are to be had, with the same credentials; null: not there."
+    )
 
 
 def state_of(uid: str, sid: str, session: SessionDocument) -> SessionState:
     """Return what the API shows of a session; its lease and its bookkeeping stay inside."""
-
-    def link(name: str, there: bool) -> str | None:
-        return f"/v1/users/{uid}/sessions/{sid}/files/{name}" if there else None
-
-    request = _request_of(session)
+    kind, request = session.kind, _request_of(session)
+    there = job_files(session)
+    links = {
+        name: f"/v1/users/{uid}/sessions/{sid}/files/{there[name]}" if name in there else None
+        for name in (*kind.inputs, *kind.optional, *kind.outputs)
+    }
     return SessionState(
         uid=uid,
         sid=sid,
@@ -124,7 +116,7 @@ def state_of(uid: str, sid: str, session: SessionDocument) -> SessionState:
         queued_at=session.queued_at,
         job_deadline=session.job_deadline,
         parameters=dict(request.parameters),
-        prompt=request.prompt,
+        prompt=request.texts.get("prompt"),
         attempts=session.counts,
         scene_labels=session.scene_labels,
         scene_labels_error=session.scene_labels_error,
@@ -132,20 +124,21 @@ def state_of(uid: str, sid: str, session: SessionDocument) -> SessionState:
         report=_parsed(session.report),
         cost=session.cost,
         error=session.error,
-        links=Links(
-            original=link(ORIGINAL, True) or "",
-            mask=link(MASK, True) or "",
-            protect=link(PROTECT, request.protect),
-            edited=link(EDITED, session.paths.edited is not None),
-            preview=link(PREVIEW, session.paths.preview is not None),
-        ),
+        links=links,
     )
+
+
+def job_files(session: SessionDocument) -> dict[str, str]:
+    """Return the job's own files by name: what a former job left does not belong to it."""
+    files = _request_of(session).files(session.kind)
+    outputs = session.kind.outputs.items()
+    return {**files, **{name: file for name, file in outputs if session.paths.get(name)}}
 
 
 def _request_of(session: SessionDocument) -> JobRequest:
     """Return what was asked for; nothing where somebody has edited it into something else."""
     try:
-        return JobRequest.of_document(session.request)
+        return JobRequest.of_document(session.kind, session.request)
     except PawfectError:
         return JobRequest({})
 

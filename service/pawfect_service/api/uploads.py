@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.parameters import Scalar
 from pawfect_service.http.failures import ApiError
-from pawfect_service.http.json_object import strict_json
 from pawfect_service.jobs.contract import JobContract
-from pawfect_service.jobs.document import check_id
+from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.paths import check_id
 from pawfect_service.stores.base import Files
+from pawfect_service.strict import strict_json
 
-FILES: Final = ("photo", "mask", "protect")
-TEXTS: Final = ("parameters", "prompt")
-REQUIRED: Final = ("photo", "mask")
-PARAMETERS: Final = tuple(each.name for each in fields(InpaintParams))
+PARAMETERS: Final = "parameters"
 # Longest JSON text: parameters have some 300 bytes, a prompt at most 2,048.
 MAX_TEXT: Final = 16 * 1024
 # A body that takes longer to come in ties up a connection, s: 64 MiB at 5 Mbit/s take 107.
@@ -30,26 +28,29 @@ BODY_S: Final = 120.0
 
 @dataclass(frozen=True)
 class Order:
-    """A request as it came, its parameters checked, its pictures not yet.
+    """A request as it came, its parameters checked, its files not yet.
 
     Attributes:
-        files: content by name: photo, mask and perhaps protect.
-        parameters: scalars of InpaintParams that were given.
-        prompt: text for FLUX, or None.
-        stored: where files are in storage already, by name.
+        files: content by field.
+        parameters: scalars of the kind's that were given.
+        texts: by field.
+        stored: what was read from storage, by path.
     """
 
     files: Mapping[str, bytes]
-    parameters: Mapping[str, Scalar]
-    prompt: str | None
-    stored: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, bytes] = field(default_factory=dict)
 
 
-async def read_order(request: Request, uid: str, files: Files, contract: JobContract) -> Order:
+async def read_order(
+    request: Request, kind: Kind, uid: str, files: Files, contract: JobContract
+) -> Order:
     """Return what a POST orders.
 
     Args:
         request: with a multipart form or a JSON object.
+        kind: of job.
         uid: whose; files in storage must be this user's.
         files: the storage.
         contract: bounds of the job.
@@ -58,48 +59,51 @@ async def read_order(request: Request, uid: str, files: Files, contract: JobCont
         PawfectError: INVALID_ARG for anything that is missing, unknown, twice there, or of another
             type; DEADLINE for a body that comes too slowly.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         async with asyncio.timeout(BODY_S):
-            if kind == "multipart/form-data":
-                given = await _form(request)
-            elif kind == "application/json":
-                given = strict_json((await _text(request)).decode("utf-8", "strict"), "body")
+            if media == "multipart/form-data":
+                given = await _form(request, kind)
+            elif media == "application/json":
+                given = strict_json(await _text(request), "body")
             else:
-                raise invalid("Content-Type", "multipart/form-data or application/json", kind[:80])
+                raise invalid("Content-Type", "multipart/form-data or application/json", media[:80])
     except TimeoutError:
         late = f"body: expected all of it within {BODY_S:g} s"
         raise ApiError(408, ErrorKind.DEADLINE, late, {"Connection": "close"}) from None
-    except UnicodeDecodeError:
-        raise invalid("body", "JSON in UTF-8", "other bytes") from None
     except ClientDisconnect:
         raise PawfectError(ErrorKind.CANCELLED, "body: the client left") from None
-    _check_names(given)
-    parameters = _parameters(given.get("parameters", {}), contract)
-    prompt = given.get("prompt")
-    if prompt is not None and not isinstance(prompt, str):
-        raise invalid("prompt", "a text", type(prompt).__name__)
-    contents = {name: given[name] for name in FILES if given.get(name) is not None}
-    stored = {name: path for name, path in contents.items() if isinstance(path, str)}
+    _check_names(given, kind)
+    parameters = _parameters(given.get(PARAMETERS, {}), kind, contract)
+    texts = {name: given[name] for name in kind.texts if given.get(name) is not None}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise invalid(name, "a text", type(text).__name__)
+    contents = {name: given[name] for name in kind.fields if given.get(name) is not None}
+    stored = {}
     for name, content in contents.items():
         if not isinstance(content, bytes):
             contents[name] = await _stored(name, content, uid, files)
-    return Order(contents, parameters, prompt, stored)
+            stored[content] = contents[name]
+    return Order(contents, parameters, texts, stored)
 
 
-async def _form(request: Request) -> dict[str, Any]:
+async def _form(request: Request, kind: Kind) -> dict[str, Any]:
     given: dict[str, Any] = {}
+    texts = (PARAMETERS, *kind.texts)
     async with request.form(
-        max_files=len(FILES), max_fields=len(TEXTS), max_part_size=MAX_TEXT
+        max_files=len(kind.fields), max_fields=len(texts), max_part_size=MAX_TEXT
     ) as form:
         for name, value in form.multi_items():
             if name in given:
                 raise invalid(name, "once", "twice")
-            if isinstance(value, UploadFile) != (name in FILES) and name in FILES + TEXTS:
-                raise invalid(name, "a file" if name in FILES else "a text", "the other")
+            if isinstance(value, UploadFile) and name in texts:
+                raise invalid(name, "a text", "the other")
+            if not isinstance(value, UploadFile) and name in kind.fields:
+                raise invalid(name, "a file", "the other")
             given[name] = await value.read() if isinstance(value, UploadFile) else value
-    if "parameters" in given:
-        given["parameters"] = strict_json(given["parameters"], "parameters")
+    if PARAMETERS in given:
+        given[PARAMETERS] = strict_json(given[PARAMETERS], PARAMETERS)
     return given
 
 
@@ -112,24 +116,20 @@ async def _text(request: Request) -> bytes:
     return data
 
 
-def _check_names(given: Mapping[str, Any]) -> None:
-    unknown = sorted(set(given) - set(FILES) - set(TEXTS))
+def _check_names(given: Mapping[str, Any], kind: Kind) -> None:
+    known = [*kind.fields, PARAMETERS, *kind.texts]
+    unknown = sorted(set(given) - set(known))
     if unknown:
-        got = ", ".join(unknown)[:200]
-        raise invalid("request", f"some of {', '.join(FILES + TEXTS)}", got)
-    for name in REQUIRED:
-        if given.get(name) is None:
+        raise invalid("request", f"some of {', '.join(known)}", ", ".join(unknown)[:200])
+    for name, required in kind.fields.items():
+        if required and given.get(name) is None:
             raise invalid(name, "a file", "none")
 
 
-def _parameters(given: Any, contract: JobContract) -> dict[str, Scalar]:
+def _parameters(given: Any, kind: Kind, contract: JobContract) -> dict[str, Scalar]:
     if not isinstance(given, dict):
-        raise invalid("parameters", "an object", type(given).__name__)
-    parsed = InpaintParams.parse(given)
-    longest_ms = int(contract.fill_s * 1000)
-    if parsed.deadline_ms > longest_ms:
-        raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
-    return {name: getattr(parsed, name) for name in given}
+        raise invalid(PARAMETERS, "an object", type(given).__name__)
+    return kind.checked(given, contract.fill_s)
 
 
 async def _stored(name: str, path: Any, uid: str, files: Files) -> bytes:

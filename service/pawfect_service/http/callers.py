@@ -19,7 +19,7 @@ from google.oauth2 import id_token
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect_service.http.failures import ApiError
-from pawfect_service.jobs.document import check_id
+from pawfect_service.jobs.paths import check_id
 
 KEY_HEADER: Final = "x-api-key"
 EVERY_USER: Final = "*"

@@ -5,34 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.jobs.contract import MASK, ORIGINAL, JobContract, Status
-from pawfect_service.jobs.document import SessionDocument, others_fields, session_path
-from pawfect_service.jobs.fields import Paths, SceneLabels, SceneLabelsError, storable
-from pawfect_service.jobs.move import Answer, Step, failed, moved, over
+from pawfect.contract.parameters import Scalar
+from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.document import SessionDocument, others_fields, unpublished_paths
+from pawfect_service.jobs.fields import SceneLabels, SceneLabelsError, storable
+from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.move import Answer, Moment, Step
 
 
-def queue_job(
-    session: SessionDocument | None,
-    now: float,
-    contract: JobContract,
-    *,
-    uid: str,
-    sid: str,
-    job: str,
-    request: Mapping[str, bool | int | float | str],
-) -> Step:
+def queue_job(at: Moment, *, job: str, kind: Kind, request: Mapping[str, Scalar]) -> Step:
     """Write a new session, or a new job of one whose last job is over.
 
     Answers QUEUED, UNDER_WAY where the present job is this request's too, or TAKEN. Labels given by
     the client come by `set_labels`.
     """
+    session, now, contract = at.session, at.now, at.contract
     if session and session.job == job:
-        return Step(Answer.OVER if session.final else Answer.QUEUED, session)
-    if session and not expire(session, now, contract).session.final:  # type: ignore[union-attr]
-        return _present_job(session, now, request)
+        return at.stay(Answer.OVER if session.final else Answer.QUEUED)
+    if session and not session.final and expire(at).answer is not Answer.FAILED:
+        return _present_job(at, session, kind, request)
     fresh = SessionDocument(
         **(others_fields(session.model_extra or {}) if session else {}),
         processing_status=Status.PENDING,
+        job_kind=kind.name,
         job=job,
         created_at=session.created_at if session else now,
         updated_at=now,
@@ -41,93 +36,73 @@ def queue_job(
         job_deadline=now + contract.job_s,
         expires_at=now + contract.over_s,
         request=dict(request),
-        paths=Paths(original=session_path(uid, sid, ORIGINAL), mask=session_path(uid, sid, MASK)),
+        paths=unpublished_paths(at.uid, at.sid, kind),
     )
     return Step(Answer.QUEUED, fresh, write=True)
 
 
 def _present_job(
-    session: SessionDocument, now: float, request: Mapping[str, bool | int | float | str]
+    at: Moment, session: SessionDocument, kind: Kind, request: Mapping[str, Scalar]
 ) -> Step:
-    if dict(session.request) != dict(request):
-        return Step(Answer.TAKEN, session)
+    if session.kind is not kind or dict(session.request) != dict(request):
+        return at.stay(Answer.TAKEN)
     if session.repeated or session.processing_status is not Status.PENDING:
-        return Step(Answer.UNDER_WAY, session)
-    noted = session.model_copy(update={"repeated": True, "updated_at": now})
-    return Step(Answer.UNDER_WAY, noted, write=True)
+        return at.stay(Answer.UNDER_WAY)
+    return at.noted(Answer.UNDER_WAY, session, repeated=True)
 
 
-def set_labels(
-    session: SessionDocument | None,
-    now: float,
-    contract: JobContract,
-    *,
-    job: str,
-    labels: SceneLabels,
-) -> Step:
+def set_labels(at: Moment, *, job: str, labels: SceneLabels) -> Step:
     """Record this job's labels, the first that come, whenever they come; RECORDED or OVER."""
-    if session is None or session.job != job or session.scene_labels:
-        return Step(Answer.OVER, session)
-    changes = {"scene_labels": labels, "scene_labels_error": None, "updated_at": now}
-    return Step(Answer.RECORDED, session.model_copy(update=changes), write=True)
+    return _labelled(at, job, scene_labels=labels, scene_labels_error=None)
 
 
-def set_labels_error(
-    session: SessionDocument | None,
-    now: float,
-    contract: JobContract,
-    *,
-    job: str,
-    error: PawfectError,
-) -> Step:
+def set_labels_error(at: Moment, *, job: str, error: PawfectError) -> Step:
     """Record that no labels will come, unless there are some; RECORDED or OVER."""
+    message = storable(error.message)
+    failure = SceneLabelsError(error=error.kind.name, message=message, timestamp=at.now)
+    return _labelled(at, job, scene_labels_error=failure)
+
+
+def _labelled(at: Moment, job: str, **changes: SceneLabels | SceneLabelsError | None) -> Step:
+    session = at.session
     if session is None or session.job != job or session.scene_labels:
-        return Step(Answer.OVER, session)
-    failure = SceneLabelsError(
-        error=error.kind.name, message=storable(error.message), timestamp=now
-    )
-    changes = {"scene_labels_error": failure, "updated_at": now}
-    return Step(Answer.RECORDED, session.model_copy(update=changes), write=True)
+        return at.stay(Answer.OVER)
+    return at.noted(Answer.RECORDED, session, **changes)
 
 
-def cancel(session: SessionDocument | None, now: float, contract: JobContract) -> Step:
-    """Cancel the present job unless its result is claimed.
-
-    Returns:
-        CANCELLED, FINISHING or OVER.
-    """
+def cancel(at: Moment) -> Step:
+    """Cancel the present job unless its result is claimed; CANCELLED, FINISHING or OVER."""
+    session = at.session
     if session is None or session.final:
-        return Step(Answer.OVER, session)
+        return at.stay(Answer.OVER)
     if session.result:
-        return Step(Answer.FINISHING, session)
-    return moved(Answer.CANCELLED, session, now, Status.CANCELLED)
+        return at.stay(Answer.FINISHING)
+    return at.moved(Answer.CANCELLED, session, Status.CANCELLED)
 
 
-def withdraw(
-    session: SessionDocument | None, now: float, contract: JobContract, *, job: str
-) -> Step:
+def withdraw(at: Moment, *, job: str) -> Step:
     """Cancel a job whose request is answered with a failure, so that nothing is in its way.
 
     Not one that another request was given too: that one publishes it, or has. Answers as `cancel`,
     or UNDER_WAY.
     """
-    if session is None or over(session, job):
-        return Step(Answer.OVER, session)
-    if session.repeated:
-        return Step(Answer.UNDER_WAY, session)
-    return cancel(session, now, contract)
+    session = at.unfinished(job)
+    if session is None:
+        return at.stay(Answer.OVER)
+    return at.stay(Answer.UNDER_WAY) if session.repeated else cancel(at)
 
 
-def expire(session: SessionDocument | None, now: float, contract: JobContract) -> Step:
+def expire(at: Moment) -> Step:
     """Fail a job of which nothing has come long after its deadline; FAILED, OVER or GO_ON.
 
     Its message was lost or buried, or the API died before it published one.
     """
+    session, now, contract = at.session, at.now, at.contract
     if session is None or session.final:
-        return Step(Answer.OVER, session)
+        return at.stay(Answer.OVER)
     held = session.lease and session.lease.until - contract.lease_s <= now < session.lease.until
     expires = min(session.expires_at or now, session.queued_at + contract.over_s)
     if held or now < expires:
-        return Step(Answer.GO_ON, session)
+        return at.stay(Answer.GO_ON)
     late = PawfectError(ErrorKind.DEADLINE, "job: expected an end in time, got none")
-    return failed(session, now, late)
+    return at.failed(session, late)

@@ -122,15 +122,5 @@ class JobContract:
         return 1 + nacks + rest + self.starts + self.publications
 
 
-# Files of a session, below users/{uid}/sessions/{sid}/. What a worker makes carries its attempt
-# until it has won: see `documents.attempt_path`.
-ORIGINAL: Final = "original.jpg"
-MASK: Final = "mask_auto.png"
-PROTECT: Final = "protect.png"
-EDITED: Final = "edited.jpg"
-PREVIEW: Final = "preview.jpg"
-# Longest of them, bytes: a JPEG of 50 MP at quality 95 has up to some 40 MB.
+# Longest file of a session, bytes: a JPEG of 50 MP at quality 95 has up to some 40 MB.
 MAX_FILE_BYTES: Final = 64 * 2**20
-EDITED_QUALITY: Final = 95
-PREVIEW_QUALITY: Final = 85
-PREVIEW_PX: Final = 512

@@ -1,4 +1,4 @@
-"""A session's document: its fields, strictly read, and the names of its files.
+"""A session's document: its fields, strictly read.
 
     from_document(...)   a store's document to a SessionDocument; an impossible one is an error
     to_document(...)     and back
@@ -8,16 +8,14 @@ Fields that are not ours are kept as they are: a product has its own in the same
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pawfect.contract.errors import invalid
-from pawfect_service.jobs.contract import EDITED, MASK, ORIGINAL, PREVIEW, Status
+from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.fields import (
-    ID_PATTERN,
     Cost,
     Counts,
     Failure,
@@ -31,47 +29,14 @@ from pawfect_service.jobs.fields import (
     SceneLabelsError,
     Seconds,
 )
+from pawfect_service.jobs.kinds import KINDS, Kind
+from pawfect_service.jobs.kinds.inpaint import INPAINT
+from pawfect_service.jobs.paths import attempt_path, session_path
 from pawfect_service.stores.base import Document
+from pawfect_service.strict import SHOWN, refused
 
-# Firestore's ids and storage's path parts in one: no dots at the start, no slashes, no tricks;
-# __x__ is Firestore's own.
-_ID: Final = re.compile(rf"(?!__.*__$){ID_PATTERN}")
-# Longest piece of a value that an error repeats.
-_SHOWN: Final = 60
 # Characters of a REPORT; a document has room for 1 MiB in all.
 MAX_REPORT: Final = 500_000
-# The folder of what workers make until it is published; see `attempt_path`.
-ATTEMPTS: Final = "attempts"
-
-
-def is_id(value: str) -> bool:
-    """Say whether an id is safe in a path and as a document's name."""
-    return _ID.fullmatch(value) is not None
-
-
-def check_id(name: str, value: str) -> str:
-    """Return an id that is safe in a path and as a document's name; else raise INVALID_ARG."""
-    if not is_id(value):
-        raise invalid(
-            name, "1 to 128 letters, digits, '.', '_' or '-', no '.' first", repr(value[:_SHOWN])
-        )
-    return value
-
-
-def session_path(uid: str, sid: str, name: str = "") -> str:
-    """Return the path of a session's document, or of one of its files."""
-    path = f"users/{check_id('uid', uid)}/sessions/{check_id('sid', sid)}"
-    return f"{path}/{name}" if name else path
-
-
-def check_path(path: str) -> str:
-    """Return a path whose every part is a plain name; else raise INVALID_ARG."""
-    return "/".join(check_id("path", part) for part in path.split("/"))
-
-
-def attempt_path(uid: str, sid: str, job: str, start: int, name: str) -> str:
-    """Return where a worker's start on a job puts a file until it has won."""
-    return session_path(uid, sid, f"{ATTEMPTS}/{check_id('job', job)}-{start}-{name}")
 
 
 class SessionDocument(Part):
@@ -79,6 +44,7 @@ class SessionDocument(Part):
 
     Attributes:
         processing_status: where the job stands.
+        job_kind: which of KINDS the job is of; a document without one is an inpainting.
         job: the id of this enqueuing; a session that is queued again gets a new one.
         created_at: when the session was queued first.
         updated_at: when this document was last written.
@@ -88,21 +54,22 @@ class SessionDocument(Part):
         expires_at: a job without an end is given up then; None once it has one.
         counts: what it has used up of its bounds.
         lease: who works on it.
-        request: the parameters and prompt, as the API has checked them.
+        request: the parameters and texts, as the API has checked them.
         repeated: whether another request was given this job too while it was pending.
         scene_labels: labels of the surroundings, once there are any.
         scene_labels_error: why there are none.
-        progress: how far the fill is; all done once it is completed, none if it ended otherwise.
+        progress: how far the job is; all done once it is completed, none if it ended otherwise.
         result: the claimed result.
         report: its REPORT, as JSON text: Firestore holds no list in a list.
-        paths: the session's files.
+        paths: the session's files by the names that the kind gives its inputs and outputs.
         cost: what it cost, written with the claim.
         error: why it failed.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     processing_status: Annotated[Status, Field(strict=False)]
+    job_kind: Identity = INPAINT.name
     job: Identity
     created_at: Seconds
     updated_at: Seconds
@@ -124,18 +91,33 @@ class SessionDocument(Part):
     error: Failure | None = None
 
     @property
+    def kind(self) -> Kind:
+        """What the job is of."""
+        return KINDS[self.job_kind]
+
+    @property
     def final(self) -> bool:
         """Whether nothing more happens to this job."""
         return self.processing_status.final
+
+    @field_validator("job_kind")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in KINDS:
+            raise ValueError(f"one of {', '.join(KINDS)}")
+        return name
 
     @model_validator(mode="after")
     def _possible(self) -> SessionDocument:
         status = self.processing_status
         claim = (self.result, self.report, self.cost)
-        published = (self.paths.edited, self.paths.preview)
+        published = [self.paths.get(name) for name in self.kind.outputs]
         for expected, holds in (
             ("result, report and cost together", len({part is None for part in claim}) == 1),
-            ("edited and preview together", len({part is None for part in published}) == 1),
+            (
+                f"{' and '.join(self.kind.outputs)} together",
+                len({path is None for path in published}) == 1,
+            ),
             (
                 "published files with a completed job alone",
                 (status is Status.COMPLETED) == all(published),
@@ -170,6 +152,9 @@ def to_document(session: SessionDocument) -> Document:
     """Return the document of a session: camelCase, nothing but what JSON and Firestore know."""
     document = session.model_dump(by_alias=True)
     document["processingStatus"] = session.processing_status.value
+    if session.kind is INPAINT:
+        # As it was before there were other kinds.
+        del document["jobKind"]
     if labels := document["sceneLabels"]:
         labels |= {name: list(value) for name, value in labels.items() if isinstance(value, tuple)}
     return document
@@ -192,36 +177,40 @@ def from_document(uid: str, sid: str, document: Document) -> SessionDocument:
     try:
         session = SessionDocument.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(["document", *map(str, first["loc"])])
-        got = repr(first["input"])[:_SHOWN] if first["loc"] else "otherwise"
-        raise invalid(name, _expected(first["msg"]), got) from None
-    for name, path, own in _files(uid, sid, session):
-        if path is not None and path != own:
-            raise invalid(f"document.{name}", repr(own), repr(path)[:_SHOWN])
+        raise refused(error, "document") from None
+    _check_files(uid, sid, session)
     return session
 
 
-def _expected(message: str) -> str:
-    """Return pydantic's sentence without what "expected" says already."""
-    for start in ("Input should be ", "Value error, "):
-        message = message.removeprefix(start)
-    return "a value" if message == "Field required" else message[:1].lower() + message[1:]
-
-
-def _files(uid: str, sid: str, session: SessionDocument) -> list[tuple[str, str | None, str]]:
-    """Return name, path as written and only allowed path of every file."""
-    paths, result = session.paths, session.result
-    files = [
-        ("paths.original", paths.original, session_path(uid, sid, ORIGINAL)),
-        ("paths.mask", paths.mask, session_path(uid, sid, MASK)),
-        ("paths.edited", paths.edited, session_path(uid, sid, EDITED)),
-        ("paths.preview", paths.preview, session_path(uid, sid, PREVIEW)),
-    ]
+def _check_files(uid: str, sid: str, session: SessionDocument) -> None:
+    """Raise INVALID_ARG where a path is not the only one that its file may have."""
+    kind, result = session.kind, session.result
+    expected = {f"paths.{name}": path for name, path in own_paths(uid, sid, kind).items()}
+    found = {f"paths.{name}": path for name, path in session.paths.items()}
+    for name in kind.outputs:
+        if session.paths.get(name) is None:
+            expected[f"paths.{name}"] = found[f"paths.{name}"] = ""
     if result:
-        attempt = uid, sid, session.job, result.start
-        files += [
-            ("result.edited", result.edited, attempt_path(*attempt, EDITED)),
-            ("result.preview", result.preview, attempt_path(*attempt, PREVIEW)),
-        ]
-    return files
+        made = attempt_paths(uid, sid, session.job, result.start, kind)
+        expected |= {f"result.{name}": path for name, path in made.items()}
+        found |= {f"result.{name}": path for name, path in result.outputs.items()}
+    for name in [*expected, *found]:
+        if name not in expected or expected[name] != found.get(name):
+            want = repr(expected[name]) if name in expected else "no such file"
+            raise invalid(f"document.{name}", want, repr(found.get(name))[:SHOWN])
+
+
+def own_paths(uid: str, sid: str, kind: Kind) -> dict[str, str]:
+    """Return the paths of a job's inputs and, once it is completed, its outputs, by name."""
+    files = {**kind.inputs, **kind.outputs}
+    return {name: session_path(uid, sid, file) for name, file in files.items()}
+
+
+def unpublished_paths(uid: str, sid: str, kind: Kind) -> Paths:
+    """Return a document's `paths` before there is a result."""
+    return {**own_paths(uid, sid, kind), **dict.fromkeys(kind.outputs)}
+
+
+def attempt_paths(uid: str, sid: str, job: str, start: int, kind: Kind) -> dict[str, str]:
+    """Return where a worker's start on a job puts each output until it has won, by name."""
+    return {name: attempt_path(uid, sid, job, start, file) for name, file in kind.outputs.items()}

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictFloat,
-    StrictStr,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictStr, model_validator
 from pydantic.alias_generators import to_camel
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tensors import MAX_LABELS, MAX_TEXT_BYTES
-
-# Characters of an id that is safe in a path and as a document's name.
-ID_PATTERN: Final = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+from pawfect_service.jobs.paths import ID_PATTERN
 
 Seconds = Annotated[float, Field(ge=0, le=1e11)]  # since the epoch; the year 5138 is far enough
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]
 Text = Annotated[StrictStr, Field(max_length=MAX_TEXT_BYTES)]
 Identity = Annotated[StrictStr, Field(pattern=f"^{ID_PATTERN}$")]
+# The session's files by the name of the input or output; an output's once it is published.
+Paths = Mapping[str, Text | None]
 
 
 def storable(text: str) -> str:
@@ -35,7 +29,7 @@ def storable(text: str) -> str:
 class Part(BaseModel):
     """Strict: no conversions, no unknown fields, no NaN; camelCase outside."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         strict=True,
         frozen=True,
         extra="forbid",
@@ -52,6 +46,10 @@ class Counts(Part):
     passing_failures: Count = 0
     starts: Count = 0
     publications: Count = 0
+
+    def plus_one(self, name: str) -> Counts:
+        """Return counts with one more of a name."""
+        return self.model_copy(update={name: getattr(self, name) + 1})
 
 
 class Lease(Part):
@@ -94,27 +92,24 @@ class SceneLabelsError(Part):
 
 
 class Progress(Part):
-    """How far the fill is: the server's stage and the share done, 0 to 1."""
+    """How far the job is: the stage that runs and the share done, 0 to 1."""
 
     stage: Text
     share: Share
 
 
 class Result(Part):
-    """The one result: whose start made it, and where its files lie until they are published."""
+    """The one result: whose start made it, and where each output lies until it is published."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Text]
 
     start: Count
-    edited: Text
-    preview: Text
 
-
-class Paths(Part):
-    """The session's files; those of the result once it is completed."""
-
-    original: Text
-    mask: Text
-    edited: Text | None = None
-    preview: Text | None = None
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """Paths by the output's name."""
+        return self.__pydantic_extra__
 
 
 class Cost(Part):

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Annotated, ClassVar, Final
 
-from pawfect.contract.errors import PawfectError, invalid
-from pawfect_service.jobs.document import check_id
+from pydantic import AfterValidator, ConfigDict, StrictStr, TypeAdapter, ValidationError
+
+from pawfect.contract.errors import invalid
+from pawfect_service.jobs.paths import ID_RULE, is_id
+from pawfect_service.strict import refused, strict_json
 
 # A job's message is about 200 bytes; a longer one is none of ours and is not even parsed.
 MAX_MESSAGE_BYTES: Final = 4096
-_KEYS: Final = ("uid", "sid", "job")
+
+
+def _id(value: str) -> str:
+    if not is_id(value):
+        raise ValueError(ID_RULE)
+    return value
+
+
+Id = Annotated[StrictStr, AfterValidator(_id)]
 
 
 @dataclass(frozen=True)
@@ -25,17 +35,22 @@ class JobMessage:
         job: which of its jobs: the document names the one that counts.
     """
 
-    uid: str
-    sid: str
-    job: str
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    uid: Id
+    sid: Id
+    job: Id
 
     def to_bytes(self) -> bytes:
         """Return the message's body, JSON in UTF-8."""
-        return json.dumps({key: getattr(self, key) for key in _KEYS}).encode()
+        return json.dumps(asdict(self)).encode()
 
     def span_attributes(self) -> dict[str, str]:
         """Return the attributes of a span that belongs to the job."""
-        return {f"pawfect.{key}": getattr(self, key) for key in _KEYS}
+        return {f"pawfect.{key}": value for key, value in asdict(self).items()}
+
+
+_MESSAGE: Final = TypeAdapter(JobMessage)
 
 
 def read_message(data: bytes) -> JobMessage:
@@ -47,17 +62,6 @@ def read_message(data: bytes) -> JobMessage:
     if len(data) > MAX_MESSAGE_BYTES:
         raise invalid("message", f"at most {MAX_MESSAGE_BYTES} bytes", f"{len(data)} bytes")
     try:
-        given: Any = json.loads(data)
-    # RecursionError: thousands of opening brackets.
-    except (ValueError, RecursionError):
-        raise invalid("message", "a JSON object", "something else") from None
-    if not isinstance(given, Mapping) or set(given) != set(_KEYS):
-        got = f"keys {sorted(map(str, given))}" if isinstance(given, Mapping) else "no object"
-        raise invalid("message", f"an object of {', '.join(_KEYS)}", got[:200])
-    for key in _KEYS:
-        if not isinstance(given[key], str):
-            raise invalid(f"message {key}", "a text", type(given[key]).__name__)
-    try:
-        return JobMessage(*(check_id(key, given[key]) for key in _KEYS))
-    except PawfectError as error:
-        raise PawfectError(error.kind, f"message {error.message[:300]}") from None
+        return _MESSAGE.validate_python(strict_json(data, "message"))
+    except ValidationError as error:
+        raise refused(error, "message") from None

@@ -1,4 +1,4 @@
-"""What a move of a session's job is: an answer, and what to write."""
+"""What a move of a session's job is made on, and what it gives: an answer, and what to write."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pawfect.contract.errors import PawfectError, QueueAction
-from pawfect_service.jobs.contract import MOVES, Status
+from pawfect_service.jobs.contract import MOVES, JobContract, Status
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.fields import Counts, Failure, Progress
+from pawfect_service.jobs.fields import Failure, Lease, Progress
 
 # The progress of a completed job. One that ended otherwise has none: nothing goes on there.
 DONE: Final = Progress(stage="done", share=1.0)
@@ -24,10 +24,10 @@ class Answer(enum.Enum):
     RECORDED = "written down"
     CANCELLED = "cancelled"
     FINISHING = "too late to cancel: its result is claimed and being published"
-    RUN = "the lease is yours: fill"
+    RUN = "the lease is yours: do the work"
     PUBLISH = "the lease is yours: a result is claimed, copy its files and complete"
     GO_ON = "the lease is still yours"
-    LATE = "the lease is yours, but the fill has had its time: stop it"
+    LATE = "the lease is yours, but the work has had its time: stop it"
     WON = "yours is the one result: copy its files and complete"
     COMPLETED = "completed"
     FAILED = "failed, for good"
@@ -61,30 +61,70 @@ class Step:
     write: bool = False
 
 
-def moved(
-    answer: Answer, session: SessionDocument, now: float, status: Status, **changes: Any
-) -> Step:
-    """Return the step to a status that MOVES allows."""
-    if status not in MOVES[session.processing_status]:
-        raise RuntimeError(f"no move from {session.processing_status} to {status}")
-    if status.final:
-        progress = DONE if status is Status.COMPLETED else None
-        changes |= {"lease": None, "expires_at": None, "progress": progress}
-    changes |= {"processing_status": status, "updated_at": now}
-    return Step(answer, session.model_copy(update=changes), write=True)
+@dataclass(frozen=True)
+class Held:
+    """A job, and the lease on it that is the caller's."""
+
+    session: SessionDocument
+    lease: Lease
 
 
-def counted(counts: Counts, name: str) -> Counts:
-    """Return counts with one more of a name."""
-    return counts.model_copy(update={name: getattr(counts, name) + 1})
+@dataclass(frozen=True)
+class Moment:
+    """What a move is made on.
 
+    Attributes:
+        uid: whose session.
+        sid: which.
+        session: as it stands; None: there is none.
+        now: the store's clock, s.
+        contract: the bounds.
+    """
 
-def failed(session: SessionDocument, now: float, error: PawfectError, **changes: Any) -> Step:
-    """Return the step that ends a job with an error."""
-    changes |= {"error": Failure.of(error)}
-    return moved(Answer.FAILED, session, now, Status.FAILED, **changes)
+    uid: str
+    sid: str
+    session: SessionDocument | None
+    now: float
+    contract: JobContract
 
+    def stay(self, answer: Answer) -> Step:
+        """Return an answer that writes nothing."""
+        return Step(answer, self.session)
 
-def over(session: SessionDocument | None, job: str) -> bool:
-    """Return whether nothing more happens to this job."""
-    return session is None or session.job != job or session.final
+    def unfinished(self, job: str) -> SessionDocument | None:
+        """Return the session while this job is its own and has no end; else None."""
+        session = self.session
+        return None if session is None or session.job != job or session.final else session
+
+    def held(self, job: str, owner: str) -> Held | Step:
+        """Return what a worker holds, or the answer to one whose lease is no longer its own."""
+        session = self.unfinished(job)
+        if session is None:
+            return self.stay(Answer.OVER)
+        if session.lease is None or session.lease.owner != owner:
+            return self.stay(Answer.BUSY)
+        return Held(session, session.lease)
+
+    def lease(self, owner: str) -> Lease:
+        """Return a lease that begins now."""
+        until = self.now + min(self.contract.lease_s, self.contract.fill_s)
+        return Lease(owner=owner, since=self.now, until=until)
+
+    def noted(self, answer: Answer, session: SessionDocument, **changes: Any) -> Step:
+        """Return the step that changes fields and leaves the status."""
+        changed = session.model_copy(update={**changes, "updated_at": self.now})
+        return Step(answer, changed, write=True)
+
+    def moved(self, answer: Answer, session: SessionDocument, to: Status, **changes: Any) -> Step:
+        """Return the step to a status that MOVES allows."""
+        if to not in MOVES[session.processing_status]:
+            raise RuntimeError(f"no move from {session.processing_status} to {to}")
+        if to.final:
+            progress = DONE if to is Status.COMPLETED else None
+            changes |= {"lease": None, "expires_at": None, "progress": progress}
+        return self.noted(answer, session, processing_status=to, **changes)
+
+    def failed(self, session: SessionDocument, error: PawfectError, **changes: Any) -> Step:
+        """Return the step that ends a job with an error."""
+        changes |= {"error": Failure.of(error)}
+        return self.moved(Answer.FAILED, session, Status.FAILED, **changes)

@@ -22,7 +22,7 @@ from pawfect_service.jobs.caller_moves import (
     set_labels_error,
     withdraw,
 )
-from pawfect_service.jobs.move import Answer, Step
+from pawfect_service.jobs.move import Answer, Moment, Step
 from pawfect_service.jobs.worker_moves import (
     claim_result,
     complete,
@@ -36,6 +36,7 @@ from pawfect_service.jobs.worker_moves import (
 
 __all__ = [
     "Answer",
+    "Moment",
     "Step",
     "cancel",
     "claim_result",

@@ -9,15 +9,16 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.jobs.contract import MASK, ORIGINAL, Status
+from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import (
     SessionDocument,
     from_document,
-    is_id,
     others_fields,
-    session_path,
+    unpublished_paths,
 )
-from pawfect_service.jobs.fields import Counts, Failure, Part, Paths, SceneLabels, SceneLabelsError
+from pawfect_service.jobs.fields import Counts, Failure, Part, SceneLabels, SceneLabelsError
+from pawfect_service.jobs.kinds import INPAINT, KINDS
+from pawfect_service.jobs.paths import is_id
 from pawfect_service.stores.base import Document
 
 # What a document without a job that can be read gets.
@@ -51,11 +52,14 @@ def failed_document(
         good = isinstance(value, int | float) and not isinstance(value, bool)
         return float(value) if good and 0 <= value <= now else now  # type: ignore[arg-type,operator]
 
+    name = document.get("jobKind", INPAINT.name)
+    kind = KINDS.get(name, INPAINT) if isinstance(name, str) else INPAINT
     job, request = document.get("job"), document.get("request")
     scalars = request.items() if isinstance(request, Mapping) else ()
     return SessionDocument(
         **others_fields(document),
         processing_status=Status.FAILED,
+        job_kind=kind.name,
         job=job if isinstance(job, str) and is_id(job) else UNKNOWN_JOB,
         created_at=time("createdAt"),
         updated_at=now,
@@ -67,7 +71,7 @@ def failed_document(
         request={name: value for name, value in scalars if _is_scalar(name, value)},
         scene_labels=kept("sceneLabels", SceneLabels),
         scene_labels_error=kept("sceneLabelsError", SceneLabelsError),
-        paths=Paths(original=session_path(uid, sid, ORIGINAL), mask=session_path(uid, sid, MASK)),
+        paths=unpublished_paths(uid, sid, kind),
         error=Failure.of(error),
     )
 

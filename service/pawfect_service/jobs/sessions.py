@@ -7,16 +7,15 @@ from typing import Concatenate, ParamSpec
 
 from pawfect.contract.errors import PawfectError
 from pawfect_service.jobs.contract import JobContract
-from pawfect_service.jobs.document import SessionDocument, from_document, to_document
-from pawfect_service.jobs.moves import Step
+from pawfect_service.jobs.document import from_document, to_document
+from pawfect_service.jobs.moves import Moment, Step
 from pawfect_service.jobs.repair import failed_document
 from pawfect_service.stores.base import Change, Decide, Document, Documents
 
 P = ParamSpec("P")
-Transition = Callable[Concatenate[SessionDocument | None, float, JobContract, P], Step]
 
 
-def deciding(uid: str, sid: str, move: Callable[[SessionDocument | None, float], Step]) -> Decide:
+def deciding(uid: str, sid: str, contract: JobContract, move: Callable[[Moment], Step]) -> Decide:
     """Return a move as a transaction's decision, over a document that may be impossible.
 
     An impossible one is written down as failed, with the reason, unless the move starts a new job.
@@ -30,7 +29,7 @@ def deciding(uid: str, sid: str, move: Callable[[SessionDocument | None, float],
             except PawfectError as error:
                 session = failed_document(uid, sid, document, now, error)
                 repaired = to_document(session)
-        step = move(session, now)
+        step = move(Moment(uid, sid, session, now, contract))
         if step.write and step.session:
             return Change(to_document(step.session), step)
         return Change(repaired, step)
@@ -54,18 +53,15 @@ class Sessions:
         self,
         uid: str,
         sid: str,
-        transition: Transition[P],
+        move: Callable[Concatenate[Moment, P], Step],
         /,
         *args: P.args,
         **named: P.kwargs,
     ) -> Step:
-        """Make one of `transitions` in a transaction and return its step once it is committed.
+        """Make one of `moves` in a transaction and return its step once it is committed.
 
         For example `await sessions.move(uid, sid, take_up, job=job, owner=owner)`.
         """
-
-        def move(session: SessionDocument | None, now: float) -> Step:
-            return transition(session, now, self.contract, *args, **named)
-
-        step: Step = await self.documents.update(uid, sid, deciding(uid, sid, move))
+        decide = deciding(uid, sid, self.contract, lambda at: move(at, *args, **named))
+        step: Step = await self.documents.update(uid, sid, decide)
         return step

@@ -13,9 +13,8 @@ from typing import Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
-from pawfect.contract.report import Report
 from pawfect_service.jobs.fields import Cost
-from pawfect_service.jobs.kinds.inpaint import fill
+from pawfect_service.jobs.kinds import Made
 from pawfect_service.jobs.message import JobMessage, read_message
 from pawfect_service.jobs.moves import (
     Answer,
@@ -23,6 +22,7 @@ from pawfect_service.jobs.moves import (
     claim_result,
     passing_failure,
     permanent_failure,
+    put_back,
     take_up,
 )
 from pawfect_service.process.frames import let_go
@@ -32,6 +32,7 @@ from pawfect_service.services import Services
 from pawfect_service.worker.held_job import HeldJob, Hold
 from pawfect_service.worker.lease import Pulse
 from pawfect_service.worker.publishing import Publisher
+from pawfect_service.worker.stage import do_work
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -122,7 +123,7 @@ class Handler:
             )
             if step.answer.queue is not None or step.session is None:
                 return _verdict(step.answer)
-            job = HeldJob(message, step.session, hold, owner)
+            job = HeldJob(self._sessions, message, step.session, hold, owner)
         except asyncio.CancelledError:
             return Verdict(QueueAction.NACK, "stopped")
         except Exception as error:
@@ -151,14 +152,7 @@ class Handler:
         LOG.warning("failure", extra={"kind": failure.kind.name, "why": failure.message})
         for_good = failure.row.queue_action is QueueAction.FAIL
         try:
-            step = await self._sessions.move(
-                job.message.uid,
-                job.message.sid,
-                permanent_failure if for_good else passing_failure,
-                job=job.message.job,
-                owner=job.owner,
-                error=failure,
-            )
+            step = await job.move(permanent_failure if for_good else passing_failure, error=failure)
             await self._publisher.clear_unless_claimed(job, step)
         except asyncio.CancelledError:
             return Verdict(QueueAction.NACK, "stopped")
@@ -171,42 +165,31 @@ class Handler:
         """Leave a job to others because this worker is to stop."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_FAREWELL_S):
-                await self._publisher.clear_unless_claimed(job, await self._publisher.put_back(job))
+                await self._publisher.clear_unless_claimed(job, await job.move(put_back))
         return Verdict(QueueAction.NACK, "stopped")
 
     async def _result(self, job: HeldJob) -> Step:
-        """Fill while the lease is held and claim the result; WON, or why there is none."""
-        pulse = Pulse(self._sessions, job)
-        filling = asyncio.create_task(fill(self._services, job, pulse.tell))
+        """Do the work while the lease is held and claim the result; WON, or why there is none."""
+        pulse = Pulse(job)
+        working = asyncio.create_task(do_work(self._services, job, pulse.tell))
         beating = asyncio.create_task(pulse.run())
         try:
-            await asyncio.wait({filling, beating}, return_when=asyncio.FIRST_COMPLETED)
-            stopped = None if filling.done() else beating.result()
+            await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
+            stopped = None if working.done() else beating.result()
         finally:
-            for task in (filling, beating):
+            for task in (working, beating):
                 task.cancel()
-            await asyncio.gather(filling, beating, return_exceptions=True)
+            await asyncio.gather(working, beating, return_exceptions=True)
         if stopped is None:
-            return await self._claim(job, filling.result())
+            return await self._claim(job, working.result())
         await self._publisher.clear(job)
         if stopped is Answer.LATE:
             longest = self._sessions.contract.fill_s
             raise PawfectError(ErrorKind.DEADLINE, f"fill: expected an end within {longest:g} s")
         return Step(stopped, None)
 
-    async def _claim(self, job: HeldJob, report: Report) -> Step:
-        seconds = round(report.total_ms / 1000, 3)
-        step = await self._sessions.move(
-            job.message.uid,
-            job.message.sid,
-            claim_result,
-            uid=job.message.uid,
-            sid=job.message.sid,
-            job=job.message.job,
-            owner=job.owner,
-            report=report.to_json(),
-            cost=self._price.of(seconds),
-        )
+    async def _claim(self, job: HeldJob, made: Made) -> Step:
+        step = await job.move(claim_result, report=made.report, cost=self._price.of(made.seconds))
         if step.answer is not Answer.WON:
             await self._publisher.clear(job)
         return step

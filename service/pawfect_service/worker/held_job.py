@@ -5,9 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from pawfect_service.jobs.document import SessionDocument, attempt_path, session_path
+from pawfect_service.jobs.document import SessionDocument, attempt_paths, own_paths
+from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
+from pawfect_service.jobs.moves import Step
+from pawfect_service.jobs.paths import session_path
+from pawfect_service.jobs.sessions import Sessions
 
 # Keeps the message from everybody else for so many seconds.
 Hold = Callable[[float], Awaitable[None]]
@@ -18,16 +23,23 @@ class HeldJob:
     """A job whose lease is this worker's.
 
     Attributes:
+        sessions: moves of the documents.
         message: which job.
         session: as it stood when it was taken up.
         hold: keeps the queue's message away from others.
         owner: the name of this piece of work, in the lease.
     """
 
+    sessions: Sessions
     message: JobMessage
     session: SessionDocument
     hold: Hold
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @property
+    def kind(self) -> Kind:
+        """What the job is of."""
+        return self.session.kind
 
     @property
     def start(self) -> int:
@@ -38,6 +50,17 @@ class HeldJob:
         """Return the path of one of the session's files."""
         return session_path(self.message.uid, self.message.sid, name)
 
-    def attempt(self, name: str) -> str:
-        """Return where this start puts a file until it has won."""
-        return attempt_path(self.message.uid, self.message.sid, self.message.job, self.start, name)
+    def attempts(self) -> dict[str, str]:
+        """Return where this start puts each output until it has won, by name."""
+        message = self.message
+        return attempt_paths(message.uid, message.sid, message.job, self.start, self.kind)
+
+    def published(self) -> dict[str, str]:
+        """Return where each output lies once the job is completed, by name."""
+        own = own_paths(self.message.uid, self.message.sid, self.kind)
+        return {name: own[name] for name in self.kind.outputs}
+
+    async def move(self, move: Callable[..., Step], **named: Any) -> Step:
+        """Make a move of whoever holds the job's lease."""
+        named = {"job": self.message.job, "owner": self.owner, **named}
+        return await self.sessions.move(self.message.uid, self.message.sid, move, **named)

@@ -9,7 +9,6 @@ from typing import Final
 
 from pawfect_service.jobs.fields import Progress, storable
 from pawfect_service.jobs.moves import Answer, extend_lease
-from pawfect_service.jobs.sessions import Sessions
 from pawfect_service.worker.held_job import HeldJob
 
 LOG: Final = logging.getLogger("pawfect.worker")
@@ -24,12 +23,10 @@ class Pulse:
     """Writes a job's progress and keeps its lease, until somebody else has the last word.
 
     Args:
-        sessions: moves of the documents.
         job: whose.
     """
 
-    def __init__(self, sessions: Sessions, job: HeldJob) -> None:
-        self._sessions = sessions
+    def __init__(self, job: HeldJob) -> None:
         self._job = job
         self._news: Progress | None = None
 
@@ -39,7 +36,7 @@ class Pulse:
 
     async def run(self) -> Answer:
         """Beat until the job is to be stopped; return why: LATE, BUSY or OVER."""
-        lease_s = self._sessions.contract.lease_s
+        lease_s = self._job.sessions.contract.lease_s
         held_at, beat_at = time.monotonic(), 0.0
         while True:
             silent_s = time.monotonic() - beat_at
@@ -63,19 +60,11 @@ class Pulse:
 
     async def _beat(self) -> Answer:
         news, self._news = self._news, None
-        message = self._job.message
         try:
-            step = await self._sessions.move(
-                message.uid,
-                message.sid,
-                extend_lease,
-                job=message.job,
-                owner=self._job.owner,
-                progress=news,
-            )
+            step = await self._job.move(extend_lease, progress=news)
         except BaseException:
             self._news = self._news or news
             raise
         if step.answer is Answer.GO_ON:
-            await self._job.hold(self._sessions.contract.lease_s)
+            await self._job.hold(self._job.sessions.contract.lease_s)
         return step.answer

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.jobs.contract import EDITED, PREVIEW
-from pawfect_service.jobs.document import ATTEMPTS, SessionDocument
-from pawfect_service.jobs.fields import Result
+from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.moves import Answer, Step, complete, extend_lease, put_back, result_gone
+from pawfect_service.jobs.paths import ATTEMPTS
 from pawfect_service.services import Services
 from pawfect_service.worker.held_job import HeldJob
 
@@ -45,37 +45,28 @@ class Publisher:
         result = session.result
         if result is None:
             raise PawfectError(ErrorKind.INTERNAL, "publish: expected a result, got none")
-        message = job.message
+        claimed = result.outputs
         try:
             # A worker that stands still between its lease and its copy could bring an older job's
             # picture long after, so that goes first. It is listed before the lease is looked at:
             # what a later job makes is never among it, however long this worker stands still.
-            stale = set(await self._files.list(job.path(ATTEMPTS)))
-            stale -= {result.preview, result.edited}
-            for source, name in ((result.preview, PREVIEW), (result.edited, EDITED)):
+            stale = set(await self._files.list(job.path(ATTEMPTS))) - set(claimed.values())
+            for name, target in job.published().items():
                 step = await self._held(job)
                 if step.answer is not Answer.GO_ON:
-                    return await self._cleared(job, result, step)
+                    return await self._cleared(job, claimed, step)
                 while stale:
                     await self._files.delete(stale.pop())
-                await self._files.copy(source, job.path(name))
+                await self._files.copy(claimed[name], target)
         except FileNotFoundError:
             # Another worker has published it and cleared up, or somebody has deleted the files.
-            return await self._sessions.move(
-                message.uid, message.sid, result_gone, job=message.job, owner=job.owner
-            )
+            return await job.move(result_gone)
         except Exception:
             LOG.exception("a result could not be published")
-            return await self.put_back(job)
-        step = await self._sessions.move(
-            message.uid,
-            message.sid,
-            complete,
-            uid=message.uid,
-            sid=message.sid,
-            job=message.job,
-        )
-        return await self._cleared(job, result, step)
+            return await job.move(put_back)
+        message = job.message
+        step = await self._sessions.move(message.uid, message.sid, complete, job=message.job)
+        return await self._cleared(job, claimed, step)
 
     async def _held(self, job: HeldJob) -> Step:
         """Hold job and message for another `lease_s`; GO_ON, or why nothing is to be copied.
@@ -83,35 +74,25 @@ class Publisher:
         A worker that stood still while its lease ran out would copy an old job's picture to the
         name of a new one's.
         """
-        message = job.message
-        step = await self._sessions.move(
-            message.uid, message.sid, extend_lease, job=message.job, owner=job.owner
-        )
+        step = await job.move(extend_lease)
         if step.answer is Answer.LATE:
-            return await self.put_back(job)
+            return await job.move(put_back)
         if step.answer is Answer.GO_ON:
             await job.hold(self._sessions.contract.lease_s)
         return step
 
-    async def _cleared(self, job: HeldJob, result: Result, step: Step) -> Step:
+    async def _cleared(self, job: HeldJob, claimed: Mapping[str, str], step: Step) -> Step:
         """Delete the claimed files where the job is over; return the step."""
         if step.answer in (Answer.COMPLETED, Answer.OVER):
-            await self._delete(result.edited, result.preview)
+            await self._delete(*claimed.values())
         if step.answer is Answer.OVER and step.session is None:
             # The session was deleted meanwhile: nothing of it comes back.
-            await self._delete(job.path(EDITED), job.path(PREVIEW))
+            await self._delete(*job.published().values())
         return step
-
-    async def put_back(self, job: HeldJob) -> Step:
-        """Give the job back without a word against it."""
-        message = job.message
-        return await self._sessions.move(
-            message.uid, message.sid, put_back, job=message.job, owner=job.owner
-        )
 
     async def clear(self, job: HeldJob) -> None:
         """Delete what this start has uploaded, if anything."""
-        await self._delete(job.attempt(EDITED), job.attempt(PREVIEW))
+        await self._delete(*job.attempts().values())
 
     async def clear_unless_claimed(self, job: HeldJob, step: Step) -> None:
         """Delete what this start has uploaded, but not what a result is still to be made of."""

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
 from pawfect_service.api import state as shown
-from pawfect_service.jobs.contract import PREVIEW_PX
+from pawfect_service.jobs.kinds.pictures import PREVIEW_PX
 from tests.client.serving import answers, eventually, long_job
 from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
 from tests.service.stack import HOUR_USD, MASK, PHOTO, Stack

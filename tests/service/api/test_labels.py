@@ -12,8 +12,9 @@ from pawfect_client import AsyncPawfectClient
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.document import to_document
+from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import queue_job
+from pawfect_service.jobs.moves import Moment, queue_job
 from pawfect_service.stores.base import Change
 from perf.service.load.slow_labels import LABELS, slow_labels
 from tests.pawfect.photo.pictures import encoded, scene
@@ -124,7 +125,7 @@ async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error
         running(store, address) as stack,
     ):
         await stack.documents.update("u", "s", queued)
-        LabelTasks(stack.services).start(JobMessage("u", "s", "j"))
+        LabelTasks(stack.services).start(JobMessage("u", "s", "j"), INPAINT)
         error = (await stack.labelled())["sceneLabelsError"]
         assert error["error"] == "INVALID_ARG"
         assert (
@@ -135,7 +136,8 @@ async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error
 
 def queued(document, now):
     """A job that is queued, without its files."""
-    step = queue_job(None, now, JobContract(), uid="u", sid="s", job="j", request={})
+    at = Moment("u", "s", None, now, JobContract())
+    step = queue_job(at, job="j", kind=INPAINT, request={})
     return Change(to_document(step.session))
 
 
@@ -181,9 +183,10 @@ async def test_more_jobs_than_may_wait_for_labels_go_without(alone, server):
         slow_labels(server.endpoints.grpc, 10.0) as (address, _),
         AsyncPawfectClient(address) as labeller,
     ):
-        labels = LabelTasks(replace(alone.services, labeller=labeller), at_most=1)
+        tools = replace(alone.services.tools, labeller=labeller)
+        labels = LabelTasks(replace(alone.services, tools=tools), at_most=1)
         for job in jobs:
-            labels.start(job)
+            labels.start(job, INPAINT)
         state = await alone.until(
             lambda state: state["sceneLabelsError"]["error"] == "QUEUE_FULL", sid="s1"
         )

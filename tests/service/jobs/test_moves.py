@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import JobContract, Status
 from pawfect_service.jobs.document import MAX_REPORT, SessionDocument, from_document, to_document
 from pawfect_service.jobs.fields import Cost, Progress, SceneLabels
+from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.repair import readable
 from pawfect_service.jobs.sessions import deciding
 from pawfect_service.stores.base import Document
@@ -32,14 +34,15 @@ class Session:
     def __init__(self) -> None:
         self.now = 1e9
         self.document: Document | None = None
-        self("queue_job", uid="u", sid="s", job="j1", request={"seed": 3})
+        self("queue_job", job="j1", request={"seed": 3})
         self("set_labels", job="j1", labels=LABELS)
 
     def __call__(self, name: str, **named: Any) -> t.Answer:
         transition = getattr(t, name)
-        change = deciding("u", "s", lambda s, now: transition(s, now, CONTRACT, **named))(
-            self.document, self.now
-        )
+        if name == "queue_job":
+            named = {"kind": INPAINT, **named}
+        decide = deciding("u", "s", CONTRACT, partial(transition, **named))
+        change = decide(self.document, self.now)
         if change.document is not None:
             # What a store gives back is what JSON leaves of it.
             self.document = json.loads(json.dumps(change.document))
@@ -56,11 +59,10 @@ class Session:
         return self("take_up", job="j1", owner=owner)
 
     def claim(self, owner: str = "w1") -> t.Answer:
-        named = {"uid": "u", "sid": "s", "job": "j1", "owner": owner}
-        return self("claim_result", **named, report='{"boxes": [[1, 2]]}', cost=COST)
+        return self("claim_result", job="j1", owner=owner, report='{"boxes": [[1, 2]]}', cost=COST)
 
     def complete(self) -> t.Answer:
-        return self("complete", uid="u", sid="s", job="j1")
+        return self("complete", job="j1")
 
 
 def test_a_job_goes_from_its_queueing_to_its_one_result() -> None:
@@ -77,7 +79,7 @@ def test_a_job_goes_from_its_queueing_to_its_one_result() -> None:
     assert done.processing_status is Status.COMPLETED
     assert (done.cost, done.lease, done.expires_at) == (COST, None, None)
     assert done.progress == Progress(stage="done", share=1.0)
-    assert done.paths.edited == "users/u/sessions/s/edited.jpg"
+    assert done.paths["edited"] == "users/u/sessions/s/edited.jpg"
     assert session.start("w2") is t.Answer.OVER
     assert session("cancel") is t.Answer.OVER
 
@@ -103,7 +105,7 @@ def test_a_request_that_failed_cancels_its_own_job_alone() -> None:
 
 def test_a_request_that_failed_leaves_a_job_that_another_was_given_too() -> None:
     session = Session()
-    again = {"uid": "u", "sid": "s", "job": "j2", "request": {"seed": 3}}
+    again = {"job": "j2", "request": {"seed": 3}}
     assert session("queue_job", **again) is t.Answer.UNDER_WAY
     assert session("withdraw", job="j1") is t.Answer.UNDER_WAY
     assert session.session.processing_status is Status.PENDING
@@ -115,7 +117,7 @@ def test_a_request_that_failed_leaves_a_job_that_another_was_given_too() -> None
 
 def test_a_transaction_that_is_run_again_answers_the_same() -> None:
     session = Session()
-    again = {"uid": "u", "sid": "s", "job": "j1", "request": {"seed": 3}}
+    again = {"job": "j1", "request": {"seed": 3}}
     assert session("queue_job", **again) is t.Answer.QUEUED
     for _ in range(2):
         assert session.start() is t.Answer.RUN
@@ -142,7 +144,7 @@ def test_only_the_holder_of_the_lease_may_move_the_job() -> None:
     assert session.document == before
     assert session.claim("w2") is t.Answer.WON
     assert session.session.result
-    assert session.session.result.edited.endswith("attempts/j1-2-edited.jpg")
+    assert session.session.result.outputs["edited"].endswith("attempts/j1-2-edited.jpg")
 
 
 def test_waits_for_labels_end_by_their_number_or_their_deadline_or_an_error() -> None:
@@ -274,7 +276,7 @@ def test_a_clock_that_goes_back_holds_no_lease_longer_than_a_lease() -> None:
 
 def test_a_new_job_is_a_new_generation_of_a_session_that_is_over_only() -> None:
     session = Session()
-    asked: dict[str, Any] = {"uid": "u", "sid": "s", "request": {}}
+    asked: dict[str, Any] = {"request": {}}
     assert session("queue_job", **asked, job="j2") is t.Answer.TAKEN
     assert session.session.job == "j1"
     assert not session.session.repeated
@@ -305,7 +307,7 @@ def test_each_answer_to_a_delivery_says_what_becomes_of_it() -> None:
 def test_a_report_that_no_document_holds_is_refused() -> None:
     session = Session()
     session.start()
-    named = {"uid": "u", "sid": "s", "job": "j1", "owner": "w1"}
+    named = {"job": "j1", "owner": "w1"}
     with pytest.raises(PawfectError, match="REPORT: expected up to"):
         session("claim_result", **named, report="x" * (MAX_REPORT + 1), cost=COST)
 
@@ -346,7 +348,7 @@ def test_a_document_edited_into_the_impossible_fails_with_its_reason(
     assert failed.error
     assert failed.error.message.startswith(said)
     assert (session.document or {})["petName"] == "Bo"
-    asked: dict[str, Any] = {"uid": "u", "sid": "s", "job": "j2", "request": {}}
+    asked: dict[str, Any] = {"job": "j2", "request": {}}
     assert session("queue_job", **asked) is t.Answer.QUEUED
     assert (session.document or {})["petName"] == "Bo"
 

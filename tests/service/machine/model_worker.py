@@ -12,9 +12,9 @@ from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.jobs import moves as t
-from pawfect_service.jobs.contract import EDITED, PREVIEW
-from pawfect_service.jobs.document import attempt_path, session_path
 from pawfect_service.jobs.fields import Cost
+from pawfect_service.jobs.kinds.inpaint import EDITED, PREVIEW
+from pawfect_service.jobs.paths import attempt_path, session_path
 
 UID, SID = "u", "s"
 # Made from each start, so that files tell whose they are.
@@ -156,8 +156,7 @@ def fill(mine: dict[str, Any], start: int, files: tuple[str, ...]) -> Part:
     for path, name in zip(files, NAMES, strict=True):
         yield Put(path, content(mine["job"], start, name))
     cost = Cost(amount=float(start), unit="USD", seconds=1.0)
-    claim = {"uid": UID, "sid": SID, **mine, "report": "{}", "cost": cost}
-    step = yield Move(t.claim_result, claim)
+    step = yield Move(t.claim_result, {**mine, "report": "{}", "cost": cost})
     if step.answer is not t.Answer.WON:
         yield Delete(files)
     return step
@@ -166,7 +165,7 @@ def fill(mine: dict[str, Any], start: int, files: tuple[str, ...]) -> Part:
 def publish(mine: dict[str, Any], result: Any) -> Part:
     """Copy a claimed result to its names and complete the job, as `worker.publishing` does."""
     targets = tuple(session_path(UID, SID, name) for name in NAMES)
-    sources = (result.preview, result.edited)
+    sources = (result.outputs["preview"], result.outputs["edited"])
     try:
         listed = yield List()
         stale = tuple(path for path in listed if path not in sources)
@@ -186,7 +185,7 @@ def publish(mine: dict[str, Any], result: Any) -> Part:
         return (yield Move(t.put_back, mine))
     if not there:
         return (yield Move(t.result_gone, mine))
-    step = yield Move(t.complete, {"uid": UID, "sid": SID, "job": mine["job"]})
+    step = yield Move(t.complete, {"job": mine["job"]})
     return (yield from clear(step, sources, targets))
 
 

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs import moves as t
-from pawfect_service.jobs.document import session_path
 from pawfect_service.jobs.fields import SceneLabels
+from pawfect_service.jobs.paths import session_path
 from tests.service.machine.ledger import CONTRACT
 from tests.service.machine.model_worker import SID, UID, Copy, Fate
 from tests.service.machine.world import World

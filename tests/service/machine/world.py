@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pawfect.contract.errors import QueueAction
 from pawfect_service.jobs import moves as t
-from pawfect_service.jobs.contract import EDITED, PREVIEW, Status
-from pawfect_service.jobs.document import ATTEMPTS, session_path
+from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.kinds import INPAINT
+from pawfect_service.jobs.kinds.inpaint import EDITED, PREVIEW
+from pawfect_service.jobs.paths import ATTEMPTS, session_path
 from pawfect_service.jobs.repair import readable
 from pawfect_service.jobs.sessions import deciding
 from pawfect_service.stores.base import Document
@@ -110,9 +113,7 @@ class World:
     def move(self, transition: Any, **named: Any) -> t.Step:
         """Make a move, and hold what it wrote against what was there."""
         before = self.read()
-        step = self.transact(
-            deciding(UID, SID, lambda session, now: transition(session, now, CONTRACT, **named))
-        )
+        step = self.transact(deciding(UID, SID, CONTRACT, partial(transition, **named)))
         assert isinstance(step, t.Step)
         after = self.read()
         if after is not None:
@@ -136,7 +137,7 @@ class World:
     def post(self, published: bool = True) -> None:
         """A client queues the session; the API may die before it has published."""
         job = self.name("job")
-        step = self.move(t.queue_job, uid=UID, sid=SID, job=job, request={})
+        step = self.move(t.queue_job, job=job, kind=INPAINT, request={})
         assert step.session
         if step.session.processing_status is Status.PENDING:
             self.given[step.session.job] += 1

@@ -55,14 +55,14 @@ def lines() -> Iterator[Any]:
 
 
 async def test_a_fill_that_fails_shows_the_stages_it_came_through(stack, spans, monkeypatch):
-    fill = stack.services.triton.inpaint_stream
+    fill = stack.services.tools.triton.inpaint_stream
 
     async def breaking(*arguments: Any, **named: Any):
         async for event in fill(*arguments, **named):
             yield event
             raise PawfectError(ErrorKind.UNAVAILABLE, "server: away")
 
-    monkeypatch.setattr(stack.services.triton, "inpaint_stream", breaking)
+    monkeypatch.setattr(stack.services.tools.triton, "inpaint_stream", breaking)
     job = (await stack.post()).json()["job"]
     await stack.labelled()
     assert (await stack.deliver(job)).action is QueueAction.NACK

@@ -26,9 +26,9 @@ from tests.service.conftest import CONTRACT
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from pawfect_sessions.stores import open_stores
-from pawfect_sessions.stores.base import Change
-from tests.sessions.conftest import CONTRACT
+from pawfect_service.stores import open_stores
+from pawfect_service.stores.base import Change
+from tests.service.conftest import CONTRACT
 
 def count(document, now):
     return Change({"count": (document or {"count": 0})["count"] + 1})
@@ -80,9 +80,9 @@ async def test_processes_share_one_file_and_take_each_message_once(tmp_path: Pat
 async def test_a_process_killed_in_a_transaction_leaves_nothing_of_it(tmp_path: Path) -> None:
     code = """
 import asyncio, os, signal, sys
-from pawfect_sessions.stores import open_stores
-from pawfect_sessions.stores.base import Change
-from tests.sessions.conftest import CONTRACT
+from pawfect_service.stores import open_stores
+from pawfect_service.stores.base import Change
+from tests.service.conftest import CONTRACT
 
 def dies(connection, now):
     connection.execute("UPDATE messages SET data = 'half'")

@@ -99,7 +99,7 @@ async def test_claimed_files_that_vanished_fail_the_job_for_good_at_its_cost(alo
     sessions, mine = alone.services.sessions, {"job": job, "owner": "crashed"}
     await sessions.move("u", "s", take_up, **mine)
     cost = alone.handler()._price.of(1.0)
-    await sessions.move("u", "s", claim_result, uid="u", sid="s", **mine, report="{}", cost=cost)
+    await sessions.move("u", "s", claim_result, **mine, report="{}", cost=cost)
     await edit(alone, lease=None)
     assert (await alone.deliver(job)).action is QueueAction.ACK
     state = await alone.state()
@@ -178,7 +178,7 @@ async def test_each_kind_of_failure_ends_as_the_table_has_it(alone, monkeypatch,
     async def failing(*_: object) -> None:
         raise PawfectError(kind, "stage: as it is")
 
-    monkeypatch.setattr(handler, "fill", failing)
+    monkeypatch.setattr(handler, "do_work", failing)
     job = await queued(alone)
     verdict = await alone.deliver(job)
     state = await alone.state()
@@ -219,9 +219,8 @@ async def test_a_fill_that_takes_too_long_is_stopped(store, server):
 async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monkeypatch):
     job = await queued(alone)
     step = await alone.services.sessions.move("u", "s", take_up, job=job, owner="w")
-    pulse = Pulse(
-        alone.services.sessions, HeldJob(JobMessage("u", "s", job), step.session, held, "w")
-    )
+    message = JobMessage("u", "s", job)
+    pulse = Pulse(HeldJob(alone.services.sessions, message, step.session, held, "w"))
     update, written = alone.documents.update, []
 
     async def noted(*arguments):
@@ -262,7 +261,7 @@ async def test_a_result_that_a_crash_left_claimed_is_published_and_not_made_agai
     for name in ("edited.jpg", "preview.jpg"):
         await files.put({f"{HERE}/attempts/{job}-1-{name}": name.encode()})
     cost = stack.handler()._price.of(1.0)
-    named = {"uid": "u", "sid": "s", "job": job, "owner": "crashed"}
+    named = {"job": job, "owner": "crashed"}
     await sessions.move("u", "s", claim_result, **named, report=report, cost=cost)
     before = answers(server, "inpaint_stream", "OK")
     assert (await stack.deliver(job)).action is QueueAction.NACK, "its lease still holds"

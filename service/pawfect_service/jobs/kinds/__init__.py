@@ -1,1 +1,10 @@
-"""The kinds of jobs."""
+"""The kinds of jobs, by name; the machine of jobs knows of each only what `Kind` says."""
+
+from typing import Final
+
+from pawfect_service.jobs.kinds.inpaint import INPAINT
+from pawfect_service.jobs.kinds.kind import Kind, Made, Task, Tell, Tools
+
+KINDS: Final[dict[str, Kind]] = {INPAINT.name: INPAINT}
+
+__all__ = ["INPAINT", "KINDS", "Kind", "Made", "Task", "Tell", "Tools"]

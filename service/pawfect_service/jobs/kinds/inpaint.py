@@ -1,99 +1,126 @@
-"""From a session's files through Triton to the files of a result."""
+"""Inpainting: a photo and a mask become the photo with the hole filled, and a preview of it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
 
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.report import Report
+from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect_client.results import Done
-from pawfect_service.jobs.contract import EDITED, MASK, ORIGINAL, PREVIEW, PROTECT
-from pawfect_service.jobs.kinds.inpaint_request import JobRequest
+from pawfect_service.jobs.fields import SceneLabels, storable
+from pawfect_service.jobs.kinds.kind import Kind, Made, Task, Tell, Tools
 from pawfect_service.jobs.kinds.pictures import (
-    Task,
-    digest_of,
+    Pictures,
+    check_headers,
+    check_upload,
     edited_jpeg,
     preview_jpeg,
-    read_task,
-    vanished,
+    read_pictures,
 )
 from pawfect_service.process.traces import StageSpans, span
-from pawfect_service.services import Services
-from pawfect_service.worker.held_job import HeldJob
 
-# Told how far the fill is: the stage that ended, and the share that is done.
-Tell = Callable[[str, float], None]
+ORIGINAL: Final = "original.jpg"
+MASK: Final = "mask_auto.png"
+PROTECT: Final = "protect.png"
+EDITED: Final = "edited.jpg"
+PREVIEW: Final = "preview.jpg"
 
 
-async def fill(services: Services, job: HeldJob, tell: Tell) -> Report:
-    """Fill a job's photo and upload the result under the names of this start.
+@dataclass(frozen=True)
+class Parameters:
+    """What an inpainting was asked for.
 
-    Args:
-        services: store and server.
-        job: whose lease is held.
-        tell: told of each stage.
-
-    Returns:
-        How the result came about.
-
-    Cancelling the task cancels the request on the server.
-
-    Raises:
-        PawfectError: INVALID_ARG for files that are gone, broken or others than were queued, and
-            for a request that was edited into an impossible one; else as the server failed.
+    Attributes:
+        scalars: those of InpaintParams that were given.
+        prompt: text for FLUX, or None.
     """
-    request = JobRequest.of_document(job.session.request)
-    with span("read files"):
-        task = await _read(services, job, request)
-    done = await _filled(services, job, task, request, tell)
-    with span("write files"):
-        edited, preview = await asyncio.gather(
-            services.off_loop(edited_jpeg, task.photo, done.image),
-            services.off_loop(preview_jpeg, task.photo, done.image),
+
+    scalars: Mapping[str, Scalar]
+    prompt: str | None
+
+
+class Inpaint:
+    """The kind `inpaint`."""
+
+    name = "inpaint"
+    fields: Mapping[str, bool] = {"photo": True, "mask": True, "protect": False}
+    texts: tuple[str, ...] = ("prompt",)
+    inputs: Mapping[str, str] = {"original": ORIGINAL, "mask": MASK}
+    optional: Mapping[str, str] = {"protect": PROTECT}
+    outputs: Mapping[str, str] = {"preview": PREVIEW, "edited": EDITED}
+    labelled = True
+
+    def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
+        """Return what a request asks for; INVALID_ARG as InpaintParams says."""
+        InpaintParams.parse(parameters)
+        return Parameters(parameters, texts.get("prompt"))
+
+    def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
+        """Return the scalars that were given; INVALID_ARG also for too late a deadline."""
+        parsed = InpaintParams.parse(parameters)
+        longest_ms = int(longest_s * 1000)
+        if parsed.deadline_ms > longest_ms:
+            raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
+        return {name: getattr(parsed, name) for name in parameters}
+
+    def check(
+        self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
+    ) -> Mapping[str, bytes]:
+        """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
+        check = check_headers if headers_only else check_upload
+        stored = check(files["photo"], files["mask"], files.get("protect"), texts.get("prompt"))
+        named = zip(("original", "mask", "protect"), stored, strict=True)
+        return {name: data for name, data in named if data is not None}
+
+    async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:
+        """Return what the server's `scene_labels` says of the photo round its mask."""
+        pictures = await tools.off_loop(read_pictures, files["original"], files["mask"], None)
+        found = await tools.labeller.scene_labels(pictures.photo.pixels, pictures.mask)
+        return SceneLabels(
+            labels=tuple(map(storable, found.labels)),
+            scores=found.scores,
+            coverage=found.coverage,
+            source="sam3",
+            model="scene_labels",
+            timestamp=time.time(),
         )
-        made = {job.attempt(EDITED): edited, job.attempt(PREVIEW): preview}
-        await services.stores.files.put(made)
-    return done.report
+
+    async def work(self, task: Task, tools: Tools, tell: Tell) -> Made:
+        """Have the server fill the hole; `tell` hears of each of its stages."""
+        with span("decode pictures"):
+            names = ("original", "mask", "protect")
+            files = (task.files.get(name) for name in names)
+            pictures = await tools.off_loop(read_pictures, *files, task.parameters.prompt)
+        done = await _filled(pictures, task, tools, tell)
+        with span("encode pictures"):
+            edited, preview = await asyncio.gather(
+                tools.off_loop(edited_jpeg, pictures.photo, done.image),
+                tools.off_loop(preview_jpeg, pictures.photo, done.image),
+            )
+        report = done.report
+        outputs = {"edited": edited, "preview": preview}
+        return Made(outputs, report.to_json(), round(report.total_ms / 1000, 3))
 
 
-async def _read(services: Services, job: HeldJob, request: JobRequest) -> Task:
-    names = [ORIGINAL, MASK, *([PROTECT] if request.protect else [])]
-    found = await asyncio.gather(
-        *(services.stores.files.get(job.path(name)) for name in names), return_exceptions=True
-    )
-    contents: list[bytes] = []
-    for name, content in zip(names, found, strict=True):
-        if isinstance(content, FileNotFoundError):
-            raise vanished(name)
-        if isinstance(content, BaseException):
-            raise content
-        contents.append(content)
-    photo, mask, protect = contents[0], contents[1], contents[2] if request.protect else None
-    digest = await services.off_loop(digest_of, photo, mask, protect)
-    if request.digest not in (None, digest):
-        raise invalid(", ".join(names), "the files that were queued", "others")
-    return await services.off_loop(read_task, photo, mask, protect, request.prompt)
-
-
-async def _filled(
-    services: Services, job: HeldJob, task: Task, request: JobRequest, tell: Tell
-) -> Done:
-    labels = job.session.scene_labels
+async def _filled(pictures: Pictures, task: Task, tools: Tools, tell: Tell) -> Done:
     # Nobody sees the previews: they are not sent.
-    parameters = {**request.parameters, "preview_every": 0}
-    with span("triton inpaint_stream", SpanKind.CLIENT, attributes=job.message.span_attributes()):
+    scalars: dict[str, Any] = {**task.parameters.scalars, "preview_every": 0}
+    with span("triton inpaint_stream", SpanKind.CLIENT, attributes=task.span_attributes):
         stages = StageSpans()
-        stream = services.triton.inpaint_stream(
-            task.photo.pixels,
-            task.mask,
-            protect=task.protect,
-            scene_labels=labels.labels if labels else (),
-            prompt=request.prompt,
-            **parameters,
+        stream = tools.triton.inpaint_stream(
+            pictures.photo.pixels,
+            pictures.mask,
+            protect=pictures.protect,
+            scene_labels=task.labels.labels if task.labels else (),
+            prompt=task.parameters.prompt,
+            **scalars,
         )
         try:
             async with aclosing(stream) as events:
@@ -107,3 +134,6 @@ async def _filled(
             stages.record_told()
             raise
     raise PawfectError(ErrorKind.INTERNAL, "stream: expected a result at its end, got none")
+
+
+INPAINT: Final[Kind] = Inpaint()

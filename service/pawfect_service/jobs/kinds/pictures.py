@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pawfect.contract.errors import PawfectError, invalid
+from pawfect.contract.texts import check_texts
 from pawfect.photo.mask_file import check_same_size, decode_mask
 from pawfect.photo.photo import (
     Photo,
@@ -22,31 +21,20 @@ from pawfect.photo.photo import (
     size_in_header,
 )
 from pawfect.photo.saving import check_format, encode_photo
-from pawfect_client.inputs import inpaint_tensors, text_tensor
-from pawfect_service.jobs.contract import EDITED_QUALITY, PREVIEW_PX, PREVIEW_QUALITY
+from pawfect_client.inputs import inpaint_tensors
 
+EDITED_QUALITY: Final = 95
+PREVIEW_QUALITY: Final = 85
+PREVIEW_PX: Final = 512
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
-@dataclass(frozen=True)
-class Upload:
-    """The files of a request, checked, as they are stored.
-
-    Attributes:
-        photo: content of a JPEG.
-        mask: content of a PNG.
-        protect: content of a PNG of what must never be filled, or None.
-        digest: what tells these files from others, see `digest_of`.
-    """
-
-    photo: bytes
-    mask: bytes
-    protect: bytes | None
-    digest: str
+# Contents of the photo (a JPEG), the mask and what must never be filled (PNGs), as they are stored.
+Stored = tuple[bytes, bytes, bytes | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Pictures:
     """What is to be filled, decoded.
 
     Attributes:
@@ -60,7 +48,9 @@ class Task:
     protect: NDArray[np.uint8] | None
 
 
-def read_task(photo: bytes, mask: bytes, protect: bytes | None, prompt: str | None = None) -> Task:
+def read_pictures(
+    photo: bytes, mask: bytes, protect: bytes | None, prompt: str | None = None
+) -> Pictures:
     """Decode the files of a session.
 
     Args:
@@ -79,18 +69,18 @@ def read_task(photo: bytes, mask: bytes, protect: bytes | None, prompt: str | No
     hole = decode_mask(mask, decoded, "mask")
     guard = None if protect is None else decode_mask(protect, decoded, "protect")
     inpaint_tensors(decoded.pixels, hole, guard, (), prompt)
-    return Task(decoded, hole, guard)
+    return Pictures(decoded, hole, guard)
 
 
 def check_upload(
     photo: bytes, mask: bytes, protect: bytes | None = None, prompt: str | None = None
-) -> Upload:
+) -> Stored:
     """Check the files of a request and bring them into the formats that they are stored in.
 
     A JPEG and PNG masks are stored byte for byte.
 
     Raises:
-        PawfectError: INVALID_ARG as `read_task` does.
+        PawfectError: INVALID_ARG as `read_pictures` does.
     """
     size = glance_at_jpeg(photo)
     if size is None:
@@ -104,13 +94,12 @@ def check_upload(
     shape = np.broadcast_to(np.uint8(0), (size.size[1], size.size[0], 3))
     inpaint_tensors(shape, hole, guard, (), prompt)
     kept = None if protect is None or guard is None else _as_png(protect, guard)
-    stored = photo, _as_png(mask, hole), kept
-    return Upload(*stored, digest_of(*stored))
+    return photo, _as_png(mask, hole), kept
 
 
 def check_headers(
     photo: bytes, mask: bytes, protect: bytes | None = None, prompt: str | None = None
-) -> Upload:
+) -> Stored:
     """Check of a request's files what their headers tell, and leave the pixels to the worker.
 
     Formats, sizes, and an end that is missing are found in a twentieth of the time that
@@ -128,16 +117,8 @@ def check_headers(
     for name, data in masks:
         check_same_size(size_in_header(data, name).size, size, name)
     if prompt is not None:
-        text_tensor("PROMPT", [prompt])
-    return Upload(photo, mask, protect, digest_of(photo, mask, protect))
-
-
-def digest_of(photo: bytes, mask: bytes, protect: bytes | None) -> str:
-    """Return what tells the files of one job from those of another: SHA-256, hexadecimal."""
-    whole = hashlib.sha256()
-    for part in (photo, mask, protect or b""):
-        whole.update(hashlib.sha256(part).digest())
-    return whole.hexdigest()
+        check_texts("PROMPT", [prompt])
+    return photo, mask, protect
 
 
 def _as_png(data: bytes, decoded: NDArray[np.uint8]) -> bytes:
@@ -169,8 +150,3 @@ def preview_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
     small.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
     shown = replace(photo, pixels=np.asarray(small), alpha=None, exif=None)
     return encode_photo(shown, "JPEG", PREVIEW_QUALITY)
-
-
-def vanished(name: str) -> PawfectError:
-    """Return the error of a session whose file is no longer there."""
-    return invalid(name, "a file in storage", "none")

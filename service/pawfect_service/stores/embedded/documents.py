@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from pawfect_service.jobs.document import check_id
+from pawfect_service.jobs.paths import check_id
 from pawfect_service.stores.base import Decide, Document
 from pawfect_service.stores.embedded.database import Database
 

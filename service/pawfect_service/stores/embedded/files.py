@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.jobs.document import check_path
+from pawfect_service.jobs.paths import check_path
 from pawfect_service.stores.base import check_length
 
 T = TypeVar("T")

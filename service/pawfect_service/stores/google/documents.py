@@ -15,7 +15,7 @@ from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.field_path import FieldPath
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.jobs.document import is_id, session_path
+from pawfect_service.jobs.paths import is_id, session_path
 from pawfect_service.stores.base import Decide, Document
 from pawfect_service.stores.google.errors import translated
 

@@ -11,7 +11,7 @@ import google.cloud.storage as storage
 from google.api_core.exceptions import NotFound
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from pawfect_service.jobs.document import check_path
+from pawfect_service.jobs.paths import check_path
 from pawfect_service.stores.base import check_length
 from pawfect_service.stores.google.errors import translated
 
