@@ -31,7 +31,7 @@ def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, s
         AuditError: an entry is missing or damaged, with the command that mends it, or holds no
             transformer.
     """
-    wanted = sorted({*profile.weights.values(), *matrix.quantisation})
+    wanted = sorted({*profile.weights.values(), *matrix.axes.quantisation})
     lacking = [name for name in wanted if any(store.problems(name))]
     if lacking:
         raise AuditError(
@@ -39,7 +39,7 @@ def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, s
             f"`pawfect weights fetch {' '.join(lacking)}`"
         )
     lock = LockFile(store.root)
-    for name in matrix.quantisation:
+    for name in matrix.axes.quantisation:
         entry = store.entries[name]
         paths = lock.get(name).files if entry.kind == BUILT else [file.path for file in entry.files]
         if not any(path.startswith("transformer/") for path in paths):

@@ -25,7 +25,7 @@ from perf.audit.cells import Cell
 from perf.audit.compile_command import compile_
 from perf.audit.journal import FAILED, NAME, AuditError, Journal, Record, read_journal
 from perf.audit.links import MOST_DAYS, Target
-from perf.audit.matrix import MatrixError, load_matrix
+from perf.audit.matrix import AXES, MatrixError, load_matrix
 from perf.audit.running import Audit
 from perf.audit.serving import AuditServer
 from perf.audit.sessions import load_session
@@ -111,16 +111,14 @@ def run(
     if target is not None and key is None:
         raise click.UsageError("--upload needs --key, by which the links are signed")
     profile, store = load_profile(wanted.profile), Store(weights_root())
+    axes = {name: len(getattr(wanted.axes, name)) for name in AXES}
     click.echo(
-        f"{wanted.cells} cells: {len(wanted.sessions)} sessions, "
-        f"{len(wanted.quantisation)} quantisations, {len(wanted.size)} sizes, "
-        f"{len(wanted.strength)} strengths, {len(wanted.prompt)} prompts, "
-        f"{len(wanted.guidance)} guidance scales, {len(wanted.steps)} steps, "
-        f"{len(wanted.seeds)} seeds"
+        f"{wanted.cells} cells: {len(wanted.session)} sessions, {len(wanted.seeds)} seeds, "
+        + ", ".join(f"{count} x {name}" for name, count in axes.items())
     )
-    prepare(profile, wanted.quantisation)
+    prepare(profile, wanted.axes.quantisation)
     identities = check_weights(wanted, profile, store)
-    sessions = [load_session(source) for source in wanted.sessions]
+    sessions = [load_session(source) for source in wanted.session]
     cells = planned(wanted, sessions, identities)
     if dry_run:
         _, records, _ = read_journal(out / NAME)
