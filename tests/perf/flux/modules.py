@@ -45,22 +45,3 @@ def counted(call: Callable[[], object]) -> int:
     """Return the FLOP that torch counts of a call."""
     with torch.inference_mode():
         return flop_of(call)
-
-
-def flux_inputs(
-    config: Mapping[str, Any], tokens: int, text_tokens: int, batch: int, like: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Return inputs of FLUX's transformer, on the device and of the dtype of `like`."""
-
-    def empty(*shape: int) -> torch.Tensor:
-        return torch.zeros(shape, device=like.device, dtype=like.dtype)
-
-    return {
-        "hidden_states": empty(batch, tokens, config["in_channels"]),
-        "encoder_hidden_states": empty(batch, text_tokens, config["joint_attention_dim"]),
-        "pooled_projections": empty(batch, config["pooled_projection_dim"]),
-        "timestep": empty(batch),
-        "guidance": empty(batch),
-        "img_ids": empty(tokens, 3).float(),
-        "txt_ids": empty(text_tokens, 3).float(),
-    }

@@ -16,7 +16,8 @@ from pawfect.scene.vocabulary import load_vocabulary
 from pawfect.weights.published import read
 from pawfect_export.tiny import flux as tiny_flux
 from perf.flux import flops
-from tests.perf.flux.modules import built, counted, flux_inputs, full_size
+from perf.flux.random_transformer import step_arguments
+from tests.perf.flux.modules import built, counted, full_size
 
 WITHIN = 0.01
 META = torch.device("meta")
@@ -32,7 +33,7 @@ def published(name: str) -> dict[str, Any]:
 
 def flux_call(module: Any, config: Any, tokens: int, text_tokens: int, batch: int = 1) -> Any:
     like = torch.empty(1, device=module.device, dtype=module.dtype)
-    inputs = flux_inputs(config, tokens, text_tokens, batch, like)
+    inputs = step_arguments(config, tokens, text_tokens, batch, like)
     return lambda: module(**inputs, return_dict=False)
 
 

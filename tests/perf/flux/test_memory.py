@@ -20,8 +20,9 @@ from perf.flux import memory
 from perf.flux.cards import CARDS
 from perf.flux.memory import GIB, processes_of, total_gib
 from perf.flux.parameters import transformer_bytes
+from perf.flux.random_transformer import step_arguments
 from perf.flux.storage import GGUF, INTEGER, PLAIN, TORCH
-from tests.perf.flux.modules import built, flux_inputs
+from tests.perf.flux.modules import built
 from tests.perf.flux.test_flops import asked
 from tests.perf.flux.tracking import Peak
 
@@ -131,7 +132,7 @@ def test_flux_peaks_where_the_formula_says(px, text_tokens, batch, in_half):
     with FakeTensorMode(), torch.no_grad():
         module = FluxTransformer2DModel.from_config(config)
         with Peak() as mode:
-            inputs = flux_inputs(config, tokens, text_tokens, batch, torch.zeros(1))
+            inputs = step_arguments(config, tokens, text_tokens, batch, torch.zeros(1))
             module(**inputs, return_dict=False)
     formula = memory.FLUX_PEAK * batch * (tokens + text_tokens) * 3072 * HALF
     assert mode.peak <= formula <= 1.05 * mode.peak

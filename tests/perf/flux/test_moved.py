@@ -12,7 +12,7 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 from pawfect.weights.published import read
 from pawfect_export.tiny import flux as tiny_flux
 from perf.flux import flops
-from tests.perf.flux.modules import flux_inputs
+from perf.flux.random_transformer import step_arguments
 from tests.perf.flux.tracking import moved
 
 HALF = 2
@@ -27,7 +27,7 @@ def test_flux_moves_what_its_kernels_read_and_write():
         "num_single_layers": 2,
     }
     module = FluxTransformer2DModel.from_config(config).half()
-    inputs = flux_inputs(config, 192, 32, 1, torch.zeros(1).half())
+    inputs = step_arguments(config, 192, 32, 1, torch.zeros(1).half())
     got = moved(lambda: module(**inputs, return_dict=False)) / HALF
     assert flops.flux_step(config, 192, 32).moved == pytest.approx(got, rel=0.1)
 
