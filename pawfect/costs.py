@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
+from pawfect.contract.tables import SOME, at_least, one_of, rising
 from pawfect.flux.tokens import TOKEN_PX
 
 CASES: Final = ("low", "likely", "high")
-BASES: Final = ("modelled", "measured")
 # The rows of the table: a denoising step, the other models, and the work around FLUX (cleaning the
 # mask, compositing, checking).
 STAGES: Final = (
@@ -23,12 +23,15 @@ STAGES: Final = (
 )
 
 
+Times = Annotated[tuple[Annotated[float, at_least(0)], ...], SOME]
+
+
 @dataclass(frozen=True)
 class StageCost:
     """What one stage takes, by size.
 
     Attributes:
-        basis: one of BASES.
+        basis: `modelled` or `measured`.
         on: the card or processor it holds for.
         px: sides of the squares that the times are for, rising; one side alone: the time is the
             same for all sizes.
@@ -37,12 +40,12 @@ class StageCost:
         high: ms, at its slowest rates.
     """
 
-    basis: str
+    basis: Annotated[str, one_of("modelled", "measured")]
     on: str
-    px: tuple[int, ...]
-    low: tuple[float, ...]
-    likely: tuple[float, ...]
-    high: tuple[float, ...]
+    px: Annotated[tuple[int, ...], rising(TOKEN_PX, least=0)]
+    low: Times
+    likely: Times
+    high: Times
 
     def ms(self, pixels: float, case: str = "likely") -> float:
         """Return the time for an area, ms: linear between two sizes, and beyond the outer ones.

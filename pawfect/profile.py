@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import ENGINES
-from pawfect.costs import BASES, STAGES, StageCost
+from pawfect.contract.tables import SOME, TableError, at_least, one_of, read_table, rising
+from pawfect.costs import STAGES, StageCost
 from pawfect.flux.tokens import TOKEN_PX
 from pawfect.models import MODELS, Model
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 DEFAULT_PROFILE: Final = "embedded"
-DEVICES: Final = ("cpu", "cuda")
-DTYPES: Final = ("float32", "float16", "bfloat16")
+Device = Annotated[str, one_of("cpu", "cuda")]
+Dtype = Annotated[str, one_of("float32", "float16", "bfloat16")]
+Count = Annotated[int, at_least(1)]
+Amount = Annotated[float, at_least(0)]
 # Where the outputs of FLUX's modulation layers come from: from the layers in each step, or once per
 # prompt and schedule on the CPU, the layers' weights off the GPU.
-MODULATIONS: Final = ("layers", "cached")
-
-Settings = TypeVar("Settings")
+Modulation = Annotated[str, one_of("layers", "cached")]
+Engine = Annotated[str, one_of(*(engine for engine in ENGINES if engine != "auto"))]
 
 
 class ProfileError(ValueError):
@@ -40,8 +42,8 @@ class Limits:
         ready_s: how long the models may take to load before a start counts as failed, s.
     """
 
-    max_in_flight: int
-    ready_s: int
+    max_in_flight: Count
+    ready_s: Count
 
 
 @dataclass(frozen=True)
@@ -63,24 +65,24 @@ class FluxSettings:
         steps: denoising steps where the request asks for none.
         guidance_scale: likewise.
         tile_px: side above which the VAE works in tiles, px; 0: never.
-        modulation: one of MODULATIONS.
+        modulation: `layers` or `cached`.
         compile: whether the transformer's repeated blocks are compiled.
         compile_reason: why, or why not and what is in force instead.
     """
 
-    device: str
-    dtype: str
-    text_device: str
-    text_dtype: str
-    text_threads: int
-    text_tokens: int
-    text_width: int
-    pooled_width: int
-    sizes: tuple[int, ...]
-    steps: int
-    guidance_scale: float
-    tile_px: int
-    modulation: str
+    device: Device
+    dtype: Dtype
+    text_device: Device
+    text_dtype: Dtype
+    text_threads: Count
+    text_tokens: Count
+    text_width: Count
+    pooled_width: Count
+    sizes: Annotated[tuple[int, ...], rising(TOKEN_PX)]
+    steps: Count
+    guidance_scale: Amount
+    tile_px: Annotated[int, at_least(0)]
+    modulation: Modulation
     compile: bool
     compile_reason: str
 
@@ -96,10 +98,10 @@ class LabelSettings:
         timeout_ms: an answer that takes longer is not waited for.
     """
 
-    device: str
-    dtype: str
-    least_score: float
-    timeout_ms: int
+    device: Device
+    dtype: Dtype
+    least_score: Amount
+    timeout_ms: Count
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,10 @@ class CaptionSettings:
         timeout_ms: an answer that takes longer is not waited for.
     """
 
-    device: str
-    dtype: str
-    max_tokens: int
-    timeout_ms: int
+    device: Device
+    dtype: Dtype
+    max_tokens: Count
+    timeout_ms: Count
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,8 @@ class CheckSettings:
             not have counts as invented.
     """
 
-    seam_step: float
-    strange_coverage: float
+    seam_step: Amount
+    strange_coverage: Amount
 
 
 @dataclass(frozen=True)
@@ -156,15 +158,15 @@ class Profile:
 
     name: str
     description: str
-    models: tuple[str, ...]
-    engines: tuple[str, ...]
+    models: Annotated[tuple[str, ...], SOME]
+    engines: Annotated[tuple[Engine, ...], SOME]
     limits: Limits
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     flux: FluxSettings | None = None
     sam3: LabelSettings | None = None
     florence2: CaptionSettings | None = None
     check: CheckSettings | None = None
-    budget: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    budget: Mapping[str, Count] = field(default_factory=lambda: MappingProxyType({}))
     cost: Mapping[str, StageCost] = field(default_factory=lambda: MappingProxyType({}))
 
     def engine(self, asked: str) -> tuple[str, str]:
@@ -224,117 +226,42 @@ def load_profile(name: str | None = None) -> Profile:
 
 def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:
     """Check a profile's entries and return it; raises ProfileError as `load_profile` does."""
-    needed = {"description", "models", "engines", "limits"}
-    optional = {"weights", "flux", "sam3", "florence2", "check", "budget", "cost"}
-    _require_keys(name, table, needed, optional)
-    models = tuple(table["models"])
-    unknown = sorted(set(models) - set(MODELS))
-    if unknown or not models:
-        raise ProfileError(
-            f"{name}: models: expected some of {', '.join(MODELS)}, got {unknown or 'none'}"
-        )
-    engines = tuple(table["engines"])
-    if not engines or "auto" in engines or not set(engines) <= set(ENGINES):
-        raise ProfileError(f"{name}: engines: expected some of flux, patch, got {list(engines)}")
+    try:
+        if "name" in table:
+            raise TableError(name, "its name in the file's", "an entry name")
+        profile = read_table(Profile, {**table, "name": name}, name)
+        _check_models(profile)
+        _check_costs(profile)
+    except TableError as error:
+        raise ProfileError(str(error)) from None
+    return profile
+
+
+def _check_models(profile: Profile) -> None:
+    """Raise TableError unless all models are known and have what they need."""
+    if unknown := sorted(set(profile.models) - set(MODELS)):
+        expected = f"some of {', '.join(MODELS)}"
+        raise TableError(f"{profile.name}: models", expected, ", ".join(unknown))
+    if strangers := sorted(set(profile.budget) - set(profile.models)):
+        raise TableError(f"{profile.name}: budget", "models of it", ", ".join(strangers))
     flux = {model.name for model in MODELS.values() if model.settings == "flux"}
-    lacking = sorted(flux - set(models)) if "flux" in engines else []
+    lacking = sorted(flux - set(profile.models)) if "flux" in profile.engines else []
     if lacking:
-        raise ProfileError(f"{name}: engine flux: expected models {', '.join(lacking)} too")
-    weights = dict(table.get("weights", {}))
-    for model in (MODELS[model] for model in models if MODELS[model].weights):
-        if not set(model.weights) <= set(weights) or model.settings not in table:
-            raise ProfileError(
-                f"{name}: model {model.name}: expected a table {model.settings} and weights of "
-                f"{', '.join(model.weights)}"
-            )
-    return Profile(
-        name,
-        table["description"],
-        models,
-        engines,
-        _parsed(name, "limits", Limits, table),
-        MappingProxyType(weights),
-        _parsed(name, "flux", FluxSettings, table) if "flux" in table else None,
-        _parsed(name, "sam3", LabelSettings, table) if "sam3" in table else None,
-        _parsed(name, "florence2", CaptionSettings, table) if "florence2" in table else None,
-        _parsed(name, "check", CheckSettings, table) if "check" in table else None,
-        _budget(name, table.get("budget", {}), models),
-        _costs(name, table["cost"]) if "cost" in table else MappingProxyType({}),
-    )
+        expected = f"models {', '.join(sorted(flux))}"
+        raise TableError(f"{profile.name}: engine flux", expected, f"none {', '.join(lacking)}")
+    for model in map(MODELS.__getitem__, profile.models):
+        settings = profile.settings(model)
+        if (settings is None and model.settings) or not set(model.weights) <= set(profile.weights):
+            expected = f"a table {model.settings} and weights of {', '.join(model.weights)}"
+            raise TableError(f"{profile.name}: model {model.name}", expected, "not both")
 
 
-def _budget(profile: str, given: Mapping[str, Any], models: tuple[str, ...]) -> Mapping[str, int]:
-    for model, limit_ms in given.items():
-        if model not in models:
-            raise ProfileError(f"{profile}: budget: expected models of it, got {model}")
-        _value(f"{profile}: budget: {model}", int, limit_ms)
-    return MappingProxyType(dict(given))
-
-
-def _costs(profile: str, given: Mapping[str, Any]) -> Mapping[str, StageCost]:
-    where = f"{profile}: cost"
-    _require_keys(where, given, set(STAGES))
-    costs = {stage: _parsed(where, stage, StageCost, given) for stage in STAGES}
-    for stage, cost in costs.items():
-        if {len(cost.low), len(cost.likely), len(cost.high)} != {len(cost.px)}:
-            raise ProfileError(f"{where}: {stage}: expected a time for each of {list(cost.px)} px")
-    return MappingProxyType(costs)
-
-
-def _parsed(profile: str, name: str, kind: type[Settings], table: Mapping[str, Any]) -> Settings:
-    """Read one of a profile's tables into its dataclass, strictly."""
-    where, given = f"{profile}: {name}", table[name]
-    hints = get_type_hints(kind)
-    _require_keys(where, given, {spec.name for spec in fields(kind)})  # type: ignore[arg-type]
-    return kind(**{key: _value(f"{where}: {key}", hints[key], given[key]) for key in hints})
-
-
-_CHOICES: Final = MappingProxyType(
-    {
-        "device": DEVICES,
-        "text_device": DEVICES,
-        "dtype": DTYPES,
-        "text_dtype": DTYPES,
-        "modulation": MODULATIONS,
-        "basis": BASES,
-    }
-)
-
-
-def _value(where: str, hint: Any, value: Any) -> Any:
-    if hint is str:
-        choices = _CHOICES.get(where.rpartition(" ")[2])
-        if choices is not None and value not in choices:
-            raise ProfileError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
-        if not isinstance(value, str) or not value:
-            raise ProfileError(f"{where}: expected a text, got {value!r}")
-        return value
-    if hint is bool:
-        if type(value) is not bool:
-            raise ProfileError(f"{where}: expected true or false, got {value!r}")
-        return value
-    if get_args(hint)[:1] == (float,):
-        if not isinstance(value, list) or not value:
-            raise ProfileError(f"{where}: expected some numbers, got {value!r}")
-        return tuple(_value(where, float, item) for item in value)
-    if get_args(hint):
-        fits = isinstance(value, list) and bool(value) and value == sorted(set(value))
-        if not fits or any(type(item) is not int or item % TOKEN_PX for item in value):
-            raise ProfileError(f"{where}: expected rising multiples of {TOKEN_PX}, got {value!r}")
-        return tuple(value)
-    number = type(value) is int or (hint is float and type(value) is float)
-    least = 0 if hint is float or where.endswith("tile_px") else 1
-    if not number or not least <= value < float("inf"):
-        expected = "an integer" if hint is int else "a number"
-        raise ProfileError(f"{where}: expected {expected} of at least {least}, got {value!r}")
-    return hint(value)
-
-
-def _require_keys(
-    where: str,
-    table: Mapping[str, Any],
-    needed: set[str],
-    optional: Set[str] = frozenset(),
-) -> None:
-    if not needed <= set(table) <= needed | optional:
-        raise ProfileError(f"{where}: expected {sorted(needed)}, got {sorted(table)}")
+def _check_costs(profile: Profile) -> None:
+    """Raise TableError unless there is a cost of each stage, or of none."""
+    where = f"{profile.name}: cost"
+    if profile.cost and set(profile.cost) != set(STAGES):
+        raise TableError(where, ", ".join(STAGES), ", ".join(profile.cost))
+    for stage, cost in profile.cost.items():
+        times = {len(cost.low), len(cost.likely), len(cost.high)}
+        if times != {len(cost.px)}:
+            raise TableError(f"{where}: {stage}", f"a time for each of {list(cost.px)} px", times)

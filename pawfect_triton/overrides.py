@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.tables import TableError, multiple_of, read_table
 from pawfect.flux.tokens import TOKEN_PX
 from pawfect.profile import Profile, load_profile
 
@@ -32,13 +33,14 @@ class Overrides:
     """
 
     transformer: str | None = None
-    size: int | None = None
+    size: Annotated[int, multiple_of(TOKEN_PX)] | None = None
     check: bool = True
     verbatim: bool = False
 
     def parameter(self) -> dict[str, dict[str, str]]:
         """Return the config's `parameters` that `read` understands."""
-        return {PARAMETER: {"string_value": json.dumps(asdict(self), sort_keys=True)}}
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return {PARAMETER: {"string_value": json.dumps(given, sort_keys=True)}}
 
     def applied(self, profile: Profile) -> Profile:
         """Return the profile with what differs; a profile without FLUX stays as it is."""
@@ -66,22 +68,11 @@ def read(args: Mapping[str, str]) -> Overrides:
     if given is None:
         return Overrides()
     try:
-        table = json.loads(given["string_value"])
-    except ValueError:
+        return read_table(Overrides, json.loads(given["string_value"]))
+    except json.JSONDecodeError:
         raise invalid(PARAMETER, "JSON", repr(given["string_value"])) from None
-    known = {spec.name for spec in fields(Overrides)}
-    if not isinstance(table, dict) or not set(table) <= known:
-        raise invalid(PARAMETER, f"an object with some of {', '.join(sorted(known))}", table)
-    overrides = Overrides(**table)
-    name, size = overrides.transformer, overrides.size
-    if name is not None and not isinstance(name, str):
-        raise invalid("transformer", "a name of the weights' manifest", repr(name))
-    if size is not None and (type(size) is not int or size < TOKEN_PX or size % TOKEN_PX):
-        raise invalid("size", f"a multiple of {TOKEN_PX} px", repr(size))
-    for flag in (overrides.check, overrides.verbatim):
-        if type(flag) is not bool:
-            raise invalid(PARAMETER, "check and verbatim true or false", repr(flag))
-    return overrides
+    except TableError as error:
+        raise invalid(error.where or PARAMETER, error.expected, error.got) from None
 
 
 def served_profile(args: Mapping[str, str]) -> Profile:

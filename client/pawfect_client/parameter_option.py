@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.tables import field_types, plain_type
 
-_FIELDS: Final = {spec.name: spec.metadata for spec in fields(InpaintParams)}
+_TYPES: Final = field_types(InpaintParams)
+# How a text becomes a value of each type, and what is expected of it.
+_FROM_TEXT: Final[Mapping[type, tuple[Callable[[str], Scalar], str]]] = {
+    str: (str, "a text"),
+    int: (int, "an integer"),
+    float: (float, "a number"),
+    bool: ({"true": True, "false": False}.__getitem__, "true or false"),
+}
 
 if TYPE_CHECKING:
     _KeyAndValue = click.ParamType[tuple[str, Scalar]]
@@ -34,14 +41,13 @@ class ParameterType(_KeyAndValue):
         if isinstance(value, tuple):
             return value
         key, equals, text = str(value).partition("=")
-        if not equals or key not in _FIELDS:
-            keys = ", ".join(_FIELDS)
+        if not equals or key not in _TYPES:
+            keys = ", ".join(_TYPES)
             self.fail(f"expected KEY=VALUE with a key of {keys}; got {value}", param, ctx)
-        declared = _FIELDS[key].get("type", str)
+        read, wanted = _FROM_TEXT[plain_type(_TYPES[key])]
         try:
-            return key, declared(text)
-        except ValueError:
-            wanted = "an integer" if declared is int else "a number"
+            return key, read(text)
+        except (KeyError, ValueError):
             self.fail(f"{key}: expected {wanted}, got {text!r}", param, ctx)
 
 

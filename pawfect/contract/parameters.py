@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.tables import TableError, between, one_of, read_table
 
 Scalar = bool | int | float | str
 
@@ -17,7 +18,7 @@ MAX_STEPS = 100
 
 
 class Parameters:
-    """Strict parsing of a mapping into the dataclass that inherits this."""
+    """Strict parsing of request parameters into the dataclass that inherits this."""
 
     @classmethod
     def parse(cls, given: Mapping[str, Scalar]) -> Self:
@@ -30,46 +31,10 @@ class Parameters:
             PawfectError: INVALID_ARG for an unknown name, a value of another type (no conversion:
                 the string "5" is no integer, True is no number), NaN, or a value out of bounds.
         """
-        known = {spec.name: spec for spec in fields(cls)}  # type: ignore[arg-type]
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            expected = f"some of {', '.join(sorted(known))}" if known else "none"
-            raise invalid("parameters", expected, ", ".join(unknown))
-        return cls(**{name: _checked(name, known[name].metadata, given[name]) for name in given})
-
-
-def _checked(name: str, meta: Mapping[str, Any], value: Any) -> Scalar:
-    if "choices" in meta:
-        if not isinstance(value, str) or value not in meta["choices"]:
-            raise invalid(name, f"one of {', '.join(meta['choices'])}", repr(value))
-        return value
-    kind = meta["type"]
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise invalid(name, "true or false", f"{type(value).__name__} {value!r}")
-        return value
-    allowed = (int, float) if kind is float else (int,)
-    if isinstance(value, bool) or not isinstance(value, allowed):
-        expected = "an integer" if kind is int else "a number"
-        raise invalid(name, expected, f"{type(value).__name__} {value!r}")
-    low, high = meta["low"], meta["high"]
-    # NaN compares false with everything, so it is outside.
-    if not low <= value <= high or (meta["above"] and value == low):
-        edge = "above" if meta["above"] else "from"
-        raise invalid(name, f"{edge} {low} to {high}", value)
-    return float(value) if kind is float else int(value)
-
-
-def _bounded(
-    kind: type, default: float | None, low: float, high: float, *, above: bool = False
-) -> Any:
-    """Describe a number of `low` to `high`, `low` itself left out where `above`."""
-    bounds = {"type": kind, "low": low, "high": high, "above": above}
-    return field(default=default, metadata=bounds)
-
-
-def _int(default: int | None, low: int, high: int) -> Any:
-    return _bounded(int, default, low, high)
+        try:
+            return read_table(cls, given)
+        except TableError as error:
+            raise invalid(error.where or "parameters", error.expected, error.got) from None
 
 
 @dataclass(frozen=True)
@@ -85,7 +50,7 @@ class MaskParams(Parameters):
         dilate_px: how far the mask grows, in px, 0 to 64; None: 8-16 by the image's size.
     """
 
-    dilate_px: int | None = _int(None, 0, 64)
+    dilate_px: Annotated[int, between(0, 64)] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +62,8 @@ class FillParams(Parameters):
         working_px: longest side in px at which the window is filled, 64 to 8192; None: its own.
     """
 
-    seed: int = _int(0, 0, 2**63 - 1)
-    working_px: int | None = _int(None, 64, 8192)
+    seed: Annotated[int, between(0, 2**63 - 1)] = 0
+    working_px: Annotated[int, between(64, 8192)] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,14 +84,14 @@ class InpaintParams(Parameters):
         match_colour: whether colour and grain of a FLUX fill are fitted to the photo's.
     """
 
-    engine: str = field(default="auto", metadata={"choices": ENGINES})
-    steps: int | None = _int(None, 1, MAX_STEPS)
-    guidance_scale: float | None = _bounded(float, None, 0.0, 100.0)
-    seed: int = _int(0, 0, 2**63 - 1)
-    deadline_ms: int = _int(30_000, 1, MAX_DEADLINE_MS)
-    strength: float = _bounded(float, 1.0, 0.0, 1.0, above=True)
-    dilate_px: int | None = _int(None, 0, 64)
-    window_px: int | None = _int(None, 256, 2048)
-    preview_every: int = _int(1, 0, 100)
-    feather_px: int | None = _int(None, 0, 64)
-    match_colour: bool = field(default=True, metadata={"type": bool})
+    engine: Annotated[str, one_of(*ENGINES)] = "auto"
+    steps: Annotated[int, between(1, MAX_STEPS)] | None = None
+    guidance_scale: Annotated[float, between(0.0, 100.0)] | None = None
+    seed: Annotated[int, between(0, 2**63 - 1)] = 0
+    deadline_ms: Annotated[int, between(1, MAX_DEADLINE_MS)] = 30_000
+    strength: Annotated[float, between(0.0, 1.0, above=True)] = 1.0
+    dilate_px: Annotated[int, between(0, 64)] | None = None
+    window_px: Annotated[int, between(256, 2048)] | None = None
+    preview_every: Annotated[int, between(0, 100)] = 1
+    feather_px: Annotated[int, between(0, 64)] | None = None
+    match_colour: bool = True

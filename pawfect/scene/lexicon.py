@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-KEYS: Final = frozenset({"name", "family", "litter", "scenery", "general", "adjectives", "abroad"})
+from pawfect.contract.tables import SOME, read_table
+
+FILE_NAME: Final = "words.toml"
 LANGUAGES: Final = ("en", "de", "fr", "es", "it", "pt", "nl")
 # Words that join or relate, which are not counted as a prompt's words.
 JOINING: Final = frozenset({"and", "with"})
@@ -54,6 +56,43 @@ class Surface:
     def words(self) -> int:
         """Number of words in a prompt."""
         return len(self.name.split())
+
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row of the file; its keys are explained there."""
+
+    name: str
+    family: Annotated[Words, SOME]
+    litter: bool = False
+    scenery: bool = False
+    general: bool = False
+    adjectives: Words = ()
+    abroad: Words = ()
+    en: Words = ()
+    de: Words = ()
+    fr: Words = ()
+    es: Words = ()
+    it: Words = ()
+    pt: Words = ()
+    nl: Words = ()
+
+
+@dataclass(frozen=True)
+class _File:
+    """The file; its keys are explained there."""
+
+    neutral: str
+    together: tuple[Words, ...]
+    grounds: Words
+    describes: Words
+    nothing: Words
+    english: Words
+    negation: Mapping[str, Words]
+    surface: tuple[_Row, ...]
 
 
 @dataclass(frozen=True)
@@ -107,12 +146,13 @@ def parse_table(content: Mapping[str, Any]) -> Table:
 
     Raises:
         ValueError: a phrase that means two surfaces, a surface whose name does not mean itself, an
-            unknown key or family.
+            unknown key or family, a value of another type.
     """
+    file = read_table(_File, content, FILE_NAME)
     surfaces: dict[str, Surface] = {}
     phrases: dict[tuple[str, ...], tuple[Role, Surface | None]] = {}
     plurals: dict[tuple[str, ...], tuple[Role, Surface | None]] = {}
-    families = {family for row in content["surface"] for family in row["family"]}
+    families = {family for row in file.surface for family in row.family}
 
     def add(forms: Iterable[str], role: Role, surface: Surface | None = None) -> None:
         for form in forms:
@@ -120,51 +160,42 @@ def parse_table(content: Mapping[str, Any]) -> Table:
             if phrases.setdefault(words, (role, surface)) != (role, surface):
                 raise ValueError(f"{form!r} means both {phrases[words]} and {(role, surface)}")
 
-    for row in content["surface"]:
-        unknown = set(row) - KEYS - set(LANGUAGES)
-        if unknown:
-            raise ValueError(f"{row['name']}: unknown {', '.join(sorted(unknown))}")
-        surface = Surface(
-            row["name"],
-            frozenset(row["family"]),
-            row.get("litter", False),
-            row.get("scenery", False),
-            row.get("general", False),
-        )
+    for row in file.surface:
+        surface = Surface(row.name, frozenset(row.family), row.litter, row.scenery, row.general)
         surfaces[surface.name] = surface
         for language in LANGUAGES:
-            add(row.get(language, []), Role.SURFACE, surface)
+            add(getattr(row, language), Role.SURFACE, surface)
         add([surface.name], Role.SURFACE, surface)
-        add(row.get("adjectives", []), Role.ADJECTIVE, surface)
-        add(row.get("abroad", []), Role.ABROAD, surface)
-        for form in row.get("en", []):
+        add(row.adjectives, Role.ADJECTIVE, surface)
+        add(row.abroad, Role.ABROAD, surface)
+        for form in row.en:
             plurals.setdefault(_plural(_words(form)), (Role.SURFACE, surface))
 
-    add(content["nothing"], Role.NOTHING)
+    add(file.nothing, Role.NOTHING)
     for role in (Role.NO, Role.NOT):
-        add(content["negation"][role.value], role)
-    add(content["negation"]["contrast"], Role.CONTRAST)
-    add(content["negation"]["prepositions"], Role.PREPOSITION)
-    strangers = {family for pair in content["together"] for family in pair} - families
+        add(file.negation[role.value], role)
+    add(file.negation["contrast"], Role.CONTRAST)
+    add(file.negation["prepositions"], Role.PREPOSITION)
+    strangers = {family for pair in file.together for family in pair} - families
     if strangers:
         raise ValueError(f"together: unknown families {', '.join(sorted(strangers))}")
-    grounds = [_words(noun) for noun in content["grounds"]]
+    grounds = [_words(noun) for noun in file.grounds]
     return Table(
-        neutral=content["neutral"],
+        neutral=file.neutral,
         surfaces=surfaces,
         phrases=plurals | phrases,
         longest=max(len(words) for words in phrases),
         grounds=frozenset(words[0] for noun in grounds for words in (noun, _plural(noun))),
-        describes=frozenset(content["describes"]),
-        english=frozenset(content["english"]),
-        together=frozenset(frozenset(pair) for pair in content["together"]),
+        describes=frozenset(file.describes),
+        english=frozenset(file.english),
+        together=frozenset(frozenset(pair) for pair in file.together),
     )
 
 
 @cache
 def table() -> Table:
     """Return the package's own table."""
-    text = (resources.files("pawfect.scene") / "words.toml").read_text("utf-8")
+    text = (resources.files("pawfect.scene") / FILE_NAME).read_text("utf-8")
     return parse_table(tomllib.loads(text))
 
 

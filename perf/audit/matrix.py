@@ -24,7 +24,7 @@ from pawfect.flux.tokens import TOKEN_PX
 from pawfect.profile import ProfileError, load_profile
 from pawfect.weights.manifest import manifest
 from perf.audit.prompts import SPECIFICITIES, check_texts
-from perf.quality.scenes import NAMES
+from perf.scenes import scene_names
 
 # Settings that the model's own users name: guidance from 2 to the model card's 30, steps from the
 # distilled 4 to the model card's 28.
@@ -87,12 +87,12 @@ class SessionSource(_Table):
 
     Attributes:
         name: unique in the matrix.
-        scene: a scene of `perf.quality`, whose truth is known; else None.
+        scene: a scene of `perf.scenes`, whose truth is known; else None.
         prompts: texts by specificity, where they are not the scene's own.
     """
 
     name: Text = ""
-    scene: Annotated[str, _one_of(lambda: NAMES)] | None = None
+    scene: Annotated[str, _one_of(scene_names)] | None = None
     photo: Text | None = None
     mask: Text | None = None
     protect: Text | None = None

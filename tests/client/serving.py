@@ -1,13 +1,16 @@
-"""What a running server counted, and requests that keep it busy for a while."""
+"""Both clients, what a running server counted, and requests that keep it busy for a while."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Self
 
 import numpy as np
 
+from pawfect_client import AsyncPawfectClient, PawfectClient
 from tests.pawfect.photo.pictures import scene
 from tests.server.conftest import metric
 
@@ -37,3 +40,50 @@ def long_job() -> tuple[Any, Any]:
         for x in range(150, 1600, 400):
             mask[y : y + 100, x : x + 100] = 255
     return scene(1600, 1600), mask
+
+
+class AsyncFromOutside:
+    """The asynchronous client, called as the synchronous one is; its loop runs in a thread."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self._client = AsyncPawfectClient(url, **options)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._run(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def inpaint(self, *request: Any, **more: Any) -> Any:
+        return self._run(self._client.inpaint(*request, **more))
+
+    def scene_labels(self, *request: Any) -> Any:
+        return self._run(self._client.scene_labels(*request))
+
+    def probe(self) -> None:
+        self._run(self._client.probe())
+
+    def inpaint_stream(self, *request: Any, **more: Any) -> Iterator[Any]:
+        return self._events(self._client.inpaint_stream(*request, **more))
+
+    def _events(self, stream: Any) -> Iterator[Any]:
+        async def following() -> Any:
+            return await anext(stream, None)
+
+        try:
+            while (event := self._run(following())) is not None:
+                yield event
+        finally:
+            self._run(stream.aclose())
+
+
+CLIENTS = {"sync": PawfectClient, "async": AsyncFromOutside}

@@ -1,4 +1,4 @@
-"""The synchronous client against the real server."""
+"""Both clients against the real server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pawfect_client import Done, PawfectClient, RetryPolicy, StageEvent
 from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.wire import call_of
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.client.serving import answers, eventually, long_job
+from tests.client.serving import CLIENTS, answers, eventually, long_job
 from tests.conftest import free_ports
 from tests.pawfect.photo.pictures import hole, scene
 
@@ -24,8 +24,16 @@ IMAGE, MASK = scene(160, 128), hole(160, 128)
 ONCE = RetryPolicy(attempts=1)
 
 
+@pytest.fixture(params=CLIENTS.values(), ids=CLIENTS)
+def both(server, request):
+    """The synchronous client, then the asynchronous one."""
+    with request.param(server.endpoints.grpc) as connected:
+        yield connected
+
+
 @pytest.fixture
 def client(server):
+    """The synchronous client."""
     with PawfectClient(server.endpoints.grpc) as connected:
         yield connected
 
@@ -48,8 +56,8 @@ def test_a_proxy_from_the_environment_is_not_used_for_this_machine(server, monke
         assert client.inpaint(IMAGE, MASK).report.engine == "patch"
 
 
-def test_the_same_seed_gives_the_same_pixels(client):
-    first, second = (client.inpaint(IMAGE, MASK, seed=5).image for _ in range(2))
+def test_the_same_seed_gives_the_same_pixels(both):
+    first, second = (both.inpaint(IMAGE, MASK, seed=5).image for _ in range(2))
     assert np.array_equal(first, second)
 
 
@@ -71,8 +79,8 @@ def test_arrays_that_are_views_arrive_in_order(client):
     assert np.array_equal(result.image[:10, -10:], turned[:10, -10:])
 
 
-def test_a_stream_tells_the_stages_in_order_and_ends_with_the_result(client):
-    events = list(client.inpaint_stream(IMAGE, MASK, seed=3))
+def test_a_stream_tells_the_stages_in_order_and_ends_with_the_result(both):
+    events = list(both.inpaint_stream(IMAGE, MASK, seed=3))
     stages = [event.stage for event in events[:-1]]
     shares = [event.progress for event in events[:-1]]
     previews = [event.preview for event in events[:-1] if event.preview is not None]
@@ -84,20 +92,32 @@ def test_a_stream_tells_the_stages_in_order_and_ends_with_the_result(client):
     assert previews
     assert all(preview.ndim == 3 and preview.dtype == np.uint8 for preview in previews)
     assert isinstance(events[-1], Done)
-    assert np.array_equal(events[-1].image, client.inpaint(IMAGE, MASK, seed=3).image)
-
-
-def test_previews_can_be_left_out(client):
-    *events, _ = client.inpaint_stream(IMAGE, MASK, preview_every=0)
+    assert np.array_equal(events[-1].image, both.inpaint(IMAGE, MASK, seed=3).image)
+    *events, _ = both.inpaint_stream(IMAGE, MASK, preview_every=0)
     assert all(event.preview is None for event in events)
 
 
-def test_leaving_a_stream_early_cancels_it_on_the_server(server, client):
+def test_leaving_a_stream_early_cancels_it_on_the_server(server, both):
     before = answers(server, "inpaint_stream", "CANCELLED")
-    for event in client.inpaint_stream(*long_job()):
-        assert event.stage == "mask_cleanup"
-        break
+    stream = both.inpaint_stream(*long_job())
+    assert next(stream).stage == "mask_cleanup"
+    stream.close()
     assert eventually(lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1)
+
+
+def test_a_probe_is_answered_and_not_counted(server, both):
+    before = answers(server, "inpaint", "OK")
+    both.probe()
+    assert answers(server, "inpaint", "OK") == before
+
+
+def test_labels_of_a_server_without_them_are_unavailable(server):
+    for kind in CLIENTS.values():
+        with kind(server.endpoints.grpc, retry=ONCE) as client:
+            for mask, error in ((MASK, ErrorKind.UNAVAILABLE), (MASK * 0, ErrorKind.INVALID_ARG)):
+                with pytest.raises(PawfectError) as caught:
+                    client.scene_labels(IMAGE, mask)
+                assert caught.value.kind is error
 
 
 def test_a_stream_that_ended_well_does_not_count_as_cancelled(server, client):
@@ -120,11 +140,11 @@ def test_closing_the_client_ends_its_streams(server):
     assert caught.value.kind is ErrorKind.CANCELLED
 
 
-def test_streams_of_one_client_run_side_by_side(client):
+def test_streams_of_one_client_run_side_by_side(both):
     started = threading.Barrier(4)
 
     def run(seed: int):
-        stream = client.inpaint_stream(IMAGE, MASK, seed=seed)
+        stream = both.inpaint_stream(IMAGE, MASK, seed=seed)
         first = next(stream)
         # Passed only when all four streams are open.
         started.wait(20)
@@ -165,27 +185,26 @@ def _raise_from(ask, call, model):
 
 
 @pytest.mark.parametrize("method", ["inpaint", "inpaint_stream"])
-def test_an_engine_that_the_profile_lacks_is_not_asked_for_again(server, client, method):
-    model = method
-    before = answers(server, model, "UNAVAILABLE")
+def test_an_engine_that_the_profile_lacks_is_not_asked_for_again(server, both, method):
+    before = answers(server, method, "UNAVAILABLE")
     started = time.monotonic()
     with pytest.raises(PawfectError) as caught:
-        list(getattr(client, method)(IMAGE, MASK, engine="flux"))
+        list(getattr(both, method)(IMAGE, MASK, engine="flux"))
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert caught.value.message.startswith("engine=flux: profile embedded has patch")
     assert time.monotonic() - started < 2
-    assert eventually(lambda: answers(server, model, "UNAVAILABLE") > before)
-    assert answers(server, model, "UNAVAILABLE") == before + 1
+    assert eventually(lambda: answers(server, method, "UNAVAILABLE") > before)
+    assert answers(server, method, "UNAVAILABLE") == before + 1
 
 
 @pytest.mark.parametrize("method", ["inpaint", "inpaint_stream"])
-def test_the_servers_deadline_is_told_apart_from_the_clients(server, client, method):
+def test_the_servers_deadline_is_told_apart_from_the_clients(server, both, method):
     with pytest.raises(PawfectError) as caught:
-        list(getattr(client, method)(*long_job(), deadline_ms=30))
+        list(getattr(both, method)(*long_job(), deadline_ms=30))
     assert caught.value.kind is ErrorKind.DEADLINE
     assert "deadline_ms: expected an answer within 30 ms" in caught.value.message
     with (
-        PawfectClient(server.endpoints.grpc, timeout_s=0.2) as hasty,
+        type(both)(server.endpoints.grpc, timeout_s=0.2) as hasty,
         pytest.raises(PawfectError) as caught,
     ):
         list(getattr(hasty, method)(*long_job()))
@@ -193,12 +212,13 @@ def test_the_servers_deadline_is_told_apart_from_the_clients(server, client, met
     assert "within 0.2 s, got none" in caught.value.message
 
 
+@pytest.mark.parametrize("kind", CLIENTS.values(), ids=CLIENTS)
 @pytest.mark.parametrize("method", ["inpaint", "inpaint_stream"])
-def test_a_closed_port_is_tried_a_bounded_number_of_times(method):
+def test_a_closed_port_is_tried_a_bounded_number_of_times(kind, method):
     url = f"127.0.0.1:{free_ports(1)[0]}"
     policy = RetryPolicy(attempts=3, first_wait_s=0.2)
     started = time.monotonic()
-    with PawfectClient(url, retry=policy) as client, pytest.raises(PawfectError) as caught:
+    with kind(url, retry=policy) as client, pytest.raises(PawfectError) as caught:
         list(getattr(client, method)(IMAGE, MASK))
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert caught.value.message.startswith(url)
@@ -231,9 +251,9 @@ def test_a_full_queue_is_worth_another_attempt(server):
     def ask_all(retry: RetryPolicy) -> set[ErrorKind | None]:
         with (
             PawfectClient(server.endpoints.grpc, retry=retry) as client,
-            ThreadPoolExecutor(24) as pool,
+            ThreadPoolExecutor(20) as pool,
         ):
-            return set(pool.map(ask, [client] * 24))
+            return set(pool.map(ask, [client] * 20))
 
     assert ask_all(ONCE) == {None, ErrorKind.QUEUE_FULL}
     assert ask_all(RetryPolicy(attempts=20, first_wait_s=0.2, factor=1.3)) == {None}

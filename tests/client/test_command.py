@@ -194,6 +194,7 @@ def test_an_old_result_stays_where_a_new_one_fails(desk):
         (["--param", "steps=four"], "steps: expected an integer, got 'four'"),
         (["--param", "steps=4.0"], "steps: expected an integer, got '4.0'"),
         (["--param", "strength=much"], "strength: expected a number, got 'much'"),
+        (["--param", "match_colour=no"], "match_colour: expected true or false, got 'no'"),
         (["--seed", "1", "--param", "seed=2"], "parameter seed: expected once, got twice"),
         (["--timeout", "0"], "Invalid value for '--timeout'"),
     ],
@@ -294,3 +295,9 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     assert out == ""
     assert not (desk.folder / "out.png").exists()
     assert eventually(lambda: answers(server, model, "CANCELLED") == before + 1)
+
+
+def test_true_and_false_are_what_they_say():
+    read = ParameterType().convert
+    assert read("match_colour=false", None, None) == ("match_colour", False)
+    assert read("match_colour=true", None, None) == ("match_colour", True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.store import Store
-from pawfect_export import build, fetch
-from pawfect_export.build import Builder
+from pawfect_export import fetch
 from pawfect_export.hub import Hub
 from pawfect_export.needs import entries_of
 from pawfect_export.progress import silent
@@ -35,33 +34,24 @@ def refused(store: Store, hub: FakeHub, name: str = "toy", token: str | None = N
     return caught.value.message
 
 
-def test_an_entry_arrives_whole_as_real_files_in_the_published_layout(store, hub):
+def test_an_entry_arrives_whole_in_the_published_layout_and_the_lock_says_from_where(store, hub):
     lines = fetched(store, hub, "toy")
     folder = store.folder("toy", mend="m")
     assert (folder / "config.json").read_bytes() == SMALL
     assert (folder / "unet/model.safetensors").read_bytes() == LARGE
     assert not any(path.is_symlink() for path in store.root.rglob("*"))
-    assert lines[0] == "toy: licence Toy Non-Commercial: ask first"
     assert not (store.root / fetch.PARTS / "toy").exists()
-
-
-def test_the_lock_says_commit_digests_and_where_they_come_from(store, hub):
-    lines = fetched(store, hub, "toy")
     locked = store.lock.get("toy")
     assert dict(locked.revisions) == {"lab/toy": COMMIT}
     assert locked.files["unet/model.safetensors"].sha256 == DIGEST
     assert locked.files["unet/model.safetensors"].origin == "manifest"
     assert locked.files["config.json"].origin == "first fetch"
-    recorded = [line for line in lines if "recorded" in line]
-    assert len(recorded) == 1
-    assert recorded[0].startswith("toy/config.json: its digest was not known; recorded ")
-
-
-def test_a_second_fetch_asks_nothing(store, hub):
-    fetched(store, hub, "toy")
+    assert lines[0] == "toy: licence Toy Non-Commercial: ask first"
+    (recorded,) = (line for line in lines if "recorded" in line)
+    assert recorded.startswith("toy/config.json: its digest was not known; recorded ")
+    # A second fetch asks nothing.
     before = len(hub.requests)
-    lines = fetched(store, hub, "toy")
-    assert lines == ["toy: here and whole"]
+    assert fetched(store, hub, "toy") == ["toy: here and whole"]
     assert len(hub.requests) == before
 
 
@@ -131,15 +121,11 @@ def test_the_token_goes_to_the_hub_and_never_to_the_cdn(store, hub):
     assert not any(TOKEN in str(r.headers) for r in at_cdn)
 
 
-def test_a_gated_repository_says_which_licence_and_which_variable(store, hub):
+def test_a_gated_repository_says_which_licence_and_variable_and_shows_no_token(store, hub):
     hub.gated = {"lab/toy"}
     message = refused(store, hub)
     assert "access refused (401), no token" in message
     assert f"accept the licence on {hub.endpoint}/lab/toy, then set HF_TOKEN" in message
-
-
-def test_a_token_without_access_says_so_and_does_not_show_it(store, hub):
-    hub.gated = {"lab/toy"}
     message = refused(store, hub, token="hf_other")
     assert "access refused (403): the token's account must accept the licence" in message
     assert "hf_other" not in message
@@ -223,25 +209,14 @@ def test_a_full_disk_is_said_before_anything_is_fetched(store, hub, monkeypatch)
     assert hub.gets() == []
 
 
-def test_two_fetches_at_once_share_one_download(store, hub):
-    threads = [threading.Thread(target=fetched, args=(store, hub, "toy")) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(hub.gets()) == 2
-    store.folder("toy", mend="m")
-
-
-def test_fetches_of_different_entries_keep_each_others_lock(store, hub):
-    threads = [
-        threading.Thread(target=fetched, args=(store, hub, name)) for name in ("toy", "branch")
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(store.lock.read()) == {"toy", "branch"}
+@pytest.mark.parametrize(("names", "gets"), [(("toy",) * 3, 2), (("toy", "branch"), 4)])
+def test_fetches_at_once_share_a_download_and_keep_each_others_lock(store, hub, names, gets):
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: fetched(store, hub, name), names))
+    assert len(hub.gets()) == gets
+    assert set(store.lock.read()) == set(names)
+    for name in names:
+        store.folder(name, mend="m")
 
 
 def test_fresh_fetches_again_and_forgets_what_was_recorded(store, hub):
@@ -265,91 +240,3 @@ def test_entries_of_a_profile_come_once_in_order():
         weights = {"transformer": "b", "vae": "a", "text": "a", "labels": "c"}  # noqa: RUF012
 
     assert entries_of(Profile()) == ("b", "a", "c")
-
-
-# --- built entries ----------------------------------------------------------------------------
-
-
-def made(folder, seed=0):
-    (folder / "sub").mkdir()
-    (folder / "sub" / "model.safetensors").write_bytes(b"made %d" % seed)
-
-
-def made_of(folder, source, quantisation):
-    (folder / "model.gguf").write_bytes(
-        (source / "sub" / "model.safetensors").read_bytes() + quantisation.encode()
-    )
-
-
-def failing(folder):
-    (folder / "half").write_bytes(b"x")
-    raise RuntimeError("out of paint")
-
-
-HERE = "tests.export.test_fetch"
-BUILDERS = {
-    "made": Builder(f"{HERE}:made"),
-    "made-of-made": Builder(f"{HERE}:made_of", ("made",), {"quantisation": "Q8_0"}),
-}
-
-
-def test_a_built_entry_brings_what_it_is_made_of(store):
-    build.build_entry("made-of-made", store, silent, BUILDERS)
-    assert (store.folder("made", mend="m") / "sub/model.safetensors").read_bytes() == b"made 0"
-    assert (store.folder("made-of-made", mend="m") / "model.gguf").read_bytes() == b"made 0Q8_0"
-    assert store.lock.get("made").files["sub/model.safetensors"].origin == "build"
-
-
-def test_the_same_build_has_the_same_identity_and_another_another(store):
-    build.build_entry("made", store, silent, BUILDERS)
-    first = store.identity("made")
-    build.build_entry("made", store, silent, BUILDERS)
-    assert store.identity("made") == first
-    assert first.startswith("made@")
-    build.build_entry("made", store, silent, {"made": Builder(f"{HERE}:made", options={"seed": 1})})
-    assert store.identity("made") != first
-
-
-def test_a_build_that_fails_leaves_what_was_there(store):
-    build.build_entry("made", store, silent, BUILDERS)
-    with pytest.raises(RuntimeError, match="out of paint"):
-        build.build_entry("made", store, silent, {"made": Builder(f"{HERE}:failing")})
-    assert store.folder("made", mend="m")
-    assert sorted(p.name for p in store.root.iterdir()) == [".locks", "made", "weights.lock.json"]
-
-
-def test_a_builder_whose_package_is_missing_says_how_to_install_it(store):
-    with pytest.raises(PawfectError, match=r"needs the package no_such: pip install"):
-        build.build_entry("made", store, silent, {"made": Builder("no_such.tiny:build")})
-
-
-def test_every_built_entry_has_a_builder_whose_sources_are_entries():
-    from pawfect.weights.manifest import manifest
-
-    names = {entry.name for entry in manifest().values() if entry.kind == "built"}
-    assert set(build.BUILDERS) == names
-    said = {name: manifest()[name].sources for name in names}
-    assert {name: builder.sources for name, builder in build.BUILDERS.items()} == said
-    sources = {source for builder in build.BUILDERS.values() for source in builder.sources}
-    assert sources <= set(manifest())
-
-
-def test_fetching_a_built_entry_fetches_what_it_is_made_of(store, hub, monkeypatch):
-    made = {"made": Builder(f"{HERE}:weighed", ("toy",), told=True)}
-    monkeypatch.setattr(build, "BUILDERS", made)
-    fetched(store, hub, "made")
-    size, identity = (store.folder("made", mend="m") / "note").read_text().split()
-    assert (int(size), identity) == (len(LARGE), store.identity("toy"))
-
-
-def test_building_alone_fetches_nothing(store, hub):
-    made = {"made": Builder(f"{HERE}:weighed", ("toy",), told=True)}
-    with pytest.raises(PawfectError, match="run `pawfect weights fetch toy`"):
-        build.build_entry("made", store, silent, made)
-    assert hub.requests == []
-
-
-def weighed(folder, source, identities, say):
-    say("weighing")
-    size = (source / "unet/model.safetensors").stat().st_size
-    (folder / "note").write_text(f"{size} {identities[0]}")

@@ -28,7 +28,7 @@ def typed(monkeypatch, tmp_path, hub_quick):
     monkeypatch.setattr(command, "profile_names", lambda: ("embedded", "small"))
     needs = {"embedded": {}, "small": {"unet": "toy", "text": "made", "vae": "toy"}}
     monkeypatch.setattr(command, "load_profile", lambda name: SimpleNamespace(weights=needs[name]))
-    made = {"made": Builder("tests.export.test_fetch:made")}
+    made = {"made": Builder("tests.export.test_build:made")}
     monkeypatch.setattr(build, "BUILDERS", made)
 
     def run(*arguments: str) -> Any:

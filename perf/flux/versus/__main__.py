@@ -24,7 +24,7 @@ from perf.flux.versus.run import (
 )
 from perf.flux.versus.sides import Photo, Pipeline, Product
 from perf.provenance import provenance
-from perf.scene import render_scene
+from perf.scenes import load_scene
 
 BUILD: Final = Path("build/versus")
 PACKAGES: Final = ("pawfect", "numpy", "torch", "diffusers", "transformers",
@@ -50,7 +50,7 @@ def versus(size: str, rounds: int, out: Path) -> None:
     profile = profile_of(SIZES[size], settings.sizes, OWN_STEPS)
     product = Product.load(folder, profile, setup_of(folder, profile))
     pipeline = Pipeline.load(folder)
-    scene = render_scene(seed=0)
+    scene = load_scene()
     photo = Photo(scene.photo, scene.mask)
     click.echo("counting ...")
     counted = []

@@ -38,7 +38,6 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "queuedAt": 1795253000.2,
     "jobDeadline": 1795253900.2,
     "parameters": {"seed": 7},
-    "prompt": None,
     "attempts": {"labelWaits": 1, "passingFailures": 0, "starts": 1, "publications": 0},
     "sceneLabels": {
         "labels": ["grass", "fallen leaves"],
@@ -48,26 +47,15 @@ _EXAMPLE: Final[dict[str, Any]] = {
         "model": "scene_labels",
         "timestamp": 1795253002.1,
     },
-    "sceneLabelsError": None,
     "progress": {"stage": "patch_fill", "share": 0.41},
-    "report": None,
-    "cost": None,
-    "error": None,
     "links": {
         "original": "/v1/users/u-4711/sessions/D1A406F5/files/original.jpg",
         "mask": "/v1/users/u-4711/sessions/D1A406F5/files/mask_auto.png",
-        "protect": None,
-        "edited": None,
-        "preview": None,
     },
 }
 
 
-class _Shown(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class SessionState(_Shown):
+class SessionState(BaseModel):
     """A session and its present job. Times in s since the epoch."""
 
     model_config = ConfigDict(

@@ -10,7 +10,7 @@ from typing import Any
 from pawfect_service.jobs.document import SessionDocument, attempt_paths, own_paths
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import Step
+from pawfect_service.jobs.move import Step
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.sessions import Sessions
 

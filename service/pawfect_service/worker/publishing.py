@@ -10,7 +10,8 @@ from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.moves import Answer, Step, complete, extend_lease, put_back, result_gone
+from pawfect_service.jobs.move import Answer, Step
+from pawfect_service.jobs.moves import complete, extend_lease, put_back, result_gone
 from pawfect_service.jobs.paths import ATTEMPTS
 from pawfect_service.services import Services
 from pawfect_service.worker.held_job import HeldJob

@@ -1,4 +1,4 @@
-"""A glance at a JPEG finds what its whole decoding finds; what the client sends beside pictures."""
+"""A glance at a JPEG finds what its whole decoding finds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.photo.colour import rgb_and_alpha
 from pawfect.photo.photo import glance_at_jpeg
-from pawfect_client import AsyncPawfectClient, RetryPolicy, decode_mask, decode_photo, encode_photo
+from pawfect_client import decode_mask, decode_photo, encode_photo
 from tests.pawfect.photo.pictures import encoded, hole, opened, scene
 
 END = b"\xff\xd9"
@@ -65,13 +65,3 @@ def test_a_jpeg_is_written_at_the_quality_that_is_asked(quality):
     photo = decode_photo(encoded(scene(), "PNG"))
     expected = opened(encoded(scene(), "JPEG", quality=quality)).quantization
     assert opened(encode_photo(photo, "JPEG", quality)).quantization == expected
-
-
-async def test_labels_of_a_server_without_them_are_unavailable(server):
-    async with AsyncPawfectClient(server.endpoints.grpc, retry=RetryPolicy(attempts=1)) as client:
-        with pytest.raises(PawfectError) as caught:
-            await client.scene_labels(scene(), hole())
-        assert caught.value.kind is ErrorKind.UNAVAILABLE
-        with pytest.raises(PawfectError) as caught:
-            await client.scene_labels(scene(), np.zeros((80, 96), np.uint8))
-        assert caught.value.kind is ErrorKind.INVALID_ARG

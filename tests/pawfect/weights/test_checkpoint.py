@@ -89,11 +89,6 @@ def test_tied_weights_may_be_given_under_any_of_their_names(names):
     torch.testing.assert_close(module.head.weight.data, shared, rtol=0, atol=0)
 
 
-def test_tied_weights_that_differ_are_refused():
-    message = refusal(fill, hollow(), weights() | {"head.weight": torch.zeros(5, 4)})
-    assert "embedding.weight, head.weight that differ" in message
-
-
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -106,6 +101,7 @@ def test_tied_weights_that_differ_are_refused():
         ({"wo.bias": torch.ones(1, 4)}, "got 1 mis-shaped: wo.bias [1, 4] for [4]"),
         ({"wo.weight": torch.ones(4, 4, dtype=torch.int8)}, "got 1 mistyped: wo.weight"),
         ({"count": torch.tensor(1.0)}, "got 1 mistyped: count"),
+        ({"head.weight": torch.zeros(5, 4)}, "embedding.weight, head.weight that differ"),
     ],
 )
 def test_wrong_tensors_are_named_and_nothing_is_assigned(change, expected):
@@ -200,15 +196,11 @@ def split(folder: Path, **index: object) -> dict[str, str]:
     return placed
 
 
-def test_parts_are_read_as_one(tmp_path):
+def test_parts_are_read_as_one_and_an_absent_one_is_named(tmp_path):
     split(tmp_path)
     tensors = read_tensors(tmp_path, "model")
     assert tensors.keys() == weights().keys()
     fill(hollow(), tensors)
-
-
-def test_an_index_naming_an_absent_part_is_refused(tmp_path):
-    split(tmp_path)
     (tmp_path / "model-00002-of-00002.safetensors").unlink()
     message = refusal(read_tensors, tmp_path, "model")
     assert "expected model-00002-of-00002.safetensors, got nothing" in message
@@ -227,16 +219,11 @@ def test_an_index_naming_anything_but_safetensors_beside_it_is_refused(tmp_path,
     assert caught.value.kind is ErrorKind.UNAVAILABLE
 
 
-@pytest.mark.parametrize("placed", [None, [], {"a": 1}, {"a": None}])
-def test_a_malformed_index_is_refused(tmp_path, placed):
-    split(tmp_path, weight_map=placed)
-    assert "expected weight_map" in refusal(read_tensors, tmp_path, "model")
-
-
-def test_parts_that_do_not_hold_what_the_index_says_are_refused(tmp_path):
-    placed = split(tmp_path)
-    swapped = placed | {"scale": "model-00001-of-00002.safetensors"}
-    split(tmp_path, weight_map=swapped)
+def test_an_index_that_is_malformed_or_does_not_say_what_the_parts_hold_is_refused(tmp_path):
+    for malformed in (None, [], {"a": 1}, {"a": None}):
+        placed = split(tmp_path, weight_map=malformed)
+        assert "expected weight_map" in refusal(read_tensors, tmp_path, "model")
+    split(tmp_path, weight_map=placed | {"scale": "model-00001-of-00002.safetensors"})
     message = refusal(read_tensors, tmp_path, "model")
     assert "expected the tensors of the index, not so scale" in message
     split(tmp_path, weight_map={n: p for n, p in placed.items() if n != "scale"})
@@ -271,34 +258,27 @@ def test_a_pickle_under_the_name_of_safetensors_is_refused_and_never_run(tmp_pat
     assert not ran.exists()
 
 
-def test_a_pickle_beside_the_expected_name_is_no_substitute(tmp_path):
+def test_neither_a_pickle_beside_the_expected_name_nor_a_folder_under_it_is_a_substitute(tmp_path):
     torch.save(weights(), tmp_path / "pytorch_model.bin")
     message = refusal(read_tensors, tmp_path, "model")
     assert "expected model.safetensors, got pytorch_model.bin" in message
+    (tmp_path / "sub/model.safetensors").mkdir(parents=True)
+    assert "got no file" in refusal(read_tensors, tmp_path / "sub", "model")
     assert "got no file" in refusal(read_tensors, tmp_path / "absent", "model")
+    assert "a damaged file" in refusal(read_file, tmp_path / "sub/model.safetensors")
 
 
-def test_a_folder_under_the_name_of_a_file_is_refused(tmp_path):
-    (tmp_path / "model.safetensors").mkdir()
-    assert "got no file" in refusal(read_tensors, tmp_path, "model")
-    assert "a damaged file" in refusal(read_file, tmp_path / "model.safetensors")
+def test_json_is_read_and_its_absence_or_damage_named(tmp_path):
+    path = tmp_path / "config.json"
+    assert "expected config.json, got FileNotFoundError" in refusal(read_json, tmp_path, path.name)
+    for damaged in (b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000):
+        path.write_bytes(damaged)
+        assert "config.json" in refusal(read_json, tmp_path, path.name)
+    path.write_text('{"hidden_size": 8}')
+    assert read_json(tmp_path, path.name) == {"hidden_size": 8}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])
-def test_a_damaged_json_file_is_refused(tmp_path, content):
-    (tmp_path / "config.json").write_bytes(content)
-    assert "config.json" in refusal(read_json, tmp_path, "config.json")
-
-
-def test_json_is_read_and_its_absence_named(tmp_path):
-    assert "expected config.json, got FileNotFoundError" in refusal(
-        read_json, tmp_path, "config.json"
-    )
-    (tmp_path / "config.json").write_text('{"hidden_size": 8}')
-    assert read_json(tmp_path, "config.json") == {"hidden_size": 8}
-
-
-def test_a_part_of_a_larger_checkpoint_is_read_by_its_prefix(tmp_path):
+def test_a_part_of_a_larger_checkpoint_is_read_by_its_prefix_which_may_be_absent(tmp_path):
     larger = {f"detector_model.{name}": tensor for name, tensor in weights().items()}
     save_file(larger | {"tracker_neck.a": torch.ones(1)}, tmp_path / "model.safetensors")
     tensors = read_tensors(tmp_path, "model", under="detector_model.", beside=("tracker_neck.",))
@@ -306,13 +286,7 @@ def test_a_part_of_a_larger_checkpoint_is_read_by_its_prefix(tmp_path):
     fill(hollow(), tensors)
     stray = read_tensors(tmp_path, "model", under="detector_model.")
     assert "1 extra: tracker_neck.a" in refusal(fill, hollow(), stray)
-
-
-def test_a_prefix_may_be_absent_but_not_given_twice(tmp_path):
-    assert names_under(["a.b", "text_model.c"], "text_model.") == {
-        "a.b": "a.b",
-        "text_model.c": "c",
-    }
+    assert names_under(["a.b", "part.c"], "part.") == {"a.b": "a.b", "part.c": "c"}
     save_file({"x.a": torch.ones(1), "a": torch.ones(1)}, tmp_path / "model.safetensors")
     assert "expected each tensor once" in refusal(read_tensors, tmp_path, "model", under="x.")
 

@@ -13,12 +13,13 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights import store as store_module
-from pawfect.weights.lock import LOCK_NAME, LockedEntry, LockedFile, LockFile
+from pawfect.weights.lock import LOCK_NAME, NOTHING, LockedEntry, LockedFile, LockFile
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store, locked_folder, locked_now, sha256_of, weights_root
 
 CONTENT = {"config.json": b"{}", "unet/model.safetensors": b"weights" * 100}
 DIGESTS = {path: hashlib.sha256(data).hexdigest() for path, data in CONTENT.items()}
+CONFIG, WEIGHTS = CONTENT
 TABLES = {
     # Its config's digest is not in the manifest.
     "toy": {
@@ -80,15 +81,46 @@ def refusal(store: Store, name: str = "toy") -> str:
     return caught.value.message
 
 
-def test_a_whole_entry_is_its_folder(store):
-    assert store.folder("toy", mend="m") == store.root / "toy"
+def moved_out(path: Path) -> None:
+    """Put a file or folder elsewhere and a link to it in its place."""
+    root = next(folder for folder in path.parents if folder.name == "root")
+    outside = Path(shutil.move(path, root.with_name("outside")))
+    path.symlink_to(outside, target_is_directory=outside.is_dir())
 
 
-def test_a_missing_file_is_named_with_the_command_that_mends_it(store):
-    (store.root / "toy/unet/model.safetensors").unlink()
-    assert refusal(store) == (
-        "weights toy: expected unet/model.safetensors, got nothing; run `pawfect weights fetch t4`"
-    )
+def rewritten(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    os.utime(path, ns=(1, 1))
+
+
+def replaced_by_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "message"),
+    [
+        (WEIGHTS, Path.unlink, f"expected {WEIGHTS}, got nothing"),
+        # Found by its size, by its digest, and by a digest that was recorded at the first fetch.
+        (WEIGHTS, lambda p: p.write_bytes(b"weights"), f"{WEIGHTS}: expected 700 bytes, got 7"),
+        (
+            WEIGHTS,
+            lambda p: rewritten(p, bytes(700)),
+            f"SHA-256 {DIGESTS[WEIGHTS][:12]}..., got",
+        ),
+        (CONFIG, lambda p: rewritten(p, b"[]"), f"SHA-256 {DIGESTS[CONFIG][:12]}..., got"),
+        (CONFIG, replaced_by_a_folder, f"expected the file {CONFIG}, got something else"),
+        (CONFIG, moved_out, f"expected {CONFIG} inside the weights' folder, got a link out of it"),
+        ("", moved_out, "got a link out of it"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_command_that_mends_it(store, path, change, message):
+    change(store.root / "toy" / path)
+    said = refusal(store)
+    assert said.startswith("weights toy: ")
+    assert message in said
+    assert said.endswith("; run `pawfect weights fetch t4`")
 
 
 def test_a_missing_entry_names_its_first_file(tmp_path):
@@ -98,54 +130,15 @@ def test_a_missing_entry_names_its_first_file(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_shorter_file_is_found_by_its_size(store):
-    (store.root / "toy/unet/model.safetensors").write_bytes(b"weights")
-    assert "unet/model.safetensors: expected 700 bytes, got 7;" in refusal(store)
-
-
-def test_changed_bytes_of_the_same_length_are_found_by_their_digest(store):
-    path = store.root / "toy/unet/model.safetensors"
-    path.write_bytes(bytes(700))
-    os.utime(path, ns=(1, 1))
-    expected = DIGESTS["unet/model.safetensors"][:12]
-    assert f"unet/model.safetensors: expected SHA-256 {expected}..., got" in refusal(store)
-
-
-def test_a_recorded_digest_binds_like_the_manifests(store):
-    path = store.root / "toy/config.json"
-    path.write_bytes(b"[]")
-    os.utime(path, ns=(1, 1))
-    assert f"config.json: expected SHA-256 {DIGESTS['config.json'][:12]}..., got" in refusal(store)
-
-
 def test_a_file_of_unknown_digest_is_refused(store):
-    store.lock.put("toy", LockedEntry())
+    store.lock.put("toy", NOTHING)
     assert "config.json: expected a file that was fetched here, got one of unknown" in (
         refusal(store)
     )
 
 
-def test_a_directory_where_a_file_belongs_is_refused(store):
-    (store.root / "toy/config.json").unlink()
-    (store.root / "toy/config.json").mkdir()
-    assert "expected the file config.json, got something else" in refusal(store)
-
-
-def test_a_link_out_of_the_root_is_refused(store, tmp_path):
-    outside = tmp_path / "outside.json"
-    outside.write_bytes(CONTENT["config.json"])
-    (store.root / "toy/config.json").unlink()
-    (store.root / "toy/config.json").symlink_to(outside)
-    assert "expected config.json inside the weights' folder, got a link out of it" in refusal(store)
-
-
-def test_a_linked_folder_out_of_the_root_is_refused(store, tmp_path):
-    shutil.move(store.root / "toy", tmp_path / "elsewhere")
-    (store.root / "toy").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    assert "got a link out of it" in refusal(store)
-
-
-def test_a_root_that_is_itself_a_link_is_fine(store, tmp_path):
+def test_a_whole_entry_is_its_folder_though_the_root_is_a_link(store, tmp_path):
+    assert store.folder("toy", mend="m") == store.root / "toy"
     (tmp_path / "link").symlink_to(store.root, target_is_directory=True)
     linked = Store(tmp_path / "link", store.entries)
     assert linked.folder("toy", mend="m") == tmp_path / "link" / "toy"
@@ -165,7 +158,7 @@ def hashed(monkeypatch):
 
 
 def test_a_digest_is_computed_once(store, hashed):
-    store.lock.put("toy", LockedEntry())
+    store.lock.put("toy", NOTHING)
     with pytest.raises(PawfectError):
         store.folder("toy", mend="m")
     lock(store)
@@ -213,7 +206,7 @@ def test_files_fetched_at_another_commit_are_not_taken(store):
 def test_the_identity_names_the_commit_and_a_lone_file(store):
     assert store.identity("toy") == "lab/toy@0000000"
     assert store.identity("one") == "lab/many@main:q8.gguf"
-    store.lock.put("one", LockedEntry({"lab/many": "2" * 40}))
+    store.lock.put("one", LockedEntry({"lab/many": "2" * 40}, {}))
     assert store.identity("one") == "lab/many@2222222:q8.gguf"
 
 
@@ -243,18 +236,12 @@ def test_a_built_folder_with_links_or_nothing_is_not_locked(tmp_path):
 # --- the root ----------------------------------------------------------------------------------
 
 
-def test_the_variable_names_the_root(monkeypatch, tmp_path):
+def test_the_root_is_the_variables_the_source_trees_or_the_users_caches(monkeypatch, tmp_path):
     monkeypatch.setenv("PAWFECT_WEIGHTS", str(tmp_path))
     assert weights_root() == tmp_path
-
-
-def test_a_source_tree_keeps_its_weights_beside_it(monkeypatch):
-    monkeypatch.delenv("PAWFECT_WEIGHTS", raising=False)
+    monkeypatch.delenv("PAWFECT_WEIGHTS")
     assert weights_root() == Path(__file__).parents[3] / "weights"
-
-
-def test_an_installed_package_keeps_them_in_the_users_cache(monkeypatch, tmp_path):
-    monkeypatch.delenv("PAWFECT_WEIGHTS", raising=False)
+    # An installed package is in no source tree.
     monkeypatch.setattr(store_module, "__file__", str(tmp_path / "site/pawfect/weights/store.py"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert weights_root() == tmp_path / "cache/pawfect/weights"
@@ -275,12 +262,9 @@ def test_what_is_written_is_read_again(tmp_path):
     file.put_file("b", "config.json", ROW)
     assert file.get("a").files == {"x/config.json": ROW}
     assert set(file.read()) == {"a", "b"}
-    assert file.get("c") == LockedEntry()
+    assert file.get("c") == NOTHING
     assert json.loads((tmp_path / LOCK_NAME).read_text())["version"] == 1
-
-
-def test_the_lock_can_be_read_by_other_users(tmp_path):
-    LockFile(tmp_path).put("a", LockedEntry())
+    # Servers may run as somebody else.
     assert (tmp_path / LOCK_NAME).stat().st_mode & 0o777 == 0o644
 
 
@@ -305,7 +289,7 @@ def test_a_damaged_lock_is_an_error_that_says_what_to_do(tmp_path, text):
 
 def test_a_write_that_fails_leaves_the_lock_as_it_was(tmp_path, monkeypatch):
     file = LockFile(tmp_path)
-    file.put("a", LockedEntry())
+    file.put("a", NOTHING)
     before = file.path.read_bytes()
     broken = SimpleNamespace(files={"x": object()}, revisions={})
     with pytest.raises(TypeError):

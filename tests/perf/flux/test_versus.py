@@ -14,7 +14,7 @@ from perf.flux.versus.counting import flop_of  # noqa: E402
 from perf.flux.versus.page import Result, markdown  # noqa: E402
 from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds  # noqa: E402
 from perf.flux.versus.sides import Photo, Pipeline, Product  # noqa: E402
-from perf.scene import render_scene  # noqa: E402
+from perf.scenes import load_scene  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def sides(folder):
 @pytest.fixture(scope="module")
 def photo():
     """The reference scene at an eighth: its hole and its photo shrink alike."""
-    scene = render_scene(seed=0, width=200, height=150)
+    scene = load_scene().resized(200, 150)
     return Photo(scene.photo, scene.mask)
 
 
