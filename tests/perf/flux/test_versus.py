@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from perf.flux.versus import run  # noqa: E402
-from perf.flux.versus.checkpoint import LARGE, SMALL, build, parameters_of, profile_of, setup_of  # noqa: E402
+from perf.flux.versus.checkpoint import LARGE, SMALL, build, parameters_of, profile_of  # noqa: E402
 from perf.flux.versus.counting import flop_of  # noqa: E402
 from perf.flux.versus.page import Result, markdown  # noqa: E402
 from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds  # noqa: E402
@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sides(folder):
     profile = profile_of(SMALL, (256, 384, 512), 8)
-    return Product.load(folder, profile, setup_of(folder, profile)), Pipeline.load(folder)
+    return Product.load(folder, profile, deployment_of(folder, profile)), Pipeline.load(folder)
 
 
 @pytest.fixture(scope="module")
