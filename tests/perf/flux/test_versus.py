@@ -9,7 +9,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from perf.flux.versus import run  # noqa: E402
-from perf.flux.versus.checkpoint import LARGE, SMALL, build, parameters_of, profile_of  # noqa: E402
+from perf.flux.versus.checkpoint import (
+    LARGE,
+    SMALL,
+    build,
+    deployment_of,
+    parameters_of,
+    profile_of,
+)
 from perf.flux.versus.counting import flop_of  # noqa: E402
 from perf.flux.versus.page import Result, markdown  # noqa: E402
 from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds  # noqa: E402
