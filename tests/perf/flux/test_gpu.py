@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+from click.testing import CliRunner
 
-torch = pytest.importorskip("torch")
-
-from click.testing import CliRunner  # noqa: E402
-
-from perf.flux.gpu.__main__ import Results, main, measure  # noqa: E402
-from perf.flux.gpu.goals import goals  # noqa: E402
-from perf.flux.gpu.scale import full, small  # noqa: E402
+from perf.flux.gpu.__main__ import Results, main, measure
+from perf.flux.gpu.goals import goals
+from perf.flux.gpu.scale import full, small
 
 
 @pytest.fixture(scope="module")

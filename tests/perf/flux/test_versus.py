@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from perf.flux.versus import run  # noqa: E402
+from perf.flux.versus import run
 from perf.flux.versus.checkpoint import (
     LARGE,
     SMALL,
@@ -17,11 +16,11 @@ from perf.flux.versus.checkpoint import (
     parameters_of,
     profile_of,
 )
-from perf.flux.versus.counting import flop_of  # noqa: E402
-from perf.flux.versus.page import Result, markdown  # noqa: E402
-from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds  # noqa: E402
-from perf.flux.versus.sides import Photo, Pipeline, Product  # noqa: E402
-from perf.scenes import load_scene  # noqa: E402
+from perf.flux.versus.counting import flop_of
+from perf.flux.versus.page import Result, markdown
+from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds
+from perf.flux.versus.sides import Photo, Pipeline, Product
+from perf.scenes import load_scene
 
 
 @pytest.fixture(scope="module")
