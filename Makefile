@@ -88,7 +88,7 @@ versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images,
 	$(BIN)/python -m perf.flux.versus
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into perf/results
-	$(BIN)/python -m perf.quality --fresh
+	$(BIN)/python -m perf.quality
 
 t4: $(VENV)/.perf  ## Model what FLUX takes on a T4 (seconds are modelled), into perf/results
 	$(BIN)/python -m perf.flux.t4

@@ -42,7 +42,7 @@ class SessionSource:
 
     Attributes:
         name: unique in the matrix.
-        scene: a scene of `perf.quality`, whose truth is known; else None.
+        scene: a scene of `perf.scenes`, whose truth is known; else None.
         files: by role (photo, mask, protect, truth) where there is no scene.
         prompts: texts by specificity, where they are not the scene's own.
     """
@@ -225,7 +225,7 @@ def _sessions(given: Any, folder: Path) -> tuple[SessionSource, ...]:
 
 
 def _session(where: str, table: Any, folder: Path) -> SessionSource:
-    from perf.quality.scenes import NAMES
+    from perf.scenes import scene_names
 
     if not isinstance(table, Mapping):
         raise MatrixError(f"{where}: expected a table, got {table!r}")
@@ -240,10 +240,10 @@ def _session(where: str, table: Any, folder: Path) -> SessionSource:
     _only_known(f"{where}: prompts", prompts, SPECIFICITIES)
     scene = texts.get("scene")
     files = {k: folder / v for k, v in texts.items() if k not in ("name", "scene")}
-    if scene is not None and (files or scene not in NAMES):
+    if scene is not None and (files or scene not in scene_names()):
         if files:
             raise MatrixError(f"{where}: expected a scene or files, got both")
-        raise MatrixError(f"{where}: unknown scene {scene!r}{nearest(scene, NAMES)}")
+        raise MatrixError(f"{where}: unknown scene {scene!r}{nearest(scene, scene_names())}")
     if scene is None and not {"photo", "mask"} <= set(files):
         raise MatrixError(f"{where}: expected a scene, or photo and mask, got {sorted(texts)}")
     for role, path in files.items():

@@ -34,7 +34,7 @@ from perf.bench.page import Outcome, markdown
 from perf.bench.preflight import CannotMeasure, check_machine, machine_class, on_gpu
 from perf.bench.stages import Split, measure_split
 from perf.provenance import provenance
-from perf.scene import ReferenceScene, render_scene
+from perf.scenes import Scene, load_scene
 
 BUILD: Final = Path("build/bench")
 PACKAGES: Final = ("pawfect", "numpy", "opencv-contrib-python-headless", "pypatchmatch",
@@ -127,7 +127,7 @@ class Run:
 
     def measured(self, machine: str) -> Outcome:
         """Measure everything."""
-        scene = render_scene(seed=0)
+        scene = load_scene()
         models, setup = LocalModels(self.profile), read_setup(self.profile)
         asked: dict[str, dict[str, Array]] = {}
         if self.profile.flux is not None:
@@ -220,7 +220,7 @@ def empty_cache() -> None:
 
 
 def arrays_of(
-    config: AnalyzerConfig, scene: ReferenceScene, asked: Mapping[str, Mapping[str, Array]]
+    config: AnalyzerConfig, scene: Scene, asked: Mapping[str, Mapping[str, Array]]
 ) -> dict[str, Array]:
     """Return the input tensors of one configuration.
 

@@ -78,7 +78,7 @@ def test_a_profile_changes_what_its_table_names_and_nothing_else():
         ("inputs = 3", "inputs: expected"),
         ("warmup = 3", "warmup"),
         ("[parameters]\ndilate = 3", "parameters: .*dilate"),
-        ("[parameters]\ndilate_px = 400", "parameters: dilate_px"),
+        ("[parameters]\ndilate_px = 400", "dilate_px: expected"),
         ("[parameters]\ndilate_px = 3.5", "parameters: expected integers"),
         ('[texts]\nPROMPT = ["grass"]', "texts: expected"),
         ("[profiles.t5]\nrequests = 3", "profiles: expected tables of .*t5"),

@@ -25,8 +25,7 @@ from perf.flux.versus.run import (
 from perf.flux.versus.sides import Photo, Pipeline, Product
 from perf.flux.versus.window import study
 from perf.provenance import provenance
-from perf.quality.scenes import NAMES, SCENES_FOR_A_LOOK
-from perf.scene import render_scene
+from perf.scenes import FOR_A_LOOK, QUALITY_GROUPS, load_scene, scene_names
 
 BUILD: Final = Path("build/versus")
 PACKAGES: Final = ("pawfect", "numpy", "torch", "diffusers", "transformers",
@@ -54,7 +53,7 @@ def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
     profile = profile_of(SIZES[size], settings.sizes, OWN_STEPS)
     product = Product.load(folder, profile, setup_of(folder, profile))
     pipeline = Pipeline.load(folder)
-    scene = render_scene(seed=0)
+    scene = load_scene()
     photo = Photo(scene.photo, scene.mask)
     click.echo("counting ...")
     counted = []
@@ -64,7 +63,7 @@ def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
         counted.append(item)
     whole = count_pipeline(pipeline, photo, prompt)
     seconds = timed_rounds(product, pipeline, photo, prompt, rounds, click.echo) if rounds else {}
-    names = {"none": (), "look": SCENES_FOR_A_LOOK, "all": NAMES}[scenes]
+    names = {"none": (), "look": FOR_A_LOOK, "all": scene_names(*QUALITY_GROUPS)}[scenes]
     result = Result(
         provenance(" ".join(["python -m perf.flux.versus", *sys.argv[1:]]), PACKAGES),
         parameters_of(folder),

@@ -23,8 +23,8 @@ from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas
 from pawfect.picture.mask import clean_mask
 from pawfect.picture.window import Window, plan_windows
-from perf.quality.scenes import Scene, build_scene
 from perf.quality.scores import score
+from perf.scenes import Scene, load_scene
 
 # Bounds on the working size, as `window_px` gives them.
 SIZES: Final = (512, 768, 1024)
@@ -56,10 +56,10 @@ class Row:
 
 
 def study(names: Sequence[str], say: Callable[[str], None]) -> list[Row]:
-    """Run both measurements on scenes of `perf.quality`."""
+    """Run both measurements on scenes of `perf.scenes`."""
     rows = []
     for name in names:
-        scene = build_scene(name)
+        scene = load_scene(name)
         rows += [*resolution(scene), *context(scene)]
         say(f"{name}: " + ", ".join(f"{r.condition} {r.st_lpips:.4f}" for r in rows[-8:]))
     return rows

@@ -17,8 +17,7 @@ from perf.flux.versus.page import Result, markdown  # noqa: E402
 from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds  # noqa: E402
 from perf.flux.versus.sides import Photo, Pipeline, Product  # noqa: E402
 from perf.flux.versus.window import SIZES, around, context, means, resolution  # noqa: E402
-from perf.quality.scenes import build_scene  # noqa: E402
-from perf.scene import render_scene  # noqa: E402
+from perf.scenes import load_scene  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def sides(folder):
 @pytest.fixture(scope="module")
 def photo():
     """The reference scene at an eighth: its hole and its photo shrink alike."""
-    scene = render_scene(seed=0, width=200, height=150)
+    scene = load_scene().resized(200, 150)
     return Photo(scene.photo, scene.mask)
 
 
@@ -152,7 +151,7 @@ def test_the_large_checkpoint_has_over_100_million_parameters(tmp_path):
 
 @pytest.fixture(scope="module")
 def small_scene():
-    return build_scene("chelsea_leash")
+    return load_scene("chelsea_leash")
 
 
 def test_the_truth_through_a_working_size_that_holds_it_loses_nothing(small_scene):
