@@ -16,8 +16,7 @@ from pawfect.contract.tables import TableError
 from pawfect.contract.tensors import Array
 from pawfect.local import LocalModels
 from pawfect.models import MODELS
-from pawfect.orchestrator.deployment import read_setup
-from pawfect.orchestrator.request import Setup
+from pawfect.orchestrator.deployment import Deployment, read_deployment
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
@@ -141,17 +140,17 @@ class Run:
     def measured(self, machine: str) -> Outcome:
         """Measure everything."""
         scene = load_scene()
-        models, setup = LocalModels(self.profile), read_setup(self.profile)
+        models, deployment = LocalModels(self.profile), read_deployment(self.profile)
         asked: dict[str, dict[str, Array]] = {}
         if self.profile.flux is not None:
             click.echo("what the chain asks its models for ...")
-            asked = record_requests(models, setup, scene.photo, scene.mask)
+            asked = record_requests(models, deployment, scene.photo, scene.mask)
         arrays = {c.model: arrays_of(c, scene.photo, scene.mask, asked) for c in self.configs}
         if on_gpu(self.profile):
             # Before the server starts: a card may not hold the weights twice.
             for config in self.configs:
-                self._alone(config, arrays[config.model], models, setup)
-            models = LocalModels()
+                self._alone(config, arrays[config.model], models, deployment)
+            models = LocalModels(self.profile)
             empty_cache()
         measurements: list[Measurement] = []
         splits: list[Split] = []
@@ -159,7 +158,7 @@ class Run:
             url = server.endpoints.grpc
             for config in self.configs:
                 sent = arrays[config.model]
-                self._alone(config, sent, models, setup)
+                self._alone(config, sent, models, deployment)
                 measurements += [
                     self.through_server(config, sent, server, n) for n in config.concurrency
                 ]
@@ -187,12 +186,12 @@ class Run:
         config: AnalyzerConfig,
         arrays: Mapping[str, Array],
         models: LocalModels,
-        setup: Setup,
+        deployment: Deployment,
     ) -> None:
         if config.model not in self.alone_ms:
             flux = self.profile.flux
             threads = flux.text_threads if flux and config.model == TEXT_ENCODER else 1
-            work = work_of(config.model, arrays, models, setup)
+            work = work_of(config.model, arrays, models, deployment)
             self.alone_ms[config.model] = median_ms(work, torch_threads=threads)
 
     def through_server(

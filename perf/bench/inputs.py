@@ -20,8 +20,9 @@ from pawfect.local import LocalModels
 from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.flow import inpaint
-from pawfect.orchestrator.request import InpaintRequest, Setup
+from pawfect.orchestrator.request import InpaintRequest
 from pawfect.orchestrator.serving import inpaint_request
 from pawfect.picture.mask import clean_mask
 from pawfect.picture.window import plan_windows
@@ -71,7 +72,7 @@ def window_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str
 
 
 def record_requests(
-    models: LocalModels, setup: Setup, photo: NDArray[np.uint8], mask: NDArray[np.uint8]
+    models: LocalModels, deployment: Deployment, photo: NDArray[np.uint8], mask: NDArray[np.uint8]
 ) -> dict[str, dict[str, Array]]:
     """Fill a photo in this process and return the inputs of the first call to each model.
 
@@ -79,7 +80,7 @@ def record_requests(
 
     Args:
         models: of a profile with FLUX.
-        setup: of the same profile.
+        deployment: of the same profile.
         photo: UINT8 [H, W, 3].
         mask: UINT8 [H, W].
     """
@@ -94,7 +95,7 @@ def record_requests(
         return await models(model, inputs, parameters)
 
     request = InpaintRequest(photo, mask, ONE_STEP)
-    asyncio.run(inpaint(request, setup, call, Control(ONE_STEP.deadline_ms)))
+    asyncio.run(inpaint(request, deployment, call, Control(ONE_STEP.deadline_ms)))
     return asked
 
 
@@ -109,7 +110,7 @@ def never_the_same(arrays: Mapping[str, Array], start: int) -> list[dict[str, Ar
 
 
 def work_of(
-    model: str, arrays: Mapping[str, Array], models: LocalModels, setup: Setup
+    model: str, arrays: Mapping[str, Array], models: LocalModels, deployment: Deployment
 ) -> Callable[[], object]:
     """Return the call that does in this process what a model does on the server.
 
@@ -117,12 +118,12 @@ def work_of(
         model: name in the contract.
         arrays: its inputs by name.
         models: of the server's profile.
-        setup: of the server's profile.
+        deployment: of the server's profile.
     """
     if MODELS[model].orchestration:
         request = inpaint_request(arrays, InpaintParams())
         return lambda: asyncio.run(
-            inpaint(request, setup, models, Control(request.params.deadline_ms))
+            inpaint(request, deployment, models, Control(request.params.deadline_ms))
         )
     if model == "scene_labels":
         return lambda: _labels(arrays, models)
