@@ -17,8 +17,7 @@ from harness.local_server import running_server
 from pawfect.contract.tensors import Array
 from pawfect.local import LocalModels
 from pawfect.models import MODELS
-from pawfect.orchestrator.deployment import read_setup
-from pawfect.orchestrator.request import Setup
+from pawfect.orchestrator.deployment import Deployment, read_deployment
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect_triton.installation import MachineError
 from pawfect_triton.server import TritonServer
@@ -128,23 +127,23 @@ class Run:
     def measured(self, machine: str) -> Outcome:
         """Measure everything."""
         scene = load_scene()
-        models, setup = LocalModels(self.profile), read_setup(self.profile)
+        models, deployment = LocalModels(self.profile), read_deployment(self.profile)
         asked: dict[str, dict[str, Array]] = {}
         if self.profile.flux is not None:
             click.echo("what the chain asks its models for ...")
-            asked = record_requests(models, setup, scene.photo, scene.mask)
+            asked = record_requests(models, deployment, scene.photo, scene.mask)
         arrays = {config.model: arrays_of(config, scene, asked) for config in self.configs}
         if on_gpu(self.profile):
             # Before the server starts: a card may not hold the weights twice.
             for config in self.configs:
-                self._alone(config, arrays[config.model], models, setup)
+                self._alone(config, arrays[config.model], models, deployment)
             models = LocalModels(self.profile)
             empty_cache()
         measurements: list[Measurement] = []
         regressions, splits, goals = [], list[Split](), list[Goal]()
         with running_server(self.profile.name, BUILD / "server.log") as server:
             for config in self.configs:
-                self._alone(config, arrays[config.model], models, setup)
+                self._alone(config, arrays[config.model], models, deployment)
                 for concurrency in config.concurrency:
                     item = self._through_server(config, arrays[config.model], server, concurrency)
                     measurements.append(item)
@@ -176,12 +175,12 @@ class Run:
         config: AnalyzerConfig,
         arrays: Mapping[str, Array],
         models: LocalModels,
-        setup: Setup,
+        deployment: Deployment,
     ) -> None:
         if config.model not in self.alone_ms:
             flux = self.profile.flux
             threads = flux.text_threads if flux and config.model == TEXT_ENCODER else 1
-            work = work_of(config.model, arrays, models, setup, config.parameters)
+            work = work_of(config.model, arrays, models, deployment, config.parameters)
             self.alone_ms[config.model] = median_ms(work, torch_threads=threads)
 
     def _through_server(

@@ -15,8 +15,9 @@ from pawfect.contract.tensors import NONCE, Array
 from pawfect.local import LocalModels
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.flow import inpaint
-from pawfect.orchestrator.request import InpaintRequest, Setup
+from pawfect.orchestrator.request import InpaintRequest
 
 # One step is enough to ask every model once, and no deadline is to cut it short.
 PARAMETERS: Final[Mapping[str, Scalar]] = {
@@ -31,7 +32,7 @@ NONCES: Final = 100
 
 
 def record_requests(
-    models: LocalModels, setup: Setup, photo: NDArray[np.uint8], mask: NDArray[np.uint8]
+    models: LocalModels, deployment: Deployment, photo: NDArray[np.uint8], mask: NDArray[np.uint8]
 ) -> dict[str, dict[str, Array]]:
     """Fill a photo in this process and return the inputs of the first call to each model.
 
@@ -39,7 +40,7 @@ def record_requests(
 
     Args:
         models: of a profile with FLUX.
-        setup: of the same profile.
+        deployment: of the same profile.
         photo: UINT8 [H, W, 3].
         mask: UINT8 [H, W].
     """
@@ -55,7 +56,7 @@ def record_requests(
 
     params = InpaintParams.parse(PARAMETERS)
     request = InpaintRequest(photo, mask, params)
-    asyncio.run(inpaint(request, setup, call, Control(params.deadline_ms)))
+    asyncio.run(inpaint(request, deployment, call, Control(params.deadline_ms)))
     return asked
 
 

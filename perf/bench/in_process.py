@@ -19,8 +19,8 @@ from pawfect.local import LocalModels
 from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.flow import inpaint
-from pawfect.orchestrator.request import Setup
 from pawfect.orchestrator.serving import inpaint_request
 from pawfect.picture.mask import clean_mask
 from pawfect.picture.window import plan_windows
@@ -42,7 +42,7 @@ def work_of(
     model: str,
     arrays: Mapping[str, Array],
     models: LocalModels,
-    setup: Setup,
+    deployment: Deployment,
     parameters: Scalars = _NONE,
 ) -> Callable[[], object]:
     """Return the call that does in this process what a model does on the server.
@@ -51,13 +51,13 @@ def work_of(
         model: name in the contract.
         arrays: its inputs by name.
         models: of the server's profile.
-        setup: of the server's profile.
+        deployment: of the server's profile.
         parameters: of the request.
     """
     if MODELS[model].orchestration:
         request = inpaint_request(arrays, InpaintParams.parse(parameters))
         return lambda: asyncio.run(
-            inpaint(request, setup, models, Control(request.params.deadline_ms))
+            inpaint(request, deployment, models, Control(request.params.deadline_ms))
         )
     if model == "scene_labels":
         return lambda: _labels(arrays, models)

@@ -13,7 +13,7 @@ import pytest
 from pawfect.contract.tensors import DTYPES
 from pawfect.local import LocalModels
 from pawfect.models import MODELS
-from pawfect.orchestrator.deployment import read_setup
+from pawfect.orchestrator.deployment import read_deployment
 from pawfect.profile import load_profile, profile_names
 from pawfect_triton.prerequisites import prepare
 from perf.bench import configs
@@ -145,7 +145,7 @@ def test_the_split_of_an_orchestrator_is_the_median_of_its_reports_stages(server
 
 def test_the_in_process_work_is_the_models_own():
     profile = load_profile("embedded")
-    here = LocalModels(profile), read_setup(profile)
+    here = LocalModels(profile), read_deployment(profile)
     arrays = window_arrays(PHOTO, MASK)
     assert arrays["MASK"].shape == arrays["IMAGE"].shape[:2]
     outputs = work_of("patch_fill", arrays, *here)()
@@ -159,7 +159,7 @@ def tiny():
     pytest.importorskip("torch")
     profile = load_profile("tiny")
     prepare(profile)
-    return LocalModels(profile), read_setup(profile)
+    return LocalModels(profile), read_deployment(profile)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from pawfect.profile import load_profile
-from perf.flux.versus.checkpoint import SIZES, build, parameters_of, profile_of, setup_of
+from perf.flux.versus.checkpoint import SIZES, build, deployment_of, parameters_of, profile_of
 from perf.flux.versus.page import Result, markdown
 from perf.flux.versus.run import (
     OTHERS,
@@ -51,7 +51,7 @@ def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
     BUILD.mkdir(parents=True, exist_ok=True)
     folder = build(BUILD, SIZES[size])
     profile = profile_of(SIZES[size], settings.sizes, OWN_STEPS)
-    product = Product.load(folder, profile, setup_of(folder, profile))
+    product = Product.load(folder, profile, deployment_of(folder, profile))
     pipeline = Pipeline.load(folder)
     scene = load_scene()
     photo = Photo(scene.photo, scene.mask)

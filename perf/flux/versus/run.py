@@ -75,7 +75,7 @@ def count_product(product: Product, photo: Photo, window_px: int | None) -> tupl
         canvases.append(inputs["IMAGE"].shape[:2])
         return encode(inputs, parameters)
 
-    watched = Product(product.setup, {**product.functions, "flux_vae_encoder": seen})
+    watched = Product(product.deployment, {**product.functions, "flux_vae_encoder": seen})
     report = watched.count(photo, 1, window_px).report
     if report.engine != "flux" or report.fallbacks or len(report.windows) != 1:
         raise RuntimeError(f"expected one window filled by FLUX alone, got {report.to_json()}")

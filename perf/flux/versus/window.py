@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.orchestrator.painting import FEATHER_PX, paste_canvases
+from pawfect.orchestrator.generate import FEATHER_PX, paste_canvases
 from pawfect.orchestrator.patch import PatchFill, paste_fills
 from pawfect.patch import fill_with_choice
 from pawfect.picture.box import Box

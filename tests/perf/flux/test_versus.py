@@ -11,7 +11,14 @@ torch = pytest.importorskip("torch")
 
 from pawfect.picture.box import Box  # noqa: E402
 from perf.flux.versus import full_size, run, window  # noqa: E402
-from perf.flux.versus.checkpoint import LARGE, SMALL, build, parameters_of, profile_of, setup_of  # noqa: E402
+from perf.flux.versus.checkpoint import (  # noqa: E402
+    LARGE,
+    SMALL,
+    build,
+    deployment_of,
+    parameters_of,
+    profile_of,
+)
 from perf.flux.versus.counting import flop_of  # noqa: E402
 from perf.flux.versus.page import Result, markdown  # noqa: E402
 from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds  # noqa: E402
@@ -28,7 +35,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sides(folder):
     profile = profile_of(SMALL, (256, 384, 512), 8)
-    return Product.load(folder, profile, setup_of(folder, profile)), Pipeline.load(folder)
+    return Product.load(folder, profile, deployment_of(folder, profile)), Pipeline.load(folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Previews: the photo, small, with all that is filled so far."""
+"""How a request's progress is reported: shares that never fall, and previews of the whole photo."""
 
 from __future__ import annotations
 
@@ -8,11 +8,57 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.orchestrator.request import Notify, Progress, silent
 from pawfect.picture.box import Box
 from pawfect.picture.window import Window
 
 # Longest side of a preview, px: enough to judge a fill on a phone, 0.2 MB over the wire.
 PREVIEW_PX: Final = 512
+# Where the work stands when the mask is clean and when the last window is filled, as shares of the
+# whole; measured on the 1600x1200 reference scene, the fill takes over nine tenths of the time.
+FILL_STARTS: Final = 0.05
+FILL_ENDS: Final = 0.95
+
+
+class ProgressReporter:
+    """Reports the progress of one fill.
+
+    Args:
+        notify: takes each report.
+        image: UINT8 [H, W, 3], the photo.
+        clean: UINT8 [H, W], 255 = hole.
+        previews: whether reports show the photo as far as it is filled.
+    """
+
+    def __init__(
+        self,
+        notify: Notify,
+        image: NDArray[np.uint8],
+        clean: NDArray[np.uint8],
+        previews: bool,
+    ) -> None:
+        self._notify = notify
+        self._preview = Preview(image, clean) if previews else None
+        self._reached = 0.0
+
+    async def report(
+        self, stage: str, share: float, window: Window, filled: NDArray[np.uint8] | None
+    ) -> None:
+        """Report how much of the fill is done, and show a part of it.
+
+        Args:
+            stage: what goes on.
+            share: of the fill, 0 to 1; the progress reported never falls.
+            window: the part of the photo that is shown, and its own holes.
+            filled: UINT8 [h, w, 3] of it, at any size, or None to show nothing.
+        """
+        if self._notify is silent:
+            return
+        self._reached = max(self._reached, FILL_STARTS + (FILL_ENDS - FILL_STARTS) * share)
+        shown = None
+        if self._preview is not None and filled is not None:
+            shown = self._preview.paint(window, filled)
+        await self._notify(Progress(stage, self._reached, shown))
 
 
 class Preview:
