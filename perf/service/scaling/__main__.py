@@ -9,11 +9,10 @@ from typing import Any, Final
 
 import click
 
-from perf.publish import as_markdown, provenance
+from perf.publish import as_markdown, provenance, table
 from perf.service.scaling.rule import Rule, load_rule
 from perf.service.scaling.services import embedded, t4
 from perf.service.scaling.simulation import HOUR_S, Load, Service, Simulated, Simulation
-from perf.tables import table
 
 PACKAGES: Final = ("pawfect", "simpy", "numpy")
 REPLICAS: Final = (1, 2, 4, 8)
