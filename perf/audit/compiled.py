@@ -19,8 +19,8 @@ from torch._dynamo.backends.registry import lookup_backend
 
 from pawfect.contract.errors import PawfectError
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
-from pawfect.flux.tokens import TOKEN_PX
 from pawfect.flux.transformer import Transformer
+from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import FluxSettings, Profile, ProfileError, load_profile
 from pawfect.weights.checkpoint import torch_dtype
 from pawfect.weights.published import read as read_published

@@ -20,7 +20,7 @@ from pydantic import (
 
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
-from pawfect.flux.tokens import TOKEN_PX
+from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import ProfileError, load_profile
 from pawfect.weights.manifest import manifest
 from perf.audit.prompts import SPECIFICITIES, check_texts

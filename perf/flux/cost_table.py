@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pawfect.costs import CASES, STAGES, Costs, StageCost
-from pawfect.flux.tokens import TOKEN_PX
+from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import FluxSettings, Profile
 from perf.flux.cards import CARDS, CPU
 from perf.flux.estimates import estimate
