@@ -19,7 +19,7 @@ from perf.audit.links import SignedLinks, Target, upload
 from perf.audit.matrix import Matrix
 from perf.audit.page import Content, write_report
 from perf.audit.sessions import Session
-from perf.provenance import provenance
+from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "tritonclient")
 

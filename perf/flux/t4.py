@@ -25,7 +25,7 @@ from perf.flux.memory import Process, processes_of, total_gib
 from perf.flux.parameters import BYTES, published
 from perf.flux.storage import FUSED, TORCH
 from perf.flux.t4_page import markdown
-from perf.provenance import provenance
+from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "numpy")
 PROFILES: Final = Path(pawfect.__file__).parent / "profiles"

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pawfect.costs import CASES
-from perf.provenance import as_markdown
-from perf.tables import table
+from perf.publish import as_markdown, table
 
 INTRODUCTION: Final = """\
 **Every second on this page is modelled, none is measured: no T4 was at hand.** FLOP are counted

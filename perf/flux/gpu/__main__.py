@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import click
 
-from perf.provenance import provenance
+from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
                    "comfy-kitchen", "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip

@@ -22,7 +22,7 @@ from perf.flux.quantisation.measure import (
     quantised,
 )
 from perf.flux.quantisation.model import FULL, build_model, steps
-from perf.provenance import as_markdown, provenance
+from perf.publish import as_markdown, provenance
 
 RESULTS = Path("perf/results")
 PACKAGES = ("pawfect", "torch", "diffusers", "gguf", "numpy")

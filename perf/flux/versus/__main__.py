@@ -23,7 +23,7 @@ from perf.flux.versus.run import (
     timed_rounds,
 )
 from perf.flux.versus.sides import Photo, Pipeline, Product
-from perf.provenance import provenance
+from perf.publish import provenance
 from perf.scenes import load_scene
 
 BUILD: Final = Path("build/versus")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perf.flux.versus.run import OWN_STEPS, PIPELINE_STEPS, WINDOW_PX, Bound, Counted
-from perf.provenance import as_markdown
+from perf.publish import as_markdown
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
 
-from pawfect.scene.vocabulary import load_vocabulary
+from pawfect.scene.lexicon import labelled_surfaces
 from pawfect.weights.published import read
 from pawfect_export.tiny import flux as tiny_flux
 from perf.flux import flops
@@ -113,7 +113,7 @@ def test_sam3_with_all_phrases_takes_its_vision_encoder_once_and_its_detector_fo
     detector.vision_encoder = detector.text_encoder = detector.geometry_encoder = None
     detector = detector.to_empty(device="cpu").eval()
     small = counted(asked(detector, 24, 2, 256)) / 2
-    count = sum(len(surface.phrases) for surface in load_vocabulary())
+    count = sum(len(surface.phrases) for surface in labelled_surfaces())
     # From nine times as much work by cells, to 81 times where cells attend to cells.
     assert vision + 9 * count * small < flops.LABELS.flop < vision + 81 * count * small
 
