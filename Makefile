@@ -68,7 +68,7 @@ lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
@@ -88,7 +88,7 @@ versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images,
 	$(BIN)/python -m perf.flux.versus
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into perf/results
-	$(BIN)/python -m perf.quality --fresh
+	$(BIN)/python -m perf.quality
 
 t4: $(VENV)/.perf  ## Model what FLUX takes on a T4 (seconds are modelled), into perf/results
 	$(BIN)/python -m perf.flux.t4

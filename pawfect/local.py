@@ -14,7 +14,7 @@ from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.deployment import read_setup
+from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult
 from pawfect.profile import Profile, load_profile
@@ -84,5 +84,5 @@ def inpaint_local(
     params = InpaintParams.parse(parameters)
     request = InpaintRequest(image, mask, params, protect)
     control = Control(params.deadline_ms)
-    setup = read_setup(profile or load_profile())
-    return asyncio.run(inpaint(request, setup, LocalModels(setup.profile), control))
+    deployment = read_deployment(profile or load_profile())
+    return asyncio.run(inpaint(request, deployment, LocalModels(deployment.profile), control))

@@ -11,7 +11,7 @@ from typing import Final
 from huggingface_hub.utils.sha import git_hash
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.weights.lock import RECORDED, VERIFIED, LockedEntry, held, now
+from pawfect.weights.lock import NOTHING, RECORDED, VERIFIED, LockedEntry, held, now
 from pawfect.weights.manifest import BUILT, Entry, WeightsFile, find_entry, is_commit
 from pawfect.weights.store import Store, locked_now, sha256_of
 from pawfect_export.build import build_entry
@@ -74,7 +74,7 @@ def fetch(
     for entry in entries:
         with held(store.root, f"fetch-{entry.name}"):
             if fresh:
-                store.lock.put(entry.name, LockedEntry())
+                store.lock.put(entry.name, NOTHING)
                 shutil.rmtree(store.root / entry.name, ignore_errors=True)
             if not any(store.problems(entry.name)):
                 say(f"{entry.name}: here and whole")
@@ -92,7 +92,7 @@ def _fetch_entry(entry: Entry, store: Store, hub: Hub, say: Say) -> None:
     revisions = _known_revisions(entry, locked)
     if any(locked.revisions.get(name, commit) != commit for name, commit in revisions.items()):
         # Another commit than before: the digests that were recorded then bind no more.
-        store.lock.put(entry.name, LockedEntry(revisions))
+        store.lock.put(entry.name, LockedEntry(revisions, {}))
     damaged = {problem.path for problem in store.problems(entry.name)}
     files = [file for file in entry.files if file.path in damaged]
     wanted = [_describe(file, revisions, store, entry, hub) for file in files]

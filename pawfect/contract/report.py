@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pawfect import __version__
-from pawfect.picture.window import Window
+from pawfect.contract.errors import ErrorKind
 
 
 @dataclass(frozen=True)
@@ -29,28 +29,33 @@ class WindowReport:
     method: str
     seed: int | None = None
 
-    @classmethod
-    def of(
-        cls, window: Window, working_px: int, method: str, seed: int | None = None
-    ) -> WindowReport:
-        """Describe a window."""
-        box, holes = window.box, window.holes
-        return cls(
-            (box.x0, box.y0, box.x1, box.y1),
-            (holes.x0, holes.y0, holes.x1, holes.y1),
-            working_px,
-            method,
-            seed,
-        )
-
 
 @dataclass(frozen=True)
 class Fallback:
-    """Something that was missing or failed, and what was done instead."""
+    """Something that was missing or failed, and what was done instead.
+
+    Attributes:
+        stage: where.
+        reason: in words.
+        instead: what was done.
+        kind: of the error that it was, where it was one.
+    """
 
     stage: str
     reason: str
     instead: str
+    kind: ErrorKind | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry as it stands in the report."""
+        kind = None if self.kind is None else self.kind.name
+        return asdict(self) | {"kind": kind}
+
+    @classmethod
+    def of_json(cls, entry: Mapping[str, Any]) -> Fallback:
+        """Read what `as_json` gave; older servers named no kind, newer ones may know others."""
+        kind = ErrorKind.__members__.get(entry.get("kind") or "")
+        return cls(entry["stage"], entry["reason"], entry["instead"], kind)
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,8 @@ class Report:
         predicted_ms: the same as it was predicted after the first step.
         strength: the request's.
         windows: how each window was filled.
-        stage_ms: milliseconds per stage, in the order in which they ran.
+        stage_ms: milliseconds per stage, in the order in which they began. Where stages ran at
+            once, each has an equal share of that time: their sum is never more than `total_ms`.
         total_ms: milliseconds from the request's arrival to its answer.
         fallbacks: what was missing or failed.
         weights: identity of the weights in use, by model.
@@ -126,7 +132,8 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as one JSON object."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        fallbacks = [fallback.as_json() for fallback in self.fallbacks]
+        return json.dumps(asdict(self) | {"fallbacks": fallbacks}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
@@ -139,6 +146,6 @@ class Report:
             )
             for w in given["windows"]
         )
-        known["fallbacks"] = tuple(Fallback(**entry) for entry in given["fallbacks"])
+        known["fallbacks"] = tuple(map(Fallback.of_json, given["fallbacks"]))
         known["labels"] = tuple(given["labels"])
         return cls(**known)

@@ -3,23 +3,61 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import math
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.orchestrator import budget
 
 T = TypeVar("T")
-
-# How often a running stage looks whether the caller went away: well under a stage, and cheap.
-POLL_S: Final = 0.05
-# Kept free for what comes after the last step, ms: decoding, compositing and the answer.
-RESERVE_MS: Final = 300.0
 
 
 def _never() -> bool:
     return False
+
+
+class StageTimes:
+    """Wall-clock time by stage, none of it counted twice.
+
+    While several stages run at once, each gets an equal share of the time that passes. So all
+    together never exceed the request's own time.
+
+    Args:
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._running: list[str] = []
+        self._since = 0.0
+        self._spent_ms: dict[str, float] = {}
+
+    @contextmanager
+    def measured(self, stage: str) -> Iterator[None]:
+        """Count the time of the block for a stage; blocks may overlap, of one stage too."""
+        self._settle()
+        self._running.append(stage)
+        self._spent_ms.setdefault(stage, 0.0)
+        try:
+            yield
+        finally:
+            self._settle()
+            self._running.remove(stage)
+
+    def ms(self) -> dict[str, float]:
+        """Return milliseconds by stage, rounded down, in the order in which the stages began."""
+        self._settle()
+        return {stage: math.floor(100 * spent) / 100 for stage, spent in self._spent_ms.items()}
+
+    def _settle(self) -> None:
+        now = self._clock()
+        for stage in self._running:
+            self._spent_ms[stage] += (now - self._since) * 1000 / len(self._running)
+        self._since = now
 
 
 class Control:
@@ -44,14 +82,18 @@ class Control:
         self.deadline_ms = deadline_ms
         self._is_cancelled = is_cancelled
         self._reserve_ms = 0.0
-        self.stage_ms: dict[str, float] = {}
+        self._times = StageTimes(clock)
 
     def reserving(self, reserve_ms: float) -> Control:
         """Return the request's clock for work that must end `reserve_ms` before the deadline."""
-        early = Control(self.deadline_ms, self._is_cancelled, self.started, self.clock)
-        early.stage_ms = self.stage_ms
-        early._reserve_ms = self._reserve_ms + reserve_ms
+        early = copy.copy(self)
+        early._reserve_ms += reserve_ms
         return early
+
+    @property
+    def stage_ms(self) -> dict[str, float]:
+        """Milliseconds by stage; together never more than `elapsed_ms`."""
+        return self._times.ms()
 
     @property
     def within_ms(self) -> float:
@@ -84,14 +126,10 @@ class Control:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage into `stage_ms`, after a check that it may start."""
+        """Measure a stage for `stage_ms`, after a check that it may start."""
         self.check(name)
-        start = self.clock()
-        try:
+        with self._times.measured(name):
             yield
-        finally:
-            spent = (self.clock() - start) * 1000
-            self.stage_ms[name] = round(self.stage_ms.get(name, 0.0) + spent, 2)
 
     async def wait(
         self, stage: str, work: Coroutine[Any, Any, T], limit_ms: float | None = None
@@ -114,7 +152,7 @@ class Control:
                 longest = self.remaining_ms()
                 if limit_ms is not None:
                     longest = min(longest, limit_ms - (self.clock() - began) * 1000)
-                patience = min(POLL_S, max(longest / 1000, 0.001))
+                patience = min(budget.POLL_S, max(longest / 1000, 0.001))
                 done, _ = await asyncio.wait({task}, timeout=patience)
                 if done:
                     return task.result()

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pawfect.contract.errors import PawfectError
-from pawfect.costs import costs_of
-from pawfect.flux.schedule import read_schedule
-from pawfect.orchestrator.request import Setup
+from pawfect.costs import Costs, costs_of
+from pawfect.flux.schedule import Schedule, read_schedule
 from pawfect.profile import Profile
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
 
 
-def read_setup(profile: Profile) -> Setup:
-    """Return a profile's setup; weights that are missing or damaged are its trouble, no error."""
+@dataclass(frozen=True)
+class Deployment:
+    """What one server's orchestration works with, read once.
+
+    Attributes:
+        profile: which models and engines there are.
+        schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
+        weights: identity of the weights by component, for the report.
+        flux_error: why there is no schedule although the profile has FLUX.
+        costs: what FLUX's stages are expected to take on the profile's card; None: not known, and
+            nothing is planned ahead.
+        verbatim: whether a request's PROMPT reaches FLUX word for word: only in an audit, which
+            measures what over-specified prompts do.
+    """
+
+    profile: Profile
+    schedule: Schedule | None = None
+    weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    flux_error: PawfectError | None = None
+    costs: Costs | None = None
+    verbatim: bool = False
+
+
+def read_deployment(profile: Profile) -> Deployment:
+    """Return a profile's deployment; weights that cannot be read are its `flux_error`."""
     if not profile.weights:
-        return Setup(profile)
+        return Deployment(profile)
     store = Store(weights_root())
     weights: dict[str, str] = {}
-    schedule, trouble = None, None
+    schedule, flux_error = None, None
     for component, entry in profile.weights.items():
         try:
             if component == "flux":
@@ -27,6 +51,6 @@ def read_setup(profile: Profile) -> Setup:
             weights[component] = store.identity(entry)
         except PawfectError as error:
             if component.startswith("flux"):
-                trouble = trouble or error.message
+                flux_error = flux_error or error
     costs = costs_of(profile.cost)
-    return Setup(profile, schedule, MappingProxyType(weights), trouble, costs)
+    return Deployment(profile, schedule, MappingProxyType(weights), flux_error, costs)

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 import cv2
 
-from pawfect.contract.report import Fallback, Report
+from pawfect.contract.report import Report
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.engine import Engine, Fill, Task, clean_mask
 from pawfect.orchestrator.flux import fill_by_flux
-from pawfect.orchestrator.job import FILL_STARTS, Job, Outcome, clean, told_by_request
-from pawfect.orchestrator.patch import affordable_px, paste_fills
-from pawfect.orchestrator.request import (
-    InpaintRequest,
-    InpaintResult,
-    Notify,
-    Progress,
-    Setup,
-    silent,
+from pawfect.orchestrator.patch import fill_by_patches
+from pawfect.orchestrator.progress import FILL_STARTS, ProgressReporter
+from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress, silent
+
+# By the names that a profile lists.
+ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
+    {
+        "flux": fill_by_flux,
+        "patch": fill_by_patches,
+    }
 )
 
 
 async def inpaint(
     request: InpaintRequest,
-    setup: Setup,
+    deployment: Deployment,
     call: CallModel,
     control: Control,
     notify: Notify = silent,
@@ -33,64 +39,60 @@ async def inpaint(
 
     Args:
         request: photo, mask and wishes.
-        setup: the profile, and what was read from its weights.
+        deployment: the profile, and what was read from its weights.
         call: calls the models of the profile.
         control: deadline, cancellation and stage times.
-        notify: told after each stage, denoising step and filled window.
+        notify: takes a report after each stage, denoising step and filled window.
 
     Raises:
         PawfectError: INVALID_ARG for a photo, mask or PROTECT out of bounds; UNAVAILABLE for an
             engine that the profile lacks; DEADLINE, CANCELLED; or what a model answered. Where the
             request leaves the engine to us, a failure of FLUX is a fallback to patches instead.
     """
-    params = request.params
     with control.stage("validate"):
         request.check_sizes()
-        engine, reason = setup.profile.engine(params.engine)
-    cleaned = await clean(request, call, control)
+        engine, reason = deployment.profile.engine(request.params.engine)
+    cleaned = await clean_mask(request, call, control)
     await notify(Progress("mask_cleanup", FILL_STARTS))
-    job = Job(request, cleaned, setup, call, control, notify)
-    if engine == "flux":
-        outcome = await fill_by_flux(job, reason)
-    else:
-        outcome = await _fill_by_patches(job, reason)
-    return InpaintResult(outcome.image, cleaned.mask, _report(job, outcome))
+    previews = request.params.preview_every > 0
+    progress = ProgressReporter(notify, request.image, cleaned.mask, previews)
+    task = Task(request, cleaned, deployment, call, control, progress)
+    fill = await ENGINES[engine](task)
+    return InpaintResult(fill.image, cleaned.mask, _report(task, fill, reason))
 
 
-async def _fill_by_patches(job: Job, reason: str) -> Outcome:
-    request, cleaned = job.request, job.cleaned
-    bound = request.params.window_px
-    fallbacks: tuple[Fallback, ...] = ()
-    affordable = affordable_px(cleaned.windows, request.params.deadline_ms)
-    if affordable is not None and affordable < (bound or affordable + 1):
-        short = f"deadline_ms: {request.params.deadline_ms} ms are too few for full size"
-        bound = affordable
-        fallbacks = (Fallback("patch_fill", short, f"filled at {affordable} px"),)
-    fills = await job.fill_by_patches(bound)
-    with job.control.stage("composite"):
-        pasted = asyncio.to_thread(paste_fills, request.image, cleaned.mask, cleaned.windows, fills)
-        image = await job.control.wait("composite", pasted)
-    return job.filled_by_patches(fills, image, reason, fallbacks, told_by_request(request))
-
-
-def _report(job: Job, outcome: Outcome) -> Report:
-    request, cleaned, params = job.request, job.cleaned, job.request.params
+def _report(task: Task, fill: Fill, reason: str) -> Report:
+    request, cleaned, params = task.request, task.cleaned, task.request.params
+    prompting, denoising = fill.prompting, fill.denoising
     return Report(
-        engine=outcome.engine,
-        engine_reason=outcome.reason,
-        profile=job.setup.profile.name,
+        engine=fill.engine,
+        engine_reason=fill.reason or reason,
+        profile=task.deployment.profile.name,
         seed=params.seed,
         deadline_ms=params.deadline_ms,
         width=request.image.shape[1],
         height=request.image.shape[0],
         hole_px=cv2.countNonZero(cleaned.mask),
-        dilate_px=cleaned.done["dilate_px"],
-        specks=cleaned.done["specks"],
-        pinholes=cleaned.done["pinholes"],
+        dilate_px=cleaned.dilate_px,
+        specks=cleaned.specks,
+        pinholes=cleaned.pinholes,
+        labels=prompting.labels,
+        labels_source=prompting.labels_source,
+        prompt=prompting.prompt,
+        prompt_source=prompting.prompt_source,
+        prompt_cut=prompting.prompt_cut,
+        check=fill.check,
+        steps=denoising.steps,
+        steps_taken=denoising.steps_taken,
+        guidance_scale=denoising.guidance_scale,
+        quality=denoising.quality,
+        expected_ms=denoising.expected_ms,
+        predicted_ms=denoising.predicted_ms,
         strength=params.strength,
-        windows=outcome.windows,
-        stage_ms=dict(job.control.stage_ms),
-        total_ms=round(job.control.elapsed_ms(), 2),
-        fallbacks=outcome.fallbacks,
-        **outcome.told,
+        windows=fill.windows,
+        stage_ms=task.control.stage_ms,
+        # Rounded up: the stages are rounded down, and never more than the whole.
+        total_ms=math.ceil(100 * task.control.elapsed_ms()) / 100,
+        fallbacks=fill.fallbacks,
+        weights=fill.weights,
     )

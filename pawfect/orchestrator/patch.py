@@ -1,19 +1,22 @@
-"""The patch engine's part: every window filled by `patch_fill`, a few at a time."""
+"""The engine `patch`: every window filled by `patch_fill`, a few at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.errors import ErrorKind
+from pawfect.contract.report import Fallback, WindowReport
 from pawfect.contract.tensors import MASK_THRESHOLD, Array
-from pawfect.orchestrator.calls import CallModel, Scalars
-from pawfect.orchestrator.control import Control
+from pawfect.orchestrator import budget
+from pawfect.orchestrator.calls import Scalars
+from pawfect.orchestrator.engine import Fill, Prompting, Task
 from pawfect.orchestrator.request import InpaintRequest
 from pawfect.patch.engine import CONTEST_SIDE
 from pawfect.picture.composite import composite
@@ -26,14 +29,12 @@ WINDOWS_AT_ONCE: Final = 2
 # contest of the candidates for a hole of CONTEST_SIDE or more, and carrying the winner up per MP.
 CONTEST_MS: Final = 3000.0
 CARRY_MS_PER_MP: Final = 2500.0
-# Share of the deadline that the estimate may take: other machines are half as fast, or busy.
-DEADLINE_SHARE: Final = 0.5
 # A window is shrunk in such steps, and not below the least side, px, that still shows texture.
 SHRINK_STEP: Final = 0.9
 LEAST_WORKING_PX: Final = 192
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PatchFill:
     """A window as `patch_fill` left it: UINT8 [h, w, 3], at which longest side, px, and how."""
 
@@ -42,32 +43,63 @@ class PatchFill:
     method: str
 
 
-Filled = Callable[[Window, PatchFill, float], Awaitable[None]]
+@dataclass(frozen=True, eq=False)
+class Patched:
+    """The photo filled by patches, UINT8 [H, W, 3], and its windows."""
+
+    image: NDArray[np.uint8]
+    fills: tuple[PatchFill, ...]
 
 
-async def fill_windows(
-    request: InpaintRequest,
-    clean: NDArray[np.uint8],
-    windows: Sequence[Window],
-    bound: int | None,
-    call: CallModel,
-    control: Control,
-    filled: Filled,
-) -> list[PatchFill]:
-    """Fill all windows.
+async def fill_by_patches(task: Task) -> Fill:
+    """Fill all windows by patches, as large as the deadline allows; see `Engine`."""
+    deadline_ms, asked_px = task.request.params.deadline_ms, task.request.params.window_px
+    affordable = affordable_px(task.cleaned.windows, deadline_ms)
+    fallbacks: tuple[Fallback, ...] = ()
+    if affordable is not None and (asked_px is None or affordable < asked_px):
+        short = f"deadline_ms: {deadline_ms} ms are too few for full size"
+        instead = f"filled at {affordable} px"
+        fallbacks = (Fallback("patch_fill", short, instead, ErrorKind.DEADLINE),)
+    patched = await patch_photo(task)
+    prompting = Prompting.of_request(task.request)
+    return Fill(patched.image, "patch", reports(task, patched), prompting, fallbacks)
+
+
+async def patch_photo(task: Task, most_px: int | None = None, share: float = 1.0) -> Patched:
+    """Fill all windows and composite them.
 
     Args:
-        request: the photo, PROTECT and the seed.
-        clean: UINT8 [H, W], the cleaned mask.
-        windows: what to fill.
-        bound: longest side, px, at which a window is filled; None: its own.
-        call: calls `patch_fill`.
-        control: deadline and cancellation.
-        filled: told each window, its fill, and the share of all hole pixels done so far.
+        task: the request.
+        most_px: longest side, px, at which a window is filled; None: its own. `window_px` and the
+            deadline bound it too.
+        share: of the whole fill that this is, for the progress.
 
     Raises:
         PawfectError: DEADLINE, CANCELLED, or what `patch_fill` answered.
     """
+    params, cleaned = task.request.params, task.cleaned
+    bounds = (most_px, params.window_px, affordable_px(cleaned.windows, params.deadline_ms))
+    bound = min((side for side in bounds if side is not None), default=None)
+    with task.control.stage("patch_fill"):
+        fills = await _fill_windows(task, bound, share)
+    with task.control.stage("composite"):
+        pasting = asyncio.to_thread(
+            paste_fills, task.request.image, cleaned.mask, cleaned.windows, fills
+        )
+        image = await task.control.wait("composite", pasting)
+    return Patched(image, fills)
+
+
+def reports(task: Task, patched: Patched) -> tuple[WindowReport, ...]:
+    """Return how each window was filled."""
+    return tuple(
+        WindowReport(window.box.edges, window.holes.edges, fill.working_px, fill.method)
+        for window, fill in zip(task.cleaned.windows, patched.fills, strict=True)
+    )
+
+
+async def _fill_windows(task: Task, bound: int | None, share: float) -> tuple[PatchFill, ...]:
+    windows = task.cleaned.windows
     total = sum(window.holes.area for window in windows)
     done = 0
     places = asyncio.Semaphore(WINDOWS_AT_ONCE)
@@ -75,24 +107,27 @@ async def fill_windows(
     async def fill(index: int, window: Window) -> PatchFill:
         nonlocal done
         async with places:
-            control.check("patch_fill")
-            size = working_px(window, bound)
-            seed = seed_of(request.params.seed, index)
-            parameters: Scalars = {"seed": seed, "working_px": size}
-            inputs = _inputs(request, clean, window)
-            out = await control.wait("patch_fill", call("patch_fill", inputs, parameters))
-        method = json.loads(out["REPORT"][0])["method"]
-        result = PatchFill(out["IMAGE"].astype(np.uint8, copy=False), size, method)
+            filled = await _fill_window(task, index, window, bound)
         done += window.holes.area
-        await filled(window, result, done / total)
-        return result
+        await task.progress.report("patch_fill", share * done / total, window, filled.image)
+        return filled
 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(fill(i, window)) for i, window in enumerate(windows)]
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
+    return tuple(task.result() for task in tasks)
+
+
+async def _fill_window(task: Task, index: int, window: Window, bound: int | None) -> PatchFill:
+    task.control.check("patch_fill")
+    size = working_px(window, bound)
+    parameters: Scalars = {"seed": seed_of(task.request.params.seed, index), "working_px": size}
+    inputs = _inputs(task.request, task.cleaned.mask, window)
+    out = await task.control.wait("patch_fill", task.call("patch_fill", inputs, parameters))
+    method = json.loads(out["REPORT"][0])["method"]
+    return PatchFill(out["IMAGE"].astype(np.uint8, copy=False), size, method)
 
 
 def seed_of(seed: int, index: int) -> int:
@@ -115,7 +150,7 @@ def affordable_px(windows: Sequence[Window], deadline_ms: int) -> int | None:
     """
     longest = max(max(window.box.width, window.box.height) for window in windows)
     scale = 1.0
-    while estimate_ms(windows, scale) > DEADLINE_SHARE * deadline_ms:
+    while estimate_ms(windows, scale) > budget.PATCH_SHARE * deadline_ms:
         scale *= SHRINK_STEP
         if longest * scale <= LEAST_WORKING_PX:
             return LEAST_WORKING_PX

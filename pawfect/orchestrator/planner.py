@@ -11,10 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.report import Fallback
 from pawfect.costs import Costs
 from pawfect.flux.schedule import first_step
+from pawfect.orchestrator import budget
+from pawfect.orchestrator.engine import Task
+from pawfect.orchestrator.patch import estimate_ms
 from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas
+from pawfect.profile import FluxSettings
 
 # Shares of the wished steps, best first. The order of the classes is: at each size all of these,
 # from the largest size to the smallest, and LAST_SHARE at the smallest alone. A fill at less than
@@ -26,9 +32,6 @@ LAST_SHARE: Final = 0.25
 # Fewest steps of a plan, and of a run whose end is a picture worth more than a patch fill: the
 # fewest that the audit's matrix tries.
 LEAST_STEPS: Final = 4
-# Share of the deadline that a plan may take: what is left is for other requests on the card, and so
-# that noise in the step times changes no pixel.
-PLAN_SHARE: Final = 0.85
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,68 @@ class Plan:
     expected_ms: float | None = None
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A request's wish, the plan for it, and where the deadline allows less than was wished."""
+
+    wish: Wish
+    plan: Plan
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+def plan_fill(task: Task) -> Planned:
+    """Plan the FLUX fill of a request by its clock's deadline.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the profile has no FLUX or its weights cannot be read;
+            DEADLINE where no plan fits.
+    """
+    deployment, within_ms = task.deployment, task.control.within_ms
+    settings, costs = deployment.profile.flux, deployment.costs
+    if settings is None or deployment.schedule is None:
+        missing = PawfectError(ErrorKind.UNAVAILABLE, "the profile has no FLUX")
+        raise deployment.flux_error or missing
+    wish = wish_of(task, settings)
+    best, plan = next(plans(wish, costs)), choose(wish, costs, within_ms)
+    if plan is None:
+        assert costs is not None
+        needed, least = least_deadline_ms(wish, costs)
+        raise PawfectError(
+            ErrorKind.DEADLINE,
+            f"deadline_ms: expected at least {needed} ms for FLUX at its least, {in_words(least)}, "
+            f"got {within_ms:.0f} ms",
+        )
+    less = _less(best, plan)
+    if not less:
+        return Planned(wish, plan)
+    reason = f"deadline_ms: {within_ms:.0f} ms are too few for {in_words(best)}"
+    return Planned(wish, plan, (Fallback("plan", reason, less, ErrorKind.DEADLINE),))
+
+
+def wish_of(task: Task, settings: FluxSettings) -> Wish:
+    """Return what a request asks of FLUX, the profile's settings where it asks for nothing."""
+    profile, params, windows = task.deployment.profile, task.request.params, task.cleaned.windows
+    sizes = tuple(side for side in settings.sizes if side <= (params.window_px or side))
+    height, width = task.cleaned.mask.shape
+    named = profile.sam3 is not None or profile.florence2 is not None
+    prior_ms = 0.0
+    if params.strength < 1:
+        # Its own plan keeps within this share.
+        prior_ms = min(estimate_ms(windows, 1.0), budget.PATCH_SHARE * params.deadline_ms)
+    return Wish(
+        holes=tuple(window.holes for window in windows),
+        height=height,
+        width=width,
+        sizes=sizes or settings.sizes[:1],
+        steps=settings.steps if params.steps is None else params.steps,
+        explicit=params.steps is not None,
+        strength=params.strength,
+        finds_labels=named and not task.request.scene_labels,
+        checks_labels=profile.check is not None and profile.sam3 is not None,
+        prior_ms=prior_ms,
+    )
+
+
 def plans(wish: Wish, costs: Costs | None) -> Iterator[Plan]:
     """Yield the plans of a wish, best first; where costs are not known, one for each size.
 
@@ -126,7 +191,7 @@ def choose(wish: Wish, costs: Costs | None, within_ms: float) -> Plan | None:
         (
             plan
             for plan in plans(wish, costs)
-            if plan.expected_ms is None or plan.expected_ms <= PLAN_SHARE * within_ms
+            if plan.expected_ms is None or plan.expected_ms <= budget.PLAN_SHARE * within_ms
         ),
         None,
     )
@@ -149,7 +214,7 @@ def smaller(wish: Wish, plan: Plan, costs: Costs | None, within_ms: float) -> Pl
 def least_deadline_ms(wish: Wish, costs: Costs) -> tuple[int, Plan]:
     """Return the shortest time, ms, in which any plan fits, and that plan."""
     plan = min(plans(wish, costs), key=lambda plan: plan.expected_ms or 0.0)
-    return math.ceil((plan.expected_ms or 0.0) / PLAN_SHARE), plan
+    return math.ceil((plan.expected_ms or 0.0) / budget.PLAN_SHARE), plan
 
 
 def expected_ms(wish: Wish, plan: Plan, costs: Costs) -> float:
@@ -190,3 +255,13 @@ def longest_side(canvases: Sequence[Canvas]) -> int:
 def _steps(wish: Wish, share: float) -> int:
     """Return a share of the wished steps, but no fewer than LEAST_STEPS."""
     return max(round(share * wish.steps), min(LEAST_STEPS, wish.steps))
+
+
+def _less(best: Plan, plan: Plan) -> str:
+    """Say in what a plan is less than the best; empty where it is not."""
+    less = []
+    if longest_side(plan.canvases) < longest_side(best.canvases):
+        less.append(f"{plan.size} px")
+    if plan.steps < best.steps:
+        less.append("fewer steps")
+    return " and ".join(less)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import check_photo_size
-from pawfect.costs import Costs
-from pawfect.flux.schedule import Schedule
-from pawfect.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -46,29 +42,6 @@ class InpaintRequest:
             if plane is not None and plane.shape != (height, width):
                 got = f"{plane.shape[1]}x{plane.shape[0]}"
                 raise invalid(name, f"the image's size {width}x{height}", got)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What one server's orchestration works with, read once.
-
-    Attributes:
-        profile: which models and engines there are.
-        schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
-        weights: identity of the weights by component, for the report.
-        trouble: why there is no schedule although the profile has FLUX.
-        costs: what FLUX's stages are expected to take on the profile's card; None: not known, and
-            nothing is planned ahead.
-        verbatim: whether a request's PROMPT reaches FLUX word for word: only in an audit, which
-            measures what over-specified prompts do.
-    """
-
-    profile: Profile
-    schedule: Schedule | None = None
-    weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    trouble: str | None = None
-    costs: Costs | None = None
-    verbatim: bool = False
 
 
 @dataclass(frozen=True)

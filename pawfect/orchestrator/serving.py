@@ -14,9 +14,9 @@ from pawfect.contract.tensors import Array
 from pawfect.contract.texts import read_texts, text_tensor
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.deployment import read_setup
+from pawfect.orchestrator.deployment import Deployment, read_deployment
 from pawfect.orchestrator.flow import inpaint
-from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress, Setup
+from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress
 from pawfect.profile import Profile
 
 Deployed = TypeVar("Deployed")
@@ -68,8 +68,8 @@ def inpaint_request(inputs: Mapping[str, Array], params: InpaintParams) -> Inpai
     )
 
 
-def _deployed(profile: Profile, verbatim: bool) -> Setup:
-    return replace(read_setup(profile), verbatim=verbatim)
+def _deployed(profile: Profile, verbatim: bool) -> Deployment:
+    return replace(read_deployment(profile), verbatim=verbatim)
 
 
 def _inpainted(result: InpaintResult) -> dict[str, Array]:

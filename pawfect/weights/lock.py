@@ -6,14 +6,15 @@ import contextlib
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.files import write_whole
-from pawfect.weights.manifest import check_path
+from pawfect.contract.tables import TableError, one_of, read_table
+from pawfect.weights.manifest import Sha256, check_path
 
 LOCK_NAME: Final = "weights.lock.json"
 VERSION: Final = 1
@@ -40,9 +41,9 @@ class LockedFile:
     """
 
     size: int
-    sha256: str
+    sha256: Sha256
     mtime_ns: int
-    origin: str
+    origin: Annotated[str, one_of(*ORIGINS)]
     time: str
 
 
@@ -55,12 +56,21 @@ class LockedEntry:
         files: by path below the entry's folder.
     """
 
-    revisions: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, LockedFile] = field(default_factory=dict)
+    revisions: Mapping[str, str]
+    files: Mapping[str, LockedFile]
 
     def with_file(self, path: str, file: LockedFile) -> LockedEntry:
         """Return the entry with one file added or replaced."""
         return replace(self, files={**self.files, path: file})
+
+
+NOTHING: Final = LockedEntry({}, {})
+
+
+@dataclass(frozen=True)
+class _Lock:
+    version: int
+    entries: Mapping[str, LockedEntry]
 
 
 def now() -> str:
@@ -91,7 +101,7 @@ class LockFile:
             return {}
         try:
             return _parsed(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise PawfectError(
                 ErrorKind.UNAVAILABLE,
                 f"{LOCK_NAME}: expected a lock of weights, got a damaged one "
@@ -100,7 +110,7 @@ class LockFile:
 
     def get(self, name: str) -> LockedEntry:
         """Return one entry, empty where it is not in the lock; raises as `read` does."""
-        return self.read().get(name, LockedEntry())
+        return self.read().get(name, NOTHING)
 
     def put(self, name: str, entry: LockedEntry) -> None:
         """Replace one entry; the other entries stay as whoever wrote last left them."""
@@ -111,13 +121,17 @@ class LockFile:
         """Replace one file of an entry."""
         with held(self._root, LOCK_NAME):
             entries = self.read()
-            self._write({**entries, name: entries.get(name, LockedEntry()).with_file(path, file)})
+            self._write({**entries, name: entries.get(name, NOTHING).with_file(path, file)})
 
     def _write(self, entries: Mapping[str, LockedEntry]) -> None:
-        content = {
-            "version": VERSION,
-            "entries": {name: asdict(entries[name]) for name in sorted(entries)},
+        rows = {
+            name: {
+                "revisions": dict(entry.revisions),
+                "files": {path: asdict(file) for path, file in entry.files.items()},
+            }
+            for name, entry in entries.items()
         }
+        content = {"version": VERSION, "entries": rows}
         text = json.dumps(content, indent=2, sort_keys=True) + "\n"
         write_whole(self.path, text.encode())
 
@@ -138,15 +152,10 @@ def held(root: Path, what: str) -> Iterator[None]:
 
 
 def _parsed(content: Any) -> Mapping[str, LockedEntry]:
-    if content["version"] != VERSION:
-        raise ValueError(f"version {content['version']}")
-    entries = {}
-    for name, table in content["entries"].items():
-        files = {check_path(path): LockedFile(**row) for path, row in table["files"].items()}
-        for file in files.values():
-            well_typed = type(file.size) is int and type(file.mtime_ns) is int
-            digest = bytes.fromhex(file.sha256)
-            if not well_typed or file.origin not in ORIGINS or len(digest) != 32:
-                raise ValueError(f"{name}: odd file")
-        entries[name] = LockedEntry(dict(table["revisions"]), files)
-    return entries
+    lock = read_table(_Lock, content)
+    if lock.version != VERSION:
+        raise TableError("version", str(VERSION), lock.version)
+    for entry in lock.entries.values():
+        for path in entry.files:
+            check_path(path)
+    return lock.entries

@@ -5,41 +5,28 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.tables import TableError, at_least, matching, one_of, read_table
 
 FETCHED: Final = "fetched"
 BUILT: Final = "built"
 
-# Characters of a name that is one folder, on every system.
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+# One folder, on every system.
+_Name = Annotated[str, matching(r"[a-z0-9][a-z0-9._-]*", "a name of a-z, 0-9, . _ -")]
+_Repository = Annotated[str, matching(r"[\w.-]+/[\w.-]+", "OWNER/NAME")]
+Sha256 = Annotated[str, matching(r"[0-9a-f]{64}", "64 hexadecimal digits")]
 # Code, or formats that run code when they are loaded.
 _REFUSED_SUFFIXES: Final = frozenset({".py", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"})
-
-_ENTRY_KEYS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
-    FETCHED: (
-        frozenset({"kind", "repository", "revision", "licence", "gated", "files"}),
-        frozenset({"pinned", "licence_note", "about_gb"}),
-    ),
-    BUILT: (frozenset({"kind", "licence"}), frozenset({"licence_note", "sources"})),
-}
-_FILE_KEYS: Final = (
-    frozenset({"path"}),
-    frozenset({"size", "sha256", "repository", "revision"}),
-)
-
-
-class ManifestError(ValueError):
-    """A manifest that says something impossible; the entry is named."""
+# What a fetched entry must say, and what only one of the kinds may.
+_NEEDED: Final = frozenset({"repository", "revision", "gated", "files"})
+_ONLY: Final = {FETCHED: _NEEDED | {"pinned", "about_gb"}, BUILT: frozenset({"sources"})}
 
 
 @dataclass(frozen=True)
@@ -55,10 +42,10 @@ class WeightsFile:
     """
 
     path: str
-    repository: str
-    revision: str
-    size: int | None = None
-    sha256: str | None = None
+    repository: _Repository = ""
+    revision: str = ""
+    size: Annotated[int, at_least(1)] | None = None
+    sha256: Sha256 | None = None
 
 
 @dataclass(frozen=True)
@@ -79,15 +66,15 @@ class Entry:
         sources: entries of which a built one is made.
     """
 
-    name: str
-    kind: str
+    name: _Name
+    kind: Annotated[str, one_of(FETCHED, BUILT)]
     licence: str
     licence_note: str = ""
-    repository: str = ""
+    repository: _Repository = ""
     revision: str = ""
     pinned: bool = True
     gated: bool = False
-    about_gb: float | None = None
+    about_gb: Annotated[float, at_least(0.001)] | None = None
     files: tuple[WeightsFile, ...] = ()
     sources: tuple[str, ...] = ()
 
@@ -127,7 +114,7 @@ def parse_manifest(tables: Mapping[str, Any]) -> Mapping[str, Entry]:
         tables: the manifest as TOML gives it.
 
     Raises:
-        ManifestError: unknown or missing keys, wrong types, paths that leave the folder, revisions
+        TableError: unknown or missing keys, wrong types, paths that leave the folder, revisions
             that are no commits, files that could run code.
     """
     return MappingProxyType({name: _entry(name, table) for name, table in tables.items()})
@@ -135,7 +122,7 @@ def parse_manifest(tables: Mapping[str, Any]) -> Mapping[str, Entry]:
 
 def is_commit(revision: str) -> bool:
     """Say whether a revision is a full commit, not a branch or a tag."""
-    return bool(_COMMIT.fullmatch(revision))
+    return bool(re.fullmatch("[0-9a-f]{40}", revision))
 
 
 def check_path(path: str) -> str:
@@ -158,101 +145,44 @@ def check_path(path: str) -> str:
 
 
 def _entry(name: str, table: Any) -> Entry:
-    if not _NAME.fullmatch(name):
-        raise ManifestError(f"{name!r}: expected a name of a-z, 0-9, . _ -")
-    if not isinstance(table, Mapping):
-        raise ManifestError(f"{name}: expected a table, got {type(table).__name__}")
-    kind = table.get("kind")
-    if not isinstance(kind, str) or kind not in _ENTRY_KEYS:
-        raise ManifestError(f"{name}: kind: expected fetched or built, got {kind!r}")
-    _require_keys(name, table, *_ENTRY_KEYS[kind])
-    licence = _typed(name, table, "licence", str)
-    note = _typed(name, table, "licence_note", str, "")
-    if not licence:
-        raise ManifestError(f"{name}: licence: expected its name, got nothing")
-    if kind == BUILT:
-        sources = _typed(name, table, "sources", list, [])
-        if any(type(source) is not str for source in sources):
-            raise ManifestError(f"{name}: sources: expected names of entries, got {sources}")
-        return Entry(name, kind, licence, note, sources=tuple(sources))
-    pinned = _typed(name, table, "pinned", bool, True)
-    repository = _matching(name, table, "repository", _REPOSITORY, "OWNER/NAME")
-    revision = _typed(name, table, "revision", str)
-    if pinned != is_commit(revision):
-        expected = "a full commit" if pinned else "a branch (pinned = false)"
-        raise ManifestError(f"{name}: revision: expected {expected}, got {revision!r}")
-    about = table.get("about_gb")
-    if about is not None and (type(about) not in (int, float) or about <= 0):
-        raise ManifestError(f"{name}: about_gb: expected a positive number, got {about!r}")
-    listed = _typed(name, table, "files", list)
-    files = tuple(_file(name, item, repository, revision) for item in listed)
+    # Its name is its table's own.
+    named = {**table, "name": name} if isinstance(table, Mapping) else table
+    entry = read_table(Entry, named, name)
+    other = BUILT if entry.kind == FETCHED else FETCHED
+    if strange := sorted(_ONLY[other] & set(table)):
+        raise TableError(name, f"keys of a {entry.kind} entry", ", ".join(strange))
+    return _fetched(entry, table) if entry.kind == FETCHED else entry
+
+
+def _fetched(entry: Entry, table: Mapping[str, Any]) -> Entry:
+    if missing := sorted(_NEEDED - set(table)):
+        raise TableError(entry.name, ", ".join(missing), "nothing")
+    if entry.pinned != is_commit(entry.revision):
+        expected = "a full commit" if entry.pinned else "a branch (pinned = false)"
+        raise TableError(f"{entry.name}: revision", expected, repr(entry.revision))
+    files = tuple(_file(file, entry) for file in entry.files)
     paths = [file.path for file in files]
     if not files or len(set(paths)) < len(paths):
-        raise ManifestError(f"{name}: files: expected different ones, got {paths}")
-    if len({(file.repository, file.revision) for file in files}) > len(
-        {file.repository for file in files}
-    ):
-        raise ManifestError(f"{name}: files: expected one revision of a repository, got several")
-    return Entry(
-        name,
-        kind,
-        licence,
-        note,
-        repository,
-        revision,
-        pinned,
-        _typed(name, table, "gated", bool),
-        about,
-        files,
-    )
+        raise TableError(f"{entry.name}: files", "different ones", paths)
+    revisions = {(file.repository, file.revision) for file in files}
+    if len(revisions) > len({file.repository for file in files}):
+        raise TableError(f"{entry.name}: files", "one revision of a repository", "several")
+    return replace(entry, files=files)
 
 
-def _file(entry: str, table: Any, repository: str, revision: str) -> WeightsFile:
-    if not isinstance(table, Mapping):
-        raise ManifestError(f"{entry}: files: expected tables, got {table!r}")
-    where = f"{entry}: {table.get('path')}"
-    _require_keys(where, table, *_FILE_KEYS)
-    path = _typed(where, table, "path", str)
+def _file(file: WeightsFile, entry: Entry) -> WeightsFile:
+    """Check one file of an entry; return it with the entry's repository where it has none."""
+    where = f"{entry.name}: {file.path}"
     try:
-        check_path(path)
-    except ValueError as error:
-        raise ManifestError(f"{entry}: path: {error}") from None
-    if PurePosixPath(path).suffix in _REFUSED_SUFFIXES:
-        raise ManifestError(f"{where}: expected a format that cannot run code")
-    size = table.get("size")
-    if size is not None and (type(size) is not int or size < 1):
-        raise ManifestError(f"{where}: size: expected bytes, got {size!r}")
-    if ("repository" in table) != ("revision" in table):
-        raise ManifestError(f"{where}: expected repository and revision together")
-    if "repository" in table:
-        repository = _matching(where, table, "repository", _REPOSITORY, "OWNER/NAME")
-        revision = _matching(where, table, "revision", _COMMIT, "a full commit")
-    digest = None
-    if "sha256" in table:
-        digest = _matching(where, table, "sha256", _SHA256, "64 hexadecimal digits")
-    return WeightsFile(path, repository, revision, size, digest)
-
-
-def _require_keys(
-    where: str, table: Mapping[str, Any], required: frozenset[str], optional: frozenset[str]
-) -> None:
-    missing = sorted(required - set(table))
-    unknown = sorted(set(table) - required - optional)
-    if missing or unknown:
-        raise ManifestError(f"{where}: missing keys {missing}, unknown keys {unknown}")
-
-
-def _typed(where: str, table: Mapping[str, Any], key: str, kind: type, default: Any = None) -> Any:
-    value = table.get(key, default)
-    if type(value) is not kind:
-        raise ManifestError(f"{where}: {key}: expected {kind.__name__}, got {value!r}")
-    return value
-
-
-def _matching(
-    where: str, table: Mapping[str, Any], key: str, pattern: re.Pattern[str], expected: str
-) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ManifestError(f"{where}: {key}: expected {expected}, got {value!r}")
-    return value
+        check_path(file.path)
+    except ValueError:
+        raise TableError(where, "a plain relative path", repr(file.path)) from None
+    if PurePosixPath(file.path).suffix in _REFUSED_SUFFIXES:
+        raise TableError(where, "a format that cannot run code", file.path)
+    if bool(file.repository) != bool(file.revision):
+        raise TableError(where, "repository and revision together", "one of them")
+    if file.repository and not is_commit(file.revision):
+        raise TableError(f"{where}: revision", "a full commit", repr(file.revision))
+    if file.repository:
+        return file
+    return replace(file, repository=entry.repository, revision=entry.revision)

@@ -13,10 +13,10 @@ from perf.audit.cells import Cell, Setting
 from perf.audit.journal import DONE, FALLEN_BACK, Record
 
 # What counts as one unit of loss, by score. ST-LPIPS: the distance of a good fill from a smear on
-# the 30 scenes of perf/results/quality.md (0.07 against 0.20). Seam: one CIEDE2000 can just be seen
-# on a smooth surface. Sharpness: half or twice the detail. Strange labels: the whole fill invented.
+# the 30 scenes of perf/results/quality.md (0.07 against 0.20). Seam: 2.3 CIE76 can just be seen on
+# a smooth surface. Sharpness: half or twice the detail. Strange labels: the whole fill invented.
 UNITS: Final[Mapping[str, float]] = MappingProxyType(
-    {"st_lpips": 0.13, "seam_step": 1.0, "sharpness_log": 0.69, "strange": 1.0}
+    {"st_lpips": 0.13, "seam_step": 2.3, "sharpness_log": 0.69, "strange": 1.0}
 )
 RULE: Final = (
     "Of the settings whose every cell is done (none failed, none fell back) and whose slowest cell "

@@ -1,8 +1,9 @@
-"""What a cell's picture is worth: the scores of `perf.quality`, labels inside against around."""
+"""What a cell's picture is worth: the scores of `pawfect.scores`, labels inside against around."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from pawfect.profile import Profile
 from pawfect.scene.prompt import Label
 from pawfect.scores.labels import strange_labels
+from pawfect.scores.look import look
+from pawfect.scores.seam import seam_step
+from pawfect.scores.sharpness import sharpness_ratio
 from perf.audit.sessions import Session
-from perf.quality.scores import look, seam_step, sharpness_ratio
 
 # A label counts as invented from this share of the fill where the profile has no check of its own:
 # that of the profiles for real weights.
@@ -58,19 +61,15 @@ def judge(
         profile: for the share from which a label counts.
 
     Returns:
-        By name, lower is better but for `sharpness`, which is best at 1: seam_step (CIEDE2000),
+        By name, lower is better but for `sharpness`, which is best at 1: seam_step (CIE76),
         sharpness and sharpness_log (0 for a hole too thin to tell), st_lpips where there is a
         truth, strange: the share of the fill, 0 to 1 and above where labels overlap, that is
         covered by labels which the surroundings do not have, where the surroundings have any.
     """
-    scores: dict[str, float] = {}
-    for name, function in (("seam_step", seam_step), ("sharpness", sharpness_ratio)):
-        try:
-            scores[name] = function(image, place.hole)
-        except ValueError:
-            # A hole thinner than the bands: this score says nothing about it.
-            continue
-    if "sharpness" in scores:
+    scores = {"seam_step": seam_step(image, place.hole > 0)}
+    # A hole too thin to have an inside has no sharpness.
+    with suppress(ValueError):
+        scores["sharpness"] = sharpness_ratio(image, place.hole)
         scores["sharpness_log"] = abs(float(np.log(scores["sharpness"])))
     if place.session.truth is not None:
         scores["st_lpips"] = look(image, place.session.truth, place.hole)

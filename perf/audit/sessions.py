@@ -53,9 +53,9 @@ def load_session(source: SessionSource) -> Session:
         MatrixError: a truth or protect of another size than the photo.
     """
     if source.scene is not None:
-        from perf.quality.scenes import build_scene
+        from perf.scenes import load_scene
 
-        scene = build_scene(source.scene)
+        scene = load_scene(source.scene)
         return _session(source, scene.photo, scene.mask, None, scene.truth)
     photo = load_photo(source.files["photo"])
     mask = load_mask(source.files["mask"], photo)

@@ -18,8 +18,8 @@ import psutil
 from pawfect.local import inpaint_local
 from pawfect_client import PawfectClient
 from pawfect_triton.server import TritonServer
-from perf.bench.in_process import timed_ms
-from perf.scene import ReferenceScene
+from perf.bench.inputs import timed_ms
+from perf.scenes import Scene
 
 PAIRS: Final = 5
 CLIENTS: Final = 4
@@ -44,7 +44,7 @@ class Goal:
     detail: str
 
 
-def measure_goals(server: TritonServer, scene: ReferenceScene) -> list[Goal]:
+def measure_goals(server: TritonServer, scene: Scene) -> list[Goal]:
     """Measure all goals on a running server."""
     with PawfectClient(server.endpoints.grpc) as client:
         client.inpaint(scene.photo, scene.mask)
@@ -55,7 +55,7 @@ def measure_goals(server: TritonServer, scene: ReferenceScene) -> list[Goal]:
         ]
 
 
-def serving_cost(client: PawfectClient, scene: ReferenceScene) -> list[Goal]:
+def serving_cost(client: PawfectClient, scene: Scene) -> list[Goal]:
     """Client encode to client decode, less the stages' own time, beside in-process calls."""
     walls, costs, locals_ms = [], [], []
     threads = cv2.getNumThreads()
@@ -84,7 +84,7 @@ def serving_cost(client: PawfectClient, scene: ReferenceScene) -> list[Goal]:
     ]
 
 
-def same_hole(client: PawfectClient, server: TritonServer, scene: ReferenceScene) -> list[Goal]:
+def same_hole(client: PawfectClient, server: TritonServer, scene: Scene) -> list[Goal]:
     """The same 200x200 px hole, with the same surroundings, in a 1 MP and in a 12 MP photo."""
     large = cv2.resize(scene.truth, LARGE_SIZE, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     width, height = SMALL_SIZE
@@ -119,7 +119,7 @@ def same_hole(client: PawfectClient, server: TritonServer, scene: ReferenceScene
     ]  # fmt: skip
 
 
-def client_scaling(server: TritonServer, scene: ReferenceScene) -> Goal:
+def client_scaling(server: TritonServer, scene: Scene) -> Goal:
     """Requests a second of four clients at once against one client's, in turn."""
 
     def requests(count: int) -> None:

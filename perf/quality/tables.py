@@ -1,191 +1,118 @@
 """The results as files: `quality.json` with every row, `quality.md` with means and tables."""
 
-import json
+from __future__ import annotations
+
 import math
-import platform
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from pathlib import Path
+from typing import Any
 
-from perf.quality.bench import Row, SceneResult
-from perf.quality.scenes import GROUPS
-
-PACKAGES = (
-    "numpy",
-    "opencv-contrib-python-headless",
-    "pypatchmatch",
-    "scikit-image",
-    "scikit-learn",
-    "stlpips-pytorch",
-    "torch",
-)
+from perf.publish import table
+from perf.quality.run import TRUTH, Row, SceneResult
+from perf.scenes import QUALITY_GROUPS
 
 
 @dataclass(frozen=True)
 class Means:
-    """A method's means over some scenes.
+    """A method's means over the scenes that were scored.
 
     Attributes:
         scenes: how many were scored.
         errors: how many failed; they are in no mean.
-        st_lpips: mean distance to the truth.
-        seam_step: mean colour step, CIEDE2000.
-        seam_excess: mean of what the step has above the truth's own on the same scene.
-        seam_off: mean distance of the step from the truth's own, either way.
-        sharpness_log: mean |ln| of the ratio inside to outside.
-        sharpness_off: mean |ln| of the ratio over the truth's own.
-        seconds: mean wall time.
+        st_lpips: distance to the truth.
+        seam_step: colour step, CIE76.
+        seam_off: distance of the step from the truth's own on the same scene, either way.
+        sharpness_off: |ln| of the ratio inside to outside, over the truth's own.
+        seconds: wall time.
     """
 
     scenes: int
     errors: int
     st_lpips: float
     seam_step: float
-    seam_excess: float
     seam_off: float
-    sharpness_log: float
     sharpness_off: float
     seconds: float
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """How a result came about, so that it can be repeated."""
-
-    command: str
-    date: str
-    fresh: bool
-    set_sha256: str
-    set_is: str
-    cpu: str
-    versions: dict[str, str]
-
-
-def versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-
-
-def means(results: Sequence[SceneResult], method: str, group: str | None = None) -> Means:
-    """Average a method's rows over the scenes of a group, or of all."""
-    sums = [0.0] * 7
-    scored = failed = 0
+def means(results: Sequence[SceneResult], method: str) -> Means:
+    """Average a method's rows; NaN where no scene was scored."""
+    scored = []
     for result in results:
         rows = {row.method: row for row in result.rows}
-        row, truth = rows[method], rows["truth"].scores
-        if group not in (None, row.group):
-            continue
-        if row.scores is None or truth is None:
-            failed += 1
-            continue
-        scored += 1
-        own, step = row.scores, row.scores.seam_step - truth.seam_step
-        values = (
-            own.st_lpips,
-            own.seam_step,
-            max(step, 0.0),
-            abs(step),
-            own.sharpness_log,
-            abs(math.log(own.sharpness / truth.sharpness)),
-            row.seconds,
-        )
-        sums = [total + value for total, value in zip(sums, values, strict=True)]
-    return Means(scored, failed, *(total / scored if scored else math.nan for total in sums))
+        own, truth = rows[method].scores, rows[TRUTH].scores
+        if own is not None and truth is not None:
+            seam_off = abs(own.seam_step - truth.seam_step)
+            sharpness_off = abs(math.log(own.sharpness / truth.sharpness))
+            seconds = rows[method].seconds
+            scored.append((own.st_lpips, own.seam_step, seam_off, sharpness_off, seconds))
+    columns = zip(*scored, strict=True) if scored else [(math.nan,)] * 5
+    return Means(len(scored), len(results) - len(scored), *map(statistics.fmean, columns))
 
 
-def methods_of(results: Sequence[SceneResult]) -> list[str]:
-    """List the methods of a run, the truth first."""
-    return [row.method for row in results[0].rows]
+def _by_group(results: Sequence[SceneResult]) -> Iterator[tuple[str, dict[str, Means]]]:
+    """Give the means of all scenes and of each group, by method."""
+    names = [row.method for row in results[0].rows]
+    yield "all scenes", {name: means(results, name) for name in names}
+    for group in QUALITY_GROUPS:
+        own = [result for result in results if result.scene.group == group]
+        if own:
+            yield group, {name: means(own, name) for name in names}
 
 
-def write_json(path: Path, results: Sequence[SceneResult], conditions: Conditions) -> None:
-    """Write conditions, means and every row to a JSON file."""
-    names = methods_of(results)
-    groups = [group for group in GROUPS if any(r.scene.group == group for r in results)]
-    averages = {"all": {name: _plain(means(results, name)) for name in names}}
-    for group in groups:
-        averages[group] = {name: _plain(means(results, name, group)) for name in names}
-    content = {
-        "conditions": asdict(conditions),
-        "means": averages,
-        "scenes": {result.scene.name: result.sha256 for result in results},
+def as_json(results: Sequence[SceneResult]) -> dict[str, Any]:
+    """Return means and every row; NaN is null."""
+
+    def plain(value: Means) -> dict[str, float | None]:
+        return {k: None if math.isnan(v) else v for k, v in asdict(value).items()}
+
+    return {
+        "means": {
+            group: {name: plain(value) for name, value in methods.items()}
+            for group, methods in _by_group(results)
+        },
         "rows": [asdict(row) for result in results for row in result.rows],
     }
-    path.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _plain(value: Means) -> dict[str, float | int | None]:
-    """Turn means into JSON's values, which have no NaN."""
-    return {k: None if math.isnan(v) else v for k, v in asdict(value).items()}
-
-
-def _means_table(results: Sequence[SceneResult], group: str | None) -> list[str]:
-    """Lay out one group's means as a Markdown table."""
-    lines = [
-        "| method | scenes | ST-LPIPS | seam step | above truth | off truth "
-        "| sharpness abs(ln) | off truth | s |",
-        "|---|---|---|---|---|---|---|---|---|",
+def as_markdown(results: Sequence[SceneResult]) -> str:
+    """Return the means of the set and of each group, and the table of scenes."""
+    parts = [
+        "ST-LPIPS to the truth on tight crops around the holes: lower is better. Seam step: CIE76 "
+        "between local means on both sides of the hole's rim, as the check and the audit measure "
+        "it. The truth has a step of its own, which is the floor; less than that is a smear, not a "
+        "better seam, so the column after it compares with the truth's step scene by scene. "
+        "Sharpness: Laplacian energy inside over outside, compared with the truth's. Seconds are "
+        "wall time.\n"
     ]
-    for name in methods_of(results):
-        m = means(results, name, group)
-        count = f"{m.scenes}" + (f" ({m.errors} failed)" if m.errors else "")
-        lines.append(
-            f"| {name} | {count} | {m.st_lpips:.4f} | {m.seam_step:.2f} | {m.seam_excess:.2f} "
-            f"| {m.seam_off:.2f} | {m.sharpness_log:.2f} | {m.sharpness_off:.2f} "
-            f"| {m.seconds:.2f} |"
+    head = ("method", "scenes", "ST-LPIPS", "seam step", "off truth", "sharpness off truth", "s")
+    for group, methods in _by_group(results):
+        rows = [_means_row(name, value) for name, value in methods.items()]
+        parts.append(f"## {group.capitalize()}\n\n{table(head, rows)}")
+    columns = ("scene", "group", "hole", *(row.method for row in results[0].rows))
+    cells = [
+        (
+            result.scene.name,
+            result.scene.group,
+            f"{float((result.hole > 0).mean()):.1%}",
+            *map(_cell, result.rows),
         )
-    return lines
+        for result in results
+    ]
+    parts.append("## Scene by scene\n\nST-LPIPS / seam step / sharpness ratio / seconds.\n")
+    return "\n".join([*parts, table(columns, cells)])
+
+
+def _means_row(name: str, m: Means) -> tuple[str, ...]:
+    count = f"{m.scenes} ({m.errors} failed)" if m.errors else f"{m.scenes}"
+    values = (m.seam_step, m.seam_off, m.sharpness_off, m.seconds)
+    return (name, count, f"{m.st_lpips:.4f}", *(f"{value:.2f}" for value in values))
 
 
 def _cell(row: Row) -> str:
-    """Put a row's scores into one table cell."""
     if row.scores is None:
         return f"error: {row.error}".replace("|", "/").replace("\n", " ")
-    scores = row.scores
+    s = row.scores
     mark = f" unfilled {row.unfilled:.1%}" if row.unfilled else ""
-    return (
-        f"{scores.st_lpips:.4f} / {scores.seam_step:.2f} / {scores.sharpness:.2f} "
-        f"/ {row.seconds:.2f}{mark}"
-    )
-
-
-def write_markdown(path: Path, results: Sequence[SceneResult], conditions: Conditions) -> None:
-    """Write the means of the set and of each group, and the table of scenes, as Markdown."""
-    names = methods_of(results)
-    kept = ", ".join(f"{name} {number}" for name, number in conditions.versions.items())
-    lines = [
-        "# Removal with known truth",
-        "",
-        f"`{conditions.command}` on {conditions.date}, {conditions.cpu}.",
-        f"{kept}.",
-        f"Set {conditions.set_sha256[:16]} ({conditions.set_is}); "
-        + ("every method ran in this run." if conditions.fresh else "peers partly from the cache."),
-        "",
-        "ST-LPIPS to the truth on tight crops around the holes: lower is better. Seam step: "
-        "CIEDE2000 between local means on both sides of the hole's contour. The truth has a step "
-        "of its own, which is the floor; less than that is a smear, not a better seam, so the two "
-        "columns after it compare with the truth's step scene by scene. Sharpness: Laplacian "
-        "energy inside over outside. Seconds are wall time.",
-        "",
-        "## All scenes",
-        "",
-        *_means_table(results, None),
-    ]
-    for group in GROUPS:
-        if any(result.scene.group == group for result in results):
-            lines += ["", f"## {group.capitalize()}", "", *_means_table(results, group)]
-    lines += [
-        "",
-        "## Scene by scene",
-        "",
-        "ST-LPIPS / seam step / sharpness ratio / seconds.",
-        "",
-        "| scene | group | hole | " + " | ".join(names) + " |",
-        "|---|---|---|" + "---|" * len(names),
-    ]
-    for result in results:
-        share = float((result.hole > 0).mean())
-        cells = " | ".join(_cell(row) for row in result.rows)
-        lines.append(f"| {result.scene.name} | {result.scene.group} | {share:.1%} | {cells} |")
-    path.write_text("\n".join(lines) + "\n")
+    return f"{s.st_lpips:.4f} / {s.seam_step:.2f} / {s.sharpness:.2f} / {row.seconds:.2f}{mark}"

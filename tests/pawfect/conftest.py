@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from pawfect.local import LocalModels
-from pawfect.orchestrator import Setup
-from pawfect.orchestrator.deployment import read_setup
+from pawfect.orchestrator import Deployment
+from pawfect.orchestrator.deployment import read_deployment
 from pawfect.profile import Profile
 from pawfect.weights.store import ROOT_VARIABLE
 
 
 @pytest.fixture(scope="session")
-def tiny_setup(tiny_weights: Path, tiny: Profile) -> Setup:
+def tiny_deployment(tiny_weights: Path, tiny: Profile) -> Deployment:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ROOT_VARIABLE, str(tiny_weights))
-        return read_setup(tiny)
+        return read_deployment(tiny)
 
 
 @pytest.fixture(scope="session")

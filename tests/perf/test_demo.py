@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pawfect.local import inpaint_local
-from perf.demo.picture import GAP_PX, before_after
+from perf.demo import GAP_PX, before_after
 from tests.server.conftest import SMALL, SMALL_HOLE
 
 

@@ -19,8 +19,9 @@ from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.process.serving import listen, serve_http
 from pawfect_service.services import Services, open_services
-from pawfect_service.worker.handler import Handler, Price, Verdict
+from pawfect_service.worker.handler import Handler, Outcome, Price
 from pawfect_service.worker.pull import PullWorker
+from perf.service.load.slow_labels import slow_labels
 from tests.pawfect.photo.pictures import encoded, hole, scene
 
 FINAL = ("completed", "failed", "cancelled")
@@ -99,7 +100,7 @@ class Stack:
             stop.set()
             await running
 
-    async def deliver(self, job: str, uid: str = "u", sid: str = "s") -> Verdict:
+    async def deliver(self, job: str, uid: str = "u", sid: str = "s") -> Outcome:
         """Handle one delivery of a job, as a worker does."""
         return await self.handler().handle(JobMessage(uid, sid, job).to_bytes(), {}, held)
 
@@ -136,7 +137,7 @@ async def held(seconds: float) -> None:
 async def running(
     store: str,
     triton: str,
-    ways: Sequence[Any] = (Anybody(),),
+    authenticators: Sequence[Any] = (Anybody(),),
     contract: JobContract | None = None,
     headers: dict[str, str] | None = None,
     **settings: Any,
@@ -145,7 +146,7 @@ async def running(
     stop = asyncio.Event()
     settings.setdefault("rate", "100000/minute")
     async with open_services(store, contract or JobContract(), triton) as services:
-        app = create_app(services, ApiSettings(ways, **settings))
+        app = create_app(services, ApiSettings(authenticators, **settings))
         listening = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         serving = asyncio.create_task(serve_http(app, listening, stop))
@@ -157,3 +158,15 @@ async def running(
         finally:
             stop.set()
             await serving
+
+
+@asynccontextmanager
+async def slowly_labelled(
+    store: str, server: Any, delay_s: float, **settings: Any
+) -> AsyncIterator[tuple[Stack, Any]]:
+    """Run an API whose server takes so long to label; what that was asked comes along."""
+    async with (
+        slow_labels(server.endpoints.grpc, delay_s) as (address, triton),
+        running(store, address, **settings) as stack,
+    ):
+        yield stack, triton

@@ -12,7 +12,7 @@ from pawfect.contract.errors import PawfectError, invalid
 from pawfect.contract.parameters import Scalar
 from pawfect_service.api.uploads import Order
 from pawfect_service.jobs.fields import SceneLabels
-from pawfect_service.jobs.kinds import KINDS, Made, Task, Tell, Tools
+from pawfect_service.jobs.kinds import KINDS, Made, OnProgress, Task, Tools
 from tests.service.stack import Stack
 
 HERE = "users/u/sessions/s"
@@ -53,8 +53,8 @@ class Repeat:
     async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:
         raise AssertionError("never asked")
 
-    async def work(self, task: Task, tools: Tools, tell: Tell) -> Made:
-        tell("repeat", 0.5)
+    async def work(self, task: Task, tools: Tools, on_progress: OnProgress) -> Made:
+        on_progress("repeat", 0.5)
         if not task.files["text"]:
             raise invalid("text", "some", "none")
         text = await tools.off_loop(bytes.__mul__, task.files["text"], task.parameters.times)

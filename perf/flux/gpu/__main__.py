@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import click
 
-from perf.provenance import provenance
+from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
                    "comfy-kitchen", "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
@@ -106,17 +106,18 @@ def measure(tiny: bool, path: Path, chosen: list[str]) -> dict[str, Any]:
     from perf.flux.gpu.quantised import SCHEMES, layer_errors
     from perf.flux.gpu.scale import full, small
     from perf.flux.versus.sides import Photo
-    from perf.scene import render_scene
+    from perf.scenes import load_scene
 
     scale = small() if tiny else full()
     source = provenance("python -m perf.flux.gpu" + (" --tiny" if tiny else ""), PACKAGES)
     card = torch.cuda.get_device_name() if scale.device == "cuda" else "none"
     results = Results(path, {"provenance": source, "gpu": card, "scale": scale.name})
     width, height = scale.photo
-    scene = render_scene(seed=0, width=width, height=height)
+    scene = load_scene().resized(width, height)
     photo = Photo(scene.photo, scene.mask)
 
     def chain(how: str) -> None:
+        results.take(f"stages {how}", lambda: parts.stage_seconds(models, scale))
         for window in scale.windows:
             results.take(
                 f"product {window} {how}",

@@ -28,7 +28,7 @@ from pawfect.flux.schedule import Schedule
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
-from pawfect.orchestrator import Setup
+from pawfect.orchestrator import Deployment
 from pawfect.profile import Profile, load_profile
 from pawfect.serving import BatchFunction, Function, load_batch, load_function, one_by_one
 from pawfect_export.tiny.flux import SCHEDULER
@@ -133,9 +133,11 @@ def _served(profile: Profile, given: Mapping[str, Function]) -> tuple[Product, B
     threads = torch.get_num_threads()
     loaded = {n: load_function(n, profile, store) for n in BESIDES if n not in given}
     torch.set_num_threads(threads)
-    setup = Setup(profile, Schedule.from_config(dict(SCHEDULER)), {"flux": f"random, seed {SEED}"})
+    deployment = Deployment(
+        profile, Schedule.from_config(dict(SCHEDULER)), {"flux": f"random, seed {SEED}"}
+    )
     functions = {**loaded, **given, "flux_transformer": one_by_one(batch)}
-    return Product(setup, functions), batch
+    return Product(deployment, functions), batch
 
 
 def _profile(scale: Scale, window: int, dtype: str) -> Profile:

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from pawfect.profile import load_profile
-from perf.flux.versus.checkpoint import SIZES, build, parameters_of, profile_of, setup_of
+from perf.flux.versus.checkpoint import SIZES, build, deployment_of, parameters_of, profile_of
 from perf.flux.versus.page import Result, markdown
 from perf.flux.versus.run import (
     OTHERS,
@@ -23,14 +23,12 @@ from perf.flux.versus.run import (
     timed_rounds,
 )
 from perf.flux.versus.sides import Photo, Pipeline, Product
-from perf.flux.versus.window import study
-from perf.provenance import provenance
-from perf.quality.scenes import NAMES, SCENES_FOR_A_LOOK
-from perf.scene import render_scene
+from perf.publish import provenance
+from perf.scenes import load_scene
 
 BUILD: Final = Path("build/versus")
 PACKAGES: Final = ("pawfect", "numpy", "torch", "diffusers", "transformers",
-                   "opencv-contrib-python-headless", "pypatchmatch", "stlpips-pytorch")  # fmt: skip
+                   "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
 # Whose working sizes and text length are the product's.
 PROFILE: Final = "t4"
 
@@ -39,10 +37,8 @@ PROFILE: Final = "t4"
 @click.option("--size", type=click.Choice(list(SIZES)), default="large", show_default=True)
 @click.option("--rounds", type=click.IntRange(0), default=3, show_default=True,
               help="Timed rounds; 0 only counts.")  # fmt: skip
-@click.option("--scenes", type=click.Choice(["none", "look", "all"]), default="all",
-              show_default=True, help="Of the study of the window's size and context.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
-def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
+def versus(size: str, rounds: int, out: Path) -> None:
     """Compare `inpaint` with FluxFillPipeline; write `versus.json` and `versus.md`.
 
     Exit code 1: a bound was missed.
@@ -52,9 +48,9 @@ def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
     BUILD.mkdir(parents=True, exist_ok=True)
     folder = build(BUILD, SIZES[size])
     profile = profile_of(SIZES[size], settings.sizes, OWN_STEPS)
-    product = Product.load(folder, profile, setup_of(folder, profile))
+    product = Product.load(folder, profile, deployment_of(folder, profile))
     pipeline = Pipeline.load(folder)
-    scene = render_scene(seed=0)
+    scene = load_scene()
     photo = Photo(scene.photo, scene.mask)
     click.echo("counting ...")
     counted = []
@@ -64,7 +60,6 @@ def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
         counted.append(item)
     whole = count_pipeline(pipeline, photo, prompt)
     seconds = timed_rounds(product, pipeline, photo, prompt, rounds, click.echo) if rounds else {}
-    names = {"none": (), "look": SCENES_FOR_A_LOOK, "all": NAMES}[scenes]
     result = Result(
         provenance(" ".join(["python -m perf.flux.versus", *sys.argv[1:]]), PACKAGES),
         parameters_of(folder),
@@ -73,7 +68,6 @@ def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
         at_full_size(counted, whole, settings.text_tokens),
         seconds,
         bounds(counted[0], whole, seconds),
-        study(names, click.echo),
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / "versus.json").write_text(json.dumps(result.as_json(), indent=1) + "\n")

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pawfect.flux.schedule import read_schedule
-from pawfect.orchestrator.request import Setup
+from pawfect.orchestrator.deployment import Deployment
 from pawfect.profile import Profile, load_profile
 from pawfect.weights.store import Store
 from pawfect_export.tiny import flux as tiny
@@ -109,10 +109,10 @@ def profile_of(size: Size, sizes: tuple[int, ...], steps: int) -> Profile:
     return replace(profile, name=f"versus-{size.name}", flux=flux, sam3=None, florence2=None)
 
 
-def setup_of(folder: Path, profile: Profile) -> Setup:
+def deployment_of(folder: Path, profile: Profile) -> Deployment:
     """Return what the orchestrator reads of a checkpoint."""
     weights = {"flux": f"random, seed {SEED}"}
-    return Setup(profile, read_schedule(folder), MappingProxyType(weights))
+    return Deployment(profile, read_schedule(folder), MappingProxyType(weights))
 
 
 def parameters_of(folder: Path) -> dict[str, int]:

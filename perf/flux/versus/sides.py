@@ -21,7 +21,14 @@ from PIL import Image
 
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tensors import Array
-from pawfect.orchestrator import Control, InpaintRequest, InpaintResult, Scalars, Setup, inpaint
+from pawfect.orchestrator import (
+    Control,
+    Deployment,
+    InpaintRequest,
+    InpaintResult,
+    Scalars,
+    inpaint,
+)
 from pawfect.profile import Profile
 from pawfect.serving import Function, load_function
 from perf.flux.versus.checkpoint import OneFolder
@@ -62,19 +69,19 @@ class Product:
     """`inpaint` as the server runs it, its models called in threads of this process.
 
     Attributes:
-        setup: profile and schedule.
+        deployment: profile and schedule.
         functions: the models, by name.
         flop: by model, what the last counted fill took.
     """
 
-    setup: Setup
+    deployment: Deployment
     functions: Mapping[str, Function]
     flop: dict[str, int] = field(default_factory=dict)
     _counting: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def load(cls, folder: Path, profile: Profile, setup: Setup) -> Product:
+    def load(cls, folder: Path, profile: Profile, deployment: Deployment) -> Product:
         """Load the models of a checkpoint through the server's own loaders."""
         store = OneFolder(folder)
         step = load_function("flux_transformer", profile, store)
@@ -82,7 +89,7 @@ class Product:
         loaded = {name: load_function(name, profile, store) for name in BESIDES}
         # Loading the text encoder sets its own process's threads; here they are everyone's.
         torch.set_num_threads(threads)
-        return cls(setup, {**loaded, "flux_transformer": step})
+        return cls(deployment, {**loaded, "flux_transformer": step})
 
     def fill(self, photo: Photo, steps: int, window_px: int | None) -> InpaintResult:
         """Fill a photo; `window_px` bounds the working size, None leaves it to the profile.
@@ -100,7 +107,7 @@ class Product:
             given["window_px"] = window_px
         params = InpaintParams.parse(given)
         request = InpaintRequest(photo.image, photo.mask, params, scene_labels=LABELS)
-        return asyncio.run(inpaint(request, self.setup, self, Control(params.deadline_ms)))
+        return asyncio.run(inpaint(request, self.deployment, self, Control(params.deadline_ms)))
 
     def count(self, photo: Photo, steps: int, window_px: int | None) -> InpaintResult:
         """Fill a photo and leave each stage's FLOP in `flop`."""

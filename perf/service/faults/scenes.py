@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from perf.scene import render_scene
+from perf.scenes import load_scene
 
 SIZE = (240, 320)
 
@@ -24,7 +24,7 @@ class Upload:
 
 def uploads(count: int, seed: int = 0) -> list[Upload]:
     """Cut different pieces of the reference scene's ground, each with a hole in its middle."""
-    photo = render_scene(seed=0).photo
+    photo = load_scene().photo
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(count):

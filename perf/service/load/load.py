@@ -29,11 +29,10 @@ from PIL import Image
 
 from harness.local_server import HOST, free_ports
 from pawfect_service.jobs.kinds.inpaint import MASK, ORIGINAL
-from perf.provenance import as_markdown, provenance
-from perf.scene import render_scene
+from perf.publish import as_markdown, provenance, table
+from perf.scenes import load_scene
 from perf.service.load.raw_client import Part, form, sent, stored
 from perf.service.load.slow_labels import slow_labels
-from perf.tables import table
 
 RESULTS: Final = Path(__file__).parents[2] / "results" / "sessions-load"
 SESSIONS: Final = 50
@@ -119,7 +118,7 @@ async def running_api(triton: str, folder: Path, processes: int) -> AsyncIterato
 
 def picture(side: int) -> tuple[bytes, bytes]:
     """Return a JPEG of the reference scene, `side` px wide, and its mask as PNG."""
-    scene = render_scene(width=side, height=side * 3 // 4)
+    scene = load_scene().resized(side, side * 3 // 4)
     photo, mask = io.BytesIO(), io.BytesIO()
     Image.fromarray(scene.photo).save(photo, "JPEG", quality=90)
     Image.fromarray(scene.mask).save(mask, "PNG")

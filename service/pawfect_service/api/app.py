@@ -11,12 +11,12 @@ from fastapi import FastAPI
 
 from pawfect import __version__
 from pawfect_service.api import routes, streams
+from pawfect_service.api.concurrency import RequestCounter
 from pawfect_service.api.context import ApiContext
-from pawfect_service.api.crowd import Crowd
 from pawfect_service.api.enqueue import Enqueuer
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.rate import RateLimit
-from pawfect_service.http.callers import Callers
+from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
 from pawfect_service.http.limits import BodyLimit
@@ -40,13 +40,13 @@ class ApiSettings:
     """What an API lets in.
 
     Attributes:
-        ways: how callers are known, asked in this order.
+        authenticators: how callers are known, asked in this order.
         rate: how often each may call, such as "120/minute".
         rate_storage: where that is counted; see `RateLimit`.
         max_body_bytes: longest request body.
     """
 
-    ways: Sequence[Callers]
+    authenticators: Sequence[Authenticator]
     rate: str = "120/minute"
     rate_storage: str = "memory://"
     max_body_bytes: int = MAX_BODY_BYTES
@@ -54,8 +54,8 @@ class ApiSettings:
 
 def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     """Return the app. No CORS: a browser lets no other site's page call it."""
-    crowd = Crowd()
-    labels = LabelTasks(services, give_way=crowd.gone)
+    counter = RequestCounter()
+    labels = LabelTasks(services, give_way=counter.idle)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,8 +67,8 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     )
     app.state.context = ApiContext(
         services,
-        Enqueuer(services, labels, crowd),
-        settings.ways,
+        Enqueuer(services, labels, counter),
+        settings.authenticators,
         RateLimit(settings.rate, settings.rate_storage),
     )
     app.include_router(routes.router)

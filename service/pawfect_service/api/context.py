@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from pawfect_service.api.enqueue import Enqueuer
 from pawfect_service.api.rate import RateLimit
 from pawfect_service.api.state import session_now
-from pawfect_service.http.callers import Callers, known_caller
+from pawfect_service.http.callers import Authenticator, known_caller
 from pawfect_service.http.failures import ApiError, not_found
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.paths import check_id
@@ -26,13 +26,13 @@ class ApiContext:
     Attributes:
         services: store and server.
         enqueuer: queues jobs.
-        ways: how callers are known.
+        authenticators: how callers are known.
         rate: how often each may call.
     """
 
     services: Services
     enqueuer: Enqueuer
-    ways: Sequence[Callers]
+    authenticators: Sequence[Authenticator]
     rate: RateLimit
 
 
@@ -63,7 +63,7 @@ async def admitted(
     """
     context: ApiContext = connection.app.state.context
     try:
-        caller = await known_caller(context.ways, connection.headers)
+        caller = await known_caller(context.authenticators, connection.headers)
     except ApiError:
         # Whoever guesses is slowed down by address.
         host = connection.client.host if connection.client else "unknown"

@@ -7,14 +7,13 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Mapping
-from functools import partial
 from typing import Final
 
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
-from pawfect_service.api.crowd import Crowd
+from pawfect_service.api.concurrency import RequestCounter
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.uploads import Order
 from pawfect_service.http.failures import ApiError
@@ -22,7 +21,8 @@ from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import Answer, queue_job, withdraw
+from pawfect_service.jobs.move import Answer
+from pawfect_service.jobs.moves import queue_job, withdraw
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.request import JobRequest, digest_of
 from pawfect_service.process.logs import log_fields
@@ -45,14 +45,14 @@ class Enqueuer:
     Args:
         services: the store.
         labels: asks for labels.
-        crowd: of requests; in a dense one pixels are left to the worker.
+        counter: of requests; in a dense one pixels are left to the worker.
     """
 
-    def __init__(self, services: Services, labels: LabelTasks, crowd: Crowd) -> None:
+    def __init__(self, services: Services, labels: LabelTasks, counter: RequestCounter) -> None:
         self._services = services
         self._labels = labels
         self._withdrawals: set[asyncio.Task[None]] = set()
-        self.crowd = crowd
+        self.counter = counter
 
     async def enqueue(self, uid: str, sid: str, kind: Kind, order: Order) -> SessionDocument:
         """Queue an order and return the session.
@@ -61,12 +61,9 @@ class Enqueuer:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 where another job of
                 this session has no end yet; UNAVAILABLE where the store does not take it.
         """
-        off_loop = self._services.tools.off_loop
-        check = partial(kind.check, order.files, order.texts, headers_only=self.crowd.dense)
-        files = await off_loop(check)
-        optional = tuple(name for name in kind.optional if name in files)
-        digest = await off_loop(digest_of, kind, files)
-        request = JobRequest(order.parameters, order.texts, optional, digest)
+        files, request = await self._services.tools.off_loop(
+            _checked, kind, order, self.counter.busy
+        )
         job, session, mine = await self._written(uid, sid, kind, request.to_document())
         if session.processing_status is not Status.PENDING:
             return session
@@ -133,3 +130,13 @@ class Enqueuer:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
                 await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
+
+
+def _checked(
+    kind: Kind, order: Order, headers_only: bool
+) -> tuple[Mapping[str, bytes], JobRequest]:
+    """Return an order's files as they are stored, and the request that names them; CPU work."""
+    files = kind.check(order.files, order.texts, headers_only=headers_only)
+    optional = tuple(name for name in kind.optional if name in files)
+    digest = digest_of(kind, files)
+    return files, JobRequest(order.parameters, order.texts, optional, digest)

@@ -17,7 +17,7 @@ from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import set_labels, set_labels_error
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.request import missing_file
-from pawfect_service.process.frames import let_go
+from pawfect_service.process.frames import clear_frames
 from pawfect_service.process.logs import log_fields
 from pawfect_service.process.traces import span
 from pawfect_service.services import Services
@@ -98,11 +98,11 @@ class LabelTasks:
                         await self._record(job, stopped)
                 raise
             except PawfectError as error:
-                let_go(error)
+                clear_frames(error)
                 found = PawfectError(error.kind, error.message)
             except Exception as error:
                 LOG.exception("labels")
-                let_go(error)
+                clear_frames(error)
                 found = PawfectError(ErrorKind.INTERNAL, f"labels: {type(error).__name__}")
             await self._record(job, found)
 

@@ -14,10 +14,10 @@ from pawfect.contract.errors import ErrorKind
 from pawfect.contract.parameters import InpaintParams
 from pawfect_service.api.context import Admitted, Existing
 from pawfect_service.api.state import SessionState, job_files, state_of
-from pawfect_service.api.uploads import read_order
+from pawfect_service.api.uploads import PARAMETERS, read_order
 from pawfect_service.http.callers import KEY_HEADER
 from pawfect_service.http.failures import FAILURES, ApiError, ErrorAnswer, not_found
-from pawfect_service.jobs.kinds import INPAINT
+from pawfect_service.jobs.kinds import INPAINT, Kind
 from pawfect_service.jobs.moves import cancel
 from pawfect_service.jobs.paths import session_path
 
@@ -32,55 +32,30 @@ _FILE_HEADERS: Final = {
     "Cache-Control": "private, no-cache",
     "X-Content-Type-Options": "nosniff",
 }
-_PARAMETERS: Final = {"seed": 7, "engine": "auto", "deadline_ms": 30000}
-_PARAMETERS_HELP: Final = (InpaintParams.__doc__ or "").partition("Attributes:")[2]
-
-
-def _string(description: str, **more: Any) -> dict[str, Any]:
-    return {"type": "string", "description": description, **more}
-
-
-_FORM: Final = {
-    "type": "object",
-    "required": ["photo", "mask"],
-    "additionalProperties": False,
-    "properties": {
-        "photo": _string("JPEG, PNG or WebP, sides 64-8192 px, at most 50 MP", format="binary"),
-        "mask": _string("of the photo's size; white = fill", format="binary"),
-        "protect": _string("of the photo's size; white = never filled", format="binary"),
-        "parameters": _string(f"a JSON object, all optional:\n{_PARAMETERS_HELP}"),
-        "prompt": _string("what to fill with (FLUX), at most 2,048 bytes"),
-    },
-}
-_STORED: Final = {
-    "type": "object",
-    "required": ["photo", "mask"],
-    "additionalProperties": False,
-    "properties": {
-        "photo": _string("path in storage, below users/{uid}/"),
-        "mask": _string("likewise"),
-        "protect": _string("likewise"),
-        "parameters": {"type": "object", "description": "as in the form"},
-        "prompt": _string("as in the form"),
-    },
-}
-_STORED_EXAMPLE: Final = {
+_EXAMPLE: Final = {
     "photo": "users/u-4711/sessions/D1A406F5/original.jpg",
     "mask": "users/u-4711/sessions/D1A406F5/mask_auto.png",
-    "parameters": _PARAMETERS,
+    "parameters": {"seed": 7, "engine": "auto", "deadline_ms": 30000},
 }
-_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": _FORM,
-                "example": {"parameters": '{"seed": 7}', "prompt": "grass"},
-            },
-            "application/json": {"schema": _STORED, "example": _STORED_EXAMPLE},
-        },
+
+
+def _body(kind: Kind, help_: str) -> dict[str, Any]:
+    """Return a request's body for the OpenAPI page: a form with files, or JSON with their paths."""
+
+    def schema(file: dict[str, str], parameters: str) -> dict[str, Any]:
+        properties: dict[str, Any] = {name: {"type": "string", **file} for name in kind.fields}
+        properties |= {name: {"type": "string"} for name in kind.texts}
+        properties[PARAMETERS] = {"type": parameters, "description": help_}
+        required = [name for name, needed in kind.fields.items() if needed]
+        bounds = {"required": required, "additionalProperties": False}
+        return {"type": "object", **bounds, "properties": properties}
+
+    form, stored = schema({"format": "binary"}, "string"), schema({}, "object")
+    content = {
+        "multipart/form-data": {"schema": form, "example": {PARAMETERS: '{"seed": 7}'}},
+        "application/json": {"schema": stored, "example": _EXAMPLE},
     }
-}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @router.post(
@@ -89,7 +64,7 @@ _BODY: Final = {
     summary="Queue a job",
     response_model=SessionState,
     dependencies=CREDENTIALS,
-    openapi_extra=_BODY,
+    openapi_extra=_body(INPAINT, (InpaintParams.__doc__ or "").partition("Attributes:")[2]),
     responses={
         **FAILURES,
         408: {"model": ErrorAnswer, "description": "The body came too slowly"},
@@ -100,6 +75,11 @@ _BODY: Final = {
 async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     """Check a photo and a mask, store them and queue the job.
 
+    `photo` is a JPEG, PNG or WebP, sides 64-8192 px, at most 50 MP; `mask` (white = fill) and
+    `protect` (white = never filled) are of its size. `parameters`, all optional, are a JSON object;
+    `prompt` says what to fill with (FLUX), in at most 2,048 bytes. In place of a form with files,
+    JSON names files in storage by their paths below `users/{uid}/`.
+
     The same request while its job is pending or processing is that job; another one is refused.
     Once the job is completed, failed or cancelled, a request is a new job of the session.
 
@@ -109,7 +89,7 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     """
     context = address.context
     stores, contract = context.services.stores, context.services.sessions.contract
-    with context.enqueuer.crowd.joined():
+    with context.enqueuer.counter.counted():
         order = await read_order(request, INPAINT, address.uid, stores.files, contract)
         session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
     state = state_of(address.uid, address.sid, session)

@@ -38,7 +38,6 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "queuedAt": 1795253000.2,
     "jobDeadline": 1795253900.2,
     "parameters": {"seed": 7},
-    "prompt": None,
     "attempts": {"labelWaits": 1, "passingFailures": 0, "starts": 1, "publications": 0},
     "sceneLabels": {
         "labels": ["grass", "fallen leaves"],
@@ -48,26 +47,15 @@ _EXAMPLE: Final[dict[str, Any]] = {
         "model": "scene_labels",
         "timestamp": 1795253002.1,
     },
-    "sceneLabelsError": None,
     "progress": {"stage": "patch_fill", "share": 0.41},
-    "report": None,
-    "cost": None,
-    "error": None,
     "links": {
         "original": "/v1/users/u-4711/sessions/D1A406F5/files/original.jpg",
         "mask": "/v1/users/u-4711/sessions/D1A406F5/files/mask_auto.png",
-        "protect": None,
-        "edited": None,
-        "preview": None,
     },
 }
 
 
-class _Shown(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class SessionState(_Shown):
+class SessionState(BaseModel):
     """A session and its present job. Times in s since the epoch."""
 
     model_config = ConfigDict(
@@ -106,26 +94,16 @@ def state_of(uid: str, sid: str, session: SessionDocument) -> SessionState:
         name: f"/v1/users/{uid}/sessions/{sid}/files/{there[name]}" if name in there else None
         for name in (*kind.inputs, *kind.optional, *kind.outputs)
     }
-    return SessionState(
-        uid=uid,
-        sid=sid,
-        job=session.job,
-        processing_status=session.processing_status.value,
-        created_at=session.created_at,
-        updated_at=session.updated_at,
-        queued_at=session.queued_at,
-        job_deadline=session.job_deadline,
-        parameters=dict(request.parameters),
-        prompt=request.texts.get("prompt"),
-        attempts=session.counts,
-        scene_labels=session.scene_labels,
-        scene_labels_error=session.scene_labels_error,
-        progress=session.progress,
-        report=_parsed(session.report),
-        cost=session.cost,
-        error=session.error,
-        links=links,
-    )
+    same = SessionState.model_fields.keys() & SessionDocument.model_fields.keys()
+    shown: dict[str, Any] = {name: getattr(session, name) for name in same}
+    shown |= {
+        "processing_status": session.processing_status.value,
+        "parameters": dict(request.parameters),
+        "prompt": request.texts.get("prompt"),
+        "attempts": session.counts,
+        "report": _parsed(session.report),
+    }
+    return SessionState(**shown, uid=uid, sid=sid, links=links)
 
 
 def job_files(session: SessionDocument) -> dict[str, str]:

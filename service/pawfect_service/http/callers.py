@@ -48,8 +48,8 @@ class Caller:
             raise ApiError(403, ErrorKind.INVALID_ARG, message)
 
 
-class Callers(Protocol):
-    """One way to tell who calls."""
+class Authenticator(Protocol):
+    """One way to find out who calls."""
 
     async def caller(self, headers: Mapping[str, str]) -> Caller | None:
         """Return who it is; None: nothing in these headers is for this way to judge.
@@ -66,10 +66,12 @@ def unknown_caller(got: str) -> ApiError:
     return ApiError(401, ErrorKind.INVALID_ARG, f"{expected}, got {got}", header)
 
 
-async def known_caller(ways: Sequence[Callers], headers: Mapping[str, str]) -> Caller:
-    """Return who calls by the first way that can tell; 401 where none can."""
-    for way in ways:
-        caller = await way.caller(headers)
+async def known_caller(
+    authenticators: Sequence[Authenticator], headers: Mapping[str, str]
+) -> Caller:
+    """Return who calls by the first authenticator that knows; 401 where none does."""
+    for authenticator in authenticators:
+        caller = await authenticator.caller(headers)
         if caller is not None:
             return caller
     raise unknown_caller("none")
@@ -82,7 +84,7 @@ class _Key:
 
 
 class ApiKeys:
-    """Callers by `X-API-Key`. Keys are long and random: one SHA-256 of each is kept, no more.
+    """Authenticator by `X-API-Key`. Keys are long and random: one SHA-256 of each is kept, no more.
 
     Args:
         lines: NAME UID SHA256 each (UID `*`: every user); empty ones and comments are left out.
@@ -131,7 +133,7 @@ def new_api_key(name: str, uid: str) -> tuple[str, str]:
 
 
 class GoogleTokens:
-    """Callers by a Google ID token; a token's `sub` is the user's id.
+    """Authenticator by a Google ID token; a token's `sub` is the user's id.
 
     Args:
         audiences: client ids for which tokens are taken.

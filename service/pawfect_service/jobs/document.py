@@ -160,7 +160,7 @@ def to_document(session: SessionDocument) -> Document:
     return document
 
 
-def others_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+def foreign_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a document that are not ours."""
     ours = set(SessionDocument.model_fields)
     ours |= {field.alias or "" for field in SessionDocument.model_fields.values()}

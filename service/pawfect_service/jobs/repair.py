@@ -12,8 +12,8 @@ from pawfect.contract.errors import PawfectError
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import (
     SessionDocument,
+    foreign_fields,
     from_document,
-    others_fields,
     unpublished_paths,
 )
 from pawfect_service.jobs.fields import Counts, Failure, Part, SceneLabels, SceneLabelsError
@@ -57,7 +57,7 @@ def failed_document(
     job, request = document.get("job"), document.get("request")
     scalars = request.items() if isinstance(request, Mapping) else ()
     return SessionDocument(
-        **others_fields(document),
+        **foreign_fields(document),
         processing_status=Status.FAILED,
         job_kind=kind.name,
         job=job if isinstance(job, str) and is_id(job) else UNKNOWN_JOB,

@@ -1,8 +1,8 @@
-"""A `pawfect` command as a process beside another one, with which it ends however that ends.
+"""A `pawfect` command as a child process that ends with its parent, however that ends.
 
     python -m pawfect_service.process.child serve ...
 
-Its standard input is a pipe of which only the other process has the writing end: killed or not, the
+Its standard input is a pipe of which only the parent has the writing end: killed or not, the
 pipe ends with it.
 """
 

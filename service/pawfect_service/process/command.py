@@ -14,14 +14,14 @@ from pawfect_service.api.app import MAX_BODY_BYTES, ApiSettings, create_app
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.process.options import (
     arguments_of,
+    authenticators_of,
     common,
     print_key,
     push_check,
     push_target,
-    ways_in,
     worker_options,
 )
-from pawfect_service.process.serving import listen, run, run_beside, serve_http, serve_triton
+from pawfect_service.process.serving import listen, run, run_child, serve_http, serve_triton
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores import make_queue
 from pawfect_service.worker.handler import Handler, Price
@@ -111,8 +111,8 @@ def api(
     )
 
     async def main() -> None:
-        ways = ways_in(host, api_keys, google_audience, no_auth)
-        settings = ApiSettings(ways, rate, rate_storage, max_body_mb * _MIB)
+        authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
+        settings = ApiSettings(authenticators, rate, rate_storage, max_body_mb * _MIB)
         async with (
             open_services(store, JobContract(), triton) as services,
             asyncio.TaskGroup() as group,
@@ -123,13 +123,13 @@ def api(
             shared = one_of_several or processes > 1
             app = create_app(services, settings)
             group.create_task(serve_http(app, listen(host, port, shared=shared), stop))
-            beside = [group.create_task(run_beside(another, stop)) for _ in range(processes - 1)]
+            children = [group.create_task(run_child(another, stop)) for _ in range(processes - 1)]
             if with_server is not None:
-                beside.append(group.create_task(serve_triton(with_server, triton, stop)))
+                children.append(group.create_task(serve_triton(with_server, triton, stop)))
             if with_worker:
                 worker = _puller(services, jobs, grace, price_per_hour)
                 group.create_task(worker.run(stop))
-        for early in filter(None, (task.result() for task in beside)):
+        for early in filter(None, (task.result() for task in children)):
             raise click.ClickException(f"{early}: expected to run as long as this, it ended")
 
     _run("pawfect-api", log_level, main, stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 
-def let_go(error: BaseException) -> None:
+def clear_frames(error: BaseException) -> None:
     """Clear the frames that an exception came through, and those of what led to it.
 
     Their variables are a decoded photo and its tensors, 100 MB at 12 MP. Whoever keeps an

@@ -15,7 +15,7 @@ from pawfect_client.wire import DEFAULT_URL
 from pawfect_service.http.callers import (
     Anybody,
     ApiKeys,
-    Callers,
+    Authenticator,
     GoogleTokens,
     is_loopback,
     new_api_key,
@@ -109,22 +109,22 @@ def print_key(context: click.Context, option: click.Parameter, wanted: str | Non
     context.exit()
 
 
-def ways_in(
+def authenticators_of(
     host: str, api_keys: Path | None, audiences: tuple[str, ...], no_auth: bool
-) -> list[Callers]:
+) -> list[Authenticator]:
     """Return how callers are known; a usage error where nothing says so."""
     if no_auth:
         if api_keys or audiences or not is_loopback(host):
             raise click.UsageError("--no-auth: expected a loopback --host and no credentials")
         return [Anybody()]
-    ways: list[Callers] = []
+    authenticators: list[Authenticator] = []
     if api_keys:
-        ways.append(ApiKeys.from_file(api_keys))
+        authenticators.append(ApiKeys.from_file(api_keys))
     if audiences:
-        ways.append(GoogleTokens(audiences, KeptCertificates(GoogleTransport())))
-    if not ways:
+        authenticators.append(GoogleTokens(audiences, KeptCertificates(GoogleTransport())))
+    if not authenticators:
         raise click.UsageError("expected --api-keys, --google-audience or, on a laptop, --no-auth")
-    return ways
+    return authenticators
 
 
 def push_check(

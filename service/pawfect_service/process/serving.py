@@ -99,14 +99,14 @@ async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> st
         stop: is set too when the server ends by itself.
 
     Returns:
-        As `run_beside`.
+        As `run_child`.
     """
     host, _, port = triton_url.rpartition(":")
     ports = ["--grpc-port", port, "--metrics-port", str(int(port) + 1), "--no-http"]
-    return await run_beside(["serve", "--profile", profile, "--host", host, *ports], stop)
+    return await run_child(["serve", "--profile", profile, "--host", host, *ports], stop)
 
 
-async def run_beside(arguments: Sequence[str], stop: asyncio.Event) -> str | None:
+async def run_child(arguments: Sequence[str], stop: asyncio.Event) -> str | None:
     """Run a `pawfect` command as a process of its own until `stop` is set.
 
     It ends with this process too, where that is killed: see `pawfect_service.process.child`.

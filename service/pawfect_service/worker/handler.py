@@ -16,21 +16,20 @@ from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.jobs.fields import Cost
 from pawfect_service.jobs.kinds import Made
 from pawfect_service.jobs.message import JobMessage, read_message
+from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import (
-    Answer,
-    Step,
     claim_result,
     passing_failure,
     permanent_failure,
     put_back,
     take_up,
 )
-from pawfect_service.process.frames import let_go
+from pawfect_service.process.frames import clear_frames
 from pawfect_service.process.logs import log_fields
 from pawfect_service.process.traces import context_of, span
 from pawfect_service.services import Services
 from pawfect_service.worker.held_job import HeldJob, Hold
-from pawfect_service.worker.lease import Pulse
+from pawfect_service.worker.lease import LeaseKeeper
 from pawfect_service.worker.publishing import Publisher
 from pawfect_service.worker.stage import do_work
 
@@ -41,7 +40,7 @@ _FAREWELL_S: Final = 5.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Outcome:
     """What becomes of a delivery.
 
     Attributes:
@@ -86,10 +85,10 @@ class Handler:
         self._price = price or Price()
         self._publisher = Publisher(services)
 
-    async def handle(self, data: bytes, attributes: Mapping[str, str], hold: Hold) -> Verdict:
+    async def handle(self, data: bytes, attributes: Mapping[str, str], hold: Hold) -> Outcome:
         """Do what one delivery asks for and return what becomes of it; raises nothing.
 
-        Cancelling the task gives the job back to others; the verdict is then NACK.
+        Cancelling the task gives the job back to others; the outcome is then NACK.
 
         Args:
             data: the message's body.
@@ -99,55 +98,54 @@ class Handler:
         try:
             message = read_message(data)
         except PawfectError as error:
-            return Verdict(None, error.message)
+            return Outcome(None, error.message)
         fields = {"session": f"{message.uid}/{message.sid}", "job": message.job}
         known = message.span_attributes()
         with (
             log_fields(**fields),
             span("job", SpanKind.CONSUMER, context_of(attributes), known) as opened,
         ):
-            verdict = await self._handled(message, hold)
-            action = verdict.action.value if verdict.action else "bury"
+            outcome = await self._handled(message, hold, secrets.token_hex(8))
+            action = outcome.action.value if outcome.action else "bury"
             opened.set_attribute("pawfect.queue_action", action)
-            said = {"action": action, "why": verdict.reason, "attempt": verdict.attempt}
+            said = {"action": action, "why": outcome.reason, "attempt": outcome.attempt}
             LOG.info(
                 "delivery", extra={name: word for name, word in said.items() if word is not None}
             )
-            return verdict
+            return outcome
 
-    async def _handled(self, message: JobMessage, hold: Hold) -> Verdict:
-        owner = secrets.token_hex(8)
+    async def _handled(self, message: JobMessage, hold: Hold, owner: str) -> Outcome:
         try:
             step = await self._sessions.move(
                 message.uid, message.sid, take_up, job=message.job, owner=owner
             )
             if step.answer.queue is not None or step.session is None:
-                return _verdict(step.answer)
+                return _outcome(step.answer)
             job = HeldJob(self._sessions, message, step.session, hold, owner)
         except asyncio.CancelledError:
-            return Verdict(QueueAction.NACK, "stopped")
+            return Outcome(QueueAction.NACK, "stopped")
         except Exception as error:
             LOG.exception("a job could not be taken up")
-            return Verdict(QueueAction.NACK, type(error).__name__)
+            return Outcome(QueueAction.NACK, type(error).__name__)
         with log_fields(attempt=job.start):
-            verdict = await self._worked(job, publish=step.answer is Answer.PUBLISH)
-        return replace(verdict, attempt=job.start)
+            outcome = await self._worked(job, publish=step.answer is Answer.PUBLISH)
+        return replace(outcome, attempt=job.start)
 
-    async def _worked(self, job: HeldJob, publish: bool) -> Verdict:
+    async def _worked(self, job: HeldJob, publish: bool) -> Outcome:
         """Work on a job that is held; whatever goes wrong becomes a move of it."""
         try:
             step = Step(Answer.WON, job.session) if publish else await self._result(job)
             if step.answer is Answer.WON and step.session is not None:
                 step = await self._publisher.publish(job, step.session)
-            return _verdict(step.answer)
+            return _outcome(step.answer)
         except asyncio.CancelledError:
             return await self._given_back(job)
         except PawfectError as error:
-            let_go(error)
+            clear_frames(error)
             failure = error
         except Exception as error:
             LOG.exception("a job went wrong")
-            let_go(error)
+            clear_frames(error)
             failure = PawfectError(ErrorKind.INTERNAL, f"worker: {type(error).__name__}")
         LOG.warning("failure", extra={"kind": failure.kind.name, "why": failure.message})
         for_good = failure.row.queue_action is QueueAction.FAIL
@@ -155,24 +153,24 @@ class Handler:
             step = await job.move(permanent_failure if for_good else passing_failure, error=failure)
             await self._publisher.clear_unless_claimed(job, step)
         except asyncio.CancelledError:
-            return Verdict(QueueAction.NACK, "stopped")
+            return Outcome(QueueAction.NACK, "stopped")
         except Exception as error:
             LOG.exception("a failure could not be written")
-            return Verdict(QueueAction.NACK, type(error).__name__)
-        return _verdict(step.answer, failure.kind.name)
+            return Outcome(QueueAction.NACK, type(error).__name__)
+        return _outcome(step.answer, failure.kind.name)
 
-    async def _given_back(self, job: HeldJob) -> Verdict:
+    async def _given_back(self, job: HeldJob) -> Outcome:
         """Leave a job to others because this worker is to stop."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_FAREWELL_S):
                 await self._publisher.clear_unless_claimed(job, await job.move(put_back))
-        return Verdict(QueueAction.NACK, "stopped")
+        return Outcome(QueueAction.NACK, "stopped")
 
     async def _result(self, job: HeldJob) -> Step:
         """Do the work while the lease is held and claim the result; WON, or why there is none."""
-        pulse = Pulse(job)
-        working = asyncio.create_task(do_work(self._services, job, pulse.tell))
-        beating = asyncio.create_task(pulse.run())
+        keeper = LeaseKeeper(job)
+        working = asyncio.create_task(do_work(self._services, job, keeper.note))
+        beating = asyncio.create_task(keeper.run())
         try:
             await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
             stopped = None if working.done() else beating.result()
@@ -195,8 +193,8 @@ class Handler:
         return step
 
 
-def _verdict(answer: Answer, why: str = "") -> Verdict:
+def _outcome(answer: Answer, why: str = "") -> Outcome:
     action = answer.queue
     if action is None:
         raise RuntimeError(f"{answer}: expected an answer for the queue")
-    return Verdict(action, ": ".join(part for part in (answer.value, why) if part))
+    return Outcome(action, ": ".join(part for part in (answer.value, why) if part))

@@ -8,7 +8,8 @@ import time
 from typing import Final
 
 from pawfect_service.jobs.fields import Progress, storable
-from pawfect_service.jobs.moves import Answer, extend_lease
+from pawfect_service.jobs.move import Answer
+from pawfect_service.jobs.moves import extend_lease
 from pawfect_service.worker.held_job import HeldJob
 
 LOG: Final = logging.getLogger("pawfect.worker")
@@ -19,7 +20,7 @@ PROGRESS_EVERY_S: Final = 0.5
 _BEATS_PER_LEASE: Final = 6
 
 
-class Pulse:
+class LeaseKeeper:
     """Writes a job's progress and keeps its lease, until somebody else has the last word.
 
     Args:
@@ -30,7 +31,7 @@ class Pulse:
         self._job = job
         self._news: Progress | None = None
 
-    def tell(self, stage: str, share: float) -> None:
+    def note(self, stage: str, share: float) -> None:
         """Note how far the job is; it is written with the next beat."""
         self._news = Progress(stage=storable(stage), share=min(max(float(share), 0.0), 1.0))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
@@ -10,7 +9,8 @@ from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.moves import Answer, Step, complete, extend_lease, put_back, result_gone
+from pawfect_service.jobs.move import Answer, Step
+from pawfect_service.jobs.moves import complete, extend_lease, put_back, result_gone
 from pawfect_service.jobs.paths import ATTEMPTS
 from pawfect_service.services import Services
 from pawfect_service.worker.held_job import HeldJob
@@ -103,5 +103,6 @@ class Publisher:
 
     async def _delete(self, *paths: str) -> None:
         """Delete files that nobody reads; where the store is away they stay."""
-        with contextlib.suppress(Exception):
-            await asyncio.gather(*(self._files.delete(path) for path in paths))
+        for path in paths:
+            with contextlib.suppress(Exception):
+                await self._files.delete(path)

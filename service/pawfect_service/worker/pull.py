@@ -11,7 +11,7 @@ from pawfect.contract.errors import QueueAction
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery, Queue
 from pawfect_service.worker.expiry import keep_sweeping
-from pawfect_service.worker.handler import Handler, Verdict
+from pawfect_service.worker.handler import Handler, Outcome
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -91,9 +91,9 @@ class PullWorker:
         async def hold(seconds: float) -> None:
             await self._queue.extend(delivery, seconds)
 
-        verdict = await self._handler.handle(delivery.data, delivery.attributes, hold)
+        outcome = await self._handler.handle(delivery.data, delivery.attributes, hold)
         try:
-            await answer(self._queue, delivery, verdict)
+            await answer(self._queue, delivery, outcome)
         except Exception:
             # It comes again, and the document knows how far it is.
             LOG.warning("a delivery could not be answered", exc_info=True)
@@ -111,12 +111,12 @@ class PullWorker:
         await asyncio.gather(*late, return_exceptions=True)
 
 
-async def answer(queue: Queue, delivery: Delivery, verdict: Verdict) -> None:
+async def answer(queue: Queue, delivery: Delivery, outcome: Outcome) -> None:
     """Tell the queue what becomes of a delivery."""
-    if verdict.action is None:
-        LOG.error("buried", extra={"why": verdict.reason, "messageId": delivery.message_id})
-        await queue.bury(delivery, verdict.reason)
-    elif verdict.action is QueueAction.NACK:
+    if outcome.action is None:
+        LOG.error("buried", extra={"why": outcome.reason, "messageId": delivery.message_id})
+        await queue.bury(delivery, outcome.reason)
+    elif outcome.action is QueueAction.NACK:
         await queue.nack(delivery)
     else:
         await queue.ack(delivery)

@@ -9,13 +9,14 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Final
 
 from fastapi import FastAPI, Request, Response
 from google.auth.transport import Request as Transport
+from pydantic import BaseModel, BeforeValidator, Field, StrictStr, ValidationError
 
 from pawfect import __version__
-from pawfect.contract.errors import ErrorKind, QueueAction, invalid
+from pawfect.contract.errors import ErrorKind, QueueAction
 from pawfect_service.http.callers import bearer_claims, unknown_caller
 from pawfect_service.http.failures import FAILURES, ApiError, add_handlers
 from pawfect_service.http.health import add_health
@@ -23,7 +24,7 @@ from pawfect_service.http.limits import BodyLimit
 from pawfect_service.http.log import HttpLog
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery
-from pawfect_service.strict import strict_json
+from pawfect_service.strict import refused, strict_json
 from pawfect_service.worker.expiry import keep_sweeping
 from pawfect_service.worker.handler import Handler
 
@@ -33,15 +34,34 @@ LOG: Final = logging.getLogger("pawfect.worker")
 # pushed again until its deliveries are used up. 10 MB are 13.4 MB in base64, and 100 attributes of
 # 256 and 1024 bytes up to 0.8 MB where JSON escapes each byte.
 MAX_ENVELOPE_BYTES: Final = 16 * 2**20
-_EXAMPLE: Final = {
-    "message": {
-        "data": "eyJ1aWQiOiAidSIsICJzaWQiOiAicyIsICJqb2IiOiAiajEifQ==",
-        "messageId": "2070443601311540",
-        "attributes": {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
-    },
-    "subscription": "projects/p/subscriptions/inpaint-workers",
+
+
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError("a text")
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError("base64") from None
+
+
+class Message(BaseModel):
+    """A message as Pub/Sub pushes it."""
+
+    message_id: Annotated[StrictStr, Field(alias="messageId")]
+    data: Annotated[bytes, BeforeValidator(_decoded)] = b""
+    attributes: dict[StrictStr, StrictStr] | None = None
+
+
+class Envelope(BaseModel):
+    """What Pub/Sub pushes."""
+
+    message: Message
+
+
+_BODY: Final = {
+    "requestBody": {"content": {"application/json": {"schema": Envelope.model_json_schema()}}}
 }
-_BODY: Final = {"requestBody": {"content": {"application/json": {"example": _EXAMPLE}}}}
 
 
 @dataclass(frozen=True)
@@ -75,24 +95,10 @@ def read_envelope(body: bytes) -> Delivery:
         PawfectError: INVALID_ARG for anything else.
     """
     try:
-        envelope = strict_json(body.decode(), "envelope")
-    except UnicodeDecodeError:
-        raise invalid("envelope", "JSON in UTF-8", "other bytes") from None
-    message: Any = envelope.get("message")
-    if not isinstance(message, dict):
-        raise invalid("envelope.message", "an object", type(message).__name__)
-    name, data = message.get("messageId"), message.get("data", "")
-    attributes: Any = message.get("attributes") or {}
-    if not isinstance(name, str) or not isinstance(data, str):
-        raise invalid("envelope.message", "messageId and data as texts", "others")
-    pairs = attributes.items() if isinstance(attributes, dict) else [(0, 0)]
-    if not all(isinstance(key, str) and isinstance(value, str) for key, value in pairs):
-        raise invalid("envelope.message.attributes", "texts by name", "others")
-    try:
-        decoded = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid("envelope.message.data", "base64", "something else") from None
-    return Delivery(name, decoded, attributes)
+        message = Envelope.model_validate(strict_json(body, "envelope")).message
+    except ValidationError as error:
+        raise refused(error, "envelope") from None
+    return Delivery(message.message_id, message.data, message.attributes or {})
 
 
 class _Places:
@@ -168,13 +174,13 @@ def create_push_app(
             await check.check(request.headers)
         delivery = read_envelope(await request.body())
         async with places.one():
-            verdict = await handler.handle(delivery.data, delivery.attributes, hold)
-        if verdict.action is QueueAction.NACK:
-            raise ApiError(503, ErrorKind.UNAVAILABLE, f"delivery: {verdict.reason}")
-        if verdict.action is None:
-            fields = {"why": verdict.reason, "messageId": delivery.message_id}
+            outcome = await handler.handle(delivery.data, delivery.attributes, hold)
+        if outcome.action is QueueAction.NACK:
+            raise ApiError(503, ErrorKind.UNAVAILABLE, f"delivery: {outcome.reason}")
+        if outcome.action is None:
+            fields = {"why": outcome.reason, "messageId": delivery.message_id}
             LOG.error("buried", extra=fields)
-            await services.stores.queue.bury(delivery, verdict.reason)
+            await services.stores.queue.bury(delivery, outcome.reason)
         return Response(status_code=204)
 
     add_health(app, services.readiness)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from pawfect.contract.errors import invalid
-from pawfect_service.jobs.kinds import Made, Task, Tell
+from pawfect_service.jobs.kinds import Made, OnProgress, Task
 from pawfect_service.jobs.request import JobRequest, digest_of, missing_file
 from pawfect_service.process.traces import span
 from pawfect_service.services import Services
 from pawfect_service.worker.held_job import HeldJob
 
 
-async def do_work(services: Services, job: HeldJob, tell: Tell) -> Made:
+async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> Made:
     """Do a job's work and upload what it gave under the names of this start.
 
     Args:
         services: store and server.
         job: whose lease is held.
-        tell: is told of each stage.
+        on_progress: called at the end of each stage.
 
     Raises:
         PawfectError: INVALID_ARG for files that are gone, broken or others than were queued, and
@@ -30,7 +30,7 @@ async def do_work(services: Services, job: HeldJob, tell: Tell) -> Made:
         files = await _read(services, job, request)
     parameters = kind.parse(request.parameters, request.texts)
     task = Task(files, parameters, session.scene_labels, job.message.span_attributes())
-    made = await kind.work(task, services.tools, tell)
+    made = await kind.work(task, services.tools, on_progress)
     with span("write files"):
         outputs = {path: made.outputs[name] for name, path in job.attempts().items()}
         await services.stores.files.put(outputs)

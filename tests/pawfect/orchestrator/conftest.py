@@ -1,4 +1,8 @@
-"""Requests to the tiny chain in this process, and what a test does to one of its models."""
+"""Requests to the tiny chain in virtual time, and what a test does to one of its models.
+
+Models and pixels take no time at all; only a test's own delays do, and they are over at once. So
+what is tested is the order of things, and a busy machine changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,15 @@ from pawfect.contract.report import Report
 from pawfect.local import LocalModels
 from pawfect.orchestrator import (
     Control,
+    Deployment,
     InpaintRequest,
     InpaintResult,
     Progress,
-    Setup,
     inpaint,
 )
+from tests.pawfect.orchestrator.cards import in_virtual_time
 
-# Ten minutes, the longest there is: where a test is not about time, a busy machine has it.
+# Ten minutes, the longest there is.
 NO_HURRY_MS = 600_000
 GRASS = ("grass",)
 
@@ -74,6 +79,11 @@ def late(seconds: float) -> Before:
     return before
 
 
+async def at_once(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Stand for `asyncio.to_thread`: virtual time does not pass while a thread works."""
+    return function(*args, **kwargs)
+
+
 class Watched:
     """The real models, counted; a test may do something before or after one of them works.
 
@@ -103,7 +113,7 @@ class Watched:
         count = self.called.count(model)
         if model in self._before:
             await self._before[model](count)
-        outputs = await self._models(model, inputs, parameters)
+        outputs = self._models.run(model, inputs, parameters)
         return self._after[model](outputs, count) if model in self._after else outputs
 
 
@@ -142,14 +152,14 @@ class Run:
 
 
 @pytest.fixture
-def fill(in_tiny_weights, tiny_setup, tiny_models):
+def fill(in_tiny_weights, tiny_deployment, tiny_models):
     """Run one request on the tiny chain; no run may leave a task or a lost exception behind."""
 
     def run(
         photo: np.ndarray,
         mask: np.ndarray,
         *,
-        setup: Setup = tiny_setup,
+        deployment: Deployment = tiny_deployment,
         before: dict[str, Before] | None = None,
         after: dict[str, After] | None = None,
         protect: np.ndarray | None = None,
@@ -162,10 +172,6 @@ def fill(in_tiny_weights, tiny_setup, tiny_models):
         params = InpaintParams.parse({k: v for k, v in given.items() if v is not None})
         request = InpaintRequest(photo, mask, params, protect, scene_labels, prompt)
         models = Watched(tiny_models, before, after)
-        control = Control(
-            params.deadline_ms,
-            (lambda: False) if cancelled is None else (lambda: cancelled(models)),
-        )
         done = Run(models)
 
         async def notify(progress: Progress) -> None:
@@ -173,9 +179,14 @@ def fill(in_tiny_weights, tiny_setup, tiny_models):
 
         async def whole() -> None:
             loop = asyncio.get_running_loop()
+            control = Control(
+                params.deadline_ms,
+                (lambda: False) if cancelled is None else (lambda: cancelled(models)),
+                clock=loop.time,
+            )
             loop.set_exception_handler(lambda _, context: done.lost.append(context))
             try:
-                done.result = await inpaint(request, setup, models, control, notify)
+                done.result = await inpaint(request, deployment, models, control, notify)
             except PawfectError as error:
                 done.error = error
             # Cancelled tasks end as soon as the loop runs again.
@@ -185,7 +196,9 @@ def fill(in_tiny_weights, tiny_setup, tiny_models):
             done.pending = [repr(task) for task in asyncio.all_tasks() if task is not me]
             gc.collect(1)
 
-        asyncio.run(whole())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(asyncio, "to_thread", at_once)
+            in_virtual_time(whole())
         assert done.pending == []
         assert done.lost == []
         return done

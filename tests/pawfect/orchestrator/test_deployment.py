@@ -12,7 +12,7 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.schedule import Schedule
 from pawfect.local import inpaint_local
-from pawfect.orchestrator.deployment import read_setup
+from pawfect.orchestrator.deployment import read_deployment
 from pawfect.profile import load_profile
 from pawfect.weights.lock import BUILT_HERE, now
 from pawfect.weights.reading import read_json
@@ -50,27 +50,31 @@ def relock(root: Path) -> None:
     Store(root).lock.put("tiny-flux-fill", locked)
 
 
-def test_the_schedule_and_the_weights_identities_are_read(tiny_setup, tiny, tiny_weights):
+def test_the_schedule_and_the_weights_identities_are_read(tiny_deployment, tiny, tiny_weights):
     config = read_json((tiny_weights / SCHEDULER).parent, SCHEDULER.name)
-    assert tiny_setup.schedule == Schedule.from_config(config)
+    assert tiny_deployment.schedule == Schedule.from_config(config)
     store = Store(tiny_weights)
-    assert tiny_setup.weights == {
+    assert tiny_deployment.weights == {
         component: store.identity(entry) for component, entry in tiny.weights.items()
     }
-    assert tiny_setup.trouble is None
+    assert tiny_deployment.flux_error is None
 
 
 def test_a_profile_without_weights_needs_none(nothing):
-    setup = read_setup(load_profile("embedded"))
-    assert (setup.schedule, dict(setup.weights), setup.trouble) == (None, {}, None)
+    deployment = read_deployment(load_profile("embedded"))
+    assert (deployment.schedule, dict(deployment.weights), deployment.flux_error) == (
+        None,
+        {},
+        None,
+    )
 
 
 def test_without_weights_there_is_trouble_and_no_error(nothing, tiny):
-    setup = read_setup(tiny)
-    assert (setup.schedule, dict(setup.weights)) == (None, {})
-    assert setup.trouble is not None
-    assert MEND in setup.trouble
-    assert str(nothing) not in setup.trouble
+    deployment = read_deployment(tiny)
+    assert (deployment.schedule, dict(deployment.weights)) == (None, {})
+    assert deployment.flux_error is not None
+    assert MEND in deployment.flux_error.message
+    assert str(nothing) not in deployment.flux_error.message
 
 
 def test_without_weights_patches_fill_and_the_report_says_why(nothing, tiny, photo):
@@ -94,50 +98,50 @@ def test_without_weights_flux_is_unavailable_where_it_is_insisted_on(nothing, ti
 def test_a_damaged_scheduler_is_trouble_even_where_its_digest_is_the_locks(copied, tiny, content):
     (copied / SCHEDULER).write_text(content, "utf-8")
     relock(copied)
-    setup = read_setup(tiny)
-    assert setup.schedule is None
-    assert setup.trouble is not None
-    assert "scheduler" in setup.trouble
-    assert str(copied) not in setup.trouble
+    deployment = read_deployment(tiny)
+    assert deployment.schedule is None
+    assert deployment.flux_error is not None
+    assert "scheduler" in deployment.flux_error.message
+    assert str(copied) not in deployment.flux_error.message
 
 
 def test_a_scheduler_that_is_not_text_is_trouble(copied, tiny):
     (copied / SCHEDULER).write_bytes(b"\xff\xfe\x00")
     relock(copied)
-    assert read_setup(tiny).schedule is None
+    assert read_deployment(tiny).schedule is None
 
 
 def test_another_scheduler_is_trouble(copied, tiny, photo):
     config = json.loads((copied / SCHEDULER).read_text()) | {"_class_name": "DDIMScheduler"}
     (copied / SCHEDULER).write_text(json.dumps(config))
     relock(copied)
-    setup = read_setup(tiny)
-    assert setup.schedule is None
-    assert "got DDIMScheduler" in str(setup.trouble)
+    deployment = read_deployment(tiny)
+    assert deployment.schedule is None
+    assert "got DDIMScheduler" in str(deployment.flux_error)
     assert inpaint_local(*photo, profile=tiny).report.engine == "patch"
 
 
 def test_a_file_that_changed_is_trouble_that_names_it_and_what_mends_it(copied, tiny):
     with (copied / SCHEDULER).open("a") as file:
         file.write(" ")
-    setup = read_setup(tiny)
-    assert setup.schedule is None
-    assert SCHEDULER.name in str(setup.trouble)
-    assert MEND in str(setup.trouble)
+    deployment = read_deployment(tiny)
+    assert deployment.schedule is None
+    assert SCHEDULER.name in str(deployment.flux_error)
+    assert MEND in str(deployment.flux_error)
 
 
 def test_a_damaged_lock_is_trouble(copied, tiny):
     Store(copied).lock.path.write_text("{")
-    setup = read_setup(tiny)
-    assert setup.schedule is None
-    assert setup.trouble is not None
+    deployment = read_deployment(tiny)
+    assert deployment.schedule is None
+    assert deployment.flux_error is not None
 
 
 def test_the_labels_weights_are_no_trouble_of_flux(copied, tiny, photo):
     shutil.rmtree(copied / "tiny-sam3")
-    setup = read_setup(tiny)
-    assert setup.schedule is not None
-    assert setup.trouble is None
+    deployment = read_deployment(tiny)
+    assert deployment.schedule is not None
+    assert deployment.flux_error is None
     report = inpaint_local(*photo, profile=tiny, steps=1, deadline_ms=600_000).report
     assert report.engine == "flux"
     assert report.fallbacks[0].stage == "sam3_labeling"

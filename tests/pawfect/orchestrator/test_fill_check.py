@@ -9,7 +9,7 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.texts import text_tensor
-from pawfect.orchestrator import check, verdict
+from pawfect.orchestrator import budget
 from pawfect.profile import CheckSettings
 from pawfect.scores.seam import seam_step
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
@@ -21,10 +21,10 @@ LENIENT = CheckSettings(seam_step=1000.0, strange_coverage=0.2)
 
 
 @pytest.fixture
-def checked(fill, tiny, tiny_setup):
+def checked(fill, tiny, tiny_deployment):
     def run(check: CheckSettings, **asked):
-        setup = replace(tiny_setup, profile=replace(tiny, check=check))
-        return fill(SMALL, HOLE, setup=setup, **asked)
+        deployment = replace(tiny_deployment, profile=replace(tiny, check=check))
+        return fill(SMALL, HOLE, deployment=deployment, **asked)
 
     return run
 
@@ -91,7 +91,7 @@ def test_a_surface_that_its_surroundings_do_not_have_is_invented(checked):
 
 
 def test_without_time_for_a_second_seed_the_patches_follow_at_once(checked, monkeypatch):
-    monkeypatch.setattr(verdict, "SECOND_TRY", 1e9)
+    monkeypatch.setattr(budget, "SECOND_TRY", 1e9)
     run = checked(STRICT, **GLARING)
     assert run.fallbacks == [("check", "patch")]
     assert run.calls("flux_vae_encoder") == 1
@@ -128,7 +128,7 @@ def test_a_seam_that_passes_by_itself_waits_for_no_patches(checked):
 
 
 def test_a_seam_is_measured_against_that_of_the_patches(checked, monkeypatch):
-    monkeypatch.setattr(verdict, "SECOND_TRY", 1e9)
+    monkeypatch.setattr(budget, "SECOND_TRY", 1e9)
     run = checked(STRICT, engine="flux", **GLARING)
     assert run.report.check is not None
     allowed = float(run.report.check.split("at most ")[1])
@@ -137,9 +137,9 @@ def test_a_seam_is_measured_against_that_of_the_patches(checked, monkeypatch):
 
 
 def test_patches_that_are_late_are_not_measured_against(checked, monkeypatch):
-    monkeypatch.setattr(verdict, "SECOND_TRY", 1e9)
+    monkeypatch.setattr(budget, "SECOND_TRY", 1e9)
     # Most of the time is kept free, so that the check goes on early without them.
-    monkeypatch.setattr(check, "RESERVE_MS", 50_000.0)
+    monkeypatch.setattr(budget, "RESERVE_MS", 50_000.0)
     run = checked(
         STRICT, engine="flux", deadline_ms=52_000, before={"patch_fill": late(120)}, **GLARING
     )

@@ -14,7 +14,7 @@ from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.report import Report
 from pawfect.contract.texts import text_tensor
 from pawfect.local import LocalModels, inpaint_local
-from pawfect.orchestrator import Control, InpaintRequest, Progress, Setup, inpaint
+from pawfect.orchestrator import Control, Deployment, InpaintRequest, Progress, inpaint
 from pawfect.orchestrator.patch import affordable_px
 from pawfect.picture.window import plan_windows
 
@@ -42,7 +42,9 @@ def run(photo, mask, profile, call=None, notify=None, control=None, protect=None
     request = InpaintRequest(photo, mask, params, protect)
     control = control or Control(params.deadline_ms)
     extra = {} if notify is None else {"notify": notify}
-    return asyncio.run(inpaint(request, Setup(profile), call or LocalModels(), control, **extra))
+    return asyncio.run(
+        inpaint(request, Deployment(profile), call or LocalModels(), control, **extra)
+    )
 
 
 def test_every_pixel_outside_the_cleaned_mask_is_the_inputs(photo):

@@ -158,14 +158,14 @@ def test_from_a_prior_only_the_last_steps_run(fill):
     assert (run.report.steps, run.report.strength) == (10, 0.3)
 
 
-def test_the_report_explains_and_repeats_the_result(fill, tiny_setup):
+def test_the_report_explains_and_repeats_the_result(fill, tiny_deployment):
     run = fill(SMALL, HOLE, prompt="a brick wall, please", guidance_scale=7.5, seed=11)
     report = run.report
     assert (report.engine, report.engine_reason) == ("flux", "first engine of profile tiny")
     assert (report.steps, report.guidance_scale, report.seed, report.strength) == (3, 7.5, 11, 1.0)
     assert (report.prompt, report.prompt_source, report.prompt_cut) == ("brick", "prompt", 0)
     assert (report.labels, report.labels_source) == (("grass",), "request")
-    assert report.weights == dict(tiny_setup.weights)
+    assert report.weights == dict(tiny_deployment.weights)
     assert report.weights["flux"].startswith("tiny-flux-fill@")
     assert (report.check, report.fallbacks) == (None, ())
     assert [window.seed for window in report.windows] == [11]
@@ -180,9 +180,9 @@ def test_the_report_explains_and_repeats_the_result(fill, tiny_setup):
     np.testing.assert_array_equal(again.image, run.image)
 
 
-def test_what_the_request_leaves_open_is_the_profiles(fill, tiny, tiny_setup):
-    setup = replace(tiny_setup, profile=replace(tiny, flux=replace(tiny.flux, steps=2)))
-    run = fill(SMALL, HOLE, setup=setup, steps=None)
+def test_what_the_request_leaves_open_is_the_profiles(fill, tiny, tiny_deployment):
+    deployment = replace(tiny_deployment, profile=replace(tiny, flux=replace(tiny.flux, steps=2)))
+    run = fill(SMALL, HOLE, deployment=deployment, steps=None)
     assert (run.report.steps, run.report.guidance_scale) == (2, tiny.flux.guidance_scale)
     assert run.models.called.count("flux_transformer") == 2
 

@@ -76,14 +76,14 @@ def test_where_both_fail_the_prompt_names_nothing(fill, failure):
     assert (run.report.prompt, run.report.prompt_source) == (build_prompt([]).text, "none")
 
 
-def test_a_source_that_is_slow_is_not_waited_for(fill, tiny, tiny_setup):
+def test_a_source_that_is_slow_is_not_waited_for(fill, tiny, tiny_deployment):
     hasty = replace(
         tiny,
         sam3=replace(tiny.sam3, timeout_ms=100),
         florence2=replace(tiny.florence2, timeout_ms=150),
     )
     run = fill(
-        SMALL, HOLE, scene_labels=(), setup=replace(tiny_setup, profile=hasty),
+        SMALL, HOLE, scene_labels=(), deployment=replace(tiny_deployment, profile=hasty),
         before={model: late(60) for model in SOURCES},
     )  # fmt: skip
     assert run.report.engine == "flux"
@@ -114,19 +114,21 @@ def test_where_sam3_recognises_nothing_florence2_is_asked(fill):
     ],
 )
 def test_a_source_that_the_profile_lacks_is_not_asked_and_no_fallback(
-    fill, tiny, tiny_setup, lacking, expected
+    fill, tiny, tiny_deployment, lacking, expected
 ):
-    setup = replace(tiny_setup, profile=replace(tiny, **lacking))
-    run = fill(SMALL, HOLE, scene_labels=(), setup=setup)
+    deployment = replace(tiny_deployment, profile=replace(tiny, **lacking))
+    run = fill(SMALL, HOLE, scene_labels=(), deployment=deployment)
     assert asked(run) == expected
     assert run.report.fallbacks == ()
     assert run.report.engine == "flux"
 
 
-def test_where_sam3_fails_and_there_is_no_florence2_there_are_no_labels(fill, tiny, tiny_setup):
-    setup = replace(tiny_setup, profile=replace(tiny, florence2=None))
+def test_where_sam3_fails_and_there_is_no_florence2_there_are_no_labels(
+    fill, tiny, tiny_deployment
+):
+    deployment = replace(tiny_deployment, profile=replace(tiny, florence2=None))
     broken = {"sam3_labeling": raising(FAILURES["down"])}
-    run = fill(SMALL, HOLE, scene_labels=(), setup=setup, before=broken)
+    run = fill(SMALL, HOLE, scene_labels=(), deployment=deployment, before=broken)
     assert run.fallbacks == [("sam3_labeling", "no labels")]
     assert run.report.labels_source == "none"
 

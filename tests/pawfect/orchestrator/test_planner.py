@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect.flux.schedule import first_step
+from pawfect.orchestrator import budget
 from pawfect.orchestrator.planner import (
     LEAST_STEPS,
-    PLAN_SHARE,
     Wish,
     choose,
     expected_ms,
@@ -34,7 +34,7 @@ def test_no_plan_is_expected_past_the_deadline(wish, costs, deadline):
     plan = choose(wish, costs, deadline)
     if plan is not None:
         assert plan.expected_ms == pytest.approx(expected_ms(wish, plan, costs))
-        assert plan.expected_ms <= PLAN_SHARE * deadline
+        assert plan.expected_ms <= budget.PLAN_SHARE * deadline
 
 
 @given(wishes(), cards, deadlines, deadlines)
@@ -63,7 +63,7 @@ def test_a_faster_card_never_gives_a_worse_class(wish, costs, deadline, times):
 def test_some_plan_fits_just_from_the_least_deadline_on(wish, costs):
     needed, least = least_deadline_ms(wish, costs)
     assert choose(wish, costs, needed) is not None
-    assert choose(wish, costs, 0.99 * PLAN_SHARE * (needed - 1)) is None
+    assert choose(wish, costs, 0.99 * budget.PLAN_SHARE * (needed - 1)) is None
     assert all(plan.expected_ms >= least.expected_ms for plan in plans(wish, costs))
 
 
@@ -95,7 +95,7 @@ def test_steps_that_the_request_names_outlast_the_size():
         if plan is not None and plan.steps < 20:
             # Only where no size leaves them whole.
             assert all(
-                other.expected_ms > PLAN_SHARE * deadline
+                other.expected_ms > budget.PLAN_SHARE * deadline
                 for other in plans(named, T4)
                 if other.steps == 20
             )

@@ -13,7 +13,7 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights import store as store_module
-from pawfect.weights.lock import LOCK_NAME, LockedEntry, LockedFile, LockFile
+from pawfect.weights.lock import LOCK_NAME, NOTHING, LockedEntry, LockedFile, LockFile
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store, locked_folder, locked_now, sha256_of, weights_root
 
@@ -131,7 +131,7 @@ def test_a_missing_entry_names_its_first_file(tmp_path):
 
 
 def test_a_file_of_unknown_digest_is_refused(store):
-    store.lock.put("toy", LockedEntry())
+    store.lock.put("toy", NOTHING)
     assert "config.json: expected a file that was fetched here, got one of unknown" in (
         refusal(store)
     )
@@ -158,7 +158,7 @@ def hashed(monkeypatch):
 
 
 def test_a_digest_is_computed_once(store, hashed):
-    store.lock.put("toy", LockedEntry())
+    store.lock.put("toy", NOTHING)
     with pytest.raises(PawfectError):
         store.folder("toy", mend="m")
     lock(store)
@@ -206,7 +206,7 @@ def test_files_fetched_at_another_commit_are_not_taken(store):
 def test_the_identity_names_the_commit_and_a_lone_file(store):
     assert store.identity("toy") == "lab/toy@0000000"
     assert store.identity("one") == "lab/many@main:q8.gguf"
-    store.lock.put("one", LockedEntry({"lab/many": "2" * 40}))
+    store.lock.put("one", LockedEntry({"lab/many": "2" * 40}, {}))
     assert store.identity("one") == "lab/many@2222222:q8.gguf"
 
 
@@ -262,7 +262,7 @@ def test_what_is_written_is_read_again(tmp_path):
     file.put_file("b", "config.json", ROW)
     assert file.get("a").files == {"x/config.json": ROW}
     assert set(file.read()) == {"a", "b"}
-    assert file.get("c") == LockedEntry()
+    assert file.get("c") == NOTHING
     assert json.loads((tmp_path / LOCK_NAME).read_text())["version"] == 1
     # Servers may run as somebody else.
     assert (tmp_path / LOCK_NAME).stat().st_mode & 0o777 == 0o644
@@ -289,7 +289,7 @@ def test_a_damaged_lock_is_an_error_that_says_what_to_do(tmp_path, text):
 
 def test_a_write_that_fails_leaves_the_lock_as_it_was(tmp_path, monkeypatch):
     file = LockFile(tmp_path)
-    file.put("a", LockedEntry())
+    file.put("a", NOTHING)
     before = file.path.read_bytes()
     broken = SimpleNamespace(files={"x": object()}, revisions={})
     with pytest.raises(TypeError):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.orchestrator import Setup
+from pawfect.orchestrator import Deployment
 from pawfect.profile import PROFILE_VARIABLE, CheckSettings, load_profile
 from pawfect_triton.overrides import Overrides, read, served_profile
 from pawfect_triton.server import Endpoints, TritonServer
@@ -77,4 +77,4 @@ def test_a_server_without_model_control_has_it_off():
 
 
 def test_a_setup_reads_prompts_through_the_table_unless_told():
-    assert Setup(load_profile("embedded")).verbatim is False
+    assert Deployment(load_profile("embedded")).verbatim is False

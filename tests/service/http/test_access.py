@@ -27,8 +27,8 @@ def keys() -> tuple[ApiKeys, str, str]:
 
 
 async def test_an_api_key_opens_its_users_sessions_alone(store, nowhere, keys):
-    ways, own, every = keys
-    async with running(store, nowhere, ways=[ways]) as stack:
+    authenticators, own, every = keys
+    async with running(store, nowhere, authenticators=[authenticators]) as stack:
 
         async def status(path: str, key: str | None) -> int:
             headers = {} if key is None else {"x-api-key": key}
@@ -66,8 +66,8 @@ async def test_a_key_file_says_where_it_is_wrong(tmp_path):
 
 async def test_while_google_is_away_its_certificates_of_before_go_on(store, nowhere, monkeypatch):
     google = Certificates()
-    ways = [GoogleTokens([AUDIENCE], KeptCertificates(google))]
-    async with running(store, nowhere, ways=ways) as stack:
+    authenticators = [GoogleTokens([AUDIENCE], KeptCertificates(google))]
+    async with running(store, nowhere, authenticators=authenticators) as stack:
         headers = {"authorization": f"Bearer {token()}"}
 
         async def status() -> int:
@@ -89,8 +89,8 @@ async def test_while_google_is_away_its_certificates_of_before_go_on(store, nowh
 
 async def test_a_google_id_token_opens_its_own_users_sessions(store, nowhere):
     google = Certificates()
-    ways = [GoogleTokens([AUDIENCE], KeptCertificates(google))]
-    async with running(store, nowhere, ways=ways) as stack:
+    authenticators = [GoogleTokens([AUDIENCE], KeptCertificates(google))]
+    async with running(store, nowhere, authenticators=authenticators) as stack:
 
         async def status(path: str, given: str) -> int:
             headers = {"authorization": f"Bearer {given}"}
@@ -131,8 +131,8 @@ async def test_without_credentials_only_this_machine_itself_is_let_in(alone):
 
 
 async def test_a_caller_who_asks_too_often_is_told_when_to_come_back(store, nowhere, keys):
-    ways, own, every = keys
-    async with running(store, nowhere, ways=[ways], rate="5/hour") as stack:
+    authenticators, own, every = keys
+    async with running(store, nowhere, authenticators=[authenticators], rate="5/hour") as stack:
         statuses = [
             (await stack.http.get(OWN, headers={"x-api-key": own})).status_code for _ in range(7)
         ]

@@ -1,68 +1,17 @@
-"""The moves one by one, and documents that no move has written."""
+"""The moves one by one."""
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.contract.errors import PawfectError, QueueAction
 from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import JobContract, Status
-from pawfect_service.jobs.document import MAX_REPORT, SessionDocument, from_document, to_document
-from pawfect_service.jobs.fields import Cost, Progress, SceneLabels
-from pawfect_service.jobs.kinds import INPAINT
-from pawfect_service.jobs.repair import readable
-from pawfect_service.jobs.sessions import deciding
-from pawfect_service.stores.base import Document
-
-CONTRACT = JobContract()
-COST = Cost(amount=0.01, unit="USD", seconds=9.5)
-AWAY = PawfectError(ErrorKind.UNAVAILABLE, "server: away\ud800" + "x" * 9999)
-LABELS = SceneLabels(
-    labels=("grass",), scores=(0.9,), coverage=(1.0,), source="sam3", model="m", timestamp=1.0
-)
-
-
-class Session:
-    """One session's document and a clock, for moves in a row."""
-
-    def __init__(self) -> None:
-        self.now = 1e9
-        self.document: Document | None = None
-        self("queue_job", job="j1", request={"seed": 3})
-        self("set_labels", job="j1", labels=LABELS)
-
-    def __call__(self, name: str, **named: Any) -> t.Answer:
-        transition = getattr(t, name)
-        if name == "queue_job":
-            named = {"kind": INPAINT, **named}
-        decide = deciding("u", "s", CONTRACT, partial(transition, **named))
-        change = decide(self.document, self.now)
-        if change.document is not None:
-            # What a store gives back is what JSON leaves of it.
-            self.document = json.loads(json.dumps(change.document))
-        answer = change.answer.answer
-        assert isinstance(answer, t.Answer)
-        return answer
-
-    @property
-    def session(self) -> SessionDocument:
-        assert self.document is not None
-        return from_document("u", "s", self.document)
-
-    def start(self, owner: str = "w1") -> t.Answer:
-        return self("take_up", job="j1", owner=owner)
-
-    def claim(self, owner: str = "w1") -> t.Answer:
-        return self("claim_result", job="j1", owner=owner, report='{"boxes": [[1, 2]]}', cost=COST)
-
-    def complete(self) -> t.Answer:
-        return self("complete", job="j1")
+from pawfect_service.jobs.document import MAX_REPORT
+from pawfect_service.jobs.fields import Progress
+from tests.service.jobs.session import AWAY, CONTRACT, COST, LABELS, Session
 
 
 def test_a_job_goes_from_its_queueing_to_its_one_result() -> None:
@@ -310,74 +259,6 @@ def test_a_report_that_no_document_holds_is_refused() -> None:
     named = {"job": "j1", "owner": "w1"}
     with pytest.raises(PawfectError, match="REPORT: expected up to"):
         session("claim_result", **named, report="x" * (MAX_REPORT + 1), cost=COST)
-
-
-@pytest.mark.parametrize(
-    ("edit", "said"),
-    [
-        ({"processingStatus": "done"}, "document.processingStatus: expected 'pending'"),
-        ({"processingStatus": "completed"}, "document: expected"),
-        ({"processingStatus": "processing"}, "document: expected a lease or a result"),
-        ({"job": "../../x"}, "document.job: expected"),
-        ({"job": None}, "document.job: expected"),
-        ({"queuedAt": "now"}, "document.queuedAt: expected"),
-        ({"queuedAt": float("nan")}, "document.queuedAt: expected"),
-        ({"queuedAt": True}, "document.queuedAt: expected"),
-        ({"jobDeadline": 1.0}, "document: expected deadlines after the queueing"),
-        ({"expiresAt": None}, "document: expected a time of expiry"),
-        ({"counts": {"starts": -1}}, "document.counts.starts: expected"),
-        ({"counts": {"starts": 1.5}}, "document.counts.starts: expected"),
-        ({"counts": {"tries": 1}}, "document.counts.tries: expected"),
-        ({"lease": {"owner": "w", "since": 1.0, "until": 2.0}}, "document: expected a lease with"),
-        ({"paths": {"original": "/etc/passwd", "mask": "m"}}, "document.paths.original: expected"),
-        ({"sceneLabels": {"labels": ["a"]}}, "document.sceneLabels.scores: expected a value"),
-        ({"error": {"kind": "INTERNAL", "message": "x"}}, "document: expected an error with"),
-        ({"cost": {"amount": 1.0, "unit": "USD", "seconds": 1.0}}, "document: expected result"),
-        ({"request": {"seed": [1]}}, "document.request.seed"),
-        ({"request": None}, "document.request: expected"),
-    ],
-)
-def test_a_document_edited_into_the_impossible_fails_with_its_reason(
-    edit: dict[str, Any], said: str
-) -> None:
-    session = Session()
-    session.document = {**(session.document or {}), **edit, "petName": "Bo"}
-    assert session.start() is t.Answer.OVER
-    failed = session.session
-    assert failed.processing_status is Status.FAILED
-    assert failed.error
-    assert failed.error.message.startswith(said)
-    assert (session.document or {})["petName"] == "Bo"
-    asked: dict[str, Any] = {"job": "j2", "request": {}}
-    assert session("queue_job", **asked) is t.Answer.QUEUED
-    assert (session.document or {})["petName"] == "Bo"
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-FIELDS = sorted(field.alias or "" for field in SessionDocument.model_fields.values())
-
-
-@given(
-    edit=st.dictionaries(
-        st.sampled_from([*FIELDS, *SessionDocument.model_fields]) | st.text(max_size=9), JSON
-    ),
-    whole=st.booleans(),
-)
-def test_whatever_a_document_holds_it_is_readable_and_writable(
-    edit: dict[str, Any], whole: bool
-) -> None:
-    document = edit if whole else {**(Session().document or {}), **edit}
-    session = readable("u", "s", document, 1e9)
-    again = to_document(session)
-    assert to_document(from_document("u", "s", again)) is not None
-    ours = {*FIELDS, *SessionDocument.model_fields}
-    assert again.keys() - ours == document.keys() - ours
 
 
 @pytest.mark.parametrize(

@@ -169,9 +169,9 @@ class Counted(Handler):
     async def handle(self, data, attributes, hold):
         self.now += 1
         self.most = max(self.most, self.now)
-        verdict = await super().handle(data, attributes, hold)
+        outcome = await super().handle(data, attributes, hold)
         self.now -= 1
-        return verdict
+        return outcome
 
 
 async def test_pushed_jobs_wait_for_a_place_among_as_many_as_are_let_in(stack):

@@ -15,7 +15,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect_client.results import Done
 from pawfect_service.jobs.fields import SceneLabels, storable
-from pawfect_service.jobs.kinds.kind import Kind, Made, Task, Tell, Tools
+from pawfect_service.jobs.kinds.kind import Kind, Made, OnProgress, Task, Tools
 from pawfect_service.jobs.kinds.pictures import (
     Pictures,
     check_headers,
@@ -92,13 +92,13 @@ class Inpaint:
             timestamp=time.time(),
         )
 
-    async def work(self, task: Task, tools: Tools, tell: Tell) -> Made:
-        """Have the server fill the hole; `tell` hears of each of its stages."""
+    async def work(self, task: Task, tools: Tools, on_progress: OnProgress) -> Made:
+        """Have the server fill the hole; `on_progress` hears of each of its stages."""
         with span("decode pictures"):
             names = ("original", "mask", "protect")
             files = (task.files.get(name) for name in names)
             pictures = await tools.off_loop(read_pictures, *files, task.parameters.prompt)
-        done = await _filled(pictures, task, tools, tell)
+        done = await _filled(pictures, task, tools, on_progress)
         with span("encode pictures"):
             edited, preview = await asyncio.gather(
                 tools.off_loop(edited_jpeg, pictures.photo, done.image),
@@ -109,7 +109,7 @@ class Inpaint:
         return Made(outputs, report.to_json(), round(report.total_ms / 1000, 3))
 
 
-async def _filled(pictures: Pictures, task: Task, tools: Tools, tell: Tell) -> Done:
+async def _filled(pictures: Pictures, task: Task, tools: Tools, on_progress: OnProgress) -> Done:
     # Nobody sees the previews: they are not sent.
     scalars: dict[str, Any] = {**task.parameters.scalars, "preview_every": 0}
     with span("triton inpaint_stream", SpanKind.CLIENT, attributes=task.span_attributes):
@@ -129,7 +129,7 @@ async def _filled(pictures: Pictures, task: Task, tools: Tools, tell: Tell) -> D
                         stages.record(event.report.stage_ms)
                         return event
                     stages.ended(event.stage)
-                    tell(event.stage, event.progress)
+                    on_progress(event.stage, event.progress)
         except BaseException:
             stages.record_told()
             raise

@@ -12,7 +12,7 @@ from pawfect_service.jobs.fields import SceneLabels
 
 T = TypeVar("T")
 # Is told how far a job is: the stage that ended, and the share that is done.
-Tell = Callable[[str, float], None]
+OnProgress = Callable[[str, float], None]
 
 
 class OffLoop(Protocol):
@@ -126,7 +126,7 @@ class Kind(Protocol):
     async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:
         """Return labels of the surroundings; PawfectError as the server failed."""
 
-    async def work(self, task: Task, tools: Tools, tell: Tell) -> Made:
+    async def work(self, task: Task, tools: Tools, on_progress: OnProgress) -> Made:
         """Do a job; cancelling the task stops it.
 
         Raises:

@@ -79,6 +79,14 @@ class Database:
         self.changes.seen()
         return result
 
+    async def run(self, sql: str, **values: object) -> None:
+        """Run one statement as `write` does; `:now` in it is the clock."""
+
+        def work(connection: sqlite3.Connection, now: float) -> None:
+            connection.execute(sql, {**values, "now": now})
+
+        await self.write(work)
+
     def _commit_waiting(self) -> None:
         """Commit all that waits; nothing is left for whoever came while this one waited."""
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]

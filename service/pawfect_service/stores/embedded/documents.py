@@ -59,12 +59,11 @@ class EmbeddedDocuments:
 
     async def delete(self, uid: str, sid: str) -> None:
         """Remove a document; one that is not there is no error."""
-        key = check_id("uid", uid), check_id("sid", sid)
-
-        def work(connection: sqlite3.Connection, now: float) -> None:
-            connection.execute("DELETE FROM documents WHERE uid = ? AND sid = ?", key)
-
-        await self._database.write(work)
+        await self._database.run(
+            "DELETE FROM documents WHERE uid = :uid AND sid = :sid",
+            uid=check_id("uid", uid),
+            sid=check_id("sid", sid),
+        )
 
     async def watch(self, uid: str, sid: str) -> AsyncIterator[Document | None]:
         """Yield the document now and after each change, and None once it is gone."""

@@ -54,15 +54,13 @@ class EmbeddedQueue:
 
     async def publish(self, data: bytes, attributes: Mapping[str, str]) -> str:
         """Queue a message and return its id, once it is on the disk."""
-        name, text = uuid.uuid4().hex, json.dumps(dict(attributes))
-
-        def work(connection: sqlite3.Connection, now: float) -> None:
-            connection.execute(
-                "INSERT INTO messages (id, data, attributes, visible) VALUES (?, ?, ?, ?)",
-                (name, data, text, now),
-            )
-
-        await self._database.write(work)
+        name = uuid.uuid4().hex
+        await self._database.run(
+            "INSERT INTO messages (id, data, attributes, visible) VALUES (:id, :data, :text, :now)",
+            id=name,
+            data=data,
+            text=json.dumps(dict(attributes)),
+        )
         return name
 
     async def deliveries(self, at_most: int) -> AsyncIterator[Delivery]:
@@ -100,7 +98,7 @@ class EmbeddedQueue:
         except asyncio.CancelledError:
             # Taken for nobody: it is there for the others at once.
             if delivery := await taking:
-                await self._hide(delivery, 0.0)
+                await self.extend(delivery, 0.0)
             raise
 
     def _take(self, connection: sqlite3.Connection, now: float, handle: _Handle) -> Delivery | None:
@@ -149,21 +147,25 @@ class EmbeddedQueue:
 
     async def extend(self, delivery: Delivery, seconds: float) -> None:
         """Nobody else gets the message for so long; nothing where somebody else has it already."""
-        await self._hide(delivery, seconds)
-
-    async def _hide(self, delivery: Delivery, seconds: float) -> None:
-        def work(connection: sqlite3.Connection, now: float) -> None:
-            connection.execute(
-                "UPDATE messages SET visible = ? WHERE id = ? AND receipt = ?",
-                (now + seconds, *_key(delivery)),
-            )
-
-        await self._database.write(work)
+        name, receipt = _key(delivery)
+        await self._database.run(
+            "UPDATE messages SET visible = :now + :s WHERE id = :id AND receipt = :receipt",
+            id=name,
+            receipt=receipt,
+            s=seconds,
+        )
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """The message goes to the dead letters, and is done with."""
         if delivery.handle is None:
-            await self._bury_pushed(delivery, reason)
+            # A pushed one was never in this queue; it is kept once, however often it is pushed.
+            await self._database.run(
+                "INSERT OR IGNORE INTO dead_letters VALUES (:id, :data, :text, :reason)",
+                id=delivery.message_id,
+                data=delivery.data,
+                text=json.dumps(dict(delivery.attributes)),
+                reason=reason,
+            )
             return
 
         def work(connection: sqlite3.Connection, now: float) -> None:
@@ -175,16 +177,6 @@ class EmbeddedQueue:
                 _bury(connection, key[0], reason)
 
         await self._answer(delivery, work)
-
-    async def _bury_pushed(self, delivery: Delivery, reason: str) -> None:
-        """Keep a message that was never in this queue; once, however often it is pushed."""
-        attributes = json.dumps(dict(delivery.attributes))
-        letter = delivery.message_id, delivery.data, attributes, reason
-
-        def work(connection: sqlite3.Connection, now: float) -> None:
-            connection.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?)", letter)
-
-        await self._database.write(work)
 
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
         """Return so many dead letters; they stay."""

@@ -1,0 +1,170 @@
+"""What every engine is given, and what it gives back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract.report import Fallback, WindowReport
+from pawfect.contract.tensors import Array
+from pawfect.orchestrator.calls import CallModel, Scalars
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.progress import ProgressReporter
+from pawfect.orchestrator.request import InpaintRequest
+from pawfect.picture.window import Window, plan_windows
+
+NO_PARAMETERS: Final[Scalars] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class CleanedMask:
+    """What `mask_cleanup` gave.
+
+    Attributes:
+        mask: UINT8 [H, W], 255 = hole.
+        ring: UINT8 [H, W], 255 = the band of surroundings.
+        windows: the parts of the photo that are filled, the largest first.
+        dilate_px: how far the mask grew, px.
+        specks: components of the mask that were dropped.
+        pinholes: gaps of the mask that were closed.
+    """
+
+    mask: NDArray[np.uint8]
+    ring: NDArray[np.uint8]
+    windows: tuple[Window, ...]
+    dilate_px: float
+    specks: int
+    pinholes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One request with its cleaned mask, and how its models are called.
+
+    Attributes:
+        request: photo, mask and wishes.
+        cleaned: its mask, cleaned.
+        deployment: which engines there are.
+        call: calls the models.
+        control: deadline, cancellation and stage times.
+        progress: takes reports of the fill's progress.
+    """
+
+    request: InpaintRequest
+    cleaned: CleanedMask
+    deployment: Deployment
+    call: CallModel
+    control: Control
+    progress: ProgressReporter
+
+    async def ask(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        parameters: Scalars = NO_PARAMETERS,
+        limit_ms: float | None = None,
+    ) -> dict[str, Array]:
+        """Call a model as a stage of its name.
+
+        Args:
+            model: its name.
+            inputs: arrays by tensor name.
+            parameters: request parameters.
+            limit_ms: how long to wait; None: as long as the request may take.
+
+        Raises:
+            PawfectError: DEADLINE, CANCELLED, or what the model answered.
+        """
+        with self.control.stage(model):
+            return await self.control.wait(model, self.call(model, inputs, parameters), limit_ms)
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """The report's part about labels and prompt; see `Report`."""
+
+    labels: tuple[str, ...] = ()
+    labels_source: str = "none"
+    prompt: str | None = None
+    prompt_source: str | None = None
+    prompt_cut: int = 0
+
+    @classmethod
+    def of_request(cls, request: InpaintRequest) -> Prompting:
+        """Return what the request itself says."""
+        source = "request" if request.scene_labels else "none"
+        return cls(request.scene_labels, source, request.prompt)
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """The report's part about denoising; see `Report`."""
+
+    steps: int | None = None
+    steps_taken: int | None = None
+    quality: int | None = None
+    expected_ms: float | None = None
+    predicted_ms: float | None = None
+    guidance_scale: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fill:
+    """What an engine made of a task.
+
+    Attributes:
+        image: UINT8 [H, W, 3].
+        engine: which one filled.
+        windows: how each window was filled.
+        prompting: labels and prompt.
+        fallbacks: what was missing or failed.
+        reason: why this engine, where it is not the one that was chosen.
+        denoising: how it was denoised.
+        check: what the check of a generated fill said.
+        weights: identity of the weights that made it, by component.
+    """
+
+    image: NDArray[np.uint8]
+    engine: str
+    windows: tuple[WindowReport, ...]
+    prompting: Prompting
+    fallbacks: tuple[Fallback, ...] = ()
+    reason: str | None = None
+    denoising: Denoising = Denoising()
+    check: str | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Fills the holes of a task; `pawfect.orchestrator.flow.ENGINES` names each."""
+
+    async def __call__(self, task: Task) -> Fill:
+        """Return the fill.
+
+        Raises:
+            PawfectError: DEADLINE, CANCELLED, or why there is none.
+        """
+        ...
+
+
+async def clean_mask(request: InpaintRequest, call: CallModel, control: Control) -> CleanedMask:
+    """Have `mask_cleanup` clean the mask, and plan the windows."""
+    inputs: dict[str, Array] = {"MASK": request.mask}
+    if request.protect is not None:
+        inputs["PROTECT"] = request.protect
+    grow = request.params.dilate_px
+    parameters: Scalars = {} if grow is None else {"dilate_px": grow}
+    with control.stage("mask_cleanup"):
+        out = await control.wait("mask_cleanup", call("mask_cleanup", inputs, parameters))
+    mask, ring = (out[name].astype(np.uint8, copy=False) for name in ("CLEAN_MASK", "RING"))
+    with control.stage("windows"):
+        windows = plan_windows(out["BOXES"].astype(np.int32, copy=False), *mask.shape)
+    done = json.loads(out["REPORT"][0])
+    return CleanedMask(mask, ring, windows, done["dilate_px"], done["specks"], done["pinholes"])

@@ -1,0 +1,276 @@
+"""FLUX's fill of all holes of a photo: canvases encoded, denoised, decoded and composited."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.report import Fallback, WindowReport
+from pawfect.contract.tensors import MASK_THRESHOLD
+from pawfect.flux.schedule import first_step
+from pawfect.orchestrator.denoise import Sampling, denoise
+from pawfect.orchestrator.engine import Denoising, Task
+from pawfect.orchestrator.flux_models import Text, decode_canvas, encode_canvas
+from pawfect.orchestrator.pace import Pace
+from pawfect.orchestrator.patch import seed_of
+from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, smaller
+from pawfect.picture.box import Box
+from pawfect.picture.canvas import Canvas
+from pawfect.picture.composite import composite
+from pawfect.picture.window import Window
+
+# Shares of the fill that are done when the floor stands, and when the last step is taken.
+FLOOR_STANDS: Final = 0.1
+STEPS_TAKEN: Final = 0.95
+# Feather around a regenerated hole, px: about one pixel of the latents, which is how far the VAE
+# smears the border.
+FEATHER_PX: Final = 8
+# Canvases of one request that are worked on at a time: half of a batch, so that others get a share.
+CANVASES_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What a run begins with.
+
+    Attributes:
+        wish: what is asked for.
+        plan: how it is to be filled.
+        prefill: UINT8 [H, W, 3], the photo to start from, or None: from noise.
+        fallbacks: what was missing.
+    """
+
+    wish: Wish
+    plan: Plan
+    prefill: NDArray[np.uint8] | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """A photo with its holes filled.
+
+    Attributes:
+        image: UINT8 [H, W, 3].
+        plan: how it was filled in the end.
+        windows: how each window was filled.
+        denoising: for the report.
+        slowness: of the steps against what was expected of them; None: not measured.
+        again_ms: what another run of the same plan would take.
+        fallbacks: where memory or time was short.
+    """
+
+    image: NDArray[np.uint8]
+    plan: Plan
+    windows: tuple[WindowReport, ...]
+    denoising: Denoising
+    slowness: float | None
+    again_ms: float
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why there is no fill, and what was tried before."""
+
+    error: PawfectError
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+async def generate(
+    task: Task,
+    start: Start,
+    seed: int,
+    text: asyncio.Future[Text],
+    slowness: float | None = None,
+) -> Generated | Failed:
+    """Fill all holes, at a smaller plan where memory is short, in fewer steps where time is.
+
+    Args:
+        task: the request.
+        start: wish, plan and prior.
+        seed: of the first canvas's noise.
+        text: the prompt's embeddings, which may still be computed.
+        slowness: of an earlier run of the same request.
+
+    Raises:
+        PawfectError: CANCELLED or INVALID_ARG: the request's own doing is no failure of FLUX.
+    """
+    fallbacks: tuple[Fallback, ...] = ()
+    plan, costs = start.plan, task.deployment.costs
+    while True:
+        pace = Pace(start.wish, plan, costs, task.control, slowness)
+        sampling = _sampling(task, start.wish, plan)
+        try:
+            image = await _fill(task, plan.canvases, sampling, pace, seed, start.prefill, text)
+        except PawfectError as error:
+            if error.kind in (ErrorKind.CANCELLED, ErrorKind.INVALID_ARG):
+                raise
+            less = None
+            # A text encoder out of memory is not helped by a smaller canvas.
+            if error.kind is ErrorKind.OUT_OF_MEMORY and not _raised(text, error):
+                less = smaller(start.wish, plan, costs, task.control.remaining_ms())
+            if less is None:
+                return Failed(error, fallbacks)
+            fallbacks += (Fallback("flux", str(error), f"{less.size} px", error.kind),)
+            plan, slowness = less, pace.measured_slowness
+            continue
+        if pace.taken < pace.planned:
+            reason = f"late: {pace.taken} steps instead of {pace.planned}"
+            fallbacks += (Fallback("flux_transformer", reason, "fewer steps", ErrorKind.DEADLINE),)
+        return Generated(
+            image, plan, _window_reports(task, plan, seed), _denoising(plan, sampling, pace),
+            pace.measured_slowness, pace.again_ms(), fallbacks,
+        )  # fmt: skip
+
+
+def _sampling(task: Task, wish: Wish, plan: Plan) -> Sampling:
+    params, settings = task.request.params, task.deployment.profile.flux
+    schedule = task.deployment.schedule
+    assert settings is not None
+    assert schedule is not None
+    guidance = settings.guidance_scale if params.guidance_scale is None else params.guidance_scale
+    run = plan.steps - first_step(plan.steps, wish.strength)
+    # Who insists on FLUX gets what FLUX can do; else the patches are better than less.
+    least = 1 if params.engine == "flux" else min(LEAST_STEPS, math.ceil(run / 2))
+    return Sampling(schedule, plan.steps, guidance, wish.strength, params.preview_every, least)
+
+
+def _denoising(plan: Plan, sampling: Sampling, pace: Pace) -> Denoising:
+    return Denoising(
+        steps=plan.steps,
+        steps_taken=pace.taken,
+        quality=plan.quality,
+        expected_ms=plan.expected_ms,
+        predicted_ms=pace.predicted_ms,
+        guidance_scale=sampling.guidance_scale,
+    )
+
+
+def _window_reports(task: Task, plan: Plan, seed: int) -> tuple[WindowReport, ...]:
+    return tuple(
+        WindowReport(
+            canvas.box.edges,
+            window.holes.edges,
+            max(canvas.height, canvas.width),
+            "flux",
+            seed_of(seed, index),
+        )
+        for index, (canvas, window) in enumerate(
+            zip(plan.canvases, task.cleaned.windows, strict=True)
+        )
+    )
+
+
+def _raised(future: asyncio.Future[Any], error: BaseException) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is error
+
+
+async def _fill(
+    task: Task,
+    canvases: Sequence[Canvas],
+    sampling: Sampling,
+    pace: Pace,
+    seed: int,
+    prefill: NDArray[np.uint8] | None,
+    text: asyncio.Future[Text],
+) -> NDArray[np.uint8]:
+    """Encode, denoise, decode and composite all canvases: UINT8 [H, W, 3]."""
+    windows = task.cleaned.windows
+    places = asyncio.Semaphore(CANVASES_AT_ONCE)
+    shares = [0.0] * len(canvases)
+
+    async def generated(index: int) -> NDArray[np.uint8]:
+        canvas, own = canvases[index], pace.canvases[index]
+
+        async def on_step(share: float, shown: NDArray[np.uint8] | None) -> None:
+            shares[index] = share
+            done = FLOOR_STANDS + (STEPS_TAKEN - FLOOR_STANDS) * sum(shares) / len(shares)
+            window = Window(canvas.box, windows[index].holes)
+            await task.progress.report("flux_transformer", done, window, shown)
+
+        async with places:
+            began = task.control.clock()
+            encoded = await encode_canvas(task, canvas, seed_of(seed, index), prefill)
+            own.encoded((task.control.clock() - began) * 1000)
+            embedded = await asyncio.shield(text)
+            latents = await denoise(task, encoded, embedded, sampling, own, on_step)
+            part = await decode_canvas(task, canvas, latents)
+            own.decoded = True
+            return part
+
+    tasks = [asyncio.ensure_future(generated(index)) for index in range(len(canvases))]
+    try:
+        parts = await asyncio.gather(*tasks)
+    finally:
+        await dropped(*tasks)
+    return await _composited(task, canvases, parts)
+
+
+async def _composited(
+    task: Task, canvases: Sequence[Canvas], parts: Sequence[NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
+    request, params = task.request, task.request.params
+    with task.control.stage("composite"):
+        pasting = asyncio.to_thread(
+            paste_canvases,
+            request.image,
+            task.cleaned.mask,
+            request.protect,
+            [window.holes for window in task.cleaned.windows],
+            canvases,
+            parts,
+            FEATHER_PX if params.feather_px is None else params.feather_px,
+            params.match_colour,
+        )
+        return await task.control.wait("composite", pasting)
+
+
+def paste_canvases(
+    image: NDArray[np.uint8],
+    clean: NDArray[np.uint8],
+    protect: NDArray[np.uint8] | None,
+    holes: Sequence[Box],
+    canvases: Sequence[Canvas],
+    parts: Sequence[NDArray[np.uint8]],
+    feather_px: int,
+    match: bool,
+) -> NDArray[np.uint8]:
+    """Return the photo with the holes of every canvas composited into it.
+
+    Args:
+        image: UINT8 [H, W, 3].
+        clean: UINT8 [H, W], 255 = hole.
+        protect: UINT8 [H, W] or None, >= 128 stays as it is, the feather included.
+        holes: the box of each canvas's own holes.
+        canvases: where the parts lie.
+        parts: UINT8 [h, w, 3] each, regenerated all over.
+        feather_px: width of the blend outside the holes, px.
+        match: whether colour and grain are fitted to the photo's.
+    """
+    result = image.copy()
+    for box, canvas, part in zip(holes, canvases, parts, strict=True):
+        at = canvas.box.slices
+        own = Window(canvas.box, box).hole_mask(clean)
+        others = (clean[at] > 0) & (own == 0)
+        result[at] = composite(
+            result[at], part, own, feather_px=feather_px, match=match, ignore=others
+        )
+    if protect is not None:
+        kept = protect >= MASK_THRESHOLD
+        result[kept] = image[kept]
+    return result
+
+
+async def dropped(*futures: asyncio.Future[Any]) -> None:
+    """Cancel what is still going on and fetch its end, whatever it is."""
+    for future in futures:
+        future.cancel()
+    await asyncio.gather(*futures, return_exceptions=True)

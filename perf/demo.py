@@ -1,0 +1,94 @@
+"""`make demo`: fill the reference scene, or anyone's photo, through a server of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.local_server import running_server
+from pawfect.contract.errors import PawfectError
+from pawfect_client import load_mask, load_photo
+from pawfect_client.client import PawfectClient
+from pawfect_client.report_table import print_report
+from pawfect_triton.installation import MachineError
+from perf.scenes import load_scene
+
+# A line that shows on grass, sand and snow alike.
+OUTLINE_RGB = (255, 40, 200)
+GAP_PX = 12
+
+
+@click.command()
+@click.option("--photo", type=click.Path(path_type=Path), help="Your photo; with --mask.")
+@click.option("--mask", type=click.Path(path_type=Path), help="Your mask: white = remove.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo"))
+@click.option("--seed", type=int, default=0, show_default=True)
+def demo(photo: Path | None, mask: Path | None, out: Path, seed: int) -> None:
+    """Fill a picture and write result.png, before_after.png and report.json."""
+    if (photo is None) != (mask is None):
+        raise click.UsageError("a photo of your own needs its mask too: PHOTO=... MASK=...")
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        if photo and mask:
+            source = load_photo(photo)
+            pixels, hole = source.pixels, load_mask(mask, source)
+        else:
+            scene = load_scene()
+            pixels, hole = scene.photo, scene.mask
+            for name, image in (("photo", pixels), ("mask", hole), ("truth", scene.truth)):
+                _write(out / f"{name}.png", image)
+        click.echo("starting the server ...")
+        with running_server("embedded", out / "server.log") as server:
+            click.echo(f"filling through {server.endpoints.grpc} ...")
+            with PawfectClient(server.endpoints.grpc) as client:
+                answer = client.inpaint(pixels, hole, seed=seed)
+    except (PawfectError, MachineError) as error:
+        click.echo(f"demo: {error}", err=True)
+        sys.exit(error.row.exit_code if isinstance(error, PawfectError) else 1)
+    _write(out / "result.png", answer.image)
+    _write(out / "before_after.png", before_after(pixels, hole, answer.image))
+    (out / "report.json").write_text(answer.report.to_json() + "\n")
+    print_report(answer.report)
+    for name in ("result.png", "before_after.png", "report.json"):
+        click.echo(f"wrote {out / name}")
+
+
+def before_after(
+    photo: NDArray[np.uint8], mask: NDArray[np.uint8], result: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Return photo with the mask's outline and result, side by side.
+
+    Args:
+        photo: UINT8 [H, W, 3] RGB.
+        mask: UINT8 [H, W], >= 128 = filled.
+        result: UINT8 [H, W, 3] RGB.
+
+    Returns:
+        UINT8 [H, 2 W + GAP_PX, 3] RGB; stacked instead, [2 H + GAP_PX, W, 3], where the photo is
+        wider than 3:2, so that both stay large on a screen.
+    """
+    before = photo.copy()
+    marked = (mask >= 128).astype(np.uint8)
+    contours, _ = cv2.findContours(marked, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    thickness = max(1, round(max(photo.shape[:2]) / 500))
+    cv2.drawContours(before, contours, -1, OUTLINE_RGB, thickness, cv2.LINE_AA)
+    stacked = photo.shape[1] > 1.5 * photo.shape[0]
+    shape = list(photo.shape)
+    shape[0 if stacked else 1] = GAP_PX
+    gap = np.full(shape, 255, np.uint8)
+    return np.concatenate([before, gap, result], axis=0 if stacked else 1)
+
+
+def _write(path: Path, image: NDArray[np.uint8]) -> None:
+    # Level 1: a third of the time of the default for a tenth more bytes.
+    Image.fromarray(image).save(path, compress_level=1)
+
+
+if __name__ == "__main__":
+    demo()

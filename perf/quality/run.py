@@ -1,0 +1,103 @@
+"""The run: every method on every scene with the same cleaned mask, scored against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.picture.mask import clean_mask
+from perf.quality.methods import Method
+from perf.quality.scores import Scores, score
+from perf.scenes import Scene
+
+TRUTH = "truth"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one scene.
+
+    Attributes:
+        scene: the scene's name.
+        group: the scene's group.
+        method: the method's name, or TRUTH.
+        scores: None if the method failed.
+        seconds: wall time; 0 for the truth.
+        unfilled: share of the hole left empty, 0 to 1.
+        outside_changed: share of the pixels outside the hole that differ from the photo, 0 to 1.
+        error: what was raised, empty if nothing.
+    """
+
+    scene: str
+    group: str
+    method: str
+    scores: Scores | None
+    seconds: float = 0.0
+    unfilled: float = 0.0
+    outside_changed: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneResult:
+    """A scene with its rows, the truth's first, and the pictures they were taken from by method."""
+
+    scene: Scene
+    hole: NDArray[np.uint8]
+    rows: tuple[Row, ...]
+    images: Mapping[str, NDArray[np.uint8]]
+
+
+def run_scene(scene: Scene, methods: Sequence[Method]) -> SceneResult:
+    """Run methods on a scene and score them, and the truth itself.
+
+    Peers have no mask cleaning of their own, so they get the mask that `inpaint` cleans.
+
+    Returns:
+        The rows; a method that raises has a row with its error.
+    """
+    hole = clean_mask(scene.mask).mask
+    rows = [Row(scene.name, scene.group, TRUTH, score(scene.truth, scene.truth, hole))]
+    images = {TRUTH: scene.truth}
+    for method in methods:
+        try:
+            rows.append(_row(method, scene, hole, images))
+        except Exception as error:  # noqa: BLE001 - whatever a method raises is its result
+            message = f"{type(error).__name__}: {error}"
+            rows.append(Row(scene.name, scene.group, method.name, None, error=message))
+    return SceneResult(scene, hole, tuple(rows), images)
+
+
+def _row(
+    method: Method, scene: Scene, hole: NDArray[np.uint8], images: dict[str, NDArray[np.uint8]]
+) -> Row:
+    """Run and score one method, and keep its picture."""
+    outcome = method.run(scene, hole)
+    changed = (outcome.image != scene.photo).any(axis=2)[hole == 0].mean()
+    scores = score(outcome.image, scene.truth, hole)
+    images[method.name] = outcome.image
+    return Row(
+        scene.name,
+        scene.group,
+        method.name,
+        scores,
+        outcome.seconds,
+        outcome.unfilled,
+        float(changed),
+    )
+
+
+def progress(result: SceneResult, say: Callable[[str], None]) -> None:
+    """Say each row of a scene on one line."""
+    for row in result.rows[1:]:
+        if row.scores is None:
+            say(f"{row.scene:20} {row.method:10} ERROR {row.error}")
+            continue
+        say(
+            f"{row.scene:20} {row.method:10} ST-LPIPS {row.scores.st_lpips:.4f}"
+            f"  seam {row.scores.seam_step:5.2f}  sharpness {row.scores.sharpness:5.2f}"
+            f"  {row.seconds:6.2f} s"
+        )

@@ -1,0 +1,206 @@
+"""A compilation holds only where every block really ran compiled; nothing falls back in silence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from pawfect.contract.errors import PawfectError
+from pawfect.flux.compiling import compile_blocks, repeated_blocks
+from pawfect.profile import load_profile
+from pawfect.weights.store import ROOT_VARIABLE
+from perf.audit.compiled import CountingBackend, compile_, prove, steps_of, subject_of
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+
+class Block(nn.Module):
+    """A linear layer with a residual; `trouble` says what goes wrong in it."""
+
+    def __init__(self, trouble: str = "") -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+        self.trouble = trouble
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        states = states + self.linear(states)
+        if self.trouble == "break":
+            torch._dynamo.graph_break()
+        return states.tanh()
+
+
+class Chain(nn.Module):
+    """A few blocks, as diffusers' models hold theirs."""
+
+    _repeated_blocks = ("Block",)
+
+    def __init__(self, trouble: str = "", blocks: int = 3) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.blocks = nn.ModuleList(Block(trouble) for _ in range(blocks))
+
+    def compile_repeated_blocks(self, **options) -> None:
+        for block in self.blocks:
+            block.compile(**options)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            states = block(states)
+        return states
+
+
+def proof_of(module: nn.Module, **options):
+    def step(batch: int) -> torch.Tensor:
+        return module(torch.ones(batch, 4, 8))
+
+    return prove(module, step, **({"backend": "eager", "repeats": 1} | options))
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+def test_blocks_that_run_compiled_are_counted_where_they_run():
+    proof = proof_of(Chain())
+    assert proof.problems == []
+    assert proof.blocks == 3
+    assert proof.ran == {1: 3, 2: 3, 4: 3}
+    assert proof.compiled[1] == 1
+    assert proof.compiled[4] == 0
+    assert proof.kinds == {"Block": 3}
+    assert proof.ratio is not None
+    assert proof.difference == 0
+
+
+def test_a_graph_break_is_refused():
+    proof = proof_of(Chain("break"))
+    assert any("compilation failed" in problem for problem in proof.problems)
+    assert proof.ratio is None
+
+
+def test_a_backend_that_fails_is_refused():
+    def failing(graph, inputs):
+        raise RuntimeError("no compiler for this card")
+
+    proof = proof_of(Chain(), backend=failing)
+    assert len(proof.problems) == 1
+    assert "compilation failed" in proof.problems[0]
+    assert "no compiler for this card" in proof.problems[0]
+
+
+@torch._dynamo.config.patch(suppress_errors=True)
+def test_suppressed_errors_are_refused_before_anything_is_compiled():
+    proof = proof_of(Chain())
+    assert any("suppress_errors" in problem for problem in proof.problems)
+    assert proof.compiled == {}
+    with pytest.raises(PawfectError, match="suppress_errors"):
+        compile_blocks(Chain())
+
+
+def test_a_module_told_to_stay_eager_is_not_called_compiled():
+    class Stubborn(Chain):
+        def compile_repeated_blocks(self, **options) -> None:
+            """Do as the disabled compiler of a debugging session does: nothing, in silence."""
+
+    proof = proof_of(Stubborn())
+    assert proof.problems == ["no graph was compiled: every block ran eager"]
+
+
+def test_one_block_that_stays_eager_is_found():
+    class Partly(Chain):
+        def compile_repeated_blocks(self, **options) -> None:
+            for block in list(self.blocks)[1:]:
+                block.compile(**options)
+
+    proof = proof_of(Partly())
+    assert proof.problems[0] == "batch of 1: 1 of 3 blocks ran eager"
+
+
+@torch._dynamo.config.patch(assume_static_by_default=True, automatic_dynamic_shapes=False)
+def test_a_graph_for_every_batch_size_is_refused():
+    proof = proof_of(Chain(), batches=(1, 2, 3, 4))
+    assert sum(proof.compiled.values()) == 4
+    assert "compiled anew for every batch size" in proof.problems[0]
+
+
+def test_a_module_without_repeated_blocks_is_refused():
+    assert repeated_blocks(nn.Linear(2, 2)) == []
+    with pytest.raises(PawfectError, match="Linear names no repeated blocks"):
+        compile_blocks(nn.Linear(2, 2))
+
+
+def test_a_graph_counts_only_once_it_is_made():
+    def failing(graph, inputs):
+        raise RuntimeError
+
+    counting = CountingBackend(failing)
+    with pytest.raises(RuntimeError):
+        counting(torch.fx.symbolic_trace(nn.ReLU()), [])
+    assert (counting.made, counting.ran) == (0, 0)
+
+
+@pytest.fixture
+def without_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+
+
+def test_the_real_blocks_compile_whole(without_weights):
+    profile = load_profile("tiny")
+    assert profile.flux is not None
+    subject = subject_of(profile)
+    assert "weights: random" in subject.said[0]
+    step = steps_of(subject, profile.flux, 4)
+    proof = prove(subject.module, step, backend="eager", batches=(2,), repeats=0)
+    assert proof.problems == []
+    assert proof.kinds == {"FluxTransformerBlock": 2, "FluxSingleTransformerBlock": 2}
+    assert proof.ran == {2: 4}
+
+
+@pytest.mark.slow
+def test_a_block_compiled_for_this_processor_gives_the_same_numbers():
+    proof = proof_of(Chain(blocks=1), backend="inductor", batches=(1,))
+    assert proof.problems == []
+    assert proof.ran == {1: 1}
+    assert proof.difference < 1e-5
+
+
+def invoke(*options):
+    return CliRunner().invoke(compile_, [*options, "--repeats", "0"])
+
+
+def test_the_command_tells_and_its_exit_code_too(without_weights):
+    good = invoke("--profile", "tiny", "--size", "64", "--backend", "eager", "--batch", "1")
+    assert good.exit_code == 0, good.output
+    assert "every block of every step ran as a compiled graph" in good.output
+    assert "weights: random" in good.output
+    torch._dynamo.reset()
+    with torch._dynamo.config.patch(suppress_errors=True):
+        bad = invoke("--profile", "tiny", "--size", "64", "--backend", "eager", "--batch", "1")
+    assert bad.exit_code == 1
+    assert "NOT COMPILED" in bad.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--profile", "tinny", "expected one of"),
+        ("--profile", "embedded", "has no FLUX"),
+        ("--backend", "inducter", "is not one of"),
+        ("--batch", "x", "not a valid integer"),
+        ("--batch", "0", "not in the range"),
+        ("--size", "1", "--size"),
+    ],
+)
+def test_the_command_refuses_what_it_does_not_know(option, value, said):
+    result = invoke(option, value)
+    assert result.exit_code == 2
+    assert said in result.output
