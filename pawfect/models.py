@@ -90,9 +90,9 @@ _PROMPT_EMBEDS: Final = TensorSpec("PROMPT_EMBEDS", "FP16", (-1, -1))
 _POOLED: Final = TensorSpec("POOLED", "FP16", (-1,))
 _GRID: Final = TensorSpec("GRID", "INT32", (2,))
 
-# Of the 5.1 s of CPU that diffusers' AutoencoderKL takes to import, scipy takes 1.2 and transformers
-# 1.0; of the 4.1 s of transformers' T5, scipy takes 0.4. The rest is torch (1.3), and what decorators
-# in both libraries import of it (torch._dynamo, sympy, torch.distributed).
+# Of the 5.1 s of CPU that diffusers' AutoencoderKL takes to import, 1.2 are scipy's and 1.0 are
+# transformers'; of the 4.1 s of transformers' T5, 0.4 are scipy's. The rest is torch (1.3) and what
+# decorators in both libraries import of it (torch._dynamo, sympy, torch.distributed).
 _TRANSFORMERS_UNUSED: Final = ("scipy",)
 _DIFFUSERS_UNUSED: Final = ("scipy", "transformers")
 
