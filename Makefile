@@ -68,7 +68,7 @@ lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .

@@ -34,11 +34,9 @@ class _LazyGroup(click.Group):
         return loaded
 
 
-# What a command needs beyond the server's packages. `audit` needs a checkout too: perf/ is in no
-# wheel.
+# What a command needs beyond the server's packages.
 _EXTRAS: Final = {
     "api": "sessions",
-    "audit": "perf",
     "inpaint": "client",
     "weights": "neural",
     "worker": "sessions",

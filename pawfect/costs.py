@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pawfect.contract.tables import SOME, at_least, one_of, rising
-from pawfect.flux.tokens import TOKEN_PX
+from pawfect.picture.canvas import TOKEN_PX
 
 CASES: Final = ("low", "likely", "high")
 # The rows of the table: a denoising step, the other models, and the work around FLUX (cleaning the

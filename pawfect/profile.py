@@ -14,8 +14,8 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import ENGINES
 from pawfect.contract.tables import SOME, TableError, at_least, one_of, read_table, rising
 from pawfect.costs import STAGES, StageCost
-from pawfect.flux.tokens import TOKEN_PX
 from pawfect.models import MODELS, Model
+from pawfect.picture.canvas import TOKEN_PX
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 DEFAULT_PROFILE: Final = "embedded"

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 
 from pawfect.contract.errors import invalid
 from pawfect.contract.tables import TableError, multiple_of, read_table
-from pawfect.flux.tokens import TOKEN_PX
+from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import Profile, load_profile
 
 PARAMETER: Final = "audit"

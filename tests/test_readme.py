@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -20,7 +21,8 @@ from pawfect.local import inpaint_local
 from pawfect.models import MODELS
 from tests.server.conftest import SMALL, SMALL_HOLE
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
@@ -98,3 +100,31 @@ def test_the_tables_name_every_model_parameter_and_error():
             f"| {again} | {row.exit_code} |"
         )
         assert line in README, line
+
+
+def defined_names(path: Path) -> set[str]:
+    """The functions, classes and constants of a module."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        names.update(target.id for target in targets if isinstance(target, ast.Name))
+    return names
+
+
+def test_things_are_where_the_readme_says():
+    table = README[README.index("## Where things are") : README.index("| folder | what |")]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if "](" in line]
+    assert len(rows) >= 12
+    for _, files, names in rows:
+        paths = re.findall(r"\]\(([^)]+)\)", files)
+        there = set().union(*(defined_names(ROOT / path) for path in paths))
+        listed = set(re.findall(r"`(\w+)`", names))
+        assert listed, files
+        assert listed <= there, f"{paths}: {listed - there}"
+
+
+def test_every_link_of_the_readme_leads_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target

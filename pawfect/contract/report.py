@@ -9,7 +9,6 @@ from typing import Any
 
 from pawfect import __version__
 from pawfect.contract.errors import ErrorKind
-from pawfect.picture.window import Window
 
 
 @dataclass(frozen=True)
@@ -29,20 +28,6 @@ class WindowReport:
     working_px: int
     method: str
     seed: int | None = None
-
-    @classmethod
-    def of(
-        cls, window: Window, working_px: int, method: str, seed: int | None = None
-    ) -> WindowReport:
-        """Describe a window."""
-        box, holes = window.box, window.holes
-        return cls(
-            (box.x0, box.y0, box.x1, box.y1),
-            (holes.x0, holes.y0, holes.x1, holes.y1),
-            working_px,
-            method,
-            seed,
-        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import numpy as np
 from pawfect.contract.parameters import NoParams
 from pawfect.contract.tensors import MIN_SIDE, NONCE, Array
 from pawfect.contract.texts import read_texts, text_tensor
-from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_PX, TOKEN_WIDTH
+from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH
+from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import FluxSettings
 
 if TYPE_CHECKING:

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.picture.canvas import TOKEN_PX
 
 Number = TypeVar("Number", bound=np.generic)
 
 # One side of a latents pixel in the picture: the VAE halves the picture three times.
 VAE_PX: Final = 8
-# One side of a token in the picture: the transformer takes 2x2 pixels of the latents as one token.
-TOKEN_PX: Final = 2 * VAE_PX
 LATENT_CHANNELS: Final = 16
 # Widths of one token: its latents, its 2x2x8x8 mask pixels, and the latents of the masked picture
 # followed by the mask, which the transformer takes as condition.

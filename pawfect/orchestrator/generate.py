@@ -156,14 +156,17 @@ def _denoising(plan: Plan, sampling: Sampling, pace: Pace) -> Denoising:
 
 def _window_reports(task: Task, plan: Plan, seed: int) -> tuple[WindowReport, ...]:
     return tuple(
-        WindowReport.of(
-            Window(canvas.box, window.holes), max(canvas.height, canvas.width), "flux",
+        WindowReport(
+            canvas.box.edges,
+            window.holes.edges,
+            max(canvas.height, canvas.width),
+            "flux",
             seed_of(seed, index),
         )
         for index, (canvas, window) in enumerate(
             zip(plan.canvases, task.cleaned.windows, strict=True)
         )
-    )  # fmt: skip
+    )
 
 
 def _raised(future: asyncio.Future[Any], error: BaseException) -> bool:

@@ -93,7 +93,7 @@ async def patch_photo(task: Task, most_px: int | None = None, share: float = 1.0
 def reports(task: Task, patched: Patched) -> tuple[WindowReport, ...]:
     """Return how each window was filled."""
     return tuple(
-        WindowReport.of(window, fill.working_px, fill.method)
+        WindowReport(window.box.edges, window.holes.edges, fill.working_px, fill.method)
         for window, fill in zip(task.cleaned.windows, patched.fills, strict=True)
     )
 

@@ -104,4 +104,4 @@ class Preview:
 
 
 def _scaled(box: Box, scale: float) -> Box:
-    return Box(*(round(edge * scale) for edge in (box.x0, box.y0, box.x1, box.y1)))
+    return Box(*(round(edge * scale) for edge in box.edges))

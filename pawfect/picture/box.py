@@ -31,6 +31,11 @@ class Box:
         return self.width * self.height
 
     @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """(x0, y0, x1, y1)."""
+        return self.x0, self.y0, self.x1, self.y1
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """The index of this box in an array [H, W, ...]."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)

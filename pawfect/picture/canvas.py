@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.flux.tokens import TOKEN_PX
 from pawfect.picture.box import Box
 from pawfect.picture.window import with_context
 
+# One side of a token in the picture: FLUX's VAE halves it three times, and its transformer takes
+# 2x2 pixels of the latents as one token.
+TOKEN_PX: Final = 16
 # Width to height of the variants of each size: those of photos, and twice as long as high for
 # leashes.
 ASPECTS: Final = (1 / 2, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 2.0)

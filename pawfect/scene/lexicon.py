@@ -1,4 +1,4 @@
-"""The table of a prompt's words, `words.toml`, compiled into one lexicon of phrases."""
+"""The surfaces and their words, `words.toml`, compiled into one lexicon of phrases."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Surface:
 
     Attributes:
         name: canonical name, which is also its words in a prompt.
+        phrases: what SAM3 is asked by; none: it is not asked for.
         families: what it belongs to, for contradictions.
         litter: it lies on another surface.
         scenery: not taken from captions.
@@ -47,7 +48,8 @@ class Surface:
     """
 
     name: str
-    families: frozenset[str]
+    phrases: tuple[str, ...] = ()
+    families: frozenset[str] = frozenset()
     litter: bool = False
     scenery: bool = False
     general: bool = False
@@ -67,6 +69,7 @@ class _Row:
 
     name: str
     family: Annotated[Words, SOME]
+    sam3: Words = ()
     litter: bool = False
     scenery: bool = False
     general: bool = False
@@ -145,8 +148,8 @@ def parse_table(content: Mapping[str, Any]) -> Table:
     """Compile the table.
 
     Raises:
-        ValueError: a phrase that means two surfaces, a surface whose name does not mean itself, an
-            unknown key or family, a value of another type.
+        ValueError: a phrase that means two surfaces or that SAM3 is asked by twice, a surface whose
+            name does not mean itself, an unknown key or family, a value of another type.
     """
     file = read_table(_File, content, FILE_NAME)
     surfaces: dict[str, Surface] = {}
@@ -161,7 +164,9 @@ def parse_table(content: Mapping[str, Any]) -> Table:
                 raise ValueError(f"{form!r} means both {phrases[words]} and {(role, surface)}")
 
     for row in file.surface:
-        surface = Surface(row.name, frozenset(row.family), row.litter, row.scenery, row.general)
+        surface = Surface(
+            row.name, row.sam3, frozenset(row.family), row.litter, row.scenery, row.general
+        )
         surfaces[surface.name] = surface
         for language in LANGUAGES:
             add(getattr(row, language), Role.SURFACE, surface)
@@ -179,6 +184,12 @@ def parse_table(content: Mapping[str, Any]) -> Table:
     strangers = {family for pair in file.together for family in pair} - families
     if strangers:
         raise ValueError(f"together: unknown families {', '.join(sorted(strangers))}")
+    asked = [phrase.casefold() for row in file.surface for phrase in row.sam3]
+    twice = {phrase for phrase in asked if asked.count(phrase) > 1}
+    if twice:
+        raise ValueError(
+            f"sam3: expected phrases that differ, got {', '.join(sorted(twice))} twice"
+        )
     grounds = [_words(noun) for noun in file.grounds]
     return Table(
         neutral=file.neutral,
@@ -197,6 +208,11 @@ def table() -> Table:
     """Return the package's own table."""
     text = (resources.files("pawfect.scene") / FILE_NAME).read_text("utf-8")
     return parse_table(tomllib.loads(text))
+
+
+def labelled_surfaces() -> tuple[Surface, ...]:
+    """Return the surfaces that SAM3 is asked for, in the file's order."""
+    return tuple(surface for surface in table().surfaces.values() if surface.phrases)
 
 
 def _words(form: str) -> tuple[str, ...]:

@@ -21,10 +21,10 @@ from transformers.models.sam3.modeling_sam3 import Sam3Model, Sam3VisionEncoderO
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.tensors import check_photo_size
+from pawfect.scene.lexicon import Surface
 from pawfect.scene.sam3_answers import NO_LABELS, Labels, best_first, ring_share, score_surfaces
 from pawfect.scene.sam3_checkpoint import load_sam3
 from pawfect.scene.sam3_view import Processing, pixel_values, surroundings
-from pawfect.scene.vocabulary import Surface
 
 # A surface that SAM3 is sure of, on a tenth of the ring, is still worth a word; less is noise.
 LEAST_SCORE: Final = 0.1

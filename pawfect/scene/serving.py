@@ -15,11 +15,11 @@ Run = Callable[[Mapping[str, Array], NoParams], dict[str, Array]]
 
 def sam3(settings: LabelSettings, folder: Path) -> Run:
     """Load SAM3; see `pawfect.scene.sam3`."""
+    from pawfect.scene.lexicon import labelled_surfaces
     from pawfect.scene.sam3 import SurfaceLabeller
-    from pawfect.scene.vocabulary import load_vocabulary
 
     labeller = SurfaceLabeller.load(
-        folder, device=settings.device, dtype=settings.dtype, vocabulary=load_vocabulary()
+        folder, device=settings.device, dtype=settings.dtype, vocabulary=labelled_surfaces()
     )
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:

@@ -17,9 +17,9 @@ from perf.audit.choice import Choice, choose
 from perf.audit.journal import NAME, AuditError, read_journal
 from perf.audit.links import SignedLinks, Target, upload
 from perf.audit.matrix import Matrix
-from perf.audit.page import Content, write_reports
+from perf.audit.page import Content, write_report
 from perf.audit.sessions import Session
-from perf.provenance import provenance
+from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "tritonclient")
 
@@ -31,7 +31,7 @@ def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, s
         AuditError: an entry is missing or damaged, with the command that mends it, or holds no
             transformer.
     """
-    wanted = sorted({*profile.weights.values(), *matrix.quantisation})
+    wanted = sorted({*profile.weights.values(), *matrix.axes.quantisation})
     lacking = [name for name in wanted if any(store.problems(name))]
     if lacking:
         raise AuditError(
@@ -39,7 +39,7 @@ def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, s
             f"`pawfect weights fetch {' '.join(lacking)}`"
         )
     lock = LockFile(store.root)
-    for name in matrix.quantisation:
+    for name in matrix.axes.quantisation:
         entry = store.entries[name]
         paths = lock.get(name).files if entry.kind == BUILT else [file.path for file in entry.files]
         if not any(path.startswith("transformer/") for path in paths):
@@ -94,8 +94,8 @@ def read_run(folder: Path) -> Content:
 
 def report(
     folder: Path, target: Target | None = None, key: Path | None = None, days: int = 7
-) -> tuple[Choice, tuple[Path, Path]]:
-    """Write both reports; pictures are uploaded first, and their links signed, where asked for.
+) -> tuple[Choice, Path]:
+    """Write the report; pictures are uploaded first, and their links signed, where asked for.
 
     Args:
         folder: the audit's.
@@ -119,4 +119,4 @@ def report(
         links = {path: signer.sign(target.bucket, target.name(path)) for path in paths}
         end = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d %H:%M UTC")
         content = Content(content.run, content.cells, content.records, content.choice, links, end)
-    return content.choice, write_reports(folder, content)
+    return content.choice, write_report(folder, content)

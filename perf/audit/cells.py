@@ -66,7 +66,8 @@ def cells_of(
         profile: the matrix's.
         identities: of the weights by entry, for all quantisations and the profile's own.
     """
-    for quantisation, size in product(matrix.quantisation, matrix.size):
+    axes = matrix.axes
+    for quantisation, size in product(axes.quantisation, axes.size):
         weights = {**profile.weights, "flux_transformer": quantisation}
         common = {
             "version": __version__,
@@ -75,7 +76,7 @@ def cells_of(
             "deadline_ms": matrix.deadline_ms,
         }
         for session, strength, prompt, guidance, steps, seed in product(
-            sessions, matrix.strength, matrix.prompt, matrix.guidance, matrix.steps, matrix.seeds
+            sessions, axes.strength, axes.prompt, axes.guidance, axes.steps, matrix.seeds
         ):
             setting = Setting(quantisation, size, strength, prompt, guidance, steps)
             own = {

@@ -10,11 +10,13 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
+from pawfect.contract.files import write_whole
 from perf.audit.cells import Setting
 
 NAME: Final = "journal.jsonl"
@@ -154,24 +156,21 @@ class Journal:
             raise
 
 
-class refusing_full_disk:  # noqa: N801 - used like a function: `with refusing_full_disk(name):`
+@contextmanager
+def refusing_full_disk(name: str) -> Iterator[None]:
     """Turn the errors of a full disk into one that says what to do."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            raise AuditError(
-                f"{self._name}: the disk is full; what is in the journal stays: free some room and "
-                "run the same command again"
-            ) from None
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise AuditError(
+            f"{name}: the disk is full; what is in the journal stays: free some room and run the "
+            "same command again"
+        ) from None
 
 
-def write_whole(path: Path, content: bytes, name: str) -> None:
+def save_whole(path: Path, content: bytes, name: str) -> None:
     """Write a file that appears whole or stays as it was; its folder is made.
 
     Args:
@@ -182,14 +181,9 @@ def write_whole(path: Path, content: bytes, name: str) -> None:
     Raises:
         AuditError: the disk is full.
     """
-    part = path.with_suffix(".part")
-    try:
-        with refusing_full_disk(name):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
-            os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with refusing_full_disk(name):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
 
 
 def read_journal(path: Path) -> tuple[list[dict[str, Any]], dict[str, Record], int]:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
-from pawfect.flux.tokens import TOKEN_PX
-from pawfect.profile import Profile, ProfileError, load_profile
+from pawfect.picture.canvas import TOKEN_PX
+from pawfect.profile import ProfileError, load_profile
 from pawfect.weights.manifest import manifest
 from perf.audit.prompts import SPECIFICITIES, check_texts
+from perf.scenes import scene_names
 
 # Settings that the model's own users name: guidance from 2 to the model card's 30, steps from the
 # distilled 4 to the model card's 28.
@@ -26,35 +35,119 @@ BUDGET_MS: Final = 30_000
 LARGEST_SIZE: Final = 2048
 # Beyond this a matrix is a slip of the pen: at 10 s a cell it runs for eleven days.
 MOST_CELLS: Final = 100_000
+FILES: Final = ("photo", "mask", "protect", "truth")
+AXES: Final = ("quantisation", "guidance", "steps", "strength", "prompt", "size")
 
-_TOP: Final = ("profile", "seeds", "deadline_ms", "budget_ms", "axes", "session")
-_AXES: Final = ("quantisation", "guidance", "steps", "strength", "prompt", "size")
-_SESSION: Final = ("name", "scene", "photo", "mask", "protect", "truth", "prompts")
+T = TypeVar("T")
 
 
 class MatrixError(ValueError):
     """A matrix that says something impossible; the key is named."""
 
 
-@dataclass(frozen=True)
-class SessionSource:
-    """Where one session's pictures come from.
+def _parameter(name: str) -> BeforeValidator:
+    """Check a value as the request parameter of this name."""
+
+    def check(value: Any) -> Any:
+        try:
+            return getattr(InpaintParams.parse({name: value}), name)
+        except PawfectError as error:
+            raise ValueError(error.message) from None
+
+    return BeforeValidator(check)
+
+
+def _one_of(known: Callable[[], Any]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in known():
+            raise ValueError(f"expected one of {', '.join(sorted(known()))}, got {value!r}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _once(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"expected each value once, got {list(values)}")
+    return values
+
+
+# A TOML list of at least one value, each once.
+Values = Annotated[tuple[T, ...], Field(min_length=1, strict=False), AfterValidator(_once)]
+Size = Annotated[int, Field(gt=0, le=LARGEST_SIZE, multiple_of=TOKEN_PX)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SessionSource(_Table):
+    """Where one session's pictures come from: a scene, or files.
 
     Attributes:
         name: unique in the matrix.
         scene: a scene of `perf.scenes`, whose truth is known; else None.
-        files: by role (photo, mask, protect, truth) where there is no scene.
         prompts: texts by specificity, where they are not the scene's own.
     """
 
-    name: str
-    scene: str | None = None
-    files: Mapping[str, Path] = field(default_factory=dict)
-    prompts: Mapping[str, str] = field(default_factory=dict)
+    name: Text = ""
+    scene: Annotated[str, _one_of(scene_names)] | None = None
+    photo: Text | None = None
+    mask: Text | None = None
+    protect: Text | None = None
+    truth: Text | None = None
+    prompts: dict[Annotated[str, _one_of(lambda: SPECIFICITIES)], str] = {}
+    folder: Path = Path()
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files by role: photo, mask, protect, truth."""
+        named = ((role, getattr(self, role)) for role in FILES)
+        return {role: self.folder / name for role, name in named if name is not None}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_its_folder(cls, table: Any, info: ValidationInfo) -> Any:
+        if not isinstance(table, dict) or "folder" in table:
+            raise ValueError(f"expected a table of {', '.join(('name', 'scene', *FILES))}, prompts")
+        photo = table.get("photo")
+        stem = Path(photo).stem if isinstance(photo, str) else None
+        return {"name": table.get("scene") or stem, **table, "folder": info.context}
+
+    @model_validator(mode="after")
+    def _scene_or_files(self) -> Self:
+        if self.scene is not None and self.files:
+            raise ValueError("expected a scene or files, got both")
+        if self.scene is None and not {"photo", "mask"} <= set(self.files):
+            raise ValueError(f"expected a scene, or photo and mask, got {sorted(self.files)}")
+        for role, path in self.files.items():
+            if not path.is_file():
+                raise ValueError(f"{role}: no file {path.name}")
+        return self
 
 
-@dataclass(frozen=True)
-class Matrix:
+class Axes(_Table):
+    """What is varied.
+
+    Attributes:
+        quantisation: entries of the weights' manifest for `flux_transformer`.
+        guidance: guidance scales.
+        steps: denoising steps.
+        strength: 1: from noise; below: from the patch result.
+        prompt: some of SPECIFICITIES.
+        size: working sizes, px.
+    """
+
+    quantisation: Values[Annotated[str, _one_of(manifest)]]
+    guidance: Values[Annotated[float, _parameter("guidance_scale")]] = GUIDANCE
+    steps: Values[Annotated[int, _parameter("steps")]] = STEPS
+    strength: Values[Annotated[float, _parameter("strength")]] = (1.0,)
+    prompt: Values[Annotated[str, _one_of(lambda: SPECIFICITIES)]] = SPECIFICITIES
+    size: Values[Size]
+
+
+class Matrix(_Table):
     """What is tried, on what, and what counts as in time.
 
     Attributes:
@@ -62,192 +155,76 @@ class Matrix:
         seeds: of the noise.
         deadline_ms: of each request; the longest by default, so that a slow setting shows its time.
         budget_ms: what a recommended setting must keep.
-        quantisation: entries of the weights' manifest for `flux_transformer`.
-        guidance: guidance scales.
-        steps: denoising steps.
-        strength: 1: from noise; below: from the patch result.
-        prompt: some of SPECIFICITIES.
-        size: working sizes, px.
-        sessions: what is filled.
+        axes: what is varied.
+        session: what is filled.
     """
 
     profile: str
-    seeds: tuple[int, ...]
-    deadline_ms: int
-    budget_ms: int
-    quantisation: tuple[str, ...]
-    guidance: tuple[float, ...]
-    steps: tuple[int, ...]
-    strength: tuple[float, ...]
-    prompt: tuple[str, ...]
-    size: tuple[int, ...]
-    sessions: tuple[SessionSource, ...]
+    seeds: Values[Annotated[int, _parameter("seed")]] = (0,)
+    deadline_ms: Annotated[int, _parameter("deadline_ms")] = MAX_DEADLINE_MS
+    budget_ms: Annotated[int, _parameter("deadline_ms")]
+    axes: Axes
+    session: Annotated[tuple[SessionSource, ...], Field(min_length=1, strict=False)]
 
     @property
     def cells(self) -> int:
         """How many cells there are."""
-        count = len(self.sessions) * len(self.seeds)
-        for axis in _AXES:
-            count *= len(getattr(self, axis))
+        count = len(self.session) * len(self.seeds)
+        for axis in AXES:
+            count *= len(getattr(self.axes, axis))
         return count
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.cells > MOST_CELLS:
+            raise ValueError(f"expected at most {MOST_CELLS} cells, got {self.cells}")
+        names = [session.name for session in self.session]
+        if len(set(names)) < len(names):
+            raise ValueError(f"session: expected each name once, got {names}")
+        for session in self.session:
+            check_texts(session.name, session.scene, session.prompts, self.axes.prompt)
+        return self
 
 
 def load_matrix(path: Path) -> Matrix:
     """Read a matrix file; relative paths in it count from its folder.
 
     Raises:
-        MatrixError: it cannot be read, or as `parse_matrix` does.
+        MatrixError: it cannot be read; an unknown or missing key; a value out of bounds, twice in
+            an axis or of another type; a profile without FLUX; unknown weights or scenes.
     """
     try:
-        text = path.read_text("utf-8")
-        table = tomllib.loads(text)
+        table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise MatrixError(f"matrix {path.name}: {error.strerror}") from None
     except ValueError as error:
         raise MatrixError(f"matrix {path.name}: expected TOML, got: {error}") from None
-    return parse_matrix(table, path.parent)
-
-
-def parse_matrix(table: Mapping[str, Any], folder: Path) -> Matrix:
-    """Check a matrix and return it.
-
-    Args:
-        table: as TOML gives it.
-        folder: from which relative paths count.
-
-    Raises:
-        MatrixError: an unknown or missing key, with the nearest right one; a value out of bounds,
-            twice in an axis or of another type; a profile without FLUX; unknown weights or scenes.
-    """
-    _only_known("matrix", table, _TOP)
-    name = table.get("profile")
     try:
-        profile = load_profile(name if isinstance(name, str) and name else "?")
+        return Matrix.model_validate(_with_defaults(table), context=path.parent)
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = ".".join(str(part) for part in found["loc"]) or "matrix"
+        said = str(found.get("ctx", {}).get("error", found["msg"]))
+        raise MatrixError(f"{where}: {said}, got {found['input']!r}"[:500]) from None
+
+
+def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in what the profile decides."""
+    try:
+        profile = load_profile(str(table.get("profile") or "?"))
     except ProfileError as error:
-        raise MatrixError(str(error).replace("'?'", repr(name))) from None
+        raise MatrixError(str(error)) from None
     if profile.flux is None:
         raise MatrixError(f"profile: expected one with FLUX, got {profile.name}")
     axes = table.get("axes", {})
-    if not isinstance(axes, Mapping):
-        raise MatrixError(f"axes: expected a table, got {axes!r}")
-    _only_known("axes", axes, _AXES)
-    matrix = Matrix(
-        profile.name,
-        _axis("seeds", table.get("seeds", [0]), "seed"),
-        _parameter("deadline_ms", "deadline_ms", table.get("deadline_ms", MAX_DEADLINE_MS)),
-        _parameter("budget_ms", "deadline_ms", table.get("budget_ms", _budget(profile))),
-        _names("axes.quantisation", axes.get("quantisation", [_own_weights(profile)]), manifest()),
-        _axis("axes.guidance", axes.get("guidance", list(GUIDANCE)), "guidance_scale"),
-        _axis("axes.steps", axes.get("steps", list(STEPS)), "steps"),
-        _axis("axes.strength", axes.get("strength", [1.0]), "strength"),
-        _names("axes.prompt", axes.get("prompt", list(SPECIFICITIES)), SPECIFICITIES),
-        _sizes(axes.get("size", list(profile.flux.sizes))),
-        _sessions(table.get("session", [{"name": "reference", "scene": "reference_1600"}]), folder),
-    )
-    if matrix.cells > MOST_CELLS:
-        raise MatrixError(f"matrix: expected at most {MOST_CELLS} cells, got {matrix.cells}")
-    for session in matrix.sessions:
-        try:
-            check_texts(session.name, session.scene, session.prompts, matrix.prompt)
-        except ValueError as error:
-            raise MatrixError(str(error)) from None
-    return matrix
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean X?" where a known name is near, else the list of what is known."""
-    known = sorted(known)
-    close = get_close_matches(name, known, 1, 0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
-
-
-def _budget(profile: Profile) -> int:
-    return profile.budget.get("inpaint", BUDGET_MS)
-
-
-def _own_weights(profile: Profile) -> str:
-    return profile.weights["flux_transformer"]
-
-
-def _only_known(where: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
-    for key in table:
-        if key not in known:
-            raise MatrixError(f"{where}: unknown key {key}{nearest(key, known)}")
-
-
-def _listed(where: str, given: Any) -> list[Any]:
-    if not isinstance(given, list) or not given:
-        raise MatrixError(f"{where}: expected a list of values, got {given!r}")
-    for index, value in enumerate(given):
-        if value in given[:index]:
-            raise MatrixError(f"{where}: expected each value once, got {value!r} twice")
-    return given
-
-
-def _parameter(where: str, name: str, value: Any) -> Any:
-    """Check a value as the request parameter of this name."""
-    try:
-        return getattr(InpaintParams.parse({name: value}), name)
-    except PawfectError as error:
-        raise MatrixError(error.message.replace(name, where, 1)) from None
-
-
-def _axis(where: str, given: Any, name: str) -> tuple[Any, ...]:
-    return tuple(_parameter(where, name, value) for value in _listed(where, given))
-
-
-def _names(where: str, given: Any, known: Iterable[str]) -> tuple[str, ...]:
-    known = tuple(known)
-    for value in _listed(where, given):
-        if value not in known:
-            raise MatrixError(f"{where}: unknown name {value!r}{nearest(str(value), known)}")
-    return tuple(given)
-
-
-def _sizes(given: Any) -> tuple[int, ...]:
-    for value in _listed("axes.size", given):
-        fits = type(value) is int and 0 < value <= LARGEST_SIZE and value % TOKEN_PX == 0
-        if not fits:
-            expected = f"multiples of {TOKEN_PX} up to {LARGEST_SIZE} px"
-            raise MatrixError(f"axes.size: expected {expected}, got {value!r}")
-    return tuple(given)
-
-
-def _sessions(given: Any, folder: Path) -> tuple[SessionSource, ...]:
-    if not isinstance(given, list) or not given:
-        raise MatrixError(f"session: expected [[session]] tables, got {given!r}")
-    sessions = tuple(_session(f"session {i + 1}", table, folder) for i, table in enumerate(given))
-    names = [session.name for session in sessions]
-    for name in names:
-        if names.count(name) > 1:
-            raise MatrixError(f"session: expected each name once, got {name!r} twice")
-    return sessions
-
-
-def _session(where: str, table: Any, folder: Path) -> SessionSource:
-    from perf.scenes import scene_names
-
-    if not isinstance(table, Mapping):
-        raise MatrixError(f"{where}: expected a table, got {table!r}")
-    _only_known(where, table, _SESSION)
-    texts = {key: value for key, value in table.items() if key != "prompts"}
-    for key, value in texts.items():
-        if not isinstance(value, str) or not value:
-            raise MatrixError(f"{where}: {key}: expected a text, got {value!r}")
-    prompts = table.get("prompts", {})
-    if not isinstance(prompts, Mapping) or not all(isinstance(t, str) for t in prompts.values()):
-        raise MatrixError(f"{where}: prompts: expected texts by specificity, got {prompts!r}")
-    _only_known(f"{where}: prompts", prompts, SPECIFICITIES)
-    scene = texts.get("scene")
-    files = {k: folder / v for k, v in texts.items() if k not in ("name", "scene")}
-    if scene is not None and (files or scene not in scene_names()):
-        if files:
-            raise MatrixError(f"{where}: expected a scene or files, got both")
-        raise MatrixError(f"{where}: unknown scene {scene!r}{nearest(scene, scene_names())}")
-    if scene is None and not {"photo", "mask"} <= set(files):
-        raise MatrixError(f"{where}: expected a scene, or photo and mask, got {sorted(texts)}")
-    for role, path in files.items():
-        if not path.is_file():
-            raise MatrixError(f"{where}: {role}: no file {path.name}")
-    name = texts.get("name") or scene or files["photo"].stem
-    return SessionSource(name, scene, MappingProxyType(files), MappingProxyType(dict(prompts)))
+    if isinstance(axes, dict):
+        own = {
+            "quantisation": [profile.weights["flux_transformer"]],
+            "size": list(profile.flux.sizes),
+        }
+        axes = own | axes
+    defaults = {
+        "budget_ms": profile.budget.get("inpaint", BUDGET_MS),
+        "session": [{"name": "reference", "scene": "reference_1600"}],
+    }
+    return {**defaults, **table, "axes": axes}

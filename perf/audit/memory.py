@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import threading
 import urllib.request
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import psutil
 
@@ -19,7 +18,6 @@ EVERY_S: Final = 0.02
 METRICS_EVERY_S: Final = 0.5
 MIB: Final = 2**20
 RESIDENT: Final = "resident set of the server's processes, pages they share counted in each"
-NVML: Final = "device memory in use, by NVML, all processes"
 METRICS: Final = "device memory in use, by the server's metrics, which are renewed every 2 s"
 
 
@@ -77,19 +75,14 @@ def watch_memory(device: str, pid: int, metrics_url: str) -> tuple[PeakMemory, s
     """Return what watches the memory that matters on a device, and what it measures.
 
     Args:
-        device: cpu, or cuda: there NVML where its Python package is installed, else the server's
-            own metrics.
+        device: cpu, or cuda: there by the server's own metrics.
         pid: of the server.
         metrics_url: of the server.
     """
     if device == "cpu":
         return PeakMemory(lambda: resident(pid)), RESIDENT
-    try:
-        nvml = _nvml()
-        return PeakMemory(lambda: nvml), NVML
-    except (ModuleNotFoundError, RuntimeError):
-        metrics = partial(_metric_bytes, metrics_url)
-        return PeakMemory(lambda: metrics, METRICS_EVERY_S), METRICS
+    metrics = partial(_metric_bytes, metrics_url)
+    return PeakMemory(lambda: metrics, METRICS_EVERY_S), METRICS
 
 
 def resident(pid: int) -> Callable[[], float]:
@@ -111,18 +104,6 @@ def resident(pid: int) -> Callable[[], float]:
         return total
 
     return read
-
-
-def _nvml() -> Callable[[], float]:
-    """Return a reader of the first device's memory in use; RuntimeError where NVML fails."""
-    nvml: Any = importlib.import_module("pynvml")
-    try:
-        nvml.nvmlInit()
-        device = nvml.nvmlDeviceGetHandleByIndex(0)
-        nvml.nvmlDeviceGetMemoryInfo(device)
-    except nvml.NVMLError as error:
-        raise RuntimeError(str(error)) from None
-    return lambda: float(nvml.nvmlDeviceGetMemoryInfo(device).used)
 
 
 def _metric_bytes(url: str) -> float:

@@ -1,4 +1,4 @@
-"""The reports of an audit: one HTML page with the pictures side by side, and one in Markdown."""
+"""The report of an audit: one HTML page with the pictures side by side."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from perf.audit.cells import Cell
 from perf.audit.choice import RULE, Choice, loss_of
-from perf.audit.journal import Record, write_whole
-from perf.provenance import as_markdown
+from perf.audit.journal import Record, save_whole
+from perf.audit.matrix import AXES
 
 HTML: Final = "audit.html"
-MARKDOWN: Final = "audit.md"
-AXES: Final = ("quantisation", "size", "strength", "prompt", "guidance", "steps")
 SCORES: Final = ("st_lpips", "seam_step", "sharpness", "strange")
 # The plot's width and height, units of its own.
 PLOT: Final = (640, 300)
@@ -24,7 +22,7 @@ PLOT: Final = (640, 300)
 
 @dataclass(frozen=True)
 class Content:
-    """What both reports are made of.
+    """What the report is made of.
 
     Attributes:
         run: what the last run said of itself: profile, sessions, provenance.
@@ -43,11 +41,11 @@ class Content:
     links_end: str = ""
 
 
-def write_reports(folder: Path, content: Content) -> tuple[Path, Path]:
-    """Write both reports into the audit's folder and return where they are.
+def write_report(folder: Path, content: Content) -> Path:
+    """Write the report into the audit's folder and return where it is.
 
     Raises:
-        AuditError: the disk is full; the reports stay as they were.
+        AuditError: the disk is full; the report stays as it was.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -56,14 +54,12 @@ def write_reports(folder: Path, content: Content) -> tuple[Path, Path]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("page.html.j2").render(**_told(content))
-    pages = ((folder / HTML, page), (folder / MARKDOWN, as_text(content)))
-    for path, text in pages:
-        write_whole(path, text.encode(), path.name)
-    return pages[0][0], pages[1][0]
+    page = environment.get_template("page.html.j2").render(**_values(content))
+    save_whole(folder / HTML, page.encode(), HTML)
+    return folder / HTML
 
 
-def _told(content: Content) -> dict[str, Any]:
+def _values(content: Content) -> dict[str, Any]:
     rows = [content.records[c.identity] for c in content.cells if c.identity in content.records]
     values = {
         axis: _distinct(getattr(cell.setting, axis) for cell in content.cells) for axis in AXES
@@ -118,82 +114,3 @@ def _points(choice: Choice) -> list[dict[str, Any]]:
         }
         for one, time, loss in zip(known, times, losses, strict=True)
     ]
-
-
-def as_text(content: Content) -> str:
-    """Return the report in Markdown, its pictures as links."""
-    choice, run = content.choice, content.run
-    lines = [f"# Audit of profile {run['profile']}", "", as_markdown(run["provenance"])]
-    if choice.missing:
-        lines += [
-            f"**Incomplete: {choice.missing} of {len(content.cells)} cells are missing.**",
-            "",
-        ]
-    lines += ["## Recommended setting", "", RULE, ""]
-    best = choice.recommended
-    if best is None:
-        lines += [f"None: no complete setting keeps {choice.budget_ms} ms.", ""]
-    else:
-        lines += [
-            "| " + " | ".join((*AXES, "loss", "mean s", "slowest s", "peak MiB")) + " |",
-            "|---" * (len(AXES) + 4) + "|",
-            "| " + " | ".join((*_axes(best.setting), *_numbers(best))) + " |",
-            "",
-        ]
-    lines += ["## Settings, best first", ""]
-    head = (*AXES, "done", "loss", "mean s", "slowest s", "peak MiB", "front", "in budget")
-    lines += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for one in choice.outcomes:
-        marks = ("yes" if one.on_front else "", "yes" if one.in_budget else "")
-        row = (*_axes(one.setting), f"{one.done}/{one.cells}", *_numbers(one), *marks)
-        lines.append("| " + " | ".join(row) + " |")
-    lines += ["", "## Cells", ""]
-    if content.links_end:
-        lines += [f"The links to pictures hold until {content.links_end}.", ""]
-    columns = ("session", *AXES, "seed", "status", *SCORES, "loss", "s", "peak MiB", "picture")
-    lines += ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    for cell in content.cells:
-        record = content.records.get(cell.identity)
-        if record is not None:
-            lines.append("| " + " | ".join(_cell_row(record, content.links)) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _axes(setting: Any) -> tuple[str, ...]:
-    return tuple(_number(getattr(setting, axis)) for axis in AXES)
-
-
-def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, (int, float)) else _plain(str(value))
-
-
-def _numbers(one: Any) -> tuple[str, ...]:
-    if one.loss is None:
-        return ("", "", "", "")
-    times = (f"{ms / 1000:.2f}" for ms in (one.mean_ms, one.slowest_ms))
-    return (f"{one.loss:.3f}", *times, f"{one.peak_mib:.0f}")
-
-
-def _cell_row(record: Record, links: Mapping[str, str]) -> tuple[str, ...]:
-    scores = (f"{record.scores[n]:.3f}" if n in record.scores else "" for n in SCORES)
-    status = f"{record.status}: {record.reason}" if record.reason else record.status
-    picture = f"[picture]({links.get(record.picture, record.picture)})" if record.picture else ""
-    measured = record.status != "failed"
-    return (
-        _plain(record.session),
-        *_axes(record.setting),
-        str(record.seed),
-        _plain(status),
-        *scores,
-        f"{loss_of(record):.3f}" if measured else "",
-        f"{record.total_ms / 1000:.2f}" if measured else "",
-        f"{record.peak_mib:.0f}" if measured else "",
-        picture,
-    )
-
-
-def _plain(text: str) -> str:
-    """Return a text that stays within its cell of a Markdown table and is no markup."""
-    for mark in "\\`*_[]<>|":
-        text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from perf.audit.journal import write_whole
+from perf.audit.journal import save_whole
 
 FOLDER: Final = "pictures"
 # The eye sees no difference, at half of a phone's own file size.
@@ -34,7 +34,7 @@ def save_picture(folder: Path, name: str, image: NDArray[np.uint8]) -> str:
     path = folder / place
     content = io.BytesIO()
     Image.fromarray(image).save(content, "JPEG", quality=QUALITY, subsampling=0)
-    write_whole(path, content.getvalue(), place)
+    save_whole(path, content.getvalue(), place)
     return place
 
 

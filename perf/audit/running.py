@@ -74,7 +74,7 @@ class Audit:
         self._server.load(_overrides(cells[0]))
         for session in self._sessions.values():
             self._places[session.name] = self._look_at(session)
-            for prompt in self._matrix.prompt:
+            for prompt in self._matrix.axes.prompt:
                 report = self._fill(cells[0], session, prompt, steps=1, strength=1.0).report
                 step_ms = report.stage_ms.get("flux_transformer", 0.0)
                 working = max((window.working_px for window in report.windows), default=1)

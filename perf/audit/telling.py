@@ -1,4 +1,4 @@
-"""What `pawfect audit` tells people while it runs."""
+"""What `python -m perf.audit` tells people while it runs."""
 
 from __future__ import annotations
 

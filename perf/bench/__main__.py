@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import gc
-import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import click
-import numpy as np
 
 from harness.local_server import running_server
+from pawfect.contract.tables import TableError
 from pawfect.contract.tensors import Array
 from pawfect.local import LocalModels
 from pawfect.models import MODELS
 from pawfect.orchestrator.deployment import Deployment, read_deployment
 from pawfect.profile import Profile, ProfileError, load_profile
+from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
+from pawfect_triton.prerequisites import prepare
 from pawfect_triton.server import TritonServer
-from perf.bench import history
 from perf.bench.analyzer import Analyzer, AnalyzerError, Measurement
-from perf.bench.budget import verdicts
-from perf.bench.chain import NONCES, never_the_same, record_requests
-from perf.bench.configs import AnalyzerConfig, ConfigError, load_configs
-from perf.bench.goals import Goal, measure_goals
-from perf.bench.history import HistoryError
-from perf.bench.in_process import median_ms, window_arrays, work_of
+from perf.bench.configs import AnalyzerConfig, load_configs
+from perf.bench.goals import measure_goals
+from perf.bench.history import FILE, HistoryError, append, machine_class, read_history, slower
+from perf.bench.inputs import (
+    NONCES,
+    arrays_of,
+    median_ms,
+    never_the_same,
+    record_requests,
+    work_of,
+)
 from perf.bench.page import Outcome, markdown
-from perf.bench.preflight import CannotMeasure, check_machine, machine_class, on_gpu
 from perf.bench.stages import Split, measure_split
-from perf.provenance import provenance
-from perf.scenes import Scene, load_scene
+from perf.publish import provenance, publish
+from perf.scenes import load_scene
 
 BUILD: Final = Path("build/bench")
 PACKAGES: Final = ("pawfect", "numpy", "opencv-contrib-python-headless", "pypatchmatch",
@@ -42,6 +46,10 @@ TEXT_ENCODER: Final = "flux_text_encoder"
 NEURAL_PACKAGES: Final = ("torch", "diffusers", "transformers")
 # How often what looks slower than before is measured again; the middle one of all counts.
 AGAIN: Final = 2
+
+
+class CannotMeasure(RuntimeError):  # noqa: N818 - it is what the user is told
+    """This machine cannot measure this profile; the text says what it lacks."""
 
 
 @click.command()
@@ -54,64 +62,69 @@ def bench(profile: str, out: Path, check: bool) -> None:
     Exit code 1: over the profile's budget, a goal missed, or slower than earlier runs. 2: nothing
     was measured, for a reason that is told.
     """
+    machine = machine_class()
     try:
         chosen = load_profile(profile)
         configs = load_configs(chosen.models, profile)
-        runs = history.read_history(out / history.FILE)
-        unjudged = [c.model for c in configs if c.model in chosen.budget and 1 not in c.concurrency]
-        if unjudged:
-            raise ConfigError(f"{unjudged[0]}: concurrency: expected 1 too: it has a budget")
+        earlier = read_history(out / FILE, profile, machine)
         check_machine(chosen)
-        analyzer = Analyzer(BUILD)
-    except (ProfileError, ConfigError, HistoryError, CannotMeasure, MachineError,
-            AnalyzerError) as error:  # fmt: skip
-        _refuse(str(error))
-    machine = machine_class()
-    earlier = history.comparable(runs, profile, machine)
-    if check:
-        click.echo(f"{len(configs)} configurations, {len(earlier)} earlier runs on {machine}")
-        return
-    run = Run(chosen, configs, analyzer, earlier)
-    try:
+        run = Run(chosen, configs, Analyzer(BUILD), earlier)
+        if check:
+            click.echo(f"{len(configs)} configurations, {len(earlier)} earlier runs on {machine}")
+            return
         outcome = run.measured(machine)
-    except AnalyzerError as error:
-        _refuse(str(error))
-    _write(out, outcome)
+    except (ProfileError, TableError, HistoryError, CannotMeasure, MachineError,
+            AnalyzerError) as error:  # fmt: skip
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
     page = markdown(outcome)
-    (out / f"bench-{profile}.md").write_text(page)
+    publish(out, f"bench-{profile}", outcome.as_json(), page)
+    append(out / FILE, profile, machine, outcome.source, outcome.measurements, outcome.regressions)
     click.echo(page)
     for problem in outcome.problems:
         click.echo(problem, err=True)
     sys.exit(1 if outcome.problems else 0)
 
 
-def _refuse(message: str) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(2)
+def check_machine(profile: Profile) -> None:
+    """Make sure that a profile can be measured here; weights that are built are built.
+
+    A server starts without weights, and `inpaint` then falls back to patches: what would be
+    measured is not what the profile is for.
+
+    Raises:
+        CannotMeasure: no GPU where the profile's models run on one, or weights that are missing or
+            damaged, each with the command that mends it.
+        MachineError: a package is missing, or weights could not be built.
+    """
+    prepare(profile)
+    lacking = []
+    if on_gpu(profile) and not gpu_here():
+        lacking.append(
+            f"profile {profile.name}: expected a CUDA GPU that torch sees, got none; run it where "
+            "one is"
+        )
+    store = Store(weights_root())
+    for entry in sorted(set(profile.weights.values())):
+        problem = next(store.problems(entry), None)
+        if problem is not None:
+            lacking.append(
+                f"weights {entry}: {problem.message}; run `pawfect weights fetch {profile.name}`"
+            )
+    if lacking:
+        raise CannotMeasure("\n".join(lacking))
 
 
-def _write(out: Path, outcome: Outcome) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    result = {
-        "provenance": outcome.source,
-        "perf_analyzer": [asdict(item) for item in outcome.measurements],
-        "in_process_median_ms": outcome.in_process_ms,
-        "budget": [asdict(item) | {"held": item.held} for item in outcome.verdicts],
-        "stages": [asdict(item) for item in outcome.splits],
-        "goals": [asdict(goal) for goal in outcome.goals],
-        "regressions": [asdict(item) for item in outcome.regressions],
-    }
-    (out / f"bench-{outcome.profile}.json").write_text(json.dumps(result, indent=1) + "\n")
-    history.append(
-        out / history.FILE,
-        history.record(
-            outcome.profile,
-            outcome.machine,
-            outcome.source,
-            outcome.measurements,
-            outcome.regressions,
-        ),
-    )
+def on_gpu(profile: Profile) -> bool:
+    """Say whether any of a profile's models runs on a GPU."""
+    return any(profile.device(MODELS[model]) == "cuda" for model in profile.models)
+
+
+def gpu_here() -> bool:
+    """Say whether torch sees a GPU."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 @dataclass
@@ -121,7 +134,7 @@ class Run:
     profile: Profile
     configs: list[AnalyzerConfig]
     analyzer: Analyzer
-    earlier: list[Mapping[str, Any]]
+    earlier: list[dict[str, Any]]
     alone_ms: dict[str, float] = field(default_factory=dict)
 
     def measured(self, machine: str) -> Outcome:
@@ -132,7 +145,7 @@ class Run:
         if self.profile.flux is not None:
             click.echo("what the chain asks its models for ...")
             asked = record_requests(models, deployment, scene.photo, scene.mask)
-        arrays = {config.model: arrays_of(config, scene, asked) for config in self.configs}
+        arrays = {c.model: arrays_of(c, scene.photo, scene.mask, asked) for c in self.configs}
         if on_gpu(self.profile):
             # Before the server starts: a card may not hold the weights twice.
             for config in self.configs:
@@ -140,23 +153,21 @@ class Run:
             models = LocalModels(self.profile)
             empty_cache()
         measurements: list[Measurement] = []
-        regressions, splits, goals = [], list[Split](), list[Goal]()
+        splits: list[Split] = []
         with running_server(self.profile.name, BUILD / "server.log") as server:
+            url = server.endpoints.grpc
             for config in self.configs:
-                self._alone(config, arrays[config.model], models, deployment)
-                for concurrency in config.concurrency:
-                    item = self._through_server(config, arrays[config.model], server, concurrency)
-                    measurements.append(item)
-                    became = history.slower(self.earlier, item)
-                    regressions += [became] if became else []
+                sent = arrays[config.model]
+                self._alone(config, sent, models, deployment)
+                measurements += [
+                    self.through_server(config, sent, server, n) for n in config.concurrency
+                ]
                 if MODELS[config.model].orchestration:
-                    splits.append(
-                        measure_split(config, arrays[config.model], server.endpoints.grpc)
-                    )
+                    splits.append(measure_split(config, sent, url))
             # Goals of the serving side; they are stated of the engine that needs no weights.
-            if self.profile.engines[0] == "patch":
-                click.echo("goals ...")
-                goals = measure_goals(server, scene)
+            by_patches = self.profile.engines[0] == "patch"
+            goals = measure_goals(server, scene) if by_patches else []
+        became = [slower(self.earlier, item) for item in measurements]
         return Outcome(
             self.profile.name,
             machine,
@@ -164,9 +175,9 @@ class Run:
             measurements,
             self.alone_ms,
             splits,
-            verdicts(measurements, self.profile.budget),
+            self.profile.budget,
             goals,
-            regressions,
+            [item for item in became if item],
             len(self.earlier),
         )
 
@@ -180,10 +191,10 @@ class Run:
         if config.model not in self.alone_ms:
             flux = self.profile.flux
             threads = flux.text_threads if flux and config.model == TEXT_ENCODER else 1
-            work = work_of(config.model, arrays, models, deployment, config.parameters)
+            work = work_of(config.model, arrays, models, deployment)
             self.alone_ms[config.model] = median_ms(work, torch_threads=threads)
 
-    def _through_server(
+    def through_server(
         self,
         config: AnalyzerConfig,
         arrays: Mapping[str, Array],
@@ -193,7 +204,7 @@ class Run:
         """Measure once, or three times where it looks slower than before: the middle one counts."""
         click.echo(f"{config.model}, {concurrency} in flight ...")
         taken: list[Measurement] = []
-        while not taken or (len(taken) <= AGAIN and history.slower(self.earlier, taken[0])):
+        while not taken or (len(taken) <= AGAIN and slower(self.earlier, taken[0])):
             requests: Sequence[Mapping[str, Array]] = [arrays]
             if config.model == TEXT_ENCODER:
                 # Another try's nonces are others too: the cache would know them.
@@ -216,28 +227,6 @@ def empty_cache() -> None:
 
     gc.collect()
     torch.cuda.empty_cache()
-
-
-def arrays_of(
-    config: AnalyzerConfig, scene: Scene, asked: Mapping[str, Mapping[str, Array]]
-) -> dict[str, Array]:
-    """Return the input tensors of one configuration.
-
-    Args:
-        config: says what is sent.
-        scene: the photo and its mask.
-        asked: by model, what FLUX's chain asks it for.
-    """
-    arrays: Mapping[str, Array] = {"IMAGE": scene.photo, "MASK": scene.mask}
-    if config.source == "window":
-        arrays = window_arrays(scene.photo, scene.mask)
-    elif config.source == "chain":
-        arrays = asked[config.model]
-    texts = {
-        name: np.array([text.encode() for text in texts], np.object_)
-        for name, texts in config.texts.items()
-    }
-    return {name: texts[name] if name in texts else arrays[name] for name in config.inputs}
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from typing import Any, Final
 import numpy as np
 
 from pawfect.contract.tensors import Array
-from pawfect.orchestrator.calls import Scalars
 from perf.bench.configs import AnalyzerConfig
 
 # The last release whose binary runs on glibc 2.36 (Debian 12); later ones need 2.38.
@@ -93,7 +92,6 @@ class Analyzer:
             *("--input-data", str(data), "-f", str(report), "--verbose-csv"),
             *("--concurrency-range", f"{concurrency}:{concurrency}"),
             *("--request-count", str(config.requests)),
-            *request_parameters(config.parameters),
         ]
         said = self._run(arguments)
         if not report.is_file():
@@ -166,16 +164,6 @@ def _content(array: Array) -> Any:
     if array.dtype == np.object_:
         return [text.decode() for text in array.tolist()]
     return {"b64": base64.b64encode(array.tobytes()).decode()}
-
-
-def request_parameters(parameters: Scalars) -> list[str]:
-    """Return the options that send these request parameters: NAME:VALUE:TYPE each."""
-    options = []
-    for name, value in parameters.items():
-        kind = {bool: "bool", int: "int", str: "string"}[type(value)]
-        said = str(value).lower() if kind == "bool" else str(value)
-        options += ["--request-parameter", f"{name}:{said}:{kind}"]
-    return options
 
 
 def parse_row(config: AnalyzerConfig, concurrency: int, row: Mapping[str, str]) -> Measurement:

@@ -18,7 +18,7 @@ import psutil
 from pawfect.local import inpaint_local
 from pawfect_client import PawfectClient
 from pawfect_triton.server import TritonServer
-from perf.bench.in_process import timed_ms
+from perf.bench.inputs import timed_ms
 from perf.scenes import Scene
 
 PAIRS: Final = 5

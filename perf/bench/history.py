@@ -10,6 +10,7 @@ again before it says so.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -18,18 +19,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from perf.bench.analyzer import Measurement
+from perf.publish import cpu_name
 
 FILE: Final = "history.jsonl"
 # Slower by more than this share is a regression.
 MARGIN: Final = 0.10
-# Earlier runs that count: the last so many, so that a machine's slow change is followed.
+# Earlier runs that count: the last ones, so that a machine's slow change is followed.
 LAST: Final = 10
 # Robust standard deviations, and what makes one of a median absolute deviation.
 DEVIATIONS: Final = 3.0
 MAD_TO_SIGMA: Final = 1.4826
-KEYS: Final = frozenset(
-    {"date", "commit", "profile", "machine", "versions", "measurements", "regressions"}
-)
 FIGURES: Final = ("p50_ms", "p95_ms", "p99_ms", "throughput")
 
 
@@ -66,75 +65,67 @@ class Regression:
         )
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """Return the runs of a file, oldest first; none where there is no file.
+def read_history(path: Path, profile: str, machine: str) -> list[dict[str, Any]]:
+    """Return the last LAST runs of a profile on a class of machine, oldest first.
 
     Raises:
         HistoryError: a line is no run as `append` writes it.
     """
-    if not path.exists():
-        return []
     runs = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8").splitlines() if path.exists() else (), 1):
         try:
             run = json.loads(line)
-        except ValueError:
-            raise HistoryError(f"{path.name}: line {number}: expected JSON") from None
-        if not isinstance(run, dict) or set(run) != KEYS or not _readable(run["measurements"]):
-            raise HistoryError(f"{path.name}: line {number}: expected a run with {sorted(KEYS)}")
-        runs.append(run)
-    return runs
+            if (run["profile"], run["machine"]) == (profile, machine):
+                float(sum(figures["p50_ms"] for figures in run["measurements"].values()))
+                runs.append(run)
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"{path.name}: line {number}: expected a run, got {type(error).__name__}"
+            raise HistoryError(message) from None
+    return runs[-LAST:]
 
 
-def append(path: Path, run: Mapping[str, Any]) -> None:
-    """Add a run, as `record` makes it, to a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(run) + "\n")
-
-
-def record(
+def append(
+    path: Path,
     profile: str,
     machine: str,
     source: Mapping[str, Any],
     measurements: Sequence[Measurement],
     regressions: Sequence[Regression],
-) -> dict[str, Any]:
-    """Return a run as the history keeps it.
+) -> None:
+    """Add a run to a file.
 
     Args:
+        path: of the file.
         profile: its name.
-        machine: its class; see `perf.bench.preflight.machine_class`.
+        machine: its class; see `machine_class`.
         source: the run's provenance.
         measurements: all of it.
         regressions: what is slower than before.
     """
-    return {
+    run = {
         "date": source["date"],
-        "commit": commit(),
+        "commit": _commit(),
         "profile": profile,
         "machine": machine,
         "versions": dict(source["versions"]),
-        "measurements": {key_of(item): _figures(item) for item in measurements},
+        "measurements": {
+            _key(item): {name: getattr(item, name) for name in FIGURES} for item in measurements
+        },
         "regressions": [asdict(item) for item in regressions],
     }
-
-
-def comparable(
-    runs: Sequence[Mapping[str, Any]], profile: str, machine: str
-) -> list[Mapping[str, Any]]:
-    """Return the runs of this profile on this class of machine, the last LAST of them."""
-    return [run for run in runs if (run["profile"], run["machine"]) == (profile, machine)][-LAST:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(run) + "\n")
 
 
 def slower(runs: Sequence[Mapping[str, Any]], item: Measurement) -> Regression | None:
     """Return what became slower, or None.
 
     Args:
-        runs: earlier ones that `comparable` gave.
+        runs: earlier ones, as `read_history` gives them.
         item: one measurement of this run.
     """
-    key = key_of(item)
+    key = _key(item)
     before = [run["measurements"][key]["p50_ms"] for run in runs if key in run["measurements"]]
     if not before:
         return None
@@ -148,35 +139,32 @@ def slower(runs: Sequence[Mapping[str, Any]], item: Measurement) -> Regression |
     )
 
 
-def key_of(item: Measurement) -> str:
+def machine_class() -> str:
+    """Return what figures may be compared on: the GPU where there is one, processor and cores."""
+    try:
+        import torch
+
+        card = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
+    except ImportError:
+        card = ""
+    return f"{card}{cpu_name()}, {os.cpu_count()} cores"
+
+
+def _key(item: Measurement) -> str:
     """Return what a measurement is called in the history: MODEL@REQUESTS IN FLIGHT."""
     return f"{item.model}@{item.concurrency}"
 
 
-def commit() -> str:
+def _commit() -> str:
     """Return the tree's commit, `+` behind it where files differ from it; `unknown` without git."""
-    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        here = Path(__file__).parent
+        return subprocess.check_output(["git", *arguments], cwd=here, text=True).strip()
+
     try:
-        head, changed = (
-            subprocess.run(
-                ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for arguments in (
-                ("rev-parse", "--short=12", "HEAD"),
-                ("status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/perf/results"),
-            )
-        )
+        head = git("rev-parse", "--short=12", "HEAD")
+        changed = git("status", "--porcelain", "-uno", "--", ":/", ":!/perf/results")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{head}+" if changed else head
-
-
-def _figures(item: Measurement) -> dict[str, float]:
-    return {name: getattr(item, name) for name in FIGURES}
-
-
-def _readable(measurements: Any) -> bool:
-    return isinstance(measurements, dict) and all(
-        isinstance(figures, dict) and isinstance(figures.get("p50_ms"), int | float)
-        for figures in measurements.values()
-    )

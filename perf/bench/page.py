@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from perf.bench.analyzer import Measurement
-from perf.bench.budget import Verdict
 from perf.bench.goals import Goal
 from perf.bench.history import Regression
 from perf.bench.stages import Split
-from perf.provenance import as_markdown
+from perf.publish import as_markdown, table
 
 # What the page says of a profile whose first engine is FLUX.
 NO_GOALS: Final = (
@@ -20,6 +19,24 @@ NO_GOALS: Final = (
     "cache. The goals of serving are stated of the patch engine: "
     "[bench-embedded.md](bench-embedded.md)."
 )
+
+
+@dataclass(frozen=True)
+class Budgeted:
+    """One model against its budget: 95 of 100 requests, one in flight, ms.
+
+    With more in flight a latency holds the wait for the others: that is for the queue to bound,
+    not for the model.
+    """
+
+    model: str
+    p95_ms: float
+    budget_ms: int
+
+    @property
+    def held(self) -> bool:
+        """Whether the 95th percentile lies within the budget."""
+        return self.p95_ms <= self.budget_ms
 
 
 @dataclass(frozen=True)
@@ -33,7 +50,7 @@ class Outcome:
         measurements: perf_analyzer's.
         in_process_ms: by model, the median of the same work without a server.
         splits: of the orchestrators.
-        verdicts: against the profile's budget.
+        budget: of the profile, ms by model.
         goals: of the serving side.
         regressions: against earlier runs.
         earlier: how many runs there were to compare with.
@@ -45,10 +62,16 @@ class Outcome:
     measurements: Sequence[Measurement] = ()
     in_process_ms: Mapping[str, float] = field(default_factory=dict)
     splits: Sequence[Split] = ()
-    verdicts: Sequence[Verdict] = ()
+    budget: Mapping[str, int] = field(default_factory=dict)
     goals: Sequence[Goal] = ()
     regressions: Sequence[Regression] = ()
     earlier: int = 0
+
+    @property
+    def budgeted(self) -> list[Budgeted]:
+        """Each model of the budget against it."""
+        alone = {item.model: item.p95_ms for item in self.measurements if item.concurrency == 1}
+        return [Budgeted(model, alone[model], limit) for model, limit in self.budget.items()]
 
     @property
     def problems(self) -> list[str]:
@@ -57,98 +80,98 @@ class Outcome:
             *(f"missed: {goal.name}" for goal in self.goals if not goal.reached),
             *(
                 f"over budget: {item.model}: p95 {item.p95_ms:.0f} ms of {item.budget_ms} ms"
-                for item in self.verdicts
+                for item in self.budgeted
                 if not item.held
             ),
             *(f"slower: {item}" for item in self.regressions),
         ]
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the run as its JSON file has it."""
+        return {
+            "provenance": self.source,
+            "perf_analyzer": [asdict(item) for item in self.measurements],
+            "in_process_median_ms": self.in_process_ms,
+            "budget": [asdict(item) | {"held": item.held} for item in self.budgeted],
+            "stages": [asdict(item) for item in self.splits],
+            "goals": [asdict(goal) for goal in self.goals],
+            "regressions": [asdict(item) for item in self.regressions],
+        }
+
 
 def markdown(outcome: Outcome) -> str:
     """Return the result as one page."""
-    lines = [
-        f"# Serving, profile `{outcome.profile}`",
-        "",
-        as_markdown(dict(outcome.source)),
+    parts = [
+        f"# Serving, profile `{outcome.profile}`\n",
+        as_markdown(outcome.source),
         "The reference scene, 1600x1200. Latencies are perf_analyzer's, in ms (of fewer than 20 "
-        "requests p95 is the slowest, of fewer than 100 p99); in process: the "
-        "median of the same work as a plain Python call in the same run; serving: p50 at one in "
-        "flight less that.",
-        *([] if outcome.goals else [NO_GOALS]),
-        "",
-        "| model | in flight | requests | p50 | p95 | p99 | a second | queue | in process "
-        "| serving |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for item in outcome.measurements:
-        alone = outcome.in_process_ms[item.model]
-        beside = f"{alone:.1f} | {item.p50_ms - alone:+.1f}" if item.concurrency == 1 else " | "
-        lines.append(
-            f"| `{item.model}` | {item.concurrency} | {item.requests} | {item.p50_ms:.1f} "
-            f"| {item.p95_ms:.1f} | {item.p99_ms:.1f} | {item.throughput:.2f} "
-            f"| {item.queue_ms:.1f} | {beside} |"
-        )
-    return "\n".join([*lines, *_verdicts(outcome), *_splits(outcome), *_goals(outcome),
-                      *_history(outcome)]) + "\n"  # fmt: skip
-
-
-def _verdicts(outcome: Outcome) -> list[str]:
-    if not outcome.verdicts:
-        return []
-    return [
-        "",
-        "The profile's budget, p95 at one in flight:",
-        "",
-        "| model | p95, ms | budget, ms | held |",
-        "|---|---|---|---|",
-        *(
-            f"| `{item.model}` | {item.p95_ms:.1f} | {item.budget_ms} "
-            f"| {'yes' if item.held else 'NO'} |"
-            for item in outcome.verdicts
+        "requests p95 is the slowest, of fewer than 100 p99); in process: the median of the same "
+        "work as a plain Python call in the same run; serving: p50 at one in flight less that.\n",
+        *([] if outcome.goals else [f"{NO_GOALS}\n"]),
+        table(
+            ("model", "in flight", "requests", "p50", "p95", "p99", "a second", "queue",
+             "in process", "serving"),
+            (_measured(item, outcome.in_process_ms[item.model]) for item in outcome.measurements),
         ),
-    ]
+        *_budget(outcome.budgeted),
+        *_splits(outcome.splits),
+        *_goals(outcome.goals),
+        _history(outcome),
+    ]  # fmt: skip
+    return "\n".join(parts)
 
 
-def _splits(outcome: Outcome) -> list[str]:
-    if not outcome.splits:
-        return []
-    lines = [
-        "",
-        "Where the orchestrators' time goes: medians of their reports' stages in ms, one request "
-        "at a time on the same server. Stages that run side by side overlap.",
-        "",
-        "| model | total | engine | stages | fallbacks |",
-        "|---|---|---|---|---|",
-    ]
-    for split in outcome.splits:
-        stages = ", ".join(f"{name} {ms:.1f}" for name, ms in split.stage_ms.items())
-        engines = ", ".join(f"{name} {count}" for name, count in split.engines.items())
-        fallbacks = ", ".join(split.fallbacks) or "none"
-        lines.append(
-            f"| `{split.model}` | {split.total_ms:.1f} | {engines} | {stages} | {fallbacks} |"
+def _measured(item: Measurement, alone: float) -> list[object]:
+    latencies = [f"{ms:.1f}" for ms in (item.p50_ms, item.p95_ms, item.p99_ms)]
+    one = item.concurrency == 1
+    beside = [f"{alone:.1f}", f"{item.p50_ms - alone:+.1f}"] if one else ["", ""]
+    served = [f"{item.throughput:.2f}", f"{item.queue_ms:.1f}"]
+    return [f"`{item.model}`", item.concurrency, item.requests, *latencies, *served, *beside]
+
+
+def _budget(budgeted: Sequence[Budgeted]) -> Iterator[str]:
+    if budgeted:
+        yield "The profile's budget, p95 at one in flight:\n"
+        rows = [
+            (f"`{i.model}`", f"{i.p95_ms:.1f}", i.budget_ms, "yes" if i.held else "NO")
+            for i in budgeted
+        ]
+        yield table(("model", "p95, ms", "budget, ms", "held"), rows)
+
+
+def _splits(splits: Sequence[Split]) -> Iterator[str]:
+    if splits:
+        yield (
+            "Where the orchestrators' time goes: medians of their reports' stages in ms, one "
+            "request at a time on the same server. Stages that run side by side overlap.\n"
         )
-    return lines
+        rows = [
+            (
+                f"`{split.model}`",
+                f"{split.total_ms:.1f}",
+                ", ".join(f"{name} {count}" for name, count in split.engines.items()),
+                ", ".join(f"{name} {ms:.1f}" for name, ms in split.stage_ms.items()),
+                ", ".join(split.fallbacks) or "none",
+            )
+            for split in splits
+        ]
+        yield table(("model", "total", "engine", "stages", "fallbacks"), rows)
 
 
-def _goals(outcome: Outcome) -> list[str]:
-    if not outcome.goals:
-        return []
-    return [
-        "",
-        "| goal | measured | asked | reached | how |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {goal.name} | {goal.measured} {goal.unit} | {goal.bound} "
-            f"| {'yes' if goal.reached else 'NO'} | {goal.detail} |"
-            for goal in outcome.goals
-        ),
-    ]
+def _goals(goals: Sequence[Goal]) -> Iterator[str]:
+    if goals:
+        rows = [
+            (g.name, f"{g.measured} {g.unit}", g.bound, "yes" if g.reached else "NO", g.detail)
+            for g in goals
+        ]
+        yield table(("goal", "measured", "asked", "reached", "how"), rows)
 
 
-def _history(outcome: Outcome) -> list[str]:
+def _history(outcome: Outcome) -> str:
     against = f"{outcome.earlier} earlier runs of this profile on {outcome.machine}"
     if not outcome.earlier:
-        return ["", f"No earlier run of this profile on {outcome.machine} to compare with."]
+        return f"No earlier run of this profile on {outcome.machine} to compare with.\n"
     if not outcome.regressions:
-        return ["", f"Nothing is over 10 % slower than the median of {against}."]
-    return ["", f"Slower than {against}:", "", *(f"- {item}" for item in outcome.regressions)]
+        return f"Nothing is over 10 % slower than the median of {against}.\n"
+    listed = "\n".join(f"- {item}" for item in outcome.regressions)
+    return f"Slower than {against}:\n\n{listed}\n"

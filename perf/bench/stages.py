@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -61,33 +61,25 @@ def measure_split(
 
 def split_of(model: str, reports: Sequence[Report]) -> Split:
     """Return the medians of reports, stages in the order in which they first came."""
-    stages = list(dict.fromkeys(name for report in reports for name in report.stage_ms))
-    engines = sorted({report.engine for report in reports})
+    by_stage: dict[str, list[float]] = {}
+    for report in reports:
+        for name, ms in report.stage_ms.items():
+            by_stage.setdefault(name, []).append(ms)
+    engines = [report.engine for report in reports]
     return Split(
         model,
         len(reports),
-        {
-            name: round(
-                statistics.median(r.stage_ms[name] for r in reports if name in r.stage_ms), 2
-            )
-            for name in stages
-        },
+        {name: round(statistics.median(values), 2) for name, values in by_stage.items()},
         round(statistics.median(report.total_ms for report in reports), 2),
-        {engine: sum(report.engine == engine for report in reports) for engine in engines},
+        {engine: engines.count(engine) for engine in sorted(set(engines))},
         tuple(sorted({entry.stage for report in reports for entry in report.fallbacks})),
     )
 
 
 def _report(client: PawfectClient, config: AnalyzerConfig, arrays: Mapping[str, Array]) -> Report:
     image, mask = arrays["IMAGE"].astype(np.uint8), arrays["MASK"].astype(np.uint8)
-    more: dict[str, Any] = dict(config.parameters)
-    if "PROTECT" in arrays:
-        more["protect"] = arrays["PROTECT"].astype(np.uint8)
-    more["scene_labels"] = config.texts.get("SCENE_LABELS", ())
-    more["prompt"] = config.texts.get("PROMPT", (None,))[0]
+    labels = config.texts.get("SCENE_LABELS", ())
     if not config.streaming:
-        return client.inpaint(image, mask, **more).report
-    (done,) = [
-        event for event in client.inpaint_stream(image, mask, **more) if isinstance(event, Done)
-    ]
-    return done.report
+        return client.inpaint(image, mask, scene_labels=labels).report
+    events = client.inpaint_stream(image, mask, scene_labels=labels)
+    return next(event for event in events if isinstance(event, Done)).report

@@ -163,8 +163,8 @@ CPU: Final = _card(
     (1.0, 0.8, 0.5),
     (40, 20, 10),
     (8, 15, 30),
-    # The tiny models' calls at 128 px, less their arithmetic.
+    # Assumed.
     (3, 6, 12),
 )
 # By profile: whose rates its stages are modelled with.
-CARDS: Final[Mapping[str, Card]] = MappingProxyType({"t4": T4, "l4": L4, "h200": H200, "tiny": CPU})
+CARDS: Final[Mapping[str, Card]] = MappingProxyType({"t4": T4, "l4": L4, "h200": H200})

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from pawfect.costs import CASES, STAGES, Costs, StageCost
-from pawfect.flux.tokens import TOKEN_PX
+from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import FluxSettings, Profile
 from perf.flux.cards import CARDS, CPU
 from perf.flux.estimates import estimate
-from perf.flux.storage import FUSED
 
 # What a profile's file has from here on is written by `make t4`.
 HEAD: Final = """\
@@ -25,24 +24,19 @@ REST_PX: Final = (0, 4096)
 BASIS: Final = "modelled"
 
 
-def cost_table(profile: Profile) -> dict[str, StageCost] | None:
-    """Model a profile's costs; None where its models are neither here nor published ones.
+def cost_table(profile: Profile) -> dict[str, StageCost]:
+    """Model the costs of a profile that `estimate` takes.
 
     Integer layers are counted with the fused kernels, which the container has.
     """
-    costs = {case: estimate(profile, case, kernels=FUSED) for case in CASES}
+    costs = [estimate(profile, case) for case in CASES]
     settings = profile.flux
-    if settings is None or any(known is None for known in costs.values()):
-        return None
+    assert settings is not None
     own, px = CARDS[profile.name].name, _sides(settings)
     text_on = CPU.name if settings.text_device == "cpu" else own
 
     def row(on: str, sides: tuple[int, ...], ms: Callable[[Costs, int], float]) -> StageCost:
-        low, likely, high = (
-            tuple(round(ms(known, side), 1) for side in sides)
-            for known in costs.values()
-            if known is not None
-        )
+        low, likely, high = (tuple(round(ms(known, side), 1) for side in sides) for known in costs)
         return StageCost(BASIS, on, sides, low, likely, high)
 
     rows = (

@@ -1,143 +1,114 @@
-"""What a profile's stages are expected to take, for the planner."""
+"""What a profile's stages are expected to take: work by the card's rates.
+
+A product takes its FLOP at the card's rate for its precision, attention a share of that rate, and
+the kernels between products what they read and write at the memory's rate, one after another.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from pawfect.costs import CASES, Costs
 from pawfect.profile import FluxSettings, Profile
-from pawfect.scene.vocabulary import load_vocabulary
+from perf.flux import flops
 from perf.flux.cards import CARDS, CPU, Card, Rates
-from perf.flux.configs import TRANSFORMER, Configs, configs_of
-from perf.flux.flops import florence2, flux, sam3, text, vae
-from perf.flux.flops.work import NOTHING, Work
-from perf.flux.seconds import seconds, step_seconds
+from perf.flux.flops import Work
+from perf.flux.parameters import BYTES, published
+from perf.flux.storage import FUSED, Storage, storage_of
 
-# Phrases that SAM3 is asked in one batch (`pawfect.scene.sam3.PHRASES_AT_ONCE`, which needs
-# torch).
-PHRASES_AT_ONCE: Final = 8
 # Cleaning the mask, compositing and checking the seam, ms and ms per megapixel of the photo: of the
 # reference scene (1.92 MP) the first takes 69 ms served (perf/results/bench-embedded.md), all
 # together about 250 (assumed); by case.
 REST_MS: Final = {"low": 30.0, "likely": 60.0, "high": 150.0}
 REST_MS_PER_MP: Final = {"low": 50.0, "likely": 100.0, "high": 200.0}
+# Of the values that enter and leave a block's linear layers, in widths of the model per token:
+# double blocks have q, k, v (one in, one out each), the output and the two of the MLP.
+DOUBLE_WIDTHS: Final = 18
+SINGLE_WIDTHS: Final = 17
 
 
-def estimate(
-    profile: Profile, case: str = "likely", root: Path | None = None, *, kernels: str | None = None
-) -> Costs | None:
+def estimate(profile: Profile, case: str = "likely", kernels: str = FUSED) -> Costs:
     """Return what a profile's stages are expected to take.
 
     Args:
-        profile: with FLUX.
+        profile: with FLUX at full size, on a card that `CARDS` has.
         case: low, likely or high: by the card's fastest, usual and slowest rates.
-        root: the weights' root; None: the configured one.
         kernels: as `storage_of` takes it.
 
-    Returns:
-        The costs, or None where the profile has no FLUX, its card is unknown, or its models are
-        neither here nor published ones.
+    Raises:
+        ValueError: a profile without FLUX or of an unknown card, or an unknown case.
     """
     if case not in CASES:
         raise ValueError(f"case: expected one of {', '.join(CASES)}, got {case!r}")
     settings = profile.flux
     if settings is None or profile.name not in CARDS:
-        return None
-    found = configs_of(profile, root, kernels=kernels)
-    if found is None or not {TRANSFORMER, "vae", "clip", "t5"} <= found.parts.keys():
-        return None
-    return estimate_with(profile, settings, found, case)
-
-
-def estimate_with(profile: Profile, settings: FluxSettings, found: Configs, case: str) -> Costs:
-    """Return the costs of a profile whose configs are at hand, arguments as `estimate`."""
+        raise ValueError(f"profile: expected one of {', '.join(CARDS)}, got {profile.name}")
     card = CARDS[profile.name]
-    rates = card.rates[case]
+    rates, text_rates = card.rates[case], CPU.rates[case]
+    storage = storage_of(profile.weights["flux_transformer"], kernels)
+    vae = published("flux_vae").config
+    threads = settings.text_threads
+    if settings.text_device == "cuda":
+        text_rates, threads = rates, 1
+    text_s = seconds(flops.TEXT, text_rates, settings.text_dtype, threads=threads)
 
-    def step_ms(tokens: int) -> float:
-        return 1000 * whole_step(settings, found, rates, tokens)
-
-    def encode_ms(pixels: int) -> float:
-        return _vae_ms(vae.encode(found.parts["vae"], pixels), settings, rates)
-
-    def decode_ms(pixels: int) -> float:
-        return _vae_ms(vae.decode(found.parts["vae"], pixels), settings, rates)
-
-    def rest_ms(pixels: int) -> float:
-        return REST_MS[case] + REST_MS_PER_MP[case] * pixels / 1e6
+    def vae_ms(work: Work) -> float:
+        return 1000 * (rates.call_s + seconds(work, rates, settings.dtype))
 
     return Costs(
-        step_ms=step_ms,
-        encode_ms=encode_ms,
-        decode_ms=decode_ms,
-        text_ms=_text_ms(settings, found, card, case),
-        labels_ms=_labels_ms(profile, found, card, case),
-        rest_ms=rest_ms,
+        step_ms=lambda tokens: 1000 * (rates.call_s + step_s(settings, storage, rates, tokens)),
+        encode_ms=lambda pixels: vae_ms(flops.vae_encode(vae, pixels)),
+        decode_ms=lambda pixels: vae_ms(flops.vae_decode(vae, pixels)),
+        text_ms=1000 * (text_rates.call_s + text_s),
+        labels_ms=_labels_ms(profile, card, case),
+        rest_ms=lambda pixels: REST_MS[case] + REST_MS_PER_MP[case] * pixels / 1e6,
     )
 
 
-def whole_step(
-    settings: FluxSettings, found: Configs, rates: Rates, tokens: float, batch: int = 1
-) -> float:
-    """Return the seconds of one denoising step of a batch, the call included."""
-    config, storage = found.parts[TRANSFORMER], found.storage
-    if storage is None:
-        raise ValueError("storage: expected the transformer's, got none")
-    work = flux.step(
-        config, tokens, settings.text_tokens, batch=batch, modulation=settings.modulation
-    )
-    rows = batch * (tokens + settings.text_tokens)
-    spent = step_seconds(config, work, rows, rates, settings.dtype, storage, settings.modulation)
-    return rates.call_s + spent
+def seconds(work: Work, rates: Rates, dtype: str, *, threads: int = 1) -> float:
+    """Return how long a call takes: product, reading and moving one after another.
+
+    Args:
+        work: of the call.
+        rates: of the card.
+        dtype: float32, float16 or bfloat16.
+        threads: of a CPU, whose rates are those of one.
+    """
+    rate = rates.product[dtype] * threads
+    size = BYTES[dtype]
+    spent = (work.linear + work.convolution) / rate + work.attention / (rate * rates.attention)
+    spent += (work.weights + work.moved) * size / rates.moved
+    # Kernels are launched ahead while the card is busy.
+    return max(spent, work.kernels * rates.launch_s)
 
 
-def label_work(found: Configs) -> Work:
-    """Return the work of labelling one picture by SAM3, all phrases asked."""
-    config = found.parts.get("sam3")
-    if config is None:
-        return NOTHING
-    count = sum(len(surface.phrases) for surface in load_vocabulary())
-    work = sam3.vision(config) + sam3.phrases(config, PHRASES_AT_ONCE).times(
-        count // PHRASES_AT_ONCE
-    )
-    left = count % PHRASES_AT_ONCE
-    return work + (sam3.phrases(config, left) if left else NOTHING)
+def step_s(settings: FluxSettings, storage: Storage, rates: Rates, tokens: float) -> float:
+    """Return the seconds of one denoising step of a canvas of `tokens` image tokens."""
+    config, dtype = published("flux_transformer").config, settings.dtype
+    modulation = settings.modulation
+    work = flops.flux_step(config, tokens, settings.text_tokens, modulation=modulation)
+    rows = tokens + settings.text_tokens
+    width = flops.inner_width(config)
+    doubles, singles = int(config["num_layers"]), int(config["num_single_layers"])
+    weights = flops.block_weights(config)
+    spent = seconds(work, rates, dtype)
+    if storage.compute is not None:
+        # The blocks' products at the other rate; each token passes 12 squares of the width.
+        flop = 2 * rows * 12 * width**2 * (doubles + singles)
+        spent += flop / rates.product[storage.compute] - flop / rates.product[dtype]
+        values = rows * width * (DOUBLE_WIDTHS * doubles + SINGLE_WIDTHS * singles)
+        spent += values * storage.around_bytes / rates.moved
+        size = (storage.bits or 8) / 8
+        spent += weights * (size - BYTES[dtype]) / rates.moved
+    if storage.modulation and modulation == "layers":
+        weights += flops.modulation_weights(config)
+    return spent + weights * storage.decode_bytes / rates.moved
 
 
-def caption_work(profile: Profile, found: Configs) -> Work:
-    """Return the work of one caption by Florence-2, as long as it may get."""
-    config, settings = found.parts.get("florence2"), profile.florence2
-    if config is None or settings is None:
-        return NOTHING
-    return florence2.caption(config, settings.max_tokens, side=found.caption_px)
-
-
-def text_work(settings: FluxSettings, found: Configs) -> Work:
-    """Return the work of encoding one prompt."""
-    return text.t5(found.parts["t5"], settings.text_tokens) + text.clip(found.parts["clip"])
-
-
-def _vae_ms(work: Work, settings: FluxSettings, rates: Rates) -> float:
-    return 1000 * (rates.call_s + seconds(work, rates, settings.dtype))
-
-
-def _text_ms(settings: FluxSettings, found: Configs, card: Card, case: str) -> float:
-    rates = (card if settings.text_device == "cuda" else CPU).rates[case]
-    threads = settings.text_threads if settings.text_device == "cpu" else 1
-    spent = seconds(text_work(settings, found), rates, settings.text_dtype, threads=threads)
-    return 1000 * (rates.call_s + spent)
-
-
-def _labels_ms(profile: Profile, found: Configs, card: Card, case: str) -> float:
-    """Return SAM3's time, else Florence-2's, at most what the profile waits for it."""
-    for settings, work in (
-        (profile.sam3, label_work(found)),
-        (profile.florence2, caption_work(profile, found)),
-    ):
-        if settings is None or work == NOTHING:
-            continue
-        rates = (CPU if settings.device == "cpu" else card).rates[case]
-        spent = 1000 * (rates.call_s + seconds(work, rates, settings.dtype))
-        return min(spent, float(settings.timeout_ms))
-    return 0.0
+def _labels_ms(profile: Profile, card: Card, case: str) -> float:
+    """Return SAM3's time, at most what the profile waits for it."""
+    if profile.sam3 is None:
+        return 0.0
+    rates = card.rates[case]
+    spent = 1000 * (rates.call_s + seconds(flops.LABELS, rates, profile.sam3.dtype))
+    return min(spent, float(profile.sam3.timeout_ms))

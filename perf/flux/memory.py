@@ -6,16 +6,13 @@ keeps freed memory for itself, so peaks add up over processes even where they ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from pawfect.profile import FluxSettings, Profile
-from perf.flux.configs import TRANSFORMER, Configs, configs_of
-from perf.flux.estimates import PHRASES_AT_ONCE
-from perf.flux.flops import florence2, flux, sam3
-from perf.flux.parameters import BYTES, count_of, sizes_of, transformer_bytes
+from perf.flux import flops
+from perf.flux.parameters import BYTES, published, sizes_of, transformer_bytes
+from perf.flux.storage import FUSED, storage_of
 
 GIB: Final = 2**30
 # A CUDA context with torch's and cuBLAS's kernels: about 0.45 GiB per process.
@@ -25,16 +22,16 @@ SLACK: Final = 1.1
 # Bytes that live at the peak of a call, as multiples of one tensor: followed through the real
 # modules at full size and half precision (tests/perf/flux/test_memory.py). FLUX: tokens x width,
 # in the single blocks, where queries, keys, values, the MLP's hidden layer and its input live
-# together. VAE: pixels x its first width. SAM3: cells x width. Florence-2: cells of the first
-# stage x its width.
+# together. VAE: pixels x its first width.
 FLUX_PEAK: Final = 17.6
 ENCODE_PEAK: Final = 5.1
 DECODE_PEAK: Final = 6.1
-VISION_PEAK: Final = 15.5
-PHRASE_PEAK: Final = 60.0
-FLORENCE2_PEAK: Final = 18.2
-# Keys, values and logits of the caption's beams, bytes.
-CAPTION_BYTES: Final = 64 * 2**20
+# The same of the models that see one size: SAM3 at 1008 px with eight phrases in a batch, and
+# Florence-2 at 768 px with the keys, values and logits of its beams, GiB in half precision.
+SAM3_PEAK_GIB: Final = 1.187
+FLORENCE2_PEAK_GIB: Final = 0.223
+# Of T5's gated hidden layers and norms in fp32, bytes per token.
+TEXT_PEAK: Final = 10240 * 4 * 6
 # Parts of SAM3 that are let go once the phrases are encoded.
 LET_GO: Final = ("text_encoder.", "geometry_encoder.")
 
@@ -61,169 +58,75 @@ class Process:
         return self.weights + self.activations + self.context
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The processes of one profile on the card, GiB in sum as `total`."""
-
-    processes: tuple[Process, ...]
-
-    @property
-    def total(self) -> float:
-        """GiB of all processes."""
-        return sum(process.total for process in self.processes)
-
-
-def plan_of(
-    profile: Profile,
-    *,
-    side: int | None = None,
-    batch: int = 1,
-    root: Path | None = None,
-    kernels: str | None = None,
-) -> Plan | None:
-    """Plan a profile's memory on its card.
+def processes_of(
+    profile: Profile, *, side: int | None = None, batch: int = 1, kernels: str = FUSED
+) -> tuple[Process, ...]:
+    """Return the processes that a profile of the full-size models puts on its card.
 
     Args:
         profile: whose.
         side: of the largest square window, px; None: the largest of the profile's sizes.
         batch: steps that share a call of the transformer.
-        root: the weights' root; None: the configured one.
         kernels: as `storage_of` takes it.
-
-    Returns:
-        The plan, empty where nothing runs on a card; None where a model is no published one and
-        its weights are not here.
     """
-    found = configs_of(profile, root, kernels=kernels)
-    if found is None:
-        return None
-    if not found.published:
-        return Plan(()) if not _on_card(profile) else None
-    made: dict[str, Callable[[], Process]] = {}
-    settings = profile.flux
-    if settings is not None:
-        px = settings.sizes[-1] if side is None else side
-        made |= _flux(settings, found, px, batch)
+    found: list[Process] = []
     if profile.sam3 is not None and profile.sam3.device == "cuda":
-        size = BYTES[profile.sam3.dtype]
-        made["sam3_labeling"] = lambda: _sam3(found, size)
+        found.append(_process("sam3_labeling", _sam3(), SAM3_PEAK_GIB * GIB, profile.sam3.dtype))
     if profile.florence2 is not None and profile.florence2.device == "cuda":
-        half = BYTES[profile.florence2.dtype]
-        made["florence2"] = lambda: _florence2(found, half)
-    return Plan(tuple(made[model]() for model in profile.models if model in made))
+        weights, live = sum(sizes_of("florence2_base").values()), FLORENCE2_PEAK_GIB * GIB
+        found.append(_process("florence2", weights, live, profile.florence2.dtype))
+    settings = profile.flux
+    if settings is not None and settings.device == "cuda":
+        px = settings.sizes[-1] if side is None else side
+        found += _flux(settings, profile.weights["flux_transformer"], px, batch, kernels)
+    return tuple(found)
 
 
-def _flux(
-    settings: FluxSettings, found: Configs, px: int, batch: int
-) -> dict[str, Callable[[], Process]]:
-    made: dict[str, Callable[[], Process]] = {}
-    if settings.text_device == "cuda":
-        made["flux_text_encoder"] = lambda: _text(settings)
-    if settings.device == "cuda":
-        made["flux_vae_encoder"] = lambda: _vae(
-            "flux_vae_encoder", found, settings, px, ENCODE_PEAK
-        )
-        made["flux_vae_decoder"] = lambda: _vae(
-            "flux_vae_decoder", found, settings, px, DECODE_PEAK
-        )
-        made["flux_transformer"] = lambda: _transformer(settings, found, px, batch)
-    return made
+def total_gib(processes: tuple[Process, ...]) -> float:
+    """Return what processes hold together, GiB."""
+    return sum(process.total for process in processes)
 
 
-def _transformer(settings: FluxSettings, found: Configs, px: int, batch: int) -> Process:
-    config, storage = found.parts[TRANSFORMER], found.storage
-    if storage is None:
-        raise ValueError("storage: expected the transformer's, got none")
+def _flux(settings: FluxSettings, entry: str, px: int, batch: int, kernels: str) -> list[Process]:
+    """Return FLUX's processes for square windows of `px`."""
+    found = [_text(settings)] if settings.text_device == "cuda" else []
+    vae = sum(sizes_of("flux_vae").values())
+    # Longer sides go in tiles.
+    tile = min(px, settings.tile_px) if settings.tile_px else px
+    first = int(published("flux_vae").config["block_out_channels"][0])
+    for model, peak in (("flux_vae_encoder", ENCODE_PEAK), ("flux_vae_decoder", DECODE_PEAK)):
+        live = peak * tile**2 * first * BYTES[settings.dtype]
+        found.append(_process(model, vae, live, settings.dtype))
+    storage = storage_of(entry, kernels)
     weights = transformer_bytes(storage, settings.dtype, settings.modulation)
     tokens = batch * ((px // 16) ** 2 + settings.text_tokens)
-    width = flux.inner_width(config)
-    peak = FLUX_PEAK * tokens * width * BYTES[settings.dtype]
+    width = flops.inner_width(published("flux_transformer").config)
+    live = FLUX_PEAK * tokens * width * BYTES[settings.dtype]
     # The widest layer, behind the MLP of a single block.
-    peak += storage.scratch_bytes * (1 + flux.MLP_RATIO) * width**2
-    return _process("flux_transformer", weights, peak)
-
-
-def _vae(model: str, found: Configs, settings: FluxSettings, px: int, peak: float) -> Process:
-    config, size = found.parts["vae"], BYTES[settings.dtype]
-    # Longer sides go in tiles.
-    side = min(px, settings.tile_px) if settings.tile_px else px
-    live = peak * side**2 * int(config["block_out_channels"][0]) * size
-    return _process(model, count_of(sizes_of("flux_vae")) * size, live)
+    live += storage.scratch_bytes * (1 + flops.MLP_RATIO) * width**2
+    found.insert(-1, Process("flux_transformer", weights / GIB, SLACK * live / GIB))
+    return found
 
 
 def _text(settings: FluxSettings) -> Process:
-    size = BYTES[settings.text_dtype]
     t5, clip = sizes_of("t5_text_encoder"), sizes_of("clip_text_encoder")
-    held = count_of({**t5, **{f"clip.{name}": count for name, count in clip.items()}}) * size
+    held = float(sum(t5.values()) + sum(clip.values()))
     if settings.text_dtype == "float16":
-        # `wo` stays in float32.
-        held += count_of({name: n for name, n in t5.items() if name.endswith(".wo.weight")}) * 2
-    # The gated hidden layers and the norms in fp32.
-    return _process("flux_text_encoder", held, settings.text_tokens * 10240 * 4 * 6)
+        # `wo` stays in float32: as much again.
+        held += sum(count for name, count in t5.items() if name.endswith(".wo.weight"))
+    live = settings.text_tokens * TEXT_PEAK
+    return _process("flux_text_encoder", held, live, settings.text_dtype)
 
 
-def _sam3(found: Configs, size: int) -> Process:
-    config = found.parts["sam3"]
+def _sam3() -> float:
+    """Return how many values of SAM3 stay on the card."""
     own = {
         name.removeprefix("detector_model."): count
         for name, count in sizes_of("sam3").items()
         if name.startswith("detector_model.")
     }
-    kept = count_of({name: n for name, n in own.items() if not name.startswith(LET_GO)}) * size
-    rows, columns = sam3.cells_of(config)
-    cells = rows * columns
-    backbone = sam3.detector(config)["vision_config"]["backbone_config"]
-    width = int(sam3.detector(config)["detr_encoder_config"].get("hidden_size", 256))
-    live = max(
-        VISION_PEAK * cells * int(backbone["hidden_size"]) * size,
-        PHRASE_PEAK * cells * width * size * PHRASES_AT_ONCE,
-        # While it loads, the text encoder is there too.
-        count_of(own) * size - kept,
-    )
-    return _process("sam3_labeling", kept, live)
+    return sum(count for name, count in own.items() if not name.startswith(LET_GO))
 
 
-def _florence2(found: Configs, size: int) -> Process:
-    config = found.parts["florence2"]
-    cells, width, _ = next(iter(florence2.stages(config, found.caption_px)))
-    live = FLORENCE2_PEAK * cells**2 * width * size + CAPTION_BYTES
-    return _process("florence2", count_of(sizes_of("florence2_base")) * size, live)
-
-
-def _process(model: str, weights: float, live: float) -> Process:
-    return Process(model, weights / GIB, SLACK * live / GIB)
-
-
-def _on_card(profile: Profile) -> bool:
-    devices: Iterable[str] = (
-        settings.device
-        for settings in (profile.flux, profile.sam3, profile.florence2)
-        if settings is not None
-    )
-    return "cuda" in devices
-
-
-def largest_batch(profile: Profile, side: int, usable_gib: float, most: int = 8) -> int:
-    """Return how many steps at one size may share a call within the card's memory.
-
-    Args:
-        profile: whose.
-        side: of the square window, px; the other processes are planned for the profile's largest.
-        usable_gib: of the card.
-        most: of a batch.
-
-    Returns:
-        0 to `most`; 0 where not even one fits, or nothing is known.
-    """
-    whole = plan_of(profile)
-    fits = 0
-    for batch in range(1, most + 1):
-        plan = plan_of(profile, side=side, batch=batch)
-        if whole is None or plan is None:
-            break
-        steps = next((p for p in plan.processes if p.model == "flux_transformer"), None)
-        others = sum(p.total for p in whole.processes if p.model != "flux_transformer")
-        if others + (steps.total if steps else 0) > usable_gib:
-            break
-        fits = batch
-    return fits
+def _process(model: str, values: float, live: float, dtype: str) -> Process:
+    return Process(model, values * BYTES[dtype] / GIB, SLACK * live / GIB)

@@ -26,11 +26,6 @@ def sizes_of(name: str) -> Mapping[str, int]:
     return {tensor: math.prod(shape) for tensor, shape in published(name).tensors.items()}
 
 
-def count_of(sizes: Mapping[str, int]) -> int:
-    """Return how many values tensors have together."""
-    return sum(sizes.values())
-
-
 def transformer_bytes(storage: Storage, dtype: str, modulation: str) -> float:
     """Return the bytes of the full-size transformer's weights on the card.
 

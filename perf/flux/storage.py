@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pawfect.flux.quantised.installed import has_comfy_kitchen
-from pawfect.flux.quantised.sizes import METADATA_KEY, ROW_SCALE, bits
+from pawfect.flux.quantised.sizes import ROW_SCALE, bits
+from pawfect.weights.manifest import BUILT, manifest
 
-# A safetensors header of more than this is none of ours, bytes.
-MOST_HEADER: Final = 2**25
 FUSED: Final = "fused"
 TORCH: Final = "torch"
 
@@ -76,56 +72,23 @@ INTEGER: Final = MappingProxyType(
 SCHEMES: Final = (*GGUF, "int8", "int4")
 
 
-def scheme_of(entry: str, folder: Path | None = None) -> str:
-    """Return the scheme of an entry: its files' own recipe where there is one, else its name's end.
-
-    Args:
-        entry: name in the weights' manifest, such as flux-fill-dev-turbo-int4.
-        folder: of the entry, where its weights are here.
-
-    Returns:
-        One of SCHEMES, or `plain`.
-    """
-    recipe = _recipe(folder) if folder is not None else None
-    if recipe in SCHEMES:
-        return str(recipe)
+def scheme_of(entry: str) -> str:
+    """Return the scheme of an entry of the weights' manifest: one of SCHEMES, or `plain`."""
     return next((name for name in SCHEMES if entry.endswith(f"-{name}")), PLAIN.name)
 
 
-def storage_of(
-    entry: str, folder: Path | None = None, *, built: bool = False, kernels: str | None = None
-) -> Storage:
+def storage_of(entry: str, kernels: str = FUSED) -> Storage:
     """Return how an entry stores the transformer.
 
     Args:
-        entry: as `scheme_of` takes it.
-        folder: as `scheme_of` takes it.
-        built: whether it is quantised here, which leaves modulation as it is.
-        kernels: `fused` or `torch`, what computes integers; None: what is installed.
+        entry: name in the weights' manifest, such as flux-fill-dev-turbo-int4.
+        kernels: `fused` (comfy-kitchen's, in the container) or `torch`: what computes integers.
     """
-    scheme = scheme_of(entry, folder)
-    if scheme in GGUF:
-        return replace(GGUF[scheme], modulation=not built)
+    scheme = scheme_of(entry)
     if scheme == PLAIN.name:
         return PLAIN
-    return INTEGER[scheme, installed_kernels() if kernels is None else kernels]
-
-
-def installed_kernels() -> str:
-    """Return what computes integer layers here, by what is installed."""
-    return FUSED if has_comfy_kitchen() else TORCH
-
-
-def _recipe(folder: Path) -> str | None:
-    """Return the scheme that a folder's safetensors files say they were made by, if any does."""
-    for path in sorted(folder.rglob("*.safetensors")):
-        try:
-            with path.open("rb") as file:
-                size = int.from_bytes(file.read(8), "little")
-                if not 0 < size <= MOST_HEADER:
-                    continue
-                metadata = json.loads(file.read(size)).get("__metadata__", {})
-            return str(json.loads(metadata[METADATA_KEY])["scheme"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue
-    return None
+    if scheme in GGUF:
+        # What is quantised here keeps its modulation layers as they are.
+        built = entry in (entries := manifest()) and entries[entry].kind == BUILT
+        return replace(GGUF[scheme], modulation=not built)
+    return INTEGER[scheme, kernels]

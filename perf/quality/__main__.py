@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
-from perf.provenance import as_markdown as source_lines
-from perf.provenance import provenance
+from perf.publish import as_markdown as source_lines
+from perf.publish import provenance, publish
 from perf.quality.methods import METHODS
 from perf.quality.run import progress, run_scene
 from perf.quality.sheet import save_sheet
@@ -56,11 +55,8 @@ def main(only: tuple[str, ...], methods: str, out: Path, quick: bool) -> None:
         results.append(run_scene(load_scene(name), picked))
         progress(results[-1], click.echo)
     source = provenance(" ".join(["python -m perf.quality", *sys.argv[1:]]), PACKAGES)
-    out.mkdir(parents=True, exist_ok=True)
-    found = {"provenance": source, **as_json(results)}
-    (out / "quality.json").write_text(json.dumps(found, indent=1) + "\n")
     page = f"# Removal with known truth\n\n{source_lines(source)}\n{as_markdown(results)}"
-    (out / "quality.md").write_text(page)
+    publish(out, "quality", {"provenance": source, **as_json(results)}, page)
     save_sheet(out / "quality_contact_sheet.jpg", results)
     click.echo(f"{len(results)} scenes; results in {out}")
     if any(row.error for result in results for row in result.rows):

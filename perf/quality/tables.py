@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from perf.publish import table
 from perf.quality.run import TRUTH, Row, SceneResult
 from perf.scenes import QUALITY_GROUPS
-from perf.tables import table
 
 
 @dataclass(frozen=True)

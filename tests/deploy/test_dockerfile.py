@@ -110,7 +110,8 @@ def test_weights_and_secrets_stay_outside(tmp_path):
 def test_everything_that_the_wheel_needs_is_copied():
     into = {source: destination for step in steps("COPY") for source, destination in
             ((source, copied(step)[1]) for source in copied(step)[0])}  # fmt: skip
-    for folder in ("pawfect", "pawfect_triton", "client", "export", "model_repository", "ensemble"):
+    packages = ("pawfect", "pawfect_triton", "client", "service", "export")
+    for folder in (*packages, "model_repository", "ensemble"):
         assert into[folder] == f"/src/{folder}"
     assert "pawfect/weights/manifest.toml" in context_files(CONTEXT, "pawfect")
     assert "pawfect/profiles/embedded.toml" in context_files(CONTEXT, "pawfect")

@@ -12,7 +12,6 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.store import Store
 from pawfect_export import fetch
 from pawfect_export.hub import Hub
-from pawfect_export.needs import entries_of
 from pawfect_export.progress import silent
 from tests.export.conftest import DIGEST, LARGE, SMALL, at
 from tests.export.hub_server import COMMIT, TOKEN, FakeHub
@@ -233,10 +232,3 @@ def test_offline_mode_is_named(store, hub, monkeypatch):
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE is set" in refused(store, hub)
-
-
-def test_entries_of_a_profile_come_once_in_order():
-    class Profile:
-        weights = {"transformer": "b", "vae": "a", "text": "a", "labels": "c"}  # noqa: RUF012
-
-    assert entries_of(Profile()) == ("b", "a", "c")

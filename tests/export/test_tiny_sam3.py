@@ -13,7 +13,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from transformers.models.sam3_video.configuration_sam3_video import Sam3VideoConfig
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoModel
 
-from pawfect.scene.vocabulary import load_vocabulary
+from pawfect.scene.lexicon import labelled_surfaces
 from pawfect_export.tiny import sam3
 
 
@@ -83,7 +83,7 @@ def test_the_tokenizers_files_say_the_same(folder: Path):
     by_parts = CLIPTokenizer(
         vocab=os.fspath(folder / "vocab.json"), merges=os.fspath(folder / "merges.txt")
     )
-    for surface in load_vocabulary():
+    for surface in labelled_surfaces():
         for phrase in surface.phrases:
             ids = tokenizer(folder)(phrase).input_ids
             assert by_parts(phrase).input_ids == ids

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -13,12 +12,11 @@ from hypothesis import strategies as st
 from pawfect.contract.report import Report
 from pawfect.profile import load_profile
 from perf.bench import __main__ as runner
-from perf.bench import history
 from perf.bench.analyzer import Measurement
-from perf.bench.budget import verdicts
-from perf.bench.history import HistoryError, comparable, read_history, record, slower
+from perf.bench.configs import load_configs
+from perf.bench.goals import Goal
+from perf.bench.history import FILE, HistoryError, append, read_history, slower
 from perf.bench.page import Outcome, markdown
-from perf.bench.preflight import CannotMeasure, check_machine, gpu_here, machine_class
 from perf.bench.stages import split_of
 
 SOURCE = {"command": "c", "date": "2026-01-02", "machine": "m", "versions": {"python": "3"}}
@@ -28,23 +26,37 @@ def measured(p50: float = 100.0, model: str = "inpaint", concurrency: int = 1) -
     return Measurement(model, concurrency, 20, 10.0, p50, 1.5 * p50, 2 * p50, 0.0, 0.0)
 
 
-def runs_of(*p50s: float, profile: str = "tiny", machine: str = "m") -> list[dict]:
-    return [record(profile, machine, SOURCE, [measured(p50)], []) for p50 in p50s]
+def runs_of(*p50s: float) -> list[dict]:
+    return [{"measurements": {"inpaint@1": {"p50_ms": p50}}} for p50 in p50s]
 
 
 def test_the_budget_is_judged_by_p95_at_one_in_flight():
     items = [measured(100), measured(300, concurrency=2), measured(10, "mask_cleanup")]
-    held, missed = verdicts(items, {"inpaint": 150, "mask_cleanup": 14})
+    alone = {"inpaint": 90.0, "mask_cleanup": 9.0}
+    budget = {"inpaint": 150, "mask_cleanup": 14}
+    outcome = Outcome("tiny", "m", SOURCE, items, alone, budget=budget)
+    held, missed = outcome.budgeted
     assert (held.model, held.p95_ms, held.held) == ("inpaint", 150, True)
     assert (missed.model, missed.p95_ms, missed.held) == ("mask_cleanup", 15, False)
-    with pytest.raises(ValueError, match="one in flight of patch_fill"):
-        verdicts(items, {"patch_fill": 1})
+    assert outcome.problems == ["over budget: mask_cleanup: p95 15 ms of 14 ms"]
+    page = markdown(outcome)
+    assert "| `mask_cleanup` | 15.0 | 14 | NO |" in page
+    assert "| `inpaint` | 1 | 20 | 100.0 | 150.0 | 200.0 | 10.00 | 0.0 | 90.0 | +10.0 |" in page
+    assert "| goal |" not in page
+    assert "bench-embedded.md" in page
+    assert [item["held"] for item in outcome.as_json()["budget"]] == [True, False]
 
 
-def test_a_model_over_its_budget_fails_the_run_and_is_named():
-    outcome = Outcome("tiny", "m", SOURCE, verdicts=verdicts([measured(100)], {"inpaint": 149}))
-    assert outcome.problems == ["over budget: inpaint: p95 150 ms of 149 ms"]
-    assert "| `inpaint` | 150.0 | 149 | NO |" in markdown(outcome)
+def test_a_missed_goal_is_written_as_missed():
+    goals = [
+        Goal("one", 1.0, "s", "< 2", True, "how"),
+        Goal("two", 3.0, "s", "< 2", False, "how"),
+    ]
+    outcome = Outcome("embedded", "m", SOURCE, goals=goals)
+    assert outcome.problems == ["missed: two"]
+    page = markdown(outcome)
+    assert "| one | 1.0 s | < 2 | yes | how |" in page
+    assert "| two | 3.0 s | < 2 | NO | how |" in page
 
 
 @given(st.lists(st.floats(50, 60), min_size=1, max_size=12), st.floats(1, 200))
@@ -67,37 +79,30 @@ def test_a_noisy_history_calls_slower_only_what_leaves_its_noise():
     assert slower(noisy, measured(115)) is None
     assert slower(noisy, measured(188)) is None
     assert slower(noisy, measured(190)).noise_ms == pytest.approx(88.96)
-
-
-def test_a_slow_run_in_the_history_does_not_become_what_is_expected():
+    # A slow run in the history does not become what is expected.
     assert slower(runs_of(100, 100, 300, 100, 100), measured(150)) is not None
+    assert slower(steady, measured(1000, concurrency=2)) is None
+    assert slower(steady, measured(1000, model="patch_fill")) is None
 
 
-def test_runs_of_other_profiles_machines_and_models_are_no_measure():
-    others = runs_of(10, profile="t4") + runs_of(10, machine="n")
-    assert comparable(others, "tiny", "m") == []
-    mine = comparable(others + runs_of(*range(100, 115)), "tiny", "m")
-    assert [run["measurements"]["inpaint@1"]["p50_ms"] for run in mine] == list(range(105, 115))
-    assert slower(mine, measured(1000, concurrency=2)) is None
-    assert slower(mine, measured(1000, model="patch_fill")) is None
-
-
-def test_a_history_is_read_as_it_was_written_and_a_broken_line_is_named(tmp_path):
-    path = tmp_path / "deep" / history.FILE
-    assert read_history(path) == []
+def test_a_history_gives_the_last_runs_of_a_profile_on_a_machine(tmp_path):
+    path = tmp_path / "deep" / FILE
+    assert read_history(path, "tiny", "m") == []
     became = slower(runs_of(50), measured(100))
-    run = record("tiny", machine_class(), SOURCE, [measured(100)], [became])
-    history.append(path, run)
-    history.append(path, run)
-    assert read_history(path) == [run, run]
-    assert run["measurements"]["inpaint@1"] == {
-        "p50_ms": 100, "p95_ms": 150, "p99_ms": 200, "throughput": 10.0,
+    for n in range(12):
+        append(path, "tiny", "m", SOURCE, [measured(100 + n)], [became])
+    append(path, "t4", "m", SOURCE, [measured(10)], [])
+    append(path, "tiny", "n", SOURCE, [measured(10)], [])
+    mine = read_history(path, "tiny", "m")
+    assert [run["measurements"]["inpaint@1"]["p50_ms"] for run in mine] == list(range(102, 112))
+    assert mine[0]["measurements"]["inpaint@1"] == {
+        "p50_ms": 102, "p95_ms": 153, "p99_ms": 204, "throughput": 10.0,
     }  # fmt: skip
-    assert run["regressions"][0]["before_ms"] == 50
-    for broken in ("{", "[]", json.dumps({**run, "measurements": {"inpaint@1": {}}})):
-        path.write_text(json.dumps(run) + "\n" + broken + "\n")
+    assert mine[0]["regressions"][0]["before_ms"] == 50
+    for broken in ("{", "[]", json.dumps({**mine[0], "measurements": {"inpaint@1": {}}})):
+        path.write_text(json.dumps(mine[0]) + "\n" + broken + "\n")
         with pytest.raises(HistoryError, match=r"history.jsonl: line 2: expected"):
-            read_history(path)
+            read_history(path, "tiny", "m")
 
 
 def test_a_regression_fails_the_run_and_says_by_how_much():
@@ -114,26 +119,22 @@ class Server:
         grpc = "nowhere"
 
 
-def test_what_looks_slower_is_measured_again_and_the_middle_one_counts(tmp_path):
-    config = runner.load_configs(("mask_cleanup",), "tiny")[0]
-
+@pytest.mark.parametrize(
+    ("p50s", "counts", "left"), [((105, 1, 1), 105, 2), ((150, 104, 103), 104, 0),
+                                 ((150, 104, 160), 150, 0)],
+)  # fmt: skip
+def test_what_looks_slower_is_measured_again_and_the_middle_one_counts(p50s, counts, left):
     class Analyzer:
-        def __init__(self, *p50s: float) -> None:
+        def __init__(self) -> None:
             self.left = list(p50s)
 
         def measure(self, *_: object) -> Measurement:
-            return measured(self.left.pop(0), "mask_cleanup")
+            return measured(self.left.pop(0))
 
-    before = [record("tiny", "m", SOURCE, [measured(100, "mask_cleanup")], [])]
-
-    def once(*p50s: float) -> tuple[float, int]:
-        analyzer = Analyzer(*p50s)
-        run = runner.Run(load_profile("tiny"), [config], analyzer, before)
-        return run._through_server(config, {}, Server, 1).p50_ms, len(analyzer.left)
-
-    assert once(105, 1, 1) == (105, 2)
-    assert once(150, 104, 103) == (104, 0)
-    assert once(150, 104, 160) == (150, 0)
+    analyzer, (config,) = Analyzer(), load_configs(("inpaint",), "tiny")
+    run = runner.Run(load_profile("tiny"), [config], analyzer, runs_of(100))
+    assert run.through_server(config, {}, Server, 1).p50_ms == counts
+    assert len(analyzer.left) == left
 
 
 def test_the_split_leaves_out_requests_that_lacked_a_stage():
@@ -155,15 +156,11 @@ def test_a_gpu_profile_is_refused_without_gpu_and_weights_before_anything_starts
     profile, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("PAWFECT_WEIGHTS", str(tmp_path / "weights"))
-    assert not gpu_here()
-    with pytest.raises(CannotMeasure) as refused:
-        check_machine(load_profile(profile))
-    told = str(refused.value)
-    assert f"profile {profile}: expected a CUDA GPU" in told
-    assert f"run `pawfect weights fetch {profile}`" in told
+    assert not runner.gpu_here()
     said = CliRunner().invoke(runner.bench, ["--profile", profile, "--out", str(tmp_path / "out")])
     assert said.exit_code == 2
-    assert "expected a CUDA GPU" in said.output
+    assert f"profile {profile}: expected a CUDA GPU" in said.output
+    assert f"run `pawfect weights fetch {profile}`" in said.output
     assert "Traceback" not in said.output
     assert not (tmp_path / "out").exists()
 
@@ -180,15 +177,3 @@ def test_mistakes_are_told_before_anything_starts(tmp_path, monkeypatch, options
     (tmp_path / "history.jsonl").write_text("what")
     said = CliRunner().invoke(runner.bench, options)
     assert (said.exit_code, says in said.output) == (2, True)
-
-
-def test_a_budget_without_a_measurement_at_one_in_flight_is_refused(tmp_path, monkeypatch):
-    real = runner.load_configs
-
-    def never_alone(models: tuple[str, ...], profile: str) -> list:
-        return [replace(config, concurrency=(2,)) for config in real(models, profile)]
-
-    monkeypatch.setattr(runner, "load_configs", never_alone)
-    said = CliRunner().invoke(runner.bench, ["--out", str(tmp_path)])
-    assert said.exit_code == 2
-    assert "mask_cleanup: concurrency: expected 1 too" in said.output

@@ -10,7 +10,7 @@ import pytest
 
 from harness import emulators
 from pawfect_service.jobs.contract import JobContract
-from pawfect_service.stores import open_stores
+from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Stores
 from tests.conftest import ServedProcess, free_ports, need_emulators
 from tests.service.stack import Stack, running
@@ -36,26 +36,28 @@ def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         yield environment
 
 
+@pytest.fixture
+def on_google(google: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Point this process at the emulators; return the store's place there but for its topic."""
+    for name, value in google.items():
+        monkeypatch.setenv(name, value)
+    return f"google:{emulators.PROJECT}/{emulators.BUCKET}"
+
+
 Opened = Callable[[JobContract], Stores]
 
 
 @pytest.fixture(params=["embedded", "google"])
-async def opened(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Opened]:
+async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
     """Opens the store, as often as a test likes: each time as another process would."""
     url, topic = f"embedded:{tmp_path}", f"jobs-{uuid.uuid4().hex}"
     if request.param == "google":
-        for name, value in request.getfixturevalue("google").items():
-            monkeypatch.setenv(name, value)
-        url = f"google:{emulators.PROJECT}/{emulators.BUCKET}/{topic}"
+        url = f"{request.getfixturevalue('on_google')}/{topic}"
     every: list[Stores] = []
 
     def open_(contract: JobContract = CONTRACT) -> Stores:
-        if request.param == "google" and not every:
-            from pawfect_service.stores.google.topics import ensure_topics
-
-            ensure_topics(emulators.PROJECT, topic, contract)
+        if not every:
+            make_queue(url, contract)
         every.append(open_stores(url, contract))
         return every[-1]
 

@@ -21,6 +21,7 @@ from pawfect_service.process.serving import listen, serve_http
 from pawfect_service.services import Services, open_services
 from pawfect_service.worker.handler import Handler, Outcome, Price
 from pawfect_service.worker.pull import PullWorker
+from perf.service.load.slow_labels import slow_labels
 from tests.pawfect.photo.pictures import encoded, hole, scene
 
 FINAL = ("completed", "failed", "cancelled")
@@ -157,3 +158,15 @@ async def running(
         finally:
             stop.set()
             await serving
+
+
+@asynccontextmanager
+async def slowly_labelled(
+    store: str, server: Any, delay_s: float, **settings: Any
+) -> AsyncIterator[tuple[Stack, Any]]:
+    """Run an API whose server takes so long to label; what that was asked comes along."""
+    async with (
+        slow_labels(server.endpoints.grpc, delay_s) as (address, triton),
+        running(store, address, **settings) as stack,
+    ):
+        yield stack, triton

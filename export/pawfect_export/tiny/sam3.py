@@ -20,7 +20,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer
 from transformers.models.sam3_video.configuration_sam3_video import Sam3VideoConfig
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoModel
 
-from pawfect.scene.vocabulary import load_vocabulary
+from pawfect.scene.lexicon import labelled_surfaces
 from pawfect_export.writing import write_json
 
 # 16x16 patches in windows of 8x8, positions learned at 8x8 and tiled: full size is 72, 24 and 24.
@@ -166,7 +166,7 @@ def _learn_merges() -> list[tuple[str, str]]:
     split = CLIPTokenizer().backend_tokenizer.pre_tokenizer.pre_tokenize_str
     words = [
         [*word[:-1], f"{word[-1]}</w>"]
-        for surface in load_vocabulary()
+        for surface in labelled_surfaces()
         for phrase in surface.phrases
         for word, _ in split(phrase)
     ]

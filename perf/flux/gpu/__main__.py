@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import click
 
-from perf.provenance import provenance
+from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
                    "comfy-kitchen", "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
@@ -117,6 +117,7 @@ def measure(tiny: bool, path: Path, chosen: list[str]) -> dict[str, Any]:
     photo = Photo(scene.photo, scene.mask)
 
     def chain(how: str) -> None:
+        results.take(f"stages {how}", lambda: parts.stage_seconds(models, scale))
         for window in scale.windows:
             results.take(
                 f"product {window} {how}",

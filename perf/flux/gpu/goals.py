@@ -56,4 +56,6 @@ def goals(parts: Mapping[str, Any], windows: tuple[int, ...]) -> list[dict[str, 
             for part in capped.values()
         )
         goal(f"schemes within a T4's memory: {CAPPED}", filled, 1, filled >= 1)
+        steps = [fill["finite"] for part in capped.values() for fill in part["fills"]]
+        goal("steps in fp16 with NaN or Inf", steps.count(False), 0, all(steps))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.tensors import Array
-from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH
+from pawfect.flux.tokens import CONDITION_WIDTH, LATENT_CHANNELS, TOKEN_WIDTH, VAE_PX
 from pawfect.serving import BatchFunction
 from perf.flux.gpu.models import Models, capped_product, defaults, pipeline_of, product_of
 from perf.flux.gpu.quantised import quantised_transformer
@@ -54,6 +55,27 @@ def product_seconds(models: Models, scale: Scale, photo: Photo, window: int) -> 
         "each_s": [round(total, 4) for total in totals],
         "stage_ms": dict(last.stage_ms),
     }
+
+
+def stage_seconds(models: Models, scale: Scale) -> list[dict[str, Any]]:
+    """Time one denoising step and both ways of the autoencoder at each size, s; peaks in GiB."""
+    rows = []
+    for window in scale.capped:
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        _, batch = product_of(models, scale, window)
+        step_s = _step_seconds(scale, batch, [step_inputs(scale, window, 0)])
+        with torch.inference_mode(), defaults(scale.device, scale.dtype):
+            picture = torch.zeros(1, 3, window, window)
+            latents = torch.zeros(1, LATENT_CHANNELS, window // VAE_PX, window // VAE_PX)
+            coding = [
+                _seconds(scale, partial(models.vae.encode, picture))["median_s"],
+                _seconds(scale, partial(models.vae.decode, latents))["median_s"],
+            ]
+        row = {"px": window, "step_s": round(step_s, 4), "encode_s": coding[0]}
+        peak = _rounded(_peak("allocated"))
+        rows.append(row | {"decode_s": coding[1], "peak_allocated_gib": peak})
+    return rows
 
 
 def batched_steps(models: Models, scale: Scale) -> dict[str, Any]:
@@ -99,10 +121,14 @@ def capped_fill(scale: Scale, photo: Photo, scheme: str) -> dict[str, Any]:
         fills = []
         for window in scale.capped:
             product = capped_product(transformer, vae, scale, window, _text(scale))
+            step = partial(product.functions["flux_transformer"], step_inputs(scale, window, 0), {})
+            velocity = next(iter(step().values()))
             product.fill(photo, 1, None)
             report = product.fill(photo, scale.own_steps, None).report
             seconds = round(report.total_ms / 1000, 3)
             fills.append({"window": window, "s": seconds, "engine": report.engine,
+                          "step_s": _seconds(scale, step)["median_s"],
+                          "finite": bool(np.isfinite(velocity).all()),
                           "fallbacks": len(report.fallbacks)})  # fmt: skip
         return {
             "scheme": scheme,

@@ -20,10 +20,9 @@ from perf.flux.quantisation.measure import (
     outlier_ratios,
     plain,
     quantised,
-    smoothed,
 )
 from perf.flux.quantisation.model import FULL, build_model, steps
-from perf.provenance import as_markdown, provenance
+from perf.publish import as_markdown, provenance
 
 RESULTS = Path("perf/results")
 PACKAGES = ("pawfect", "torch", "diffusers", "gguf", "numpy")
@@ -48,8 +47,6 @@ def main(out: Path, threads: int) -> None:
         own = made[name] = quantised(model, scheme)
         rows.append(measure(name, own, given, truth, "float32"))
         click.echo(f"{name}: {rows[-1].error:.2%}")
-    calibrated = smoothed(model, given)
-    rows.append(measure("int8, SmoothQuant", calibrated, given, truth, "float32"))
     rows += [measure(name, in_half(made[name]), given, truth, "float16") for name in HALVES]
     ratios = outlier_ratios(model, given[1])
     result = {
@@ -100,8 +97,7 @@ def as_text(result: dict[str, Any], rows: list[Row]) -> str:
     lines += [
         "",
         f"{result['tokens']} image and {result['text_tokens']} text tokens, "
-        f"{result['threads']} thread(s) of a CPU: the seconds say nothing of a GPU. "
-        "SmoothQuant was calibrated on the inputs it was measured on.",
+        f"{result['threads']} thread(s) of a CPU: the seconds say nothing of a GPU.",
         "",
         as_markdown(result["source"]),
     ]

@@ -19,8 +19,6 @@ from pawfect.flux.quantised.scheme import SCHEMES, Scheme, quantised_layers
 Arguments = dict[str, torch.Tensor]
 # Times are the median of so many steps, after one that is not counted.
 REPEATS: Final = 5
-# SmoothQuant's alpha, as its authors set it.
-SMOOTHING: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,20 +47,6 @@ class Row:
         return max(self.errors)
 
 
-class _Smoothed(torch.nn.Module):
-    """int8 without rotation, the inputs' channels divided by what the weights take over."""
-
-    def __init__(self, linear: Any, smooth: torch.Tensor) -> None:
-        super().__init__()
-        self.linear = linear
-        self.register_buffer("smooth", smooth)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        smooth: Any = self.smooth
-        output: torch.Tensor = self.linear(inputs / smooth)
-        return output
-
-
 def plain(model: Any, steps: Sequence[Arguments]) -> list[torch.Tensor]:
     """Return the velocities of a model at some steps."""
     with torch.inference_mode():
@@ -87,33 +71,6 @@ def filled(scheme: Scheme, layer: torch.nn.Linear) -> torch.nn.Module:
         made.bias.data = layer.bias.data.clone()
     ready: torch.nn.Module = made.requires_grad_(False).eval()
     return ready
-
-
-def smoothed(model: Any, steps: Sequence[Arguments]) -> Any:
-    """Return a copy in int8 by SmoothQuant, calibrated on the very steps it is measured at."""
-    peaks: dict[str, torch.Tensor] = {}
-    made, hooks = copy.deepcopy(model), []
-    layers = quantised_layers(made, "int8")
-    for name, layer in layers.items():
-        hooks.append(layer.register_forward_hook(_watching(peaks, name)))
-    plain(made, steps)
-    for hook in hooks:
-        hook.remove()
-    for name, layer in layers.items():
-        least = 1e-5
-        given, own = peaks[name].clamp_min(least), layer.weight.abs().amax(0).clamp_min(least)
-        smooth = given**SMOOTHING / own ** (1 - SMOOTHING)
-        layer.weight.data = layer.weight.data * smooth
-        made.set_submodule(name, _Smoothed(filled(Int8(rotation=1), layer), smooth))
-    return made
-
-
-def _watching(peaks: dict[str, torch.Tensor], name: str) -> Callable[..., None]:
-    def watch(layer: Any, inputs: Any, output: Any) -> None:
-        peak = inputs[0].abs().flatten(0, -2).amax(0)
-        peaks[name] = torch.maximum(peaks.get(name, peak), peak)
-
-    return watch
 
 
 def in_half(model: Any) -> Any:

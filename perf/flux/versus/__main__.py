@@ -23,13 +23,12 @@ from perf.flux.versus.run import (
     timed_rounds,
 )
 from perf.flux.versus.sides import Photo, Pipeline, Product
-from perf.flux.versus.window import study
-from perf.provenance import provenance
-from perf.scenes import FOR_A_LOOK, QUALITY_GROUPS, load_scene, scene_names
+from perf.publish import provenance
+from perf.scenes import load_scene
 
 BUILD: Final = Path("build/versus")
 PACKAGES: Final = ("pawfect", "numpy", "torch", "diffusers", "transformers",
-                   "opencv-contrib-python-headless", "pypatchmatch", "stlpips-pytorch")  # fmt: skip
+                   "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
 # Whose working sizes and text length are the product's.
 PROFILE: Final = "t4"
 
@@ -38,10 +37,8 @@ PROFILE: Final = "t4"
 @click.option("--size", type=click.Choice(list(SIZES)), default="large", show_default=True)
 @click.option("--rounds", type=click.IntRange(0), default=3, show_default=True,
               help="Timed rounds; 0 only counts.")  # fmt: skip
-@click.option("--scenes", type=click.Choice(["none", "look", "all"]), default="all",
-              show_default=True, help="Of the study of the window's size and context.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
-def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
+def versus(size: str, rounds: int, out: Path) -> None:
     """Compare `inpaint` with FluxFillPipeline; write `versus.json` and `versus.md`.
 
     Exit code 1: a bound was missed.
@@ -63,7 +60,6 @@ def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
         counted.append(item)
     whole = count_pipeline(pipeline, photo, prompt)
     seconds = timed_rounds(product, pipeline, photo, prompt, rounds, click.echo) if rounds else {}
-    names = {"none": (), "look": FOR_A_LOOK, "all": scene_names(*QUALITY_GROUPS)}[scenes]
     result = Result(
         provenance(" ".join(["python -m perf.flux.versus", *sys.argv[1:]]), PACKAGES),
         parameters_of(folder),
@@ -72,7 +68,6 @@ def versus(size: str, rounds: int, scenes: str, out: Path) -> None:
         at_full_size(counted, whole, settings.text_tokens),
         seconds,
         bounds(counted[0], whole, seconds),
-        study(names, click.echo),
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / "versus.json").write_text(json.dumps(result.as_json(), indent=1) + "\n")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from perf.flux.versus.run import OWN_STEPS, PIPELINE_STEPS, WINDOW_PX, Bound, Counted
-from perf.flux.versus.window import Row, means
-from perf.provenance import as_markdown
+from perf.publish import as_markdown
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class Result:
         full_size: the same at full size, the pipeline's last.
         seconds: by run, one figure a round; empty where nothing was timed.
         bounds: what was asked.
-        rows: of the study of the window; empty where it was left out.
     """
 
     source: Mapping[str, Any]
@@ -34,7 +32,6 @@ class Result:
     full_size: Sequence[Counted]
     seconds: Mapping[str, Sequence[float]]
     bounds: Sequence[Bound]
-    rows: Sequence[Row] = field(default_factory=tuple)
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain data."""
@@ -49,7 +46,6 @@ class Result:
                 {"name": b.name, "measured": b.measured, "least": b.least, "reached": b.reached}
                 for b in self.bounds
             ],
-            "window": [vars(row) for row in self.rows],
         }
 
 
@@ -85,10 +81,9 @@ def markdown(result: Result) -> str:
         "pixel for pixel. What a smaller one saves is paid in pixels: the scale, beside the "
         "pipeline's own.",
         "",
-        "## The same fills at full size, counted on the meta device",
+        "## The same fills at full size, by formula",
         "",
         *_flop(result.full_size[:-1], result.full_size[-1]),
-        *_window(result.rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -139,25 +134,3 @@ def _flop(items: Sequence[Counted], whole: Counted) -> list[str]:
             f"| {item.scale:.2f} | {stages} | {item.total(OWN_STEPS) / 1e12:.2f} | {ratios} |"
         )
     return [*lines, "", "TFLOP; scale: worked-on pixels per pixel of the photo, along a side."]
-
-
-def _window(rows: Sequence[Row]) -> list[str]:
-    if not rows:
-        return []
-    return [
-        "",
-        "## What a smaller window costs",
-        "",
-        "On the removals of `perf/quality`, whose truth is known. Resolution: the truth itself "
-        "through each working size, composited, scored against the truth: the best that any fill "
-        "worked on at that size can score, before its grain is matched. Context: the patch "
-        "engine's fill of the same holes from windows whose context is that share of the hole's "
-        "longer side.",
-        "",
-        "| study | condition | scenes | share of the photo | ST-LPIPS | sharpness abs(ln) |",
-        "|---|---|---|---|---|---|",
-        *(
-            f"| {study} | {condition} | {count} | {share:.2f} | {look:.4f} | {sharpness:.2f} |"
-            for study, condition, count, share, look, sharpness in means(rows)
-        ),
-    ]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from perf.flux.versus import full_size
+from perf.flux import flops
+from perf.flux.parameters import published
 from perf.flux.versus.sides import Photo, Pipeline, Product
 
 TRANSFORMER: Final = "flux_transformer"
@@ -146,13 +147,28 @@ def bounds(own: Counted, whole: Counted, seconds: Mapping[str, Sequence[float]])
 
 def at_full_size(items: Sequence[Counted], whole: Counted, text_tokens: int) -> list[Counted]:
     """Return the same fills, the pipeline's last, as FLUX.1-Fill at full size would take them."""
+    # The pipeline reads 512 text tokens, and its VAE encodes twice.
     shapes = [(item, text_tokens, 1) for item in items] + [(whole, 512, 2)]
     return [
-        Counted(
-            item.window_px,
-            item.box,
-            item.canvas,
-            full_size.stages(*item.canvas, text_tokens=tokens, encodings=encodings, steps=1),
-        )
-        for item, tokens, encodings in shapes
+        Counted(item.window_px, item.box, item.canvas, full_size_flop(item.canvas, tokens, times))
+        for item, tokens, times in shapes
     ]
+
+
+def full_size_flop(canvas: tuple[int, int], text_tokens: int, encodings: int) -> dict[str, int]:
+    """Return the FLOP of each stage of a fill of one step at full size.
+
+    Args:
+        canvas: height and width of what is worked on, px, multiples of 16.
+        text_tokens: of T5, whose work grows with them.
+        encodings: how often the VAE encodes.
+    """
+    pixels = canvas[0] * canvas[1]
+    vae, transformer = published("flux_vae").config, published("flux_transformer").config
+    found = {
+        "flux_text_encoder": flops.TEXT.flop * text_tokens / 128,
+        "flux_vae_encoder": encodings * flops.vae_encode(vae, pixels).flop,
+        "flux_transformer": flops.flux_step(transformer, pixels / 256, text_tokens).flop,
+        "flux_vae_decoder": flops.vae_decode(vae, pixels).flop,
+    }
+    return {stage: round(flop) for stage, flop in found.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from harness.emulators import why_none
-from perf.provenance import as_markdown, provenance
+from perf.publish import as_markdown, provenance
 from perf.service.faults.plan import Plan
 from perf.service.faults.run import faulty_run
 from perf.service.faults.verdict import markdown, told

@@ -29,11 +29,10 @@ from PIL import Image
 
 from harness.local_server import HOST, free_ports
 from pawfect_service.jobs.kinds.inpaint import MASK, ORIGINAL
-from perf.provenance import as_markdown, provenance
+from perf.publish import as_markdown, provenance, table
 from perf.scenes import load_scene
 from perf.service.load.raw_client import Part, form, sent, stored
 from perf.service.load.slow_labels import slow_labels
-from perf.tables import table
 
 RESULTS: Final = Path(__file__).parents[2] / "results" / "sessions-load"
 SESSIONS: Final = 50

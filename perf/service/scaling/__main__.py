@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 import matplotlib as mpl
 
-from perf.provenance import as_markdown, provenance
+from perf.publish import as_markdown, provenance
 from perf.service.scaling.rule import Rule, load_rule
 from perf.service.scaling.services import embedded, t4
 from perf.service.scaling.simulation import HOUR_S, Load, Outcome, Service, Simulation

@@ -105,7 +105,7 @@ class Handler:
             log_fields(**fields),
             span("job", SpanKind.CONSUMER, context_of(attributes), known) as opened,
         ):
-            outcome = await self._handled(message, hold)
+            outcome = await self._handled(message, hold, secrets.token_hex(8))
             action = outcome.action.value if outcome.action else "bury"
             opened.set_attribute("pawfect.queue_action", action)
             said = {"action": action, "why": outcome.reason, "attempt": outcome.attempt}
@@ -114,8 +114,7 @@ class Handler:
             )
             return outcome
 
-    async def _handled(self, message: JobMessage, hold: Hold) -> Outcome:
-        owner = secrets.token_hex(8)
+    async def _handled(self, message: JobMessage, hold: Hold, owner: str) -> Outcome:
         try:
             step = await self._sessions.move(
                 message.uid, message.sid, take_up, job=message.job, owner=owner

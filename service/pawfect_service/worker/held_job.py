@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pawfect_service.jobs.document import SessionDocument, attempt_paths, own_paths
@@ -34,7 +33,7 @@ class HeldJob:
     message: JobMessage
     session: SessionDocument
     hold: Hold
-    owner: str = field(default_factory=lambda: secrets.token_hex(8))
+    owner: str
 
     @property
     def kind(self) -> Kind:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
@@ -104,5 +103,6 @@ class Publisher:
 
     async def _delete(self, *paths: str) -> None:
         """Delete files that nobody reads; where the store is away they stay."""
-        with contextlib.suppress(Exception):
-            await asyncio.gather(*(self._files.delete(path) for path in paths))
+        for path in paths:
+            with contextlib.suppress(Exception):
+                await self._files.delete(path)

@@ -8,9 +8,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pawfect.contract.tensors import MAX_SIDE, MIN_SIDE
-from pawfect.flux.tokens import TOKEN_PX
 from pawfect.picture.box import Box
-from pawfect.picture.canvas import ASPECTS, Canvas, fit_canvas, working_size
+from pawfect.picture.canvas import ASPECTS, TOKEN_PX, Canvas, fit_canvas, working_size
 from pawfect.picture.window import MAX_CONTEXT_PX, with_context
 
 SIZES = (512, 768, 1024)

@@ -21,10 +21,10 @@ from transformers.models.sam3.modeling_sam3 import (
 )
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.scene.lexicon import Surface
 from pawfect.scene.sam3 import SurfaceLabeller
 from pawfect.scene.sam3_answers import Labels
 from pawfect.scene.sam3_view import Processing, pixel_values
-from pawfect.scene.vocabulary import Surface
 
 VOCABULARY = (
     Surface("grass", ("grass", "lawn")),

@@ -17,9 +17,9 @@ from transformers.models.sam3.configuration_sam3 import Sam3Config
 from transformers.models.sam3.modeling_sam3 import Sam3Model
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.scene.lexicon import Surface
 from pawfect.scene.sam3 import SurfaceLabeller
 from pawfect.scene.sam3_checkpoint import build_without_weights, load_sam3
-from pawfect.scene.vocabulary import Surface
 
 PHRASES = ("grass", "fallen leaves")
 

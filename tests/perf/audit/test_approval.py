@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from pawfect.profile import parse_profile, profile_names
+from perf.audit.__main__ import audit
 from perf.audit.approval import changes_for, chosen_setting, profile_path, rewritten
 from perf.audit.choice import choose
-from perf.audit.command import audit
 from perf.audit.journal import AuditError, Journal
 from tests.perf.audit.conftest import TINY_Q8, cell, record, setting
 

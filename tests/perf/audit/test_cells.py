@@ -20,7 +20,7 @@ WEIGHTS = {TINY: "a@1", TINY_Q8: "b@1", "tiny-sam3": "s@1", "tiny-florence2": "f
 @pytest.fixture
 def given(write_matrix):
     matrix = load_matrix(write_matrix())
-    return matrix, [load_session(source) for source in matrix.sessions], load_profile("tiny")
+    return matrix, [load_session(source) for source in matrix.session], load_profile("tiny")
 
 
 def identities(matrix, sessions, profile, weights=WEIGHTS) -> list[str]:
@@ -40,7 +40,14 @@ def test_cells_that_share_loaded_weights_come_in_a_row(given):
 
 def test_a_wider_matrix_keeps_the_identities_of_the_narrower(given):
     matrix, sessions, profile = given
-    wider = replace(matrix, steps=(1, 2, 3), guidance=(4.0, 10.0, 30.0), budget_ms=1)
+    wider = matrix.model_copy(
+        update={
+            "axes": matrix.axes.model_copy(
+                update={"steps": (1, 2, 3), "guidance": (4.0, 10.0, 30.0)}
+            ),
+            "budget_ms": 1,
+        }
+    )
     assert set(identities(matrix, sessions, profile)) < set(identities(wider, sessions, profile))
 
 
@@ -56,7 +63,7 @@ def test_the_deadline_the_profile_and_the_text_change_every_cell(given):
     assert profile.sam3 is not None
     other_sam3 = replace(profile, sam3=replace(profile.sam3, least_score=0.5))
     for other in (
-        identities(replace(matrix, deadline_ms=5), sessions, profile),
+        identities(matrix.model_copy(update={"deadline_ms": 5}), sessions, profile),
         identities(matrix, sessions, other_sam3),
         identities(matrix, sessions, profile, WEIGHTS | {"tiny-sam3": "s@2"}),
     ):
@@ -80,5 +87,5 @@ def test_one_pixel_of_the_photo_changes_every_cell(given, write_matrix, lawn_fil
     Image.fromarray(pixels).save(lawn_files / "other.png")
     text = MATRIX.replace('photo = "photo.png"', 'photo = "other.png"')
     other = load_matrix(write_matrix(text, "other.toml"))
-    sessions = [load_session(source) for source in other.sessions]
+    sessions = [load_session(source) for source in other.session]
     assert not set(identities(*given)) & set(identities(other, sessions, profile))

@@ -20,63 +20,63 @@ def refused(write_matrix, text: str) -> str:
 
 def test_a_matrix_says_what_is_tried_on_what(write_matrix):
     matrix = load_matrix(write_matrix())
-    assert matrix.quantisation == (TINY, TINY_Q8)
-    assert matrix.guidance == (4.0, 30.0)
+    assert matrix.axes.quantisation == (TINY, TINY_Q8)
+    assert matrix.axes.guidance == (4.0, 30.0)
     assert matrix.cells == 2 * 2 * 2 * 2
-    assert matrix.sessions[0].files["truth"].is_file()
+    assert matrix.session[0].files["truth"].is_file()
 
 
 def test_what_a_matrix_leaves_out_is_the_whole_audit(write_matrix):
     matrix = load_matrix(write_matrix('profile = "t4"\n'))
-    assert matrix.guidance == (2, 4, 10, 20, 30)
-    assert matrix.steps == (4, 8, 12, 20, 28)
-    assert matrix.quantisation == ("flux-fill-dev-turbo-int4",)
-    assert matrix.size == (512, 768, 1024)
-    assert set(matrix.prompt) == {"none", "one", "two", "five", "labels"}
-    assert [s.scene for s in matrix.sessions] == ["reference_1600"]
+    assert matrix.axes.guidance == (2, 4, 10, 20, 30)
+    assert matrix.axes.steps == (4, 8, 12, 20, 28)
+    assert matrix.axes.quantisation == ("flux-fill-dev-turbo-int4",)
+    assert matrix.axes.size == (512, 768, 1024)
+    assert set(matrix.axes.prompt) == {"none", "one", "two", "five", "labels"}
+    assert [s.scene for s in matrix.session] == ["reference_1600"]
     assert matrix.budget_ms == 30_000
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
-        ("guidance =", "guidence =", "axes: unknown key guidence; did you mean guidance?"),
-        ("[axes]", "[axis]", "matrix: unknown key axis; did you mean axes?"),
-        ("deadline_ms", "deadline", "matrix: unknown key deadline; did you mean deadline_ms?"),
-        ("truth =", "thruth =", "session 1: unknown key thruth; did you mean truth?"),
-        ("{ five", "{ fife", "prompts: unknown key fife; did you mean five?"),
-        ('"tiny-flux-fill-q8_0"', '"tiny-flux-fill-q8"', "did you mean tiny-flux-fill-q8_0?"),
-        ('"none", ', '"nine", ', "axes.prompt: unknown name 'nine'; did you mean none?"),
+        ("guidance =", "guidence =", "axes.guidence: Extra inputs"),
+        ("[axes]", "[axis]", "axis: Extra inputs"),
+        ("deadline_ms", "deadline", "deadline: Extra inputs"),
+        ("truth =", "thruth =", "session.0.thruth: Extra inputs"),
+        ("{ five", "{ fife", "session.0.prompts.fife"),
+        ('"tiny-flux-fill-q8_0"', '"tiny-flux-fill-q8"', "axes.quantisation.1: expected one of"),
+        ('"none", ', '"nine", ', "axes.prompt.0: expected one of"),
         ('profile = "tiny"', 'profile = "tinny"', "profile: expected one of"),
         ('profile = "tiny"', 'profile = "embedded"', "profile: expected one with FLUX"),
-        ("steps = [1, 3]", "steps = [0, 3]", "axes.steps: expected from 1 to 100, got 0"),
-        ("steps = [1, 3]", 'steps = ["3"]', "axes.steps: expected an integer"),
+        ("steps = [1, 3]", "steps = [0, 3]", "axes.steps.0: steps: expected from 1 to 100, got 0"),
+        ("steps = [1, 3]", 'steps = ["3"]', "axes.steps.0: steps: expected an integer"),
         ("steps = [1, 3]", "steps = [3, 3]", "axes.steps: expected each value once"),
-        ("steps = [1, 3]", "steps = []", "axes.steps: expected a list of values"),
-        ("steps = [1, 3]", "steps = 3", "axes.steps: expected a list of values"),
-        ("guidance = [4, 30]", "guidance = [nan]", "axes.guidance: expected from 0"),
-        ("size = [128]", "size = [130]", "axes.size: expected multiples of 16"),
-        ("size = [128]", "size = [128]\nstrength = [0]", "axes.strength: expected above 0"),
+        ("steps = [1, 3]", "steps = []", "axes.steps: Tuple should have at least 1 item"),
+        ("steps = [1, 3]", "steps = 3", "axes.steps: Input should be a valid tuple"),
+        ("guidance = [4, 30]", "guidance = [nan]", "axes.guidance.0: guidance_scale: expected"),
+        ("size = [128]", "size = [130]", "axes.size.0: Input should be a multiple of 16"),
+        ("size = [128]", "size = [true]", "axes.size.0: Input should be a valid integer"),
+        ("size = [128]", "size = [128]\nstrength = [0]", "axes.strength.0: strength: expected"),
         ("deadline_ms = 100000", "deadline_ms = -5", "deadline_ms: expected from 1"),
         ("deadline_ms = 100000", "deadline_ms = 9e12", "deadline_ms: expected an integer"),
         ("with fallen ", "", "prompts.five: expected 5 words"),
         ('"five"]', '"five", "two"]', "prompts.two: expected a text of the session"),
         ('photo = "photo.png"', 'photo = "dog.png"', "photo: no file dog.png"),
         ('photo = "photo.png"\n', "", "expected a scene, or photo and mask"),
-        ('photo = "photo.png"', 'scene = "gras_hand"\nphoto = "photo.png"', "got both"),
+        ('photo = "photo.png"', 'scene = "grass_hand"\nphoto = "photo.png"', "got both"),
         ("[axes]", "[axes", "expected TOML"),
     ],
 )
-def test_a_wrong_matrix_names_the_key_and_the_nearest_right_one(write_matrix, right, wrong, said):
+def test_a_wrong_matrix_names_the_key(write_matrix, right, wrong, said):
     assert right in MATRIX
     message = refused(write_matrix, MATRIX.replace(right, wrong))
     assert said in message
-    assert "/" not in message.replace("c/s", "")
 
 
-def test_an_unknown_scene_names_the_nearest(write_matrix):
+def test_an_unknown_scene_is_refused(write_matrix):
     message = refused(write_matrix, 'profile = "tiny"\n[[session]]\nscene = "gras_hand"\n')
-    assert "did you mean grass_hand?" in message
+    assert "session.0.scene: expected one of" in message
 
 
 def test_two_sessions_of_one_name_are_refused(write_matrix):

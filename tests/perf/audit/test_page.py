@@ -1,4 +1,4 @@
-"""The reports hold every cell, link to its picture, and show what others wrote as text."""
+"""The report holds every cell, links to its picture, and shows what others wrote as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from perf.audit.choice import choose
 from perf.audit.journal import AuditError
-from perf.audit.page import Content, write_reports
+from perf.audit.page import Content, write_report
 from tests.perf.audit.conftest import TINY_Q8, cell, record
 
 EVIL = '<script>alert("x")</script>|`'
@@ -70,12 +70,12 @@ def content():
 
 
 def written(folder, content):
-    html, markdown = write_reports(folder, content)
-    return Page(html.read_text()), html.read_text(), markdown.read_text()
+    text = write_report(folder, content).read_text()
+    return Page(text), text
 
 
 def test_the_page_shows_every_cell_and_its_picture(tmp_path, content):
-    page, _, _ = written(tmp_path, content)
+    page, _ = written(tmp_path, content)
     assert len(page.all("figure", "cell")) == 2
     assert len(page.all("tr", "cell")) == 3
     assert len(page.all("tr", "setting")) == 4
@@ -88,7 +88,7 @@ def test_the_page_shows_every_cell_and_its_picture(tmp_path, content):
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path, content):
-    page, text, _ = written(tmp_path, content)
+    page, text = written(tmp_path, content)
     assert not page.all("link")
     assert all("src" not in attrs for attrs in page.all("script"))
     assert "http://" not in text
@@ -96,17 +96,14 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path, content):
 
 
 def test_what_others_wrote_is_text_and_no_markup(tmp_path, content):
-    page, text, markdown = written(tmp_path, content)
+    page, text = written(tmp_path, content)
     assert len(page.all("script")) == 1
     assert "<script>alert" not in text
     assert EVIL in "".join(page.words)
-    assert "<script>" not in markdown.replace(content.run["provenance"]["command"], "").replace(
-        "\\<script\\>", ""
-    )
 
 
 def test_filters_offer_every_value_and_rows_carry_it(tmp_path, content):
-    page, text, _ = written(tmp_path, content)
+    page, text = written(tmp_path, content)
     offered = {attrs["data-axis"] for attrs in page.all("select")}
     assert offered == {
         "quantisation", "size", "strength", "prompt", "guidance", "steps", "status",
@@ -118,22 +115,19 @@ def test_filters_offer_every_value_and_rows_carry_it(tmp_path, content):
 
 
 def test_an_incomplete_run_and_a_missing_recommendation_are_said(tmp_path, content):
-    _, text, markdown = written(tmp_path, content)
+    _, text = written(tmp_path, content)
     assert "Incomplete: 1 are missing" in text
-    assert "**Incomplete: 1 of 4 cells are missing.**" in markdown
 
 
 def test_the_recommended_setting_stands_there_with_its_numbers_and_the_rule(tmp_path, content):
-    page, text, markdown = written(tmp_path, content)
+    page, text = written(tmp_path, content)
     best = content.choice.recommended
     assert best is not None
     assert best.setting.guidance == 30
     (chosen,) = page.all("tr", "chosen")
     assert chosen["data-guidance"] == "30"
     assert "st_lpips / 0.13" in text
-    assert "st_lpips / 0.13" in markdown
-    row = f"| tiny-flux-fill | 128 | 1 | five | 30 | 8 | {best.loss:.3f} | 1.00 | 1.00 | 100 |"
-    assert row in markdown
+    assert f"{best.loss:.3f}" in text
 
 
 def test_uploaded_pictures_are_linked_where_they_lie(tmp_path, content):
@@ -142,25 +136,14 @@ def test_uploaded_pictures_are_linked_where_they_lie(tmp_path, content):
     uploaded = Content(
         content.run, content.cells, content.records, content.choice, links, "2026-01-08"
     )
-    page, text, markdown = written(tmp_path, uploaded)
+    page, text = written(tmp_path, uploaded)
     assert link in {attrs["href"] for attrs in page.all("a")}
-    assert f"[picture]({link})" in markdown
     assert "hold until 2026-01-08" in text
-    assert "hold until 2026-01-08" in markdown
-
-
-def test_a_row_of_the_markdown_has_as_many_cells_as_its_head(tmp_path, content):
-    _, _, markdown = written(tmp_path, content)
-    table = [line for line in markdown.splitlines() if line.startswith("|")]
-    widths = [line.replace("\\|", "").count("|") for line in table]
-    heads = [n for n, line in enumerate(table) if line.startswith("|---")]
-    assert len(heads) == 3
-    assert len(set(widths)) == 3
 
 
 def test_a_run_without_any_record_is_a_page_too(tmp_path, content):
     empty = Content(content.run, content.cells, {}, choose(content.cells, {}, 30_000), {})
-    page, text, _ = written(tmp_path, empty)
+    page, text = written(tmp_path, empty)
     assert "None: no complete setting keeps the budget" in text
     assert not page.all("figure", "cell")
 
@@ -176,10 +159,10 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_a_clear_error_and_the_reports_stay_as_they_were(tmp_path, content):
-    html, markdown = write_reports(tmp_path, content)
-    before = html.read_bytes(), markdown.read_bytes()
+def test_a_full_disk_is_a_clear_error_and_the_report_stays_as_it_was(tmp_path, content):
+    html = write_report(tmp_path, content)
+    before = html.read_bytes()
     with files_of_at_most(100), pytest.raises(AuditError, match=r"^audit\.html: the disk is full"):
-        write_reports(tmp_path, content)
-    assert (html.read_bytes(), markdown.read_bytes()) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.html", "audit.md"]
+        write_report(tmp_path, content)
+    assert html.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["audit.html"]

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from pawfect.flux import text, transformer_module, vae
 from pawfect.scene import florence2, sam3_checkpoint
 from pawfect.weights.published import read
+from perf.flux.versus.counting import flop_of
 
 BUILDERS: Mapping[str, Callable[[Path], Any]] = {
     "flux_transformer": lambda folder: transformer_module.build_module(
@@ -43,30 +42,6 @@ def full_size(name: str) -> Any:
 
 
 def counted(call: Callable[[], object]) -> int:
-    """Return the FLOP that torch counts of a call.
-
-    Attention runs as two products and a softmax: the counter knows no fused attention of a CPU.
-    """
-    counter: Any = FlopCounterMode(display=False)
-    with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), counter:
-        call()
-    return int(counter.get_total_flops())
-
-
-def flux_inputs(
-    config: Mapping[str, Any], tokens: int, text_tokens: int, batch: int, like: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Return inputs of FLUX's transformer, on the device and of the dtype of `like`."""
-
-    def empty(*shape: int) -> torch.Tensor:
-        return torch.zeros(shape, device=like.device, dtype=like.dtype)
-
-    return {
-        "hidden_states": empty(batch, tokens, config["in_channels"]),
-        "encoder_hidden_states": empty(batch, text_tokens, config["joint_attention_dim"]),
-        "pooled_projections": empty(batch, config["pooled_projection_dim"]),
-        "timestep": empty(batch),
-        "guidance": empty(batch),
-        "img_ids": empty(tokens, 3).float(),
-        "txt_ids": empty(text_tokens, 3).float(),
-    }
+    """Return the FLOP that torch counts of a call."""
+    with torch.inference_mode():
+        return flop_of(call)

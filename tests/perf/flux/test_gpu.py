@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+from click.testing import CliRunner
 
-torch = pytest.importorskip("torch")
-
-from click.testing import CliRunner  # noqa: E402
-
-from perf.flux.gpu.__main__ import Results, main, measure  # noqa: E402
-from perf.flux.gpu.goals import goals  # noqa: E402
-from perf.flux.gpu.scale import full, small  # noqa: E402
+from perf.flux.gpu.__main__ import Results, main, measure
+from perf.flux.gpu.goals import goals
+from perf.flux.gpu.scale import full, small
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +30,8 @@ def test_every_part_runs_and_is_on_disk(rehearsal):
     failed = {name: part["error"] for name, part in parts.items() if "error" in part}
     assert failed == {}
     for how in ("eager", "compiled"):
+        for row in parts[f"stages {how}"]["rows"]:
+            assert min(row["step_s"], row["encode_s"], row["decode_s"]) > 0
         for window in small().windows:
             product = parts[f"product {window} {how}"]
             assert 0 < product["median_s"] < 60
@@ -53,6 +53,7 @@ def test_quantised_parts_fill_and_their_errors_are_in_order(rehearsal):
             assert errors["int8"] < errors["int4"] < 0.3
         else:
             assert [fill["engine"] for fill in part["fills"]] == ["flux"]
+            assert all(fill["finite"] for fill in part["fills"])
 
 
 def test_the_full_scale_is_the_published_model():
@@ -85,8 +86,8 @@ def test_goals_compare_like_with_like():
         "pipeline eager": {"median_s": 5.6},
         "pipeline compiled": {"median_s": 3.5},
         "batch eager": {"ratio": 1.7},
-        "capped int4": {"fills": [{"engine": "flux", "fallbacks": 0}]},
-        "capped int8": {"fills": [{"engine": "patch", "fallbacks": 1}]},
+        "capped int4": {"fills": [{"engine": "flux", "fallbacks": 0, "finite": True}]},
+        "capped int8": {"fills": [{"engine": "patch", "fallbacks": 1, "finite": False}]},
     }
     found = {goal["name"]: goal for goal in goals(parts, (768, 512))}
     assert found["s from request to answer, window 768"]["reached"]
@@ -97,6 +98,7 @@ def test_goals_compare_like_with_like():
     assert not any("compiled" in name for name in found)
     (capped,) = [goal for name, goal in found.items() if name.startswith("schemes")]
     assert (capped["measured"], capped["reached"]) == (1, True)
+    assert found["steps in fp16 with NaN or Inf"]["measured"] == 1
 
 
 def test_without_a_gpu_the_script_says_so_and_unknown_parts_are_refused(tmp_path):

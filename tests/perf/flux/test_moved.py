@@ -11,8 +11,8 @@ from diffusers.models.transformers.transformer_flux import FluxTransformer2DMode
 
 from pawfect.weights.published import read
 from pawfect_export.tiny import flux as tiny_flux
-from perf.flux.flops import flux, vae
-from tests.perf.flux.modules import flux_inputs
+from perf.flux import flops
+from perf.flux.random_transformer import step_arguments
 from tests.perf.flux.tracking import moved
 
 HALF = 2
@@ -27,9 +27,9 @@ def test_flux_moves_what_its_kernels_read_and_write():
         "num_single_layers": 2,
     }
     module = FluxTransformer2DModel.from_config(config).half()
-    inputs = flux_inputs(config, 192, 32, 1, torch.zeros(1).half())
+    inputs = step_arguments(config, 192, 32, 1, torch.zeros(1).half())
     got = moved(lambda: module(**inputs, return_dict=False)) / HALF
-    assert flux.step(config, 192, 32).moved == pytest.approx(got, rel=0.1)
+    assert flops.flux_step(config, 192, 32).moved == pytest.approx(got, rel=0.1)
 
 
 def test_the_autoencoder_moves_what_its_kernels_read_and_write():
@@ -37,7 +37,7 @@ def test_the_autoencoder_moves_what_its_kernels_read_and_write():
     module = AutoencoderKL.from_config(config).half()
     picture, latents = torch.zeros(1, 3, 128, 128).half(), torch.zeros(1, 16, 16, 16).half()
     for formula, call in (
-        (vae.encode(config, 128 * 128), lambda: module.encode(picture)),
-        (vae.decode(config, 128 * 128), lambda: module.decode(latents)),
+        (flops.vae_encode(config, 128 * 128), lambda: module.encode(picture)),
+        (flops.vae_decode(config, 128 * 128), lambda: module.decode(latents)),
     ):
         assert formula.moved == pytest.approx(moved(call) / HALF, rel=0.15)

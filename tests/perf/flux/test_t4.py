@@ -7,24 +7,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
-from perf.flux.t4.__main__ import model, t4
-from perf.flux.t4.engines import ENGINES, SIZES, STEPS, Cell, cells
+from perf.flux.t4 import ENGINES, SIZES, STEPS, Cell, cells, model, t4
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "perf" / "results"
 
 
-@pytest.fixture(autouse=True)
-def no_weights(tmp_path, monkeypatch):
-    monkeypatch.setenv("PAWFECT_WEIGHTS", str(tmp_path / "weights"))
-
-
 @pytest.fixture(scope="module")
 def table() -> dict[tuple[str, int, int], Cell]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PAWFECT_WEIGHTS", "/nonexistent")
-        return {(cell.engine, cell.side, cell.steps): cell for cell in cells()}
+    return {(cell.engine, cell.side, cell.steps): cell for cell in cells()}
 
 
 def test_every_engine_size_and_number_of_steps_has_its_cell(table):
@@ -45,19 +36,19 @@ def test_seconds_rise_with_steps_and_with_size(table):
             assert by_size == sorted(set(by_size))
 
 
-def test_a_verdict_counts_only_cases_under_30_s_and_tells_what_does_not_fit(table):
+def test_a_cell_counts_only_cases_under_30_s_and_tells_what_does_not_fit(table):
     for cell in table.values():
         slow = cell.total_s["high"] >= 30
-        assert cell.verdict.startswith("yes") != slow
-        assert cell.verdict.endswith("does not fit") != (cell.memory_gib < 14.7)
+        assert cell.under_30_s.startswith("yes") != slow
+        assert cell.under_30_s.endswith("does not fit") != (cell.memory_gib < 14.7)
 
 
 def test_8_steps_at_768_px_end_in_time_in_4_bits_with_fused_kernels(table):
-    assert table["int4, fused kernels", 768, 8].verdict == "yes"
-    assert table["Q4_0, modulation in the layers", 768, 28].verdict == "no"
+    assert table["int4, fused kernels", 768, 8].under_30_s == "yes"
+    assert table["Q4_0, modulation in the layers", 768, 28].under_30_s == "no"
 
 
-def test_the_command_writes_a_page_that_says_modelled_its_data_and_a_picture(tmp_path):
+def test_the_command_writes_a_page_that_says_modelled_and_its_data(tmp_path):
     done = CliRunner().invoke(t4, ["--no-costs", "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "t4-model.md").read_text()
@@ -66,8 +57,6 @@ def test_the_command_writes_a_page_that_says_modelled_its_data_and_a_picture(tmp
     written = json.loads((tmp_path / "t4-model.json").read_text())
     assert written["note"] == "seconds are modelled, not measured"
     assert {"command", "date", "machine", "versions"} <= written["provenance"].keys()
-    with Image.open(tmp_path / "t4-model.png") as picture:
-        assert picture.width > 1000
 
 
 def test_the_published_result_is_that_of_this_code():

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from pawfect.picture.box import Box  # noqa: E402
-from perf.flux.versus import full_size, run, window  # noqa: E402
-from perf.flux.versus.checkpoint import (  # noqa: E402
+from perf.flux.versus import run
+from perf.flux.versus.checkpoint import (
     LARGE,
     SMALL,
     build,
@@ -19,12 +16,11 @@ from perf.flux.versus.checkpoint import (  # noqa: E402
     parameters_of,
     profile_of,
 )
-from perf.flux.versus.counting import flop_of  # noqa: E402
-from perf.flux.versus.page import Result, markdown  # noqa: E402
-from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds  # noqa: E402
-from perf.flux.versus.sides import Photo, Pipeline, Product  # noqa: E402
-from perf.flux.versus.window import SIZES, around, context, means, resolution  # noqa: E402
-from perf.scenes import load_scene  # noqa: E402
+from perf.flux.versus.counting import flop_of
+from perf.flux.versus.page import Result, markdown
+from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds
+from perf.flux.versus.sides import Photo, Pipeline, Product
+from perf.scenes import load_scene
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +58,7 @@ def test_products_convolutions_and_attention_count_two_flop_a_multiply_add(devic
 def test_full_size_counts_are_the_published_ones():
     # TFLOP a step, image and text tokens: computed from the architecture by hand.
     for side, tokens, expected in ((1024, 512, 74.4), (768, 128, 35.6)):
-        flop = full_size._step(side // 16, side // 16, tokens)
+        flop = run.full_size_flop((side, side), tokens, 1)["flux_transformer"]
         assert flop / 1e12 == pytest.approx(expected, rel=0.01)
 
 
@@ -154,32 +150,3 @@ def test_the_large_checkpoint_has_over_100_million_parameters(tmp_path):
         config = {**TRANSFORMER, **LARGE.modules["transformer"]}
         module = FluxTransformer2DModel.from_config(config)
     assert 100e6 < sum(parameter.numel() for parameter in module.parameters()) < 300e6
-
-
-@pytest.fixture(scope="module")
-def small_scene():
-    return load_scene("chelsea_leash")
-
-
-def test_the_truth_through_a_working_size_that_holds_it_loses_nothing(small_scene):
-    rows = {row.condition: row for row in resolution(small_scene)}
-    assert set(rows) == {f"at most {size} px" for size in SIZES} | {"whole image at 1024x1024"}
-    # The photo is 451x300: its window is enlarged, if anything.
-    assert rows["at most 1024 px"].st_lpips < 0.02
-    assert 0 < rows["at most 512 px"].share <= 1
-
-
-def test_context_is_measured_from_less_to_more(small_scene, monkeypatch):
-    monkeypatch.setattr(window, "SHARES", (0.125, 0.5))
-    rows = context(small_scene)
-    assert [row.condition for row in rows] == ["0.125", "0.5"]
-    shares = [row.share for row in rows]
-    assert shares == sorted(shares)
-    assert [count for _, _, count, *_ in means(rows)] == [1, 1]
-    assert all(0 < row.st_lpips < 0.6 for row in rows)
-
-
-def test_context_is_a_share_of_the_longer_side_and_stays_in_the_photo():
-    assert around(Box(100, 100, 140, 120), 0.5, 1000, 1000) == Box(80, 80, 160, 140)
-    assert around(Box(0, 10, 40, 30), 1.0, 60, 50) == Box(0, 0, 50, 60)
-    assert np.isclose(around(Box(5, 5, 6, 6), 0.1, 10, 10).area, 1)

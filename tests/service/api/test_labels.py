@@ -18,14 +18,11 @@ from pawfect_service.jobs.moves import Moment, queue_job
 from pawfect_service.stores.base import Change
 from perf.service.load.slow_labels import LABELS, slow_labels
 from tests.pawfect.photo.pictures import encoded, scene
-from tests.service.stack import MASK, running, uncollected
+from tests.service.stack import MASK, slowly_labelled, uncollected
 
 
 async def test_labels_that_take_ten_seconds_do_not_keep_the_enqueue_waiting(store, server):
-    async with (
-        slow_labels(server.endpoints.grpc, 10.0) as (address, triton),
-        running(store, address) as stack,
-    ):
+    async with slowly_labelled(store, server, 10.0) as (stack, triton):
         took = []
         for number in range(5):
             began = time.monotonic()
@@ -52,10 +49,7 @@ async def first(queue, count):
 
 
 async def test_a_job_waits_for_its_labels_and_is_filled_with_them(store, server):
-    async with (
-        slow_labels(server.endpoints.grpc, 1.5) as (address, _),
-        running(store, address) as stack,
-    ):
+    async with slowly_labelled(store, server, 1.5) as (stack, _):
         began = time.time()
         await stack.post()
         async with stack.working():
@@ -73,10 +67,7 @@ async def test_a_job_waits_for_its_labels_and_is_filled_with_them(store, server)
 
 async def test_labels_that_are_too_late_are_not_waited_for_and_land_all_the_same(store, server):
     contract = JobContract(label_wait_s=0.5)
-    async with (
-        slow_labels(server.endpoints.grpc, 6.0) as (address, _),
-        running(store, address, contract=contract) as stack,
-    ):
+    async with slowly_labelled(store, server, 6.0, contract=contract) as (stack, _):
         await stack.post()
         async with stack.working():
             done = await stack.over()
@@ -88,10 +79,7 @@ async def test_labels_that_are_too_late_are_not_waited_for_and_land_all_the_same
 
 
 async def test_labels_outlive_the_connection_that_asked_for_them(store, server):
-    async with (
-        slow_labels(server.endpoints.grpc, 0.5) as (address, _),
-        running(store, address) as stack,
-    ):
+    async with slowly_labelled(store, server, 0.5) as (stack, _):
         host, port = stack.http.base_url.host, stack.http.base_url.port
         request = stack.http.build_request(
             "POST",
@@ -120,10 +108,7 @@ async def test_a_server_without_labels_says_so_in_the_document(stack):
 
 
 async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error(store, server):
-    async with (
-        slow_labels(server.endpoints.grpc, 0.0) as (address, triton),
-        running(store, address) as stack,
-    ):
+    async with slowly_labelled(store, server, 0.0) as (stack, triton):
         await stack.documents.update("u", "s", queued)
         LabelTasks(stack.services).start(JobMessage("u", "s", "j"), INPAINT)
         error = (await stack.labelled())["sceneLabelsError"]
@@ -162,10 +147,7 @@ async def test_why_there_are_no_labels_names_no_host(alone, nowhere):
 
 
 async def test_label_calls_at_a_time_are_bounded(store, server):
-    async with (
-        slow_labels(server.endpoints.grpc, 0.5) as (address, triton),
-        running(store, address) as stack,
-    ):
+    async with slowly_labelled(store, server, 0.5) as (stack, triton):
         await asyncio.gather(*(stack.post(sid=f"s{number}") for number in range(6)))
         for number in range(6):
             await stack.until(lambda state: state["sceneLabels"], sid=f"s{number}")

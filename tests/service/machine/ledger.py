@@ -11,7 +11,7 @@ from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import MOVES, JobContract, Status
 from pawfect_service.jobs.document import from_document
 from pawfect_service.stores.base import Document
-from tests.service.machine.model_worker import SID, UID
+from tests.service.machine.driven_worker import SID, UID
 
 CONTRACT = JobContract(
     label_waits=2, passing_failures=2, starts=4, publications=2, job_s=300.0, fill_s=60.0

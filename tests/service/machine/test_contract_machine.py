@@ -14,13 +14,13 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.paths import session_path
+from tests.service.machine.driven_worker import SID, UID, Copy, Fate
 from tests.service.machine.ledger import CONTRACT
-from tests.service.machine.model_worker import SID, UID, Copy, Fate
 from tests.service.machine.world import World
 
 WORKERS = st.integers(0, 1)
 # Effects of a job that nothing disturbs, from its start to its end.
-WHOLE = 12
+WHOLE = 13
 STEPS_ON = st.integers(1, WHOLE)
 FATES = st.sampled_from(Fate)
 # Within a backoff, over the labels' deadline, over a lease, over a fill, over the job's deadline.

@@ -21,13 +21,12 @@ import pytest
 from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from harness import emulators
 from pawfect.contract.errors import QueueAction
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage, read_message
 from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Change, Delivery, Document, Stores
-from tests.service.machine.model_worker import SID, Message
+from tests.service.machine.driven_worker import SID, Message
 from tests.service.machine.test_contract_machine import ContractMachine, bounded
 from tests.service.machine.world import World
 
@@ -221,14 +220,10 @@ def run_share(url: str, number: int, runs: int) -> int:
 
 
 @pytest.fixture(params=["embedded", "google"])
-def urls(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> list[str]:
+def urls(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     if request.param == "embedded":
         return [f"embedded:{tmp_path / str(number)}" for number in range(SHARES)]
-    for name, value in request.getfixturevalue("google").items():
-        monkeypatch.setenv(name, value)
-    place = f"google:{emulators.PROJECT}/{emulators.BUCKET}"
+    place = request.getfixturevalue("on_google")
     return [f"{place}/jobs-{uuid.uuid4().hex}" for _ in range(SHARES)]
 
 

@@ -1,6 +1,7 @@
 """A model of everything around one session: a clock, a store, a queue, workers that may die.
 
-Workers are generators of effects (`model_worker`). The world carries these out, on dictionaries
+Workers are the real ones, driven by hand (`driven_worker`): each call to a store is an effect. The
+world carries these out, on dictionaries
 here and on a real store in a subclass, and holds each move against the contract (`ledger`).
 """
 
@@ -17,16 +18,16 @@ from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.kinds.inpaint import EDITED, PREVIEW
-from pawfect_service.jobs.paths import ATTEMPTS, session_path
+from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.repair import readable
 from pawfect_service.jobs.sessions import deciding
 from pawfect_service.stores.base import Document
-from tests.service.machine.ledger import CONTRACT, Ledger
-from tests.service.machine.model_worker import (
+from tests.service.machine.driven_worker import (
     SID,
     UID,
     Copy,
     Delete,
+    DrivenHandler,
     Effect,
     Fate,
     List,
@@ -36,8 +37,10 @@ from tests.service.machine.model_worker import (
     Worker,
     away,
     content,
-    work,
 )
+from tests.service.machine.ledger import CONTRACT, Ledger
+
+HANDLER = DrivenHandler(CONTRACT)
 
 
 @dataclass
@@ -163,8 +166,8 @@ class World:
         assert message.deliveries <= CONTRACT.deliveries, "a dead letter"
         message.receipt, message.visible = owner, self.now + CONTRACT.lease_s
         self.take(message)
-        steps = work(message.job, owner)
-        self.workers[worker] = Worker(owner, message, steps, next(steps))
+        steps = HANDLER.work(message.job, owner)
+        self.workers[worker] = Worker(owner, message, steps, steps.send(None))
 
     def step(self, number: int, fate: Fate) -> None:
         """Let a worker do its next effect; at its end it answers the queue."""
@@ -182,10 +185,7 @@ class World:
             return
         if made:
             self.carry_out(worker.effect, Fate.DONE)
-        if isinstance(worker.effect, Delete) and not worker.effect.needed:
-            self.go_on(number, lambda: worker.steps.send(None))
-        else:
-            self.go_on(number, lambda: worker.steps.throw(away()))
+        self.go_on(number, lambda: worker.steps.throw(away()))
 
     def go_on(self, number: int, resumed: Callable[[], Effect]) -> None:
         worker = self.workers[number]
@@ -193,7 +193,7 @@ class World:
             worker.effect = resumed()
         except StopIteration as end:
             del self.workers[number]
-            self.settle(worker, end.value)
+            self.settle(worker, end.value.action)
 
     def carry_out(self, effect: Effect, fate: Fate) -> Any:
         if isinstance(effect, Move):
@@ -204,13 +204,11 @@ class World:
             return self.copy(effect.source, effect.target)
         if isinstance(effect, Delete):
             # Of a session that was deleted, and queued again between that word and this.
-            published = session_path(UID, SID, EDITED) in effect.paths
+            published = effect.path == session_path(UID, SID, EDITED)
             self.vanished |= published and self.read() is not None
-            for path in effect.paths:
-                self.delete(path)
-            return None
+            return self.delete(effect.path)
         if isinstance(effect, List):
-            return self.list(session_path(UID, SID, ATTEMPTS))
+            return self.list(effect.folder)
         return fate
 
     def settle(self, worker: Worker, action: QueueAction | None) -> None:

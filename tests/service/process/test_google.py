@@ -6,22 +6,17 @@ import asyncio
 import json
 import uuid
 
-from harness import emulators
 from pawfect_service.jobs.contract import JobContract
-from pawfect_service.stores.google.topics import ensure_topics
+from pawfect_service.stores import make_queue
 from tests.conftest import free_ports
 from tests.service.process.test_commands import answered, ended, process
 from tests.service.stack import running
 
 
-async def test_a_photo_is_queued_filled_and_published_over_firestore_and_pubsub(
-    google, server, monkeypatch
-):
-    for name, value in google.items():
-        monkeypatch.setenv(name, value)
+async def test_a_photo_is_queued_filled_and_published_over_firestore_and_pubsub(on_google, server):
     topic, uid = f"jobs-{uuid.uuid4().hex}", f"u-{uuid.uuid4().hex}"
-    ensure_topics(emulators.PROJECT, topic, JobContract())
-    store = f"google:{emulators.PROJECT}/{emulators.BUCKET}/{topic}"
+    store = f"{on_google}/{topic}"
+    make_queue(store, JobContract())
     async with running(store, server.endpoints.grpc) as stack:
         queue = stack.services.stores.queue
         await queue.publish(b"poison", {})
@@ -46,12 +41,10 @@ async def test_a_photo_is_queued_filled_and_published_over_firestore_and_pubsub(
 
 
 async def test_pubsub_pushes_a_queued_job_to_a_worker_that_has_it_do_so(
-    google, server, monkeypatch, tmp_path
+    on_google, server, tmp_path
 ):
-    for name, value in google.items():
-        monkeypatch.setenv(name, value)
     topic, uid, port = f"jobs-{uuid.uuid4().hex}", f"u-{uuid.uuid4().hex}", free_ports(1)[0]
-    store = f"google:{emulators.PROJECT}/{emulators.BUCKET}/{topic}"
+    store = f"{on_google}/{topic}"
     url = f"http://127.0.0.1:{port}"
     made = ("--make-topics", "--push-endpoint", f"{url}/v1/worker/push")
     arguments = ("--store", store, "--triton", server.endpoints.grpc, "--port", str(port))

@@ -17,8 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.process.logs import JsonLines, log_fields
 from pawfect_service.process.traces import carried, context_of, send_traces, span
-from perf.service.load.slow_labels import slow_labels
-from tests.service.stack import Stack, running
+from tests.service.stack import Stack, slowly_labelled
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
@@ -74,10 +73,7 @@ async def test_a_fill_that_fails_shows_the_stages_it_came_through(stack, spans, 
 
 
 async def test_one_trace_spans_request_queue_worker_and_stages(store, server, spans, lines):
-    async with (
-        slow_labels(server.endpoints.grpc, 0.2) as (address, triton),
-        running(store, address, headers=CALLER) as stack,
-    ):
+    async with slowly_labelled(store, server, 0.2, headers=CALLER) as (stack, triton):
         await stack.post()
         async with stack.working():
             state = await stack.over()

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -47,6 +48,13 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[Stores]:
+    stores = open_stores(f"embedded:{tmp_path}", CONTRACT)
+    yield stores
+    await stores.close()
 
 
 def child(folder: Path, code: str = CHILD) -> subprocess.Popen[str]:
@@ -122,27 +130,25 @@ async def test_a_message_wakes_a_worker_of_another_process_soon(tmp_path: Path) 
 
 
 async def test_a_nack_waits_for_its_backoff_and_a_lost_delivery_for_its_lease(
-    tmp_path: Path,
+    embedded: Stores,
 ) -> None:
-    stores = open_stores(f"embedded:{tmp_path}", CONTRACT)
-    await stores.queue.publish(b"job", {})
-    async with aclosing(stores.queue.deliveries(4)) as deliveries:
+    await embedded.queue.publish(b"job", {})
+    async with aclosing(embedded.queue.deliveries(4)) as deliveries:
         first = await anext(deliveries)
         for backoff_s in (0.4, 0.8, 0.8):
-            await stores.queue.nack(first)
+            await embedded.queue.nack(first)
             start = time.monotonic()
             first = await anext(deliveries)
             assert backoff_s <= time.monotonic() - start + 0.01
         start = time.monotonic()
-        await stores.queue.extend(first, 0.9)
+        await embedded.queue.extend(first, 0.9)
         second = await anext(deliveries)
         assert time.monotonic() - start >= 0.89
         # The first one's time is over: its answers change nothing.
-        await stores.queue.nack(first)
-        await stores.queue.ack(second)
+        await embedded.queue.nack(first)
+        await embedded.queue.ack(second)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(deliveries), 1.2)
-    await stores.close()
 
 
 async def test_a_cancelled_wait_takes_no_message_with_it(tmp_path: Path) -> None:
@@ -163,27 +169,25 @@ async def test_a_cancelled_wait_takes_no_message_with_it(tmp_path: Path) -> None
     await stores.close()
 
 
-async def test_a_body_that_is_no_json_is_a_document_without_fields(tmp_path: Path) -> None:
-    stores = open_stores(f"embedded:{tmp_path}", CONTRACT)
-    await stores.documents.update("u", "s", lambda *_: Change({"a": 1}))
+async def test_a_body_that_is_no_json_is_a_document_without_fields(
+    embedded: Stores, tmp_path: Path
+) -> None:
+    await embedded.documents.update("u", "s", lambda *_: Change({"a": 1}))
     for body in ("{", "[1]", "", "7"):
         with sqlite3.connect(tmp_path / "sessions.sqlite3") as connection:
             connection.execute("UPDATE documents SET body = ?", (body,))
         connection.close()
-        assert await stores.documents.get("u", "s") == {}
-    await stores.close()
+        assert await embedded.documents.get("u", "s") == {}
 
 
-async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
-    stores = open_stores(f"embedded:{tmp_path}", CONTRACT)
+async def test_a_file_that_is_no_database_is_unavailable(embedded: Stores) -> None:
 
     def breaks(connection: sqlite3.Connection, now: float) -> None:
         connection.execute("SELECT * FROM no_such_table")
 
     with pytest.raises(PawfectError) as caught:
-        await stores.queue._database.write(breaks)  # type: ignore[attr-defined]
+        await embedded.queue._database.write(breaks)  # type: ignore[attr-defined]
     assert caught.value.kind is ErrorKind.UNAVAILABLE
-    await stores.close()
 
 
 # --- clocks ---------------------------------------------------------------------------------------

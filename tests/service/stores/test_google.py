@@ -23,11 +23,7 @@ from pawfect_service.stores.google.topics import Names, ensure_topics
 from tests.service.conftest import CONTRACT
 
 
-def test_setting_up_twice_brings_the_subscription_up_to_date(
-    google: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in google.items():
-        monkeypatch.setenv(name, value)
+def test_setting_up_twice_brings_the_subscription_up_to_date(on_google: str) -> None:
     topic = f"jobs-{uuid.uuid4().hex}"
     ensure_topics(emulators.PROJECT, topic, CONTRACT)
     names = ensure_topics(emulators.PROJECT, topic, JobContract())
@@ -40,11 +36,7 @@ def test_setting_up_twice_brings_the_subscription_up_to_date(
     assert found.dead_letter_policy.dead_letter_topic == names.dead_topic
 
 
-async def test_what_others_keep_as_sessions_is_no_session_of_ours(
-    google: dict[str, str], monkeypatch: pytest.MonkeyPatch, uid: str
-) -> None:
-    for name, value in google.items():
-        monkeypatch.setenv(name, value)
+async def test_what_others_keep_as_sessions_is_no_session_of_ours(on_google: str, uid: str) -> None:
     client = firestore.AsyncClient(emulators.PROJECT)
     documents = google_documents.FirestoreDocuments(client, firestore.Client(emulators.PROJECT))
     strange = [f"shops/{uid}/sessions/s", f"users/{uid}/sessions/a b", f"sessions/{uid}"]
@@ -61,13 +53,9 @@ async def test_what_others_keep_as_sessions_is_no_session_of_ours(
             await client.document(path).delete()
 
 
-def test_a_push_carries_a_token_and_is_waited_for_as_long_as_a_fill_takes(
-    google: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in google.items():
-        monkeypatch.setenv(name, value)
+def test_a_push_carries_a_token_and_is_waited_for_as_long_as_a_fill_takes(on_google: str) -> None:
     topic, contract = f"jobs-{uuid.uuid4().hex}", JobContract()
-    store = f"google:{emulators.PROJECT}/{emulators.BUCKET}/{topic}"
+    store = f"{on_google}/{topic}"
     url, email, audience = "https://worker.example/v1/worker/push", "p@q.iam.example", "worker"
     with pubsub_v1.SubscriberClient() as client:
 
@@ -103,11 +91,7 @@ def test_a_store_that_pushes_nothing_refuses_an_endpoint() -> None:
         make_queue("embedded:data", JobContract(), PushTarget("https://w.example"))
 
 
-async def test_a_file_has_the_type_of_its_name(
-    google: dict[str, str], monkeypatch: pytest.MonkeyPatch, uid: str
-) -> None:
-    for name, value in google.items():
-        monkeypatch.setenv(name, value)
+async def test_a_file_has_the_type_of_its_name(on_google: str, uid: str) -> None:
     client = storage.Client(emulators.PROJECT, AnonymousCredentials())  # type: ignore[no-untyped-call]
     files = StorageFiles(client, emulators.BUCKET)
     names = {"edited.jpg": "image/jpeg", "mask.png": "image/png", "x": "application/octet-stream"}

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,7 +22,6 @@ T = TypeVar("T")
 # What is being written; no id starts with a dot. What a crash left there goes after an hour.
 _PARTIAL: Final = ".partial"
 _STALE_S: Final = 3600.0
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 # Writings at a time: their threads wait for the disk, which writes down what waits together.
 _AT_ONCE: Final = 8
 
@@ -50,7 +48,7 @@ class Folder:
     async def put(self, files: Mapping[str, bytes]) -> None:
         """Write files, each replacing one of that path at once; the type is its name's here."""
         contents = {self._path(path): data for path, data in files.items()}
-        await self._threaded(lambda: self._place(contents, _write))
+        await self._threaded(lambda: self._place(contents))
 
     async def get(self, path: str) -> bytes:
         """Return a file; FileNotFoundError: there is none; INVALID_ARG: it is too long."""
@@ -65,8 +63,8 @@ class Folder:
 
     async def copy(self, source: str, target: str) -> None:
         """Copy a file at once; FileNotFoundError where there is no source."""
-        contents = {self._path(target): self._path(source)}
-        await self._threaded(lambda: self._place(contents, _copy))
+        old, new = self._path(source), self._path(target)
+        await self._threaded(lambda: self._place({new: old.read_bytes()}))
 
     async def delete(self, path: str) -> None:
         """Remove a file; one that is not there is no error."""
@@ -95,23 +93,21 @@ class Folder:
         """Return where a path lies; each of its parts is a plain name."""
         return self._root / check_path(path)
 
-    def _place(self, contents: Mapping[Path, T], write: Callable[[int, T], object]) -> None:
+    def _place(self, contents: Mapping[Path, bytes]) -> None:
         """Write new files and put them in their places, on the disk before it returns.
 
         Those of one call wait for the disk together: it writes the second down with the first.
-
-        Args:
-            contents: what the files hold, by their places.
-            write: writes it into an open file.
         """
         partials = {to: self._partial / f"{self._name}-{next(self._count)}" for to in contents}
-        opened: list[int] = []
         try:
-            for to, content in contents.items():
-                opened.append(os.open(partials[to], _NEW, 0o666))
-                write(opened[-1], content)
-            for file in opened:
-                os.fsync(file)
+            with contextlib.ExitStack() as opened:
+                files = []
+                for to, data in contents.items():
+                    files.append(opened.enter_context(partials[to].open("xb")))
+                    files[-1].write(data)
+                    files[-1].flush()
+                for file in files:
+                    os.fsync(file.fileno())
             for to, partial in partials.items():
                 _move(partial, to)
             for folder in {to.parent for to in contents}:
@@ -120,20 +116,6 @@ class Folder:
             for partial in partials.values():
                 partial.unlink(missing_ok=True)
             raise
-        finally:
-            for file in opened:
-                os.close(file)
-
-
-def _write(file: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(file, rest) :]
-
-
-def _copy(file: int, source: Path) -> None:
-    with source.open("rb") as old, os.fdopen(file, "wb", closefd=False) as new:
-        shutil.copyfileobj(old, new)
 
 
 def _move(partial: Path, target: Path) -> None:

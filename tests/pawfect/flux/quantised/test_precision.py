@@ -17,8 +17,8 @@ from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
 from pawfect.profile import load_profile
 from pawfect.scene.florence2 import Captioner
+from pawfect.scene.lexicon import labelled_surfaces
 from pawfect.scene.sam3 import SurfaceLabeller
-from pawfect.scene.vocabulary import load_vocabulary
 from pawfect_export.quantise import build
 
 T4 = load_profile("t4")
@@ -82,7 +82,7 @@ def vae(root: Path) -> Run:
 
 def sam3(root: Path) -> Run:
     labeller = SurfaceLabeller.load(
-        root / "tiny-sam3", device="cpu", dtype=T4.sam3.dtype, vocabulary=load_vocabulary()[:2]
+        root / "tiny-sam3", device="cpu", dtype=T4.sam3.dtype, vocabulary=labelled_surfaces()[:2]
     )
     return lambda: labeller.label(IMAGE, RING, least=0.0)
 

@@ -1,4 +1,4 @@
-"""`pawfect audit`: which settings are worth their time, measured through a real server."""
+"""`python -m perf.audit`: which settings are worth their time, measured through a real server."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pawfect_triton.prerequisites import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
 from perf.audit.audit import check_weights, planned, read_run, report, run_note
 from perf.audit.cells import Cell
-from perf.audit.compile_command import compile_
+from perf.audit.compiled import compile_
 from perf.audit.journal import FAILED, NAME, AuditError, Journal, Record, read_journal
 from perf.audit.links import MOST_DAYS, Target
-from perf.audit.matrix import MatrixError, load_matrix
+from perf.audit.matrix import AXES, MatrixError, load_matrix
 from perf.audit.running import Audit
 from perf.audit.serving import AuditServer
 from perf.audit.sessions import load_session
@@ -105,22 +105,20 @@ def run(
     key: Path | None,
     days: int,
 ) -> None:
-    """Run every cell that the folder's journal does not have yet, and write the reports."""
+    """Run every cell that the folder's journal does not have yet, and write the report."""
     wanted = load_matrix(matrix)
     target = Target.parse(upload) if upload else None
     if target is not None and key is None:
         raise click.UsageError("--upload needs --key, by which the links are signed")
     profile, store = load_profile(wanted.profile), Store(weights_root())
+    axes = {name: len(getattr(wanted.axes, name)) for name in AXES}
     click.echo(
-        f"{wanted.cells} cells: {len(wanted.sessions)} sessions, "
-        f"{len(wanted.quantisation)} quantisations, {len(wanted.size)} sizes, "
-        f"{len(wanted.strength)} strengths, {len(wanted.prompt)} prompts, "
-        f"{len(wanted.guidance)} guidance scales, {len(wanted.steps)} steps, "
-        f"{len(wanted.seeds)} seeds"
+        f"{wanted.cells} cells: {len(wanted.session)} sessions, {len(wanted.seeds)} seeds, "
+        + ", ".join(f"{count} x {name}" for name, count in axes.items())
     )
-    prepare(profile, wanted.quantisation)
+    prepare(profile, wanted.axes.quantisation)
     identities = check_weights(wanted, profile, store)
-    sessions = [load_session(source) for source in wanted.sessions]
+    sessions = [load_session(source) for source in wanted.session]
     cells = planned(wanted, sessions, identities)
     if dry_run:
         _, records, _ = read_journal(out / NAME)
@@ -131,7 +129,9 @@ def run(
     with Journal(out) as journal:
         left = _left(journal.records, cells, retry_failed)
         echo_left(cells, left)
-        journal.begin(run_note(wanted, cells, sessions, f"pawfect audit run --matrix {matrix}"))
+        journal.begin(
+            run_note(wanted, cells, sessions, f"python -m perf.audit run --matrix {matrix}")
+        )
         if left:
             _on_term_interrupt()
             by_name = {session.name: session for session in sessions}
@@ -154,7 +154,7 @@ def run(
 @_with_upload
 @_plainly
 def report_(folder: Path, upload: str | None, key: Path | None, days: int) -> None:
-    """Write the reports of a run again, with links that hold anew where pictures are uploaded."""
+    """Write the report of a run again, with links that hold anew where pictures are uploaded."""
     _report(folder, Target.parse(upload) if upload else None, key, days)
 
 
@@ -226,7 +226,7 @@ def _run_cells(audit: Audit, cells: Sequence[Cell]) -> None:
 
 
 def _report(folder: Path, target: Target | None, key: Path | None, days: int) -> None:
-    choice, pages = report(folder, target, key, days)
+    choice, page = report(folder, target, key, days)
     best = choice.recommended
     if best is None:
         click.echo(f"no complete setting keeps the budget of {choice.budget_ms} ms")
@@ -235,8 +235,7 @@ def _report(folder: Path, target: Target | None, key: Path | None, days: int) ->
             f"recommended: {', '.join(f'{k} {v}' for k, v in vars(best.setting).items())}: "
             f"loss {best.loss:.3f}, {(best.mean_ms or 0) / 1000:.2f} s"
         )
-    for page in pages:
-        click.echo(f"wrote {page}")
+    click.echo(f"wrote {page}")
 
 
 def _on_term_interrupt() -> None:
@@ -246,3 +245,7 @@ def _on_term_interrupt() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+if __name__ == "__main__":
+    audit()

@@ -1,10 +1,12 @@
-"""What stands beside every published figure: command, versions, machine, date."""
+"""How results are published: a JSON file and a page, with command, versions, machine and date."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,7 +44,26 @@ def cpu_name() -> str:
     return platform.machine()
 
 
-def as_markdown(source: dict[str, Any]) -> str:
+def as_markdown(source: Mapping[str, Any]) -> str:
     """Return the provenance as lines of Markdown."""
     versions = ", ".join(f"{name} {number}" for name, number in source["versions"].items())
     return f"`{source['command']}`, {source['date']}, {source['machine']}.\n{versions}.\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table, a newline at its end.
+
+    Args:
+        head: of each column.
+        rows: cells, written as `str` writes them.
+    """
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(str(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def publish(out: Path, name: str, result: Mapping[str, Any], page: str) -> None:
+    """Write NAME.json and NAME.md into a folder, which is made if missing."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    (out / f"{name}.md").write_text(page, "utf-8")

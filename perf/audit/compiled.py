@@ -1,0 +1,306 @@
+"""`python -m perf.audit compile`: whether a transformer compiles, really runs so, and pays.
+
+A compiled block may fall back to eager without a word: at an error that is suppressed, past the
+limit of recompilations. So compiled graphs are counted where they run.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import click
+import torch
+from torch._dynamo.backends.registry import lookup_backend
+
+from pawfect.contract.errors import PawfectError
+from pawfect.flux.compiling import compile_blocks, repeated_blocks
+from pawfect.flux.transformer import Transformer
+from pawfect.picture.canvas import TOKEN_PX
+from pawfect.profile import FluxSettings, Profile, ProfileError, load_profile
+from pawfect.weights.checkpoint import torch_dtype
+from pawfect.weights.published import read as read_published
+from pawfect.weights.reading import weights_folder
+from pawfect.weights.store import Store, weights_root
+from pawfect_export.tiny.flux import PROMPT_WIDTH, TRANSFORMER
+from perf.flux.random_transformer import random_transformer, step_arguments
+
+# Graphs of each kind of block over all batch sizes. With torch 2.13 it takes three in all for
+# FLUX's two kinds at the first batch size (two kinds, and one of them again for the strides that
+# the block before it leaves), and as many again, once, for any other.
+MOST_GRAPHS: Final = 3
+# Whether and how much the blocks repeat changes nothing of how one compiles; random weights of all
+# 57 would take 24 GB.
+BLOCKS_OF_EACH: Final = 2
+
+Step = Callable[[int], torch.Tensor]
+
+
+@dataclass
+class Proof:
+    """What came of a compilation.
+
+    Attributes:
+        backend: its name.
+        kinds: of block, with how many there are.
+        compiled: graphs that the backend made, by the batch size at which it did.
+        ran: by batch size, how many compiled graphs one step ran.
+        blocks: repeated blocks that one step calls.
+        eager_ms: times of a step without, batch of the first size.
+        compiled_ms: times of a step with, taken in turns with those without.
+        difference: largest difference of the outputs, relative to the largest output.
+        problems: what fell back to eager, in plain sentences; none: it holds.
+    """
+
+    backend: str
+    kinds: dict[str, int] = field(default_factory=dict)
+    compiled: dict[int, int] = field(default_factory=dict)
+    ran: dict[int, int] = field(default_factory=dict)
+    blocks: int = 0
+    eager_ms: list[float] = field(default_factory=list)
+    compiled_ms: list[float] = field(default_factory=list)
+    difference: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float | None:
+        """Time of a step without over with, the median of the pairs; None where not taken."""
+        pairs = zip(self.eager_ms, self.compiled_ms, strict=True)
+        ratios = [eager / compiled for eager, compiled in pairs]
+        return statistics.median(ratios) if ratios else None
+
+
+class CountingBackend:
+    """A backend that counts the graphs it makes, and each run of one.
+
+    Args:
+        backend: a name that torch knows, or a backend.
+    """
+
+    def __init__(self, backend: str | Callable[..., Any]) -> None:
+        self._inner: Any = lookup_backend(backend) if isinstance(backend, str) else backend
+        self.made = 0
+        self.ran = 0
+
+    def __call__(self, graph: torch.fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
+        """Compile one graph; counted only once the inner backend has done it."""
+        inner: Callable[..., Any] = self._inner(graph, inputs)
+        self.made += 1
+
+        def run(*args: Any) -> Any:
+            self.ran += 1
+            return inner(*args)
+
+        return run
+
+
+def prove(
+    module: torch.nn.Module,
+    step: Step,
+    *,
+    backend: str | Callable[..., Any] = "inductor",
+    batches: Sequence[int] = (1, 2, 4),
+    repeats: int = 5,
+) -> Proof:
+    """Compile a transformer's blocks and find out whether they really run compiled.
+
+    Args:
+        module: not yet compiled.
+        step: runs it once for a batch of so many items.
+        backend: a name that torch knows, or a backend.
+        batches: batch sizes to run, the first of which is timed.
+        repeats: pairs of timed steps; 0: none.
+    """
+    proof = Proof(backend if isinstance(backend, str) else "another")
+    blocks = repeated_blocks(module)
+    proof.blocks = len(blocks)
+    with torch.inference_mode():
+        expected = step(batches[0])
+        for block in blocks:
+            kind = type(block).__name__
+            proof.kinds[kind] = proof.kinds.get(kind, 0) + 1
+        counting = CountingBackend(backend)
+        torch._dynamo.reset()
+        try:
+            compile_blocks(module, counting)
+            proof.difference = _difference(step(batches[0]), expected)
+            _count_runs(proof, step, counting, batches)
+        except PawfectError as error:
+            proof.problems.append(error.message)
+        # torch's own errors and whatever a backend raises: that it failed is the finding.
+        except Exception as error:  # noqa: BLE001
+            # Where a backend failed, torch wraps what it raised.
+            cause = getattr(error, "inner_exception", error)
+            said = str(cause).strip().splitlines()
+            why = f"{type(cause).__name__}: {said[0] if said else 'no message'}"
+            proof.problems.append(f"compilation failed: {why}")
+        if not proof.problems and repeats:
+            _time(proof, step, batches[0], repeats)
+    _judge(proof)
+    return proof
+
+
+def _count_runs(
+    proof: Proof, step: Step, counting: CountingBackend, batches: Sequence[int]
+) -> None:
+    made = 0
+    for batch in batches:
+        # Twice: the first may compile, the second only runs.
+        step(batch)
+        counting.ran = 0
+        step(batch)
+        proof.ran[batch] = counting.ran
+        proof.compiled[batch] = counting.made - made
+        made = counting.made
+
+
+def _time(proof: Proof, step: Step, batch: int, repeats: int) -> None:
+    """Time a step without and with, in turns, so that a busy machine slows both."""
+    for _ in range(repeats):
+        with torch.compiler.set_stance("force_eager"):
+            proof.eager_ms.append(_timed(step, batch))
+        proof.compiled_ms.append(_timed(step, batch))
+
+
+def _timed(step: Step, batch: int) -> float:
+    began = time.perf_counter()
+    # Reading one number waits for the device.
+    step(batch).flatten()[0].item()
+    return (time.perf_counter() - began) * 1000
+
+
+def _difference(got: torch.Tensor, expected: torch.Tensor) -> float:
+    got, expected = got.float(), expected.float()
+    return float((got - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
+
+
+def _judge(proof: Proof) -> None:
+    """Add what fell back to eager although nothing raised."""
+    if torch._dynamo.config.suppress_errors:
+        proof.problems.append("suppress_errors is on: what fails would return to eager in silence")
+    if proof.problems:
+        return
+    if not sum(proof.compiled.values()):
+        proof.problems.append("no graph was compiled: every block ran eager")
+        return
+    for batch, ran in proof.ran.items():
+        if ran < proof.blocks:
+            proof.problems.append(
+                f"batch of {batch}: {proof.blocks - ran} of {proof.blocks} blocks ran eager"
+            )
+    most = MOST_GRAPHS * len(proof.kinds)
+    made = sum(proof.compiled.values())
+    if made > most:
+        proof.problems.append(
+            f"{made} graphs for batches of {', '.join(map(str, proof.compiled))}, expected at most "
+            f"{most}: it is compiled anew for every batch size"
+        )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is compiled: a module, where and in what it computes, and where its weights are from."""
+
+    module: Any
+    device: str
+    dtype: torch.dtype
+    said: tuple[str, ...]
+
+
+@click.command("compile")
+@click.option("--profile", "name", default="tiny", show_default=True)
+@click.option("--size", type=click.IntRange(64, 2048), help="Working size, px; default the least.")
+@click.option("--backend", default="inductor", show_default=True, help="One that torch knows.",
+              type=click.Choice(torch.compiler.list_backends(exclude_tags=())))  # fmt: skip
+@click.option("--batch", "batches", multiple=True, type=click.IntRange(1), default=(1, 2, 4),
+              show_default=True, help="Again for each size; the first one is timed.")  # fmt: skip
+@click.option("--repeats", type=click.IntRange(0), default=5, show_default=True)
+def compile_(
+    name: str, size: int | None, backend: str, batches: tuple[int, ...], repeats: int
+) -> None:
+    """Compile a profile's blocks; the exit code is 1 where any of them ran eager."""
+    try:
+        profile = load_profile(name)
+    except ProfileError as error:
+        raise click.BadParameter(str(error), param_hint="--profile") from None
+    if profile.flux is None:
+        raise click.BadParameter(f"profile {name} has no FLUX", param_hint="--profile")
+    side = (size or profile.flux.sizes[0]) // TOKEN_PX
+    subject = subject_of(profile)
+    step = steps_of(subject, profile.flux, side)
+    proof = prove(subject.module, step, backend=backend, batches=batches, repeats=repeats)
+    click.echo(summary(profile, subject, side * TOKEN_PX, proof))
+    sys.exit(1 if proof.problems else 0)
+
+
+def subject_of(profile: Profile) -> Subject:
+    """Return a profile's transformer: with its weights where they are here, else random ones."""
+    settings = profile.flux
+    assert settings is not None
+    device, said = settings.device, []
+    if device == "cuda" and not torch.cuda.is_available():
+        device = "cpu"
+        said.append("no CUDA device here: on the CPU, whose times say nothing about the card")
+    dtype = torch_dtype(settings.dtype)
+    entry = profile.weights["flux_transformer"]
+    try:
+        folder = weights_folder("flux_transformer", profile, Store(weights_root()))
+        module = Transformer.load(folder, device=device, dtype=settings.dtype).module
+        return Subject(module, device, dtype, (*said, f"weights: {entry}"))
+    except PawfectError as error:
+        said.append(f"weights: random, unquantised, {BLOCKS_OF_EACH} blocks of each kind ({error})")
+    return Subject(_random(settings, device, dtype), device, dtype, tuple(said))
+
+
+def _random(settings: FluxSettings, device: str, dtype: torch.dtype) -> Any:
+    """Return the profile's transformer with few blocks of each kind and random weights."""
+    tiny = settings.text_width == PROMPT_WIDTH
+    config = dict(TRANSFORMER if tiny else read_published("flux_transformer").config)
+    config |= {"num_layers": BLOCKS_OF_EACH, "num_single_layers": BLOCKS_OF_EACH}
+    return random_transformer(config, device, dtype)
+
+
+def steps_of(subject: Subject, settings: FluxSettings, side: int) -> Callable[[int], torch.Tensor]:
+    """Return what runs one step for a batch of so many, on a grid of `side` x `side` tokens."""
+    config, like = subject.module.config, torch.empty(0, device=subject.device, dtype=subject.dtype)
+
+    def step(batch: int) -> torch.Tensor:
+        given = step_arguments(config, side * side, settings.text_tokens, batch, like)
+        flow: torch.Tensor = subject.module(**given, return_dict=False)[0]
+        return flow
+
+    return step
+
+
+def summary(profile: Profile, subject: Subject, size: int, proof: Proof) -> str:
+    """Return what came of it, for people."""
+    assert profile.flux is not None
+    switch = "on" if profile.flux.compile else "off"
+    lines = [
+        f"profile {profile.name}: compile is {switch}: {profile.flux.compile_reason}",
+        *subject.said,
+        f"torch {torch.__version__}, backend {proof.backend}, {subject.dtype}, {size}x{size} px, "
+        f"{subject.device}",
+    ]
+    lines.append(", ".join(f"{count} x {kind}" for kind, count in proof.kinds.items()))
+    lines += [
+        f"batch of {batch}: {made} graphs compiled; a step ran {proof.ran[batch]} compiled graphs "
+        f"for {proof.blocks} blocks"
+        for batch, made in proof.compiled.items()
+    ]
+    if proof.ratio is not None:
+        eager, compiled = statistics.median(proof.eager_ms), statistics.median(proof.compiled_ms)
+        lines.append(
+            f"a step: {eager:.1f} ms eager, {compiled:.1f} ms compiled, {proof.ratio:.2f} times as "
+            f"fast (median of {len(proof.eager_ms)} pairs); outputs differ by "
+            f"{proof.difference:.1e}, relative"
+        )
+    if proof.problems:
+        lines += ["NOT COMPILED:", *(f"  {problem}" for problem in proof.problems)]
+    else:
+        lines.append("compiled: every block of every step ran as a compiled graph")
+    return "\n".join(lines)

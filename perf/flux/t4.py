@@ -1,0 +1,251 @@
+"""`make t4`: what FLUX.1-Fill takes on a T4, modelled, into perf/results and the profiles.
+
+No T4 was at hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+
+import pawfect
+from pawfect.costs import CASES, Costs
+from pawfect.profile import Profile, load_profile
+from perf.flux import flops
+from perf.flux.cards import CARDS, T4
+from perf.flux.cost_table import cost_table, write_costs
+from perf.flux.estimates import estimate, seconds
+from perf.flux.memory import Process, processes_of, total_gib
+from perf.flux.parameters import BYTES, published
+from perf.flux.storage import FUSED, TORCH
+from perf.flux.t4_page import markdown
+from perf.publish import provenance
+
+PACKAGES: Final = ("pawfect", "numpy")
+PROFILES: Final = Path(pawfect.__file__).parent / "profiles"
+SIZES: Final = (512, 768, 1024)
+STEPS: Final = (8, 12, 20, 28)
+TARGET_S: Final = 30.0
+# Of the reference photo, 1600 x 1200.
+PHOTO_PIXELS: Final = 1600 * 1200
+STAGE_PX: Final = 768
+# Variants of the memory table: tiles of the VAE, px, and steps that share a call.
+TILES: Final = (1024, 768, 512)
+BATCHES: Final = (1, 2, 4, 8)
+H200_S: Final = 5.58
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to hold and compute the transformer.
+
+    Attributes:
+        name: for people.
+        entry: of the weights' manifest.
+        modulation: `layers` or `cached`.
+        kernels: of integer layers: `fused` (comfy-kitchen) or `torch`.
+    """
+
+    name: str
+    entry: str
+    modulation: str = "cached"
+    kernels: str = TORCH
+
+    def profile(self, text_tokens: int = 128, **settings: int) -> Profile:
+        """Return the t4 profile with this engine in it."""
+        base = load_profile("t4")
+        assert base.flux is not None
+        given: dict[str, Any] = {"modulation": self.modulation, "text_tokens": text_tokens}
+        given |= settings
+        weights = MappingProxyType({**base.weights, "flux_transformer": self.entry})
+        return replace(base, weights=weights, flux=replace(base.flux, **given))
+
+    def costs(self, text_tokens: int = 128) -> dict[str, Costs]:
+        """Return its costs on a T4 by case."""
+        profile = self.profile(text_tokens)
+        return {case: estimate(profile, case, self.kernels) for case in CASES}
+
+    def processes(self, side: int, batch: int = 1, **settings: int) -> tuple[Process, ...]:
+        """Return its processes with windows up to `side` px."""
+        profile = self.profile(**settings)
+        return processes_of(profile, side=side, batch=batch, kernels=self.kernels)
+
+
+ENGINES: Final = (
+    Engine("Q4_0, modulation in the layers", "flux-fill-dev-q4_0", "layers"),
+    Engine("Q4_0, cached modulation", "flux-fill-dev-q4_0"),
+    Engine("int8, torch's kernels", "flux-fill-dev-turbo-int8"),
+    Engine("int8, fused kernels", "flux-fill-dev-turbo-int8", kernels=FUSED),
+    Engine("int4, torch's kernels", "flux-fill-dev-turbo-int4"),
+    Engine("int4, fused kernels", "flux-fill-dev-turbo-int4", kernels=FUSED),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One engine at one size and number of steps; seconds are modelled.
+
+    Attributes:
+        engine: its name.
+        side: px.
+        steps: of denoising.
+        step_s: of one step by case.
+        total_s: of the request by case, its prompt encoded before.
+        memory_gib: of all processes, windows up to this size.
+        fits: whether that is within the card's usable memory.
+    """
+
+    engine: str
+    side: int
+    steps: int
+    step_s: Mapping[str, float]
+    total_s: Mapping[str, float]
+    memory_gib: float
+    fits: bool
+
+    @property
+    def under_30_s(self) -> str:
+        """Which cases end under the target: `yes` for all, else which, and whether it fits."""
+        under = [case for case in CASES if self.total_s[case] < TARGET_S]
+        told = "yes" if len(under) == len(CASES) else f"{under[-1]} only" if under else "no"
+        return told if self.fits else f"{told}, does not fit"
+
+
+def cells() -> Iterator[Cell]:
+    """Yield all cells of engine x size x steps."""
+    for engine in ENGINES:
+        known = engine.costs()
+        for side in SIZES:
+            held = total_gib(engine.processes(side))
+            step_s = {case: known[case].step_ms((side // 16) ** 2) / 1000 for case in CASES}
+            for steps in STEPS:
+                total_s = {case: request_s(known[case], side, steps) for case in CASES}
+                yield Cell(
+                    engine.name, side, steps, _rounded(step_s, 3), _rounded(total_s, 1),
+                    round(held, 2), held < (T4.usable_gib or 0.0),
+                )  # fmt: skip
+
+
+def request_s(known: Costs, side: int, steps: int) -> float:
+    """Return the seconds of one request with one square window, its prompt encoded before.
+
+    Labels are asked for twice: around the hole, and inside the fill to check it. The patch fill
+    runs at the same time on the CPU.
+    """
+    tokens, pixels = (side // 16) ** 2, side * side
+    spent = steps * known.step_ms(tokens) + known.encode_ms(pixels) + known.decode_ms(pixels)
+    return (spent + 2 * known.labels_ms + known.rest_ms(PHOTO_PIXELS)) / 1000
+
+
+def stage_rows(engine: Engine, side: int) -> list[dict[str, Any]]:
+    """Return each stage's work and modelled seconds on a T4 at one size."""
+    settings, known = engine.profile().flux, engine.costs()
+    assert settings is not None
+    half, tokens, pixels = settings.dtype, (side // 16) ** 2, side * side
+    config, vae = published("flux_transformer").config, published("flux_vae").config
+    step = flops.flux_step(config, tokens, settings.text_tokens, modulation=engine.modulation)
+    caption = {case: seconds(flops.CAPTION, T4.rates[case], half) for case in CASES}
+
+    def ms(stage: str, *size: int) -> dict[str, float]:
+        values = {case: getattr(known[case], stage) for case in CASES}
+        return {case: (value(*size) if size else value) / 1000 for case, value in values.items()}
+
+    rows = (
+        ("SAM3, all phrases", flops.LABELS, half, ms("labels_ms")),
+        ("Florence-2, longest caption", flops.CAPTION, half, caption),
+        ("T5 and CLIP, on the CPU", flops.TEXT, "float32", ms("text_ms")),
+        ("VAE, encode", flops.vae_encode(vae, pixels), half, ms("encode_ms", pixels)),
+        ("one denoising step", step, half, ms("step_ms", tokens)),
+        ("VAE, decode", flops.vae_decode(vae, pixels), half, ms("decode_ms", pixels)),
+    )
+    return [
+        {
+            "stage": name,
+            "tflop": round(work.flop / 1e12, 3),
+            "weights_million": round(work.weights / 1e6, 1),
+            "moved_gb": round(work.moved * BYTES[dtype] / 1e9, 2),
+            "seconds": _rounded(spent, 3),
+        }
+        for name, work, dtype, spent in rows
+    ]
+
+
+def comparison_rows() -> list[dict[str, Any]]:
+    """Return the model beside what was seen or published."""
+    # What the service ran before: 28 steps of the whole photo, its longer side 1024 px.
+    known = ENGINES[0].costs(512)
+    whole = {case: 28 * known[case].step_ms(64 * 48) / 1000 for case in CASES}
+    profile = load_profile("h200")
+    assert profile.flux is not None
+    profile = replace(profile, flux=replace(profile.flux, text_tokens=512))
+    spent = {}
+    for case in CASES:
+        h200 = estimate(profile, case)
+        spent[case] = (28 * h200.step_ms(4096) + h200.decode_ms(1024**2)) / 1000
+    return [
+        {"what": "T4, Q4_0, 28 steps, 1024x768 px, 512 text tokens", "known": "60-120 (seen)",
+         "modelled": _rounded(whole, 1)},
+        {"what": "H200, bf16 eager, 28 steps, 1024x1024 px", "known": f"{H200_S} (published)",
+         "modelled": _rounded(spent, 1)},
+    ]  # fmt: skip
+
+
+def memory_rows() -> list[dict[str, Any]]:
+    """Return GiB by engine, VAE tile, batch and size: batches of the last engine alone."""
+    variants = [(engine, px, 1) for engine in ENGINES for px in TILES]
+    variants += [(ENGINES[-1], TILES[0], batch) for batch in BATCHES[1:]]
+    return [
+        {"engine": engine.name, "tile_px": px, "batch": batch}
+        | {
+            str(side): round(total_gib(engine.processes(side, batch, tile_px=px)), 2)
+            for side in SIZES
+        }
+        for engine, px, batch in variants
+    ]
+
+
+def model() -> dict[str, Any]:
+    """Return the whole result but for its provenance: the same on every machine."""
+    return {
+        "note": "seconds are modelled, not measured",
+        "cells": [asdict(cell) | {"under_30_s": cell.under_30_s} for cell in cells()],
+        "stage_px": STAGE_PX,
+        "stage_engine": ENGINES[-1].name,
+        "stages": stage_rows(ENGINES[-1], STAGE_PX),
+        "memory": memory_rows(),
+        "processes": [asdict(process) for process in ENGINES[-1].processes(SIZES[-1])],
+        "profiles": {
+            name: round(total_gib(processes_of(load_profile(name), kernels=TORCH)), 2)
+            for name in CARDS
+        },
+        "comparison": comparison_rows(),
+    }
+
+
+def _rounded(by_case: Mapping[str, float], digits: int) -> dict[str, float]:
+    return {case: round(value, digits) for case, value in by_case.items()}
+
+
+@click.command()
+@click.option("--costs/--no-costs", default=True, help="Write the profiles' tables of costs too.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
+def t4(out: Path, costs: bool) -> None:
+    """Write `t4-model.json` and `.md`, and what stages cost into the profiles."""
+    result = {"provenance": provenance("make t4", PACKAGES), **model()}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "t4-model.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    page = markdown(result)
+    (out / "t4-model.md").write_text(page, "utf-8")
+    click.echo(page)
+    for name in CARDS if costs else ():
+        write_costs(PROFILES / f"{name}.toml", cost_table(load_profile(name)))
+
+
+if __name__ == "__main__":
+    t4()
