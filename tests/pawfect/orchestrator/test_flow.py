@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
-from pawfect.contract.report import Report
+from pawfect.contract.report import Fallback, Report
 from pawfect.contract.texts import text_tensor
 from pawfect.local import LocalModels, inpaint_local
-from pawfect.orchestrator import Control, Deployment, InpaintRequest, Progress, inpaint
+from pawfect.orchestrator import Control, Deployment, InpaintRequest, Progress, flow, inpaint
+from pawfect.orchestrator.engine import Fill, Prompting, Task
 from pawfect.orchestrator.patch import affordable_px
 from pawfect.picture.window import plan_windows
 from tests.pawfect.orchestrator.conftest import holes, lawn
@@ -260,3 +262,19 @@ def test_a_handful_of_holes_is_filled_at_full_size_within_the_default_deadline()
 def test_an_ordinary_hole_is_filled_at_its_own_size_within_the_default_deadline():
     windows = plan_windows(np.array([[100, 100, 900, 800]], np.int32), 1200, 1600)
     assert affordable_px(windows, 30_000) is None
+
+
+def test_another_engine_is_a_function_and_a_line_in_the_table(photo, embedded, monkeypatch):
+    async def fill_by_grey(task: Task) -> Fill:
+        grey = np.where(task.cleaned.mask[..., None] > 0, np.uint8(128), task.request.image)
+        fallbacks = (Fallback("grey", "no colours", "grey", ErrorKind.UNAVAILABLE),)
+        return Fill(grey, "grey", (), Prompting.of_request(task.request), fallbacks)
+
+    monkeypatch.setattr(flow, "ENGINES", {**flow.ENGINES, "grey": fill_by_grey})
+    mask = hole(photo, (20, 20, 40, 40))
+    result = run(photo, mask, replace(embedded, engines=("grey", "patch")), dilate_px=0)
+    assert (result.image[mask > 0] == 128).all()
+    assert (result.report.engine, result.report.fallbacks[0].kind) == (
+        "grey", ErrorKind.UNAVAILABLE,
+    )  # fmt: skip
+    assert Report.from_json(result.report.to_json()) == result.report
