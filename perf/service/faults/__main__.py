@@ -14,8 +14,8 @@ import click
 from harness.emulators import why_none
 from perf.publish import as_markdown, provenance
 from perf.service.faults.plan import Plan
+from perf.service.faults.result import figures, markdown
 from perf.service.faults.run import faulty_run
-from perf.service.faults.verdict import markdown, told
 
 BUILD = Path("build/faults")
 PACKAGES = ("pawfect", "fastapi", "google-cloud-firestore", "google-cloud-pubsub",
@@ -39,15 +39,15 @@ def faults(
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     plan = replace(Plan(), jobs=jobs, workers=workers, kills=kills, restarts=restarts, cuts=cuts)
-    figures = told(asyncio.run(faulty_run(plan, BUILD, seed)))
+    found = figures(asyncio.run(faulty_run(plan, BUILD, seed)))
     source = provenance("make faults", PACKAGES)
     out.mkdir(parents=True, exist_ok=True)
-    result = {"provenance": source, **figures}
+    result = {"provenance": source, **found}
     (out / "faults.json").write_text(json.dumps(result, indent=1) + "\n")
-    page = markdown(figures, as_markdown(source))
+    page = markdown(found, as_markdown(source))
     (out / "faults.md").write_text(page)
     click.echo(page)
-    sys.exit(bool(figures["problems"]))
+    sys.exit(bool(found["problems"]))
 
 
 if __name__ == "__main__":
