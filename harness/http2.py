@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from hyperframe.frame import DataFrame, Frame, HeadersFrame, RstStreamFrame
+
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEADER: Final = 9
-_DATA, _HEADERS, _RST_STREAM = 0, 1, 3
-_END_STREAM: Final = 0x1
 
 
 class ClientFrames:
@@ -24,24 +24,18 @@ class ClientFrames:
         end = min(self._preface_left, len(self._rest))
         self._preface_left -= end
         while not self._preface_left and len(self._rest) >= end + _HEADER:
-            header = self._rest[end : end + _HEADER]
-            size = int.from_bytes(header[:3])
+            frame, size = Frame.parse_frame_header(memoryview(self._rest[end : end + _HEADER]))
             if len(self._rest) < end + _HEADER + size:
                 break
-            self._note(header[3], header[4], int.from_bytes(header[5:]) & 0x7FFFFFFF)
+            if isinstance(frame, HeadersFrame):
+                self._open.add(frame.stream_id)
+            if isinstance(frame, RstStreamFrame) or "END_STREAM" in frame.flags:
+                self._open.discard(frame.stream_id)
             end += _HEADER + size
         frames, self._rest = self._rest[:end], self._rest[end:]
         return frames
 
-    def _note(self, kind: int, flags: int, stream: int) -> None:
-        if kind == _HEADERS:
-            self._open.add(stream)
-        if kind == _RST_STREAM or (kind in (_DATA, _HEADERS) and flags & _END_STREAM):
-            self._open.discard(stream)
-
     def ends(self) -> bytes:
         """Return the empty DATA frames that end what is open."""
-        return b"".join(
-            (0).to_bytes(3) + bytes([_DATA, _END_STREAM]) + stream.to_bytes(4)
-            for stream in sorted(self._open)
-        )
+        ends = (DataFrame(stream, flags=["END_STREAM"]) for stream in sorted(self._open))
+        return b"".join(frame.serialize() for frame in ends)

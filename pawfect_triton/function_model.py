@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
@@ -36,6 +37,7 @@ class FunctionModel:
         """Load the function, with the weights of the server's profile."""
         self._name = name = args["model_name"]
         self._warm_ups = warm_ups(args)
+        _hide(MODELS[name].unused)
         self._function: Function = _loaded_or_refusing(
             name, lambda: load_function(name, served_profile(args), Store(weights_root()))
         )
@@ -65,6 +67,7 @@ class BatchModel:
         """Load the function of a batch; see `FunctionModel`."""
         self._name = name = args["model_name"]
         self._warm_ups = warm_ups(args)
+        _hide(MODELS[name].unused)
         self._function: BatchFunction = _loaded_or_refusing(
             name, lambda: load_batch(name, served_profile(args), Store(weights_root()))
         )
@@ -128,6 +131,12 @@ def warm_ups(args: Mapping[str, str]) -> int:
         args: as `initialize` gets them.
     """
     return len(json.loads(args["model_config"]).get("model_warmup", []))
+
+
+def _hide(packages: Iterable[str]) -> None:
+    """Have this process take packages for not installed: their import then fails at once."""
+    for name in packages:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
 def _failed(error: Exception, name: str, warming: bool) -> Any:

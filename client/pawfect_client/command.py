@@ -27,7 +27,7 @@ from pawfect.photo.saving import (
     write_atomically,
 )
 from pawfect_client.client import PawfectClient
-from pawfect_client.parameter_option import ParameterType, merged
+from pawfect_client.parameter_option import read_parameters
 from pawfect_client.progress import shown_progress
 from pawfect_client.results import Done, Inpainted, StageEvent
 from pawfect_client.retry import RetryPolicy
@@ -60,7 +60,7 @@ class _Wishes:
     "--param",
     "params",
     multiple=True,
-    type=ParameterType(),
+    metavar="KEY=VALUE",
     help="Any other parameter, such as engine=patch or deadline_ms=60000.",
 )
 @click.option("--protect", type=_FILE, help="Mask of what must never be filled (the pet).")
@@ -82,7 +82,7 @@ def inpaint(
     report: Path | None,
     stream: bool,
     seed: int | None,
-    params: tuple[tuple[str, Scalar], ...],
+    params: tuple[str, ...],
     protect: Path | None,
     labels: tuple[str, ...],
     prompt: str | None,
@@ -95,8 +95,7 @@ def inpaint(
     MASK is white where to fill and black where to keep, or painted in one colour on a transparent
     ground; it has the size of the upright photo.
     """
-    given = params if seed is None else (*params, ("seed", seed))
-    parameters = merged(given)
+    parameters = read_parameters(params if seed is None else (*params, f"seed={seed}"))
     # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:

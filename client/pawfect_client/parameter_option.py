@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import click
 
@@ -19,43 +19,28 @@ _FROM_TEXT: Final[Mapping[type, tuple[Callable[[str], Scalar], str]]] = {
     bool: ({"true": True, "false": False}.__getitem__, "true or false"),
 }
 
-if TYPE_CHECKING:
-    _KeyAndValue = click.ParamType[tuple[str, Scalar]]
-else:
-    # Generic for type checkers alone: click 8.1 cannot subscript it.
-    _KeyAndValue = click.ParamType
 
+def read_parameters(given: Iterable[str]) -> dict[str, Scalar]:
+    """Return parameters by name; their bounds are the request's own matter.
 
-class ParameterType(_KeyAndValue):
-    """KEY=VALUE as (key, value); a usage error for an unknown key or a value of another type.
+    Args:
+        given: KEY=VALUE, each key once.
 
-    Bounds are the request's own matter, so that they are checked in one place.
+    Raises:
+        click.UsageError: an unknown key, one given twice, or a value of another type.
     """
-
-    name = "KEY=VALUE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Scalar]:
-        """Return the key and its value."""
-        if isinstance(value, tuple):
-            return value
-        key, equals, text = str(value).partition("=")
-        if not equals or key not in _TYPES:
-            keys = ", ".join(_TYPES)
-            self.fail(f"expected KEY=VALUE with a key of {keys}; got {value}", param, ctx)
-        read, wanted = _FROM_TEXT[plain_type(_TYPES[key])]
-        try:
-            return key, read(text)
-        except (KeyError, ValueError):
-            self.fail(f"{key}: expected {wanted}, got {text!r}", param, ctx)
-
-
-def merged(given: Iterable[tuple[str, Scalar]]) -> dict[str, Scalar]:
-    """Return parameters by name; click.UsageError where one is given twice."""
     parameters: dict[str, Scalar] = {}
-    for key, value in given:
+    for option in given:
+        key, equals, text = option.partition("=")
+        if not equals or key not in _TYPES:
+            expected = f"expected KEY=VALUE with a key of {', '.join(_TYPES)}"
+            raise click.BadParameter(f"{expected}; got {option}", param_hint="'--param'")
         if key in parameters:
             raise click.UsageError(f"parameter {key}: expected once, got twice")
-        parameters[key] = value
+        read, wanted = _FROM_TEXT[plain_type(_TYPES[key])]
+        try:
+            parameters[key] = read(text)
+        except (KeyError, ValueError):
+            message = f"{key}: expected {wanted}, got {text!r}"
+            raise click.BadParameter(message, param_hint="'--param'") from None
     return parameters

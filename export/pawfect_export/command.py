@@ -14,7 +14,6 @@ from pawfect.profile import load_profile, profile_names
 from pawfect.weights.lock import held
 from pawfect.weights.manifest import BUILT, Entry, find_entry
 from pawfect.weights.store import Store, weights_root
-from pawfect_export.needs import entries_of
 from pawfect_export.progress import in_words
 
 FETCH = "pawfect weights fetch"
@@ -132,7 +131,7 @@ def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:
         if name in store.entries:
             found[name] = None
         elif name in profile_names():
-            found |= dict.fromkeys(entries_of(load_profile(name)))
+            found |= dict.fromkeys(load_profile(name).weights.values())
         else:
             expected = f"a profile ({', '.join(profile_names())}) or an entry"
             raise invalid("name", f"{expected} ({', '.join(store.entries)})", repr(name))

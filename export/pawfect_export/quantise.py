@@ -11,15 +11,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import click
 import torch
 from safetensors import SafetensorError
 
-from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.flux.quantised.scheme import (
-    SCHEMES,
     Recipe,
     Scheme,
     find_scheme,
@@ -159,30 +157,3 @@ def _check_space(folder: Path, needed: int) -> None:
             f"weights: expected {in_words(needed)} of free disk space, got {in_words(free)}; "
             "free some, or choose another disk with PAWFECT_WEIGHTS",
         )
-
-
-@click.command("quantise")
-@click.option("--scheme", required=True, help=f"One of {', '.join(SCHEMES)}.")
-@click.option("--source", type=click.Path(path_type=Path, file_okay=False), required=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
-@click.option("--lora", type=click.Path(path_type=Path, file_okay=False), help="LoRA's folder.")
-@click.option("--lora-scale", default=1.0, show_default=True)
-def main(**options: Any) -> None:
-    """Quantise the transformer of a folder into another, outside the weights' store."""
-    out: Path = options.pop("out")
-    try:
-        if out.exists():
-            raise invalid("out", "a folder that does not exist yet", out.name)
-        out.mkdir(parents=True)
-        try:
-            build(out, **options)
-        except BaseException:
-            shutil.rmtree(out, ignore_errors=True)
-            raise
-    except PawfectError as error:
-        click.echo(f"quantise: {error.message}", err=True)
-        raise SystemExit(TABLE[error.kind].exit_code) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -14,6 +14,9 @@ from pawfect_client import AsyncPawfectClient, PawfectClient
 from tests.pawfect.photo.pictures import scene
 from tests.server.conftest import metric
 
+# After this long the server holds a long job; it takes it ten times as long.
+SENT_S = 0.8
+
 
 def answers(server: Any, model: str, kind: str) -> int:
     """How many answers of a kind the server's own metric has counted."""

@@ -26,14 +26,12 @@ ONCE = RetryPolicy(attempts=1)
 
 @pytest.fixture(params=CLIENTS.values(), ids=CLIENTS)
 def both(server, request):
-    """The synchronous client, then the asynchronous one."""
     with request.param(server.endpoints.grpc) as connected:
         yield connected
 
 
 @pytest.fixture
 def client(server):
-    """The synchronous client."""
     with PawfectClient(server.endpoints.grpc) as connected:
         yield connected
 
@@ -238,6 +236,7 @@ def test_the_timeout_bounds_the_retries_too():
     assert 0.5 < time.monotonic() - started < 1.5
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_worth_another_attempt(server):
     image, mask = scene(64, 64), hole(64, 64)
 
@@ -259,6 +258,7 @@ def test_a_full_queue_is_worth_another_attempt(server):
     assert ask_all(RetryPolicy(attempts=20, first_wait_s=0.2, factor=1.3)) == {None}
 
 
+@pytest.mark.slow
 def test_a_late_server_is_reached_a_dead_model_told_and_a_broken_stream_not_repeated(tmp_path):
     endpoints = Endpoints("127.0.0.1", *free_ports(3))
     patient = RetryPolicy(attempts=100, first_wait_s=0.2, factor=1.2, max_wait_s=0.5)

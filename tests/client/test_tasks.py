@@ -10,10 +10,7 @@ import asyncio
 import pytest
 
 from pawfect_client import AsyncPawfectClient
-from tests.client.serving import answers, eventually, long_job
-
-# After this long the server holds a long job; it takes it ten times as long.
-SENT_S = 0.8
+from tests.client.serving import SENT_S, answers, eventually, long_job
 
 
 async def becomes(count, expected: int) -> bool:

@@ -12,7 +12,6 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.store import Store
 from pawfect_export import fetch
 from pawfect_export.hub import Hub
-from pawfect_export.needs import entries_of
 from pawfect_export.progress import silent
 from tests.export.conftest import DIGEST, LARGE, SMALL, at
 from tests.export.hub_server import COMMIT, TOKEN, FakeHub
@@ -99,6 +98,16 @@ def test_a_damaged_part_is_fetched_again_from_nothing(store, hub):
     hub.requests.clear()
     fetched(store, hub, "toy")
     assert hub.ranges_asked() == ["bytes=1000000-", None]
+    store.folder("toy", mend="m")
+
+
+@pytest.mark.parametrize(("more", "asked"), [(b"", [None]), (b"x", [None, None])])
+def test_a_whole_part_is_taken_and_one_that_is_too_long_dropped(store, hub, more, asked):
+    part = store.root / fetch.PARTS / "toy" / f"unet/model.safetensors.{DIGEST}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(LARGE + more)
+    fetched(store, hub, "toy")
+    assert hub.ranges_asked() == asked
     store.folder("toy", mend="m")
 
 
@@ -233,10 +242,3 @@ def test_offline_mode_is_named(store, hub, monkeypatch):
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE is set" in refused(store, hub)
-
-
-def test_entries_of_a_profile_come_once_in_order():
-    class Profile:
-        weights = {"transformer": "b", "vae": "a", "text": "a", "labels": "c"}  # noqa: RUF012
-
-    assert entries_of(Profile()) == ("b", "a", "c")

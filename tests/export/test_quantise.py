@@ -231,15 +231,3 @@ def test_a_source_that_was_not_fetched_is_named_with_its_command(tmp_path):
     )
     assert run.exit_code == 69
     assert "run `pawfect weights fetch flux-fill-dev-transformer-bf16`" in run.stderr
-
-
-def test_folders_outside_the_store_are_quantised_too(source, tmp_path):
-    words = ["--source", str(source), "--out", str(tmp_path / "out")]
-    run = CliRunner().invoke(quantise.main, [*words, "--scheme", "int8"])
-    assert run.exit_code == 0, run.output
-    assert Transformer.load(tmp_path / "out", device="cpu", dtype="float32").arithmetic != "plain"
-    again = CliRunner().invoke(quantise.main, [*words, "--scheme", "int8"])
-    assert (again.exit_code, "does not exist yet" in again.stderr) == (65, True)
-    words[-1] = str(tmp_path / "other")
-    assert CliRunner().invoke(quantise.main, [*words, "--scheme", "int3"]).exit_code == 65
-    assert not (tmp_path / "other").exists()

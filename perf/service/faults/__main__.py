@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import sys
 from dataclasses import replace
@@ -12,10 +11,10 @@ from pathlib import Path
 import click
 
 from harness.emulators import why_none
-from perf.publish import as_markdown, provenance
+from perf.publish import as_markdown, provenance, publish
 from perf.service.faults.plan import Plan
+from perf.service.faults.result import figures, markdown
 from perf.service.faults.run import faulty_run
-from perf.service.faults.verdict import markdown, told
 
 BUILD = Path("build/faults")
 PACKAGES = ("pawfect", "fastapi", "google-cloud-firestore", "google-cloud-pubsub",
@@ -39,15 +38,13 @@ def faults(
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     plan = replace(Plan(), jobs=jobs, workers=workers, kills=kills, restarts=restarts, cuts=cuts)
-    figures = told(asyncio.run(faulty_run(plan, BUILD, seed)))
+    found = figures(asyncio.run(faulty_run(plan, BUILD, seed)))
     source = provenance("make faults", PACKAGES)
-    out.mkdir(parents=True, exist_ok=True)
-    result = {"provenance": source, **figures}
-    (out / "faults.json").write_text(json.dumps(result, indent=1) + "\n")
-    page = markdown(figures, as_markdown(source))
-    (out / "faults.md").write_text(page)
+    result = {"provenance": source, **found}
+    page = markdown(found, as_markdown(source))
+    publish(out, "faults", result, page)
     click.echo(page)
-    sys.exit(bool(figures["problems"]))
+    sys.exit(bool(found["problems"]))
 
 
 if __name__ == "__main__":

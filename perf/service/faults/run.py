@@ -25,11 +25,11 @@ from pawfect_service.jobs.message import JobMessage
 from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Stores
 from pawfect_service.stores.google.topics import Names
-from perf.service.faults.outcome import Outcome
 from perf.service.faults.plan import Fault, Plan
 from perf.service.faults.processes import Command
-from perf.service.faults.scenes import Upload, uploads
-from perf.service.faults.witness import Witness
+from perf.service.faults.result import RunResult
+from perf.service.faults.uploads import Upload, uploads
+from perf.service.faults.watch import SessionWatch
 
 TOPIC: Final = "faults"
 STORE: Final = f"google:{PROJECT}/{BUCKET}/{TOPIC}"
@@ -55,7 +55,7 @@ class Site:
     def __init__(self, plan: Plan, folder: Path, seed: int) -> None:
         self.plan, self.folder = plan, folder
         self.rng = random.Random(seed)
-        self.outcome = Outcome(plan)
+        self.result = RunResult(plan)
         self.relays: list[Relay] = []
         self.workers: list[Command] = []
         self.api_url = ""
@@ -110,8 +110,8 @@ class Site:
                 self._server.start()
         else:
             broken = await asyncio.gather(*(relay.cut(CUT_S) for relay in self.relays))
-            self.outcome.broken_connections += sum(broken)
-        self.outcome.done[fault] += 1
+            self.result.broken_connections += sum(broken)
+        self.result.done[fault] += 1
 
 
 async def faulty_run(
@@ -121,7 +121,7 @@ async def faulty_run(
     stuck_s: float = STUCK_S,
     quiet_s: float = QUIET_S,
     left_s: float = LEFT_S,
-) -> Outcome:
+) -> RunResult:
     """Queue jobs, break things while they are worked on, and wait for the last.
 
     Args:
@@ -136,38 +136,38 @@ async def faulty_run(
     began = time.monotonic()
     async with Site(plan, folder, seed).running() as site:
         stores, client = open_stores(STORE, JobContract()), firestore.Client(project=PROJECT)
-        witness = Witness(client)
+        watch = SessionWatch(client)
         try:
             async with site.redelivery.kept_going():
-                queueing = asyncio.create_task(_queue_all(site, stores, witness))
-                await _break_things(site, witness, stuck_s)
+                queueing = asyncio.create_task(_queue_all(site, stores, watch))
+                await _break_things(site, watch, stuck_s)
                 await queueing
-                site.outcome.seconds = time.monotonic() - began
+                site.result.seconds = time.monotonic() - began
                 await asyncio.sleep(quiet_s)
                 for worker in site.workers:
                     await asyncio.to_thread(worker.stop)
-            site.outcome.sessions = witness.sessions()
-            await site.outcome.collect(stores, left_s)
+            site.result.sessions = watch.sessions()
+            await site.result.collect(stores, left_s)
         finally:
-            witness.close()
+            watch.close()
             await stores.close()
-        return site.outcome
+        return site.result
 
 
-async def _queue_all(site: Site, stores: Stores, witness: Witness) -> None:
+async def _queue_all(site: Site, stores: Stores, watch: SessionWatch) -> None:
     pictures = uploads(PICTURES)
     again = site.rng.sample(range(site.plan.jobs), round(site.plan.duplicates * site.plan.jobs))
 
     async def one(index: int, client: httpx.AsyncClient) -> None:
         sid = f"s{index:04d}"
-        while index >= witness.finished() + site.plan.at_once:
+        while index >= watch.finished() + site.plan.at_once:
             await asyncio.sleep(LOOK_S)
         job = await _queued(site, client, sid, pictures[index % PICTURES])
-        site.outcome.pictures[f"users/{UID}/sessions/{sid}"] = index % PICTURES
+        site.result.pictures[f"users/{UID}/sessions/{sid}"] = index % PICTURES
         if index in again:
             await asyncio.sleep(site.rng.uniform(0, 20))
             await stores.queue.publish(JobMessage(UID, sid, job).to_bytes(), {})
-            site.outcome.duplicates += 1
+            site.result.duplicates += 1
 
     async with httpx.AsyncClient(timeout=60) as client, asyncio.TaskGroup() as group:
         for index in range(site.plan.jobs):
@@ -190,17 +190,17 @@ async def _queued(site: Site, client: httpx.AsyncClient, sid: str, upload: Uploa
                 raise RuntimeError(f"{sid}: expected 202, got {answer.status_code}: {answer.text}")
         except httpx.TransportError:
             pass
-        site.outcome.retried_posts += 1
+        site.result.retried_posts += 1
         await asyncio.sleep(1)
 
 
-async def _break_things(site: Site, witness: Witness, stuck_s: float) -> None:
+async def _break_things(site: Site, watch: SessionWatch, stuck_s: float) -> None:
     """Do every fault when its share of the jobs is final; return once all are final."""
     schedule, finished, since = site.plan.schedule(site.rng), 0, time.monotonic()
     async with asyncio.TaskGroup() as group:
         while finished < site.plan.jobs and time.monotonic() - since < stuck_s:
             await asyncio.sleep(LOOK_S)
-            now = witness.finished()
+            now = watch.finished()
             if now > finished:
                 finished, since = now, time.monotonic()
                 click.echo(f"{finished} of {site.plan.jobs} jobs are over")

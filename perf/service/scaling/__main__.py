@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import click
-import matplotlib as mpl
 
-from perf.publish import as_markdown, provenance
+from perf.publish import as_markdown, provenance, publish, table
 from perf.service.scaling.rule import Rule, load_rule
 from perf.service.scaling.services import embedded, t4
-from perf.service.scaling.simulation import HOUR_S, Load, Outcome, Service, Simulation
+from perf.service.scaling.simulation import HOUR_S, Load, Service, Simulated, Simulation
 
-mpl.use("Agg")
-from matplotlib import pyplot
-
-PACKAGES: Final = ("pawfect", "simpy", "numpy", "matplotlib")
+PACKAGES: Final = ("pawfect", "simpy", "numpy")
 REPLICAS: Final = (1, 2, 4, 8)
 # Of what the replicas can do at most.
 BUSY: Final = (0.3, 0.6, 0.9)
@@ -39,11 +34,11 @@ class Row:
     replicas: str
     workers: int
     label_s: float
-    outcome: Outcome
+    found: Simulated
 
     def figures(self) -> dict[str, Any]:
         """Return it as numbers, s and US$."""
-        done = self.outcome
+        done = self.found
         return {
             "service": self.service.name,
             "arrivals_per_hour": round(self.jobs_per_hour, 1),
@@ -60,8 +55,8 @@ class Row:
         }
 
     def _cost(self) -> float:
-        hours = self.outcome.replica_s / HOUR_S
-        return 1000 * hours * self.service.price_per_hour / max(len(self.outcome.totals_s), 1)
+        hours = self.found.replica_s / HOUR_S
+        return 1000 * hours * self.service.price_per_hour / max(len(self.found.totals_s), 1)
 
 
 def capacity(service: Service) -> float:
@@ -80,9 +75,9 @@ def row(
     most = rule.max_replicas if rule else replicas
     enough = -(-most * service.in_flight // JOBS_PER_WORKER)
     count = workers or enough
-    outcome = Simulation(service, load, count * JOBS_PER_WORKER, replicas, rule).run()
+    done = Simulation(service, load, count * JOBS_PER_WORKER, replicas, rule).run()
     shown = f"{rule.min_replicas}-{rule.max_replicas}, the rule" if rule else str(replicas)
-    return Row(service, load.jobs_per_hour, load.burst, shown, count, load.label_s, outcome)
+    return Row(service, load.jobs_per_hour, load.burst, shown, count, load.label_s, done)
 
 
 def all_rows(rule: Rule) -> dict[str, list[Row]]:
@@ -104,41 +99,8 @@ def all_rows(rule: Rule) -> dict[str, list[Row]]:
     return found
 
 
-def plot(found: dict[str, list[Row]], rule: Rule, path: Path) -> None:
-    """Draw waits against load, and the rule through one burst."""
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
-    name = t4().name
-    shown = [one for one in found["replicas"] if one.service.name == name]
-    for replicas in REPLICAS:
-        rows = [one for one in shown if one.replicas == str(replicas)]
-        left.plot(
-            [one.jobs_per_hour for one in rows],
-            [one.figures()["wait_p95_s"] for one in rows],
-            "o-",
-            label=f"{replicas} replica{'s' * (replicas > 1)}",
-        )
-    left.set(xlabel="jobs an hour", ylabel="p95 wait, s", title=f"Steady arrivals: {name}")
-    left.set_xscale("log")
-    left.set_yscale("log")
-    left.legend()
-    bursts = [one for one in found["bursts"] if one.service.name == name]
-    (scaled,) = (one for one in bursts if "rule" in one.replicas)
-    trace = [(at / 60, backlog, count) for at, backlog, count in scaled.outcome.trace]
-    hour = [(at - 60, backlog, count) for at, backlog, count in trace if 60 <= at < 120]
-    right.plot([at for at, _, _ in hour], [backlog for _, backlog, _ in hour], label="backlog")
-    right.set(xlabel="minutes", ylabel="jobs queued or under way", title="The rule and a burst")
-    beside = right.twinx()
-    beside.step(
-        [at for at, _, _ in hour], [count for _, _, count in hour], "C1", where="post",
-        label="replicas that serve",
-    )  # fmt: skip
-    beside.set(ylabel="replicas", ylim=(0, rule.max_replicas + 1))
-    lines = [*right.get_lines(), *beside.get_lines()]
-    right.legend(lines, [str(line.get_label()) for line in lines])
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
+HEAD: Final = ("service", "jobs an hour", "replicas", "workers", "labels after, s", "wait p50",
+               "wait p95", "whole p95", "without labels", "US$ per 1000")  # fmt: skip
 TITLES: Final = {
     "replicas": "## Steady arrivals",
     "bursts": f"## Bursts: {BURST:g} times the rate for 5 minutes of each hour",
@@ -162,44 +124,35 @@ def page(found: dict[str, list[Row]], rule: Rule, source: dict[str, Any]) -> str
         f"The rule (`deploy/scaling.toml`): one replica per {rule.jobs_per_replica:g} jobs queued "
         f"or under way, {rule.min_replicas} to {rule.max_replicas}; a new one serves after "
         f"{rule.start_s:g} s; one goes when it was not needed for {rule.scale_down_s:g} s.",
-        "",
-        "![waits against load, and the rule through a burst](scaling.png)",
     ]  # fmt: skip
     for key, rows in found.items():
         lines += [
             "",
             TITLES[key],
             "",
-            "| service | jobs an hour | replicas | workers | labels after, s | wait p50 | wait p95 "
-            "| whole p95 | without labels | US$ per 1000 |",
-            "|---|---|---|---|---|---|---|---|---|---|",
+            table(HEAD, (_shown(one.figures()) for one in rows)).rstrip(),
         ]
-        for one in rows:
-            told = one.figures()
-            lines.append(
-                f"| {told['service']} | {told['arrivals_per_hour']} | {told['replicas']} "
-                f"| {told['workers']} | {told['label_s']} | {told['wait_p50_s']} "
-                f"| {told['wait_p95_s']} | {told['total_p95_s']} "
-                f"| {told['unlabelled_share']:.1%} | {told['usd_per_1000_jobs']} |"
-            )
     return "\n".join(lines) + "\n"
+
+
+def _shown(figures: dict[str, Any]) -> tuple[object, ...]:
+    left_out = ("burst", "finished_per_hour")
+    shown = {name: value for name, value in figures.items() if name not in left_out}
+    return tuple((shown | {"unlabelled_share": f"{shown['unlabelled_share']:.1%}"}).values())
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
 def scaling(out: Path) -> None:
-    """Simulate; write `scaling.json`, `.md` and `.png`."""
+    """Simulate; write `scaling.json` and `.md`."""
     rule = load_rule()
     found, source = all_rows(rule), provenance("make scaling", PACKAGES)
-    out.mkdir(parents=True, exist_ok=True)
     result = {
         "provenance": source,
         **{key: [one.figures() for one in rows] for key, rows in found.items()},
     }
-    (out / "scaling.json").write_text(json.dumps(result, indent=1) + "\n")
-    plot(found, rule, out / "scaling.png")
     text = page(found, rule, source)
-    (out / "scaling.md").write_text(text)
+    publish(out, "scaling", result, text)
     click.echo(text)
 
 

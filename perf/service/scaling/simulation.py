@@ -78,7 +78,7 @@ class Load:
 
 
 @dataclass
-class Outcome:
+class Simulated:
     """What came of one simulation.
 
     Attributes:
@@ -107,7 +107,7 @@ class _Replica:
 
 
 class Simulation:
-    """One run; `run` returns its outcome.
+    """One run; `run` returns what came of it.
 
     Args:
         service: what a job takes.
@@ -116,7 +116,7 @@ class Simulation:
         replicas: how many serve from the start.
         rule: None: their number is fixed.
         contract: bounds of the waiting for labels, and the backoff.
-        seed: the same seed gives the same outcome.
+        seed: the same seed gives the same result.
     """
 
     def __init__(
@@ -138,9 +138,9 @@ class Simulation:
         self._asked = replicas
         self._backlog = 0
         self._changed = self._env.event()
-        self._outcome = Outcome()
+        self._found = Simulated()
 
-    def run(self) -> Outcome:
+    def run(self) -> Simulated:
         """Simulate until all jobs that arrived are done."""
         arrivals = self._env.process(self._arrive())
         if self._rule is not None:
@@ -149,8 +149,8 @@ class Simulation:
         while self._backlog:
             self._env.step()
         if self._rule is None:
-            self._outcome.replica_s = len(self._ready) * self._env.now
-        return self._outcome
+            self._found.replica_s = len(self._ready) * self._env.now
+        return self._found
 
     def _arrive(self) -> Process:
         load, last = self._load, self._load.hours * HOUR_S
@@ -191,10 +191,10 @@ class Simulation:
             self._workers.release(slot)
             yield env.timeout(backoff)
             backoff = min(2 * backoff, contract.backoff_max_s)
-        self._outcome.unlabelled += not labelled.triggered
+        self._found.unlabelled += not labelled.triggered
         yield from self._fill(queued)
         self._workers.release(slot)
-        self._outcome.totals_s.append(env.now - queued)
+        self._found.totals_s.append(env.now - queued)
         self._backlog -= 1
 
     def _label(self, labelled: simpy.Event) -> Process:
@@ -216,7 +216,7 @@ class Simulation:
             yield self._changed
         with replica.places.request() as place:
             yield place
-            self._outcome.waits_s.append(self._env.now - queued)
+            self._found.waits_s.append(self._env.now - queued)
             yield self._env.timeout(service.around_s)
             for _ in range(service.steps):
                 with replica.gpu.request() as turn:
@@ -238,8 +238,8 @@ class Simulation:
             for _ in range(min(self._asked - wanted, len(self._ready) - 1)):
                 self._ready.pop()
             self._asked = max(wanted, 1)
-            self._outcome.trace.append((self._env.now, self._backlog, len(self._ready)))
-            self._outcome.replica_s += self._asked * rule.sync_s
+            self._found.trace.append((self._env.now, self._backlog, len(self._ready)))
+            self._found.replica_s += self._asked * rule.sync_s
             yield self._env.timeout(rule.sync_s)
 
     def _start(self, rule: Rule) -> Process:

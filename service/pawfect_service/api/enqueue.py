@@ -7,7 +7,6 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Mapping
-from functools import partial
 from typing import Final
 
 from opentelemetry.trace import SpanKind
@@ -32,7 +31,7 @@ from pawfect_service.services import Services
 
 LOG: Final = logging.getLogger("pawfect.api")
 
-# Storing and publishing together, s; whoever is told of a failure may send the same again.
+# Storing and publishing together, s; a client that sees a failure may send the same again.
 STORED_S: Final = 30.0
 
 
@@ -62,12 +61,9 @@ class Enqueuer:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 where another job of
                 this session has no end yet; UNAVAILABLE where the store does not take it.
         """
-        off_loop = self._services.tools.off_loop
-        check = partial(kind.check, order.files, order.texts, headers_only=self.counter.busy)
-        files = await off_loop(check)
-        optional = tuple(name for name in kind.optional if name in files)
-        digest = await off_loop(digest_of, kind, files)
-        request = JobRequest(order.parameters, order.texts, optional, digest)
+        files, request = await self._services.tools.off_loop(
+            _checked, kind, order, self.counter.busy
+        )
         job, session, mine = await self._written(uid, sid, kind, request.to_document())
         if session.processing_status is not Status.PENDING:
             return session
@@ -134,3 +130,13 @@ class Enqueuer:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
                 await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
+
+
+def _checked(
+    kind: Kind, order: Order, headers_only: bool
+) -> tuple[Mapping[str, bytes], JobRequest]:
+    """Return an order's files as they are stored, and the request that names them; CPU work."""
+    files = kind.check(order.files, order.texts, headers_only=headers_only)
+    optional = tuple(name for name in kind.optional if name in files)
+    digest = digest_of(kind, files)
+    return files, JobRequest(order.parameters, order.texts, optional, digest)

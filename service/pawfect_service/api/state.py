@@ -94,26 +94,16 @@ def state_of(uid: str, sid: str, session: SessionDocument) -> SessionState:
         name: f"/v1/users/{uid}/sessions/{sid}/files/{there[name]}" if name in there else None
         for name in (*kind.inputs, *kind.optional, *kind.outputs)
     }
-    return SessionState(
-        uid=uid,
-        sid=sid,
-        job=session.job,
-        processing_status=session.processing_status.value,
-        created_at=session.created_at,
-        updated_at=session.updated_at,
-        queued_at=session.queued_at,
-        job_deadline=session.job_deadline,
-        parameters=dict(request.parameters),
-        prompt=request.texts.get("prompt"),
-        attempts=session.counts,
-        scene_labels=session.scene_labels,
-        scene_labels_error=session.scene_labels_error,
-        progress=session.progress,
-        report=_parsed(session.report),
-        cost=session.cost,
-        error=session.error,
-        links=links,
-    )
+    same = SessionState.model_fields.keys() & SessionDocument.model_fields.keys()
+    shown: dict[str, Any] = {name: getattr(session, name) for name in same}
+    shown |= {
+        "processing_status": session.processing_status.value,
+        "parameters": dict(request.parameters),
+        "prompt": request.texts.get("prompt"),
+        "attempts": session.counts,
+        "report": _parsed(session.report),
+    }
+    return SessionState(**shown, uid=uid, sid=sid, links=links)
 
 
 def job_files(session: SessionDocument) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 
 LOG: Final = logging.getLogger("pawfect.api")
 
@@ -59,22 +59,14 @@ class ApiError(PawfectError):
         self.headers = headers
 
 
-def status_of(error: PawfectError) -> int:
-    """Return the HTTP status of an error: its own, or the table's."""
-    return error.status if isinstance(error, ApiError) else TABLE[error.kind].http_status
-
-
-def body_of(error: PawfectError) -> dict[str, Any]:
-    """Return the JSON body of an error."""
-    return {"error": {"kind": error.kind.name, "message": error.message}}
-
-
 def answer_to(error: PawfectError) -> JSONResponse:
-    """Return the answer that tells of an error."""
-    headers = dict(error.headers or {}) if isinstance(error, ApiError) else {}
+    """Return the answer that tells of an error: its own status or the table's, and what it says."""
+    own = error if isinstance(error, ApiError) else None
+    headers = dict(own.headers or {}) if own else {}
     if error.row.retry:
         headers.setdefault("Retry-After", "1")
-    return JSONResponse(body_of(error), status_of(error), headers)
+    body = {"error": {"kind": error.kind.name, "message": error.message}}
+    return JSONResponse(body, own.status if own else error.row.http_status, headers)
 
 
 def not_found(sid: str) -> ApiError:

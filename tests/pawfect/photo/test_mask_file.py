@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pawfect.contract.errors import PawfectError
+from pawfect.photo.colour import rgb_and_alpha
 from pawfect_client import decode_mask, decode_photo, load_mask
 from tests.pawfect.photo.pictures import encoded, exif_with_thumbnail, hole, png, scene
 
@@ -93,3 +94,12 @@ def test_a_masks_own_orientation_is_honoured():
 def test_a_mask_is_loaded_from_its_path(tmp_path):
     (tmp_path / "mask.png").write_bytes(png(HOLE))
     assert np.array_equal(load_mask(str(tmp_path / "mask.png")), HOLE)
+
+
+def test_a_grey_mask_is_read_as_by_the_way_through_rgb():
+    mask = scene(channels=1)
+    read = decode_mask(encoded(mask, "PNG"))
+    rgb, _, _ = rgb_and_alpha(Image.fromarray(mask))
+    assert np.array_equal(read, np.array(Image.fromarray(rgb).convert("L")))
+    assert read.flags.owndata
+    assert np.array_equal(decode_mask(encoded(Image.fromarray(hole()).convert("1"), "PNG")), hole())

@@ -86,6 +86,13 @@ def test_jpeg_is_written_with_full_chroma_and_close_to_the_pixels():
     assert np.abs(np.array(saved).astype(int) - photo.pixels).mean() < 4
 
 
+@pytest.mark.parametrize("quality", [50, 85, 95])
+def test_a_jpeg_is_written_at_the_quality_that_is_asked(quality):
+    photo = decode_photo(encoded(scene(), "PNG"))
+    expected = opened(encoded(scene(), "JPEG", quality=quality)).quantization
+    assert opened(encode_photo(photo, "JPEG", quality)).quantization == expected
+
+
 def test_a_photo_with_transparent_parts_is_not_flattened_into_jpeg(tmp_path):
     photo = decode_photo(png(scene(channels=4)))
     with pytest.raises(PawfectError) as caught:

@@ -1,4 +1,4 @@
-"""The fault run at small size, and whether its judges see what they are there for."""
+"""The fault run at small size, and whether its result says what went wrong."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import pytest
 
 from harness.relay import Relay
 from pawfect_service.jobs.contract import Status
-from perf.service.faults.outcome import Outcome
 from perf.service.faults.plan import Fault, Plan
+from perf.service.faults.result import RunResult, figures, problems
 from perf.service.faults.run import faulty_run
-from perf.service.faults.verdict import problems, told
-from perf.service.faults.witness import Seen, broken_moves
+from perf.service.faults.watch import Seen, broken_moves
 from tests.conftest import need_emulators
 
 OLD = {"processingStatus": "processing", "result": None, "cost": None, "report": None}
@@ -23,27 +22,27 @@ RESULT = {"start": 1, "edited": "a", "preview": "b"}
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory) -> Outcome:
+def result(tmp_path_factory) -> RunResult:
     need_emulators()
     plan = Plan(jobs=12, workers=2, kills=1, restarts=1, cuts=1, duplicates=0.2)
     folder = tmp_path_factory.mktemp("faults")
     return asyncio.run(faulty_run(plan, folder, stuck_s=240, quiet_s=0, left_s=3))
 
 
-def test_jobs_survive_a_killed_worker_and_server_a_cut_and_duplicate_messages(outcome):
+def test_jobs_survive_a_killed_worker_and_server_a_cut_and_duplicate_messages(result):
     # A duplicate that the killed worker held comes when its lease ends: `make faults` waits for it.
-    assert problems(replace(outcome, undelivered=0)) == []
-    figures = told(outcome)
-    assert figures["statuses"] == {"completed": 12}
-    assert outcome.done == Counter(dict.fromkeys(Fault, 1))
-    assert outcome.broken_connections > 0
-    assert outcome.duplicates == 2
-    assert figures["results_written"] == figures["costs_written"] == 12
+    assert problems(replace(result, undelivered=0)) == []
+    found = figures(result)
+    assert found["statuses"] == {"completed": 12}
+    assert result.done == Counter(dict.fromkeys(Fault, 1))
+    assert result.broken_connections > 0
+    assert result.duplicates == 2
+    assert found["results_written"] == found["costs_written"] == 12
 
 
-def test_the_verdict_sees_what_is_lost_doubled_or_broken(outcome):
-    first, second = sorted(outcome.sessions)[:2]
-    same = [p for p in outcome.edited if outcome.pictures[p] == 0]
+def test_the_result_says_what_is_lost_doubled_or_broken(result):
+    first, second = sorted(result.sessions)[:2]
+    same = [p for p in result.edited if result.pictures[p] == 0]
     assert len(same) == 2
     for change, says in (
         (lambda o: o.sessions.pop(first), "sessions: expected 12, got 11"),
@@ -52,14 +51,14 @@ def test_the_verdict_sees_what_is_lost_doubled_or_broken(outcome):
         (lambda o: o.edited.update({first: b"half"}), "a broken result"),
         (lambda o: setattr(o, "undelivered", 1), "messages left in the queue"),
     ):
-        spoiled = Outcome(
-            outcome.plan,
+        spoiled = RunResult(
+            result.plan,
             {
                 path: Seen(seen.document, list(seen.broken))
-                for path, seen in outcome.sessions.items()
+                for path, seen in result.sessions.items()
             },
-            dict(outcome.pictures),
-            dict(outcome.edited),
+            dict(result.pictures),
+            dict(result.edited),
         )
         assert problems(spoiled) == []
         change(spoiled)

@@ -24,10 +24,10 @@ def simulated(service=CARD, load=None, slots=100, replicas=1, **more):
     return Simulation(service, load or Load(180.0), slots, replicas, **more).run()
 
 
-@pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
+@pytest.mark.parametrize("busy", [0.3, 0.8])
 def test_one_replica_waits_as_queueing_theory_says(busy):
     # Poisson arrivals, a fixed time, one server: Pollaczek and Khinchine.
-    load = Load(busy * HOUR_S / CARD.step_s, hours=400, label_s=0)
+    load = Load(busy * HOUR_S / CARD.step_s, hours=200, label_s=0)
     waits = simulated(load=load).waits_s
     expected = busy * CARD.step_s / (2 * (1 - busy))
     assert sum(waits) / len(waits) == pytest.approx(expected, rel=0.1)
@@ -45,22 +45,22 @@ def test_jobs_that_share_a_card_take_turns_at_its_steps():
     # Two jobs of ten steps held at a time end together, after the time of both.
     service = replace(CARD, steps=10, step_s=1.0, in_flight=2)
     load = Load(20_000, hours=2.5 / HOUR_S, label_s=0)
-    outcome = simulated(service, load)
-    assert len(outcome.totals_s) > 4
-    assert outcome.totals_s[0] > 18
-    assert sum(outcome.totals_s) > 0
+    found = simulated(service, load)
+    assert len(found.totals_s) > 4
+    assert found.totals_s[0] > 18
+    assert sum(found.totals_s) > 0
     beside = simulated(replace(service, lanes=2), load)
     assert beside.totals_s[0] == pytest.approx(10)
-    assert max(beside.totals_s) < 0.7 * max(outcome.totals_s)
+    assert max(beside.totals_s) < 0.7 * max(found.totals_s)
 
 
 def test_a_job_waits_for_its_labels_no_longer_than_the_contract():
     contract = JobContract()
     load = Load(60, hours=10, labels_fail=1.0)
-    outcome = simulated(load=load, replicas=8, contract=contract)
-    assert outcome.unlabelled == len(outcome.totals_s)
+    found = simulated(load=load, replicas=8, contract=contract)
+    assert found.unlabelled == len(found.totals_s)
     # The deadline is looked at when the message comes again.
-    assert max(outcome.waits_s) <= contract.label_wait_s + contract.backoff_min_s * 2**4 + 60
+    assert max(found.waits_s) <= contract.label_wait_s + contract.backoff_min_s * 2**4 + 60
     prompt = simulated(load=replace(load, labels_fail=0.0), replicas=8, contract=contract)
     assert prompt.unlabelled == 0
     assert prompt.quantile(prompt.waits_s, 0.5) <= 2 * contract.backoff_min_s

@@ -1,4 +1,4 @@
-"""What happened to every session, written down by somebody who only looks on."""
+"""What happened to every session, as a watch on the database sees it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Seen:
     broken: list[str] = field(default_factory=list)
 
 
-class Witness:
+class SessionWatch:
     """Watches all sessions of a database, past every relay.
 
     Args:
@@ -33,7 +33,7 @@ class Witness:
     def __init__(self, client: firestore.Client) -> None:
         self._seen: dict[str, Seen] = {}
         self._lock = threading.Lock()
-        self._watch = client.collection_group("sessions").on_snapshot(self._told)
+        self._watch = client.collection_group("sessions").on_snapshot(self._changed)
 
     def close(self) -> None:
         """Look away."""
@@ -50,7 +50,7 @@ class Witness:
         with self._lock:
             return dict(self._seen)
 
-    def _told(self, _: Any, changes: Any, __: Any) -> None:
+    def _changed(self, _: Any, changes: Any, __: Any) -> None:
         with self._lock:
             for change in changes:
                 path, new = change.document.reference.path, change.document.to_dict()

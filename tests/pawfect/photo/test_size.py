@@ -1,4 +1,4 @@
-"""The size that a file's header declares is the size that its decoding gives."""
+"""What a header or a glance tells of a file is what its decoding gives."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from pawfect.contract.errors import PawfectError
-from pawfect.photo.photo import size_in_header
+from pawfect.photo.photo import glance_at_jpeg, size_in_header
 from pawfect_client import decode_photo
 from tests.pawfect.photo.pictures import encoded, png, png_chunk, scene
 
 WIDE = Image.fromarray(scene(96, 80))
+END = b"\xff\xd9"
 
 
 def turned(orientation: int) -> bytes:
@@ -24,21 +25,44 @@ def turned(orientation: int) -> bytes:
 
 
 def verdict(read, data: bytes) -> object:
-    """The sizes, or None where the file is refused."""
+    """The sizes, or the message of the error."""
     try:
         found = read(data)
-    except PawfectError:
-        return None
+    except PawfectError as error:
+        return error.message
     return found.size, found.stored_size
 
 
 @pytest.mark.parametrize("orientation", range(10))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_the_size_is_the_one_that_is_seen(kind, orientation):
-    data = encoded(WIDE, kind, exif=turned(orientation))
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("WEBP", "RGB")],
+)
+def test_the_size_is_the_one_that_is_seen(kind, mode, orientation):
+    data = encoded(WIDE.convert(mode), kind, exif=turned(orientation))
     seen = (80, 96) if 5 <= orientation <= 8 else (96, 80)
     assert size_in_header(data).size == seen
     assert verdict(size_in_header, data) == verdict(decode_photo, data)
+    if kind == "JPEG":
+        assert verdict(glance_at_jpeg, data) == verdict(decode_photo, data)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_a_glance_refuses_what_decoding_refuses(options):
+    whole = encoded(scene(200, 136), "JPEG", quality=80, **options)
+    shares = np.linspace(0.02, 1, 40)
+    cut = [whole[: int(len(whole) * share)] for share in shares]
+    refused = 0
+    for data in [*cut, *(part + END for part in cut), whole, whole + b"more"]:
+        expected = verdict(decode_photo, data)
+        assert verdict(glance_at_jpeg, data) == expected
+        refused += isinstance(expected, str)
+    assert 60 < refused < 82
+
+
+def test_a_glance_leaves_other_formats_to_others():
+    assert glance_at_jpeg(encoded(scene(), "PNG")) is None
+    assert glance_at_jpeg(b"") is None
 
 
 def test_exif_behind_the_pixels_of_a_png_counts_too():
@@ -56,9 +80,9 @@ def test_what_a_header_refuses_decoding_refuses_and_most_that_is_cut_off(kind):
     refused = 0
     for share in np.linspace(0, 0.99, 40):
         data = whole[: int(len(whole) * share)]
-        if verdict(size_in_header, data) is None:
+        if isinstance(verdict(size_in_header, data), str):
             refused += 1
-            assert verdict(decode_photo, data) is None
+            assert isinstance(verdict(decode_photo, data), str)
     # A WebP says where it ends at its start alone.
     assert refused == 40 if kind != "WEBP" else refused >= 1
 
