@@ -88,13 +88,13 @@ def with_context(holes: Box, height: int, width: int, sideways: int = SIDEWAYS) 
     """
     longer = max(holes.width, holes.height)
     margin = int(min(max(CONTEXT_SHARE * longer, MIN_CONTEXT_PX), MAX_CONTEXT_PX))
-    beside = int(
+    lateral = int(
         min(max(sideways * CONTEXT_SHARE * longer, MIN_CONTEXT_PX), sideways * MAX_CONTEXT_PX)
     )
     return Box(
-        max(holes.x0 - beside, 0),
+        max(holes.x0 - lateral, 0),
         max(holes.y0 - margin, 0),
-        min(holes.x1 + beside, width),
+        min(holes.x1 + lateral, width),
         min(holes.y1 + margin, height),
     )
 

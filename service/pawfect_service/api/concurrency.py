@@ -39,7 +39,7 @@ class RequestCounter:
                 self._empty.set()
 
     async def idle(self, within_s: float) -> None:
-        """Return once there are none, or after so many seconds."""
+        """Return once there are none, or after `within_s`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._empty.wait()

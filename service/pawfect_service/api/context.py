@@ -65,7 +65,7 @@ async def admitted(
     try:
         caller = await known_caller(context.authenticators, connection.headers)
     except ApiError:
-        # Whoever guesses is slowed down by address.
+        # Guesses at keys are slowed down by address.
         host = connection.client.host if connection.client else "unknown"
         await context.rate.check(f"address {host}")
         raise

@@ -31,7 +31,7 @@ from pawfect_service.services import Services
 
 LOG: Final = logging.getLogger("pawfect.api")
 
-# Storing and publishing together, s; whoever is told of a failure may send the same again.
+# Storing and publishing together, s; a client that sees a failure may send the same again.
 STORED_S: Final = 30.0
 
 

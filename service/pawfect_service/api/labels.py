@@ -1,4 +1,4 @@
-"""Asking Triton for labels while the job is queued: never in the way of whoever enqueues."""
+"""Asking Triton for labels while the job is queued, without keeping the request waiting."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class LabelTasks:
 
     Args:
         services: store and server.
-        at_once: so many calls to the server at a time.
-        at_most: so many tasks, waiting ones included; the next one ends with an error at once.
+        at_once: how many calls to the server at a time.
+        at_most: how many tasks, waiting ones included; the next one ends with an error at once.
         patience_s: an answer that takes longer is not waited for, s.
-        give_way: returns once this process has nothing more urgent to do, or after so many s.
+        give_way: returns once this process has nothing more urgent to do, or after some seconds.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""At most so many requests per caller and time."""
+"""A bound on each caller's requests over time."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pawfect_service.process.traces import context_of, span
 
 LOG: Final = logging.getLogger("pawfect.http")
 
-# Asked every few seconds by whoever watches: no spans, no lines.
+# Asked every few seconds by a balancer: no spans, no lines.
 _WATCHED: Final = frozenset({"/healthz", "/readyz"})
 
 

@@ -53,13 +53,13 @@ class JobContract:
     """Bounds of one job: each is reached in the end, so that every job ends.
 
     Attributes:
-        label_waits: at most so many pick-ups are put back because labels are missing.
+        label_waits: how often a job may be put back because labels are missing.
         label_wait_s: nor any later than this after the job was queued, s, on the store's clock.
-        passing_failures: at most so many failures that may pass (the server is away, its queue is
-            full); the next one fails the job.
-        starts: at most so many workers start on it, crashes among them; more than passing failures,
+        passing_failures: how many failures that may pass it survives (the server is away, its
+            queue is full); the next one fails the job.
+        starts: how many workers may start on it, crashes included; more than passing failures,
             so that those tell their own reason.
-        publications: at most so many workers set out to publish a result that one has claimed.
+        publications: how many workers may try to publish a claimed result.
         job_s: nothing is started later than this after the job was queued, s.
         lease_s: a worker's hold on a job, s; it extends it while it works.
         fill_s: how long one fill may take, s; the lease is not extended beyond it.

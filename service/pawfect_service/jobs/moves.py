@@ -1,7 +1,7 @@
 """Every move of a session's job, as pure functions of its document, the store's clock and bounds.
 
     queue_job                             the API: a new job, or the word that one is under way
-    set_labels, set_labels_error          whoever asked for labels
+    set_labels, set_labels_error          the task that asked for labels
     cancel, withdraw, expire              the API, a reader
     take_up                               a worker with a delivery in its hands
     extend_lease                          while it works, with its progress
@@ -233,7 +233,7 @@ def claim_result(at: Moment, *, job: str, owner: str, report: str, cost: Cost) -
 def complete(at: Moment, *, job: str) -> Step:
     """Complete a job whose files somebody has copied to their names; COMPLETED or OVER.
 
-    Whoever copied them may: all copy the same claimed files.
+    Any worker that copied them may: all copy the same claimed files.
     """
     session = at.unfinished(job)
     if session is None or not session.result:

@@ -118,7 +118,7 @@ def api(
             asyncio.TaskGroup() as group,
         ):
             if not one_of_several:
-                # Whoever shares a port shares it with anybody who does: only if it is free.
+                # A shared port is open to any process that shares it: take it only if it is free.
                 listen(host, port).close()
             shared = one_of_several or processes > 1
             app = create_app(services, settings)

@@ -8,8 +8,8 @@ import traceback
 def clear_frames(error: BaseException) -> None:
     """Clear the frames that an exception came through, and those of what led to it.
 
-    Their variables are a decoded photo and its tensors, 100 MB at 12 MP. Whoever keeps an
-    exception in a variable makes a cycle of it, which stays until the garbage collector comes.
+    Their variables are a decoded photo and its tensors, 100 MB at 12 MP. An exception
+    that is kept in a variable is part of a cycle, which stays until the garbage collector comes.
 
     Args:
         error: has been logged; its traceback keeps its lines.

@@ -157,7 +157,7 @@ def push_target(
         return None
     if not (push and make_topics):
         raise click.UsageError("--push-endpoint: expected --push and --make-topics with it")
-    # Whoever reads a token on its way may push until it expires.
+    # A token that is read on its way lets its reader push until it expires.
     schemes = ("https",) if check else ("https", "http")
     if not _is_url(endpoint, schemes):
         expected = " or ".join(f"{scheme}://HOST/..." for scheme in schemes)

@@ -45,7 +45,7 @@ class Documents(Protocol):
         """
 
     async def overdue(self, at_most: int) -> list[tuple[str, str]]:
-        """Return uid and sid of so many sessions whose `expiresAt` has passed, oldest first."""
+        """Return uid and sid of up to `at_most` sessions past their `expiresAt`, oldest first."""
 
 
 def check_length(found: int) -> None:
@@ -129,7 +129,7 @@ class Queue(Protocol):
         """Queue a message and return its id, once the queue has it for good."""
 
     def deliveries(self, at_most: int) -> AsyncIterator[Delivery]:
-        """Yield messages, at most so many unanswered at a time, until the iterator is closed."""
+        """Yield messages, up to `at_most` unanswered at a time, until the iterator is closed."""
 
     async def ack(self, delivery: Delivery) -> None:
         """The message is done with."""
@@ -144,7 +144,7 @@ class Queue(Protocol):
         """The message goes to the dead letters, and is done with; a pushed one too."""
 
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
-        """Return so many dead letters; they stay."""
+        """Return up to `at_most` dead letters; they stay."""
 
 
 @dataclass(frozen=True)

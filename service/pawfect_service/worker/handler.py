@@ -67,7 +67,7 @@ class Price:
     unit: str = "USD"
 
     def of(self, seconds: float) -> Cost:
-        """Return the cost of so many seconds of the service."""
+        """Return the cost of some seconds of the service."""
         return Cost(amount=round(seconds * self.per_second, 9), unit=self.unit, seconds=seconds)
 
 
@@ -93,7 +93,7 @@ class Handler:
         Args:
             data: the message's body.
             attributes: its attributes; `traceparent` carries the trace of the request.
-            hold: keeps the message from other workers for so many seconds.
+            hold: keeps the message from other workers for a number of seconds.
         """
         try:
             message = read_message(data)

@@ -13,7 +13,7 @@ from pawfect_service.jobs.move import Step
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.sessions import Sessions
 
-# Keeps the message from everybody else for so many seconds.
+# Keeps the message from other workers for a number of seconds.
 Hold = Callable[[float], Awaitable[None]]
 
 
@@ -60,6 +60,6 @@ class HeldJob:
         return {name: own[name] for name in self.kind.outputs}
 
     async def move(self, move: Callable[..., Step], **named: Any) -> Step:
-        """Make a move of whoever holds the job's lease."""
+        """Make a move as the holder of the job's lease."""
         named = {"job": self.message.job, "owner": self.owner, **named}
         return await self.sessions.move(self.message.uid, self.message.sid, move, **named)

@@ -32,8 +32,8 @@ class Publisher:
     async def publish(self, job: HeldJob, session: SessionDocument) -> Step:
         """Copy the claimed files while the lease is held, and complete the job.
 
-        A copy that fails is no failure of the job: it goes back to be published by whoever gets it
-        next; how often is counted in the document.
+        A copy that fails is no failure of the job: it goes back to be published by the
+        worker that gets it next; how often is counted in the document.
 
         Args:
             job: whose lease is held.

@@ -25,7 +25,7 @@ class PullWorker:
     Args:
         services: store and server.
         handler: does the work.
-        jobs: so many at a time.
+        jobs: how many at a time.
         grace_s: how long running jobs may take to end once it is told to stop, s; then they are
             given back.
     """

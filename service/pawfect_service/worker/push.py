@@ -102,7 +102,7 @@ def read_envelope(body: bytes) -> Delivery:
 
 
 class _Places:
-    """Lets so many jobs in at a time; others wait for a while and are then sent away."""
+    """Lets `jobs` in at a time; others wait for `wait_s` and are then sent away."""
 
     def __init__(self, jobs: int, wait_s: float) -> None:
         self._jobs = jobs
@@ -142,7 +142,7 @@ def create_push_app(
         services: store and server.
         handler: does the work.
         check: who may push; None: everybody (on loopback alone).
-        jobs: so many at a time; a push waits for its turn as long as a lease.
+        jobs: how many at a time; a push waits for its turn as long as a lease.
     """
     places = _Places(jobs, services.sessions.contract.lease_s)
 

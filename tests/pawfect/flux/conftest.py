@@ -15,7 +15,10 @@ from pawfect.flux.tokens import token_grid
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
 from pawfect_export.tiny import flux as tiny
+from pawfect_export.tiny.flux_gguf import QUANTISATIONS
+from pawfect_export.tiny.flux_gguf import build as build_gguf
 from tests import oracle
+from tests.pawfect.flux.gguf_files import K_QUANTS, build_random, transformer
 
 TOKENS = 64
 
@@ -133,3 +136,22 @@ def scene():
         return image, mask
 
     return make
+
+
+@pytest.fixture(scope="session")
+def gguf_source(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("source")
+    transformer().save_pretrained(folder / "transformer")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gguf_files(gguf_source, tmp_path_factory) -> dict[str, Path]:
+    folders = {}
+    for quantisation in QUANTISATIONS:
+        folders[quantisation] = tmp_path_factory.mktemp(quantisation)
+        build_gguf(folders[quantisation], gguf_source, quantisation)
+    for name in K_QUANTS:
+        folders[name] = tmp_path_factory.mktemp(name)
+        build_random(folders[name], gguf_source, name)
+    return folders

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,30 +12,23 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
-from pawfect.contract.report import Report
+from pawfect.contract.report import Fallback, Report
 from pawfect.contract.texts import text_tensor
 from pawfect.local import LocalModels, inpaint_local
-from pawfect.orchestrator import Control, Deployment, InpaintRequest, Progress, inpaint
+from pawfect.orchestrator import Control, Deployment, InpaintRequest, Progress, flow, inpaint
+from pawfect.orchestrator.engine import Fill, Prompting, Task
 from pawfect.orchestrator.patch import affordable_px
 from pawfect.picture.window import plan_windows
+from tests.pawfect.orchestrator.conftest import holes, lawn
 
 
 @pytest.fixture(scope="module")
 def photo() -> np.ndarray:
-    """Coloured noise at three scales: a lawn, roughly."""
-    rng = np.random.default_rng(3)
-    image = np.zeros((240, 320, 3), np.float32)
-    for cells in (6, 40, 160):
-        noise = rng.normal(0, 14, (cells, cells, 3)).astype(np.float32)
-        image += cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
-    return np.clip(image + (90, 130, 70), 0, 255).astype(np.uint8)
+    return lawn(240, 320)
 
 
 def hole(photo: np.ndarray, *boxes: tuple[int, int, int, int]) -> np.ndarray:
-    mask = np.zeros(photo.shape[:2], np.uint8)
-    for x0, y0, x1, y1 in boxes:
-        mask[y0:y1, x0:x1] = 255
-    return mask
+    return holes(*photo.shape[:2], *boxes)
 
 
 def run(photo, mask, profile, call=None, notify=None, control=None, protect=None, **parameters):
@@ -48,14 +42,14 @@ def run(photo, mask, profile, call=None, notify=None, control=None, protect=None
 
 
 def test_every_pixel_outside_the_cleaned_mask_is_the_inputs(photo):
-    result = inpaint_local(photo, hole(photo, (100, 80, 160, 130), (260, 10, 300, 40)))
+    result = inpaint_local(photo, hole(photo, (100, 80, 124, 100), (270, 10, 290, 25)))
     outside = result.clean_mask == 0
     np.testing.assert_array_equal(result.image[outside], photo[outside])
     assert (result.image[~outside] != photo[~outside]).any()
 
 
 def test_what_is_under_the_mask_does_not_matter(photo):
-    mask = hole(photo, (100, 80, 160, 130))
+    mask = hole(photo, (100, 80, 124, 100))
     painted = photo.copy()
     painted[mask > 0] = (255, 0, 255)
     np.testing.assert_array_equal(
@@ -65,14 +59,14 @@ def test_what_is_under_the_mask_does_not_matter(photo):
 
 
 def test_protected_pixels_stay_whatever_the_mask_says(photo):
-    mask = hole(photo, (100, 80, 160, 130))
-    protect = hole(photo, (140, 60, 200, 150))
+    mask = hole(photo, (100, 80, 124, 100))
+    protect = hole(photo, (112, 60, 160, 110))
     result = inpaint_local(photo, mask, protect=protect)
     np.testing.assert_array_equal(result.image[protect > 0], photo[protect > 0])
 
 
 def test_the_content_of_one_hole_is_never_copied_into_another(photo):
-    mask = hole(photo, (20, 20, 50, 50), (270, 190, 300, 220))
+    mask = hole(photo, (20, 20, 40, 40), (280, 200, 300, 220))
     painted = photo.copy()
     painted[mask > 0] = (255, 0, 255)
     result = inpaint_local(painted, mask, dilate_px=0).image.astype(int)
@@ -81,7 +75,7 @@ def test_the_content_of_one_hole_is_never_copied_into_another(photo):
 
 
 def test_the_report_explains_and_repeats_the_result(photo, embedded):
-    mask = hole(photo, (20, 20, 60, 50), (250, 180, 300, 220))
+    mask = hole(photo, (20, 20, 40, 40), (280, 200, 300, 220))
     mask[120, 160] = 255  # a speck
     result = run(photo, mask, embedded, seed=7, engine="patch")
     report = result.report
@@ -105,7 +99,7 @@ def test_the_report_explains_and_repeats_the_result(photo, embedded):
 
 
 def test_the_seed_decides(photo):
-    mask = hole(photo, (100, 80, 180, 150))
+    mask = hole(photo, (100, 80, 130, 105))
     one, same = (inpaint_local(photo, mask, seed=1).image for _ in range(2))
     np.testing.assert_array_equal(one, same)
 
@@ -116,7 +110,7 @@ def test_progress_only_grows_and_previews_come_small(photo, embedded):
     async def notify(progress: Progress) -> None:
         seen.append(progress)
 
-    mask = hole(photo, (20, 20, 50, 50), (270, 190, 300, 220))
+    mask = hole(photo, (20, 20, 40, 40), (280, 200, 300, 220))
     result = run(photo, mask, embedded, notify=notify)
     shares = [progress.progress for progress in seen]
     assert shares == sorted(shares)
@@ -134,7 +128,7 @@ def test_previews_can_be_turned_off(photo, embedded):
     async def notify(progress: Progress) -> None:
         seen.append(progress)
 
-    run(photo, hole(photo, (20, 20, 50, 50)), embedded, notify=notify, preview_every=0)
+    run(photo, hole(photo, (20, 20, 40, 40)), embedded, notify=notify, preview_every=0)
     assert [progress.preview for progress in seen] == [None, None]
 
 
@@ -184,7 +178,7 @@ def test_a_failing_window_fails_the_request_with_its_own_error(photo, embedded):
                 raise PawfectError(ErrorKind.MODEL_DOWN, "gone")
             return await super().__call__(model, inputs, parameters)
 
-    mask = hole(photo, (20, 20, 50, 50), (270, 190, 300, 220))
+    mask = hole(photo, (20, 20, 40, 40), (280, 200, 300, 220))
     with pytest.raises(PawfectError, match="gone"):
         run(photo, mask, embedded, call=Breaking())
 
@@ -208,14 +202,15 @@ def test_sizes_out_of_bounds_are_named(image, mask, says, embedded):
 @pytest.mark.parametrize(
     "boxes",
     [
-        [(0, 0, 60, 60)],
-        [(260, 180, 320, 240)],
-        [(0, 100, 320, 140)],
-        [(17, 12, 303, 228)],
+        [(0, 0, 30, 30)],
+        [(130, 90, 160, 120)],
+        [(0, 50, 160, 70)],
+        [(8, 6, 152, 114)],
     ],
     ids=["corner", "other corner", "side to side", "80 %"],
 )
-def test_holes_at_the_border_and_large_ones_are_filled(photo, boxes):
+def test_holes_at_the_border_and_large_ones_are_filled(boxes):
+    photo = lawn(120, 160)
     mask = hole(photo, *boxes)
     painted = photo.copy()
     painted[mask > 0] = (255, 0, 255)
@@ -267,3 +262,19 @@ def test_a_handful_of_holes_is_filled_at_full_size_within_the_default_deadline()
 def test_an_ordinary_hole_is_filled_at_its_own_size_within_the_default_deadline():
     windows = plan_windows(np.array([[100, 100, 900, 800]], np.int32), 1200, 1600)
     assert affordable_px(windows, 30_000) is None
+
+
+def test_another_engine_is_a_function_and_a_line_in_the_table(photo, embedded, monkeypatch):
+    async def fill_by_grey(task: Task) -> Fill:
+        grey = np.where(task.cleaned.mask[..., None] > 0, np.uint8(128), task.request.image)
+        fallbacks = (Fallback("grey", "no colours", "grey", ErrorKind.UNAVAILABLE),)
+        return Fill(grey, "grey", (), Prompting.of_request(task.request), fallbacks)
+
+    monkeypatch.setattr(flow, "ENGINES", {**flow.ENGINES, "grey": fill_by_grey})
+    mask = hole(photo, (20, 20, 40, 40))
+    result = run(photo, mask, replace(embedded, engines=("grey", "patch")), dilate_px=0)
+    assert (result.image[mask > 0] == 128).all()
+    assert (result.report.engine, result.report.fallbacks[0].kind) == (
+        "grey", ErrorKind.UNAVAILABLE,
+    )  # fmt: skip
+    assert Report.from_json(result.report.to_json()) == result.report

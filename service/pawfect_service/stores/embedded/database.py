@@ -88,7 +88,7 @@ class Database:
         await self.write(work)
 
     def _commit_waiting(self) -> None:
-        """Commit all that waits; nothing is left for whoever came while this one waited."""
+        """Commit all works that wait; a later call may then find none left."""
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         batch = [each for each in waiting if each.outcome.set_running_or_notify_cancel()]
         if not batch:
@@ -205,7 +205,7 @@ class Changes:
             self._changed = None
 
     async def after(self, count: int, within_s: float | None = None) -> None:
-        """Return once there are more changes than `count`, or after so many seconds."""
+        """Return once there are more changes than `count`, or after `within_s`."""
         if self._count != count:
             return
         if self._poller is None or self._poller.done():

@@ -80,7 +80,7 @@ class EmbeddedDocuments:
             await changes.after(count)
 
     async def overdue(self, at_most: int) -> list[tuple[str, str]]:
-        """Return uid and sid of so many sessions whose `expiresAt` has passed, oldest first."""
+        """Return uid and sid of up to `at_most` sessions past their `expiresAt`, oldest first."""
 
         def work(connection: sqlite3.Connection, now: float) -> list[tuple[str, str]]:
             return connection.execute(

@@ -21,7 +21,7 @@ _LOG: Final = logging.getLogger(__name__)
 # Pause before a queue that cannot be read is read again.
 _AWAY_S: Final = 1.0
 
-# `receipt` is the delivery that has the message; whoever comes with another is too late.
+# `receipt` is the delivery that has the message; an answer with another one is too late.
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS messages (
     id TEXT PRIMARY KEY, data BLOB NOT NULL, attributes TEXT NOT NULL, visible REAL NOT NULL,
@@ -64,7 +64,7 @@ class EmbeddedQueue:
         return name
 
     async def deliveries(self, at_most: int) -> AsyncIterator[Delivery]:
-        """Yield messages, at most so many unanswered at a time, until the iterator is closed."""
+        """Yield messages, up to `at_most` unanswered at a time, until the iterator is closed."""
         room = asyncio.Semaphore(at_most)
         changes = self._database.changes
         while True:
@@ -179,7 +179,7 @@ class EmbeddedQueue:
         await self._answer(delivery, work)
 
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
-        """Return so many dead letters; they stay."""
+        """Return up to `at_most` dead letters; they stay."""
 
         def work(connection: sqlite3.Connection, now: float) -> list[DeadLetter]:
             rows = connection.execute(

@@ -121,7 +121,7 @@ class FirestoreDocuments:
             await asyncio.to_thread(watch.unsubscribe)
 
     async def overdue(self, at_most: int) -> list[tuple[str, str]]:
-        """Return uid and sid of so many sessions whose `expiresAt` has passed, oldest first.
+        """Return uid and sid of up to `at_most` sessions past their `expiresAt`, oldest first.
 
         In production this needs the index of `expiresAt` for the collection group `sessions`.
         """

@@ -58,7 +58,7 @@ class PubSubQueue:
             return str(await asyncio.wrap_future(future))
 
     async def deliveries(self, at_most: int) -> AsyncIterator[Delivery]:
-        """Yield messages, at most so many unanswered at a time, until the iterator is closed."""
+        """Yield messages, up to `at_most` unanswered at a time, until the iterator is closed."""
         arrived: asyncio.Queue[Message] = asyncio.Queue()
         while True:
             stream = self._open_stream(at_most, arrived)
@@ -120,7 +120,7 @@ class PubSubQueue:
             await self.ack(delivery)
 
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
-        """Return so many dead letters; they stay."""
+        """Return up to `at_most` dead letters; they stay."""
         return await asyncio.to_thread(self._dead_letters, at_most)
 
     def _dead_letters(self, at_most: int) -> list[DeadLetter]:

@@ -57,7 +57,7 @@ def ensure_topics(
 
     Pub/Sub's service account must be allowed to publish to the dead letters' topic and to subscribe
     to the workers' subscription; where it pushes with a token, also to make tokens of that service
-    account, and whoever calls this to act as it.
+    account, and the caller to act as it.
 
     Args:
         project: Google's project.

@@ -41,6 +41,7 @@ def full_width(scheme: str) -> FluxTransformer2DModel:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["int8", "int4"])
 def test_nothing_overflows_with_massive_channels_in_the_stream(scheme):
     module = full_width(scheme)
