@@ -17,10 +17,10 @@ from pawfect_client.wire import DEFAULT_URL
 from pawfect_service.http.health import PATIENCE_S, Readiness
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.kinds import Tools
-from pawfect_service.jobs.sessions import Sessions
-from pawfect_service.process.traces import grpc_headers
+from pawfect_service.sessions import Sessions
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Stores
+from pawfect_service.telemetry.traces import grpc_headers
 
 T = TypeVar("T")
 

@@ -25,9 +25,9 @@ from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import queue_job, withdraw
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.request import JobRequest, digest_of
-from pawfect_service.process.logs import log_fields
-from pawfect_service.process.traces import carried, span
 from pawfect_service.services import Services
+from pawfect_service.telemetry.logs import log_fields
+from pawfect_service.telemetry.traces import carried, span
 
 LOG: Final = logging.getLogger("pawfect.api")
 

@@ -11,16 +11,16 @@ from typing import Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.frames import clear_frames
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import set_labels, set_labels_error
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.request import missing_file
-from pawfect_service.process.frames import clear_frames
-from pawfect_service.process.logs import log_fields
-from pawfect_service.process.traces import span
 from pawfect_service.services import Services
+from pawfect_service.telemetry.logs import log_fields
+from pawfect_service.telemetry.traces import span
 
 LOG: Final = logging.getLogger("pawfect.labels")
 

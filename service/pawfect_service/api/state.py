@@ -24,7 +24,7 @@ from pawfect_service.jobs.fields import (
 from pawfect_service.jobs.moves import expire
 from pawfect_service.jobs.repair import readable
 from pawfect_service.jobs.request import JobRequest
-from pawfect_service.jobs.sessions import Sessions
+from pawfect_service.sessions import Sessions
 
 # Changes are shown at most twice a second.
 SHOWN_EVERY_S: Final = 0.5

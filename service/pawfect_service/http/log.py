@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pawfect_service.process.traces import context_of, span
+from pawfect_service.telemetry.traces import context_of, span
 
 LOG: Final = logging.getLogger("pawfect.http")
 

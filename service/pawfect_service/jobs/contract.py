@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+
+# A session's document, as stores keep it.
+Document = Mapping[str, Any]
 
 
 class Status(enum.Enum):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pawfect.contract.errors import invalid
-from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.contract import Document, Status
 from pawfect_service.jobs.fields import (
     Cost,
     Counts,
@@ -32,7 +32,6 @@ from pawfect_service.jobs.fields import (
 from pawfect_service.jobs.kinds import KINDS, Kind
 from pawfect_service.jobs.kinds.inpaint import INPAINT
 from pawfect_service.jobs.paths import attempt_path, session_path
-from pawfect_service.stores.base import Document
 from pawfect_service.strict import SHOWN, refused
 
 # Characters of a REPORT; a document has room for 1 MiB in all.

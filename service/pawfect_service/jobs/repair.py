@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.contract import Document, Status
 from pawfect_service.jobs.document import (
     SessionDocument,
     foreign_fields,
@@ -19,7 +19,6 @@ from pawfect_service.jobs.document import (
 from pawfect_service.jobs.fields import Counts, Failure, Part, SceneLabels, SceneLabelsError
 from pawfect_service.jobs.kinds import INPAINT, KINDS
 from pawfect_service.jobs.paths import is_id
-from pawfect_service.stores.base import Document
 
 # What a document without a job that can be read gets.
 UNKNOWN_JOB: Final = "unknown"

@@ -16,8 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from pawfect.contract.errors import invalid
-from pawfect_service.process.logs import log_json
-from pawfect_service.process.traces import send_traces
+from pawfect_service.telemetry.logs import log_json
+from pawfect_service.telemetry.traces import send_traces
 
 LOG: Final = logging.getLogger("pawfect.process")
 

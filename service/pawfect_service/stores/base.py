@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pawfect.contract.errors import invalid
-from pawfect_service.jobs.contract import MAX_FILE_BYTES
+from pawfect_service.jobs.contract import MAX_FILE_BYTES, Document
 
-Document = Mapping[str, Any]
 T = TypeVar("T")
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
+from pawfect_service.frames import clear_frames
 from pawfect_service.jobs.fields import Cost
 from pawfect_service.jobs.kinds import Made
 from pawfect_service.jobs.message import JobMessage, read_message
@@ -24,10 +25,9 @@ from pawfect_service.jobs.moves import (
     put_back,
     take_up,
 )
-from pawfect_service.process.frames import clear_frames
-from pawfect_service.process.logs import log_fields
-from pawfect_service.process.traces import context_of, span
 from pawfect_service.services import Services
+from pawfect_service.telemetry.logs import log_fields
+from pawfect_service.telemetry.traces import context_of, span
 from pawfect_service.worker.held_job import HeldJob, Hold
 from pawfect_service.worker.lease import LeaseKeeper
 from pawfect_service.worker.publishing import Publisher

@@ -11,7 +11,7 @@ from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.move import Step
 from pawfect_service.jobs.paths import session_path
-from pawfect_service.jobs.sessions import Sessions
+from pawfect_service.sessions import Sessions
 
 # Keeps the message from other workers for a number of seconds.
 Hold = Callable[[float], Awaitable[None]]

@@ -7,8 +7,8 @@ import asyncio
 from pawfect.contract.errors import invalid
 from pawfect_service.jobs.kinds import Made, OnProgress, Task
 from pawfect_service.jobs.request import JobRequest, digest_of, missing_file
-from pawfect_service.process.traces import span
 from pawfect_service.services import Services
+from pawfect_service.telemetry.traces import span
 from pawfect_service.worker.held_job import HeldJob
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs import moves as t
-from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.jobs.document import SessionDocument, from_document
 from pawfect_service.jobs.fields import Cost, SceneLabels
 from pawfect_service.jobs.kinds import INPAINT
-from pawfect_service.jobs.sessions import deciding
-from pawfect_service.stores.base import Document
+from pawfect_service.sessions import deciding
 
 CONTRACT = JobContract()
 COST = Cost(amount=0.01, unit="USD", seconds=9.5)

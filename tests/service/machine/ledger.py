@@ -8,9 +8,8 @@ from typing import Any
 
 from pawfect.contract.errors import PawfectError
 from pawfect_service.jobs import moves as t
-from pawfect_service.jobs.contract import MOVES, JobContract, Status
+from pawfect_service.jobs.contract import MOVES, Document, JobContract, Status
 from pawfect_service.jobs.document import from_document
-from pawfect_service.stores.base import Document
 from tests.service.machine.driven_worker import SID, UID
 
 CONTRACT = JobContract(

@@ -22,10 +22,10 @@ from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from pawfect.contract.errors import QueueAction
-from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.jobs.message import JobMessage, read_message
 from pawfect_service.stores import make_queue, open_stores
-from pawfect_service.stores.base import Change, Delivery, Document, Stores
+from pawfect_service.stores.base import Change, Delivery, Stores
 from tests.service.machine.driven_worker import SID, Message
 from tests.service.machine.test_contract_machine import ContractMachine, bounded
 from tests.service.machine.world import World

@@ -15,13 +15,12 @@ from typing import Any
 
 from pawfect.contract.errors import QueueAction
 from pawfect_service.jobs import moves as t
-from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.contract import Document, Status
 from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.kinds.inpaint import EDITED, PREVIEW
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.repair import readable
-from pawfect_service.jobs.sessions import deciding
-from pawfect_service.stores.base import Document
+from pawfect_service.sessions import deciding
 from tests.service.machine.driven_worker import (
     SID,
     UID,

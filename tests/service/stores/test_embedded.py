@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.stores import open_stores
-from pawfect_service.stores.base import Change, Document, Stores
+from pawfect_service.stores.base import Change, Stores
 from pawfect_service.stores.embedded.clock import Sources
 from pawfect_service.stores.embedded.store import open_embedded
 from tests.service.conftest import CONTRACT

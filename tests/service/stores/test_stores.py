@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from pawfect.contract.errors import PawfectError
+from pawfect_service.jobs.contract import Document
 from pawfect_service.stores import base
-from pawfect_service.stores.base import Change, Document, Stores
+from pawfect_service.stores.base import Change, Stores
 
 # What a redelivery may take: the Pub/Sub emulator looks for due messages every two seconds.
 SOON_S = 8.0

@@ -24,7 +24,7 @@ from pawfect_service.jobs.kinds.pictures import (
     preview_jpeg,
     read_pictures,
 )
-from pawfect_service.process.traces import StageSpans, span
+from pawfect_service.telemetry.traces import StageSpans, span
 
 ORIGINAL: Final = "original.jpg"
 MASK: Final = "mask_auto.png"

@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id
-from pawfect_service.stores.base import Decide, Document
+from pawfect_service.stores.base import Decide
 from pawfect_service.stores.embedded.database import Database
 
 # `version` counts over all documents, so that one deleted and made anew has another.

@@ -15,8 +15,9 @@ from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.field_path import FieldPath
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import is_id, session_path
-from pawfect_service.stores.base import Decide, Document
+from pawfect_service.stores.base import Decide
 from pawfect_service.stores.google.errors import translated
 
 # A commit loses against another on the same document at most so often, with a pause that grows from

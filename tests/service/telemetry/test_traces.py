@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
-from pawfect_service.process.logs import JsonLines, log_fields
-from pawfect_service.process.traces import carried, context_of, send_traces, span
+from pawfect_service.telemetry.logs import JsonLines, log_fields
+from pawfect_service.telemetry.traces import carried, context_of, send_traces, span
 from tests.service.stack import Stack, slowly_labelled
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

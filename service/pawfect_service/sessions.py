@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.jobs.document import from_document, to_document
 from pawfect_service.jobs.move import Moment, Step
 from pawfect_service.jobs.repair import failed_document
-from pawfect_service.stores.base import Change, Decide, Document, Documents
+from pawfect_service.stores.base import Change, Decide, Documents
 
 P = ParamSpec("P")
 
