@@ -142,7 +142,7 @@ def test_a_line_holds_no_message_of_a_foreign_exception_but_its_place(lines):
     (line,) = lines()
     assert "secret" not in json.dumps(line)
     assert (line["error"], line["count"], line["session"]) == ("FileNotFoundError", 2, "u/s")
-    assert line["at"].startswith("tests.service.process.test_traces:")
+    assert line["at"].startswith("tests.service.telemetry.test_traces:")
     assert line["severity"] == "ERROR"
     assert line["time"].endswith("Z")
 
