@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError, is_out_of_memory
@@ -52,6 +53,18 @@ def require(model: str, run: Callable[[], Result]) -> Result:
     if result is None:
         raise out_of_memory(model)
     return result
+
+
+@contextmanager
+def fitting(what: str, device: str) -> Iterator[None]:
+    """Raise UNAVAILABLE where memory is too short for the weights that the block loads."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        expected = f"expected its weights to fit into {device}'s memory"
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"{what}: {expected}") from None
 
 
 def in_halves(

@@ -16,7 +16,6 @@ the network's shape tried. `docker build` on a machine that has Docker remains t
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
@@ -31,7 +30,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
+
+import click
 
 from harness.container.dockerfile import (
     DockerfileError,
@@ -42,6 +44,7 @@ from harness.container.dockerfile import (
     expanded,
     instructions,
 )
+from harness.local_server import free_ports
 
 CONTEXT: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = "Dockerfile.triton"
@@ -131,18 +134,18 @@ def build(text: str, root: Path, given: Mapping[str, str]) -> Image:
     interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     (base / "python3").symlink_to(interpreter)
     image = Image(root, environment={"PATH": f"{base}:/usr/local/bin:/usr/bin:/bin"})
-    known = set()
     for step in instructions(text):
-        say(f"{DOCKERFILE}:{step.line}  {step.name} {shortened(step.value)}")
+        click.echo(f"{DOCKERFILE}:{step.line}  {step.name} {shorten(step.value, 90)}")
         if step.name == "ARG":
             name, _, default = step.value.partition("=")
-            known.add(name)
             image.args[name] = given.get(name, default)
         else:
             _apply(step, image)
-    unknown = sorted(set(given) - known)
+    unknown = sorted(set(given) - set(image.args))
     if unknown:
-        raise DockerfileError(f"build arguments: expected some of {sorted(known)}, got {unknown}")
+        raise DockerfileError(
+            f"build arguments: expected some of {sorted(image.args)}, got {unknown}"
+        )
     return image
 
 
@@ -165,8 +168,8 @@ def _apply(step: Instruction, image: Image) -> None:
     elif step.name == "CMD":
         image.command = step.words()
     elif step.name == "HEALTHCHECK":
-        _, _, words = step.value.partition("CMD")
-        image.healthcheck = Instruction("HEALTHCHECK", words.strip(), step.line).words()
+        words = step.value.partition("CMD")[2].strip()
+        image.healthcheck = Instruction(step.name, words, step.line).words()
     elif step.name == "USER":
         image.notes.append(f"USER {step.value} is not applied")
     elif step.name not in ("LABEL", "EXPOSE", "STOPSIGNAL"):
@@ -178,9 +181,8 @@ def _copy(step: Instruction, image: Image) -> None:
     into = image.root / destination.lstrip("/")
     for source in sources:
         for name in context_files(CONTEXT, source):
-            inside = (
-                Path(name).relative_to(source) if (CONTEXT / source).is_dir() else Path(name).name
-            )
+            whole = (CONTEXT / source).is_dir()
+            inside = Path(name).relative_to(source) if whole else Path(name).name
             target = into / inside
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(CONTEXT / name, target)
@@ -190,24 +192,17 @@ def _run(step: Instruction, image: Image) -> None:
     if re.search(r"\bapt(-get)?\b", step.value):
         image.notes.append(f"line {step.line}: a step that calls apt was skipped")
         return
-    ended = subprocess.run(
-        [*image.shell, image.moved(step.value)],
-        cwd=image.root,
-        env={**image.args, **image.variables()},
-        check=False,
-    )
+    command, environment = [*image.shell, image.moved(step.value)], image.variables()
+    ended = subprocess.run(command, cwd=image.root, env={**image.args, **environment}, check=False)
     if ended.returncode:
         raise StepError(f"line {step.line}: RUN ended with {ended.returncode}")
 
 
 def add_server(image: Image) -> None:
     """Install the wheel's server, in the place of the base image's."""
-    python = image.root / "opt/pawfect/bin/python"
-    command = [
-        *(str(image.root / "base/bin/python3"), "-m", "pip", "--python", str(python)),
-        *("install", "--quiet", "--no-deps"),
-        *("-r", str(CONTEXT / "requirements" / "tritonserver.txt")),
-    ]
+    python, lock = image.root / "opt/pawfect/bin/python", CONTEXT / "requirements/tritonserver.txt"
+    command = [f"{image.root}/base/bin/python3", "-m", "pip", "--python", str(python), "install",
+               "--quiet", "--no-deps", "-r", str(lock)]  # fmt: skip
     if subprocess.run(command, env=image.variables(), check=False).returncode:
         raise StepError("the stand-in for the base image's server could not be installed")
     image.notes.append("the base image's server is stood in for by the nvidia-pytriton wheel's")
@@ -224,7 +219,7 @@ def try_out(image: Image, profile: str) -> None:
     options = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
     # Last wins: on a machine that is no container it listens to itself only.
     command = [*image.entrypoint, *image.command, "--host", "127.0.0.1", *options]
-    say(f"ENTRYPOINT {shlex.join(command)}")
+    click.echo(f"ENTRYPOINT {shlex.join(command)}")
     desk = image.root / "desk"
     desk.mkdir()
 
@@ -234,13 +229,13 @@ def try_out(image: Image, profile: str) -> None:
             raise StepError(f"{what}: expected {words[0]} in the image, got {found}")
         if subprocess.run([found, *words[1:]], cwd=desk, env=environment, check=False).returncode:
             raise StepError(f"{what} failed")
-        say(f"{what}: ok")
+        click.echo(f"{what}: ok")
 
     with started(command, environment, image.root / "serve.log") as process:
         with socket.socket() as caller:
             if caller.connect_ex(("127.0.0.1", ports["http"])) == 0:
                 raise StepError("HTTP: expected it to be off, got a connection")
-        say("HTTP: off")
+        click.echo("HTTP: off")
         inside(["python", "-c", _PICTURES], "a photo and a mask")
         url = f"127.0.0.1:{ports['grpc']}"
         filled = ["pawfect", "inpaint", "photo.png", "mask.png", "--out", "filled.png"]
@@ -254,7 +249,7 @@ def try_out(image: Image, profile: str) -> None:
         code = process.wait(END_S)
     if code:
         raise StepError(f"STOPSIGNAL: expected it to end with 0, got {code}")
-    say("STOPSIGNAL: ended with 0")
+    click.echo("STOPSIGNAL: ended with 0")
 
 
 @contextmanager
@@ -268,71 +263,39 @@ def started(
     """
     found = shutil.which(command[0], path=environment["PATH"]) or command[0]
     with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [found, *command[1:]], env=dict(environment), stdout=sink, stderr=sink
-        )
+        words = [found, *command[1:]]
+        process = subprocess.Popen(words, env=dict(environment), stdout=sink, stderr=sink)
     try:
         until = time.monotonic() + READY_S
         while READY not in log.read_text(errors="replace"):
             if process.poll() is not None or time.monotonic() > until:
-                say(log.read_text(errors="replace"))
+                click.echo(log.read_text(errors="replace"))
                 raise StepError(f"the entrypoint was not ready (exit code {process.poll()})")
             time.sleep(0.2)
-        say(f"ready in {READY_S - (until - time.monotonic()):.0f} s")
         yield process
     finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        # Its own end was asked for within the block.
+        process.kill()
+        process.wait(END_S)
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback address that were free a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [int(item.getsockname()[1]) for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()
-
-
-def shortened(text: str, width: int = 90) -> str:
-    """Return the start of a long text."""
-    one_line = " ".join(text.split())
-    return one_line if len(one_line) <= width else f"{one_line[: width - 3]}..."
-
-
-def say(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def main() -> int:
-    """Run the steps and say what was and was not shown; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--profile", default="embedded")
-    options = parser.parse_args()
-    given = dict(item.split("=", 1) for item in options.build_arg)
+@click.command()
+@click.option("--build-arg", "given", multiple=True, metavar="NAME=VALUE")
+@click.option("--profile", default="embedded", show_default=True)
+def main(given: tuple[str, ...], profile: str) -> None:
+    """Run the Dockerfile's steps and say what was and was not shown."""
+    arguments = dict(item.split("=", 1) for item in given)
     with tempfile.TemporaryDirectory(prefix="pawfect-image-") as folder:
         try:
-            image = build((CONTEXT / DOCKERFILE).read_text("utf-8"), Path(folder), given)
+            image = build((CONTEXT / DOCKERFILE).read_text("utf-8"), Path(folder), arguments)
             add_server(image)
-            try_out(image, options.profile)
+            try_out(image, profile)
         except (DockerfileError, StepError) as error:
-            sys.stderr.write(f"{DOCKERFILE}: {error}\n")
-            return 1
-    say("every step ran, and what they made served a request. Not shown:")
+            raise click.ClickException(f"{DOCKERFILE}: {error}") from None
+    click.echo("every step ran, and what they made served a request. Not shown:")
     for note in image.notes:
-        say(f"- {note}")
-    return 0
+        click.echo(f"- {note}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -16,8 +16,8 @@ import gguf
 import numpy as np
 import torch
 
-from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.published_names import halves_swapped, published_names
+from pawfect.out_of_memory import fitting
 from pawfect.weights.checkpoint import check_shapes, is_below, torch_dtype
 from pawfect.weights.reading import unusable
 
@@ -147,7 +147,7 @@ def load_transformer(
     check_shapes(joined_shapes(parts, shapes), {n: t.shape for n, t in stored.items()}, what)
     compute = torch_dtype(dtype)
     kept = apart(module) if apart else ()
-    try:
+    with fitting(what, device):
         for name, own in parts.items():
             split = own_rows(name, stored[name].rows(), [shapes[part][0] for part in own])
             kind = stored[name].type
@@ -157,10 +157,6 @@ def load_transformer(
                     _place(module, part, rows, kind, exact)
                 else:
                     _place(module, part, rows.to(device), kind, compute)
-    except torch.OutOfMemoryError:
-        raise PawfectError(
-            ErrorKind.UNAVAILABLE, f"{what}: expected its weights to fit into {device}'s memory"
-        ) from None
     module.requires_grad_(False).eval()
     return module
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.out_of_memory import fitting
 from pawfect.weights.reading import read_json, unusable
 
 # As many names of tensors as a message lists.
@@ -140,7 +141,7 @@ def load_strict(
     _refuse(what, len(expected), "mistyped", mistyped)
     sources = _sources(module, tensors, what)
     del expected
-    try:
+    with fitting(what, device):
         made = {
             name: tensors[name].clone()
             if is_below(name, apart)
@@ -149,10 +150,6 @@ def load_strict(
             )
             for name in sorted(set(sources.values()))
         }
-    except torch.OutOfMemoryError:
-        raise PawfectError(
-            ErrorKind.UNAVAILABLE, f"{what}: expected its weights to fit into {device}'s memory"
-        ) from None
     _assign(module, {name: made[source] for name, source in sources.items()})
     own = [(n, b) for n, b in module.named_buffers(remove_duplicate=False) if n not in sources]
     _assign(module, {name: buffer.to(device) for name, buffer in own if not is_below(name, apart)})

@@ -115,9 +115,8 @@ def prove(
         batches: batch sizes to run, the first of which is timed.
         repeats: pairs of timed steps; 0: none.
     """
-    proof = Proof(backend if isinstance(backend, str) else "another")
     blocks = repeated_blocks(module)
-    proof.blocks = len(blocks)
+    proof = Proof(backend if isinstance(backend, str) else "another", blocks=len(blocks))
     with torch.inference_mode():
         expected = step(batches[0])
         for block in blocks:
@@ -138,8 +137,11 @@ def prove(
             said = str(cause).strip().splitlines()
             why = f"{type(cause).__name__}: {said[0] if said else 'no message'}"
             proof.problems.append(f"compilation failed: {why}")
-        if not proof.problems and repeats:
-            _time(proof, step, batches[0], repeats)
+        # In turns, so that a busy machine slows both.
+        for _ in range(0 if proof.problems else repeats):
+            with torch.compiler.set_stance("force_eager"):
+                proof.eager_ms.append(_timed(step, batches[0]))
+            proof.compiled_ms.append(_timed(step, batches[0]))
     _judge(proof)
     return proof
 
@@ -156,14 +158,6 @@ def _count_runs(
         proof.ran[batch] = counting.ran
         proof.compiled[batch] = counting.made - made
         made = counting.made
-
-
-def _time(proof: Proof, step: Step, batch: int, repeats: int) -> None:
-    """Time a step without and with, in turns, so that a busy machine slows both."""
-    for _ in range(repeats):
-        with torch.compiler.set_stance("force_eager"):
-            proof.eager_ms.append(_timed(step, batch))
-        proof.compiled_ms.append(_timed(step, batch))
 
 
 def _timed(step: Step, batch: int) -> float:

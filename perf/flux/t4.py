@@ -5,7 +5,6 @@ No T4 was at hand.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from perf.flux.memory import Process, processes_of, total_gib
 from perf.flux.parameters import BYTES, published
 from perf.flux.storage import FUSED, TORCH
 from perf.flux.t4_page import markdown
-from perf.publish import provenance
+from perf.publish import provenance, publish
 
 PACKAGES: Final = ("pawfect", "numpy")
 PROFILES: Final = Path(pawfect.__file__).parent / "profiles"
@@ -238,10 +237,8 @@ def _rounded(by_case: Mapping[str, float], digits: int) -> dict[str, float]:
 def t4(out: Path, costs: bool) -> None:
     """Write `t4-model.json` and `.md`, and what stages cost into the profiles."""
     result = {"provenance": provenance("make t4", PACKAGES), **model()}
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "t4-model.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     page = markdown(result)
-    (out / "t4-model.md").write_text(page, "utf-8")
+    publish(out, "t4-model", result, page)
     click.echo(page)
     for name in CARDS if costs else ():
         write_costs(PROFILES / f"{name}.toml", cost_table(load_profile(name)))

@@ -101,6 +101,16 @@ def test_a_damaged_part_is_fetched_again_from_nothing(store, hub):
     store.folder("toy", mend="m")
 
 
+@pytest.mark.parametrize(("more", "asked"), [(b"", [None]), (b"x", [None, None])])
+def test_a_whole_part_is_taken_and_one_that_is_too_long_dropped(store, hub, more, asked):
+    part = store.root / fetch.PARTS / "toy" / f"unet/model.safetensors.{DIGEST}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(LARGE + more)
+    fetched(store, hub, "toy")
+    assert hub.ranges_asked() == asked
+    store.folder("toy", mend="m")
+
+
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
 def test_passing_errors_are_asked_again(store, hub, status):
     hub.heads = [status, status]

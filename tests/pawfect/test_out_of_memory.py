@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind, PawfectError, is_out_of_memory
-from pawfect.out_of_memory import attempt, in_halves, require
+from pawfect.out_of_memory import attempt, fitting, in_halves, require
 from pawfect.serving import load_function
 from pawfect.weights.store import Store
 from tests.pawfect.test_serving import INPUTS
@@ -109,3 +109,12 @@ def test_every_neural_model_says_so_and_serves_again(model, tiny, tiny_weights):
     assert caught.value.kind is ErrorKind.OUT_OF_MEMORY
     for name, array in function(INPUTS[model], {}).items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_weights_that_do_not_fit_are_unavailable_and_other_failures_pass():
+    with pytest.raises(PawfectError) as caught, fitting("weights x", "cuda"):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert caught.value.message == "weights x: expected its weights to fit into cuda's memory"
+    with pytest.raises(RuntimeError, match="shapes"), fitting("weights x", "cuda"):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import click
 
+from pawfect.contract.files import write_whole
 from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
@@ -61,9 +62,7 @@ class Results:
         self._write()
 
     def _write(self) -> None:
-        whole = self._path.with_suffix(".part")
-        whole.write_text(json.dumps(self.content, indent=1) + "\n")
-        whole.replace(self._path)
+        write_whole(self._path, (json.dumps(self.content, indent=1) + "\n").encode())
 
 
 @click.command()

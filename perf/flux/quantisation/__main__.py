@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from dataclasses import asdict
@@ -22,7 +21,7 @@ from perf.flux.quantisation.measure import (
     quantised,
 )
 from perf.flux.quantisation.model import FULL, build_model, steps
-from perf.publish import as_markdown, provenance
+from perf.publish import as_markdown, provenance, publish, table
 
 RESULTS = Path("perf/results")
 PACKAGES = ("pawfect", "torch", "diffusers", "gguf", "numpy")
@@ -65,43 +64,32 @@ def main(out: Path, threads: int) -> None:
         },
         "rows": [asdict(row) | {"error": row.error} for row in rows],
     }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "quantisation.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    (out / "quantisation.md").write_text(as_text(result, rows), "utf-8")
+    publish(out, "quantisation", result, as_text(result, rows))
     click.echo(f"results in {out}")
 
 
 def as_text(result: dict[str, Any], rows: list[Row]) -> str:
     """Return the result as Markdown."""
     ratio = result["outlier_ratio"]
-    lines = [
-        "# Quantised transformers",
-        "",
+    head = ("scheme", "rest in", "error", "block layers, MB", "whole, MB", "seconds per step")
+    cells = [
+        (row.name, row.dtype, f"{row.error:.2%}", f"{row.linear_bytes / 1e6:.1f}",
+         f"{row.total_bytes / 1e6:.1f}", f"{row.seconds:.2f}")
+        for row in rows
+    ]  # fmt: skip
+    return (
+        "# Quantised transformers\n\n"
         f"A random FLUX-Fill transformer of {result['parameters'] / 1e6:.0f} M parameters with "
         "long-tailed weights and outlier channels (what and why: "
-        "`perf/flux/quantisation/model.py`; "
-        "input activations of its block layers reach "
+        "`perf/flux/quantisation/model.py`; input activations of its block layers reach "
         f"{ratio['least']:.0f} to {ratio['largest']:.0f} times their median, "
         f"{ratio['median']:.0f} in the middle one). Error of the velocity relative to float32, the "
         "largest of three timesteps. It ranks schemes and checks the code; how published weights "
-        "fare is not measured here.",
-        "",
-        "| scheme | rest in | error | block layers, MB | whole, MB | seconds per step |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row.name} | {row.dtype} | {row.error:.2%} | {row.linear_bytes / 1e6:.1f} | "
-        f"{row.total_bytes / 1e6:.1f} | {row.seconds:.2f} |"
-        for row in rows
-    ]
-    lines += [
-        "",
+        f"fare is not measured here.\n\n{table(head, cells)}\n"
         f"{result['tokens']} image and {result['text_tokens']} text tokens, "
-        f"{result['threads']} thread(s) of a CPU: the seconds say nothing of a GPU.",
-        "",
-        as_markdown(result["source"]),
-    ]
-    return "\n".join(lines)
+        f"{result['threads']} thread(s) of a CPU: the seconds say nothing of a GPU.\n\n"
+        f"{as_markdown(result['source'])}"
+    )
 
 
 if __name__ == "__main__":

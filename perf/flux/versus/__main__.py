@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Final
@@ -23,7 +22,7 @@ from perf.flux.versus.run import (
     timed_rounds,
 )
 from perf.flux.versus.sides import Photo, Pipeline, Product
-from perf.publish import provenance
+from perf.publish import provenance, publish
 from perf.scenes import load_scene
 
 BUILD: Final = Path("build/versus")
@@ -69,10 +68,8 @@ def versus(size: str, rounds: int, out: Path) -> None:
         seconds,
         bounds(counted[0], whole, seconds),
     )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "versus.json").write_text(json.dumps(result.as_json(), indent=1) + "\n")
     page = markdown(result)
-    (out / "versus.md").write_text(page)
+    publish(out, "versus", result.as_json(), page)
     click.echo(page)
     missed = [bound.name for bound in result.bounds if not bound.reached]
     if missed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import sys
 from dataclasses import replace
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 
 from harness.emulators import why_none
-from perf.publish import as_markdown, provenance
+from perf.publish import as_markdown, provenance, publish
 from perf.service.faults.plan import Plan
 from perf.service.faults.result import figures, markdown
 from perf.service.faults.run import faulty_run
@@ -41,11 +40,9 @@ def faults(
     plan = replace(Plan(), jobs=jobs, workers=workers, kills=kills, restarts=restarts, cuts=cuts)
     found = figures(asyncio.run(faulty_run(plan, BUILD, seed)))
     source = provenance("make faults", PACKAGES)
-    out.mkdir(parents=True, exist_ok=True)
     result = {"provenance": source, **found}
-    (out / "faults.json").write_text(json.dumps(result, indent=1) + "\n")
     page = markdown(found, as_markdown(source))
-    (out / "faults.md").write_text(page)
+    publish(out, "faults", result, page)
     click.echo(page)
     sys.exit(bool(found["problems"]))
 

@@ -29,12 +29,13 @@ from PIL import Image
 
 from harness.local_server import HOST, free_ports
 from pawfect_service.jobs.kinds.inpaint import MASK, ORIGINAL
-from perf.publish import as_markdown, provenance, table
+from perf.publish import as_markdown, provenance, publish, table
 from perf.scenes import load_scene
 from perf.service.load.raw_client import Part, form, sent, stored
 from perf.service.load.slow_labels import slow_labels
 
-RESULTS: Final = Path(__file__).parents[2] / "results" / "sessions-load"
+RESULTS: Final = Path(__file__).parents[2] / "results"
+NAME: Final = "sessions-load"
 SESSIONS: Final = 50
 LABELS_S: Final = 10.0
 GOAL_MS: Final = 150.0
@@ -236,8 +237,7 @@ def main(side: int, turns: int, out: Path) -> None:
     """Queue 50 sessions in several ways and write how long each took."""
     rows = asyncio.run(measured(side, turns))
     source = provenance("python -m perf.service.load.load", PACKAGES)
-    told = {"goal_p95_ms": GOAL_MS, "labels_take_s": LABELS_S, "rows": rows, "source": source}
-    out.with_suffix(".json").write_text(json.dumps(told, indent=2) + "\n")
+    result = {"goal_p95_ms": GOAL_MS, "labels_take_s": LABELS_S, "rows": rows, "source": source}
     text = (
         "# Queueing jobs\n\n"
         f"{SESSIONS} sessions over one `pawfect api` (embedded store) of this machine; a photo of "
@@ -247,7 +247,7 @@ def main(side: int, turns: int, out: Path) -> None:
         "leaves broken pixels and empty masks to the worker; storage paths are files that an app "
         f"has uploaded itself.\n\n{as_table(rows)}\n{as_markdown(source)}"
     )
-    out.with_suffix(".md").write_text(text)
+    publish(out, NAME, result, text)
 
 
 if __name__ == "__main__":

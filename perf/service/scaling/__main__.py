@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from perf.publish import as_markdown, provenance, table
+from perf.publish import as_markdown, provenance, publish, table
 from perf.service.scaling.rule import Rule, load_rule
 from perf.service.scaling.services import embedded, t4
 from perf.service.scaling.simulation import HOUR_S, Load, Service, Simulated, Simulation
@@ -148,14 +147,12 @@ def scaling(out: Path) -> None:
     """Simulate; write `scaling.json` and `.md`."""
     rule = load_rule()
     found, source = all_rows(rule), provenance("make scaling", PACKAGES)
-    out.mkdir(parents=True, exist_ok=True)
     result = {
         "provenance": source,
         **{key: [one.figures() for one in rows] for key, rows in found.items()},
     }
-    (out / "scaling.json").write_text(json.dumps(result, indent=1) + "\n")
     text = page(found, rule, source)
-    (out / "scaling.md").write_text(text)
+    publish(out, "scaling", result, text)
     click.echo(text)
 
 
