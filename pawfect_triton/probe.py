@@ -5,12 +5,14 @@ Triton's live, ready and model-ready stay 200 when a model's process has died.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tritonclient.grpc as triton
 
 from pawfect.contract.errors import ErrorKind, PawfectError, from_message
 from pawfect.contract.probe import PROBE_ID
+from pawfect.contract.tensors import Array
 from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.serving import probe_inputs
@@ -19,6 +21,16 @@ from pawfect.serving import probe_inputs
 def lacks_weights(error: PawfectError) -> bool:
     """Say whether a model answers UNAVAILABLE for want of its weights: the rest serves."""
     return error.kind is ErrorKind.UNAVAILABLE and "weights" in error.message
+
+
+def infer_inputs(model: str, arrays: Mapping[str, Array]) -> list[triton.InferInput]:
+    """Return a model's inputs as tritonclient sends them."""
+    inputs = []
+    for name, array in arrays.items():
+        datatype = MODELS[model].spec.input(name).datatype
+        inputs.append(triton.InferInput(name, list(array.shape), datatype))
+        inputs[-1].set_data_from_numpy(array)
+    return inputs
 
 
 class Prober:
@@ -49,12 +61,8 @@ class Prober:
                 where it did not answer in time (it may be busy).
         """
         answers: list[Any] = []
-        inputs = []
         spec = MODELS[model].spec
-        for name, array in probe_inputs(model, self._profile).items():
-            item = triton.InferInput(name, list(array.shape), spec.input(name).datatype)
-            item.set_data_from_numpy(array)
-            inputs.append(item)
+        inputs = infer_inputs(model, probe_inputs(model, self._profile))
         given = dict(MODELS[model].probe_parameters)
         try:
             if spec.decoupled:

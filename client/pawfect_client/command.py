@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
-from pawfect.contract.parameters import Scalar
 from pawfect.contract.report import Report
 from pawfect.photo.mask_file import load_mask
-from pawfect.photo.photo import Photo, load_photo
+from pawfect.photo.photo import load_photo
 from pawfect.photo.saving import (
     check_format,
     check_writable,
@@ -37,16 +35,6 @@ from pawfect_client.wire import DEFAULT_URL
 # there.
 _RETRY: Final = RetryPolicy(attempts=3)
 _FILE: Final = click.Path(path_type=Path)
-
-
-@dataclass(frozen=True)
-class _Wishes:
-    """What goes along with photo and mask."""
-
-    protect: NDArray[np.uint8] | None
-    labels: tuple[str, ...]
-    prompt: str | None
-    parameters: dict[str, Scalar]
 
 
 @click.command()
@@ -107,10 +95,17 @@ def inpaint(
         check_format(loaded, kind, out.name)
         hole = load_mask(mask, loaded)
         guard = load_mask(protect, loaded) if protect else None
-        wishes = _Wishes(guard, labels, prompt, parameters)
+        request: dict[str, Any] = {
+            "protect": guard,
+            "scene_labels": labels,
+            "prompt": prompt,
+            **parameters,
+        }
         with PawfectClient(url, timeout_s=timeout_s, retry=_RETRY) as client:
-            fill = _streamed if stream and not quiet else _filled
-            result = fill(client, loaded, hole, wishes)
+            if stream and not quiet:
+                result = _shown(client.inpaint_stream(loaded.pixels, hole, **request))
+            else:
+                result = client.inpaint(loaded.pixels, hole, **request)
         save_photo(loaded.with_pixels(result.image), out)
         if report is not None:
             write_atomically(report, _pretty(result.report).encode())
@@ -122,30 +117,8 @@ def inpaint(
         click.echo(_summary(out, result.report))
 
 
-def _filled(
-    client: PawfectClient, photo: Photo, hole: NDArray[np.uint8], wishes: _Wishes
-) -> Inpainted:
-    return client.inpaint(
-        photo.pixels,
-        hole,
-        protect=wishes.protect,
-        scene_labels=wishes.labels,
-        prompt=wishes.prompt,
-        **wishes.parameters,
-    )
-
-
-def _streamed(
-    client: PawfectClient, photo: Photo, hole: NDArray[np.uint8], wishes: _Wishes
-) -> Inpainted:
-    events = client.inpaint_stream(
-        photo.pixels,
-        hole,
-        protect=wishes.protect,
-        scene_labels=wishes.labels,
-        prompt=wishes.prompt,
-        **wishes.parameters,
-    )
+def _shown(events: Iterable[StageEvent | Done]) -> Inpainted:
+    """Show a stream's stages; return its result."""
     with shown_progress(Console(stderr=True)) as show:
         for event in events:
             if isinstance(event, Done):

@@ -292,9 +292,8 @@ def main(given: tuple[str, ...], profile: str) -> None:
             try_out(image, profile)
         except (DockerfileError, StepError) as error:
             raise click.ClickException(f"{DOCKERFILE}: {error}") from None
-    click.echo("every step ran, and what they made served a request. Not shown:")
-    for note in image.notes:
-        click.echo(f"- {note}")
+    notes = "".join(f"\n- {note}" for note in image.notes)
+    click.echo(f"every step ran, and what they made served a request. Not shown:{notes}")
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ from perf.audit.audit import check_weights, planned, read_run, report, run_note
 from perf.audit.cells import Cell
 from perf.audit.compiled import compile_
 from perf.audit.journal import FAILED, NAME, AuditError, Journal, Record, read_journal
+from perf.audit.lines import echo_left, echo_setting, line
 from perf.audit.links import MOST_DAYS, Target
 from perf.audit.matrix import AXES, MatrixError, load_matrix
 from perf.audit.running import Audit
 from perf.audit.serving import AuditServer
 from perf.audit.sessions import load_session
-from perf.audit.telling import duration, echo_estimate, echo_left, echo_setting, line
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
@@ -124,7 +124,6 @@ def run(
         _, records, _ = read_journal(out / NAME)
         left = _left(records, cells, retry_failed)
         echo_left(cells, left)
-        echo_estimate(records, left)
         return
     with Journal(out) as journal:
         left = _left(journal.records, cells, retry_failed)
@@ -206,8 +205,7 @@ def _left(known: Mapping[str, Record], cells: Sequence[Cell], retry_failed: bool
 
 def _run_cells(audit: Audit, cells: Sequence[Cell]) -> None:
     click.echo("server ready; warming every prompt up ...")
-    estimate_ms = audit.prepare(cells)
-    click.echo(f"about {duration(estimate_ms)} to go")
+    audit.prepare(cells)
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -217,12 +215,12 @@ def _run_cells(audit: Audit, cells: Sequence[Cell]) -> None:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=sum(audit.cell_ms(cell) for cell in cells))
+        task = progress.add_task("", total=len(cells))
         for number, cell in enumerate(cells, 1):
             progress.update(task, description=f"cell {number} of {len(cells)}")
             record = audit.run(cell)
             console.print(f"{number}/{len(cells)} {line(record)}", markup=False, highlight=False)
-            progress.advance(task, audit.cell_ms(cell))
+            progress.advance(task)
 
 
 def _report(folder: Path, target: Target | None, key: Path | None, days: int) -> None:

@@ -58,12 +58,10 @@ class Audit:
         self._say = say
         self._places: dict[str, Place] = {}
         self._deaths = 0
-        self._step_ms_per_px = 0.0
-        self._rest_ms: dict[str, float] = {}
         self._refused: dict[str, PawfectError] = {}
 
-    def prepare(self, cells: Sequence[Cell]) -> float:
-        """Look at each session, warm every prompt up, and return what the cells will take, ms.
+    def prepare(self, cells: Sequence[Cell]) -> None:
+        """Look at each session and warm every prompt up.
 
         Every text is embedded once, so that no cell pays for what the server caches.
 
@@ -75,20 +73,7 @@ class Audit:
         for session in self._sessions.values():
             self._places[session.name] = self._look_at(session)
             for prompt in self._matrix.axes.prompt:
-                report = self._fill(cells[0], session, prompt, steps=1, strength=1.0).report
-                step_ms = report.stage_ms.get("flux_transformer", 0.0)
-                working = max((window.working_px for window in report.windows), default=1)
-                self._step_ms_per_px = step_ms / working**2
-                self._rest_ms[session.name] = report.total_ms - step_ms
-        return sum(self.cell_ms(cell) for cell in cells)
-
-    def cell_ms(self, cell: Cell) -> float:
-        """Return what a cell will take, ms: what stood beside one step while warming up, and steps.
-
-        A step's time grows with the area: linear layers take most of it.
-        """
-        steps_ms = self._step_ms_per_px * cell.setting.size**2 * cell.setting.steps
-        return self._rest_ms[cell.session] + steps_ms * cell.setting.strength
+                self._fill(cells[0], session, prompt, steps=1, strength=1.0)
 
     def run(self, cell: Cell) -> Record:
         """Run one cell and write it down, whatever comes of it.

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from harness.local_server import free_ports
 from pawfect.contract.errors import ErrorKind, PawfectError, from_message
 from pawfect.contract.tensors import Array
-from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.scene.prompt import Label
 from pawfect_client.client import PawfectClient
 from pawfect_client.results import Inpainted
 from pawfect_client.retry import RetryPolicy
 from pawfect_triton.overrides import Overrides
+from pawfect_triton.probe import infer_inputs
 from pawfect_triton.server import LOOPBACK, Endpoints, TritonServer
 from perf.audit.memory import watch_memory
 from perf.audit.sessions import Session
@@ -210,14 +210,8 @@ class AuditServer:
     def _ask(
         self, model: str, arrays: Mapping[str, Array], outputs: tuple[str, ...]
     ) -> dict[str, Array]:
-        inputs = []
-        for name, array in arrays.items():
-            item = triton.InferInput(
-                name, list(array.shape), MODELS[model].spec.input(name).datatype
-            )
-            item.set_data_from_numpy(array)
-            inputs.append(item)
         try:
+            inputs = infer_inputs(model, arrays)
             result = self._control.infer(model, inputs, client_timeout=LABELS_S)
         except triton.InferenceServerException as error:
             raise from_message(error.message() or str(error)) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from pawfect.models import MODELS
 from pawfect.profile import FluxSettings, Profile
 from perf.flux import flops
 from perf.flux.parameters import BYTES, published, sizes_of, transformer_bytes
@@ -68,18 +69,23 @@ def processes_of(
         side: of the largest square window, px; None: the largest of the profile's sizes.
         batch: steps that share a call of the transformer.
         kernels: as `storage_of` takes it.
+
+    Raises:
+        KeyError: a model that the registry puts on the card has no row here.
     """
     found: list[Process] = []
-    if profile.sam3 is not None and profile.sam3.device == "cuda":
+    if profile.sam3 is not None:
         found.append(_process("sam3_labeling", _sam3(), SAM3_PEAK_GIB * GIB, profile.sam3.dtype))
-    if profile.florence2 is not None and profile.florence2.device == "cuda":
+    if profile.florence2 is not None:
         weights, live = sum(sizes_of("florence2_base").values()), FLORENCE2_PEAK_GIB * GIB
         found.append(_process("florence2", weights, live, profile.florence2.dtype))
     settings = profile.flux
     if settings is not None and settings.device == "cuda":
         px = settings.sizes[-1] if side is None else side
         found += _flux(settings, profile.weights["flux_transformer"], px, batch, kernels)
-    return tuple(found)
+    rows = {process.model: process for process in found}
+    on_card = (name for name in profile.models if profile.device(MODELS[name]) == "cuda")
+    return tuple(rows[name] for name in on_card)
 
 
 def total_gib(processes: tuple[Process, ...]) -> float:
@@ -89,7 +95,7 @@ def total_gib(processes: tuple[Process, ...]) -> float:
 
 def _flux(settings: FluxSettings, entry: str, px: int, batch: int, kernels: str) -> list[Process]:
     """Return FLUX's processes for square windows of `px`."""
-    found = [_text(settings)] if settings.text_device == "cuda" else []
+    found = [_text(settings)]
     vae = sum(sizes_of("flux_vae").values())
     # Longer sides go in tiles.
     tile = min(px, settings.tile_px) if settings.tile_px else px
@@ -104,7 +110,7 @@ def _flux(settings: FluxSettings, entry: str, px: int, batch: int, kernels: str)
     live = FLUX_PEAK * tokens * width * BYTES[settings.dtype]
     # The widest layer, behind the MLP of a single block.
     live += storage.scratch_bytes * (1 + flops.MLP_RATIO) * width**2
-    found.insert(-1, Process("flux_transformer", weights / GIB, SLACK * live / GIB))
+    found.append(Process("flux_transformer", weights / GIB, SLACK * live / GIB))
     return found
 
 

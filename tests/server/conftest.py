@@ -16,18 +16,9 @@ import tritonclient.grpc as triton
 
 from pawfect.contract.errors import PawfectError, from_message
 from pawfect.contract.report import Report
-from pawfect.models import MODELS
+from pawfect_triton.probe import infer_inputs
 
 LONG_S = 120
-
-
-def infer_inputs(model: str, arrays: dict[str, Any]) -> list[triton.InferInput]:
-    inputs = []
-    for name, array in arrays.items():
-        item = triton.InferInput(name, list(array.shape), MODELS[model].spec.input(name).datatype)
-        item.set_data_from_numpy(array)
-        inputs.append(item)
-    return inputs
 
 
 class RawClient:

@@ -86,20 +86,22 @@ def test_the_recommended_setting_is_approved_unless_another_is_named():
     assert chosen_setting(run, {"steps": 28, "guidance": None}) == setting(steps=28)
 
 
-def test_what_the_run_did_not_measure_is_refused():
-    with pytest.raises(AuditError, match=r"did not measure this setting.*steps 5"):
-        chosen_setting(choice({"steps": 8}), {"steps": 5})
-
-
-def test_an_incomplete_run_is_refused():
-    with pytest.raises(AuditError, match="incomplete: 1 cells are missing"):
-        chosen_setting(choice({}, {"steps": 4}, missing=True), {})
-
-
-def test_a_setting_with_a_failed_cell_is_refused():
-    run = choice({}, {"steps": 4}, statuses=["done", "fallen back"])
-    with pytest.raises(AuditError, match="1 fell back, 0 failed"):
-        chosen_setting(run, {"steps": 4})
+@pytest.mark.parametrize(
+    ("run", "asked", "says"),
+    [
+        (choice({"steps": 8}), {"steps": 5}, r"did not measure this setting.*steps 5"),
+        (choice({}, {"steps": 4}, missing=True), {}, "incomplete: 1 cells are missing"),
+        (
+            choice({}, {"steps": 4}, statuses=["done", "fallen back"]),
+            {"steps": 4},
+            "1 fell back, 0 failed",
+        ),
+        (choice({"strength": 0.5}), {}, "a profile holds none"),
+    ],
+)
+def test_what_was_not_measured_whole_or_no_profile_holds_is_refused(run, asked, says):
+    with pytest.raises(AuditError, match=says):
+        chosen_setting(run, asked)
 
 
 def test_where_nothing_is_recommended_the_whole_setting_must_be_named():
@@ -107,11 +109,6 @@ def test_where_nothing_is_recommended_the_whole_setting_must_be_named():
     with pytest.raises(AuditError, match="name a whole setting"):
         chosen_setting(run, {"steps": 8})
     assert chosen_setting(run, asdict(setting())) == setting()
-
-
-def test_a_strength_is_no_profiles():
-    with pytest.raises(AuditError, match="a profile holds none"):
-        chosen_setting(choice({"strength": 0.5}), {})
 
 
 def test_smaller_sizes_stay_only_where_they_were_measured_alike():

@@ -162,13 +162,12 @@ def audited(
 
 
 @pytest.mark.slow
-def test_the_run_ends_well_and_says_how_many_and_how_long(audited):
+def test_the_run_ends_well_and_says_how_many(audited):
     assert audited.exit_code == 0, audited.log
     assert f"{CELLS} cells: 1 sessions, 1 seeds, 2 x quantisation" in audited.log
     assert audited.log.count(f"{TINY_Q8}: built") == 1
     assert f"0 are done already, {CELLS} to run" in audited.log
     assert f"{len(audited.before_kill)} are done already" in audited.log
-    assert " min " in audited.log
     assert "Traceback" not in audited.log
 
 

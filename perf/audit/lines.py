@@ -1,14 +1,14 @@
-"""What `python -m perf.audit` tells people while it runs."""
+"""Lines that the audit prints while it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import click
 
 from perf.audit.cells import Cell, Setting
 from perf.audit.choice import loss_of
-from perf.audit.journal import DONE, FAILED, Record
+from perf.audit.journal import FAILED, Record
 
 
 def line(record: Record) -> str:
@@ -28,23 +28,6 @@ def line(record: Record) -> str:
 def echo_left(cells: Sequence[Cell], left: Sequence[Cell]) -> None:
     """Say how many cells are to run."""
     click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
-
-
-def echo_estimate(records: Mapping[str, Record], left: Sequence[Cell]) -> None:
-    """Say how long the cells that are left will take, by those that ran."""
-    known = [r.total_ms for r in records.values() if r.status == DONE]
-    if known and left:
-        mean_ms = sum(known) / len(known)
-        click.echo(f"about {duration(mean_ms * len(left))}, by the {len(known)} cells so far")
-    elif left:
-        click.echo("how long is said once the server has answered the first requests")
-
-
-def duration(ms: float) -> str:
-    """Return a time in hours and minutes, or minutes and seconds."""
-    minutes, seconds = divmod(round(ms / 1000), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
 def echo_setting(setting: Setting) -> None:
