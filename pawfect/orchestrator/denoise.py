@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import Array
 from pawfect.flux.preview import estimate, preview
 from pawfect.flux.schedule import Schedule, euler, first_step, next_level, noised
 from pawfect.orchestrator.engine import Task
-from pawfect.orchestrator.flux_models import Encoded, Text, predict_velocity
+from pawfect.orchestrator.flux_models import Encoded, Text, floats
 from pawfect.orchestrator.pace import CanvasPace
 
 
@@ -106,3 +107,39 @@ async def denoise(
             f"got {taken}",
         )
     return latents
+
+
+async def predict_velocity(
+    task: Task,
+    encoded: Encoded,
+    text: Text,
+    latents: NDArray[np.float32],
+    timestep: float,
+    guidance_scale: float,
+    limit_ms: float | None,
+) -> NDArray[np.float32]:
+    """Run one denoising step.
+
+    Args:
+        task: the request.
+        encoded: for grid and condition.
+        text: the prompt's embeddings.
+        latents: FP32 [T, 64].
+        timestep: above 0 to 1000.
+        guidance_scale: of the step.
+        limit_ms: how long to wait; None: as long as the request may take.
+
+    Returns:
+        FP32 [T, 64].
+    """
+    inputs: dict[str, Array] = {
+        "LATENTS": latents,
+        "CONDITION": encoded.condition,
+        "PROMPT_EMBEDS": text.embeds,
+        "POOLED": text.pooled,
+        "TIMESTEP": np.array([timestep], np.float32),
+        "GUIDANCE": np.array([guidance_scale], np.float32),
+        "GRID": np.array(encoded.canvas.grid, np.int32),
+    }
+    out = await task.ask("flux_transformer", inputs, limit_ms=limit_ms)
+    return floats(out["VELOCITY"])

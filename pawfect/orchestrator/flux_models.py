@@ -1,4 +1,4 @@
-"""FLUX's models: text and canvas in, velocity and canvas out; one call each."""
+"""FLUX's models around the denoising: prompt and canvas in, canvas out; one call each."""
 
 from __future__ import annotations
 
@@ -58,44 +58,8 @@ async def encode_canvas(
     if prefill is not None:
         inputs["PREFILL"] = await asyncio.to_thread(canvas.take, prefill)
     out = await task.ask("flux_vae_encoder", inputs)
-    prior = None if prefill is None else _floats(out["PRIOR"])
-    return Encoded(canvas, _floats(out["LATENTS"]), _floats(out["CONDITION"]), prior)
-
-
-async def predict_velocity(
-    task: Task,
-    encoded: Encoded,
-    text: Text,
-    latents: NDArray[np.float32],
-    timestep: float,
-    guidance_scale: float,
-    limit_ms: float | None,
-) -> NDArray[np.float32]:
-    """Run one denoising step.
-
-    Args:
-        task: the request.
-        encoded: for grid and condition.
-        text: the prompt's embeddings.
-        latents: FP32 [T, 64].
-        timestep: above 0 to 1000.
-        guidance_scale: of the step.
-        limit_ms: how long to wait; None: as long as the request may take.
-
-    Returns:
-        FP32 [T, 64].
-    """
-    inputs: dict[str, Array] = {
-        "LATENTS": latents,
-        "CONDITION": encoded.condition,
-        "PROMPT_EMBEDS": text.embeds,
-        "POOLED": text.pooled,
-        "TIMESTEP": np.array([timestep], np.float32),
-        "GUIDANCE": np.array([guidance_scale], np.float32),
-        "GRID": np.array(encoded.canvas.grid, np.int32),
-    }
-    out = await task.ask("flux_transformer", inputs, limit_ms=limit_ms)
-    return _floats(out["VELOCITY"])
+    prior = None if prefill is None else floats(out["PRIOR"])
+    return Encoded(canvas, floats(out["LATENTS"]), floats(out["CONDITION"]), prior)
 
 
 async def decode_canvas(
@@ -107,6 +71,6 @@ async def decode_canvas(
     return await asyncio.to_thread(canvas.put_back, out["IMAGE"].astype(np.uint8))
 
 
-def _floats(array: Array) -> NDArray[np.float32]:
+def floats(array: Array) -> NDArray[np.float32]:
     """Copy out of the memory that Triton lends until the answer is dropped."""
     return np.array(array, np.float32)
