@@ -13,7 +13,7 @@ from pawfect.flux.schedule import Schedule, read_schedule
 from pawfect.flux.transformer import Transformer
 from pawfect_export.tiny.flux_gguf import build as build_gguf
 from tests.pawfect.flux.gguf_files import transformer as larger_module
-from tests.pawfect.flux.test_transformer import GRID, TEXT, step
+from tests.pawfect.flux.test_transformer import GRID, by_diffusers, step
 
 STEPS = 6
 
@@ -32,24 +32,6 @@ def load(folder, schedule, dtype="float32") -> Transformer:
     return Transformer.load(
         folder, device="cpu", dtype=dtype, modulation="cached", schedule=schedule, steps=STEPS
     )
-
-
-def plain(module: torch.nn.Module, given: dict) -> np.ndarray:
-    """The velocity as diffusers' own module computes it."""
-    tensors = {name: torch.tensor(given[name]).float() for name in given if name != "grid"}
-    rows, columns = (torch.arange(side) for side in given["grid"])
-    positions = torch.cartesian_prod(torch.zeros(1, dtype=torch.int64), rows, columns)
-    with torch.no_grad():
-        return module(
-            hidden_states=torch.cat((tensors["latents"], tensors["condition"]), dim=2),
-            timestep=tensors["timestep"] / 1000,
-            guidance=tensors["guidance"],
-            pooled_projections=tensors["pooled"],
-            encoder_hidden_states=tensors["prompt_embeds"],
-            txt_ids=torch.zeros(TEXT, 3),
-            img_ids=positions.float(),
-            return_dict=False,
-        )[0].numpy()
 
 
 def error(got: np.ndarray, expected: np.ndarray) -> float:
@@ -78,7 +60,7 @@ def test_a_batch_of_other_timesteps_guidances_and_prompts_is_the_plain_modules(
         given = step(seed, items=4)
         given["timestep"][:2] = timesteps(schedule)[[1, 4]]
         given["pooled"][3], given["guidance"][3] = given["pooled"][0], given["guidance"][0]
-        expected = plain(pipeline.transformer, given)
+        expected = by_diffusers(pipeline.transformer, given)
         assert error(cached.velocity(**given), expected) < 1e-6
         # From the rows that are kept now.
         assert error(cached.velocity(**given), expected) < 1e-6
@@ -110,7 +92,7 @@ def test_of_another_number_of_steps_the_second_pass_serves_all_that_are_left(
 def test_a_timestep_off_every_schedule_is_computed_alone(cached, passes, pipeline):
     given = step(3, items=1) | {"timestep": np.float32([123.25])}
     got = cached.velocity(**given)
-    assert error(got, plain(pipeline.transformer, given)) < 1e-6
+    assert error(got, by_diffusers(pipeline.transformer, given)) < 1e-6
     cached.velocity(**given | {"timestep": np.float32([321.5])})
     assert passes == [1, 1]
 
@@ -129,7 +111,7 @@ def test_any_bound_gives_the_same_velocities_and_is_held(
     for seed in range(2):
         given = step(seed, items=2) | {"timestep": timesteps(schedule)[:2]}
         got = bounded.velocity(**given)
-        assert error(got, plain(pipeline.transformer, given)) < 1e-6
+        assert error(got, by_diffusers(pipeline.transformer, given)) < 1e-6
         assert modulation.nbytes - weights == kept_rows * row_bytes
 
 
@@ -197,29 +179,6 @@ def test_quantised_layers_stay_quantised_and_give_the_same_rows(tmp_path, quanti
             dim=1,
         )
     assert error(modulation.rows(moments).numpy(), expected.numpy()) < 1e-6
-
-
-class Doubled(torch.nn.Module):
-    """A layer of a form that nobody here knows."""
-
-    def __init__(self, layer: torch.nn.Linear) -> None:
-        super().__init__()
-        self.layer = layer
-        self.out_features = layer.out_features
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return 2 * self.layer(inputs)
-
-
-def test_a_layer_may_be_any_module(flux_folder, schedule):
-    module = Transformer.load(flux_folder, device="cpu", dtype="float32").module
-    path = "single_transformer_blocks.1.norm.linear"
-    module.set_submodule(path, Doubled(module.get_submodule(path)))
-    given = step(7, items=2)
-    expected = plain(module, given)
-    modulation = Modulation(module, torch.float32)
-    got = Transformer(module, "cpu", torch.float32, modulation=modulation).velocity(**given)
-    assert error(got, expected) < 1e-6
 
 
 @pytest.mark.slow

@@ -15,7 +15,13 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.text import TextEncoder
 from tests.pawfect.flux.conftest import TOKENS
 
-PROMPTS = ("green grass with fallen leaves", "", "Sand, Gravel & MUD!", "naïve — ☃ 你好")
+PROMPTS = (
+    "green grass with fallen leaves",
+    "",
+    "Sand, Gravel & MUD!",
+    "naïve — ☃ 你好",
+    "stone tiles " * 60,
+)
 
 
 def by_transformers(folder, prompt: str, dtype: torch.dtype) -> tuple[np.ndarray, np.ndarray]:

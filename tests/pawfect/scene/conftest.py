@@ -11,15 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pawfect.scene.florence2 import Captioner
-from pawfect_export.tiny import florence2, sam3
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(tiny_weights: Path) -> Path:
     """Folder of a tiny SAM3; not to be written to."""
-    folder = tmp_path_factory.mktemp("sam3")
-    sam3.build(folder)
-    return folder
+    return tiny_weights / "tiny-sam3"
 
 
 @pytest.fixture
@@ -37,11 +34,9 @@ def altered(checkpoint: Path) -> Callable[[Path, dict[str, torch.Tensor]], Path]
 
 
 @pytest.fixture(scope="session")
-def florence2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def florence2_folder(tiny_weights: Path) -> Path:
     """A complete checkpoint, not to be written to."""
-    folder = tmp_path_factory.mktemp("weights") / "tiny-florence2"
-    florence2.build(folder)
-    return folder
+    return tiny_weights / "tiny-florence2"
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,7 @@ def brute_force(presence, masks, ring, surface_of, surfaces):
 @given(answers())
 def test_a_score_is_the_best_of_presence_times_coverage(given_answers):
     scores, coverage = score_surfaces(*given_answers)
+    assert scores.dtype == coverage.dtype == np.float32
     expected_scores, expected_coverage = brute_force(*given_answers)
     np.testing.assert_allclose(scores, expected_scores, atol=1e-6)
     # Where two phrases score the same, either's coverage is right; where nothing scores, any.
@@ -84,13 +85,6 @@ def test_what_masks_say_outside_the_ring_changes_nothing(given_answers, seed):
         strict=True,
     ):
         np.testing.assert_array_equal(before, after)
-
-
-@given(answers())
-def test_scores_and_coverage_stay_in_0_to_1(given_answers):
-    for values in score_surfaces(*given_answers):
-        assert values.dtype == np.float32
-        assert ((values >= 0) & (values <= 1)).all()
 
 
 def test_an_empty_ring_scores_nothing():
