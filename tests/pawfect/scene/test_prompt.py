@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-import tomllib
-from importlib import resources
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect.scene.lexicon import JOINING, LANGUAGES, Role, parse_table, table
+from pawfect.scene.lexicon import JOINING, table
 from pawfect.scene.phrases import read_surfaces
 from pawfect.scene.prompt import Label, Prompt, build_prompt
-
-NEUTRAL = "background"
-
-# What no prompt may ever hold, whatever a table's editor writes into it.
-_FORBIDDEN = """
-    dog dogs puppy cat cats kitten pet animal horse bird fur tail paw paws collie
-    hand hands arm leg legs foot feet person people man woman child face hair finger
-    leash lead collar harness toy ball bowl bottle hat stick frisbee bone rope
-    red green blue white black brown grey gray golden yellow beige colored dark bright
-    wet dry rainy sunny cloudy shadow light puddle damp reflection fog storm
-    ignore instructions draw script drop table select nothing empty no not
-"""
-FORBIDDEN = set(_FORBIDDEN.split())
+from tests.pawfect.scene.test_vocabulary import ALLOWED, FORBIDDEN, NEUTRAL
 
 CAPTIONS = [
     # One surface, in the ways captions put it.
@@ -167,14 +153,10 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("caption", "expected"), CAPTIONS)
-def test_a_caption_becomes_the_surfaces_it_names(caption, expected):
+def test_a_caption_or_a_request_s_prompt_becomes_the_surfaces_it_names(caption, expected):
     prompt = build_prompt([], caption)
     assert prompt.text == expected
     assert prompt.source == ("none" if expected == NEUTRAL else "caption")
-
-
-@pytest.mark.parametrize(("caption", "expected"), CAPTIONS)
-def test_a_request_s_prompt_is_read_like_a_caption(caption, expected):
     if not any(surface.scenery for surface in read_surfaces(caption)):
         assert build_prompt([], None, caption).text == expected
 
@@ -273,7 +255,6 @@ texts = st.text(max_size=60) | st.lists(
 ).map(" ".join)
 shares = st.floats(0, 1) | st.sampled_from([math.nan, math.inf, -1.0])
 label_lists = st.lists(st.builds(Label, texts, shares, shares), max_size=6)
-ALLOWED = {NEUTRAL, *JOINING, *(word for name in table().surfaces for word in name.split())}
 
 
 @given(label_lists, st.none() | texts, st.none() | texts)
@@ -310,49 +291,3 @@ def test_time_is_bounded_however_long_the_text(piece):
     build_prompt([], piece * 500_000)
     # 3 ms on a slow core: what is over 2048 characters is not read.
     assert time.perf_counter() - start < 1
-
-
-def test_every_phrase_of_a_surface_means_that_surface():
-    content = tomllib.loads((resources.files("pawfect.scene") / "words.toml").read_text("utf-8"))
-    for row in content["surface"]:
-        for form in [row["name"], *(form for lang in LANGUAGES for form in row.get(lang, []))]:
-            assert [s.name for s in read_surfaces(form)] == [row["name"]], form
-        for form in row.get("abroad", []):
-            assert [s.name for s in read_surfaces(form)] == [row["name"]], form
-            assert read_surfaces(f"the {form}") == (), form
-
-
-def test_the_table_covers_what_the_product_needs():
-    assert set(table().surfaces) >= {
-        *("grass", "fallen leaves", "dirt", "mud", "sand", "gravel", "concrete", "asphalt"),
-        *("brick", "stone", "tile", "wood floor", "planks", "carpet", "rug", "blanket", "bedding"),
-        *("sofa fabric", "snow", "water", "hedge", "wall", "straw", "artificial turf"),
-    }
-    assert not ALLOWED & FORBIDDEN
-    assert all(surface.words <= 2 for surface in table().surfaces.values())
-
-
-def test_no_word_of_the_table_is_a_forbidden_one_but_to_be_ruled_out():
-    for words, (role, _) in table().phrases.items():
-        if role is Role.SURFACE and len(words) == 1:
-            assert not set(words) & FORBIDDEN
-
-
-def _content(*rows: dict) -> dict:
-    rest = {"neutral": "x", "together": [], "grounds": [], "describes": [], "nothing": []}
-    negation = {"no": [], "not": [], "contrast": [], "prepositions": []}
-    return {**rest, "english": [], "negation": negation, "surface": list(rows)}
-
-
-def test_a_phrase_that_means_two_surfaces_is_refused():
-    rows = [{"name": n, "family": ["ground"], "en": ["turf"]} for n in ("grass", "moss")]
-    with pytest.raises(ValueError, match="'turf' means both"):
-        parse_table(_content(*rows))
-
-
-def test_an_unknown_key_or_family_is_refused():
-    with pytest.raises(ValueError, match=r"surface: expected some of .*, got sv"):
-        parse_table(_content({"name": "grass", "family": ["ground"], "sv": ["gräs"]}))
-    content = _content({"name": "grass", "family": ["ground"]}) | {"together": [["ground", "sky"]]}
-    with pytest.raises(ValueError, match="unknown families sky"):
-        parse_table(content)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 
 import pytest
 from hypothesis import given
@@ -29,21 +28,6 @@ GOOD = {
     "files": [{"path": "config.json"}],
 }
 
-ENTRIES = {
-    "flux-fill-dev", "flux-fill-dev-transformer-bf16", "flux-fill-dev-q4_0",
-    "flux-fill-dev-q5_k_s", "flux-fill-dev-q8_0", "sam3", "florence2-base",
-    "flux-turbo-alpha-lora", "flux-hyper-8-steps-lora",
-    "flux-fill-dev-int8", "flux-fill-dev-int4", "flux-fill-dev-turbo-int8",
-    "flux-fill-dev-turbo-int4", "flux-fill-dev-turbo-q8_0", "flux-fill-dev-turbo-q4_0",
-    "flux-fill-dev-hyper-int8", "flux-fill-dev-hyper-int4",
-    "tiny-flux-fill", "tiny-flux-fill-q8_0", "tiny-flux-fill-int8", "tiny-flux-fill-int4",
-    "tiny-sam3", "tiny-florence2",
-}  # fmt: skip
-
-
-def test_the_manifest_names_every_set_of_weights():
-    assert set(manifest()) == ENTRIES
-
 
 def test_unpinned_entries_are_the_two_whose_commit_could_not_be_looked_up():
     unpinned = {entry.name for entry in manifest().values() if not entry.pinned}
@@ -62,11 +46,13 @@ def test_everything_made_of_flux_says_that_it_is_not_for_commercial_use():
 def test_the_pipeline_comes_without_a_transformer_and_each_transformer_with_its_config():
     entries = manifest()
     assert not any("transformer" in file.path for file in entries["flux-fill-dev"].files)
-    for name in ENTRIES:
-        if re.match(r"flux-fill-dev-", name) and entries[name].kind == "fetched":
-            config = entries[name].file("transformer/config.json")
-            assert config.repository == "black-forest-labs/FLUX.1-Fill-dev"
-            assert is_commit(config.revision)
+    others = [name for name in entries if name.startswith("flux-fill-dev-")]
+    fetched = [entries[name] for name in others if entries[name].kind == "fetched"]
+    assert len(fetched) >= 4
+    for entry in fetched:
+        config = entry.file("transformer/config.json")
+        assert config.repository == "black-forest-labs/FLUX.1-Fill-dev"
+        assert is_commit(config.revision)
 
 
 def test_the_sizes_of_sam3_add_up():
@@ -153,10 +139,10 @@ def test_a_file_may_come_from_another_repository():
     assert entry.file("b/config.json").revision == "1" * 40
 
 
-@pytest.mark.parametrize("path", ["", "..", "a/..", "/a", "a//b", "./a", "a/", "a\\b", "a\0"])
-def test_odd_paths_are_refused(path):
-    with pytest.raises(ValueError, match="expected a plain relative path"):
-        check_path(path)
+def test_odd_paths_are_refused():
+    for path in ("", "..", "a/..", "/a", "a//b", "./a", "a/", "a\\b", "a\0"):
+        with pytest.raises(ValueError, match="expected a plain relative path"):
+            check_path(path)
 
 
 @given(st.text(alphabet="ab./\\", min_size=1, max_size=12))

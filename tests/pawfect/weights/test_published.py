@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -63,10 +63,6 @@ def own_shapes(name: str) -> dict[str, tuple[int, ...]]:
     return {own: tensors[published] for published, own in names.items()}
 
 
-def parameters(name: str) -> int:
-    return sum(parameter.numel() for parameter in module(name).parameters())
-
-
 def file_size(tensors: Shapes, dtype: str) -> int:
     """Return the bytes of a safetensors file of these tensors, sorted by name as it does."""
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
@@ -97,13 +93,10 @@ def sizes(name: str) -> dict[str, int | None]:
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_the_full_size_module_takes_exactly_the_published_tensors(name):
-    check_strict(module(name), own_shapes(name), name)
-
-
-@pytest.mark.parametrize("name", BUILT)
-def test_any_missing_extra_or_mis_shaped_tensor_is_a_mismatch(name):
+def test_the_full_size_module_takes_the_published_tensors_and_only_them(name):
+    assert all(parameter.is_meta for parameter in module(name).parameters())
     shapes = own_shapes(name)
+    check_strict(module(name), shapes, name)
     some = sorted(shapes)[len(shapes) // 2]
     for changed, problem in (
         ({n: s for n, s in shapes.items() if n != some}, "1 missing"),
@@ -112,27 +105,6 @@ def test_any_missing_extra_or_mis_shaped_tensor_is_a_mismatch(name):
     ):
         with pytest.raises(PawfectError, match=problem):
             check_strict(module(name), changed, name)
-
-
-def test_flux_has_11_90_billion_parameters():
-    assert parameters("flux_transformer") == 11_902_391_360
-    original = read("flux_transformer_original").tensors
-    assert sum(map(math.prod, original.values())) == 11_902_391_360
-    assert len(original) == 780
-
-
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [
-        ("flux_vae", 83_819_683),
-        ("clip_text_encoder", 123_060_480),
-        ("t5_text_encoder", 4_762_310_656),
-        ("sam3", 840_376_374),
-        ("florence2_base", 231_443_968),
-    ],
-)
-def test_the_other_modules_have_their_known_number_of_parameters(name, count):
-    assert parameters(name) == count
 
 
 @pytest.mark.parametrize(
@@ -227,21 +199,6 @@ def test_the_published_gguf_keeps_small_layers_around_the_blocks_in_f32_and_larg
     assert 780 * 40 < header < 780 * 100
 
 
-def test_sam3_has_the_published_number_of_tensors_in_each_part():
-    counts = Counter(name.split(".")[0] for name in own_shapes("sam3"))
-    assert counts == {
-        "vision_encoder": 538,
-        "text_encoder": 389,
-        "text_projection": 2,
-        "geometry_encoder": 94,
-        "detr_encoder": 156,
-        "detr_decoder": 247,
-        "mask_decoder": 32,
-        "dot_product_scoring": 10,
-    }
-    assert len(read("sam3").tensors) == 1797
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_list_names_its_source_and_its_files(name):
     published = read(name)
@@ -258,11 +215,11 @@ def test_flux_uses_the_latents_mask_and_prior_of_the_contract():
     assert read("flux_vae").config["latent_channels"] * 4 == 64
 
 
+def test_florence2_makes_577_tokens_of_a_picture_of_the_published_side():
+    side = SimpleNamespace(height=768, width=768)
+    assert florence2._image_tokens(module("florence2_base").config, side) == 577
+
+
 def test_an_unknown_checkpoint_is_a_key_error():
     with pytest.raises(KeyError):
         read("../flux_vae")
-
-
-def test_nothing_is_built_anywhere_but_on_meta():
-    for name in BUILT:
-        assert all(parameter.is_meta for parameter in module(name).parameters())
