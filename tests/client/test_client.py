@@ -16,9 +16,10 @@ from pawfect_client import Done, PawfectClient, RetryPolicy, StageEvent
 from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.wire import call_of
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.client.serving import CLIENTS, answers, eventually, long_job
+from tests.client.serving import CLIENTS, long_job
 from tests.conftest import free_ports
 from tests.pawfect.photo.pictures import hole, scene
+from tests.server.conftest import answers, until
 
 IMAGE, MASK = scene(160, 128), hole(160, 128)
 ONCE = RetryPolicy(attempts=1)
@@ -100,7 +101,7 @@ def test_leaving_a_stream_early_cancels_it_on_the_server(server, both):
     stream = both.inpaint_stream(*long_job())
     assert next(stream).stage == "mask_cleanup"
     stream.close()
-    assert eventually(lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1)
+    until(lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1)
 
 
 def test_a_probe_is_answered_and_not_counted(server, both):
@@ -124,7 +125,7 @@ def test_a_stream_that_ended_well_does_not_count_as_cancelled(server, client):
     for event in client.inpaint_stream(IMAGE, MASK):
         if isinstance(event, Done):
             break
-    assert eventually(lambda: answers(server, "inpaint_stream", "OK") > done)
+    until(lambda: answers(server, "inpaint_stream", "OK") > done)
     assert answers(server, "inpaint_stream", "CANCELLED") == before
 
 
@@ -191,7 +192,7 @@ def test_an_engine_that_the_profile_lacks_is_not_asked_for_again(server, both, m
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert caught.value.message.startswith("engine=flux: profile embedded has patch")
     assert time.monotonic() - started < 2
-    assert eventually(lambda: answers(server, method, "UNAVAILABLE") > before)
+    until(lambda: answers(server, method, "UNAVAILABLE") > before)
     assert answers(server, method, "UNAVAILABLE") == before + 1
 
 
@@ -277,7 +278,7 @@ def test_a_late_server_is_reached_a_dead_model_told_and_a_broken_stream_not_repe
                 if model == "inpaint":
                     os.kill(pid, 9)
             with PawfectClient(endpoints.grpc, retry=ONCE) as client:
-                assert eventually(lambda: _kind(client) is ErrorKind.MODEL_DOWN)
+                until(lambda: _kind(client) is ErrorKind.MODEL_DOWN)
             with PawfectClient(endpoints.grpc, retry=patient) as client:
                 stream = client.inpaint_stream(*long_job())
                 assert next(stream).stage == "mask_cleanup"

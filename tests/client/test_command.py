@@ -24,9 +24,10 @@ from pawfect.contract.report import Report
 from pawfect_client import decode_photo, load_photo
 from pawfect_client.command import inpaint
 from pawfect_client.parameter_option import read_parameters
-from tests.client.serving import SENT_S, answers, eventually, long_job
+from tests.client.serving import SENT_S, long_job
 from tests.conftest import free_ports
 from tests.pawfect.photo.pictures import SRGB, encoded, exif_with_thumbnail, hole, png, scene
+from tests.server.conftest import answers, until
 
 
 @dataclass
@@ -279,7 +280,7 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     )
     port = int(desk.url.rpartition(":")[2])
     peers = psutil.Process(process.pid).net_connections
-    assert eventually(lambda: any(peer.raddr and peer.raddr.port == port for peer in peers()), 30)
+    until(lambda: any(peer.raddr and peer.raddr.port == port for peer in peers()), 30)
     # The request is then on its way; the server works at it ten times as long.
     time.sleep(SENT_S)
     process.send_signal(signal.SIGINT)
@@ -288,4 +289,4 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     assert err.splitlines()[-1] == "pawfect: the caller cancelled the request: interrupted"
     assert out == ""
     assert not (desk.folder / "out.png").exists()
-    assert eventually(lambda: answers(server, model, "CANCELLED") == before + 1, 30)
+    until(lambda: answers(server, model, "CANCELLED") == before + 1, 30)

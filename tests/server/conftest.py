@@ -114,6 +114,16 @@ def metric(server: Any, name: str, **labels: str) -> float:
     return 0.0
 
 
+def answers(server: Any, model: str, kind: str) -> int:
+    """How many answers of a kind the server's own metric has counted."""
+    return int(metric(server, "pawfect_answers_total", model=model, kind=kind))
+
+
+def fallen_back(server: Any, stage: str, instead: str) -> float:
+    """How many answers of `inpaint` have counted this fallback."""
+    return metric(server, "pawfect_fallbacks_total", model="inpaint", stage=stage, instead=instead)
+
+
 def triton_process(server) -> psutil.Process:
     children = psutil.Process(server.process.pid).children()
     (process,) = [child for child in children if "tritonserver" in child.name()]

@@ -13,7 +13,7 @@ import pytest
 import torch
 import tritonclient.grpc as triton
 
-from pawfect.contract.errors import PawfectError, from_message
+from pawfect.contract.errors import from_message
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.serving import load_batch, load_function
@@ -87,12 +87,6 @@ class NeuralClient(RawClient):
             raise from_message(error.message()) from error
         given = {spec.name: result.as_numpy(spec.name) for spec in MODELS[model].spec.outputs}
         return {name: array for name, array in given.items() if array is not None}
-
-    def refusal(self, model: str, arrays: Mapping[str, np.ndarray], **parameters: Any) -> Any:
-        """Return the error with which a model refuses."""
-        with pytest.raises(PawfectError) as caught:
-            self.ask(model, arrays, **parameters)
-        return caught.value
 
     def statistics(self, model: str) -> Any:
         """Return what Triton has counted of a model since the server started."""

@@ -11,9 +11,10 @@ from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.serving import probe_inputs
 from tests.conftest import NEURAL
+from tests.refusals import refusal
 from tests.server.conftest import at_once, infer_inputs
 from tests.server.neural.conftest import NeuralClient, Tensors
-from tests.server.neural.test_raw_calls import stacked, step
+from tests.steps import stacked, step
 
 
 def texts(*values: bytes) -> np.ndarray:
@@ -34,47 +35,28 @@ def plane(height: int, width: int, *channels: int) -> np.ndarray:
 
 # The probe of a FLUX model has 4 x 4 tokens, 64 x 64 px.
 WITH_NAN = np.full((16, 64), np.nan, np.float32)
-WITH_INFINITY = np.where(np.eye(16, 64) > 0, np.inf, 0).astype(np.float32)
+# Of each tensor one; what else is refused is tested on the models' own functions.
 CASES = [
     ("flux_transformer", "CONDITION", np.zeros((15, 320), np.float32), "CONDITION: expected shape"),
-    ("flux_transformer", "CONDITION", WITH_NAN[:, :1].repeat(320, 1), "CONDITION: expected finite"),
-    ("flux_transformer", "PROMPT_EMBEDS", np.zeros((128, 63), np.float16), "PROMPT_EMBEDS: exp"),
     ("flux_transformer", "PROMPT_EMBEDS", np.zeros((0, 64), np.float16), "PROMPT_EMBEDS: expected"),
-    ("flux_transformer", "POOLED", np.zeros(33, np.float16), "POOLED: expected shape"),
     ("flux_transformer", "POOLED", np.full(32, np.inf, np.float16), "POOLED: expected finite"),
-    ("flux_transformer", "LATENTS", np.zeros((17, 64), np.float32), "expected"),
     ("flux_transformer", "LATENTS", WITH_NAN, "LATENTS: expected finite values"),
-    ("flux_transformer", "LATENTS", WITH_INFINITY, "LATENTS: expected finite values"),
-    ("flux_transformer", "GRID", grid(4, 5), "expected"),
-    ("flux_transformer", "GRID", grid(-4, -4), "expected"),
     ("flux_transformer", "GRID", grid(0, 16), "expected"),
-    ("flux_transformer", "TIMESTEP", floats(0), "TIMESTEP: expected above 0 to 1000, got 0"),
-    ("flux_transformer", "TIMESTEP", floats(-1), "TIMESTEP: expected above 0 to 1000, got -1"),
     ("flux_transformer", "TIMESTEP", floats(1000.5), "above 0 to 1000, got 1000.5"),
-    ("flux_transformer", "TIMESTEP", floats(np.nan), "TIMESTEP: expected finite values"),
     ("flux_transformer", "GUIDANCE", floats(-0.5), "GUIDANCE: expected 0 to"),
-    ("flux_transformer", "GUIDANCE", floats(np.inf), "GUIDANCE: expected finite values"),
-    ("flux_vae_decoder", "LATENTS", WITH_NAN, "LATENTS: expected finite values"),
     ("flux_vae_decoder", "LATENTS", np.zeros((15, 64), np.float32), "expected"),
     ("flux_vae_decoder", "GRID", grid(2**31 - 1, 2**31 - 1), "expected"),
-    ("flux_vae_decoder", "GRID", grid(-4, -4), "expected"),
     ("flux_vae_encoder", "MASK", plane(64, 48), "MASK: expected uint8 [64, 64]"),
-    ("flux_vae_encoder", "IMAGE", plane(64, 65, 3), "65"),
     ("flux_vae_encoder", "IMAGE", plane(0, 0, 3), "expected"),
     ("flux_vae_encoder", "PREFILL", plane(48, 64, 3), "PREFILL: expected uint8 [64, 64, 3]"),
     ("flux_vae_encoder", "SEED", np.array([-1]), "SEED: expected 0 to 9223372036854775807, got -1"),
     ("flux_text_encoder", "PROMPT", texts(b"gr\xe4s"), "PROMPT: expected UTF-8, got byte 0xe4"),
     ("flux_text_encoder", "PROMPT", texts(b"x" * 2049), "at most 2048 bytes, got 2049 bytes"),
     ("florence2", "TASK", texts(b"<OD>"), "TASK: expected one of <CAPTION>,"),
-    ("florence2", "TASK", texts(b""), "TASK: expected one of <CAPTION>,"),
-    ("florence2", "TASK", texts(b"\xff<CAPTION>"), "TASK: expected UTF-8, got byte 0xff at 0"),
-    ("florence2", "TASK", texts(b"<" * 5000), "at most 2048 bytes, got 5000 bytes"),
     ("florence2", "RING", plane(64, 65), "RING: expected"),
-    ("florence2", "RING", np.zeros((64, 64), np.uint8), "RING: expected"),
     ("sam3_labeling", "RING", plane(65, 64), "RING: expected the image's size 64x64, got 64x65"),
     ("sam3_labeling", "IMAGE", plane(63, 64, 3), "IMAGE: expected sides of 64 to 8192 px"),
     ("scene_labels", "MASK", np.zeros((64, 64), np.uint8), "got an empty mask"),
-    ("scene_labels", "MASK", plane(64, 64), "got a full mask"),
 ]
 
 
@@ -94,10 +76,10 @@ def wire(model: str, arrays: Tensors) -> Tensors:
     ids=[f"{model}-{name}-{number}" for number, (model, name, *_) in enumerate(CASES)],
 )
 def test_a_bad_tensor_is_named_and_the_next_request_works(client, model, name, array, says):
-    error = client.refusal(model, wire(model, good(model) | {name: array}))
-    assert error.kind is ErrorKind.INVALID_ARG
-    assert says in error.message
-    assert "/" not in error.message.replace("model 'scene_labels'", "")
+    bad = wire(model, good(model) | {name: array})
+    message = refusal(ErrorKind.INVALID_ARG, client.ask, model, bad)
+    assert says in message
+    assert "/" not in message.replace("model 'scene_labels'", "")
     assert client.ask(model, wire(model, good(model)))
 
 
@@ -105,32 +87,28 @@ def test_a_bad_tensor_is_named_and_the_next_request_works(client, model, name, a
 def test_a_parameter_is_refused_where_there_are_none(client, model):
     # The response cache looks at tensors only: a text that it does not know yet.
     unknown = {"PROMPT": texts(b"a prompt with a parameter")} if "text" in model else {}
-    error = client.refusal(model, wire(model, good(model) | unknown), steps=4)
-    assert error.kind is ErrorKind.INVALID_ARG
-    assert "parameters: expected none, got steps" in error.message
+    given = wire(model, good(model) | unknown)
+    message = refusal(ErrorKind.INVALID_ARG, client.ask, model, given, steps=4)
+    assert "parameters: expected none, got steps" in message
     assert client.ask(model, wire(model, good(model)))
 
 
+ONE = good("flux_transformer")
+
+
 @pytest.mark.parametrize(
-    ("name", "array"),
+    ("arrays", "says"),
     [
-        ("LATENTS", np.zeros((1, 16, 63), np.float32)),
-        ("CONDITION", np.zeros((1, 16, 64), np.float32)),
-        ("GRID", np.zeros((1, 3), np.int32)),
-        ("TIMESTEP", np.zeros((1, 2), np.float32)),
+        (stacked(ONE) | {"LATENTS": np.zeros((1, 16, 63), np.float32)}, "LATENTS"),
+        (stacked(ONE) | {"CONDITION": np.zeros((1, 16, 64), np.float32)}, "CONDITION"),
+        (stacked(ONE) | {"GRID": np.zeros((1, 3), np.int32)}, "GRID"),
+        (stacked(ONE) | {"TIMESTEP": np.zeros((1, 2), np.float32)}, "TIMESTEP"),
+        (stacked(*[ONE] * 9), "must be <= 8"),
     ],
 )
-def test_a_width_that_the_contract_fixes_is_refused_by_triton(client, name, array):
-    arrays = stacked(good("flux_transformer")) | {name: array}
-    with pytest.raises(triton.InferenceServerException, match=name) as caught:
+def test_widths_and_batches_that_the_contract_rules_out_are_refused_by_triton(client, arrays, says):
+    with pytest.raises(triton.InferenceServerException, match=says) as caught:
         client.grpc.infer("flux_transformer", infer_inputs("flux_transformer", arrays))
-    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
-
-
-def test_a_batch_over_the_limit_is_refused_by_triton(client):
-    nine = stacked(*[good("flux_transformer")] * 9)
-    with pytest.raises(triton.InferenceServerException, match="must be <= 8") as caught:
-        client.grpc.infer("flux_transformer", infer_inputs("flux_transformer", nine))
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
@@ -165,6 +143,5 @@ def test_a_bad_step_in_a_batch_of_good_ones_fails_alone(client, neural_server, l
 def test_a_request_of_several_steps_fails_whole_with_what_is_wrong_in_one(client):
     steps = [step(seed) for seed in range(3)]
     steps[1]["GUIDANCE"] = floats(-1)
-    error = client.refusal("flux_transformer", stacked(*steps))
-    assert error.kind is ErrorKind.INVALID_ARG
-    assert "GUIDANCE: expected 0 to" in error.message
+    message = refusal(ErrorKind.INVALID_ARG, client.ask, "flux_transformer", stacked(*steps))
+    assert "GUIDANCE: expected 0 to" in message

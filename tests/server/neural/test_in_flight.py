@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.server.conftest import hole, lawn, metric, until
+from tests.server.conftest import answers, hole, lawn, metric, until
 from tests.server.neural.conftest import GRASS, PLAIN, NeuralClient, difference
 from tests.server.test_inpaint import Stream
 
@@ -94,10 +94,8 @@ def test_two_requests_of_one_label_encode_its_text_once(client):
 
 
 def test_cancelling_a_stream_stops_within_one_step(client, neural_server):
-    def cancelled() -> float:
-        return metric(
-            neural_server, "pawfect_answers_total", model="inpaint_stream", kind="CANCELLED"
-        )
+    def cancelled() -> int:
+        return answers(neural_server, "inpaint_stream", "CANCELLED")
 
     before, (began, _) = cancelled(), counts(client)
     stream = Stream(

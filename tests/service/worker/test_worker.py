@@ -18,8 +18,9 @@ from pawfect_service.worker.expiry import sweep
 from pawfect_service.worker.handler import Outcome
 from pawfect_service.worker.held_job import HeldJob
 from pawfect_service.worker.lease import LeaseKeeper
-from tests.client.serving import answers, long_job
+from tests.client.serving import long_job
 from tests.pawfect.photo.pictures import encoded
+from tests.server.conftest import answers
 from tests.service.stack import held
 from tests.service.worker.queued import HERE, edit, queued
 
