@@ -11,7 +11,7 @@ import pytest
 
 from pawfect_client import AsyncPawfectClient
 from tests.client.serving import SENT_S, long_job
-from tests.server.conftest import answers
+from tests.server.conftest import answers, until
 
 
 @pytest.mark.parametrize("model", ["inpaint", "inpaint_stream"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind
 from pawfect.flux.schedule import Schedule
 from pawfect.local import inpaint_local
 from pawfect.orchestrator.deployment import read_deployment
@@ -17,17 +17,11 @@ from pawfect.profile import load_profile
 from pawfect.weights.lock import BUILT_HERE, now
 from pawfect.weights.reading import read_json
 from pawfect.weights.store import ROOT_VARIABLE, Store, locked_folder
+from tests.pawfect.orchestrator.conftest import HOLE, SMALL
+from tests.refusals import refusal
 
 MEND = "pawfect weights fetch tiny"
 SCHEDULER = Path("tiny-flux-fill") / "scheduler" / "scheduler_config.json"
-
-
-@pytest.fixture
-def photo() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    mask = np.zeros((96, 96), np.uint8)
-    mask[40:56, 40:56] = 255
-    return rng.integers(90, 130, (96, 96, 3), np.uint8), mask
 
 
 @pytest.fixture
@@ -69,80 +63,58 @@ def test_a_profile_without_weights_needs_none(nothing):
     )
 
 
-def test_without_weights_there_is_trouble_and_no_error(nothing, tiny):
+def unreadable(tiny, root: Path, *says: str) -> None:
+    """There is no schedule, and the reason says this and no path."""
     deployment = read_deployment(tiny)
-    assert (deployment.schedule, dict(deployment.weights)) == (None, {})
-    assert deployment.flux_error is not None
-    assert MEND in deployment.flux_error.message
-    assert str(nothing) not in deployment.flux_error.message
+    assert deployment.schedule is None
+    for text in says:
+        assert text in deployment.flux_error.message
+    assert str(root) not in deployment.flux_error.message
 
 
-def test_without_weights_patches_fill_and_the_report_says_why(nothing, tiny, photo):
-    result = inpaint_local(*photo, profile=tiny)
+def test_without_weights_patches_fill_and_flux_itself_is_unavailable(nothing, tiny):
+    unreadable(tiny, nothing, MEND)
+    assert dict(read_deployment(tiny).weights) == {}
+    result = inpaint_local(SMALL, HOLE, profile=tiny)
     (fallback,) = result.report.fallbacks
     assert result.report.engine == "patch"
     assert (fallback.stage, fallback.instead) == ("flux", "patch")
     assert fallback.reason.startswith("PAWFECT_UNAVAILABLE: ")
     assert MEND in fallback.reason
-    floor = inpaint_local(*photo, profile=tiny, engine="patch")
+    floor = inpaint_local(SMALL, HOLE, profile=tiny, engine="patch")
     np.testing.assert_array_equal(result.image, floor.image)
+    flux = {"profile": tiny, "engine": "flux"}
+    assert MEND in refusal(ErrorKind.UNAVAILABLE, inpaint_local, SMALL, HOLE, **flux)
 
 
-def test_without_weights_flux_is_unavailable_where_it_is_insisted_on(nothing, tiny, photo):
-    with pytest.raises(PawfectError, match=MEND) as caught:
-        inpaint_local(*photo, profile=tiny, engine="flux")
-    assert caught.value.kind is ErrorKind.UNAVAILABLE
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '"text"', "\ufeff{}", "3"])
-def test_a_damaged_scheduler_is_trouble_even_where_its_digest_is_the_locks(copied, tiny, content):
-    (copied / SCHEDULER).write_text(content, "utf-8")
-    relock(copied)
-    deployment = read_deployment(tiny)
-    assert deployment.schedule is None
-    assert deployment.flux_error is not None
-    assert "scheduler" in deployment.flux_error.message
-    assert str(copied) not in deployment.flux_error.message
-
-
-def test_a_scheduler_that_is_not_text_is_trouble(copied, tiny):
-    (copied / SCHEDULER).write_bytes(b"\xff\xfe\x00")
-    relock(copied)
-    assert read_deployment(tiny).schedule is None
-
-
-def test_another_scheduler_is_trouble(copied, tiny, photo):
-    config = json.loads((copied / SCHEDULER).read_text()) | {"_class_name": "DDIMScheduler"}
+def test_another_or_a_damaged_scheduler_is_trouble_though_its_digest_is_the_locks(copied, tiny):
+    sound = (copied / SCHEDULER).read_text()
+    for content in (b"", b"{", b"[]", b"null", b'"text"', b"\xef\xbb\xbf{}", b"3", b"\xff\xfe\x00"):
+        (copied / SCHEDULER).write_bytes(content)
+        relock(copied)
+        unreadable(tiny, copied, "scheduler")
+    config = json.loads(sound) | {"_class_name": "DDIMScheduler"}
     (copied / SCHEDULER).write_text(json.dumps(config))
     relock(copied)
-    deployment = read_deployment(tiny)
-    assert deployment.schedule is None
-    assert "got DDIMScheduler" in str(deployment.flux_error)
-    assert inpaint_local(*photo, profile=tiny).report.engine == "patch"
+    unreadable(tiny, copied, "got DDIMScheduler")
+    assert inpaint_local(SMALL, HOLE, profile=tiny).report.engine == "patch"
 
 
 def test_a_file_that_changed_is_trouble_that_names_it_and_what_mends_it(copied, tiny):
     with (copied / SCHEDULER).open("a") as file:
         file.write(" ")
-    deployment = read_deployment(tiny)
-    assert deployment.schedule is None
-    assert SCHEDULER.name in str(deployment.flux_error)
-    assert MEND in str(deployment.flux_error)
-
-
-def test_a_damaged_lock_is_trouble(copied, tiny):
+    unreadable(tiny, copied, SCHEDULER.name, MEND)
+    # And so is a damaged lock.
     Store(copied).lock.path.write_text("{")
-    deployment = read_deployment(tiny)
-    assert deployment.schedule is None
-    assert deployment.flux_error is not None
+    unreadable(tiny, copied)
 
 
-def test_the_labels_weights_are_no_trouble_of_flux(copied, tiny, photo):
+def test_the_labels_weights_are_no_trouble_of_flux(copied, tiny):
     shutil.rmtree(copied / "tiny-sam3")
     deployment = read_deployment(tiny)
     assert deployment.schedule is not None
     assert deployment.flux_error is None
-    report = inpaint_local(*photo, profile=tiny, steps=1, deadline_ms=600_000).report
+    report = inpaint_local(SMALL, HOLE, profile=tiny, steps=1, deadline_ms=600_000).report
     assert report.engine == "flux"
     assert report.fallbacks[0].stage == "sam3_labeling"
     assert MEND in report.fallbacks[0].reason

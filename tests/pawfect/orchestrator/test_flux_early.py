@@ -137,7 +137,6 @@ def test_where_no_plan_fits_patches_answer_without_a_try(planned, fill):
 
 def test_where_no_plan_fits_and_flux_is_insisted_on_the_error_says_what_would_be_needed(planned):
     run = planned(0.01, engine="flux", deadline_ms=20_000)
-    assert run.error is not None
     assert run.error.kind is ErrorKind.DEADLINE
     assert run.error.message.startswith("deadline_ms: expected at least ")
     assert run.error.message.endswith(" for FLUX at its least, 128 px and 3 steps, got 20000 ms")
@@ -148,19 +147,10 @@ def test_where_no_plan_fits_and_flux_is_insisted_on_the_error_says_what_would_be
 def test_a_deadline_of_a_millisecond_is_an_error_that_says_so(fill, engine):
     slow = {} if engine == "flux" else {"mask_cleanup": late(0.01)}
     run = fill(SMALL, HOLE, engine=engine, deadline_ms=1, before=slow)
-    assert run.error is not None
     assert run.error.kind is ErrorKind.DEADLINE
     # By FLUX's plan where it is asked for by name, else by the clock.
     expected = "at least " if engine == "flux" else "an answer within 1 ms, got "
     assert run.error.message.startswith(f"deadline_ms: expected {expected}")
-
-
-@pytest.mark.parametrize("deadline", [0, -5, 600_001])
-def test_a_deadline_out_of_bounds_is_refused_with_the_bounds(fill, deadline):
-    with pytest.raises(PawfectError) as caught:
-        fill(SMALL, HOLE, deadline_ms=deadline)
-    assert caught.value.kind is ErrorKind.INVALID_ARG
-    assert caught.value.message == f"deadline_ms: expected from 1 to 600000, got {deadline}"
 
 
 @pytest.mark.parametrize("model", ["flux_vae_encoder", "flux_transformer", "flux_vae_decoder"])
@@ -181,7 +171,6 @@ def test_out_of_memory_at_every_size_patches_are_the_answer(fill):
     assert run.calls("flux_transformer") == 2
     np.testing.assert_array_equal(run.image, fill(PHOTO, MASK, engine="patch").image)
     insisted = fill(PHOTO, MASK, engine="flux", before=full)
-    assert insisted.error is not None
     assert insisted.error.kind is ErrorKind.OUT_OF_MEMORY
 
 

@@ -64,7 +64,6 @@ def test_where_flux_fails_the_patches_are_the_answer(fill, floor, model, kind):
 @pytest.mark.parametrize(("model", "kind"), EACH[:6])
 def test_where_flux_is_insisted_on_its_error_is_the_answer(fill, model, kind):
     run = fill(SMALL, HOLE, engine="flux", before=failing(model, kind))
-    assert run.error is not None
     assert run.error.kind is kind
     assert str(run.error) == f"{kind.value}: {model}: out of memory"
     assert run.calls("flux_transformer") <= PLACES["flux_transformer"]
@@ -75,7 +74,6 @@ def test_where_flux_is_insisted_on_its_error_is_the_answer(fill, model, kind):
 @pytest.mark.parametrize("model", ["flux_text_encoder", "flux_transformer"])
 def test_what_the_caller_did_is_never_swallowed(fill, engine, kind, model):
     run = fill(SMALL, HOLE, engine=engine, before=failing(model, kind))
-    assert run.error is not None
     assert run.error.kind is kind
 
 
@@ -92,7 +90,6 @@ def test_a_velocity_that_is_not_finite_is_a_failure_of_flux(fill, floor, value):
     assert run.fallbacks == [("flux", "patch")]
     assert "expected finite values, got 1 that are not" in run.report.fallbacks[0].reason
     insisted = fill(SMALL, HOLE, engine="flux", after=after)
-    assert insisted.error is not None
     assert insisted.error.kind is ErrorKind.INTERNAL
 
 

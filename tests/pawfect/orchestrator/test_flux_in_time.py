@@ -30,15 +30,9 @@ def test_a_model_that_hangs_costs_flux_and_not_the_deadline(fill, model):
     assert run.fallbacks == [("flux", "patch")]
     assert "expected an answer within 4800 ms" in run.report.fallbacks[0].reason
     assert run.report.total_ms < 5000
-
-
-def test_a_hanging_model_is_a_deadline_where_flux_is_insisted_on(fill):
-    run = fill(
-        SMALL, HOLE, engine="flux", deadline_ms=1500, before={"flux_transformer": late(60)}
-    )  # fmt: skip
-    assert run.error is not None
-    assert run.error.kind is ErrorKind.DEADLINE
-    assert "within 1500 ms" in run.error.message
+    insisted = fill(SMALL, HOLE, engine="flux", deadline_ms=1500, before={model: late(60)})
+    assert insisted.error.kind is ErrorKind.DEADLINE
+    assert "within 1500 ms" in insisted.error.message
 
 
 @pytest.mark.parametrize("engine", ["auto", "flux"])
@@ -48,7 +42,6 @@ def test_cancelling_stops_the_denoising_within_one_step(fill, engine):
         before={"flux_transformer": late(0.3)},
         cancelled=lambda models: models.called.count("flux_transformer") >= 4,
     )  # fmt: skip
-    assert run.error is not None
     assert run.error.kind is ErrorKind.CANCELLED
     assert run.calls("flux_transformer") == 4
     assert run.calls("flux_vae_decoder") == 0
@@ -62,7 +55,6 @@ def test_cancelling_ends_whatever_goes_on(fill, model):
         SMALL, HOLE, strength=0.5, before={model: late(60)},
         cancelled=lambda models: model in models.called,
     )  # fmt: skip
-    assert run.error is not None
     assert run.error.kind is ErrorKind.CANCELLED
 
 

@@ -16,7 +16,6 @@ SOURCES = ("sam3_labeling", "florence2")
 FAILURES = {
     "down": PawfectError(ErrorKind.UNAVAILABLE, "not loaded"),
     "defect": PawfectError(ErrorKind.INTERNAL, "RuntimeError"),
-    "memory": PawfectError(ErrorKind.UNAVAILABLE, "out of memory"),
     "refused": PawfectError(ErrorKind.INVALID_ARG, "RING: expected another"),
 }
 
@@ -138,7 +137,6 @@ def test_a_cancelled_source_cancels_the_request(fill, model):
     broken = {"sam3_labeling": raising(FAILURES["down"])} if model == "florence2" else {}
     gone = {model: raising(PawfectError(ErrorKind.CANCELLED, "gone"))}
     run = fill(SMALL, HOLE, scene_labels=(), before=broken | gone)
-    assert run.error is not None
     assert run.error.kind is ErrorKind.CANCELLED
 
 

@@ -21,7 +21,7 @@ from pawfect_service.api import state as shown
 from pawfect_service.jobs.kinds.pictures import PREVIEW_PX
 from tests.client.serving import long_job
 from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
-from tests.server.conftest import answers
+from tests.server.conftest import answers, until
 from tests.service.stack import HOUR_USD, MASK, PHOTO, Stack
 
 
