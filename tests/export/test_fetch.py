@@ -15,6 +15,7 @@ from pawfect_export.hub import Hub
 from pawfect_export.progress import silent
 from tests.export.conftest import DIGEST, LARGE, SMALL, at
 from tests.export.hub_server import COMMIT, TOKEN, FakeHub
+from tests.refusals import refusal
 
 
 def fetched(
@@ -27,10 +28,7 @@ def fetched(
 
 
 def refused(store: Store, hub: FakeHub, name: str = "toy", token: str | None = None) -> str:
-    with pytest.raises(PawfectError) as caught:
-        fetched(store, hub, name, token=token)
-    assert caught.value.kind is ErrorKind.UNAVAILABLE
-    return caught.value.message
+    return refusal(ErrorKind.UNAVAILABLE, fetched, store, hub, name, token=token)
 
 
 def test_an_entry_arrives_whole_in_the_published_layout_and_the_lock_says_from_where(store, hub):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind
 from pawfect.models import MODELS
 from pawfect.profile import ProfileError, load_profile, parse_profile, profile_names
+from tests.refusals import refusal
 
 GOOD = {
     "description": "x",
@@ -58,6 +59,6 @@ def test_an_impossible_profile_is_refused_by_name(change, says):
 def test_an_engine_that_the_profile_lacks_is_unavailable_with_its_reason(embedded):
     assert embedded.engine("auto")[0] == "patch"
     assert embedded.engine("patch") == ("patch", "asked for")
-    with pytest.raises(PawfectError, match="profile embedded has patch only") as caught:
-        embedded.engine("flux")
-    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert "profile embedded has patch only" in refusal(
+        ErrorKind.UNAVAILABLE, embedded.engine, "flux"
+    )

@@ -15,6 +15,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.photo.saving import check_writable, output_format, write_atomically
 from pawfect_client import decode_photo, encode_photo, load_photo, save_photo
 from tests.pawfect.photo.pictures import SRGB, encoded, exif_with_thumbnail, opened, png, scene
+from tests.refusals import refusal
 
 THUMBNAIL = encoded(scene(64, 48, seed=5), "JPEG")
 NOTE = b"maker's note with a preview" * 3
@@ -95,11 +96,9 @@ def test_a_jpeg_is_written_at_the_quality_that_is_asked(quality):
 
 def test_a_photo_with_transparent_parts_is_not_flattened_into_jpeg(tmp_path):
     photo = decode_photo(png(scene(channels=4)))
-    with pytest.raises(PawfectError) as caught:
-        save_photo(photo, tmp_path / "cat.jpg")
-    assert caught.value.kind is ErrorKind.INVALID_ARG
+    message = refusal(ErrorKind.INVALID_ARG, save_photo, photo, tmp_path / "cat.jpg")
     expected = "expected .png or .webp for a photo with transparent parts, got JPEG"
-    assert expected in caught.value.message
+    assert expected in message
     assert list(tmp_path.iterdir()) == []
 
 
