@@ -13,8 +13,6 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import load_profile
 from pawfect_client import Done, PawfectClient, RetryPolicy, StageEvent
-from pawfect_client.inputs import inpaint_tensors
-from pawfect_client.wire import call_of
 from pawfect_triton.server import Endpoints, TritonServer
 from tests.client.serving import CLIENTS, long_job
 from tests.conftest import free_ports
@@ -159,27 +157,6 @@ def test_cancelling_one_stream_leaves_the_others(client):
     next(kept)
     dropped.close()
     assert isinstance(list(kept)[-1], Done)
-
-
-def test_the_server_refuses_what_the_client_was_not_asked_to_check(server, client):
-    tensors = inpaint_tensors(IMAGE, MASK, None, (), None)
-    for model in ("inpaint", "inpaint_stream"):
-        call = call_of(model, tensors | {"MASK": MASK[1:]}, {}, None)
-        ask = (
-            client._connected().ModelInfer
-            if model == "inpaint"
-            else client._connected().ModelStreamInfer
-        )
-        with pytest.raises(Exception, match="PAWFECT_INVALID_ARG: MASK") as caught:
-            _raise_from(ask, call, model)
-        assert "160x128, got 160x127" in str(caught.value)
-
-
-def _raise_from(ask, call, model):
-    if model == "inpaint":
-        ask(call.message, timeout=10)
-    messages = [answer.error_message for answer in ask(iter([call.message]), timeout=10)]
-    raise RuntimeError(messages[0])
 
 
 @pytest.mark.parametrize("method", ["inpaint", "inpaint_stream"])

@@ -12,22 +12,19 @@ from safetensors.torch import load_file
 
 from pawfect_export.onnx import MAX_DIFFERENCE, difference, main, write
 from pawfect_export.onnx_parts import FAMILIES, Part
-from pawfect_export.tiny import florence2, flux, sam3
+from pawfect_export.tiny import sam3
 
-BUILDERS = {"flux": flux.build, "florence2": florence2.build, "sam3": sam3.build}
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for name, build in BUILDERS.items():
-        build(folder / name)
-    return folder
+FLUX = "tiny-flux-fill/transformer"
+ENTRIES = {"flux": "tiny-flux-fill", "florence2": "tiny-florence2", "sam3": "tiny-sam3"}
 
 
 @pytest.fixture(scope="module")
-def parts(checkpoints) -> dict[str, Part]:
-    return {part.name: part for name in BUILDERS for part in FAMILIES[name](checkpoints / name)}
+def parts(tiny_weights) -> dict[str, Part]:
+    return {
+        part.name: part
+        for name, entry in ENTRIES.items()
+        for part in FAMILIES[name](tiny_weights / entry)
+    }
 
 
 def written(part: Part, folder: Path) -> tuple[Path, dict[str, list[str | int]]]:
@@ -63,11 +60,11 @@ def test_batch_image_and_text_tokens_of_a_flux_block_are_dynamic(parts, tmp_path
 
 
 def test_the_command_writes_a_tower_whose_height_and_width_are_dynamic(
-    checkpoints, parts, tmp_path
+    tiny_weights, parts, tmp_path
 ):
     # Its weights are large enough for an attention scaled for another size to show.
-    arguments = ["florence2", "--weights", str(checkpoints / "florence2"), "--out", str(tmp_path)]
-    result = CliRunner().invoke(main, arguments)
+    given = ["--weights", str(tiny_weights / "tiny-florence2"), "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, ["florence2", *given])
     assert result.exit_code == 0, result.output
     path, part = tmp_path / "florence2_tower.onnx", parts["florence2_tower"]
     (pixels,) = (value for value in onnx.load(path).graph.input)
@@ -108,14 +105,14 @@ def test_a_file_that_differs_from_torch_is_not_kept(parts, tmp_path):
     ("part", "file", "ours", "published"),
     [
         # The published file holds the detector below a prefix, beside the video tracker.
-        ("sam3_encoder", "sam3/model.safetensors", "model.", "detector_model.vision_encoder."),
-        ("florence2_tower", "florence2/model.safetensors", "model.", "model.vision_tower."),
-        ("flux_single_block", "flux/transformer", "block.", "single_transformer_blocks.0."),
-        ("flux_double_block", "flux/transformer", "block.", "transformer_blocks.0."),
+        ("sam3_encoder", "tiny-sam3/model.safetensors", "model.", "detector_model.vision_encoder."),
+        ("florence2_tower", "tiny-florence2/model.safetensors", "model.", "model.vision_tower."),
+        ("flux_single_block", FLUX, "block.", "single_transformer_blocks.0."),
+        ("flux_double_block", FLUX, "block.", "transformer_blocks.0."),
     ],
 )
-def test_a_part_has_the_weights_that_are_published(checkpoints, parts, part, file, ours, published):
-    path = checkpoints / file
+def test_a_part_has_the_published_weights(tiny_weights, parts, part, file, ours, published):
+    path = tiny_weights / file
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     tensors = {name: tensor for each in files for name, tensor in load_file(each).items()}
     loaded = dict(parts[part].module.named_parameters())

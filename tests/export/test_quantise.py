@@ -25,7 +25,6 @@ from pawfect_export import command, quantise, writing
 from pawfect_export.build import QUANTISE, Builder, build_entry
 from pawfect_export.progress import silent
 from pawfect_export.quantise import build
-from pawfect_export.tiny import flux
 
 LAYER = "transformer_blocks.0.attn.to_q"
 BUILT = {"kind": "built", "licence": "none"}
@@ -47,11 +46,9 @@ def make_lora(folder: Path) -> None:
     save_file(tensors, folder / "lora.safetensors")
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("source")
-    flux.build(folder)
-    return folder
+@pytest.fixture
+def source(tiny_weights) -> Path:
+    return tiny_weights / "tiny-flux-fill"
 
 
 @pytest.fixture

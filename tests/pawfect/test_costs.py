@@ -53,6 +53,10 @@ def test_a_profile_without_a_table_has_no_costs():
     assert costs_of(load_profile("embedded").cost) is None
 
 
+def t4_table() -> dict:
+    return tomllib.loads((resources.files("pawfect") / "profiles" / "t4.toml").read_text("utf-8"))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -71,16 +75,14 @@ def test_a_profile_without_a_table_has_no_costs():
     ],
 )
 def test_an_impossible_cost_is_refused_by_name(change, says):
-    text = (resources.files("pawfect") / "profiles" / "t4.toml").read_text("utf-8")
-    table = tomllib.loads(text)
+    table = t4_table()
     table["cost"]["rest"].update(change)
     with pytest.raises(ProfileError, match=f"rest: {says}"):
         parse_profile("broken", table)
 
 
 def test_a_table_without_one_of_the_stages_is_refused():
-    text = (resources.files("pawfect") / "profiles" / "t4.toml").read_text("utf-8")
-    table = tomllib.loads(text)
+    table = t4_table()
     del table["cost"]["rest"]
     with pytest.raises(ProfileError, match="broken: cost: expected"):
         parse_profile("broken", table)

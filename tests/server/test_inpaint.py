@@ -16,6 +16,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.local import inpaint_local
 from pawfect.picture.mask import clean_mask
 from pawfect_triton.probe import Prober
+from tests.lawn import holes, lawn
 from tests.refusals import refusal
 from tests.server.conftest import (
     LONG,
@@ -25,9 +26,7 @@ from tests.server.conftest import (
     RawClient,
     answers,
     at_once,
-    hole,
     infer_inputs,
-    lawn,
     stubs,
     until,
 )
@@ -66,7 +65,7 @@ def test_http_with_json_parameters_answers_the_same(client, server):
 def test_four_requests_in_flight_get_the_pixels_they_get_alone(client, server):
     """PatchMatch's native library keeps one global random state per process."""
     photos = [lawn(240, 300, seed) for seed in range(4)]
-    mask = hole(240, 300, 90, 70, 180, 160)
+    mask = holes(240, 300, (90, 70, 180, 160))
     alone = [client(photo, mask, seed=k).as_numpy("IMAGE") for k, photo in enumerate(photos)]
 
     def job(k: int):
@@ -138,7 +137,7 @@ def test_a_cancelled_request_or_stream_ends_and_frees_its_place(server):
 
 def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server, embedded):
     crowd = embedded.limits.max_in_flight + 6
-    photo, mask = lawn(256, 256), hole(256, 256, 90, 90, 160, 160)
+    photo, mask = lawn(256, 256), holes(256, 256, (90, 90, 160, 160))
     before = answers(server, "inpaint", "QUEUE_FULL")
     prober = Prober(server.endpoints.grpc, embedded)
     *given, probed = at_once(
@@ -160,7 +159,7 @@ def test_a_message_of_150_mb_passes(server):
     """50 MP, the largest photo; a small hole, so that it is quick."""
     photo = np.broadcast_to(np.uint8(120), (6100, 8190, 3)).copy()
     photo[::7, ::5] = 90
-    mask = hole(6100, 8190, 4000, 3000, 4060, 3060)
+    mask = holes(6100, 8190, (4000, 3000, 4060, 3060))
     client = RawClient(server.endpoints.grpc)
     image = client(photo, mask).as_numpy("IMAGE")
     assert image.shape == photo.shape
@@ -204,7 +203,7 @@ class Stream:
 
 def test_a_stream_tells_stages_in_order_then_gives_the_result(client, server):
     photo = lawn(300, 900)
-    mask = hole(300, 900, 100, 100, 160, 160) | hole(300, 900, 700, 100, 760, 160)
+    mask = holes(300, 900, (100, 100, 160, 160)) | holes(300, 900, (700, 100, 760, 160))
     stream = Stream(server.endpoints.grpc, photo, mask, seed=3)
     assert stream.ended.wait(60)
     stream.close()

@@ -11,7 +11,6 @@ from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import DECODED_ROWS, Modulation, Moment, apart, layers_of
 from pawfect.flux.schedule import Schedule, read_schedule
 from pawfect.flux.transformer import Transformer
-from pawfect_export.tiny.flux_gguf import build as build_gguf
 from tests.pawfect.flux.gguf_files import transformer as larger_module
 from tests.pawfect.flux.test_transformer import GRID, by_diffusers, step
 
@@ -154,11 +153,9 @@ def test_weights_stored_in_half_precision_are_decoded_exactly():
 
 
 @pytest.mark.parametrize("quantisation", ["F32", "Q4_0", "Q8_0"])
-def test_quantised_layers_stay_quantised_and_give_the_same_rows(tmp_path, quantisation):
-    larger_module().save_pretrained(tmp_path / "source" / "transformer")
-    build_gguf(tmp_path / "made", tmp_path / "source", quantisation)
-    layers = load_transformer(tmp_path / "made", device="cpu", dtype="float32")
-    moved = load_transformer(tmp_path / "made", device="cpu", dtype="float16", apart=apart)
+def test_quantised_layers_stay_quantised_and_give_the_same_rows(gguf_files, quantisation):
+    layers = load_transformer(gguf_files[quantisation], device="cpu", dtype="float32")
+    moved = load_transformer(gguf_files[quantisation], device="cpu", dtype="float16", apart=apart)
     modulation = Modulation(moved, torch.float32)
     stored = modulation._layers[0].weight
     assert stored.dtype == (torch.float32 if quantisation == "F32" else torch.uint8)

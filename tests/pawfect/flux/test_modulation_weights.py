@@ -13,7 +13,6 @@ from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import Modulation, apart, layers_of
 from pawfect.flux.transformer import Transformer
 from pawfect.weights.checkpoint import is_below
-from pawfect_export.tiny.flux_gguf import build as build_gguf
 from tests.pawfect.flux.gguf_files import transformer as larger_module
 
 
@@ -33,12 +32,10 @@ class Moves(TorchDispatchMode):
         return result
 
 
-def test_a_quantised_file_moves_all_but_the_modulation_to_the_device(tmp_path):
-    larger_module().save_pretrained(tmp_path / "source" / "transformer")
-    build_gguf(tmp_path / "made", tmp_path / "source", "Q8_0")
+def test_a_quantised_file_moves_all_but_the_modulation_to_the_device(gguf_files):
     away = apart(larger_module())
     with Moves("meta") as moves:
-        module = load_transformer(tmp_path / "made", device="meta", dtype="float16", apart=apart)
+        module = load_transformer(gguf_files["Q8_0"], device="meta", dtype="float16", apart=apart)
     names = {name: is_below(name, away) for name, _ in module.named_parameters()}
     assert len(moves.sizes) == len(names) - sum(names.values()) > 0
     for name, parameter in module.named_parameters():

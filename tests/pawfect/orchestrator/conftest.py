@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -28,6 +27,7 @@ from pawfect.orchestrator import (
     Progress,
     inpaint,
 )
+from tests.lawn import holes, lawn
 from tests.pawfect.orchestrator.cards import in_virtual_time
 
 # Ten minutes, the longest there is.
@@ -36,23 +36,6 @@ GRASS = ("grass",)
 
 Before = Callable[[int], Awaitable[None]]
 After = Callable[[dict[str, Any], int], dict[str, Any]]
-
-
-def lawn(height: int, width: int, seed: int = 3) -> np.ndarray:
-    """Coloured noise at three scales."""
-    rng = np.random.default_rng(seed)
-    image = np.zeros((height, width, 3), np.float32)
-    for cells in (6, 40, 160):
-        noise = rng.normal(0, 14, (cells, cells, 3)).astype(np.float32)
-        image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(image + (90, 130, 70), 0, 255).astype(np.uint8)
-
-
-def holes(height: int, width: int, *boxes: tuple[int, int, int, int]) -> np.ndarray:
-    mask = np.zeros((height, width), np.uint8)
-    for x0, y0, x1, y1 in boxes:
-        mask[y0:y1, x0:x1] = 255
-    return mask
 
 
 # A small photo with a small hole: what does not ask for more is tested on it.

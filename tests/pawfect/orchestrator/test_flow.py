@@ -19,7 +19,7 @@ from pawfect.orchestrator import Control, Deployment, InpaintRequest, Progress, 
 from pawfect.orchestrator.engine import Fill, Prompting, Task
 from pawfect.orchestrator.patch import affordable_px
 from pawfect.picture.window import plan_windows
-from tests.pawfect.orchestrator.conftest import holes, lawn
+from tests.lawn import holes, lawn
 from tests.refusals import refusal
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import CheckSettings
+from tests.lawn import holes, lawn
 from tests.pawfect.orchestrator.cards import card
-from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn, raising
+from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 FULL = PawfectError(ErrorKind.OUT_OF_MEMORY, "flux_transformer: out of memory")
 # A hole that takes the larger of the two sizes where it may.

@@ -12,8 +12,9 @@ from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
 
 from pawfect.contract.report import Report
 from pawfect.local import inpaint_local
+from tests.lawn import holes, lawn
 from tests.oracle import fill_by_pipeline, load_pipeline
-from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn
+from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late
 
 EXACT = {"dilate_px": 0, "feather_px": 0, "match_colour": False}
 # Two holes too far apart for one window, whose canvases overlap each other's hole.

@@ -12,7 +12,8 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.local import LocalModels, inpaint_local
 from pawfect.profile import load_profile
-from tests.pawfect.orchestrator.conftest import HOLE, SMALL, holes, late, lawn, raising
+from tests.lawn import holes, lawn
+from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 # Each model of the chain, and the call at which it fails.
 PLACES = {

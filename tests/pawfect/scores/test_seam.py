@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pawfect.scores.seam import SEAM_SIGMA, seam_step
-from tests.pawfect.orchestrator.conftest import lawn
+from tests.lawn import lawn
 
 
 def disc(side: int = 120, radius: int = 30) -> np.ndarray:

@@ -19,14 +19,15 @@ from pawfect.profile import load_profile
 from pawfect.serving import load_batch, load_function
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from tests.conftest import ServedProcess, serve
-from tests.server.conftest import RawClient, hole, infer_inputs, lawn
+from tests.lawn import holes, lawn
+from tests.server.conftest import RawClient, infer_inputs
 
 READY = "ready: every model has answered"
 # The goal is 60 s on two idle cores, where 18 s were measured; on two busy ones it took 115 s.
 READY_S = 180.0
 # FLUX's canvas is the whole photo: at 256 px the context of this hole reaches every edge.
 PHOTO_PX = 256
-WHOLE = hole(PHOTO_PX, PHOTO_PX, 100, 90, 170, 160)
+WHOLE = holes(PHOTO_PX, PHOTO_PX, (100, 90, 170, 160))
 # What makes an answer FLUX's own pixels.
 PLAIN = {
     "engine": "flux",

@@ -7,12 +7,13 @@ import time
 import numpy as np
 import pytest
 
-from tests.server.conftest import answers, hole, lawn, metric, until
+from tests.lawn import holes, lawn
+from tests.server.conftest import answers, metric, until
 from tests.server.neural.conftest import GRASS, PLAIN, NeuralClient, difference
 from tests.server.test_inpaint import Stream
 
 # The smallest canvas: many steps in little time.
-SMALL = hole(128, 128, 40, 40, 90, 90)
+SMALL = holes(128, 128, (40, 40, 90, 90))
 
 
 def counts(client: NeuralClient, model: str = "flux_transformer") -> tuple[int, int]:

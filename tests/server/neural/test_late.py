@@ -9,11 +9,12 @@ from contextlib import contextmanager
 import numpy as np
 import tritonclient.grpc as triton
 
-from tests.server.conftest import fallen_back, hole, infer_inputs
+from tests.lawn import holes
+from tests.server.conftest import fallen_back, infer_inputs
 from tests.server.neural.conftest import GRASS, photo
 from tests.steps import stacked, step
 
-HOLE = hole(256, 256, 100, 90, 140, 130)
+HOLE = holes(256, 256, (100, 90, 140, 130))
 
 
 @contextmanager

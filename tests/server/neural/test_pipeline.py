@@ -10,7 +10,7 @@ import pytest
 from pawfect.profile import load_profile
 from tests.oracle import fill_by_pipeline, load_pipeline
 from tests.server.conftest import at_once
-from tests.server.neural.conftest import GRASS, PLAIN, WHOLE, NeuralClient, difference, photo
+from tests.server.neural.conftest import PLAIN, WHOLE, NeuralClient, difference, photo
 
 HOLE = WHOLE > 0
 
@@ -89,20 +89,3 @@ def test_at_half_strength_denoising_starts_from_the_patch_fill(client, pipeline)
     assert client.report(result).strength == 0.5
     # A prior of another fill would be seen.
     assert difference(image[HOLE], pipeline(wish, 255 - prior, 0.5)[HOLE]) > 1
-
-
-def test_at_full_strength_there_is_no_prior(client):
-    wish = Wish(0, steps=3)
-    whole = asked(client, wish, strength=1.0).as_numpy("IMAGE")
-    np.testing.assert_array_equal(whole, asked(client, wish).as_numpy("IMAGE"))
-    assert difference(whole[HOLE], asked(client, wish, strength=0.6).as_numpy("IMAGE")[HOLE]) > 1
-
-
-def test_a_prompt_of_the_request_reaches_the_encoder(client, pipeline):
-    prompt = np.array([b"wet sand"], np.object_)
-    given = PLAIN | {"seed": 7, "steps": 2, "guidance_scale": 30.0}
-    result = client(photo(0), WHOLE, SCENE_LABELS=GRASS, PROMPT=prompt, **given)
-    report = client.report(result)
-    assert report.prompt_source == "prompt"
-    expected = pipeline(Wish(0, report.prompt, steps=2))
-    assert difference(result.as_numpy("IMAGE")[HOLE], expected[HOLE]) <= 1

@@ -6,12 +6,11 @@ import tritonclient.grpc as triton
 
 from pawfect.profile import load_profile
 from pawfect.weights.store import Store
-from pawfect_triton.probe import Prober
 from tests.conftest import NEURAL
 from tests.server.neural.conftest import READY_S
 
 
-def test_the_profile_of_the_environment_has_every_model_ready_in_time(
+def test_the_profile_of_the_environment_has_its_weights_built_and_every_model_ready_in_time(
     started, neural_server, record_property
 ):
     record_property("ready_s", round(started.ready_s, 1))
@@ -28,17 +27,7 @@ def test_the_profile_of_the_environment_has_every_model_ready_in_time(
     output = neural_server.output()
     assert f"profile  tiny: {', '.join(tiny.models)}" in output
     assert "WITHOUT" not in output
-
-
-def test_missing_weights_that_are_built_are_built_at_the_start(started, neural_server):
-    store, tiny = Store(started.weights), load_profile("tiny")
+    store = Store(started.weights)
     for entry in set(tiny.weights.values()):
-        assert f"{entry}: built" in neural_server.output()
+        assert f"{entry}: built" in output
         assert not list(store.problems(entry, rehash=True))
-
-
-def test_every_model_answers_its_probe(neural_server):
-    prober = Prober(neural_server.endpoints.grpc, load_profile("tiny"))
-    for model in load_profile("tiny").models:
-        prober.probe(model, 60)
-    prober.close()

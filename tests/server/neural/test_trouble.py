@@ -16,8 +16,9 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import load_profile
 from pawfect_triton.probe import probe_inputs
 from tests.conftest import ServedProcess
+from tests.lawn import holes
 from tests.refusals import refusal
-from tests.server.conftest import fallen_back, hole, metric, stubs, until
+from tests.server.conftest import fallen_back, metric, stubs, until
 from tests.server.neural.conftest import (
     GRASS,
     PLAIN,
@@ -29,7 +30,7 @@ from tests.server.neural.conftest import (
 )
 
 PHOTO = photo(5)
-HOLE = hole(256, 256, 60, 90, 130, 150)
+HOLE = holes(256, 256, (60, 90, 130, 150))
 MEND = "run `pawfect weights fetch tiny`"
 
 

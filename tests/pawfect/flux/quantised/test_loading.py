@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.flux.batch import answer_steps
 from pawfect.flux.quantised.ggml import BlockLinear
 from pawfect.flux.quantised.int4 import Int4Linear
 from pawfect.flux.quantised.int8 import Int8Linear
@@ -20,9 +21,9 @@ from pawfect.flux.quantised.scheme import SCHEMES, Recipe
 from pawfect.flux.quantised.sizes import METADATA_KEY
 from pawfect.flux.transformer import Transformer
 from pawfect_export.quantise import build
+from tests.steps import step
 
 LAYERS = {"int8": Int8Linear, "int4": Int4Linear, "q4_0": BlockLinear, "q8_0": BlockLinear}
-GRID = (6, 5)
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +40,8 @@ def load(folder: Path, dtype: str = "float32") -> Transformer:
 
 
 def velocity(transformer: Transformer) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    shapes = ((2, 30, 64), (2, 30, 320), (2, 7, 64), (2, 32))
-    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
-    levels = np.array([950, 300], np.float32), np.array([3.5, 30], np.float32)
-    return transformer.velocity(*arrays, *levels, GRID)
+    answers = answer_steps(transformer, [step(seed, 6, 5) for seed in range(2)])
+    return np.stack([answer["VELOCITY"] for answer in answers])
 
 
 def relative(got: np.ndarray, expected: np.ndarray) -> float:
@@ -59,13 +57,10 @@ def test_the_velocity_is_close_to_the_plain_ones(made, flux_folder, scheme, erro
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_only_the_products_inside_the_blocks_are_quantised(made, scheme):
+def test_only_products_inside_the_blocks_are_quantised_and_scales_keep_their_dtype(made, scheme):
     transformer = load(made[scheme], "float16")
-    names = {
-        name
-        for name, layer in transformer.module.named_modules()
-        if isinstance(layer, LAYERS[scheme])
-    }
+    module = transformer.module
+    names = {name for name, layer in module.named_modules() if isinstance(layer, LAYERS[scheme])}
     double = {f"attn.{name}" for name in ("to_q", "to_k", "to_v", "to_out.0", "to_add_out")}
     double |= {f"attn.add_{name}_proj" for name in "qkv"}
     double |= {f"{feed}.net.{place}" for feed in ("ff", "ff_context") for place in ("0.proj", "2")}
@@ -75,11 +70,6 @@ def test_only_the_products_inside_the_blocks_are_quantised(made, scheme):
     }
     kernels = "torch._int_mm" if scheme.startswith("int") else "diffusers"
     assert transformer.arithmetic == f"{scheme} by {kernels}"
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_scales_keep_their_dtype_and_the_rest_takes_the_profiles(made, scheme):
-    module = load(made[scheme], "float16").module
     tensors = dict(module.named_parameters()) | dict(module.named_buffers())
     kinds = {name.rpartition(".")[2]: set() for name in tensors}
     for name, tensor in tensors.items():
@@ -128,10 +118,7 @@ def a_name(tensors: dict[str, torch.Tensor], leaf: str) -> str:
         (lambda t: t.pop(a_name(t, "weight_scale")), "expected the tensors of the index"),
         (lambda t: t.update(more=torch.zeros(2)), "expected the tensors of the index"),
         (lambda t: t.update({a_name(t, "weight_scale"): torch.zeros(3)}), "1 mis-shaped"),
-        (
-            lambda t: t.update({(n := a_name(t, "weight_scale")): t[n].half()}),
-            "1 mistyped",
-        ),
+        (lambda t: t.update({(n := a_name(t, "weight_scale")): t[n].half()}), "1 mistyped"),
         (lambda t: t.update({(n := a_name(t, "group_scale")): t[n].float()}), "1 mistyped"),
         (lambda t: t.update({(n := a_name(t, "group_scale")): t[n].view(torch.int8)}), "mistyped"),
     ],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from pawfect.flux.batch import answer_steps
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
@@ -20,6 +20,7 @@ from pawfect.scene.florence2 import Captioner
 from pawfect.scene.lexicon import labelled_surfaces
 from pawfect.scene.sam3 import SurfaceLabeller
 from pawfect_export.quantise import build
+from tests.steps import step
 
 T4 = load_profile("t4")
 
@@ -39,27 +40,17 @@ class Watch(TorchDispatchMode):
         return result
 
 
-@contextmanager
-def watched() -> Iterator[set[torch.dtype]]:
-    with Watch() as watch:
-        yield watch.seen
-    assert watch.seen, "something was computed"
-
-
 @pytest.mark.parametrize("scheme", ["int4", "int8"])
 def test_the_transformer_computes_without_bfloat16(flux_folder, tmp_path, scheme):
     # The source is published in bfloat16, as the tiny one is.
     build(tmp_path, flux_folder, scheme=scheme)
     assert T4.flux.dtype == "float16"
     model = Transformer.load(tmp_path, device="cpu", dtype=T4.flux.dtype)
-    rng = np.random.default_rng(0)
-    shapes = ((1, 16, 64), (1, 16, 320), (1, 4, 64), (1, 32))
-    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
-    with watched() as seen:
-        velocity = model.velocity(*arrays, np.array([500.0]), np.array([3.5]), (4, 4))
-    assert np.isfinite(velocity).all()
-    assert torch.bfloat16 not in seen
-    assert {torch.float16, torch.int8, torch.int32} <= seen
+    with Watch() as watch:
+        (answer,) = answer_steps(model, [step(0)])
+    assert np.isfinite(answer["VELOCITY"]).all()
+    assert torch.bfloat16 not in watch.seen
+    assert {torch.float16, torch.int8, torch.int32} <= watch.seen
     tensors = (*model.module.parameters(), *model.module.buffers())
     assert torch.bfloat16 not in {tensor.dtype for tensor in tensors}
 
@@ -97,7 +88,7 @@ def florence2(root: Path) -> Run:
 @pytest.mark.parametrize("load", [text, vae, sam3, florence2])
 def test_the_other_models_compute_without_bfloat16(tiny_weights, load):
     run = load(tiny_weights)
-    with watched() as seen:
+    with Watch() as watch:
         run()
-    assert torch.bfloat16 not in seen
-    assert (torch.float32 if load is text else torch.float16) in seen
+    assert torch.bfloat16 not in watch.seen
+    assert (torch.float32 if load is text else torch.float16) in watch.seen
