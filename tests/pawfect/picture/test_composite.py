@@ -128,13 +128,7 @@ def test_a_full_mask_gives_the_fill():
         ((8, 8, 3), (8, 8, 3), (8, 8), -1, "feather_px: expected 0 or more, got -1"),
     ],
 )
-def test_wrong_arguments_are_refused(
-    image: tuple[int, ...],
-    filled: tuple[int, ...],
-    mask: tuple[int, ...],
-    feather_px: int,
-    message: str,
-):
+def test_wrong_arguments_are_refused(image, filled, mask, feather_px, message):
     arrays = [np.zeros(shape, np.uint8) for shape in (image, filled, mask)]
     with pytest.raises(ValueError, match=message):
         composite(*arrays, feather_px=feather_px)

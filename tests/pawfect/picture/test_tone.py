@@ -40,9 +40,7 @@ def test_a_membrane_solves_laplaces_equation():
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 60), st.integers(2, 60), st.integers(0, 1000))
-def test_a_membrane_stays_between_the_least_and_the_most_it_is_hung_on(
-    height: int, width: int, seed: int
-):
+def test_a_membrane_stays_between_the_least_and_the_most_it_is_hung_on(height, width, seed):
     rng = np.random.default_rng(seed)
     values = rng.uniform(-50, 300, (height, width, 2)).astype(np.float32)
     known = rng.random((height, width)) < 0.1

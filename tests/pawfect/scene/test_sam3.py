@@ -99,9 +99,7 @@ class Calls:
 
 
 # --- the network --------------------------------------------------------------------------------
-def test_answers_are_transformers_own_phrase_by_phrase(
-    labeller: SurfaceLabeller, published: Any, checkpoint: Path, image: np.ndarray
-):
+def test_answers_are_transformers_own_phrase_by_phrase(labeller, published, checkpoint, image):
     pixels = pixel_values(image, PROCESSING)
     answers = labeller.answers(pixels)
     tokenizer = CLIPTokenizer.from_pretrained(checkpoint, local_files_only=True)
@@ -122,12 +120,7 @@ def test_answers_are_transformers_own_phrase_by_phrase(
 
 @pytest.mark.parametrize(("at_once", "passes"), [(1, 8), (3, 3), (8, 1), (64, 1)])
 def test_phrases_together_are_answered_as_one_by_one(
-    labeller: SurfaceLabeller,
-    checkpoint: Path,
-    image: np.ndarray,
-    monkeypatch: pytest.MonkeyPatch,
-    at_once: int,
-    passes: int,
+    labeller, checkpoint, image, monkeypatch, at_once, passes
 ):
     pixels = pixel_values(image, PROCESSING)
     expected = labeller.answers(pixels)
@@ -141,7 +134,7 @@ def test_phrases_together_are_answered_as_one_by_one(
 
 
 def test_a_picture_is_encoded_once_and_phrases_only_when_loading(
-    checkpoint: Path, image: np.ndarray, ring: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    checkpoint, image, ring, monkeypatch
 ):
     text = Calls(monkeypatch, CLIPTextModelWithProjection)
     vision = Calls(monkeypatch, Sam3VisionModel)
@@ -153,9 +146,7 @@ def test_a_picture_is_encoded_once_and_phrases_only_when_loading(
     assert (text.batches, vision.batches, boxes.batches) == ([len(PHRASES)], [1, 1], [])
 
 
-def test_half_precision_stays_near_full(
-    labeller: SurfaceLabeller, checkpoint: Path, image: np.ndarray
-):
+def test_half_precision_stays_near_full(labeller, checkpoint, image):
     pixels = pixel_values(image, PROCESSING)
     answers = load(checkpoint, dtype="float16").answers(pixels)
     assert answers.semantic_seg.dtype == torch.float32
@@ -167,7 +158,7 @@ def test_half_precision_stays_near_full(
 
 
 def test_a_network_that_overflows_is_an_error_and_not_a_label(
-    checkpoint: Path, tmp_path: Path, image: np.ndarray, ring: np.ndarray, altered: Any
+    checkpoint, tmp_path, image, ring, altered
 ):
     for part, what in (
         ("mask_decoder.semantic_projection", "segmentation"),
@@ -181,9 +172,7 @@ def test_a_network_that_overflows_is_an_error_and_not_a_label(
 
 
 # --- the labels ---------------------------------------------------------------------------------
-def test_labels_are_presence_times_coverage_counted_by_hand(
-    labeller: SurfaceLabeller, image: np.ndarray, ring: np.ndarray
-):
+def test_labels_are_presence_times_coverage_counted_by_hand(labeller, image, ring):
     answers = labeller.answers(pixel_values(image, PROCESSING))
     _, rows, columns = answers.semantic_seg.shape
     # Each pixel of the ring looks its cells up: 64 parts a side each, none of them cut.
@@ -215,9 +204,7 @@ def test_labels_are_presence_times_coverage_counted_by_hand(
     np.testing.assert_allclose(labels.coverage, [cover for _, cover, _ in counted], atol=1e-5)
 
 
-def test_only_the_best_labels_over_the_least_score_are_given(
-    labeller: SurfaceLabeller, image: np.ndarray, ring: np.ndarray
-):
+def test_only_the_best_labels_over_the_least_score_are_given(labeller, image, ring):
     every = labeller.label(image, ring, least=0.0)
     assert len(every.names) == len(VOCABULARY)
     assert (np.diff(every.scores) <= 0).all()
@@ -226,9 +213,7 @@ def test_only_the_best_labels_over_the_least_score_are_given(
     assert labeller.label(image, ring, least=0.0, most=2).names == every.names[:2]
 
 
-def test_labels_repeat_bit_for_bit_also_from_a_second_load(
-    labeller: SurfaceLabeller, checkpoint: Path, image: np.ndarray, ring: np.ndarray
-):
+def test_labels_repeat_bit_for_bit_also_from_a_second_load(labeller, checkpoint, image, ring):
     first = labeller.label(image, ring, least=0.0)
     assert first.scores.any()
     assert same(first, labeller.label(image, ring, least=0.0))
@@ -247,9 +232,7 @@ def test_pixels_far_from_a_small_hole_in_a_large_photo_change_nothing(labeller: 
     assert same(before, labeller.label(image, ring, least=0.0))
 
 
-def test_an_empty_ring_has_no_labels_and_costs_no_pass(
-    labeller: SurfaceLabeller, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_empty_ring_has_no_labels_and_costs_no_pass(labeller, image, monkeypatch):
     vision = Calls(monkeypatch, Sam3VisionModel)
     labels = labeller.label(image, np.full((300, 400), 127, np.uint8))
     assert labels.names == ()
@@ -276,7 +259,5 @@ IMAGE, RING = np.zeros((80, 90, 3), np.uint8), np.full((80, 90), 255, np.uint8)
         (IMAGE, RING, {"most": 0}, "most: expected at least 1 label, got 0"),
     ],
 )
-def test_bad_input_is_said(
-    labeller: SurfaceLabeller, image: np.ndarray, ring: np.ndarray, change: Any, said: str
-):
+def test_bad_input_is_said(labeller, image, ring, change, said):
     assert said in refusal(ErrorKind.INVALID_ARG, labeller.label, image, ring, **change)

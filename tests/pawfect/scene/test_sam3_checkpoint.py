@@ -81,9 +81,7 @@ def test_the_full_sizes_positions_are_those_that_were_learned_scaled():
     assert float(positions.max()) == pytest.approx(71 * 24 / 72)
 
 
-def test_the_image_models_own_layout_gives_the_same_labels(
-    checkpoint: Path, copied: Path, tmp_path: Path
-):
+def test_the_image_models_own_layout_gives_the_same_labels(checkpoint, copied, tmp_path):
     own = tmp_path / "own"
     Sam3Model.from_pretrained(checkpoint, local_files_only=True).save_pretrained(own)
     assert not any("detector_model" in name for name in load_file(own / "model.safetensors"))
@@ -170,9 +168,7 @@ def test_a_file_that_is_missing_or_no_text_is_named(copied: Path, name: str):
         ),
     ],
 )
-def test_files_that_do_not_fit_together_are_refused(
-    copied: Path, name: str, change: Callable[[dict[str, Any]], object], said: str
-):
+def test_files_that_do_not_fit_together_are_refused(copied, name, change, said):
     changed_json(copied, name, change)
     refused(copied, said)
 
