@@ -68,39 +68,48 @@ def test_alpha_is_kept_and_not_multiplied_into_the_colours(kind):
     assert np.array_equal(photo.alpha, rgba[:, :, 3])
 
 
-def test_grey_becomes_three_equal_channels():
-    grey = scene(channels=1)
-    photo = decode_photo(encoded(grey, "PNG"))
-    assert np.array_equal(photo.pixels, grey[:, :, None].repeat(3, 2))
-    assert photo.alpha is None
+GREY, PAIR, DEEP = scene(channels=1), scene(channels=2), np.full((80, 96), 40_000, np.uint16)
+DEEP[:8] = 1000
+BITS = GREY > 128
+INDEXED = Image.fromarray(scene()).quantize(16)
+MARKED = scene()
+MARKED[10:20, 10:20] = (1, 2, 3)
+TRANSPARENT_GREY = png_chunk(b"tRNS", struct.pack(">H", 1000))
 
 
-def test_grey_with_alpha_keeps_both():
-    pair = scene(channels=2)
-    photo = decode_photo(png(pair))
-    assert np.array_equal(photo.pixels[:, :, 1], pair[:, :, 0])
-    assert np.array_equal(photo.alpha, pair[:, :, 1])
+def in_three(channel):
+    return channel[:, :, None].repeat(3, 2)
 
 
-def test_one_bit_becomes_black_and_white():
-    bits = scene(channels=1) > 128
-    photo = decode_photo(encoded(Image.fromarray(bits), "PNG"))
-    assert np.array_equal(photo.pixels[:, :, 2], np.where(bits, 255, 0))
-
-
-def test_palette_becomes_its_colours_and_its_transparent_entry_alpha():
-    indexed = Image.fromarray(scene()).quantize(16)
-    photo = decode_photo(encoded(indexed, "PNG", transparency=3))
-    assert np.array_equal(photo.pixels, np.array(indexed.convert("RGB")))
-    assert np.array_equal(photo.alpha, np.where(np.array(indexed) == 3, 0, 255))
-
-
-def test_a_transparent_colour_becomes_alpha():
-    pixels = scene()
-    pixels[10:20, 10:20] = (1, 2, 3)
-    photo = decode_photo(encoded(pixels, "PNG", transparency=(1, 2, 3)))
+@pytest.mark.parametrize(
+    ("data", "pixels", "alpha"),
+    [
+        (encoded(GREY, "PNG"), in_three(GREY), None),
+        (png(PAIR), in_three(PAIR[:, :, 0]), PAIR[:, :, 1]),
+        (encoded(Image.fromarray(BITS), "PNG"), in_three(np.where(BITS, 255, 0)), None),
+        (
+            encoded(INDEXED, "PNG", transparency=3),
+            np.array(INDEXED.convert("RGB")),
+            np.where(np.array(INDEXED) == 3, 0, 255),
+        ),
+        (
+            encoded(MARKED, "PNG", transparency=(1, 2, 3)),
+            MARKED,
+            np.where((MARKED == (1, 2, 3)).all(axis=2), 0, 255),
+        ),
+        (
+            png(DEEP, bits=16)[:33] + TRANSPARENT_GREY + png(DEEP, bits=16)[33:],
+            in_three((DEEP / 257).round()),
+            np.where(DEEP == 1000, 0, 255),
+        ),
+        (png(scene().astype(np.uint16) * 256 + 77, bits=16), scene(), None),
+    ],
+    ids=["grey", "grey, alpha", "1 bit", "palette", "transparent colour", "deep grey", "deep RGB"],
+)
+def test_every_mode_becomes_rgb_and_its_alpha(data, pixels, alpha):
+    photo = decode_photo(data)
     assert np.array_equal(photo.pixels, pixels)
-    assert np.array_equal(photo.alpha == 0, (pixels == (1, 2, 3)).all(axis=2))
+    assert photo.alpha is None if alpha is None else np.array_equal(photo.alpha, alpha)
 
 
 def test_sixteen_bit_grey_is_scaled_over_the_whole_range():
@@ -108,20 +117,6 @@ def test_sixteen_bit_grey_is_scaled_over_the_whole_range():
     photo = decode_photo(png(deep, bits=16))
     assert np.abs(photo.pixels[:, :, 0] - deep / 257).max() <= 0.5
     assert (photo.pixels.min(), photo.pixels.max()) == (0, 255)
-
-
-def test_the_transparent_value_of_sixteen_bit_grey_becomes_alpha():
-    deep = np.full((80, 96), 40_000, np.uint16)
-    deep[:8] = 1000
-    data = png(deep, bits=16)
-    mark = png_chunk(b"tRNS", struct.pack(">H", 1000))
-    photo = decode_photo(data.replace(png_chunk(b"IEND", b""), b"")[:33] + mark + data[33:])
-    assert np.array_equal(photo.alpha == 0, deep == 1000)
-
-
-def test_sixteen_bit_rgb_keeps_its_upper_bits():
-    deep = scene().astype(np.uint16) * 256 + 77
-    assert np.array_equal(decode_photo(png(deep, bits=16)).pixels, scene())
 
 
 def test_cmyk_is_converted_and_its_profile_is_not_kept():
