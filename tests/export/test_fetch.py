@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,11 +60,18 @@ def test_a_cut_connection_goes_on_where_it_ended(store, hub):
     assert (store.folder("toy", mend="m") / "unet/model.safetensors").read_bytes() == LARGE
 
 
-def test_a_later_fetch_goes_on_where_an_earlier_one_gave_up(store, hub):
+@pytest.fixture
+def part(store, hub) -> Path:
+    """What is left of a fetch that gave up."""
     hub.faults = [None, ("cut", 1_000_000), 503, 503, 503, 503, 503]
     assert "the server answered 503, 4 times; try again later" in refused(store, hub)
     hub.faults = []
     hub.requests.clear()
+    (left,) = store.root.rglob("*.part")
+    return left
+
+
+def test_a_later_fetch_goes_on_where_an_earlier_one_gave_up(store, hub, part):
     lines = fetched(store, hub, "toy")
     assert hub.ranges_asked() == ["bytes=1000000-"]
     assert "fetching toy/unet/model.safetensors (3 MB, going on at 1 MB)" in lines
@@ -87,13 +95,8 @@ def test_a_part_of_another_file_is_not_gone_on_with(store, hub):
     assert (store.folder("branch", mend="m") / "unet/model.safetensors").read_bytes() == other
 
 
-def test_a_damaged_part_is_fetched_again_from_nothing(store, hub):
-    hub.faults = [None, ("cut", 1_000_000), 503, 503, 503, 503, 503]
-    refused(store, hub)
-    (part,) = store.root.rglob("*.part")
+def test_a_damaged_part_is_fetched_again_from_nothing(store, hub, part):
     part.write_bytes(b"\0" * 1_000_000)
-    hub.faults = []
-    hub.requests.clear()
     fetched(store, hub, "toy")
     assert hub.ranges_asked() == ["bytes=1000000-", None]
     store.folder("toy", mend="m")

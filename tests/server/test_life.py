@@ -20,7 +20,6 @@ from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.serving import probe_inputs
 from pawfect_triton.installation import MachineError
-from pawfect_triton.probe import Prober
 from pawfect_triton.server import Endpoints, TritonServer
 from tests.conftest import PAWFECT, free_ports, serve
 from tests.server.conftest import (
@@ -102,18 +101,6 @@ def test_a_server_whose_own_process_died_is_brought_back(server):
     server.wait_for(READY, readies + 1)
     again = RawClient(server.endpoints.grpc)(SMALL, SMALL_HOLE)
     assert again.as_numpy("IMAGE").shape == SMALL.shape
-
-
-def test_a_probe_tells_a_dead_port_from_a_living_model(server, embedded):
-    prober = Prober(server.endpoints.grpc, embedded)
-    for model in load_profile("embedded").models:
-        prober.probe(model, 20)
-    prober.close()
-    nobody = Prober(f"127.0.0.1:{free_ports(1)[0]}", embedded)
-    with pytest.raises(PawfectError) as caught:
-        nobody.probe("mask_cleanup", 1)
-    assert caught.value.kind in (ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE)
-    nobody.close()
 
 
 def test_sigterm_finishes_what_is_in_flight_then_leaves_nothing_behind(tmp_path):

@@ -43,21 +43,22 @@ SMALL = lawn(96, 96)
 HOLE = holes(96, 96, (40, 40, 60, 60))
 
 
-def raising(error: Exception, at: int = 1) -> Before:
-    """Raise when a model is called for the nth time and ever after."""
+def raising(error: Exception, at: int = 1, last: int = 10**9) -> Before:
+    """Raise when a model is called for the nth time and until its last."""
 
     async def before(count: int) -> None:
-        if count >= at:
+        if at <= count <= last:
             raise error
 
     return before
 
 
-def late(seconds: float) -> Before:
-    """Answer this much later."""
+def late(seconds: float, at: int = 1) -> Before:
+    """Answer this much later when a model is called for the nth time and ever after."""
 
     async def before(count: int) -> None:
-        await asyncio.sleep(seconds)
+        if count >= at:
+            await asyncio.sleep(seconds)
 
     return before
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -17,22 +16,6 @@ from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 FULL = PawfectError(ErrorKind.OUT_OF_MEMORY, "flux_transformer: out of memory")
 # A hole that takes the larger of the two sizes where it may.
 PHOTO, MASK = lawn(240, 240), holes(240, 240, (110, 110, 130, 130))
-
-
-def late_from(call: int, seconds: float):
-    async def before(count: int) -> None:
-        if count >= call:
-            await asyncio.sleep(seconds)
-
-    return before
-
-
-def raising_below(calls: int, error: PawfectError):
-    async def before(count: int) -> None:
-        if count <= calls:
-            raise error
-
-    return before
 
 
 @pytest.mark.parametrize("engine", ["auto", "flux"])
@@ -72,14 +55,14 @@ def test_in_time_the_end_is_foreseen_and_all_steps_are_taken(fill):
 def test_a_step_that_hangs_late_in_the_run_is_done_without(fill, engine):
     run = fill(
         SMALL, HOLE, engine=engine, steps=8, deadline_ms=8000,
-        before={"flux_transformer": late_from(6, 60)},
+        before={"flux_transformer": late(60, at=6)},
     )  # fmt: skip
     assert (run.report.engine, run.report.steps_taken) == ("flux", 5)
     assert run.fallbacks == [("flux_transformer", "fewer steps")]
 
 
 def test_too_few_steps_are_worth_less_than_patches_but_more_than_an_error(fill):
-    hung = {"flux_transformer": late_from(3, 60)}
+    hung = {"flux_transformer": late(60, at=3)}
     run = fill(SMALL, HOLE, steps=8, deadline_ms=6000, before=hung)
     assert run.report.engine == "patch"
     assert run.fallbacks == [("flux", "patch")]
@@ -156,7 +139,7 @@ def test_a_deadline_of_a_millisecond_is_an_error_that_says_so(fill, engine):
 
 @pytest.mark.parametrize("model", ["flux_vae_encoder", "flux_transformer", "flux_vae_decoder"])
 def test_out_of_memory_the_run_is_tried_once_at_the_next_smaller_size(fill, model):
-    run = fill(PHOTO, MASK, before={model: raising_below(1, FULL)}, seed=3)
+    run = fill(PHOTO, MASK, before={model: raising(FULL, last=1)}, seed=3)
     assert run.report.engine == "flux"
     assert run.fallbacks == [("flux", "128 px")]
     assert run.report.fallbacks[0].reason == str(FULL)

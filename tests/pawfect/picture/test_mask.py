@@ -20,13 +20,6 @@ def disc(size: int, radius: int, at: tuple[int, int] | None = None) -> np.ndarra
     return mask
 
 
-blobs = st.builds(
-    lambda seed, count: _blobs(seed, count),
-    st.integers(0, 10_000),
-    st.integers(1, 8),
-)
-
-
 def _blobs(seed: int, count: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     mask = np.zeros((160, 200), np.uint8)
@@ -34,6 +27,9 @@ def _blobs(seed: int, count: int) -> np.ndarray:
         x, y, r = rng.integers(0, 200), rng.integers(0, 160), rng.integers(1, 25)
         cv2.circle(mask, (int(x), int(y)), int(r), 255, -1)
     return mask
+
+
+blobs = st.builds(_blobs, st.integers(0, 10_000), st.integers(1, 8))
 
 
 def brute_force_dilation(mask: np.ndarray, radius: float) -> np.ndarray:

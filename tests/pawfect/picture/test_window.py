@@ -56,18 +56,16 @@ def test_windows_together_cost_no_more_than_one_over_everything(mask):
     assert len(windows) == 1 or sum(window.box.area for window in windows) < len(windows) * single
 
 
-def test_far_apart_holes_get_windows_of_their_own():
-    boxes = np.array([[50, 50, 150, 150], [1800, 1300, 1900, 1400]], np.int32)
-    assert [w.holes for w in plan_windows(boxes, HEIGHT, WIDTH)] == [
-        Box(50, 50, 150, 150),
-        Box(1800, 1300, 1900, 1400),
-    ]
-
-
-def test_near_holes_share_a_window():
-    boxes = np.array([[500, 500, 600, 600], [640, 520, 700, 580]], np.int32)
-    windows = plan_windows(boxes, HEIGHT, WIDTH)
-    assert [w.holes for w in windows] == [Box(500, 500, 700, 600)]
+@pytest.mark.parametrize(
+    ("boxes", "holes"),
+    [
+        ([(50, 50, 150, 150), (1800, 1300, 1900, 1400)], None),
+        ([(500, 500, 600, 600), (640, 520, 700, 580)], [(500, 500, 700, 600)]),
+    ],
+)
+def test_near_holes_share_a_window_and_others_have_their_own(boxes, holes):
+    windows = plan_windows(np.array(boxes, np.int32), HEIGHT, WIDTH)
+    assert [w.holes for w in windows] == [Box(*box) for box in holes or boxes]
 
 
 def test_the_same_hole_gets_the_same_window_in_a_larger_photo():
