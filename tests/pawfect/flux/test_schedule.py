@@ -143,12 +143,6 @@ def test_a_run_from_noised_prior_to_end_equals_diffusers_bit_by_bit(strength):
         np.testing.assert_array_equal(ours, theirs[0].numpy())
 
 
-def test_noise_to_level_1_is_the_noise_itself():
-    rng = np.random.default_rng(0)
-    prior, noise = (rng.standard_normal((4, 64), np.float32) for _ in range(2))
-    np.testing.assert_array_equal(noised(prior, noise, 1.0), noise)
-
-
 def test_a_velocity_that_overflowed_is_refused():
     velocity = np.zeros((4, 64), np.float32)
     velocity[1, 2:4] = np.nan, np.inf

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.flux.tokens import unpack
 from pawfect.flux.vae import Vae
 from tests.refusals import refusal
 
@@ -126,19 +127,10 @@ def test_large_windows_go_through_in_tiles_and_small_ones_whole(flux_folder, par
     assert max(max(size) for size in sizes) == 8
     # diffusers' tiles, blended its way.
     expected = tiled.module.tiled_decode(
-        torch.tensor(_planes(encoded.prior, (10, 6)))[None] / 0.3611 + 0.1159
+        torch.tensor(unpack(encoded.prior, (10, 6)))[None] / 0.3611 + 0.1159
     ).sample[0]
     levels = (expected * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).detach().numpy()
     np.testing.assert_array_equal(picture, (levels * 255).round().astype(np.uint8))
-
-
-def _planes(tokens: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    rows, columns = grid
-    planes = np.zeros((16, 2 * rows, 2 * columns), np.float32)
-    for place, token in enumerate(tokens):
-        row, column = divmod(place, columns)
-        planes[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = token.reshape(16, 2, 2)
-    return planes
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind
 from pawfect.weights.checkpoint import (
     check_strict,
     load_strict,
@@ -20,6 +21,7 @@ from pawfect.weights.checkpoint import (
     read_json,
     read_tensors,
 )
+from tests.refusals import refusal
 
 
 class Tied(nn.Module):
@@ -59,12 +61,10 @@ def fill(module: nn.Module, tensors: dict[str, torch.Tensor], **options: object)
     load_strict(module, tensors, "model", **given)  # type: ignore[arg-type]
 
 
-def refusal(call: object, *arguments: object, **options: object) -> str:
-    with pytest.raises(PawfectError) as caught:
-        call(*arguments, **options)  # type: ignore[operator]
-    assert caught.value.kind is ErrorKind.UNAVAILABLE
-    assert "/" not in caught.value.message
-    return caught.value.message
+def refused(call: Callable[..., object], *given: object, **more: object) -> str:
+    message = refusal(ErrorKind.UNAVAILABLE, call, *given, **more)
+    assert "/" not in message
+    return message
 
 
 def test_a_module_on_meta_gets_its_weights_and_stays_tied():
@@ -108,7 +108,7 @@ def test_wrong_tensors_are_named_and_nothing_is_assigned(change, expected):
     module = Tied()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     tensors = {name: t for name, t in (weights() | change).items() if t is not None}
-    assert expected in refusal(fill, module, tensors)
+    assert expected in refused(fill, module, tensors)
     for name, tensor in module.state_dict().items():
         torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
 
@@ -202,7 +202,7 @@ def test_parts_are_read_as_one_and_an_absent_one_is_named(tmp_path):
     assert tensors.keys() == weights().keys()
     fill(hollow(), tensors)
     (tmp_path / "model-00002-of-00002.safetensors").unlink()
-    message = refusal(read_tensors, tmp_path, "model")
+    message = refused(read_tensors, tmp_path, "model")
     assert "expected model-00002-of-00002.safetensors, got nothing" in message
 
 
@@ -214,20 +214,19 @@ def test_an_index_naming_anything_but_safetensors_beside_it_is_refused(tmp_path,
     save_file(weights(), inside / "a.bin")
     placed = split(inside)
     split(inside, weight_map=placed | {"scale": part})
-    with pytest.raises(PawfectError, match="expected safetensors files beside it") as caught:
-        read_tensors(inside, "model")
-    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    message = refusal(ErrorKind.UNAVAILABLE, read_tensors, inside, "model")
+    assert "expected safetensors files beside it" in message
 
 
 def test_an_index_that_is_malformed_or_does_not_say_what_the_parts_hold_is_refused(tmp_path):
     for malformed in (None, [], {"a": 1}, {"a": None}):
         placed = split(tmp_path, weight_map=malformed)
-        assert "expected weight_map" in refusal(read_tensors, tmp_path, "model")
+        assert "expected weight_map" in refused(read_tensors, tmp_path, "model")
     split(tmp_path, weight_map=placed | {"scale": "model-00001-of-00002.safetensors"})
-    message = refusal(read_tensors, tmp_path, "model")
+    message = refused(read_tensors, tmp_path, "model")
     assert "expected the tensors of the index, not so scale" in message
     split(tmp_path, weight_map={n: p for n, p in placed.items() if n != "scale"})
-    assert "not so scale" in refusal(read_tensors, tmp_path, "model")
+    assert "not so scale" in refused(read_tensors, tmp_path, "model")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 40, -1])
@@ -235,7 +234,7 @@ def test_a_truncated_file_is_refused(tmp_path, keep):
     save_file(weights(), tmp_path / "model.safetensors")
     whole = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(whole[:keep])
-    message = refusal(read_tensors, tmp_path, "model")
+    message = refused(read_tensors, tmp_path, "model")
     assert "model.safetensors: expected safetensors, got a damaged file" in message
 
 
@@ -251,29 +250,27 @@ def test_a_pickle_under_the_name_of_safetensors_is_refused_and_never_run(tmp_pat
         torch.save({"a": Payload()}, path, _use_new_zipfile_serialization=how == "torch")
     else:
         path.write_bytes(pickle.dumps(Payload(), protocol=int(how[-1])))
-    message = refusal(read_file, path)
-    assert message == f"weights {tmp_path.name}: model.safetensors: expected safetensors, " + (
-        "got a pickle"
-    )
+    name = f"weights {tmp_path.name}: model.safetensors"
+    assert refused(read_file, path) == f"{name}: expected safetensors, got a pickle"
     assert not ran.exists()
 
 
 def test_neither_a_pickle_beside_the_expected_name_nor_a_folder_under_it_is_a_substitute(tmp_path):
     torch.save(weights(), tmp_path / "pytorch_model.bin")
-    message = refusal(read_tensors, tmp_path, "model")
+    message = refused(read_tensors, tmp_path, "model")
     assert "expected model.safetensors, got pytorch_model.bin" in message
     (tmp_path / "sub/model.safetensors").mkdir(parents=True)
-    assert "got no file" in refusal(read_tensors, tmp_path / "sub", "model")
-    assert "got no file" in refusal(read_tensors, tmp_path / "absent", "model")
-    assert "a damaged file" in refusal(read_file, tmp_path / "sub/model.safetensors")
+    assert "got no file" in refused(read_tensors, tmp_path / "sub", "model")
+    assert "got no file" in refused(read_tensors, tmp_path / "absent", "model")
+    assert "a damaged file" in refused(read_file, tmp_path / "sub/model.safetensors")
 
 
 def test_json_is_read_and_its_absence_or_damage_named(tmp_path):
     path = tmp_path / "config.json"
-    assert "expected config.json, got FileNotFoundError" in refusal(read_json, tmp_path, path.name)
+    assert "expected config.json, got FileNotFoundError" in refused(read_json, tmp_path, path.name)
     for damaged in (b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000):
         path.write_bytes(damaged)
-        assert "config.json" in refusal(read_json, tmp_path, path.name)
+        assert "config.json" in refused(read_json, tmp_path, path.name)
     path.write_text('{"hidden_size": 8}')
     assert read_json(tmp_path, path.name) == {"hidden_size": 8}
 
@@ -285,13 +282,13 @@ def test_a_part_of_a_larger_checkpoint_is_read_by_its_prefix_which_may_be_absent
     assert tensors.keys() == weights().keys()
     fill(hollow(), tensors)
     stray = read_tensors(tmp_path, "model", under="detector_model.")
-    assert "1 extra: tracker_neck.a" in refusal(fill, hollow(), stray)
+    assert "1 extra: tracker_neck.a" in refused(fill, hollow(), stray)
     assert names_under(["a.b", "part.c"], "part.") == {"a.b": "a.b", "part.c": "c"}
     save_file({"x.a": torch.ones(1), "a": torch.ones(1)}, tmp_path / "model.safetensors")
-    assert "expected each tensor once" in refusal(read_tensors, tmp_path, "model", under="x.")
+    assert "expected each tensor once" in refused(read_tensors, tmp_path, "model", under="x.")
 
 
 def test_names_and_shapes_are_checked_without_any_weights():
     shapes = {name: tuple(tensor.shape) for name, tensor in weights().items()}
     check_strict(hollow(), shapes, "model")
-    assert "1 mis-shaped" in refusal(check_strict, hollow(), shapes | {"scale": (5,)}, "model")
+    assert "1 mis-shaped" in refused(check_strict, hollow(), shapes | {"scale": (5,)}, "model")
