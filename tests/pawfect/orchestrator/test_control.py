@@ -78,3 +78,20 @@ def test_no_stage_begins_past_the_deadline():
         pass
     assert caught.value.kind is ErrorKind.DEADLINE
     assert control.stage_ms == {}
+
+
+def test_a_reserving_clock_ends_early_and_shares_the_rest():
+    cancelled = False
+    control = Control(10_000, lambda: cancelled)
+    early = control.reserving(4000).reserving(1000)
+    assert early.started == control.started
+    assert 4000 < control.remaining_ms() - early.remaining_ms() < 5001
+    with early.stage("denoise"):
+        pass
+    assert "denoise" in control.stage_ms
+    late_clock = control.reserving(11_000)
+    control.check("x")
+    for clock, kind in ((late_clock, ErrorKind.DEADLINE), (early, ErrorKind.CANCELLED)):
+        cancelled = kind is ErrorKind.CANCELLED
+        with pytest.raises(Exception, match=kind.value):
+            clock.check("x")

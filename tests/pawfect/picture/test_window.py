@@ -26,32 +26,20 @@ def masks(draw: st.DrawFn) -> np.ndarray:
 
 @settings(max_examples=60, deadline=None)
 @given(masks())
-def test_every_hole_pixel_belongs_to_exactly_one_window(mask):
+def test_windows_hold_every_hole_once_with_context_and_cost_no_more_than_one_over_all(mask):
+    windows = plan_windows(hole_boxes(mask), HEIGHT, WIDTH)
     covered = np.zeros(mask.shape, np.int32)
-    for window in plan_windows(hole_boxes(mask), HEIGHT, WIDTH):
+    everything = windows[0].holes
+    for window in windows:
         covered[window.box.slices] += window.hole_mask(mask) > 0
-    np.testing.assert_array_equal(covered, (mask > 0).astype(np.int32))
-
-
-@settings(max_examples=60, deadline=None)
-@given(masks())
-def test_windows_lie_in_the_photo_and_hold_their_holes_with_context(mask):
-    for window in plan_windows(hole_boxes(mask), HEIGHT, WIDTH):
+        everything = everything.union(window.holes)
         assert Box(0, 0, WIDTH, HEIGHT).contains(window.box)
         assert window.box == with_context(window.holes, HEIGHT, WIDTH)
         ys, xs = np.nonzero(mask[window.holes.slices])
         # Not larger than its holes: each side of the box touches one.
         assert (xs.min(), ys.min()) == (0, 0)
         assert (xs.max() + 1, ys.max() + 1) == (window.holes.width, window.holes.height)
-
-
-@settings(max_examples=60, deadline=None)
-@given(masks())
-def test_windows_together_cost_no_more_than_one_over_everything(mask):
-    windows = plan_windows(hole_boxes(mask), HEIGHT, WIDTH)
-    everything = windows[0].holes
-    for window in windows:
-        everything = everything.union(window.holes)
+    np.testing.assert_array_equal(covered, (mask > 0).astype(np.int32))
     single = with_context(everything, HEIGHT, WIDTH).area
     assert len(windows) == 1 or sum(window.box.area for window in windows) < len(windows) * single
 
