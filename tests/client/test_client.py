@@ -54,11 +54,6 @@ def test_a_proxy_from_the_environment_is_not_used_for_this_machine(server, monke
         assert client.inpaint(IMAGE, MASK).report.engine == "patch"
 
 
-def test_the_same_seed_gives_the_same_pixels(both):
-    first, second = (both.inpaint(IMAGE, MASK, seed=5).image for _ in range(2))
-    assert np.array_equal(first, second)
-
-
 def test_labels_prompt_and_protect_arrive(client):
     protect = np.zeros_like(MASK)
     protect[:, 60:] = 255

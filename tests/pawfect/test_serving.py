@@ -98,15 +98,6 @@ def test_a_model_answers_with_its_contracts_tensors_and_refuses_all_else(model, 
         assert says in refusal(ErrorKind.INVALID_ARG, function, inputs, parameters)
 
 
-def test_a_prior_comes_with_a_prefill_only(tiny, tiny_weights):
-    encode = load_function("flux_vae_encoder", tiny, Store(tiny_weights))
-    alone = encode(INPUTS["flux_vae_encoder"], {})
-    both = encode(INPUTS["flux_vae_encoder"] | {"PREFILL": 255 - PHOTO}, {})
-    assert both["PRIOR"].shape == (16, 64)
-    for name in ("LATENTS", "CONDITION"):
-        np.testing.assert_array_equal(both[name], alone[name])
-
-
 def test_a_mixed_batch_answers_each_item_as_if_it_were_alone(tiny, tiny_weights):
     run = load_batch("flux_transformer", tiny, Store(tiny_weights))
     late = step(6) | {"TIMESTEP": np.array([1001], np.float32)}

@@ -207,14 +207,6 @@ def test_every_list_names_its_source_and_its_files(name):
     assert all(len(file.sha256) == 64 for file in published.files if file.sha256)
 
 
-def test_flux_uses_the_latents_mask_and_prior_of_the_contract():
-    config = read("flux_transformer").config
-    # 64 values of a latent token, and the 320 of CONDITION.
-    assert config["in_channels"] == 64 + 320
-    assert config["out_channels"] == 64
-    assert read("flux_vae").config["latent_channels"] * 4 == 64
-
-
 def test_florence2_makes_577_tokens_of_a_picture_of_the_published_side():
     side = SimpleNamespace(height=768, width=768)
     assert florence2._image_tokens(module("florence2_base").config, side) == 577
