@@ -50,6 +50,13 @@ SERVING = (
 PAWFECT = str(Path(sys.executable).parent / "pawfect")
 
 
+def pawfect(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed program to its end."""
+    return subprocess.run(
+        [PAWFECT, *words], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
 @dataclass
 class ServedProcess:
     """A `pawfect serve` of its own process, and its output so far."""

@@ -25,7 +25,7 @@ from pawfect_client import decode_photo, load_photo
 from pawfect_client.command import inpaint
 from pawfect_client.parameter_option import read_parameters
 from tests.client.serving import SENT_S, long_job
-from tests.conftest import free_ports
+from tests.conftest import PAWFECT, free_ports, pawfect
 from tests.pawfect.photo.pictures import SRGB, encoded, exif_with_thumbnail, hole, png, scene
 from tests.server.conftest import answers, until
 
@@ -246,14 +246,13 @@ def test_the_command_needs_nothing_of_the_servers_packages():
     assert subprocess.run(run, capture_output=True, text=True, timeout=60).stdout == "\n"
 
 
-def program(desk: Desk, *options: str) -> list[str]:
+def words(desk: Desk, *options: str) -> list[str]:
     files = [desk.path("photo.png"), desk.path("mask.png"), "--out", desk.path("out.png")]
-    command = str(Path(sys.executable).parent / "pawfect")
-    return [command, "inpaint", *files, f"--url={desk.url}", *options]
+    return ["inpaint", *files, f"--url={desk.url}", *options]
 
 
 def test_the_installed_program_fills_a_photo(desk):
-    run = subprocess.run(program(desk, "--stream"), capture_output=True, text=True, timeout=60)
+    run = pawfect(*words(desk, "--stream"))
     assert run.returncode == 0, run.stderr
     assert "mask_cleanup 5%" in run.stderr
     assert load_photo(desk.path("out.png")).size == (160, 128)
@@ -267,7 +266,7 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     model = "inpaint_stream" if stream else "inpaint"
     before = answers(server, model, "CANCELLED")
     process = subprocess.Popen(
-        program(desk, *stream),
+        [PAWFECT, *words(desk, *stream)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

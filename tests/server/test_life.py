@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 
@@ -21,7 +19,7 @@ from pawfect.profile import load_profile
 from pawfect.serving import probe_inputs
 from pawfect_triton.installation import MachineError
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.conftest import PAWFECT, free_ports, serve
+from tests.conftest import free_ports, pawfect, serve
 from tests.server.conftest import (
     LONG,
     LONG_HOLE,
@@ -137,30 +135,19 @@ def test_when_serve_itself_is_killed_the_server_goes_with_it(tmp_path):
     assert not alive
 
 
-def run_serve(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PAWFECT, "serve", *options],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
 def test_a_taken_port_is_named_with_its_option():
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        ended = run_serve(f"--grpc-port={port}")
+        ended = pawfect("serve", f"--grpc-port={port}")
     assert ended.returncode == 1
     assert f"grpc port {port} is taken on 127.0.0.1: choose another, --grpc-port" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones():
-    ended = run_serve("--profile=embeded")
+    ended = pawfect("serve", "--profile=embeded")
     assert ended.returncode == 2
     assert re.search(r"expected one of .*embedded.*, got 'embeded'", ended.stderr, re.S)
 

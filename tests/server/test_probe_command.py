@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
@@ -13,7 +12,7 @@ import tritonclient.grpc as triton
 
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.profile import load_profile
-from tests.conftest import NEURAL, PAWFECT, free_ports, serve
+from tests.conftest import NEURAL, free_ports, pawfect, serve
 from tests.refusals import refusal
 from tests.server.conftest import (
     SMALL,
@@ -28,20 +27,12 @@ from tests.server.conftest import (
 READY = "ready: every model has answered"
 
 
-def probe(*options: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PAWFECT_PROFILE"}
-    return subprocess.run(
-        [PAWFECT, "probe", *options],
-        capture_output=True, text=True, timeout=120, check=False, env=environment,
-    )  # fmt: skip
-
-
 def verdicts(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return dict(line.split()[:2] for line in ended.stdout.splitlines())
 
 
 def test_a_line_with_its_time_for_each_model_of_a_healthy_server(server, embedded):
-    ended = probe("--url", server.endpoints.grpc, "--timeout", "60")
+    ended = pawfect("probe", "--url", server.endpoints.grpc, "--timeout", "60")
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(embedded.models)
@@ -50,14 +41,14 @@ def test_a_line_with_its_time_for_each_model_of_a_healthy_server(server, embedde
 
 def test_single_models_may_be_asked_and_what_the_server_does_not_run_fails(server):
     asked = ["--profile", "tiny", "--model", "florence2", "--model", "mask_cleanup"]
-    ended = probe("--url", server.endpoints.grpc, *asked, "--timeout", "60")
+    ended = pawfect("probe", "--url", server.endpoints.grpc, *asked, "--timeout", "60")
     assert verdicts(ended) == {"florence2": "FAILED", "mask_cleanup": "OK"}
     assert ended.returncode == TABLE[ErrorKind.UNAVAILABLE].exit_code
 
 
 def test_no_server_is_unavailable_and_never_a_traceback():
     url = f"127.0.0.1:{free_ports(1)[0]}"
-    ended = probe("--url", url, "--model", "mask_cleanup", "--timeout", "5")
+    ended = pawfect("probe", "--url", url, "--model", "mask_cleanup", "--timeout", "5")
     assert verdicts(ended) == {"mask_cleanup": "FAILED"}
     allowed = {TABLE[kind].exit_code for kind in (ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE)}
     assert ended.returncode in allowed
@@ -73,7 +64,7 @@ def test_no_server_is_unavailable_and_never_a_traceback():
     ],
 )
 def test_a_wrong_option_is_a_usage_error(options, says):
-    ended = probe(*options)
+    ended = pawfect("probe", *options)
     assert ended.returncode == 2
     assert says in " ".join(ended.stderr.split())
 
@@ -95,7 +86,7 @@ def bare(tmp_path_factory):
 
 def test_models_without_weights_fail_only_when_strict(bare):
     asked = ["--url", bare.endpoints.grpc, "--profile", "t4", "--timeout", "60"]
-    ended, strict = probe(*asked), probe(*asked, "--strict")
+    ended, strict = pawfect("probe", *asked), pawfect("probe", *asked, "--strict")
     expected = dict.fromkeys(load_profile("t4").models, "OK")
     # The ensemble has a stage that lacks its weights.
     expected |= dict.fromkeys([*NEURAL, "scene_labels"], "WITHOUT")
