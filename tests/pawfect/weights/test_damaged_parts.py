@@ -107,7 +107,7 @@ def one(tensors: dict[str, torch.Tensor]) -> str:
             lambda f: weights_file(f).write_bytes(pickle.dumps({"weight": 1}, protocol=2)),
             ("expected safetensors, got a pickle",),
         ),
-        (only_pickles, ("safetensors, got config.json, ",)),
+        (only_pickles, (", pytorch_model.bin",)),
         (truncated, ("got a damaged file",)),
         (lambda f: (f / "config.json").unlink(), ("expected config.json",)),
     ],
