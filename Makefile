@@ -97,7 +97,7 @@ scaling: $(VENV)/.perf  ## Simulate replicas, workers and waits, into perf/resul
 	$(BIN)/python -m perf.service.scaling
 
 load: $(VENV)/.perf  ## Queue 50 sessions at once while labels take 10 s, into perf/results
-	$(BIN)/python -m perf.service.load.load
+	$(BIN)/python -m perf.service.load
 
 faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, into perf/results
 	$(BIN)/python -m perf.service.faults

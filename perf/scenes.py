@@ -5,6 +5,7 @@ They lie in `perf/data/`; its README says how they were made.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -74,6 +75,13 @@ class Scene:
             protect=None if self.protect is None else mask(self.protect),
             alpha=None if self.alpha is None else shrunk(self.alpha),
         )
+
+    def encoded(self) -> tuple[bytes, bytes]:
+        """Return what a client uploads: the photo as JPEG, the mask as PNG."""
+        photo, mask = io.BytesIO(), io.BytesIO()
+        Image.fromarray(self.photo).save(photo, "JPEG", quality=90)
+        Image.fromarray(self.mask).save(mask, "PNG")
+        return photo.getvalue(), mask.getvalue()
 
 
 def scene_names(*groups: str) -> tuple[str, ...]:

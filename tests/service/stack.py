@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from harness.slow_labels import slow_labels
 from pawfect.photo.photo import Photo
 from pawfect_service.api.app import ApiSettings, create_app
 from pawfect_service.http.callers import Anybody
@@ -21,7 +22,6 @@ from pawfect_service.process.serving import listen, serve_http
 from pawfect_service.services import Services, open_services
 from pawfect_service.worker.handler import Handler, Outcome, Price
 from pawfect_service.worker.pull import PullWorker
-from perf.service.load.slow_labels import slow_labels
 from tests.pawfect.photo.pictures import encoded, hole, scene
 
 FINAL = ("completed", "failed", "cancelled")

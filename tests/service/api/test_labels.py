@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.slow_labels import LABELS, slow_labels
 from pawfect_client import AsyncPawfectClient
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.jobs.contract import JobContract
@@ -16,7 +17,6 @@ from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import Moment, queue_job
 from pawfect_service.stores.base import Change
-from perf.service.load.slow_labels import LABELS, slow_labels
 from tests.pawfect.photo.pictures import encoded, scene
 from tests.service.stack import MASK, slowly_labelled, uncollected
 
