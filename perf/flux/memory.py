@@ -104,7 +104,7 @@ def _flux(settings: FluxSettings, entry: str, px: int, batch: int, kernels: str)
     if settings.text_dtype == "float16":
         # `wo` stays in float32: as much again.
         text += _values("t5_text_encoder", lambda name: name.endswith(".wo.weight"))
-    live = settings.text_tokens * TEXT_PEAK
+    live = float(settings.text_tokens * TEXT_PEAK)
     found = [_process("flux_text_encoder", text, live, settings.text_dtype)]
     # Longer sides go in tiles.
     tile = min(px, settings.tile_px) if settings.tile_px else px

@@ -180,7 +180,8 @@ class Product:
             outputs = self.functions[model](inputs, parameters)
         self.flop[model] = self.flop.get(model, 0) + int(counted.get_total_flops())
         if model == "flux_vae_encoder":
-            self.canvas = inputs["IMAGE"].shape[:2]
+            height, width = inputs["IMAGE"].shape[:2]
+            self.canvas = height, width
         return outputs
 
 

@@ -168,11 +168,12 @@ def bounds(
 ) -> list[dict[str, Any]]:
     """Compare what was found with what was asked; wall times as medians of each round's ratio."""
     asked = []
-    for run, steps, name, flop_bound, wall_bound in (
+    unequally = f", {OWN_STEPS} steps against {PIPELINE_STEPS}"
+    for run, steps, name, bound, wall_bound in (
         ("equal", OWN_STEPS, f" at {OWN_STEPS} steps each", FLOP_BOUND, WALL_BOUND),
-        ("own", PIPELINE_STEPS, f", {OWN_STEPS} steps against {PIPELINE_STEPS}", *[OWN_BOUND] * 2),
+        ("own", PIPELINE_STEPS, unequally, OWN_BOUND, OWN_BOUND),
     ):
-        asked.append((f"FLOP{name}", whole.total(steps) / own.total(OWN_STEPS), flop_bound))
+        asked.append((f"FLOP{name}", whole.total(steps) / own.total(OWN_STEPS), bound))
         if seconds:
             pairs = zip(seconds["product"], seconds[run], strict=True)
             ratio = statistics.median(b / a for a, b in pairs)

@@ -199,7 +199,7 @@ async def measured(side: int, turns: int) -> list[dict[str, Any]]:
     rows = []
     for case, found in rounds.items():
         p50, p95, cpu_ms = (round(float(value), 1) for value in np.median(found, axis=0))
-        row = {"sent": case.sent, "arrival": case.arrival, "store": case.store}
+        row: dict[str, Any] = {"sent": case.sent, "arrival": case.arrival, "store": case.store}
         row |= {"processes": case.processes, "p50_ms": p50, "p95_ms": p95}
         rows.append(row | {"reached": p95 < GOAL_MS, "client_cpu_ms": cpu_ms})
     return rows

@@ -16,11 +16,12 @@ from unittest.mock import patch
 import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
 
+from pawfect.contract.tensors import Array
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
 from pawfect.profile import Profile, load_profile
-from pawfect.serving import BatchFunction, Function, load_batch
+from pawfect.serving import BatchFunction, load_batch
 from pawfect.weights import published
 from pawfect.weights.checkpoint import torch_dtype
 from pawfect_export.tiny import flux as tiny
@@ -130,7 +131,7 @@ def batched_step(pipe: Any, scale: Scale) -> BatchFunction:
 
 
 def capped_product(
-    transformer: Transformer, vae: Any, scale: Scale, window: int, text: Function
+    transformer: Transformer, vae: Any, scale: Scale, window: int, text: dict[str, Array]
 ) -> Product:
     """Return `inpaint` over a quantised transformer.
 
@@ -139,14 +140,14 @@ def capped_product(
         vae: in half precision.
         scale: for sizes.
         window: working size, px.
-        text: gives embeddings, as the response cache does for a known prompt: where 16 GB are all
+        text: embeddings, as the response cache has them for a known prompt: where 16 GB are all
             there is, T5 is not on the card.
     """
     t4 = load_profile("t4").flux
     assert t4 is not None
     with in_place_of_files({Vae: Vae(vae, t4.tile_px), Transformer: transformer}):
         profile = profile_of(scale, window, scale.half)
-        return Product.load(NOWHERE, profile, {"flux_text_encoder": text})
+        return Product.load(NOWHERE, profile, {"flux_text_encoder": lambda *_: dict(text)})
 
 
 def profile_of(scale: Scale, window: int, dtype: str) -> Profile:

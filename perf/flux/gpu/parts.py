@@ -119,9 +119,7 @@ def capped_fill(scale: Scale, photo: Scene, scheme: str) -> dict[str, Any]:
             # Of a prompt that the response cache knows.
             known = {name: inputs[name] for name in ("PROMPT_EMBEDS", "POOLED")}
             known["CUT"] = np.zeros(1, np.int32)
-            product = capped_product(
-                transformer, vae, scale, window, lambda _, __, known=known: dict(known)
-            )
+            product = capped_product(transformer, vae, scale, window, known)
             step = partial(product.functions["flux_transformer"], inputs, {})
             velocity = next(iter(step().values()))
             product.fill(photo, 1, None)
