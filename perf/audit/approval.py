@@ -101,7 +101,7 @@ def rewritten(name: str, text: str, changes: Changes) -> str:
     for (table, key), value in changes.items():
         # To the key, past no other table's head.
         head = rf"(?ms)(^\[{table}\](?:(?!^\[).)*?^{key}\s*=\s*)(?:{_VALUE})(?=\s*(?:#|$))"
-        text, count = re.subn(head, lambda found, new=value: f"{found[1]}{new}", text, count=1)
+        text, count = re.subn(head, rf"\g<1>{value}", text, count=1)
         if not count:
             raise AuditError(f"profile {name}: expected {table}.{key} on a line of its own")
     try:
@@ -113,5 +113,5 @@ def rewritten(name: str, text: str, changes: Changes) -> str:
 
 def difference(name: str, before: str, after: str) -> str:
     """Return what changes, as a unified diff; empty where nothing does."""
-    lines = (text.splitlines(keepends=True) for text in (before, after))
-    return "".join(difflib.unified_diff(*lines, f"{name}.toml", f"{name}.toml, approved", n=1))
+    old, new = (text.splitlines(keepends=True) for text in (before, after))
+    return "".join(difflib.unified_diff(old, new, f"{name}.toml", f"{name}.toml, approved", n=1))

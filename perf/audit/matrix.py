@@ -172,7 +172,8 @@ def _placed(source: Source, folder: Path, prompts: tuple[str, ...]) -> Source:
         if text is not None and words_of(text) != WORDS[specificity]:
             expected = f'{WORDS[specificity]} words ("and" and "with" not counted)'
             raise TableError(f"{where}: prompts: {specificity}", expected, repr(text))
-    return replace(source, name=name, **{role: str(path) for role, path in files.items()})
+    whole: dict[str, Any] = {role: str(path) for role, path in files.items()}
+    return replace(source, name=name, **whole)
 
 
 def words_of(text: str) -> int:

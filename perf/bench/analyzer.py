@@ -121,8 +121,8 @@ class Analyzer:
             )
             if ended.returncode:
                 raise AnalyzerError(f"no {wanted[-1]}, which has perf_analyzer:\n{ended.stderr}")
-            (found,) = self._folder.glob(f"tritonclient-{VERSION}*.whl")
-            with zipfile.ZipFile(found) as wheel:
+            (carrier,) = self._folder.glob(f"tritonclient-{VERSION}*.whl")
+            with zipfile.ZipFile(carrier) as wheel:
                 (member,) = (n for n in wheel.namelist() if n.endswith("/bin/perf_analyzer"))
                 binary.write_bytes(wheel.read(member))
             binary.chmod(0o755)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,82 +111,6 @@ def test_two_cells_are_measured_and_reported(tmp_path, lawn_files, weights):
     assert "2 are done already, 0 to run" in again
 
 
-@dataclass
-class Audited:
-    """A finished audit and what was seen while it ran."""
-
-    folder: Path
-    log: str
-    before_kill: list[Record]
-    at_kill: bytes
-    exit_code: int
-
-
-@pytest.fixture(scope="module")
-def audited(
-    tmp_path_factory: pytest.TempPathFactory, lawn_files: Path, weights: Path
-) -> Iterator[Audited]:
-    matrix = lawn_files / "run.toml"
-    matrix.write_text(RUN)
-    folder = tmp_path_factory.mktemp("audit") / "out"
-    run = start(matrix, folder, weights)
-    try:
-        run.wait_for(2)
-        server = run.server()
-        run.process.kill()
-        run.process.wait(10)
-        server.wait(60)
-        before, at_kill = run.records(), (folder / NAME).read_bytes()
-        # What a kill in the middle of a line leaves behind.
-        with (folder / NAME).open("ab") as journal:
-            journal.write(b'{"cell": "half a li')
-        run = start(matrix, folder, weights)
-        run.wait_for(len(before) + 1)
-        stubs = [c for c in run.server().children() if "/flux_transformer/" in str(c.cmdline())]
-        for stub in stubs:
-            stub.send_signal(signal.SIGKILL)
-        code = run.process.wait(LONG_S)
-        yield Audited(folder, run.log.read_text(), before, at_kill, code)
-    finally:
-        if run.process.poll() is None:
-            run.process.terminate()
-            run.process.wait(90)
-
-
-@pytest.mark.slow
-def test_the_run_ends_well_and_says_how_many(audited):
-    assert audited.exit_code == 0, audited.log
-    assert f"{CELLS} cells: 1 sessions, 1 seeds, 2 x quantisation" in audited.log
-    assert audited.log.count(f"{TINY_Q8}: built") == 1
-    assert f"0 are done already, {CELLS} to run" in audited.log
-    assert f"{len(audited.before_kill)} are done already" in audited.log
-    assert "Traceback" not in audited.log
-
-
-@pytest.mark.slow
-def test_after_a_kill_no_cell_is_run_twice_and_none_is_missing(audited):
-    lines = (audited.folder / NAME).read_bytes().splitlines()
-    tables = [json.loads(line) for line in lines]
-    cells = [table["cell"] for table in tables if "run" not in table]
-    assert len(audited.before_kill) >= 2
-    assert len(cells) == len(set(cells)) == CELLS
-    assert (audited.folder / NAME).read_bytes().startswith(audited.at_kill)
-    runs = [table["run"] for table in tables if "run" in table]
-    assert len(runs) == 2
-    assert {cell["identity"] for cell in runs[0]["cells"]} == set(cells)
-
-
-@pytest.mark.slow
-def test_a_killed_models_process_costs_one_cell_and_the_server_comes_back(audited):
-    content = read_run(audited.folder)
-    statuses = [content.records[c.identity].status for c in content.cells]
-    assert statuses.count("done") >= CELLS - 2
-    others = [r for r in content.records.values() if r.status != "done"]
-    assert all(r.status in ("fallen back", "failed") for r in others)
-    assert all("MODEL_DOWN" in r.reason for r in others)
-    assert "it is started again" in audited.log
-
-
 def check_cells(folder: Path, weights: set[str]) -> None:
     """Assert that each done cell ran with its own weights, size, prompt and steps."""
     done = [r for r in read_run(folder).records.values() if r.status == "done"]
@@ -219,21 +142,69 @@ def check_report(folder: Path) -> None:
         assert (folder / session["truth"]).is_file()
 
 
-@pytest.mark.slow
-def test_each_cell_ran_with_its_own_weights_size_prompt_and_steps(audited):
-    check_cells(audited.folder, {TINY, TINY_Q8})
-    check_report(audited.folder)
-
-
 def picture(folder: Path, record: Record) -> np.ndarray:
     with Image.open(folder / record.picture) as image:
         return np.array(image)
 
 
 @pytest.mark.slow
-def test_quantised_weights_guidance_and_prompt_give_pictures_of_their_own(audited):
-    records = [r for r in read_run(audited.folder).records.values() if r.status == "done"]
-    by_setting = {record.setting: picture(audited.folder, record) for record in records}
+def test_an_audit_that_is_killed_goes_on_and_a_killed_models_process_costs_one_cell(
+    tmp_path, lawn_files, weights
+):
+    matrix, folder = lawn_files / "run.toml", tmp_path / "out"
+    matrix.write_text(RUN)
+    run = start(matrix, folder, weights)
+    try:
+        run.wait_for(2)
+        server = run.server()
+        run.process.kill()
+        run.process.wait(10)
+        server.wait(60)
+        before, at_kill = run.records(), (folder / NAME).read_bytes()
+        # What a kill in the middle of a line leaves behind.
+        with (folder / NAME).open("ab") as journal:
+            journal.write(b'{"cell": "half a li')
+        run = start(matrix, folder, weights)
+        run.wait_for(len(before) + 1)
+        stubs = [c for c in run.server().children() if "/flux_transformer/" in str(c.cmdline())]
+        for stub in stubs:
+            stub.send_signal(signal.SIGKILL)
+        code = run.process.wait(LONG_S)
+    finally:
+        if run.process.poll() is None:
+            run.process.terminate()
+            run.process.wait(90)
+    log = run.log.read_text()
+    assert code == 0, log
+    assert f"{CELLS} cells: 1 sessions, 1 seeds, 2 x quantisation" in log
+    assert log.count(f"{TINY_Q8}: built") == 1
+    assert f"0 are done already, {CELLS} to run" in log
+    assert f"{len(before)} are done already" in log
+    assert "Traceback" not in log
+
+    # No cell is run twice and none is missing.
+    tables = [json.loads(line) for line in (folder / NAME).read_bytes().splitlines()]
+    cells = [table["cell"] for table in tables if "run" not in table]
+    assert len(before) >= 2
+    assert len(cells) == len(set(cells)) == CELLS
+    assert (folder / NAME).read_bytes().startswith(at_kill)
+    runs = [table["run"] for table in tables if "run" in table]
+    assert len(runs) == 2
+    assert {cell["identity"] for cell in runs[0]["cells"]} == set(cells)
+
+    # The server came back.
+    records = read_run(folder).rows
+    done = [record for record in records if record.status == "done"]
+    assert len(done) >= CELLS - 2
+    others = [record for record in records if record.status != "done"]
+    assert all(r.status in ("fallen back", "failed") for r in others)
+    assert all("MODEL_DOWN" in r.reason for r in others)
+    assert "it is started again" in log
+    check_cells(folder, {TINY, TINY_Q8})
+    check_report(folder)
+
+    # Weights, guidance and prompt give pictures of their own.
+    by_setting = {record.setting: picture(folder, record) for record in done}
     for setting, image in by_setting.items():
         assert image.shape == (SIDE, SIDE, 3)
         for change in (
