@@ -9,9 +9,11 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
+import cv2
+import numpy as np
 from google.cloud import firestore
 from PIL import Image
 
@@ -19,17 +21,29 @@ from pawfect.contract.errors import PawfectError
 from pawfect_service.jobs.contract import MOVES, Status
 from pawfect_service.jobs.document import from_document
 from pawfect_service.stores.base import Stores
-from perf.scenes import Scene, load_scene, scene_names
+from perf.scenes import Scene, load_scene
 
 # Small, so that a fill takes well under a second and 200 of them minutes; width and height, px.
 SIZE: Final = (320, 240)
+# Different ones; sessions with the same one must get the same bytes.
+PICTURES: Final = 10
+HOLE_PX: Final = 22
 # The part of a document that is written once per job.
 _ONCE: Final = ("result", "cost", "report")
 
 
 def pictures() -> list[Scene]:
-    """Return what the sessions send in turn; sessions with the same one must get the same bytes."""
-    return [load_scene(name).resized(*SIZE) for name in scene_names("variation")]
+    """Cut pieces of the reference scene's ground, each with a round hole in its middle."""
+    scene, rng, (width, height) = load_scene(), np.random.default_rng(0), SIZE
+    mask = np.zeros((height, width), np.uint8)
+    cv2.circle(mask, (width // 2, height // 2), HOLE_PX, 255, cv2.FILLED)
+    made = []
+    for _ in range(PICTURES):
+        top = int(rng.integers(scene.photo.shape[0] // 2, scene.photo.shape[0] - height))
+        left = int(rng.integers(0, scene.photo.shape[1] - width))
+        piece = scene.photo[top : top + height, left : left + width]
+        made.append(replace(scene, photo=piece, mask=mask))
+    return made
 
 
 @dataclass
