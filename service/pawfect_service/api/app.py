@@ -11,11 +11,9 @@ from fastapi import FastAPI
 
 from pawfect import __version__
 from pawfect_service.api import routes, streams
-from pawfect_service.api.concurrency import RequestCounter
-from pawfect_service.api.context import ApiContext
-from pawfect_service.api.enqueue import Enqueuer
+from pawfect_service.api.context import ApiContext, RateLimit
+from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
-from pawfect_service.api.rate import RateLimit
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health

@@ -28,8 +28,7 @@ from pawfect_service.jobs.moves import (
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import context_of, span
-from pawfect_service.worker.held_job import HeldJob, Hold
-from pawfect_service.worker.lease import LeaseKeeper
+from pawfect_service.worker.lease import HeldJob, Hold, LeaseKeeper
 from pawfect_service.worker.publishing import Publisher
 from pawfect_service.worker.stage import do_work
 
@@ -54,35 +53,18 @@ class Outcome:
     attempt: int | None = None
 
 
-@dataclass(frozen=True)
-class Price:
-    """What a second of the service costs.
-
-    Attributes:
-        per_second: amount of the unit.
-        unit: such as USD.
-    """
-
-    per_second: float = 0.0
-    unit: str = "USD"
-
-    def of(self, seconds: float) -> Cost:
-        """Return the cost of some seconds of the service."""
-        return Cost(amount=round(seconds * self.per_second, 9), unit=self.unit, seconds=seconds)
-
-
 class Handler:
     """Works on deliveries, several at a time where it is called so.
 
     Args:
         services: store and server.
-        price: of a second of the service.
+        usd_per_hour: what an hour of the service costs.
     """
 
-    def __init__(self, services: Services, price: Price | None = None) -> None:
+    def __init__(self, services: Services, usd_per_hour: float = 0.0) -> None:
         self._services = services
         self._sessions = services.sessions
-        self._price = price or Price()
+        self._usd_per_hour = usd_per_hour
         self._publisher = Publisher(services)
 
     async def handle(self, data: bytes, attributes: Mapping[str, str], hold: Hold) -> Outcome:
@@ -187,7 +169,9 @@ class Handler:
         return Step(stopped, None)
 
     async def _claim(self, job: HeldJob, made: Made) -> Step:
-        step = await job.move(claim_result, report=made.report, cost=self._price.of(made.seconds))
+        amount = round(made.seconds * self._usd_per_hour / 3600, 9)
+        cost = Cost(amount=amount, unit="USD", seconds=made.seconds)
+        step = await job.move(claim_result, report=made.report, cost=cost)
         if step.answer is not Answer.WON:
             await self._publisher.clear(job)
         return step

@@ -9,7 +9,7 @@ from pawfect_service.jobs.kinds import Made, OnProgress, Task
 from pawfect_service.jobs.request import JobRequest, digest_of, missing_file
 from pawfect_service.services import Services
 from pawfect_service.telemetry.traces import span
-from pawfect_service.worker.held_job import HeldJob
+from pawfect_service.worker.lease import HeldJob
 
 
 async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> Made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import signal
 import subprocess
@@ -14,11 +15,11 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from click.testing import CliRunner
 
-from pawfect_service.process.command import api as api_command
-from pawfect_service.process.options import arguments_of
+from pawfect_service.process import command, serving
 from tests.conftest import PAWFECT, free_ports
-from tests.service.stack import FINAL, MASK, PHOTO
+from tests.service.stack import FINAL, HERE, MASK, PHOTO
 
 START_S = 60.0
 PUSHED = ("worker", "--push", "--make-topics", "--no-auth")
@@ -36,6 +37,17 @@ def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         running.kill()
         running.wait()
+
+
+def refused(name: str, *options: str) -> str:
+    """What a command that refuses its options says, run here; its log goes nowhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "log_json", lambda _: None)
+        ran = CliRunner().invoke(getattr(command, name), options)
+        gc.unfreeze()
+    assert isinstance(ran.exception, SystemExit), "said in a line, without a traceback"
+    assert ran.exit_code in (1, 2)
+    return ran.stderr
 
 
 def ended(running: subprocess.Popen[bytes]) -> int:
@@ -90,17 +102,8 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
     assert delivered[-1]["attempt"] == 1
 
 
-def test_one_command_is_api_and_worker(tmp_path, server):
-    port = free_ports(1)[0]
-    arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--no-auth")
-    with process(tmp_path, "api", "--with-worker", *arguments) as api:
-        answered(f"http://127.0.0.1:{port}/readyz")
-        assert filled(f"http://127.0.0.1:{port}")["processingStatus"] == "completed"
-        assert ended(api) == 0
-    assert (tmp_path / "data" / "files" / "users" / "u" / "sessions" / "s" / "edited.jpg").is_file()
-
-
-def test_several_processes_answer_on_one_port_that_nobody_else_joins(tmp_path, server):
+def test_one_command_is_several_apis_on_one_port_and_a_worker(tmp_path, monkeypatch, server):
+    monkeypatch.chdir(tmp_path)
     port = free_ports(1)[0]
     url = f"http://127.0.0.1:{port}"
     arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--processes", "3")
@@ -112,13 +115,13 @@ def test_several_processes_answer_on_one_port_that_nobody_else_joins(tmp_path, s
             time.sleep(0.1)
             family = [psutil.Process(api.pid), *psutil.Process(api.pid).children(recursive=True)]
         for _ in range(20):
-            answered(f"{url}/healthz")
+            answered(f"{url}/readyz")
         assert filled(url)["processingStatus"] == "completed"
-        second = [PAWFECT, "api", "--no-auth", "--port", str(port), "--processes", "2"]
-        ran = subprocess.run(second, cwd=tmp_path, capture_output=True, timeout=60)
-        assert "expected an address to listen on" in ran.stderr.decode()
+        joining = refused("api", "--no-auth", "--port", str(port), "--processes", "2")
+        assert f"127.0.0.1:{port}: expected an address to listen on" in joining
         assert ended(api) == 0
         assert psutil.wait_procs(family, START_S)[1] == []
+    assert (tmp_path / "data" / "files" / HERE / "edited.jpg").is_file()
 
 
 def test_an_api_that_loses_a_process_beside_it_ends_as_failed(tmp_path, nowhere):
@@ -139,17 +142,6 @@ def listens(running: psutil.Process, port: int) -> bool:
             for each in running.net_connections("tcp")
         )
     return False
-
-
-def test_a_command_is_told_again_with_the_options_it_has():
-    given = ["--no-auth", "--google-audience", "a", "--google-audience", "b", "--rate", "9/minute"]
-    given += ["--with-worker", "--with-server", "tiny", "--processes", "4", "--jobs", "3"]
-    with api_command.make_context("api", list(given)) as context:
-        told = arguments_of(context, processes=1, with_worker=False, with_server=None)
-    assert told[0] == "api"
-    with api_command.make_context("api", told[1:]) as again:
-        changed = {"processes": 1, "with_worker": False, "with_server": None}
-        assert again.params == context.params | changed
 
 
 def test_a_killed_api_leaves_no_server_behind(tmp_path):
@@ -198,30 +190,22 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
         ),
     ],
 )
-def test_options_that_do_not_fit_are_refused_in_words(tmp_path, arguments, message):
-    ran = subprocess.run([PAWFECT, *arguments], cwd=tmp_path, capture_output=True, timeout=60)
-    assert ran.returncode in (1, 2)
-    assert message in ran.stderr.decode()
-    assert "Traceback" not in ran.stderr.decode()
+def test_options_that_do_not_fit_are_refused_in_words(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(*arguments)
 
 
-def test_a_port_that_is_taken_is_refused_in_words(tmp_path, server):
+def test_a_port_that_is_taken_is_refused_in_words(tmp_path, monkeypatch, server):
+    monkeypatch.chdir(tmp_path)
     taken = server.endpoints.grpc.rpartition(":")[2]
-    ran = subprocess.run(
-        [PAWFECT, "api", "--no-auth", "--port", taken],
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=60,
-    )
-    assert ran.returncode == 1
-    assert f"127.0.0.1:{taken}: expected an address to listen on" in ran.stderr.decode()
+    said = refused("api", "--no-auth", "--port", taken)
+    assert f"127.0.0.1:{taken}: expected an address to listen on" in said
 
 
-def test_a_new_key_is_shown_once_with_its_line(tmp_path):
-    ran = subprocess.run([PAWFECT, "api", "--new-api-key", "phone:u"], capture_output=True)
-    key, line = (text.rpartition(": ")[2] for text in ran.stdout.decode().splitlines())
-    assert ran.returncode == 0
+def test_a_new_key_is_shown_once_with_its_line():
+    ran = CliRunner().invoke(command.api, ["--new-api-key", "phone:u"])
+    key, line = (text.rpartition(": ")[2] for text in ran.stdout.splitlines())
+    assert ran.exit_code == 0
     assert line.startswith("phone u ")
     assert key not in line
-    wrong = subprocess.run([PAWFECT, "api", "--new-api-key", "phone"], capture_output=True)
-    assert wrong.returncode == 2
+    assert "expected NAME:UID or NAME:*, got phone" in refused("api", "--new-api-key", "phone")
