@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.api.app import MAX_BODY_BYTES, ApiSettings, create_app
+from pawfect_service.api.app import ApiSettings, create_app
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.process.options import (
     authenticators_of,
@@ -28,7 +28,6 @@ from pawfect_service.worker.handler import Handler
 from pawfect_service.worker.pull import PullWorker
 from pawfect_service.worker.push import create_push_app
 
-_MIB: Final = 2**20
 _PORT: Final = click.IntRange(1, 65535)
 # One of `--processes`: shares the port, and starts nothing beside itself.
 _ONE_OF_SEVERAL: Final = "--one-of-several"
@@ -66,12 +65,6 @@ _ONE_OF_SEVERAL: Final = "--one-of-several"
     help="Where they are counted; redis://HOST:PORT for several processes.",
 )
 @click.option(
-    "--max-body-mb",
-    type=click.IntRange(1, MAX_BODY_BYTES // _MIB),
-    default=MAX_BODY_BYTES // _MIB,
-    show_default=True,
-)
-@click.option(
     "--processes",
     type=click.IntRange(1),
     default=1,
@@ -93,7 +86,6 @@ def api(
     no_auth: bool,
     rate: str,
     rate_storage: str,
-    max_body_mb: int,
     processes: int,
     one_of_several: bool,
     with_worker: bool,
@@ -110,7 +102,7 @@ def api(
 
     async def main() -> None:
         authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
-        settings = ApiSettings(authenticators, rate, rate_storage, max_body_mb * _MIB)
+        settings = ApiSettings(authenticators, rate, rate_storage)
         async with (
             open_services(store, JobContract(), triton) as services,
             asyncio.TaskGroup() as group,

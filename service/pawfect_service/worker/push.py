@@ -20,8 +20,7 @@ from pawfect.contract.errors import ErrorKind, QueueAction
 from pawfect_service.http.callers import bearer_claims, unknown_caller
 from pawfect_service.http.failures import FAILURES, ApiError, add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.limits import BodyLimit
-from pawfect_service.http.log import HttpLog
+from pawfect_service.http.middleware import BodyLimit, HttpLog
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery
 from pawfect_service.strict import refused, strict_json

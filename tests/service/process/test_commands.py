@@ -7,7 +7,6 @@ import gc
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from click.testing import CliRunner
 
 from pawfect_service.process import command, serving
 from tests.conftest import PAWFECT, free_ports
+from tests.server.conftest import until
 from tests.service.stack import FINAL, HERE, MASK, PHOTO
 
 START_S = 60.0
@@ -56,14 +56,12 @@ def ended(running: subprocess.Popen[bytes]) -> int:
 
 
 def answered(url: str) -> None:
-    limit = time.monotonic() + START_S
-    while True:
-        try:
-            if httpx.get(url, trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            assert time.monotonic() < limit
-        time.sleep(0.1)
+    def answers() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(url, trust_env=False).status_code == 200
+        return False
+
+    until(answers, START_S)
 
 
 def filled(url: str) -> dict[str, object]:
@@ -72,11 +70,8 @@ def filled(url: str) -> dict[str, object]:
     with httpx.Client(trust_env=False) as http:
         posted = http.post(f"{path}/inpaint", files={"photo": PHOTO, "mask": MASK})
         assert posted.status_code == 202, posted.text
-        limit = time.monotonic() + START_S
-        while (state := http.get(path).json())["processingStatus"] not in FINAL:
-            assert time.monotonic() < limit, state
-            time.sleep(0.1)
-    return dict(state)
+        until(lambda: http.get(path).json()["processingStatus"] in FINAL, START_S)
+        return dict(http.get(path).json())
 
 
 def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, server):
@@ -108,12 +103,8 @@ def test_one_command_is_several_apis_on_one_port_and_a_worker(tmp_path, monkeypa
     url = f"http://127.0.0.1:{port}"
     arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--processes", "3")
     with process(tmp_path, "api", "--no-auth", "--with-worker", *arguments) as api:
-        family: list[psutil.Process] = []
-        limit = time.monotonic() + START_S
-        while sum(listens(each, port) for each in family) < 3:
-            assert time.monotonic() < limit, (tmp_path / "api.log").read_text()
-            time.sleep(0.1)
-            family = [psutil.Process(api.pid), *psutil.Process(api.pid).children(recursive=True)]
+        until(lambda: sum(listens(each, port) for each in family_of(api)) == 3, START_S)
+        family = family_of(api)
         for _ in range(20):
             answered(f"{url}/readyz")
         assert filled(url)["processingStatus"] == "completed"
@@ -135,6 +126,11 @@ def test_an_api_that_loses_a_process_beside_it_ends_as_failed(tmp_path, nowhere)
     assert "pawfect api: expected to run as long as this" in (tmp_path / "api.log").read_text()
 
 
+def family_of(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    parent = psutil.Process(running.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
 def listens(running: psutil.Process, port: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return any(
@@ -148,12 +144,8 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
     triton, port = free_ports(2)
     arguments = ("--triton", f"127.0.0.1:{triton}", "--port", str(port), "--no-auth")
     with process(tmp_path, "api", "--with-server", "embedded", *arguments) as api:
-        family: list[psutil.Process] = []
-        limit = time.monotonic() + START_S
-        while not any("tritonserver" in each.name() for each in family):
-            assert time.monotonic() < limit, (tmp_path / "api.log").read_text()
-            time.sleep(0.1)
-            family = psutil.Process(api.pid).children(recursive=True)
+        until(lambda: any("tritonserver" in each.name() for each in family_of(api)), START_S)
+        _, *family = family_of(api)
         assert len(family) >= 2, "pawfect serve, and tritonserver below it"
         api.kill()
         api.wait()
