@@ -24,7 +24,7 @@ from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE, Stack, long_
 
 
 async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(stack, server):
-    jpeg, png = encoded(scene(800, 600), "JPEG"), encoded(hole(800, 600), "PNG")
+    jpeg, png = encoded(scene(560, 420), "JPEG"), encoded(hole(560, 420), "PNG")
     answer = await stack.post(jpeg, png, parameters='{"seed": 7}')
     assert answer.status_code == 202
     assert answer.headers["location"] == ROUTE
@@ -50,7 +50,7 @@ async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(
     links = {name for name, link in state["links"].items() if link}
     assert links == {"original", "mask", "edited", "preview"}
     edited, preview = opened(await stack.file(names[0])), opened(await stack.file(names[3]))
-    assert edited.size == (800, 600)
+    assert edited.size == (560, 420)
     assert max(preview.size) == PREVIEW_PX
     for picture, quality in ((edited, 95), (preview, 85)):
         tables = opened(encoded(scene(), "JPEG", quality=quality)).quantization
