@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from pawfect_service.process import command, serving
 from tests.conftest import PAWFECT, free_ports
 from tests.server.conftest import until
-from tests.service.stack import FINAL, HERE, MASK, PHOTO
+from tests.service.stack import HERE, MASK, PHOTO
 
 START_S = 60.0
 PUSHED = ("worker", "--push", "--make-topics", "--no-auth")
@@ -67,10 +67,11 @@ def answered(url: str) -> None:
 def filled(url: str) -> dict[str, object]:
     """The state of a session that is queued and then over."""
     path = f"{url}/v1/users/u/sessions/s"
-    with httpx.Client(trust_env=False) as http:
+    with httpx.Client(trust_env=False, timeout=START_S) as http:
         posted = http.post(f"{path}/inpaint", files={"photo": PHOTO, "mask": MASK})
         assert posted.status_code == 202, posted.text
-        until(lambda: http.get(path).json()["processingStatus"] in FINAL, START_S)
+        with http.stream("GET", f"{path}/events") as events:
+            events.read()
         return dict(http.get(path).json())
 
 
