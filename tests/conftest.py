@@ -104,8 +104,12 @@ def serve(
     return ServedProcess(process, endpoints, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests into two lanes for `pytest -n 2`: what serves first, then file by file."""
+    """Sort the tests into two lanes for `pytest -n 2`: what serves first, then file by file.
+
+    First of all hooks: xdist reads the groups in its own.
+    """
 
     def serves(item: pytest.Item) -> bool:
         at = item.path.relative_to(TESTS).as_posix()
