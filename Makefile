@@ -57,7 +57,7 @@ sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.
 	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
-LANES := -n 2 --dist loadgroup
+LANES := -n 2 --dist loadscope
 test: lint  ## Run the lint and the tests, but for the slow ones, in two lanes
 	$(BIN)/python -m pytest $(LANES) -m "not slow"
 

@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from harness.emulators import why_none
 from harness.local_server import free_ports
@@ -35,17 +37,10 @@ settings.load_profile("suite")
 START_S = 90
 # Models with weights.
 NEURAL = [model.name for model in MODELS.values() if model.weights]
-TESTS = Path(__file__).parent
 # What starts servers or emulators and mostly waits: one lane, with the CPU's work beside it.
 SERVING = (
-    "client",
-    "server",
-    "service",
-    "harness",
-    "deploy",
-    "perf/audit",
-    "perf/service",
-    "test_readme.py",
+    *("client/", "server/", "service/", "harness/", "deploy/", "test_readme.py"),
+    *("perf/audit/", "perf/service/", "perf/test_bench", "perf/test_demo"),
 )
 PAWFECT = str(Path(sys.executable).parent / "pawfect")
 
@@ -104,21 +99,22 @@ def serve(
     return ServedProcess(process, endpoints, log)
 
 
-@pytest.hookimpl(tryfirst=True)
+class Lanes(LoadScopeScheduling):
+    """Deals the tests out to `pytest -n 2`: all that serves to one worker, files to the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0].removeprefix("tests/")
+        return "serving" if path.startswith(SERVING) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Replace xdist's own way of dealing tests out."""
+    return Lanes(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests into two lanes for `pytest -n 2`: what serves first, then file by file.
-
-    First of all hooks: xdist reads the groups in its own.
-    """
-
-    def serves(item: pytest.Item) -> bool:
-        at = item.path.relative_to(TESTS).as_posix()
-        return at.startswith(SERVING) or "server" in getattr(item, "fixturenames", ())
-
-    items.sort(key=lambda item: not serves(item))
-    for item in items:
-        group = "serving" if serves(item) else str(item.path.relative_to(TESTS))
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Have what serves begin first: it is the longer lane."""
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(SERVING))
 
 
 @pytest.fixture(scope="session")
