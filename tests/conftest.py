@@ -37,11 +37,19 @@ settings.load_profile("suite")
 START_S = 90
 # Models with weights.
 NEURAL = [model.name for model in MODELS.values() if model.weights]
-# What starts servers or emulators and mostly waits: one lane, with the CPU's work beside it.
-SERVING = (
-    *("client/", "server/", "service/", "harness/", "deploy/", "test_readme.py"),
-    *("perf/audit/", "perf/service/", "perf/test_bench", "perf/test_demo"),
-)
+# Lanes that start servers or emulators and mostly wait for them, by the tests' paths; beside them
+# the CPU's work, file by file.
+LANES = {
+    "server": (
+        "server/",
+        "client/",
+        "perf/audit/",
+        "perf/test_bench",
+        "perf/test_demo",
+        "test_readme",
+    ),
+    "service": ("service/", "harness/", "deploy/", "perf/service/"),
+}
 PAWFECT = str(Path(sys.executable).parent / "pawfect")
 
 
@@ -99,22 +107,27 @@ def serve(
     return ServedProcess(process, endpoints, log)
 
 
-class Lanes(LoadScopeScheduling):
-    """Deals the tests out to `pytest -n 2`: all that serves to one worker, files to the other."""
+def lane(nodeid: str) -> str:
+    """Return the lane of a test, which is its file where no server is needed."""
+    path = nodeid.split("::")[0].removeprefix("tests/")
+    return next((name for name, starts in LANES.items() if path.startswith(starts)), path)
+
+
+class LaneScheduling(LoadScopeScheduling):
+    """Deals whole lanes to the workers of `pytest -n 3`."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.split("::")[0].removeprefix("tests/")
-        return "serving" if path.startswith(SERVING) else path
+        return lane(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Replace xdist's own way of dealing tests out."""
-    return Lanes(config, log)
+    return LaneScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have what serves begin first: it is the longer lane."""
-    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(SERVING))
+    """Have the lanes of servers begin first: they are the longest."""
+    items.sort(key=lambda item: [*LANES, lane(item.nodeid)].index(lane(item.nodeid)))
 
 
 @pytest.fixture(scope="session")
