@@ -18,15 +18,6 @@ DATA: Final = Path(__file__).parent / "data"
 # The groups of the quality set; `variation` holds the dog in other light, poses and framings.
 QUALITY_GROUPS: Final = ("texture", "smooth", "defocus", "structure", "photo", "reference")
 GROUPS: Final = (*QUALITY_GROUPS, "variation")
-# One quick scene of each group of the quality set, for a look while something is being changed.
-FOR_A_LOOK: Final = (
-    "grass_dry_ball",
-    "rocket_sky_toys",
-    "flower_bokeh_hand",
-    "brick_ball",
-    "chelsea_leash",
-    "reference_768",
-)
 # The stand-in for session D1A406F5: what the demo shows and the benchmarks send.
 REFERENCE: Final = "reference_1600"
 

@@ -22,7 +22,7 @@ class Setting:
         quantisation: entry of the weights' manifest for `flux_transformer`.
         size: working size, px.
         strength: above 0 to 1.
-        prompt: how much the prompt says, one of `perf.audit.prompts.SPECIFICITIES`.
+        prompt: how much the prompt says, see `perf.audit.matrix.WORDS`.
         guidance: guidance scale.
         steps: denoising steps.
     """
@@ -83,7 +83,7 @@ def cells_of(
                 **common,
                 "setting": asdict(setting),
                 "session": session.digest,
-                "text": session.prompt(prompt),
+                "text": session.source.text(prompt),
                 "seed": seed,
             }
             text = json.dumps(own, sort_keys=True)
