@@ -36,7 +36,7 @@ def pictures() -> list[Scene]:
     """Cut pieces of the reference scene's ground, each with a round hole in its middle."""
     scene, rng, (width, height) = load_scene(), np.random.default_rng(0), SIZE
     mask = np.zeros((height, width), np.uint8)
-    cv2.circle(mask, (width // 2, height // 2), HOLE_PX, 255, cv2.FILLED)
+    cv2.circle(mask, (width // 2, height // 2), HOLE_PX, [255], cv2.FILLED)
     made = []
     for _ in range(PICTURES):
         top = int(rng.integers(scene.photo.shape[0] // 2, scene.photo.shape[0] - height))
