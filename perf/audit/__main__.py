@@ -141,9 +141,7 @@ def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         before = file.read()
     after = rewritten(name, before, changes_for(found.choice, setting))
-    for axis, value in vars(setting).items():
-        click.echo(f"{axis:13} {value}")
-    click.echo("(the prompt is each request's, by its labels: a profile holds none)")
+    click.echo(f"{setting}\n(the prompt is each request's, by its labels: a profile holds none)")
     click.echo(difference(name, before, after) or "the profile says all this already")
     if after == before and out is None:
         return
@@ -206,8 +204,7 @@ def run_note(
 
 def line(record: Record) -> str:
     """Return a cell as it came out, in one line."""
-    setting = ", ".join(f"{name} {value}" for name, value in vars(record.setting).items())
-    head = f"{record.session}: {setting}: {record.status}"
+    head = f"{record.session}: {record.setting}: {record.status}"
     if record.status == FAILED:
         return f"{head}: {record.reason}"
     tail = f", {record.total_ms / 1000:.2f} s, loss {loss_of(record):.3f}"
@@ -232,8 +229,8 @@ def _report(folder: Path, url: str | None, key: Path | None) -> None:
     if best is None:
         click.echo(f"no complete setting keeps the budget of {found.choice.budget_ms} ms")
     else:
-        setting = ", ".join(f"{name} {value}" for name, value in vars(best.setting).items())
-        click.echo(f"recommended: {setting}: loss {best.loss:.3f}, {best.mean_ms / 1000:.2f} s")
+        told = f"loss {best.loss:.3f}, {best.mean_ms / 1000:.2f} s"
+        click.echo(f"recommended: {best.setting}: {told}")
     click.echo(f"wrote {page}")
 
 

@@ -49,14 +49,13 @@ def chosen_setting(choice: Choice, asked: Mapping[str, Any]) -> Setting:
             "the run recommends nothing (no complete setting keeps the budget): name a whole "
             "setting, or audit others"
         )
-    named = ", ".join(f"{name} {value}" for name, value in vars(setting).items())
     outcome = next((one for one in choice.outcomes if one.setting == setting), None)
     if outcome is None:
-        raise AuditError(f"the run did not measure this setting: {named}")
+        raise AuditError(f"the run did not measure this setting: {setting}")
     if not outcome.complete:
         raise AuditError(
             f"not every cell of this setting is done ({outcome.fallen_back} fell back, "
-            f"{outcome.failed} failed): {named}"
+            f"{outcome.failed} failed): {setting}"
         )
     if setting.strength != 1.0:
         raise AuditError(

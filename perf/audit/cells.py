@@ -34,6 +34,9 @@ class Setting:
     guidance: float
     steps: int
 
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in vars(self).items())
+
 
 @dataclass(frozen=True)
 class Cell:

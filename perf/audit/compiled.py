@@ -179,16 +179,6 @@ def _eager_in_silence(proof: Proof) -> Iterator[str]:
         )
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is compiled: a module, where and in what it computes, and where its weights are from."""
-
-    module: Any
-    device: str
-    dtype: torch.dtype
-    weights: str
-
-
 @click.command("compile")
 @click.option("--profile", "name", default="tiny", show_default=True)
 @click.option("--size", type=click.IntRange(64, 2048), help="Working size, px; default the least.")
@@ -203,52 +193,50 @@ def compile_(name: str, size: int | None, backend: str) -> None:
     if profile.flux is None:
         raise click.BadParameter(f"profile {name} has no FLUX", param_hint="--profile")
     side = (size or profile.flux.sizes[0]) // TOKEN_PX
-    subject = subject_of(profile)
+    module, weights = transformer_of(profile)
     click.echo(f"profile {name}: compile is {'on' if profile.flux.compile else 'off'}: "
                f"{profile.flux.compile_reason}")  # fmt: skip
-    click.echo(f"{subject.weights}\ntorch {torch.__version__}, backend {backend}, {subject.dtype}, "
-               f"{side * TOKEN_PX} px, {subject.device}")  # fmt: skip
-    proof = prove(subject.module, steps_of(subject, profile.flux, side), backend=backend)
+    click.echo(f"{weights}\ntorch {torch.__version__}, backend {backend}, {profile.flux.dtype}, "
+               f"{side * TOKEN_PX} px, {_device(profile.flux)}")  # fmt: skip
+    proof = prove(module, steps_of(module, profile.flux, side), backend=backend)
     click.echo(summary(proof))
     sys.exit(1 if proof.problems else 0)
 
 
-def subject_of(profile: Profile) -> Subject:
-    """Return a profile's transformer: with its weights where they are here, else random ones.
+def transformer_of(profile: Profile) -> tuple[Any, str]:
+    """Return a profile's transformer, with its weights where they are here, and what these are.
 
     Without a CUDA device it is on the CPU, whose times say nothing about a card.
     """
     settings = profile.flux
     assert settings is not None
-    device = settings.device if torch.cuda.is_available() else "cpu"
-    dtype = torch_dtype(settings.dtype)
+    device = _device(settings)
     try:
         folder = weights_folder("flux_transformer", profile, Store(weights_root()))
         module = Transformer.load(folder, device=device, dtype=settings.dtype).module
-        return Subject(module, device, dtype, f"weights: {profile.weights['flux_transformer']}")
+        return module, f"weights: {profile.weights['flux_transformer']}"
     except PawfectError as error:
         said = f"weights: random, unquantised, {BLOCKS_OF_EACH} blocks of each kind ({error})"
-    return Subject(_random(settings, device, dtype), device, dtype, said)
-
-
-def _random(settings: FluxSettings, device: str, dtype: torch.dtype) -> Any:
-    """Return the profile's transformer with few blocks of each kind and random weights."""
     tiny = settings.text_width == PROMPT_WIDTH
     config = dict(TRANSFORMER if tiny else read_published("flux_transformer").config)
     config |= {"num_layers": BLOCKS_OF_EACH, "num_single_layers": BLOCKS_OF_EACH}
-    return random_transformer(config, device, dtype)
+    return random_transformer(config, device, torch_dtype(settings.dtype)), said
 
 
-def steps_of(subject: Subject, settings: FluxSettings, side: int) -> Callable[[int], torch.Tensor]:
+def steps_of(module: Any, settings: FluxSettings, side: int) -> Step:
     """Return what runs one step for a batch of so many, on a grid of `side` x `side` tokens."""
-    config, like = subject.module.config, torch.empty(0, device=subject.device, dtype=subject.dtype)
+    like = torch.empty(0, device=_device(settings), dtype=torch_dtype(settings.dtype))
 
     def step(batch: int) -> torch.Tensor:
-        given = step_arguments(config, side * side, settings.text_tokens, batch, like)
-        flow: torch.Tensor = subject.module(**given, return_dict=False)[0]
+        given = step_arguments(module.config, side * side, settings.text_tokens, batch, like)
+        flow: torch.Tensor = module(**given, return_dict=False)[0]
         return flow
 
     return step
+
+
+def _device(settings: FluxSettings) -> str:
+    return settings.device if torch.cuda.is_available() else "cpu"
 
 
 def summary(proof: Proof) -> str:

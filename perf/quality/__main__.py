@@ -10,9 +10,9 @@ import click
 from perf.publish import as_markdown as source_lines
 from perf.publish import provenance, publish
 from perf.quality.methods import METHODS
-from perf.quality.run import progress, run_scene
+from perf.quality.run import run_scene
 from perf.quality.sheet import save_sheet
-from perf.quality.tables import as_json, as_markdown
+from perf.quality.tables import as_json, as_markdown, cell
 from perf.scenes import QUALITY_GROUPS, group_of, load_scene, scene_names
 
 PACKAGES = (
@@ -51,7 +51,8 @@ def main(only: tuple[str, ...], methods: str, out: Path) -> None:
     results = []
     for name in chosen_scenes(only):
         results.append(run_scene(load_scene(name), picked))
-        progress(results[-1], click.echo)
+        for row in results[-1].rows:
+            click.echo(f"{row.scene:20} {row.method:10} {cell(row)}")
     source = provenance(" ".join(["python -m perf.quality", *sys.argv[1:]]), PACKAGES)
     page = f"# Removal with known truth\n\n{source_lines(source)}\n{as_markdown(results)}"
     publish(out, "quality", {"provenance": source, **as_json(results)}, page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,16 +104,3 @@ def _row(
 def _score(image: NDArray[np.uint8], scene: Scene, hole: NDArray[np.uint8]) -> Scores:
     seam, sharpness = seam_step(image, hole > 0), sharpness_ratio(image, hole)
     return Scores(look(image, scene.truth, hole), seam, sharpness)
-
-
-def progress(result: SceneResult, say: Callable[[str], None]) -> None:
-    """Say each row of a scene on one line."""
-    for row in result.rows[1:]:
-        if row.scores is None:
-            say(f"{row.scene:20} {row.method:10} ERROR {row.error}")
-            continue
-        say(
-            f"{row.scene:20} {row.method:10} ST-LPIPS {row.scores.st_lpips:.4f}"
-            f"  seam {row.scores.seam_step:5.2f}  sharpness {row.scores.sharpness:5.2f}"
-            f"  {row.seconds:6.2f} s"
-        )

@@ -11,7 +11,7 @@ from pawfect.contract.errors import PawfectError
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
 from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE
-from perf.audit.compiled import CountingBackend, compile_, prove, steps_of, subject_of
+from perf.audit.compiled import CountingBackend, compile_, prove, steps_of, transformer_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -147,10 +147,9 @@ def without_weights(tmp_path, monkeypatch):
 def test_the_real_blocks_compile_whole(without_weights):
     profile = load_profile("tiny")
     assert profile.flux is not None
-    subject = subject_of(profile)
-    assert subject.weights.startswith("weights: random")
-    step = steps_of(subject, profile.flux, 4)
-    proof = prove(subject.module, step, backend="eager", batches=(2,))
+    module, weights = transformer_of(profile)
+    assert weights.startswith("weights: random")
+    proof = prove(module, steps_of(module, profile.flux, 4), backend="eager", batches=(2,))
     assert proof.problems == []
     assert proof.kinds == {"FluxTransformerBlock": 2, "FluxSingleTransformerBlock": 2}
     assert proof.ran == {2: 4}
