@@ -57,8 +57,8 @@ sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.
 	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
-LANES := -n 2 --dist loadgroup
-test: lint  ## Run the lint and the tests, but for the slow ones, in two lanes
+LANES := -n 3 --dist loadscope
+test: lint  ## Run the lint and the tests, but for the slow ones, in three lanes
 	$(BIN)/python -m pytest $(LANES) -m "not slow"
 
 test-all: lint  ## Run every test, with ten times as many orders of events against the jobs' contract
@@ -97,7 +97,7 @@ scaling: $(VENV)/.perf  ## Simulate replicas, workers and waits, into perf/resul
 	$(BIN)/python -m perf.service.scaling
 
 load: $(VENV)/.perf  ## Queue 50 sessions at once while labels take 10 s, into perf/results
-	$(BIN)/python -m perf.service.load.load
+	$(BIN)/python -m perf.service.load
 
 faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, into perf/results
 	$(BIN)/python -m perf.service.faults

@@ -50,7 +50,7 @@ class Redelivery:
             self._client.close()
 
     async def _mend(self, stop: asyncio.Event) -> None:
-        while not await _told(stop, self._every_s):
+        while not await _set_within(stop, self._every_s):
             await self._set(None)
             await asyncio.sleep(_OFF_S)
             await self._set(self._policy)
@@ -63,7 +63,7 @@ class Redelivery:
         )
 
 
-async def _told(stop: asyncio.Event, wait_s: float) -> bool:
+async def _set_within(stop: asyncio.Event, wait_s: float) -> bool:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), wait_s)
     return stop.is_set()

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,10 +16,9 @@ from pawfect_client import load_mask, load_photo
 from pawfect_client.client import PawfectClient
 from pawfect_client.report_table import print_report
 from pawfect_triton.installation import MachineError
+from perf.pictures import outlined
 from perf.scenes import load_scene
 
-# A line that shows on grass, sand and snow alike.
-OUTLINE_RGB = (255, 40, 200)
 GAP_PX = 12
 
 
@@ -73,11 +71,7 @@ def before_after(
         UINT8 [H, 2 W + GAP_PX, 3] RGB; stacked instead, [2 H + GAP_PX, W, 3], where the photo is
         wider than 3:2, so that both stay large on a screen.
     """
-    before = photo.copy()
-    marked = (mask >= 128).astype(np.uint8)
-    contours, _ = cv2.findContours(marked, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    thickness = max(1, round(max(photo.shape[:2]) / 500))
-    cv2.drawContours(before, contours, -1, OUTLINE_RGB, thickness, cv2.LINE_AA)
+    before = outlined(photo, np.where(mask >= 128, 255, 0).astype(np.uint8))
     stacked = photo.shape[1] > 1.5 * photo.shape[0]
     shape = list(photo.shape)
     shape[0 if stacked else 1] = GAP_PX

@@ -5,6 +5,7 @@ They lie in `perf/data/`; its README says how they were made.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,15 +19,6 @@ DATA: Final = Path(__file__).parent / "data"
 # The groups of the quality set; `variation` holds the dog in other light, poses and framings.
 QUALITY_GROUPS: Final = ("texture", "smooth", "defocus", "structure", "photo", "reference")
 GROUPS: Final = (*QUALITY_GROUPS, "variation")
-# One quick scene of each group of the quality set, for a look while something is being changed.
-FOR_A_LOOK: Final = (
-    "grass_dry_ball",
-    "rocket_sky_toys",
-    "flower_bokeh_hand",
-    "brick_ball",
-    "chelsea_leash",
-    "reference_768",
-)
 # The stand-in for session D1A406F5: what the demo shows and the benchmarks send.
 REFERENCE: Final = "reference_1600"
 
@@ -74,6 +66,13 @@ class Scene:
             protect=None if self.protect is None else mask(self.protect),
             alpha=None if self.alpha is None else shrunk(self.alpha),
         )
+
+    def encoded(self) -> tuple[bytes, bytes]:
+        """Return what a client uploads: the photo as JPEG, the mask as PNG."""
+        photo, mask = io.BytesIO(), io.BytesIO()
+        Image.fromarray(self.photo).save(photo, "JPEG", quality=90)
+        Image.fromarray(self.mask).save(mask, "PNG")
+        return photo.getvalue(), mask.getvalue()
 
 
 def scene_names(*groups: str) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from harness.emulators import why_none
 from harness.local_server import free_ports
@@ -35,26 +37,20 @@ settings.load_profile("suite")
 START_S = 90
 # Models with weights.
 NEURAL = [model.name for model in MODELS.values() if model.weights]
-TESTS = Path(__file__).parent
-# What starts servers or emulators and mostly waits: one lane, with the CPU's work beside it.
-SERVING = (
-    "client",
-    "server",
-    "service",
-    "harness",
-    "deploy",
-    "perf/audit",
-    "perf/service",
-    "test_readme.py",
-)
+# Lanes that start servers or emulators and mostly wait for them, by the tests' paths; beside them
+# the CPU's work, file by file.
+LANES = {
+    "server": (
+        "server/",
+        "client/",
+        "perf/audit/",
+        "perf/test_bench",
+        "perf/test_demo",
+        "test_readme",
+    ),
+    "service": ("service/", "harness/", "deploy/", "perf/service/"),
+}
 PAWFECT = str(Path(sys.executable).parent / "pawfect")
-
-
-def pawfect(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed program to its end."""
-    return subprocess.run(
-        [PAWFECT, *words], capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 @dataclass
@@ -111,17 +107,27 @@ def serve(
     return ServedProcess(process, endpoints, log)
 
 
+def lane(nodeid: str) -> str:
+    """Return the lane of a test, which is its file where no server is needed."""
+    path = nodeid.split("::")[0].removeprefix("tests/")
+    return next((name for name, starts in LANES.items() if path.startswith(starts)), path)
+
+
+class LaneScheduling(LoadScopeScheduling):
+    """Deals whole lanes to the workers of `pytest -n 3`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Replace xdist's own way of dealing tests out."""
+    return LaneScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests into two lanes for `pytest -n 2`: what serves first, then file by file."""
-
-    def serves(item: pytest.Item) -> bool:
-        at = item.path.relative_to(TESTS).as_posix()
-        return at.startswith(SERVING) or "server" in getattr(item, "fixturenames", ())
-
-    items.sort(key=lambda item: not serves(item))
-    for item in items:
-        group = "serving" if serves(item) else str(item.path.relative_to(TESTS))
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Have the lanes of servers begin first: they are the longest."""
+    items.sort(key=lambda item: [*LANES, lane(item.nodeid)].index(lane(item.nodeid)))
 
 
 @pytest.fixture(scope="session")

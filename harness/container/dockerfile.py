@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from dockerfile_parse import DockerfileParser
 
@@ -95,31 +95,19 @@ def ignored(path: str, patterns: Sequence[str]) -> bool:
 
     Args:
         path: relative to the context, with slashes.
-        patterns: the file's lines; the last that fits the path or a folder above it decides.
+        patterns: the file's lines, of three forms: `*` first, `!NAME` for what is at the top and
+            comes back, `**/PATTERN` for names that stay out wherever they are.
+
+    Raises:
+        DockerfileError: a line of another form.
     """
-    pure = PurePosixPath(path)
-    above = [str(pure), *(str(parent) for parent in pure.parents if parent.name)]
-    out = False
-    for line in patterns:
-        pattern = line.strip()
-        if not pattern or pattern.startswith("#"):
-            continue
-        kept = pattern.startswith("!")
-        pattern = pattern.removeprefix("!").strip("/")
-        anywhere = pattern.removeprefix("**/")
-        if any(
-            _fits(candidate, pattern)
-            or (anywhere != pattern and fnmatch(PurePosixPath(candidate).name, anywhere))
-            for candidate in above
-        ):
-            out = not kept
-    return out
-
-
-def _fits(path: str, pattern: str) -> bool:
-    """Match part by part: a star does not reach over a slash."""
-    parts, wanted = path.split("/"), pattern.split("/")
-    return len(parts) == len(wanted) and all(map(fnmatch, parts, wanted))
+    first, *lines = (line for line in patterns if line and not line.startswith("#"))
+    kept = {line[1:] for line in lines if re.fullmatch(r"![\w.]+", line)}
+    out = [line[3:] for line in lines if re.fullmatch(r"\*\*/[^/!]+", line)]
+    if first != "*" or len(kept) + len(out) < len(lines):
+        raise DockerfileError(".dockerignore: expected `*`, then lines of !NAME or **/PATTERN")
+    parts = path.split("/")
+    return parts[0] not in kept or any(fnmatch(part, one) for part in parts for one in out)
 
 
 def context_files(context: Path, source: str) -> list[str]:

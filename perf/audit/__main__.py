@@ -4,73 +4,59 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from types import FrameType
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pawfect.contract.errors import PawfectError
-from pawfect.profile import ProfileError, load_profile
+from pawfect.contract.tables import TableError
+from pawfect.profile import Profile, ProfileError, load_profile
+from pawfect.weights.lock import LockFile
+from pawfect.weights.manifest import BUILT
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
-from perf.audit.audit import check_weights, planned, read_run, report, run_note
-from perf.audit.cells import Cell
+from perf.audit.cells import Cell, cells_of
+from perf.audit.choice import loss_of
 from perf.audit.compiled import compile_
-from perf.audit.journal import FAILED, NAME, AuditError, Journal, Record, read_journal
-from perf.audit.lines import echo_left, echo_setting, line
-from perf.audit.links import MOST_DAYS, Target
-from perf.audit.matrix import AXES, MatrixError, load_matrix
-from perf.audit.running import Audit
+from perf.audit.journal import FAILED, AuditError, Journal, Record
+from perf.audit.matrix import AXES, Matrix, load_matrix
+from perf.audit.report import read_run, upload, write_report
+from perf.audit.run import Audit
 from perf.audit.serving import AuditServer
-from perf.audit.sessions import load_session
+from perf.audit.sessions import Session, load_session
+from perf.publish import provenance
+
+PACKAGES: Final = ("pawfect", "torch", "diffusers", "tritonclient")
+_INTERRUPTED: Final = 130
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 P = ParamSpec("P")
-_INTERRUPTED = 130
-
-upload_options: tuple[Callable[[Any], Any], ...] = (
-    click.option("--upload", metavar="gs://BUCKET/PREFIX", help="Upload pictures, link to them."),
-    click.option(
-        "--key",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Key file of the service account that uploads and signs the links.",
-    ),
-    click.option(
-        "--days",
-        type=click.IntRange(1, MOST_DAYS),
-        default=MOST_DAYS,
-        show_default=True,
-        help="How long the links hold.",
-    ),
-)
 
 
 def _plainly(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn what people can mend into one line, and a signal into an orderly end."""
+    """Turn what people can mend into one line."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             function(*args, **kwargs)
-        except (AuditError, MatrixError, ProfileError, MachineError) as error:
+        except (AuditError, TableError, ProfileError, MachineError) as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            told = f"{error.strerror}; what is in the journal stays: the same command goes on"
+            raise click.ClickException(told) from None
         except PawfectError as error:
             click.echo(f"Error: {error.message}", err=True)
             sys.exit(error.row.exit_code)
 
     return run
-
-
-def _with_upload(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(upload_options):
-        function = option(function)
-    return function
 
 
 @click.group()
@@ -79,12 +65,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option(
-    "--matrix",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file: what is tried, and on what.",
-)
+@click.option("--matrix", required=True, type=_FILE, help="TOML file: what is tried, on what.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -93,50 +74,39 @@ def audit() -> None:
     help="The audit's folder. One that has a journal is gone on with.",
 )
 @click.option("--retry-failed", is_flag=True, help="Run the cells again that failed before.")
-@click.option("--dry-run", is_flag=True, help="Only check the matrix and say what would run.")
-@_with_upload
+@click.option("--upload", "url", metavar="gs://BUCKET/PREFIX", help="Upload pictures, link there.")
+@click.option("--key", type=_FILE, help="Key file of the service account for --upload.")
 @_plainly
-def run(
-    matrix: Path,
-    out: Path,
-    retry_failed: bool,
-    dry_run: bool,
-    upload: str | None,
-    key: Path | None,
-    days: int,
-) -> None:
+def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path | None) -> None:
     """Run every cell that the folder's journal does not have yet, and write the report."""
-    wanted = load_matrix(matrix)
-    target = Target.parse(upload) if upload else None
-    if target is not None and key is None:
+    if url and not key:
         raise click.UsageError("--upload needs --key, by which the links are signed")
-    profile, store = load_profile(wanted.profile), Store(weights_root())
-    axes = {name: len(getattr(wanted.axes, name)) for name in AXES}
-    click.echo(
-        f"{wanted.cells} cells: {len(wanted.session)} sessions, {len(wanted.seeds)} seeds, "
-        + ", ".join(f"{count} x {name}" for name, count in axes.items())
-    )
+    wanted = load_matrix(matrix)
+    profile = load_profile(wanted.profile)
+    axes = ", ".join(f"{len(getattr(wanted.axes, name))} x {name}" for name in AXES)
+    head = f"{len(wanted.session)} sessions, {len(wanted.seeds)} seeds"
+    click.echo(f"{wanted.cells} cells: {head}, {axes}")
     prepare(profile, wanted.axes.quantisation)
-    identities = check_weights(wanted, profile, store)
+    identities = check_weights(wanted, profile, Store(weights_root()))
     sessions = [load_session(source) for source in wanted.session]
-    cells = planned(wanted, sessions, identities)
-    if dry_run:
-        _, records, _ = read_journal(out / NAME)
-        left = _left(records, cells, retry_failed)
-        echo_left(cells, left)
-        return
+    # Two sessions of the same pictures count once.
+    cells = list({c.identity: c for c in cells_of(wanted, sessions, profile, identities)}.values())
     with Journal(out) as journal:
         left = _left(journal.records, cells, retry_failed)
-        echo_left(cells, left)
+        click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
         journal.begin(
             run_note(wanted, cells, sessions, f"python -m perf.audit run --matrix {matrix}")
         )
         if left:
-            _on_term_interrupt()
+            signal.signal(signal.SIGTERM, _interrupt)
             by_name = {session.name: session for session in sessions}
             try:
                 with AuditServer(profile, out / "server.log") as server:
-                    _run_cells(Audit(out, wanted, by_name, server, journal, click.echo), left)
+                    begun = Audit(out, wanted.deadline_ms, by_name, server, journal, click.echo)
+                    click.echo("server ready; warming every prompt up ...")
+                    begun.prepare(left, wanted.axes.prompt)
+                    for number, cell in enumerate(left, 1):
+                        click.echo(f"{number}/{len(left)} {line(begun.run(cell))}")
             except KeyboardInterrupt:
                 done = len(cells) - len(_left(journal.records, cells, False))
                 click.echo(
@@ -145,42 +115,33 @@ def run(
                     err=True,
                 )
                 sys.exit(_INTERRUPTED)
-    _report(out, target, key, days)
+    _report(out, url, key)
 
 
-@audit.command("report")
-@click.option("--run", "folder", required=True, type=click.Path(exists=True, path_type=Path))
-@_with_upload
-@_plainly
-def report_(folder: Path, upload: str | None, key: Path | None, days: int) -> None:
-    """Write the report of a run again, with links that hold anew where pictures are uploaded."""
-    _report(folder, Target.parse(upload) if upload else None, key, days)
+def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    kinds = {"size": int, "steps": int, "guidance": float, "strength": float}
+    for axis in reversed(AXES):
+        told = f"Instead of the recommended setting's {axis}."
+        function = click.option(f"--{axis}", type=kinds.get(axis, str), help=told)(function)
+    return function
 
 
 @audit.command()
 @click.option("--run", "folder", required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--profile", help="The profile; the run's own is meant, another one is refused.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write there instead.")
-@click.option("--quantisation", help="Instead of the recommended setting's, like the others.")
-@click.option("--size", type=int)
-@click.option("--guidance", type=float)
-@click.option("--steps", type=int)
-@click.option("--strength", type=float)
-@click.option("--prompt")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@_setting_options
 @_plainly
-def approve(folder: Path, profile: str | None, out: Path | None, yes: bool, **asked: Any) -> None:
-    """Write a measured setting into the profile: weights, working sizes, steps, guidance."""
-    content = read_run(folder)
-    name = content.run["profile"]
-    if profile is not None and profile != name:
-        raise AuditError(f"profile: the run measured {name}, not {profile}")
-    setting = chosen_setting(content.choice, asked)
+def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
+    """Write a measured setting into its profile: weights, working sizes, steps, guidance."""
+    found = read_run(folder)
+    name = found.note["profile"]
+    setting = chosen_setting(found.choice, asked)
     path = profile_path(name)
     with path.open(encoding="utf-8", newline="") as file:
         before = file.read()
-    after = rewritten(name, before, changes_for(content.choice, setting))
-    echo_setting(setting)
+    after = rewritten(name, before, changes_for(found.choice, setting))
+    click.echo(f"{setting}\n(the prompt is each request's, by its labels: a profile holds none)")
     click.echo(difference(name, before, after) or "the profile says all this already")
     if after == before and out is None:
         return
@@ -194,6 +155,62 @@ def approve(folder: Path, profile: str | None, out: Path | None, yes: bool, **as
 audit.add_command(compile_)
 
 
+def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, str]:
+    """Make sure that all weights are here, and return their identities by entry.
+
+    Raises:
+        AuditError: an entry is missing or damaged, with the command that mends it, or holds no
+            transformer.
+    """
+    wanted = sorted({*profile.weights.values(), *matrix.axes.quantisation})
+    lacking = [name for name in wanted if any(store.problems(name))]
+    if lacking:
+        raise AuditError(
+            f"weights {', '.join(lacking)}: not here, or not whole; run "
+            f"`pawfect weights fetch {' '.join(lacking)}`"
+        )
+    lock = LockFile(store.root)
+    for name in matrix.axes.quantisation:
+        entry = store.entries[name]
+        paths = lock.get(name).files if entry.kind == BUILT else [file.path for file in entry.files]
+        if not any(path.startswith("transformer/") for path in paths):
+            raise AuditError(f"axes.quantisation: {name} holds no transformer of FLUX")
+    return {name: store.identity(name) for name in wanted}
+
+
+def run_note(
+    matrix: Matrix, cells: Sequence[Cell], sessions: Iterable[Session], command: str
+) -> dict[str, Any]:
+    """Return what a run's line in the journal says: enough to write the report again."""
+
+    def shown(session: Session, what: str) -> str:
+        return f"pictures/{session.digest[:16]}-{what}.jpg"
+
+    return {
+        "profile": matrix.profile,
+        "budget_ms": matrix.budget_ms,
+        "provenance": provenance(command, PACKAGES),
+        "sessions": [
+            {
+                "name": session.name,
+                "photo": shown(session, "photo"),
+                "truth": shown(session, "truth") if session.truth is not None else "",
+            }
+            for session in sessions
+        ],
+        "cells": [asdict(cell) for cell in cells],
+    }
+
+
+def line(record: Record) -> str:
+    """Return a cell as it came out, in one line."""
+    head = f"{record.session}: {record.setting}: {record.status}"
+    if record.status == FAILED:
+        return f"{head}: {record.reason}"
+    tail = f", {record.total_ms / 1000:.2f} s, loss {loss_of(record):.3f}"
+    return head + tail + (f" ({record.reason})" if record.reason else "")
+
+
 def _left(known: Mapping[str, Record], cells: Sequence[Cell], retry_failed: bool) -> list[Cell]:
     """Return the cells that are not in the journal, or failed where these are tried again."""
     return [
@@ -203,46 +220,23 @@ def _left(known: Mapping[str, Record], cells: Sequence[Cell], retry_failed: bool
     ]
 
 
-def _run_cells(audit: Audit, cells: Sequence[Cell]) -> None:
-    click.echo("server ready; warming every prompt up ...")
-    audit.prepare(cells)
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=len(cells))
-        for number, cell in enumerate(cells, 1):
-            progress.update(task, description=f"cell {number} of {len(cells)}")
-            record = audit.run(cell)
-            console.print(f"{number}/{len(cells)} {line(record)}", markup=False, highlight=False)
-            progress.advance(task)
-
-
-def _report(folder: Path, target: Target | None, key: Path | None, days: int) -> None:
-    choice, page = report(folder, target, key, days)
-    best = choice.recommended
+def _report(folder: Path, url: str | None, key: Path | None) -> None:
+    found = read_run(folder)
+    links = {}
+    if url and key:
+        links = upload(folder, [row.picture for row in found.rows if row.picture], url, key)
+    page, best = write_report(folder, found, links), found.choice.recommended
     if best is None:
-        click.echo(f"no complete setting keeps the budget of {choice.budget_ms} ms")
+        click.echo(f"no complete setting keeps the budget of {found.choice.budget_ms} ms")
     else:
-        click.echo(
-            f"recommended: {', '.join(f'{k} {v}' for k, v in vars(best.setting).items())}: "
-            f"loss {best.loss:.3f}, {(best.mean_ms or 0) / 1000:.2f} s"
-        )
+        told = f"loss {best.loss:.3f}, {best.mean_ms / 1000:.2f} s"
+        click.echo(f"recommended: {best.setting}: {told}")
     click.echo(f"wrote {page}")
 
 
-def _on_term_interrupt() -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """End as Ctrl-C does when asked to end: the server is stopped, the journal is whole."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

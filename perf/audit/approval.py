@@ -6,18 +6,17 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pawfect.profile import ProfileError, parse_profile
 from perf.audit.cells import Setting
 from perf.audit.choice import Choice
 from perf.audit.journal import AuditError
 
-_VALUE = r"\"(?:[^\"\\]|\\.)*\"|\[[^\]\n]*\]|[^#\s\[\"][^#\s]*"
+_VALUE: Final = r"\"[^\"\n]*\"|\[[^\]\n]*\]|[^#\s\[\"][^#\s]*"
 
 Changes = Mapping[tuple[str, str], Any]
 
@@ -50,13 +49,13 @@ def chosen_setting(choice: Choice, asked: Mapping[str, Any]) -> Setting:
             "the run recommends nothing (no complete setting keeps the budget): name a whole "
             "setting, or audit others"
         )
-    outcome = choice.of(setting)
+    outcome = next((one for one in choice.outcomes if one.setting == setting), None)
     if outcome is None:
-        raise AuditError(f"the run did not measure this setting: {_told(setting)}")
+        raise AuditError(f"the run did not measure this setting: {setting}")
     if not outcome.complete:
         raise AuditError(
             f"not every cell of this setting is done ({outcome.fallen_back} fell back, "
-            f"{outcome.failed} failed): {_told(setting)}"
+            f"{outcome.failed} failed): {setting}"
         )
     if setting.strength != 1.0:
         raise AuditError(
@@ -80,10 +79,10 @@ def changes_for(choice: Choice, setting: Setting) -> Changes:
         and replace(one.setting, size=setting.size) == setting
     )
     return {
-        ("weights", "flux_transformer"): setting.quantisation,
+        ("weights", "flux_transformer"): f'"{setting.quantisation}"',
         ("flux", "sizes"): sizes,
         ("flux", "steps"): setting.steps,
-        ("flux", "guidance_scale"): setting.guidance,
+        ("flux", "guidance_scale"): f"{setting.guidance:g}",
     }
 
 
@@ -93,58 +92,25 @@ def rewritten(name: str, text: str, changes: Changes) -> str:
     Args:
         name: the profile's, for its check.
         text: of its file.
-        changes: values by table and key; each key must stand on one line of its own.
+        changes: values, as TOML writes them, by table and key; each key must stand on one line.
 
     Raises:
         AuditError: a key is not there, or the result is no profile.
     """
-    lines, table, left = text.splitlines(keepends=True), "", dict(changes)
-    for index, line in enumerate(lines):
-        header = re.match(r"\s*\[([^\[\]]+)\]", line)
-        if header:
-            table = header.group(1).strip()
-            continue
-        entry = re.match(rf"(\s*([A-Za-z0-9_]+)\s*=\s*)({_VALUE})(\s*(?:#.*)?\s*)$", line)
-        if entry and (table, entry.group(2)) in left:
-            value = left.pop((table, entry.group(2)))
-            lines[index] = entry.group(1) + _as_toml(value) + entry.group(4)
-    if left:
-        raise AuditError(f"profile {name}: expected {_keys(left)} on lines of their own")
-    result = "".join(lines)
-    expected = deepcopy(tomllib.loads(text))
     for (table, key), value in changes.items():
-        expected[table][key] = value
-    if tomllib.loads(result) != expected:
-        raise AuditError(f"profile {name}: its file is laid out in a way that cannot be changed")
+        # To the key, past no other table's head.
+        head = rf"(?ms)(^\[{table}\](?:(?!^\[).)*?^{key}\s*=\s*)(?:{_VALUE})(?=\s*(?:#|$))"
+        text, count = re.subn(head, rf"\g<1>{value}", text, count=1)
+        if not count:
+            raise AuditError(f"profile {name}: expected {table}.{key} on a line of its own")
     try:
-        parse_profile(name, expected)
-    except ProfileError as error:
+        parse_profile(name, tomllib.loads(text))
+    except (ProfileError, tomllib.TOMLDecodeError) as error:
         raise AuditError(str(error)) from None
-    return result
+    return text
 
 
 def difference(name: str, before: str, after: str) -> str:
     """Return what changes, as a unified diff; empty where nothing does."""
-    return "".join(
-        difflib.unified_diff(
-            before.splitlines(keepends=True),
-            after.splitlines(keepends=True),
-            f"{name}.toml",
-            f"{name}.toml, approved",
-            n=1,
-        )
-    )
-
-
-def _as_toml(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(str(item) for item in value)}]"
-    return f'"{value}"' if isinstance(value, str) else f"{value:g}"
-
-
-def _keys(changes: Changes) -> str:
-    return ", ".join(f"{table}.{key}" for table, key in changes)
-
-
-def _told(setting: Setting) -> str:
-    return ", ".join(f"{name} {value}" for name, value in vars(setting).items())
+    old, new = (text.splitlines(keepends=True) for text in (before, after))
+    return "".join(difflib.unified_diff(old, new, f"{name}.toml", f"{name}.toml, approved", n=1))

@@ -22,7 +22,7 @@ class Setting:
         quantisation: entry of the weights' manifest for `flux_transformer`.
         size: working size, px.
         strength: above 0 to 1.
-        prompt: how much the prompt says, one of `perf.audit.prompts.SPECIFICITIES`.
+        prompt: how much the prompt says, see `perf.audit.matrix.WORDS`.
         guidance: guidance scale.
         steps: denoising steps.
     """
@@ -33,6 +33,9 @@ class Setting:
     prompt: str
     guidance: float
     steps: int
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in vars(self).items())
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def cells_of(
                 **common,
                 "setting": asdict(setting),
                 "session": session.digest,
-                "text": session.prompt(prompt),
+                "text": session.source.text(prompt),
                 "seed": seed,
             }
             text = json.dumps(own, sort_keys=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ MOST_GRAPHS: Final = 3
 # Whether and how much the blocks repeat changes nothing of how one compiles; random weights of all
 # 57 would take 24 GB.
 BLOCKS_OF_EACH: Final = 2
+# Steps that are timed with and without.
+PAIRS: Final = 5
 
 Step = Callable[[int], torch.Tensor]
 
@@ -45,33 +48,22 @@ class Proof:
     """What came of a compilation.
 
     Attributes:
-        backend: its name.
-        kinds: of block, with how many there are.
+        kinds: of repeated block, with how many a step calls.
         compiled: graphs that the backend made, by the batch size at which it did.
         ran: by batch size, how many compiled graphs one step ran.
-        blocks: repeated blocks that one step calls.
-        eager_ms: times of a step without, batch of the first size.
-        compiled_ms: times of a step with, taken in turns with those without.
+        eager_ms: median time of a step without, batch of the first size; None: not taken.
+        compiled_ms: the same with, taken in turns with those without.
         difference: largest difference of the outputs, relative to the largest output.
         problems: what fell back to eager, in plain sentences; none: it holds.
     """
 
-    backend: str
-    kinds: dict[str, int] = field(default_factory=dict)
+    kinds: Counter[str]
     compiled: dict[int, int] = field(default_factory=dict)
     ran: dict[int, int] = field(default_factory=dict)
-    blocks: int = 0
-    eager_ms: list[float] = field(default_factory=list)
-    compiled_ms: list[float] = field(default_factory=list)
+    eager_ms: float | None = None
+    compiled_ms: float | None = None
     difference: float = 0.0
     problems: list[str] = field(default_factory=list)
-
-    @property
-    def ratio(self) -> float | None:
-        """Time of a step without over with, the median of the pairs; None where not taken."""
-        pairs = zip(self.eager_ms, self.compiled_ms, strict=True)
-        ratios = [eager / compiled for eager, compiled in pairs]
-        return statistics.median(ratios) if ratios else None
 
 
 class CountingBackend:
@@ -104,7 +96,6 @@ def prove(
     *,
     backend: str | Callable[..., Any] = "inductor",
     batches: Sequence[int] = (1, 2, 4),
-    repeats: int = 5,
 ) -> Proof:
     """Compile a transformer's blocks and find out whether they really run compiled.
 
@@ -113,21 +104,17 @@ def prove(
         step: runs it once for a batch of so many items.
         backend: a name that torch knows, or a backend.
         batches: batch sizes to run, the first of which is timed.
-        repeats: pairs of timed steps; 0: none.
     """
-    blocks = repeated_blocks(module)
-    proof = Proof(backend if isinstance(backend, str) else "another", blocks=len(blocks))
+    proof = Proof(Counter(type(block).__name__ for block in repeated_blocks(module)))
     with torch.inference_mode():
         expected = step(batches[0])
-        for block in blocks:
-            kind = type(block).__name__
-            proof.kinds[kind] = proof.kinds.get(kind, 0) + 1
         counting = CountingBackend(backend)
         torch._dynamo.reset()
         try:
             compile_blocks(module, counting)
             proof.difference = _difference(step(batches[0]), expected)
             _count_runs(proof, step, counting, batches)
+            proof.problems += _eager_in_silence(proof)
         except PawfectError as error:
             proof.problems.append(error.message)
         # torch's own errors and whatever a backend raises: that it failed is the finding.
@@ -137,12 +124,10 @@ def prove(
             said = str(cause).strip().splitlines()
             why = f"{type(cause).__name__}: {said[0] if said else 'no message'}"
             proof.problems.append(f"compilation failed: {why}")
-        # In turns, so that a busy machine slows both.
-        for _ in range(0 if proof.problems else repeats):
-            with torch.compiler.set_stance("force_eager"):
-                proof.eager_ms.append(_timed(step, batches[0]))
-            proof.compiled_ms.append(_timed(step, batches[0]))
-    _judge(proof)
+        if not proof.problems:
+            # In turns, so that a busy machine slows both.
+            pairs = [_timed_pair(step, batches[0]) for _ in range(PAIRS)]
+            proof.eager_ms, proof.compiled_ms = map(statistics.median, zip(*pairs, strict=True))
     return proof
 
 
@@ -160,11 +145,16 @@ def _count_runs(
         made = counting.made
 
 
-def _timed(step: Step, batch: int) -> float:
-    began = time.perf_counter()
-    # Reading one number waits for the device.
-    step(batch).flatten()[0].item()
-    return (time.perf_counter() - began) * 1000
+def _timed_pair(step: Step, batch: int) -> tuple[float, float]:
+    def ms() -> float:
+        began = time.perf_counter()
+        # Reading one number waits for the device.
+        step(batch).flatten()[0].item()
+        return (time.perf_counter() - began) * 1000
+
+    with torch.compiler.set_stance("force_eager"):
+        eager = ms()
+    return eager, ms()
 
 
 def _difference(got: torch.Tensor, expected: torch.Tensor) -> float:
@@ -172,37 +162,21 @@ def _difference(got: torch.Tensor, expected: torch.Tensor) -> float:
     return float((got - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
 
 
-def _judge(proof: Proof) -> None:
-    """Add what fell back to eager although nothing raised."""
-    if torch._dynamo.config.suppress_errors:
-        proof.problems.append("suppress_errors is on: what fails would return to eager in silence")
-    if proof.problems:
-        return
-    if not sum(proof.compiled.values()):
-        proof.problems.append("no graph was compiled: every block ran eager")
+def _eager_in_silence(proof: Proof) -> Iterator[str]:
+    """Say what fell back to eager although nothing raised."""
+    made, blocks = sum(proof.compiled.values()), proof.kinds.total()
+    if not made:
+        yield "no graph was compiled: every block ran eager"
         return
     for batch, ran in proof.ran.items():
-        if ran < proof.blocks:
-            proof.problems.append(
-                f"batch of {batch}: {proof.blocks - ran} of {proof.blocks} blocks ran eager"
-            )
+        if ran < blocks:
+            yield f"batch of {batch}: {blocks - ran} of {blocks} blocks ran eager"
     most = MOST_GRAPHS * len(proof.kinds)
-    made = sum(proof.compiled.values())
     if made > most:
-        proof.problems.append(
+        yield (
             f"{made} graphs for batches of {', '.join(map(str, proof.compiled))}, expected at most "
             f"{most}: it is compiled anew for every batch size"
         )
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is compiled: a module, where and in what it computes, and where its weights are from."""
-
-    module: Any
-    device: str
-    dtype: torch.dtype
-    said: tuple[str, ...]
 
 
 @click.command("compile")
@@ -210,12 +184,7 @@ class Subject:
 @click.option("--size", type=click.IntRange(64, 2048), help="Working size, px; default the least.")
 @click.option("--backend", default="inductor", show_default=True, help="One that torch knows.",
               type=click.Choice(torch.compiler.list_backends(exclude_tags=())))  # fmt: skip
-@click.option("--batch", "batches", multiple=True, type=click.IntRange(1), default=(1, 2, 4),
-              show_default=True, help="Again for each size; the first one is timed.")  # fmt: skip
-@click.option("--repeats", type=click.IntRange(0), default=5, show_default=True)
-def compile_(
-    name: str, size: int | None, backend: str, batches: tuple[int, ...], repeats: int
-) -> None:
+def compile_(name: str, size: int | None, backend: str) -> None:
     """Compile a profile's blocks; the exit code is 1 where any of them ran eager."""
     try:
         profile = load_profile(name)
@@ -224,74 +193,65 @@ def compile_(
     if profile.flux is None:
         raise click.BadParameter(f"profile {name} has no FLUX", param_hint="--profile")
     side = (size or profile.flux.sizes[0]) // TOKEN_PX
-    subject = subject_of(profile)
-    step = steps_of(subject, profile.flux, side)
-    proof = prove(subject.module, step, backend=backend, batches=batches, repeats=repeats)
-    click.echo(summary(profile, subject, side * TOKEN_PX, proof))
+    module, weights = transformer_of(profile)
+    click.echo(f"profile {name}: compile is {'on' if profile.flux.compile else 'off'}: "
+               f"{profile.flux.compile_reason}")  # fmt: skip
+    click.echo(f"{weights}\ntorch {torch.__version__}, backend {backend}, {profile.flux.dtype}, "
+               f"{side * TOKEN_PX} px, {_device(profile.flux)}")  # fmt: skip
+    proof = prove(module, steps_of(module, profile.flux, side), backend=backend)
+    click.echo(summary(proof))
     sys.exit(1 if proof.problems else 0)
 
 
-def subject_of(profile: Profile) -> Subject:
-    """Return a profile's transformer: with its weights where they are here, else random ones."""
+def transformer_of(profile: Profile) -> tuple[Any, str]:
+    """Return a profile's transformer, with its weights where they are here, and what these are.
+
+    Without a CUDA device it is on the CPU, whose times say nothing about a card.
+    """
     settings = profile.flux
     assert settings is not None
-    device, said = settings.device, []
-    if device == "cuda" and not torch.cuda.is_available():
-        device = "cpu"
-        said.append("no CUDA device here: on the CPU, whose times say nothing about the card")
-    dtype = torch_dtype(settings.dtype)
-    entry = profile.weights["flux_transformer"]
+    device = _device(settings)
     try:
         folder = weights_folder("flux_transformer", profile, Store(weights_root()))
         module = Transformer.load(folder, device=device, dtype=settings.dtype).module
-        return Subject(module, device, dtype, (*said, f"weights: {entry}"))
+        return module, f"weights: {profile.weights['flux_transformer']}"
     except PawfectError as error:
-        said.append(f"weights: random, unquantised, {BLOCKS_OF_EACH} blocks of each kind ({error})")
-    return Subject(_random(settings, device, dtype), device, dtype, tuple(said))
-
-
-def _random(settings: FluxSettings, device: str, dtype: torch.dtype) -> Any:
-    """Return the profile's transformer with few blocks of each kind and random weights."""
+        said = f"weights: random, unquantised, {BLOCKS_OF_EACH} blocks of each kind ({error})"
     tiny = settings.text_width == PROMPT_WIDTH
     config = dict(TRANSFORMER if tiny else read_published("flux_transformer").config)
     config |= {"num_layers": BLOCKS_OF_EACH, "num_single_layers": BLOCKS_OF_EACH}
-    return random_transformer(config, device, dtype)
+    return random_transformer(config, device, torch_dtype(settings.dtype)), said
 
 
-def steps_of(subject: Subject, settings: FluxSettings, side: int) -> Callable[[int], torch.Tensor]:
+def steps_of(module: Any, settings: FluxSettings, side: int) -> Step:
     """Return what runs one step for a batch of so many, on a grid of `side` x `side` tokens."""
-    config, like = subject.module.config, torch.empty(0, device=subject.device, dtype=subject.dtype)
+    like = torch.empty(0, device=_device(settings), dtype=torch_dtype(settings.dtype))
 
     def step(batch: int) -> torch.Tensor:
-        given = step_arguments(config, side * side, settings.text_tokens, batch, like)
-        flow: torch.Tensor = subject.module(**given, return_dict=False)[0]
+        given = step_arguments(module.config, side * side, settings.text_tokens, batch, like)
+        flow: torch.Tensor = module(**given, return_dict=False)[0]
         return flow
 
     return step
 
 
-def summary(profile: Profile, subject: Subject, size: int, proof: Proof) -> str:
+def _device(settings: FluxSettings) -> str:
+    return settings.device if torch.cuda.is_available() else "cpu"
+
+
+def summary(proof: Proof) -> str:
     """Return what came of it, for people."""
-    assert profile.flux is not None
-    switch = "on" if profile.flux.compile else "off"
-    lines = [
-        f"profile {profile.name}: compile is {switch}: {profile.flux.compile_reason}",
-        *subject.said,
-        f"torch {torch.__version__}, backend {proof.backend}, {subject.dtype}, {size}x{size} px, "
-        f"{subject.device}",
-    ]
-    lines.append(", ".join(f"{count} x {kind}" for kind, count in proof.kinds.items()))
+    blocks = proof.kinds.total()
+    lines = [", ".join(f"{count} x {kind}" for kind, count in proof.kinds.items())]
     lines += [
         f"batch of {batch}: {made} graphs compiled; a step ran {proof.ran[batch]} compiled graphs "
-        f"for {proof.blocks} blocks"
+        f"for {blocks} blocks"
         for batch, made in proof.compiled.items()
     ]
-    if proof.ratio is not None:
-        eager, compiled = statistics.median(proof.eager_ms), statistics.median(proof.compiled_ms)
+    if proof.eager_ms is not None and proof.compiled_ms is not None:
         lines.append(
-            f"a step: {eager:.1f} ms eager, {compiled:.1f} ms compiled, {proof.ratio:.2f} times as "
-            f"fast (median of {len(proof.eager_ms)} pairs); outputs differ by "
-            f"{proof.difference:.1e}, relative"
+            f"a step: {proof.eager_ms:.1f} ms eager, {proof.compiled_ms:.1f} ms compiled (medians "
+            f"of {PAIRS}); outputs differ by {proof.difference:.1e}, relative"
         )
     if proof.problems:
         lines += ["NOT COMPILED:", *(f"  {problem}" for problem in proof.problems)]

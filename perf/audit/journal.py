@@ -6,27 +6,22 @@ cut off when the journal is next opened.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
-from pawfect.contract.files import write_whole
 from perf.audit.cells import Setting
 
 NAME: Final = "journal.jsonl"
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 DONE: Final = "done"
 FALLEN_BACK: Final = "fallen back"
 FAILED: Final = "failed"
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class AuditError(RuntimeError):
@@ -47,20 +42,11 @@ class Record:
         reason: why it fell back or failed.
         picture: the photo as filled, a path below the audit's folder.
         crop: its holes with some context, likewise.
-        total_ms: from the request's arrival to its answer, by REPORT.
-        stage_ms: per stage, by REPORT.
         peak_mib: most memory held at one time while it ran.
-        memory: what was measured: see `perf.audit.memory`.
-        scores: st_lpips, seam_step, sharpness, sharpness_log, strange; those that could be taken.
+        scores: as `perf.audit.scoring.judge` gives them.
         labels_inside: surfaces in the fill, with the share of it that each covers.
         labels_around: surfaces around it, likewise.
-        text: the prompt that FLUX was given.
-        engine: flux or patch.
-        steps: denoising steps that ran.
-        working_px: longest side of each window's working size.
-        fallbacks: what REPORT names.
-        weights: identity of the weights, by component.
-        version: of the package.
+        report: the server's REPORT; empty where there is no answer.
     """
 
     cell: str
@@ -72,26 +58,21 @@ class Record:
     reason: str = ""
     picture: str = ""
     crop: str = ""
-    total_ms: float = 0.0
-    stage_ms: Mapping[str, float] = field(default_factory=dict)
     peak_mib: float = 0.0
-    memory: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     labels_inside: Mapping[str, float] = field(default_factory=dict)
     labels_around: Mapping[str, float] = field(default_factory=dict)
-    text: str | None = None
-    engine: str = ""
-    steps: int | None = None
-    working_px: tuple[int, ...] = ()
-    fallbacks: tuple[str, ...] = ()
-    weights: Mapping[str, str] = field(default_factory=dict)
-    version: str = ""
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def total_ms(self) -> float:
+        """From the request's arrival to its answer; 0 where there is none."""
+        return float(self.report.get("total_ms", 0.0))
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
         """Read what `asdict` made of a record, through JSON; TypeError or KeyError if it is not."""
-        lists = {key: tuple(table[key]) for key in ("working_px", "fallbacks")}
-        return cls(**{**table, **lists, "setting": Setting(**table["setting"])})
+        return cls(**{**table, "setting": Setting(**table["setting"])})
 
 
 class Journal:
@@ -102,7 +83,6 @@ class Journal:
 
     Attributes:
         records: by cell identity, the last one where a cell was run again.
-        runs: what each run said of itself, oldest first.
 
     Raises:
         AuditError: another audit holds it, it is damaged, or it is another format's.
@@ -117,7 +97,7 @@ class Journal:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise AuditError(f"{folder.name}: another audit is writing here") from None
-            self.runs, self.records, whole = read_journal(self.path)
+            _, self.records, whole = read_journal(self.path)
             self._file.truncate(whole)
         except BaseException:
             self._file.close()
@@ -132,13 +112,12 @@ class Journal:
     def begin(self, run: Mapping[str, Any]) -> None:
         """Note the start of a run: its matrix, its cells, where and with what it is measured."""
         self._append({"format": FORMAT, "run": dict(run)})
-        self.runs.append(dict(run))
 
     def add(self, record: Record) -> None:
         """Write a cell; it is on the disk when this returns.
 
         Raises:
-            AuditError: the disk is full; the journal stays as it was before.
+            OSError: the disk is full; the journal stays as it was before.
         """
         self._append(asdict(record))
         self.records[record.cell] = record
@@ -147,43 +126,12 @@ class Journal:
         line = (json.dumps(table, ensure_ascii=False) + "\n").encode()
         before = os.fstat(self._file.fileno()).st_size
         try:
-            with refusing_full_disk(self.path.name):
-                while line:
-                    line = line[os.write(self._file.fileno(), line) :]
-                os.fsync(self._file.fileno())
+            while line:
+                line = line[os.write(self._file.fileno(), line) :]
+            os.fsync(self._file.fileno())
         except BaseException:
             self._file.truncate(before)
             raise
-
-
-@contextmanager
-def refusing_full_disk(name: str) -> Iterator[None]:
-    """Turn the errors of a full disk into one that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise AuditError(
-            f"{name}: the disk is full; what is in the journal stays: free some room and run the "
-            "same command again"
-        ) from None
-
-
-def save_whole(path: Path, content: bytes, name: str) -> None:
-    """Write a file that appears whole or stays as it was; its folder is made.
-
-    Args:
-        path: of the file.
-        content: all of it.
-        name: for the error.
-
-    Raises:
-        AuditError: the disk is full.
-    """
-    with refusing_full_disk(name):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
 
 
 def read_journal(path: Path) -> tuple[list[dict[str, Any]], dict[str, Record], int]:

@@ -2,229 +2,180 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, Final, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
-
-from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
+from pawfect.contract.tables import Rule, TableError, field_types, one_of, read_table
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import ProfileError, load_profile
+from pawfect.profile import load_profile
 from pawfect.weights.manifest import manifest
-from perf.audit.prompts import SPECIFICITIES, check_texts
 from perf.scenes import scene_names
 
-# Settings that the model's own users name: guidance from 2 to the model card's 30, steps from the
-# distilled 4 to the model card's 28.
-GUIDANCE: Final = (2.0, 4.0, 10.0, 20.0, 30.0)
-STEPS: Final = (4, 8, 12, 20, 28)
-# The target of the product on its own card, ms.
-BUDGET_MS: Final = 30_000
 LARGEST_SIZE: Final = 2048
 # Beyond this a matrix is a slip of the pen: at 10 s a cell it runs for eleven days.
 MOST_CELLS: Final = 100_000
 FILES: Final = ("photo", "mask", "protect", "truth")
 AXES: Final = ("quantisation", "guidance", "steps", "strength", "prompt", "size")
-
-T = TypeVar("T")
-
-
-class MatrixError(ValueError):
-    """A matrix that says something impossible; the key is named."""
-
-
-def _parameter(name: str) -> BeforeValidator:
-    """Check a value as the request parameter of this name."""
-
-    def check(value: Any) -> Any:
-        try:
-            return getattr(InpaintParams.parse({name: value}), name)
-        except PawfectError as error:
-            raise ValueError(error.message) from None
-
-    return BeforeValidator(check)
+# How much a prompt says, as words; "and" and "with" are none, as in `pawfect.scene.prompt`.
+# Over-specified prompts are a known cause of bad fills, which is what this axis measures.
+WORDS: Final = MappingProxyType({"none": 0, "one": 1, "two": 2, "five": 5})
+# The product's own way: no PROMPT in the request, so that the labels decide.
+LABELS: Final = "labels"
+_ONCE: Final = Rule(
+    lambda values: 0 < len(values) == len(set(values)), "at least one value, each once"
+)
+_SIZE: Final = Rule(
+    lambda size: 0 < size <= LARGEST_SIZE and size % TOKEN_PX == 0,
+    f"a multiple of {TOKEN_PX} up to {LARGEST_SIZE}",
+)
 
 
-def _one_of(known: Callable[[], Any]) -> AfterValidator:
-    def check(value: str) -> str:
-        if value not in known():
-            raise ValueError(f"expected one of {', '.join(sorted(known()))}, got {value!r}")
-        return value
-
-    return AfterValidator(check)
+def _bounds(parameter: str) -> Rule:
+    """Return the rule of a request parameter."""
+    rule: Rule = get_args(field_types(InpaintParams)[parameter])[1]
+    return rule
 
 
-def _once(values: tuple[T, ...]) -> tuple[T, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError(f"expected each value once, got {list(values)}")
-    return values
+@dataclass(frozen=True)
+class Prompts:
+    """A session's texts by their number of words."""
+
+    one: str | None = None
+    two: str | None = None
+    five: str | None = None
 
 
-# A TOML list of at least one value, each once.
-Values = Annotated[tuple[T, ...], Field(min_length=1, strict=False), AfterValidator(_once)]
-Size = Annotated[int, Field(gt=0, le=LARGEST_SIZE, multiple_of=TOKEN_PX)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class SessionSource(_Table):
+@dataclass(frozen=True)
+class Source:
     """Where one session's pictures come from: a scene, or files.
 
     Attributes:
-        name: unique in the matrix.
-        scene: a scene of `perf.scenes`, whose truth is known; else None.
-        prompts: texts by specificity, where they are not the scene's own.
+        name: unique in the matrix; by default the scene's, or the photo's.
+        scene: a scene of `perf.scenes`, whose truth is known.
+        photo: a file, as are the three below.
+        mask: what is filled.
+        protect: what is never filled.
+        truth: the photo without what is to vanish.
+        prompts: the texts that the axis `prompt` asks for.
     """
 
-    name: Text = ""
-    scene: Annotated[str, _one_of(scene_names)] | None = None
-    photo: Text | None = None
-    mask: Text | None = None
-    protect: Text | None = None
-    truth: Text | None = None
-    prompts: dict[Annotated[str, _one_of(lambda: SPECIFICITIES)], str] = {}
-    folder: Path = Path()
+    name: str = ""
+    scene: Annotated[str, one_of(*scene_names())] | None = None
+    photo: str | None = None
+    mask: str | None = None
+    protect: str | None = None
+    truth: str | None = None
+    prompts: Prompts = Prompts()
 
-    @property
-    def files(self) -> dict[str, Path]:
-        """The files by role: photo, mask, protect, truth."""
-        named = ((role, getattr(self, role)) for role in FILES)
-        return {role: self.folder / name for role, name in named if name is not None}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _in_its_folder(cls, table: Any, info: ValidationInfo) -> Any:
-        if not isinstance(table, dict) or "folder" in table:
-            raise ValueError(f"expected a table of {', '.join(('name', 'scene', *FILES))}, prompts")
-        photo = table.get("photo")
-        stem = Path(photo).stem if isinstance(photo, str) else None
-        return {"name": table.get("scene") or stem, **table, "folder": info.context}
-
-    @model_validator(mode="after")
-    def _scene_or_files(self) -> Self:
-        if self.scene is not None and self.files:
-            raise ValueError("expected a scene or files, got both")
-        if self.scene is None and not {"photo", "mask"} <= set(self.files):
-            raise ValueError(f"expected a scene, or photo and mask, got {sorted(self.files)}")
-        for role, path in self.files.items():
-            if not path.is_file():
-                raise ValueError(f"{role}: no file {path.name}")
-        return self
+    def text(self, specificity: str) -> str | None:
+        """Return the PROMPT of a request; None: the request brings none."""
+        if specificity in ("none", LABELS):
+            return None if specificity == LABELS else ""
+        text: str = getattr(self.prompts, specificity)
+        return text
 
 
-class Axes(_Table):
+@dataclass(frozen=True)
+class Axes:
     """What is varied.
 
     Attributes:
         quantisation: entries of the weights' manifest for `flux_transformer`.
         guidance: guidance scales.
         steps: denoising steps.
-        strength: 1: from noise; below: from the patch result.
-        prompt: some of SPECIFICITIES.
+        prompt: some of WORDS, or LABELS.
         size: working sizes, px.
+        strength: 1: from noise; below: from the patch result.
     """
 
-    quantisation: Values[Annotated[str, _one_of(manifest)]]
-    guidance: Values[Annotated[float, _parameter("guidance_scale")]] = GUIDANCE
-    steps: Values[Annotated[int, _parameter("steps")]] = STEPS
-    strength: Values[Annotated[float, _parameter("strength")]] = (1.0,)
-    prompt: Values[Annotated[str, _one_of(lambda: SPECIFICITIES)]] = SPECIFICITIES
-    size: Values[Size]
+    quantisation: Annotated[tuple[Annotated[str, one_of(*manifest())], ...], _ONCE]
+    guidance: Annotated[tuple[Annotated[float, _bounds("guidance_scale")], ...], _ONCE]
+    steps: Annotated[tuple[Annotated[int, _bounds("steps")], ...], _ONCE]
+    prompt: Annotated[tuple[Annotated[str, one_of(*WORDS, LABELS)], ...], _ONCE]
+    size: Annotated[tuple[Annotated[int, _SIZE], ...], _ONCE]
+    strength: Annotated[tuple[Annotated[float, _bounds("strength")], ...], _ONCE] = (1.0,)
 
 
-class Matrix(_Table):
+@dataclass(frozen=True)
+class Matrix:
     """What is tried, on what, and what counts as in time.
 
     Attributes:
         profile: whose server runs.
-        seeds: of the noise.
-        deadline_ms: of each request; the longest by default, so that a slow setting shows its time.
-        budget_ms: what a recommended setting must keep.
         axes: what is varied.
         session: what is filled.
+        seeds: of the noise.
+        deadline_ms: of each request; the longest by default, so that a slow setting shows its time.
+        budget_ms: what a recommended setting must keep; by default the profile's own.
     """
 
     profile: str
-    seeds: Values[Annotated[int, _parameter("seed")]] = (0,)
-    deadline_ms: Annotated[int, _parameter("deadline_ms")] = MAX_DEADLINE_MS
-    budget_ms: Annotated[int, _parameter("deadline_ms")]
     axes: Axes
-    session: Annotated[tuple[SessionSource, ...], Field(min_length=1, strict=False)]
+    session: Annotated[tuple[Source, ...], Rule(bool, "at least one table")]
+    seeds: Annotated[tuple[Annotated[int, _bounds("seed")], ...], _ONCE] = (0,)
+    deadline_ms: Annotated[int, _bounds("deadline_ms")] = MAX_DEADLINE_MS
+    budget_ms: Annotated[int, _bounds("deadline_ms")] | None = None
 
     @property
     def cells(self) -> int:
         """How many cells there are."""
-        count = len(self.session) * len(self.seeds)
-        for axis in AXES:
-            count *= len(getattr(self.axes, axis))
-        return count
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.cells > MOST_CELLS:
-            raise ValueError(f"expected at most {MOST_CELLS} cells, got {self.cells}")
-        names = [session.name for session in self.session]
-        if len(set(names)) < len(names):
-            raise ValueError(f"session: expected each name once, got {names}")
-        for session in self.session:
-            check_texts(session.name, session.scene, session.prompts, self.axes.prompt)
-        return self
+        axes = math.prod(len(getattr(self.axes, axis)) for axis in AXES)
+        return len(self.session) * len(self.seeds) * axes
 
 
 def load_matrix(path: Path) -> Matrix:
     """Read a matrix file; relative paths in it count from its folder.
 
     Raises:
-        MatrixError: it cannot be read; an unknown or missing key; a value out of bounds, twice in
+        TableError: it cannot be read; an unknown or missing key; a value out of bounds, twice in
             an axis or of another type; a profile without FLUX; unknown weights or scenes.
+        ProfileError: there is no such profile.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise MatrixError(f"matrix {path.name}: {error.strerror}") from None
-    except ValueError as error:
-        raise MatrixError(f"matrix {path.name}: expected TOML, got: {error}") from None
-    try:
-        return Matrix.model_validate(_with_defaults(table), context=path.parent)
-    except ValidationError as error:
-        found = error.errors()[0]
-        where = ".".join(str(part) for part in found["loc"]) or "matrix"
-        said = str(found.get("ctx", {}).get("error", found["msg"]))
-        raise MatrixError(f"{where}: {said}, got {found['input']!r}"[:500]) from None
-
-
-def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in what the profile decides."""
-    try:
-        profile = load_profile(str(table.get("profile") or "?"))
-    except ProfileError as error:
-        raise MatrixError(str(error)) from None
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TableError(f"matrix {path.name}", "a TOML file", error) from None
+    matrix = read_table(Matrix, table)
+    profile = load_profile(matrix.profile)
     if profile.flux is None:
-        raise MatrixError(f"profile: expected one with FLUX, got {profile.name}")
-    axes = table.get("axes", {})
-    if isinstance(axes, dict):
-        own = {
-            "quantisation": [profile.weights["flux_transformer"]],
-            "size": list(profile.flux.sizes),
-        }
-        axes = own | axes
-    defaults = {
-        "budget_ms": profile.budget.get("inpaint", BUDGET_MS),
-        "session": [{"name": "reference", "scene": "reference_1600"}],
-    }
-    return {**defaults, **table, "axes": axes}
+        raise TableError("profile", "one with FLUX", profile.name)
+    if matrix.cells > MOST_CELLS:
+        raise TableError("axes", f"at most {MOST_CELLS} cells", matrix.cells)
+    sessions = tuple(_placed(source, path.parent, matrix.axes.prompt) for source in matrix.session)
+    names = [session.name for session in sessions]
+    if len(set(names)) < len(names):
+        raise TableError("session", "each name once", names)
+    budget_ms = matrix.budget_ms or profile.budget["inpaint"]
+    return replace(matrix, session=sessions, budget_ms=budget_ms)
+
+
+def _placed(source: Source, folder: Path, prompts: tuple[str, ...]) -> Source:
+    """Check a session, and return it with its name and whole paths."""
+    named = {role: getattr(source, role) for role in FILES}
+    files = {role: folder / name for role, name in named.items() if name is not None}
+    name = source.name or source.scene or Path(source.photo or "?").stem
+    where = f"session {name}"
+    if bool(source.scene) == bool(files) or (files and not {"photo", "mask"} <= set(files)):
+        got = ", ".join((*(["scene"] if source.scene else []), *files)) or "neither"
+        raise TableError(where, "a scene, or photo and mask", got)
+    for role, path in files.items():
+        if not path.is_file():
+            raise TableError(f"{where}: {role}", "a file", path.name)
+    for specificity, text in vars(source.prompts).items():
+        if specificity in prompts and text is None:
+            raise TableError(f"{where}: prompts", f"a text {specificity}", "none")
+        if text is not None and words_of(text) != WORDS[specificity]:
+            expected = f'{WORDS[specificity]} words ("and" and "with" not counted)'
+            raise TableError(f"{where}: prompts: {specificity}", expected, repr(text))
+    whole: dict[str, Any] = {role: str(path) for role, path in files.items()}
+    return replace(source, name=name, **whole)
+
+
+def words_of(text: str) -> int:
+    """Count the words of a text, "and" and "with" not counted."""
+    return sum(word.strip(",.") not in ("and", "with") for word in text.split())

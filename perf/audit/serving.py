@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import tritonclient.grpc as triton
@@ -25,8 +26,8 @@ from pawfect_client.retry import RetryPolicy
 from pawfect_triton.overrides import Overrides
 from pawfect_triton.probe import infer_inputs
 from pawfect_triton.server import LOOPBACK, Endpoints, TritonServer
-from perf.audit.memory import watch_memory
 from perf.audit.sessions import Session
+from perf.peak_memory import PeakMemory, tree_bytes
 
 # The models that an override concerns: the one that loads the weights, and the one that plans with
 # the size and reports the weights' identity.
@@ -38,6 +39,8 @@ UNLOADED_S: Final = 120.0
 LABELS_S: Final = 120.0
 # An audit takes hours: a busy machine's slow start is no reason to give it up, s.
 READY_S: Final = 900.0
+# How often memory is looked at, s: a step at full size takes longer.
+MEMORY_EVERY_S: Final = 0.1
 # Models that no cell asks.
 _UNASKED: Final = ("inpaint_stream", "scene_labels")
 
@@ -48,98 +51,58 @@ class AuditServer:
     Args:
         profile: which models load.
         log: where the server's output goes.
-
-    Attributes:
-        loaded: the overrides in force; None: the profile's own.
-        restarts: how often it was started again.
     """
 
     def __init__(self, profile: Profile, log: Path) -> None:
         models = tuple(name for name in profile.models if name not in _UNASKED)
         self.profile = replace(profile, models=models)
-        self.loaded: Overrides | None = None
-        self.restarts = 0
-        self._log_path = log
-        self._log: IO[bytes] | None = None
-        self._server: TritonServer | None = None
-        self._control: Any = None
-        self._client: PawfectClient | None = None
-        self._configs: dict[str, dict[str, Any]] = {}
-        self._processes: set[int] = set()
+        self._log = log
+        self._running = ExitStack()
 
     def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            # Else nothing would end a server that has started and does not get ready.
-            self.close()
-            raise
+        self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def __exit__(self, *caught: object) -> None:
+        self._running.close()
 
     def start(self) -> None:
-        """Start the server and wait until all models answer.
+        """Start the server, anew where it runs, and wait until all models answer.
 
         Raises:
             MachineError: the machine lacks something.
             PawfectError: it ended, or was not ready in time.
         """
-        self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        self._log = self._log_path.open("ab")
-        endpoints = Endpoints(LOOPBACK, *free_ports(3))
-        self._server = TritonServer(self.profile, endpoints, log=self._log, model_control=True)
-        self._server.start()
-        self._server.wait_ready(max(self.profile.limits.ready_s, READY_S))
-        degraded = dict(self._server.degraded)
-        if TRANSFORMER in degraded:
-            raise PawfectError(ErrorKind.UNAVAILABLE, degraded[TRANSFORMER])
-        self._control = triton.InferenceServerClient(
-            endpoints.grpc, channel_args=[("grpc.max_receive_message_length", -1)]
-        )
-        # One attempt: a cell's trouble is its result, and its time counts no waiting.
-        self._client = PawfectClient(endpoints.grpc, retry=RetryPolicy(attempts=1))
-        self._configs = {
-            model: self._control.get_model_config(model, as_json=True)["config"]
-            for model in (TRANSFORMER, ORCHESTRATOR)
-        }
-        self.loaded = None
-        self._processes = set(self._server.running_stubs())
-        assert self._server.pid is not None
-        assert self.profile.flux is not None
-        url = f"http://{LOOPBACK}:{endpoints.metrics_port}/metrics"
-        self.memory, self.memory_kind = watch_memory(
-            self.profile.flux.device, self._server.pid, url
-        )
-
-    def close(self) -> None:
-        """Stop the server, at once where it does not stop by itself."""
-        if self._client is not None:
-            self._client.close()
-        if self._control is not None:
-            self._control.close()
-        if self._server is not None:
-            self._server.close()
-        if self._log is not None:
-            self._log.close()
-        self._client = self._control = self._server = self._log = None
-
-    def restart(self) -> None:
-        """Start again, for what died; raises as `start`."""
-        self.close()
-        self.restarts += 1
-        self.start()
+        self._running.close()
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as running:
+            log = running.enter_context(self._log.open("ab"))
+            endpoints = Endpoints(LOOPBACK, *free_ports(3))
+            server = TritonServer(self.profile, endpoints, log=log, model_control=True)
+            running.callback(server.close)
+            server.start()
+            server.wait_ready(max(self.profile.limits.ready_s, READY_S))
+            if TRANSFORMER in server.degraded:
+                raise PawfectError(ErrorKind.UNAVAILABLE, server.degraded[TRANSFORMER])
+            self._control: Any = triton.InferenceServerClient(
+                endpoints.grpc, channel_args=[("grpc.max_receive_message_length", -1)]
+            )
+            running.callback(self._control.close)
+            # One attempt: a cell's trouble is its result, and its time counts no waiting.
+            client = PawfectClient(endpoints.grpc, retry=RetryPolicy(attempts=1))
+            self._client = running.enter_context(client)
+            self._configs = {
+                model: self._control.get_model_config(model, as_json=True)["config"]
+                for model in (TRANSFORMER, ORCHESTRATOR)
+            }
+            self._server, self._loaded = server, Overrides()
+            self._processes = set(server.running_stubs())
+            self._running = running.pop_all()
 
     @property
     def broken(self) -> bool:
-        """Whether the server or one of its models has died: only a restart brings it back."""
-        return self._server is None or not self._processes <= set(self._server.running_stubs())
+        """Whether the server or one of its models has died: only a new start brings it back."""
+        return not self._processes <= set(self._server.running_stubs())
 
     def load(self, overrides: Overrides) -> bool:
         """Put overrides in force; return whether anything had to be loaded.
@@ -150,20 +113,18 @@ class AuditServer:
         Raises:
             PawfectError: a model does not load; UNAVAILABLE, with the server's words.
         """
-        if overrides == self.loaded:
+        if overrides == self._loaded:
             return False
-        before, self.loaded = self.loaded, None
-        same = before is not None and before.transformer == overrides.transformer
+        before, self._loaded = self._loaded, Overrides()
+        same = before.transformer == overrides.transformer
         for model in (ORCHESTRATOR,) if same else (TRANSFORMER, ORCHESTRATOR):
             self._reload(model, overrides)
-        assert self._server is not None
         self._processes = set(self._server.running_stubs())
-        self.loaded = overrides
+        self._loaded = overrides
         return True
 
     def _reload(self, model: str, overrides: Overrides) -> None:
         """Unload a model, wait until its process is gone, and load it with another config."""
-        assert self._server is not None
         own = {pid for pid, name in self._server.running_stubs().items() if name == model}
         config = {**self._configs[model], "parameters": overrides.parameter()}
         try:
@@ -181,7 +142,6 @@ class AuditServer:
 
     def fill(self, session: Session, prompt: str | None, **parameters: Any) -> Inpainted:
         """Fill a session's photo; raises PawfectError as the server answers."""
-        assert self._client is not None
         return self._client.inpaint(
             session.photo, session.mask, protect=session.protect, prompt=prompt, **parameters
         )
@@ -191,8 +151,8 @@ class AuditServer:
         arrays = {"MASK": session.mask}
         if session.protect is not None:
             arrays["PROTECT"] = session.protect
-        out = self._ask("mask_cleanup", arrays, ("CLEAN_MASK", "RING"))
-        return out["CLEAN_MASK"].astype(np.uint8), out["RING"].astype(np.uint8)
+        mask, ring = self._ask("mask_cleanup", arrays, ("CLEAN_MASK", "RING"))
+        return mask.astype(np.uint8), ring.astype(np.uint8)
 
     def labels(self, image: NDArray[np.uint8], where: NDArray[np.uint8]) -> list[Label]:
         """Ask SAM3 what lies under a mask, UINT8 [H, W]; nothing where the profile lacks it.
@@ -203,16 +163,38 @@ class AuditServer:
         if self.profile.sam3 is None:
             return []
         arrays = {"IMAGE": image, "RING": where}
-        out = self._ask("sam3_labeling", arrays, ("LABELS", "SCORES", "COVERAGE"))
-        named = zip(out["LABELS"], out["SCORES"], out["COVERAGE"], strict=True)
+        answer = self._ask("sam3_labeling", arrays, ("LABELS", "SCORES", "COVERAGE"))
+        named = zip(*answer, strict=True)
         return [Label(name.decode(), float(score), float(share)) for name, score, share in named]
 
     def _ask(
         self, model: str, arrays: Mapping[str, Array], outputs: tuple[str, ...]
-    ) -> dict[str, Array]:
+    ) -> list[Array]:
         try:
             inputs = infer_inputs(model, arrays)
             result = self._control.infer(model, inputs, client_timeout=LABELS_S)
         except triton.InferenceServerException as error:
             raise from_message(error.message() or str(error)) from None
-        return {name: result.as_numpy(name) for name in outputs}
+        return [result.as_numpy(name) for name in outputs]
+
+    def watched(self) -> PeakMemory:
+        """Return what watches the memory that matters while a block runs.
+
+        On the CPU the resident sets of the server's processes; on a card what is in use there, by
+        the server's metrics, which are renewed every 2 s.
+        """
+        assert self.profile.flux is not None
+        return PeakMemory(
+            self._resident if self.profile.flux.device == "cpu" else self._on_card, MEMORY_EVERY_S
+        )
+
+    def _resident(self) -> float:
+        assert self._server.pid is not None
+        return tree_bytes(self._server.pid, "rss")
+
+    def _on_card(self) -> float:
+        url = f"http://{LOOPBACK}:{self._server.endpoints.metrics_port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as page:
+            lines = page.read().decode().splitlines()
+        used = (line for line in lines if line.startswith("nv_gpu_memory_us"))
+        return max((float(line.rsplit(" ", 1)[1]) for line in used), default=0.0)

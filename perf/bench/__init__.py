@@ -1,1 +1,1 @@
-"""What serving costs: perf_analyzer on the running server beside the same work in plain Python."""
+"""What serving costs: perf_analyzer on the running server, its budget and its goals."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,28 +14,30 @@ import click
 from harness.local_server import running_server
 from pawfect.contract.tables import TableError
 from pawfect.contract.tensors import Array
-from pawfect.local import LocalModels
 from pawfect.models import MODELS
-from pawfect.orchestrator.deployment import Deployment, read_deployment
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
 from pawfect_triton.server import TritonServer
-from perf.bench.analyzer import Analyzer, AnalyzerError, Measurement
+from perf.bench.analyzer import VERSION, Analyzer, AnalyzerError, Measurement
 from perf.bench.configs import AnalyzerConfig, load_configs
-from perf.bench.goals import measure_goals
-from perf.bench.history import FILE, HistoryError, append, machine_class, read_history, slower
+from perf.bench.goals import (
+    FILE,
+    append,
+    budget_goals,
+    machine_class,
+    read_history,
+    slower,
+)
 from perf.bench.inputs import (
     NONCES,
     arrays_of,
-    median_ms,
     never_the_same,
     record_requests,
-    work_of,
 )
 from perf.bench.page import Outcome, markdown
-from perf.bench.stages import Split, measure_split
+from perf.bench.served import measure_goals, measure_split
 from perf.publish import provenance, publish
 from perf.scenes import load_scene
 
@@ -48,15 +50,10 @@ NEURAL_PACKAGES: Final = ("torch", "diffusers", "transformers")
 AGAIN: Final = 2
 
 
-class CannotMeasure(RuntimeError):  # noqa: N818 - it is what the user is told
-    """This machine cannot measure this profile; the text says what it lacks."""
-
-
 @click.command()
 @click.option("--profile", default="embedded", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
-@click.option("--check", is_flag=True, help="Only check configurations, history and machine.")
-def bench(profile: str, out: Path, check: bool) -> None:
+def bench(profile: str, out: Path) -> None:
     """Measure a profile's models and write `bench-PROFILE.json` and `.md`, and the history.
 
     Exit code 1: over the profile's budget, a goal missed, or slower than earlier runs. 2: nothing
@@ -68,18 +65,13 @@ def bench(profile: str, out: Path, check: bool) -> None:
         configs = load_configs(chosen.models, profile)
         earlier = read_history(out / FILE, profile, machine)
         check_machine(chosen)
-        run = Run(chosen, configs, Analyzer(BUILD), earlier)
-        if check:
-            click.echo(f"{len(configs)} configurations, {len(earlier)} earlier runs on {machine}")
-            return
-        outcome = run.measured(machine)
-    except (ProfileError, TableError, HistoryError, CannotMeasure, MachineError,
-            AnalyzerError) as error:  # fmt: skip
+        outcome = Run(chosen, configs, Analyzer(BUILD), earlier).measured(machine)
+    except (ProfileError, TableError, MachineError, AnalyzerError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     page = markdown(outcome)
     publish(out, f"bench-{profile}", outcome.as_json(), page)
-    append(out / FILE, profile, machine, outcome.source, outcome.measurements, outcome.regressions)
+    append(out / FILE, profile, machine, outcome.source, outcome.measurements)
     click.echo(page)
     for problem in outcome.problems:
         click.echo(problem, err=True)
@@ -93,13 +85,13 @@ def check_machine(profile: Profile) -> None:
     measured is not what the profile is for.
 
     Raises:
-        CannotMeasure: no GPU where the profile's models run on one, or weights that are missing or
-            damaged, each with the command that mends it.
-        MachineError: a package is missing, or weights could not be built.
+        MachineError: a package is missing; no GPU where the profile's models run on one; weights
+            that are missing or damaged, each with the command that mends it.
     """
     prepare(profile)
     lacking = []
-    if on_gpu(profile) and not gpu_here():
+    on_gpu = any(profile.device(MODELS[model]) == "cuda" for model in profile.models)
+    if on_gpu and not gpu_here():
         lacking.append(
             f"profile {profile.name}: expected a CUDA GPU that torch sees, got none; run it where "
             "one is"
@@ -112,12 +104,7 @@ def check_machine(profile: Profile) -> None:
                 f"weights {entry}: {problem.message}; run `pawfect weights fetch {profile.name}`"
             )
     if lacking:
-        raise CannotMeasure("\n".join(lacking))
-
-
-def on_gpu(profile: Profile) -> bool:
-    """Say whether any of a profile's models runs on a GPU."""
-    return any(profile.device(MODELS[model]) == "cuda" for model in profile.models)
+        raise MachineError(lacking)
 
 
 def gpu_here() -> bool:
@@ -135,64 +122,32 @@ class Run:
     configs: list[AnalyzerConfig]
     analyzer: Analyzer
     earlier: list[dict[str, Any]]
-    alone_ms: dict[str, float] = field(default_factory=dict)
 
     def measured(self, machine: str) -> Outcome:
         """Measure everything."""
         scene = load_scene()
-        models, deployment = LocalModels(self.profile), read_deployment(self.profile)
         asked: dict[str, dict[str, Array]] = {}
         if self.profile.flux is not None:
             click.echo("what the chain asks its models for ...")
-            asked = record_requests(models, deployment, scene.photo, scene.mask)
-        arrays = {c.model: arrays_of(c, scene.photo, scene.mask, asked) for c in self.configs}
-        if on_gpu(self.profile):
-            # Before the server starts: a card may not hold the weights twice.
-            for config in self.configs:
-                self._alone(config, arrays[config.model], models, deployment)
-            models = LocalModels(self.profile)
+            asked = record_requests(self.profile, scene.photo, scene.mask)
             empty_cache()
-        measurements: list[Measurement] = []
-        splits: list[Split] = []
+        arrays = {c.model: arrays_of(c, scene.photo, scene.mask, asked) for c in self.configs}
+        measurements, splits = [], []
         with running_server(self.profile.name, BUILD / "server.log") as server:
-            url = server.endpoints.grpc
             for config in self.configs:
                 sent = arrays[config.model]
-                self._alone(config, sent, models, deployment)
                 measurements += [
                     self.through_server(config, sent, server, n) for n in config.concurrency
                 ]
                 if MODELS[config.model].orchestration:
-                    splits.append(measure_split(config, sent, url))
+                    splits.append(measure_split(config, sent, server.endpoints.grpc))
             # Goals of the serving side; they are stated of the engine that needs no weights.
             by_patches = self.profile.engines[0] == "patch"
             goals = measure_goals(server, scene) if by_patches else []
-        became = [slower(self.earlier, item) for item in measurements]
-        return Outcome(
-            self.profile.name,
-            machine,
-            self._source(),
-            measurements,
-            self.alone_ms,
-            splits,
-            self.profile.budget,
-            goals,
-            [item for item in became if item],
-            len(self.earlier),
-        )
-
-    def _alone(
-        self,
-        config: AnalyzerConfig,
-        arrays: Mapping[str, Array],
-        models: LocalModels,
-        deployment: Deployment,
-    ) -> None:
-        if config.model not in self.alone_ms:
-            flux = self.profile.flux
-            threads = flux.text_threads if flux and config.model == TEXT_ENCODER else 1
-            work = work_of(config.model, arrays, models, deployment)
-            self.alone_ms[config.model] = median_ms(work, torch_threads=threads)
+        goals += budget_goals(measurements, self.profile.budget)
+        goals += filter(None, (slower(self.earlier, item) for item in measurements))
+        source, earlier = self._source(), len(self.earlier)
+        return Outcome(self.profile.name, machine, source, measurements, splits, goals, earlier)
 
     def through_server(
         self,
@@ -217,12 +172,12 @@ class Run:
     def _source(self) -> dict[str, Any]:
         packages = PACKAGES + (NEURAL_PACKAGES if self.profile.neural else ())
         source = provenance(f"make bench PROFILE={self.profile.name}", packages)
-        source["versions"]["perf_analyzer"] = self.analyzer.version().split(" (")[0].split()[-1]
+        source["versions"]["perf_analyzer"] = VERSION
         return source
 
 
 def empty_cache() -> None:
-    """Give back the GPU memory of models that are no longer held."""
+    """Give back the memory of models that are no longer held: a card may not hold them twice."""
     import torch
 
     gc.collect()

@@ -7,7 +7,6 @@ import csv
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -22,7 +21,7 @@ from pawfect.contract.tensors import Array
 from perf.bench.configs import AnalyzerConfig
 
 # The last release whose binary runs on glibc 2.36 (Debian 12); later ones need 2.38.
-WHEEL: Final = "tritonclient==2.51.0"
+VERSION: Final = "2.51.0"
 # Longest measurement, s.
 TIMEOUT_S: Final = 900
 
@@ -47,25 +46,20 @@ class Measurement:
 
 
 class Analyzer:
-    """A perf_analyzer that runs here.
+    """A perf_analyzer that runs here, out of the package that carries it.
 
     Args:
         folder: where the binary and its inputs are kept between runs.
 
     Raises:
-        AnalyzerError: no binary on PATH and none to be had as a package.
+        AnalyzerError: the package is not to be had.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._libraries = folder / "lib"
-        on_path = shutil.which("perf_analyzer")
-        self.binary = Path(on_path) if on_path else self._from_wheel()
-
-    def version(self) -> str:
-        """Return what the binary says of itself."""
-        return self._run(["--version"]).strip()
+        self._binary = self._from_wheel()
 
     def measure(
         self,
@@ -103,7 +97,7 @@ class Analyzer:
     def _run(self, arguments: list[str]) -> str:
         libraries = os.pathsep.join([str(self._libraries), str(_bundled_libraries())])
         ended = subprocess.run(
-            [str(self.binary), *arguments],
+            [str(self._binary), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -121,16 +115,14 @@ class Analyzer:
         if not binary.is_file():
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
             platform = ["--only-binary=:all:", "--platform=manylinux1_x86_64"]
+            wanted = ["-d", str(self._folder), f"tritonclient=={VERSION}"]
             ended = subprocess.run(
-                [*command, *platform, "-d", str(self._folder), WHEEL],
-                capture_output=True,
-                text=True,
-                check=False,
+                [*command, *platform, *wanted], capture_output=True, text=True, check=False
             )
-            wheels = list(self._folder.glob("tritonclient-*manylinux1*.whl"))
-            if ended.returncode or not wheels:
-                raise AnalyzerError(f"no perf_analyzer on PATH, and no {WHEEL}:\n{ended.stderr}")
-            with zipfile.ZipFile(wheels[0]) as wheel:
+            if ended.returncode:
+                raise AnalyzerError(f"no {wanted[-1]}, which has perf_analyzer:\n{ended.stderr}")
+            (carrier,) = self._folder.glob(f"tritonclient-{VERSION}*.whl")
+            with zipfile.ZipFile(carrier) as wheel:
                 (member,) = (n for n in wheel.namelist() if n.endswith("/bin/perf_analyzer"))
                 binary.write_bytes(wheel.read(member))
             binary.chmod(0o755)

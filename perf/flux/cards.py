@@ -1,7 +1,4 @@
-"""Cards: sustained rates, each low, likely and high, and where it comes from.
-
-A case names what the time becomes: `low` has the fastest rates, `high` the slowest.
-"""
+"""Cards: the rates that they sustain, each low, likely and high, and where they come from."""
 
 from __future__ import annotations
 
@@ -11,87 +8,65 @@ from types import MappingProxyType
 from typing import Final
 
 from pawfect.costs import CASES
+from perf.flux.flops import Work
 
-TERA: Final = 1e12
-GIGA: Final = 1e9
-
-
-@dataclass(frozen=True)
-class Rates:
-    """What a card sustains.
-
-    Attributes:
-        product: FLOP/s of matrix products and convolutions by precision: float32, float16,
-            bfloat16, int8.
-        attention: FLOP/s of attention, as a share of a product's in the same precision.
-        moved: bytes/s that elementwise kernels read and write.
-        launch_s: from one kernel of an eager model to the next, s.
-        call_s: of handing one call over, s.
-    """
-
-    product: Mapping[str, float]
-    attention: float
-    moved: float
-    launch_s: float
-    call_s: float
+# Three rates in the order of CASES: low names the least time, so that its rate is the fastest.
+Rates = tuple[float, float, float]
+BYTES: Final = MappingProxyType({"float32": 4, "float16": 2, "bfloat16": 2})
+# One call of a model from an orchestrator, which carries a whole step's tensors: 2 to 4 ms measured
+# on the real server with 768 px.
+CALL_MS: Final = (2.0, 3.0, 4.0)
 
 
 @dataclass(frozen=True)
 class Card:
-    """One kind of card.
+    """One kind of card, or a thread of a CPU.
 
     Attributes:
         name: for people.
-        rates: by case.
-        usable_gib: memory that processes can share, GiB; None: not planned for.
+        product: TFLOP/s of matrix products and convolutions by precision: float32, float16,
+            bfloat16, int8.
+        attention: FLOP/s of attention, as a share of a product's in the same precision.
+        moved: GB/s that elementwise kernels read and write.
+        launch_us: from one kernel of an eager model to the next, microseconds.
+        usable_gib: memory that processes can share, GiB; infinite where it is not planned for.
+        call_ms: of handing one call over, ms.
     """
 
     name: str
-    rates: Mapping[str, Rates]
-    usable_gib: float | None
+    product: Mapping[str, Rates]
+    attention: Rates
+    moved: Rates
+    launch_us: Rates
+    usable_gib: float = float("inf")
+    call_ms: Rates = CALL_MS
+
+    def flop_s(self, dtype: str, case: str) -> float:
+        """Return FLOP/s of products in a precision."""
+        return self.product[dtype][CASES.index(case)] * 1e12
+
+    def moved_s(self, case: str) -> float:
+        """Return bytes/s of elementwise kernels."""
+        return self.moved[CASES.index(case)] * 1e9
+
+    def seconds(self, work: Work, dtype: str, case: str, threads: int = 1) -> float:
+        """Return how long a call takes: products, reading and moving one after another.
+
+        Args:
+            work: of the call.
+            dtype: float32, float16 or bfloat16.
+            case: low, likely or high.
+            threads: of a CPU, whose rates are those of one.
+        """
+        at, rate = CASES.index(case), self.flop_s(dtype, case) * threads
+        spent = work.products / rate + work.attention / (rate * self.attention[at])
+        spent += (work.weights + work.moved) * BYTES[dtype] / self.moved_s(case)
+        # Kernels are launched ahead while the card is busy.
+        return max(spent, work.kernels * self.launch_us[at] / 1e6)
 
 
-def _card(
-    name: str,
-    usable_gib: float | None,
-    product: Mapping[str, tuple[float, float, float]],
-    attention: tuple[float, float, float],
-    moved: tuple[float, float, float],
-    launch_us: tuple[float, float, float],
-    call_ms: tuple[float, float, float],
-) -> Card:
-    """Build a card from triples in the order of CASES: fast, likely, slow.
-
-    Args:
-        name: of the card.
-        usable_gib: as `Card` has it.
-        product: TFLOP/s by precision.
-        attention: share of a product's rate.
-        moved: GB/s.
-        launch_us: microseconds.
-        call_ms: milliseconds.
-    """
-    rates = {
-        case: Rates(
-            MappingProxyType({kind: rate[at] * TERA for kind, rate in product.items()}),
-            attention[at],
-            moved[at] * GIGA,
-            launch_us[at] / 1e6,
-            call_ms[at] / 1e3,
-        )
-        for at, case in enumerate(CASES)
-    }
-    return Card(name, MappingProxyType(rates), usable_gib)
-
-
-# One call of a model from an orchestrator, which carries a whole step's tensors: 2 to 4 ms measured
-# on the real server with 768 px.
-_CALL_MS: Final = (2.0, 3.0, 4.0)
-
-T4: Final = _card(
+T4: Final = Card(
     "NVIDIA T4",
-    # 16 GB less ECC and what the driver keeps.
-    14.7,
     {
         # 24 sustained at the 70 W cap, 4096 x 4096 x 4096 by cuBLAS
         # (forums.developer.nvidia.com/t/264462); bursts on a cool card reach 42, and what lasts a
@@ -106,15 +81,15 @@ T4: Final = _card(
         "int8": (42, 38, 25),
     },
     # Assumed: sm_75 has torch's memory-efficient attention, not FlashAttention-2.
-    (0.9, 0.6, 0.4),
+    attention=(0.9, 0.6, 0.4),
     # 320 GB/s on the data sheet; assumed 80, 70 and 60 % of it.
-    (256, 224, 192),
-    (5, 8, 12),
-    _CALL_MS,
+    moved=(256, 224, 192),
+    launch_us=(5, 8, 12),
+    # 16 GB less ECC and what the driver keeps.
+    usable_gib=14.7,
 )
-L4: Final = _card(
+L4: Final = Card(
     "NVIDIA L4",
-    22.0,
     {
         # torch.matmul, 2048 to 10240 wide, at 72 W: fp16 52-69, bf16 54-71, fp32 10.7-15.4
         # (github.com/zzc0721/torch-performance-test-data/issues/120).
@@ -124,15 +99,14 @@ L4: Final = _card(
         # Not measured anywhere found: assumed 1.6 times fp16, as on the T4.
         "int8": (105, 86, 60),
     },
-    (0.9, 0.7, 0.5),
+    attention=(0.9, 0.7, 0.5),
     # 300 GB/s on the data sheet; assumed 85, 75 and 65 % of it.
-    (255, 225, 195),
-    (5, 8, 12),
-    _CALL_MS,
+    moved=(255, 225, 195),
+    launch_us=(5, 8, 12),
+    usable_gib=22.0,
 )
-H200: Final = _card(
+H200: Final = Card(
     "NVIDIA H200",
-    138.0,
     {
         # Chosen so that the published 28 steps at 1024 x 1024, bf16 and eager, come out: 5.58 s, or
         # 373 TFLOP/s over all of a step (`make t4` prints the comparison). 989 on the data sheet.
@@ -142,29 +116,22 @@ H200: Final = _card(
         # Assumed 1.5 times bf16.
         "int8": (1200, 900, 600),
     },
-    (0.8, 0.58, 0.45),
+    attention=(0.8, 0.58, 0.45),
     # 4800 GB/s on the data sheet.
-    (4500, 4000, 3400),
-    (3, 5, 8),
-    _CALL_MS,
+    moved=(4500, 4000, 3400),
+    launch_us=(3, 5, 8),
+    usable_gib=138.0,
 )
-CPU: Final = _card(
+CPU: Final = Card(
     "a server CPU",
-    None,
-    {
-        # Of one thread, on a 2-core server CPU (EPYC) beside other work: 42 GFLOP/s for a product
-        # 1024 wide, 23 to 30 over a whole step and decode of the tiny models.
-        "float32": (0.060, 0.032, 0.020),
-        # Half precision is emulated.
-        "float16": (0.030, 0.012, 0.004),
-        "bfloat16": (0.060, 0.016, 0.004),
-        "int8": (0.120, 0.050, 0.015),
-    },
-    (1.0, 0.8, 0.5),
-    (40, 20, 10),
-    (8, 15, 30),
+    # Of one thread, on a 2-core server CPU (EPYC) beside other work: 42 GFLOP/s for a product 1024
+    # wide, 23 to 30 over a whole step and decode of the tiny models.
+    {"float32": (0.060, 0.032, 0.020)},
+    attention=(1.0, 0.8, 0.5),
+    moved=(40, 20, 10),
+    launch_us=(8, 15, 30),
     # Assumed.
-    (3, 6, 12),
+    call_ms=(3, 6, 12),
 )
 # By profile: whose rates its stages are modelled with.
-CARDS: Final[Mapping[str, Card]] = MappingProxyType({"t4": T4, "l4": L4, "h200": H200})
+CARDS: Final = MappingProxyType({"t4": T4, "l4": L4, "h200": H200})

@@ -1,4 +1,4 @@
-"""What a profile's stages are expected to take: work by the card's rates.
+"""What a profile's stages are expected to take: work by the card's rates; and its table `[cost]`.
 
 A product takes its FLOP at the card's rate for its precision, attention a share of that rate, and
 the kernels between products what they read and write at the memory's rate, one after another.
@@ -6,14 +6,17 @@ the kernels between products what they read and write at the memory's rate, one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
-from pawfect.costs import CASES, Costs
+from pawfect.costs import CASES, STAGES, Costs, StageCost
+from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import FluxSettings, Profile
 from perf.flux import flops
-from perf.flux.cards import CARDS, CPU, Card, Rates
+from perf.flux.cards import BYTES, CARDS, CPU, Card
 from perf.flux.flops import Work
-from perf.flux.parameters import BYTES, published
 from perf.flux.storage import FUSED, Storage, storage_of
 
 # Cleaning the mask, compositing and checking the seam, ms and ms per megapixel of the photo: of the
@@ -21,10 +24,18 @@ from perf.flux.storage import FUSED, Storage, storage_of
 # together about 250 (assumed); by case.
 REST_MS: Final = {"low": 30.0, "likely": 60.0, "high": 150.0}
 REST_MS_PER_MP: Final = {"low": 50.0, "likely": 100.0, "high": 200.0}
-# Of the values that enter and leave a block's linear layers, in widths of the model per token:
-# double blocks have q, k, v (one in, one out each), the output and the two of the MLP.
-DOUBLE_WIDTHS: Final = 18
-SINGLE_WIDTHS: Final = 17
+# Values that enter and leave the blocks' linear layers, in widths of the model per token: double
+# blocks have 18 (q, k, v: one in, one out each; the output and the two of the MLP), single ones 17.
+AROUND_WIDTHS: Final = 18 * flops.DOUBLES + 17 * flops.SINGLES
+# What a profile's file has from here on is written by `make t4`.
+HEAD: Final = """\
+# What a stage takes, ms, one canvas alone, at the card's fastest, usual and slowest rates: by the
+# side, px, of a square of the canvas's area (of the photo's for `rest`); 0 alone: whatever the
+# size. `make t4` writes this table.
+"""
+# The work around FLUX grows evenly with the photo: two sizes say it all.
+REST_PX: Final = (0, 4096)
+BASIS: Final = "modelled"
 
 
 def estimate(profile: Profile, case: str = "likely", kernels: str = FUSED) -> Costs:
@@ -44,71 +55,92 @@ def estimate(profile: Profile, case: str = "likely", kernels: str = FUSED) -> Co
     if settings is None or profile.name not in CARDS:
         raise ValueError(f"profile: expected one of {', '.join(CARDS)}, got {profile.name}")
     card = CARDS[profile.name]
-    rates, text_rates = card.rates[case], CPU.rates[case]
     storage = storage_of(profile.weights["flux_transformer"], kernels)
-    vae = published("flux_vae").config
-    threads = settings.text_threads
-    if settings.text_device == "cuda":
-        text_rates, threads = rates, 1
-    text_s = seconds(flops.TEXT, text_rates, settings.text_dtype, threads=threads)
+    on_card = settings.text_device == "cuda"
+    text_card, threads = (card, 1) if on_card else (CPU, settings.text_threads)
 
-    def vae_ms(work: Work) -> float:
-        return 1000 * (rates.call_s + seconds(work, rates, settings.dtype))
+    def ms(work: Work, dtype: str, card: Card = card, threads: int = 1) -> float:
+        called = card.call_ms[CASES.index(case)]
+        return called + 1000 * card.seconds(work, dtype, case, threads)
 
+    def step_ms(tokens: int) -> float:
+        work = flops.flux_step(tokens, settings.text_tokens, settings.modulation)
+        more = quantised_s(settings, storage, card, case, tokens + settings.text_tokens)
+        return ms(work, settings.dtype) + 1000 * more
+
+    sam3, labels_ms = profile.sam3, 0.0
+    if sam3 is not None:
+        # At most what the profile waits for it.
+        labels_ms = min(ms(flops.LABELS, sam3.dtype), float(sam3.timeout_ms))
     return Costs(
-        step_ms=lambda tokens: 1000 * (rates.call_s + step_s(settings, storage, rates, tokens)),
-        encode_ms=lambda pixels: vae_ms(flops.vae_encode(vae, pixels)),
-        decode_ms=lambda pixels: vae_ms(flops.vae_decode(vae, pixels)),
-        text_ms=1000 * (text_rates.call_s + text_s),
-        labels_ms=_labels_ms(profile, card, case),
+        step_ms=step_ms,
+        encode_ms=lambda pixels: ms(flops.vae_encode(pixels), settings.dtype),
+        decode_ms=lambda pixels: ms(flops.vae_decode(pixels), settings.dtype),
+        text_ms=ms(flops.TEXT, settings.text_dtype, text_card, threads),
+        labels_ms=labels_ms,
         rest_ms=lambda pixels: REST_MS[case] + REST_MS_PER_MP[case] * pixels / 1e6,
     )
 
 
-def seconds(work: Work, rates: Rates, dtype: str, *, threads: int = 1) -> float:
-    """Return how long a call takes: product, reading and moving one after another.
-
-    Args:
-        work: of the call.
-        rates: of the card.
-        dtype: float32, float16 or bfloat16.
-        threads: of a CPU, whose rates are those of one.
-    """
-    rate = rates.product[dtype] * threads
-    size = BYTES[dtype]
-    spent = (work.linear + work.convolution) / rate + work.attention / (rate * rates.attention)
-    spent += (work.weights + work.moved) * size / rates.moved
-    # Kernels are launched ahead while the card is busy.
-    return max(spent, work.kernels * rates.launch_s)
-
-
-def step_s(settings: FluxSettings, storage: Storage, rates: Rates, tokens: float) -> float:
-    """Return the seconds of one denoising step of a canvas of `tokens` image tokens."""
-    config, dtype = published("flux_transformer").config, settings.dtype
-    modulation = settings.modulation
-    work = flops.flux_step(config, tokens, settings.text_tokens, modulation=modulation)
-    rows = tokens + settings.text_tokens
-    width = flops.inner_width(config)
-    doubles, singles = int(config["num_layers"]), int(config["num_single_layers"])
-    weights = flops.block_weights(config)
-    spent = seconds(work, rates, dtype)
-    if storage.compute is not None:
+def quantised_s(
+    settings: FluxSettings, storage: Storage, card: Card, case: str, tokens: float
+) -> float:
+    """Return the seconds that quantised layers add to a step; below 0 they save some."""
+    weights, moved, spent = flops.BLOCK_WEIGHTS, 0.0, 0.0
+    if storage.integer:
         # The blocks' products at the other rate; each token passes 12 squares of the width.
-        flop = 2 * rows * 12 * width**2 * (doubles + singles)
-        spent += flop / rates.product[storage.compute] - flop / rates.product[dtype]
-        values = rows * width * (DOUBLE_WIDTHS * doubles + SINGLE_WIDTHS * singles)
-        spent += values * storage.around_bytes / rates.moved
-        size = (storage.bits or 8) / 8
-        spent += weights * (size - BYTES[dtype]) / rates.moved
-    if storage.modulation and modulation == "layers":
-        weights += flops.modulation_weights(config)
-    return spent + weights * storage.decode_bytes / rates.moved
+        flop = 2 * tokens * 12 * flops.WIDTH**2 * (flops.DOUBLES + flops.SINGLES)
+        spent = flop / card.flop_s("int8", case) - flop / card.flop_s(settings.dtype, case)
+        moved = tokens * flops.WIDTH * AROUND_WIDTHS * storage.around_bytes
+        moved += weights * ((storage.bits or 8) / 8 - BYTES[settings.dtype])
+    if storage.modulation and settings.modulation == "layers":
+        weights += flops.MODULATION_WEIGHTS
+    return spent + (moved + weights * storage.decode_bytes) / card.moved_s(case)
 
 
-def _labels_ms(profile: Profile, card: Card, case: str) -> float:
-    """Return SAM3's time, at most what the profile waits for it."""
-    if profile.sam3 is None:
-        return 0.0
-    rates = card.rates[case]
-    spent = 1000 * (rates.call_s + seconds(flops.LABELS, rates, profile.sam3.dtype))
-    return min(spent, float(profile.sam3.timeout_ms))
+def cost_table(profile: Profile) -> dict[str, StageCost]:
+    """Model the costs of a profile that `estimate` takes.
+
+    Integer layers are counted with the fused kernels, which the container has.
+    """
+    costs = [estimate(profile, case) for case in CASES]
+    settings = profile.flux
+    assert settings is not None
+    own, px = CARDS[profile.name].name, _sides(settings)
+    text_on = CPU.name if settings.text_device == "cpu" else own
+
+    def row(on: str, sides: tuple[int, ...], ms: Callable[[Costs, int], float]) -> StageCost:
+        low, likely, high = (tuple(round(ms(known, side), 1) for side in sides) for known in costs)
+        return StageCost(BASIS, on, sides, low, likely, high)
+
+    rows = (
+        row(own, px, lambda known, side: known.step_ms((side // TOKEN_PX) ** 2)),
+        row(own, px, lambda known, side: known.encode_ms(side**2)),
+        row(own, px, lambda known, side: known.decode_ms(side**2)),
+        row(text_on, (0,), lambda known, _: known.text_ms),
+        row(own, (0,), lambda known, _: known.labels_ms),
+        row(CPU.name, REST_PX, lambda known, side: known.rest_ms(side**2)),
+    )
+    return dict(zip(STAGES, rows, strict=True))
+
+
+def as_toml(table: dict[str, StageCost]) -> str:
+    """Return a table as the end of a profile's file."""
+    parts = [HEAD]
+    for stage, cost in table.items():
+        parts.append(f'[cost.{stage}]\nbasis = "{cost.basis}"\non = "{cost.on}"\n')
+        parts.extend(f"{name} = {list(getattr(cost, name))}\n" for name in ("px", *CASES))
+        parts.append("\n")
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def write_costs(path: Path, table: dict[str, StageCost]) -> None:
+    """Put a table at the end of a profile's file, in place of the one that is there."""
+    settings = path.read_text("utf-8").partition(HEAD)[0].rstrip("\n")
+    path.write_text(f"{settings}\n\n{as_toml(table)}", "utf-8")
+
+
+def _sides(settings: FluxSettings) -> tuple[int, ...]:
+    """Return the working sizes, those half way between them, and half of the smallest."""
+    between = ((low + high) // 2 for low, high in pairwise(settings.sizes))
+    return tuple(sorted({settings.sizes[0] // 2, *settings.sizes, *between}))

@@ -6,14 +6,16 @@ keeps freed memory for itself, so peaks add up over processes even where they ne
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from pawfect.models import MODELS
 from pawfect.profile import FluxSettings, Profile
-from perf.flux import flops
-from perf.flux.parameters import BYTES, published, sizes_of, transformer_bytes
-from perf.flux.storage import FUSED, storage_of
+from perf.flux.cards import BYTES
+from perf.flux.flops import WIDEST, WIDTH
+from perf.flux.storage import FUSED, shapes_of, storage_of, transformer_bytes
 
 GIB: Final = 2**30
 # A CUDA context with torch's and cuBLAS's kernels: about 0.45 GiB per process.
@@ -27,6 +29,7 @@ SLACK: Final = 1.1
 FLUX_PEAK: Final = 17.6
 ENCODE_PEAK: Final = 5.1
 DECODE_PEAK: Final = 6.1
+VAE_WIDTH: Final = 128
 # The same of the models that see one size: SAM3 at 1008 px with eight phrases in a batch, and
 # Florence-2 at 768 px with the keys, values and logits of its beams, GiB in half precision.
 SAM3_PEAK_GIB: Final = 1.187
@@ -75,10 +78,11 @@ def processes_of(
     """
     found: list[Process] = []
     if profile.sam3 is not None:
-        found.append(_process("sam3_labeling", _sam3(), SAM3_PEAK_GIB * GIB, profile.sam3.dtype))
+        values = _values("sam3", _kept)
+        found.append(_process("sam3_labeling", values, SAM3_PEAK_GIB * GIB, profile.sam3.dtype))
     if profile.florence2 is not None:
-        weights, live = sum(sizes_of("florence2_base").values()), FLORENCE2_PEAK_GIB * GIB
-        found.append(_process("florence2", weights, live, profile.florence2.dtype))
+        values, live = _values("florence2_base"), FLORENCE2_PEAK_GIB * GIB
+        found.append(_process("florence2", values, live, profile.florence2.dtype))
     settings = profile.flux
     if settings is not None and settings.device == "cuda":
         px = settings.sizes[-1] if side is None else side
@@ -95,43 +99,35 @@ def total_gib(processes: tuple[Process, ...]) -> float:
 
 def _flux(settings: FluxSettings, entry: str, px: int, batch: int, kernels: str) -> list[Process]:
     """Return FLUX's processes for square windows of `px`."""
-    found = [_text(settings)]
-    vae = sum(sizes_of("flux_vae").values())
+    dtype, size = settings.dtype, BYTES[settings.dtype]
+    text = _values("t5_text_encoder") + _values("clip_text_encoder")
+    if settings.text_dtype == "float16":
+        # `wo` stays in float32: as much again.
+        text += _values("t5_text_encoder", lambda name: name.endswith(".wo.weight"))
+    live = float(settings.text_tokens * TEXT_PEAK)
+    found = [_process("flux_text_encoder", text, live, settings.text_dtype)]
     # Longer sides go in tiles.
     tile = min(px, settings.tile_px) if settings.tile_px else px
-    first = int(published("flux_vae").config["block_out_channels"][0])
     for model, peak in (("flux_vae_encoder", ENCODE_PEAK), ("flux_vae_decoder", DECODE_PEAK)):
-        live = peak * tile**2 * first * BYTES[settings.dtype]
-        found.append(_process(model, vae, live, settings.dtype))
+        live = peak * tile**2 * VAE_WIDTH * size
+        found.append(_process(model, _values("flux_vae"), live, dtype))
     storage = storage_of(entry, kernels)
-    weights = transformer_bytes(storage, settings.dtype, settings.modulation)
+    weights = transformer_bytes(storage, dtype, settings.modulation)
     tokens = batch * ((px // 16) ** 2 + settings.text_tokens)
-    width = flops.inner_width(published("flux_transformer").config)
-    live = FLUX_PEAK * tokens * width * BYTES[settings.dtype]
-    # The widest layer, behind the MLP of a single block.
-    live += storage.scratch_bytes * (1 + flops.MLP_RATIO) * width**2
+    live = FLUX_PEAK * tokens * WIDTH * size + storage.scratch_bytes * WIDEST * WIDTH
     found.append(Process("flux_transformer", weights / GIB, SLACK * live / GIB))
     return found
 
 
-def _text(settings: FluxSettings) -> Process:
-    t5, clip = sizes_of("t5_text_encoder"), sizes_of("clip_text_encoder")
-    held = float(sum(t5.values()) + sum(clip.values()))
-    if settings.text_dtype == "float16":
-        # `wo` stays in float32: as much again.
-        held += sum(count for name, count in t5.items() if name.endswith(".wo.weight"))
-    live = settings.text_tokens * TEXT_PEAK
-    return _process("flux_text_encoder", held, live, settings.text_dtype)
+def _values(name: str, kept: Callable[[str], bool] = lambda _: True) -> int:
+    """Return how many values the tensors of a published checkpoint have."""
+    return sum(math.prod(shape) for tensor, shape in shapes_of(name).items() if kept(tensor))
 
 
-def _sam3() -> float:
-    """Return how many values of SAM3 stay on the card."""
-    own = {
-        name.removeprefix("detector_model."): count
-        for name, count in sizes_of("sam3").items()
-        if name.startswith("detector_model.")
-    }
-    return sum(count for name, count in own.items() if not name.startswith(LET_GO))
+def _kept(name: str) -> bool:
+    """Say whether a tensor of SAM3 stays on the card."""
+    part = name.removeprefix("detector_model.")
+    return part != name and not part.startswith(LET_GO)
 
 
 def _process(model: str, values: float, live: float, dtype: str) -> Process:

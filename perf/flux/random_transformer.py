@@ -1,4 +1,4 @@
-"""FLUX's transformer with random weights, and the arguments of one step of it."""
+"""FLUX's transformer with random weights, plain or quantised, and one step's arguments."""
 
 from __future__ import annotations
 
@@ -8,21 +8,84 @@ from typing import Any
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
+from pawfect.flux.modulation import Modulation
+from pawfect.flux.quantised import scheme as schemes
+from pawfect.flux.quantised.integer import IntegerLinear
+from pawfect.flux.quantised.kernels import choose_kernels
+from pawfect.flux.transformer import Transformer
+
 
 def random_transformer(config: Mapping[str, Any], device: str, dtype: torch.dtype) -> Any:
     """Return a transformer of a config, its weights of a fixed seed and near unit activations."""
+    # torch's own `to`: diffusers' one warns of layers to be kept in fp32, of which there are none.
+    return torch.nn.Module.to(_module(config, dtype), device)
+
+
+def quantised_transformer(
+    config: Mapping[str, Any], scheme_name: str, device: str, dtype: torch.dtype, rows: int
+) -> Transformer:
+    """Return a quantised transformer, its modulation's layers on the CPU as in the `t4` profile.
+
+    Args:
+        config: of the transformer.
+        scheme_name: one of `schemes.SCHEMES`.
+        device: cpu or cuda.
+        dtype: of all that is not quantised.
+        rows: of each quantised layer that are drawn.
+    """
+    module = _module(config, dtype, schemes.find_scheme(scheme_name), rows)
+    kernels = choose_kernels(device)
+    for layer in module.modules():
+        if isinstance(layer, IntegerLinear):
+            layer.kernels = kernels
+    modulation = Modulation(module, dtype)
+    torch.nn.Module.to(module, device)
+    return Transformer(module, device, dtype, modulation=modulation)
+
+
+def _module(
+    config: Mapping[str, Any],
+    dtype: torch.dtype,
+    scheme: schemes.Scheme | None = None,
+    rows: int = 0,
+) -> Any:
+    """Return a transformer on the CPU.
+
+    Of each quantised layer's shape a few rows are quantised by the project's own code, and
+    repeated: the bytes, the kernels and the arithmetic are those of a quantised checkpoint.
+    """
+    generator = torch.Generator().manual_seed(0)
     with torch.device("meta"):
         module: Any = FluxTransformer2DModel.from_config(dict(config))
-    # torch's own `to`: diffusers' one warns of layers to be kept in fp32, of which there are none.
-    torch.nn.Module.to(module, dtype)
-    module.to_empty(device=device)
-    generator = torch.Generator(device).manual_seed(0)
-    for tensor in module.parameters():
-        # As trained weights give them: neither overflow nor denormal numbers, which are slow.
-        fan_in = tensor.shape[-1] if tensor.ndim > 1 else 100
-        with torch.no_grad():
-            tensor.normal_(0, fan_in**-0.5, generator=generator)
+    shapes: dict[str, torch.Size] = {}
+    made: dict[torch.Size, dict[str, torch.Tensor]] = {}
+    if scheme is not None:
+        plain = schemes.quantised_layers(module, scheme.name)
+        shapes = {name: layer.weight.shape for name, layer in plain.items()}
+        schemes.with_layers(module, scheme, dtype)
+    for shape in dict.fromkeys(shapes.values()):
+        few = torch.randn(min(rows, shape[0]), shape[1], generator=generator)
+        made[shape] = scheme.quantise(few * shape[1] ** -0.5) if scheme else {}
+    state = {}
+    for name, like in module.state_dict().items():
+        path, _, leaf = name.rpartition(".")
+        if path in shapes and leaf != "bias":
+            state[name] = _repeated(made[shapes[path]][leaf], like.shape)
+        elif like.ndim > 1:
+            # As trained weights give them: neither overflow nor denormal numbers, which are slow.
+            # Billions of numbers: a prime number of them is drawn, so that rows differ.
+            few = torch.randn(1_048_583, generator=generator) * like.shape[1] ** -0.5
+            state[name] = _repeated(few.to(dtype), like.shape)
+        else:
+            state[name] = torch.full(like.shape, float(leaf == "weight"), dtype=dtype)
+    module.load_state_dict(state, assign=True)
     return module.requires_grad_(False).eval()
+
+
+def _repeated(few: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Return a tensor of a shape filled with the values of another again and again."""
+    times = -(-shape.numel() // few.numel())
+    return few.flatten().repeat(times)[: shape.numel()].reshape(shape)
 
 
 def step_arguments(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 from pawfect.flux.quantised.sizes import ROW_SCALE, bits
 from pawfect.weights.manifest import BUILT, manifest
+from pawfect.weights.published import read
+from perf.flux.cards import BYTES
 
 FUSED: Final = "fused"
 TORCH: Final = "torch"
@@ -20,41 +25,34 @@ class Storage:
     Attributes:
         name: of the scheme; `plain`: as the profile's dtype.
         bits: of one weight, shared scales included; None: those of the profile's dtype.
-        per_row: bytes of each output channel's own scale.
-        compute: precision of the products; None: the profile's dtype.
         decode_bytes: read and written per weight in each step to decode it, before the product
             reads it.
+        scratch_bytes: held per weight of the largest layer while it is computed.
         around_bytes: read and written per value that enters or leaves such a layer, beside what the
             layer itself does: quantising, scaling.
-        scratch_bytes: held per weight of the largest layer while it is computed.
+        integer: whether products are in int8 and each output channel has a scale, else in the
+            profile's dtype.
         modulation: whether the modulation layers are stored this way too, else in the profile's
             dtype.
     """
 
     name: str
     bits: float | None = None
-    per_row: int = 0
-    compute: str | None = None
     decode_bytes: float = 0.0
-    around_bytes: float = 0.0
     scratch_bytes: float = 0.0
+    around_bytes: float = 0.0
+    integer: bool = False
     modulation: bool = True
-
-
-def _integer(scheme: str, *, around: float, decode: float = 0.0, scratch: float = 0.0) -> Storage:
-    return Storage(
-        scheme, bits(scheme), ROW_SCALE, "int8", decode, around, scratch, modulation=False
-    )
 
 
 PLAIN: Final = Storage("plain")
 # GGUF through diffusers decodes each layer in each step by a row of torch kernels; the bytes are
-# counted over diffusers 0.42.1 (tests/perf/flux/test_storage.py).
+# counted over diffusers 0.42.1 (tests/perf/flux/test_memory.py).
 GGUF: Final = MappingProxyType(
     {
-        "q4_0": Storage("q4_0", bits=bits("q4_0"), decode_bytes=11.6, scratch_bytes=4.5),
-        "q5_k_s": Storage("q5_k_s", bits=5.5, decode_bytes=19.1, scratch_bytes=7.0),
-        "q8_0": Storage("q8_0", bits=bits("q8_0"), decode_bytes=3.1, scratch_bytes=3.0),
+        "q4_0": Storage("q4_0", bits("q4_0"), 11.6, 4.5),
+        "q5_k_s": Storage("q5_k_s", 5.5, 19.1, 7.0),
+        "q8_0": Storage("q8_0", bits("q8_0"), 3.1, 3.0),
     }
 )
 # Integer products. Fused kernels (comfy-kitchen's) are assumed to read fp16 and write int8 before
@@ -63,18 +61,12 @@ GGUF: Final = MappingProxyType(
 # decoded to int8: within the fused kernel, or by a table in fp32 before it (counted).
 INTEGER: Final = MappingProxyType(
     {
-        ("int8", FUSED): _integer("int8", around=5),
-        ("int8", TORCH): _integer("int8", around=48, scratch=2.5),
-        ("int4", FUSED): _integer("int4", around=5),
-        ("int4", TORCH): _integer("int4", decode=40, around=48, scratch=4),
+        ("int8", FUSED): Storage("int8", bits("int8"), 0, 0, 5, integer=True, modulation=False),
+        ("int8", TORCH): Storage("int8", bits("int8"), 0, 2.5, 48, integer=True, modulation=False),
+        ("int4", FUSED): Storage("int4", bits("int4"), 0, 0, 5, integer=True, modulation=False),
+        ("int4", TORCH): Storage("int4", bits("int4"), 40, 4, 48, integer=True, modulation=False),
     }
 )
-SCHEMES: Final = (*GGUF, "int8", "int4")
-
-
-def scheme_of(entry: str) -> str:
-    """Return the scheme of an entry of the weights' manifest: one of SCHEMES, or `plain`."""
-    return next((name for name in SCHEMES if entry.endswith(f"-{name}")), PLAIN.name)
 
 
 def storage_of(entry: str, kernels: str = FUSED) -> Storage:
@@ -84,11 +76,38 @@ def storage_of(entry: str, kernels: str = FUSED) -> Storage:
         entry: name in the weights' manifest, such as flux-fill-dev-turbo-int4.
         kernels: `fused` (comfy-kitchen's, in the container) or `torch`: what computes integers.
     """
-    scheme = scheme_of(entry)
-    if scheme == PLAIN.name:
-        return PLAIN
+    scheme = entry.rpartition("-")[2]
     if scheme in GGUF:
         # What is quantised here keeps its modulation layers as they are.
         built = entry in (entries := manifest()) and entries[entry].kind == BUILT
         return replace(GGUF[scheme], modulation=not built)
-    return INTEGER[scheme, kernels]
+    return INTEGER[scheme, kernels] if (scheme, FUSED) in INTEGER else PLAIN
+
+
+@cache
+def shapes_of(name: str) -> Mapping[str, tuple[int, ...]]:
+    """Return the shape of each tensor of a published checkpoint, by name."""
+    return read(name).tensors
+
+
+def transformer_bytes(storage: Storage, dtype: str, modulation: str) -> float:
+    """Return the bytes of the full-size transformer's weights on the card.
+
+    Args:
+        storage: of the blocks' linear layers.
+        dtype: of all else.
+        modulation: `cached` leaves the blocks' modulation layers off the card.
+    """
+    held = 0.0
+    for name, shape in shapes_of("flux_transformer").items():
+        inside = "transformer_blocks." in name
+        modulates = inside and ".norm" in name and ".linear." in name
+        if modulates and modulation == "cached":
+            continue
+        count = math.prod(shape)
+        quantised = inside and len(shape) == 2 and (storage.modulation or not modulates)
+        if quantised and storage.bits is not None:
+            held += count * storage.bits / 8 + storage.integer * shape[0] * ROW_SCALE
+        else:
+            held += count * BYTES[dtype]
+    return held

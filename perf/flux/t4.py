@@ -17,11 +17,9 @@ import pawfect
 from pawfect.costs import CASES, Costs
 from pawfect.profile import Profile, load_profile
 from perf.flux import flops
-from perf.flux.cards import CARDS, T4
-from perf.flux.cost_table import cost_table, write_costs
-from perf.flux.estimates import estimate, seconds
+from perf.flux.cards import BYTES, CARDS, T4
+from perf.flux.estimates import cost_table, estimate, write_costs
 from perf.flux.memory import Process, processes_of, total_gib
-from perf.flux.parameters import BYTES, published
 from perf.flux.storage import FUSED, TORCH
 from perf.flux.t4_page import markdown
 from perf.publish import provenance, publish
@@ -86,49 +84,37 @@ ENGINES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One engine at one size and number of steps; seconds are modelled.
+def cells() -> Iterator[dict[str, Any]]:
+    """Yield all cells of engine x size x steps; seconds are modelled.
 
-    Attributes:
-        engine: its name.
-        side: px.
-        steps: of denoising.
-        step_s: of one step by case.
-        total_s: of the request by case, its prompt encoded before.
-        memory_gib: of all processes, windows up to this size.
-        fits: whether that is within the card's usable memory.
+    `step_s` and `total_s` are by case, of one step and of the request, its prompt encoded before;
+    `memory_gib` is of all processes with windows up to this size, `fits` whether the card has it,
+    and `under_30_s` which cases end under the target.
     """
-
-    engine: str
-    side: int
-    steps: int
-    step_s: Mapping[str, float]
-    total_s: Mapping[str, float]
-    memory_gib: float
-    fits: bool
-
-    @property
-    def under_30_s(self) -> str:
-        """Which cases end under the target: `yes` for all, else which, and whether it fits."""
-        under = [case for case in CASES if self.total_s[case] < TARGET_S]
-        told = "yes" if len(under) == len(CASES) else f"{under[-1]} only" if under else "no"
-        return told if self.fits else f"{told}, does not fit"
-
-
-def cells() -> Iterator[Cell]:
-    """Yield all cells of engine x size x steps."""
     for engine in ENGINES:
         known = engine.costs()
         for side in SIZES:
             held = total_gib(engine.processes(side))
+            fits = held < T4.usable_gib
             step_s = {case: known[case].step_ms((side // 16) ** 2) / 1000 for case in CASES}
             for steps in STEPS:
                 total_s = {case: request_s(known[case], side, steps) for case in CASES}
-                yield Cell(
-                    engine.name, side, steps, _rounded(step_s, 3), _rounded(total_s, 1),
-                    round(held, 2), held < (T4.usable_gib or 0.0),
-                )  # fmt: skip
+                yield {
+                    "engine": engine.name,
+                    "side": side,
+                    "steps": steps,
+                    "step_s": _rounded(step_s, 3),
+                    "total_s": _rounded(total_s, 1),
+                    "memory_gib": round(held, 2),
+                    "fits": fits,
+                    "under_30_s": _under_target(_rounded(total_s, 1), fits),
+                }
+
+
+def _under_target(total_s: Mapping[str, float], fits: bool) -> str:
+    under = [case for case in CASES if total_s[case] < TARGET_S]
+    found = "yes" if len(under) == len(CASES) else f"{under[-1]} only" if under else "no"
+    return found if fits else f"{found}, does not fit"
 
 
 def request_s(known: Costs, side: int, steps: int) -> float:
@@ -147,9 +133,8 @@ def stage_rows(engine: Engine, side: int) -> list[dict[str, Any]]:
     settings, known = engine.profile().flux, engine.costs()
     assert settings is not None
     half, tokens, pixels = settings.dtype, (side // 16) ** 2, side * side
-    config, vae = published("flux_transformer").config, published("flux_vae").config
-    step = flops.flux_step(config, tokens, settings.text_tokens, modulation=engine.modulation)
-    caption = {case: seconds(flops.CAPTION, T4.rates[case], half) for case in CASES}
+    step = flops.flux_step(tokens, settings.text_tokens, engine.modulation)
+    caption = {case: T4.seconds(flops.CAPTION, half, case) for case in CASES}
 
     def ms(stage: str, *size: int) -> dict[str, float]:
         values = {case: getattr(known[case], stage) for case in CASES}
@@ -159,9 +144,9 @@ def stage_rows(engine: Engine, side: int) -> list[dict[str, Any]]:
         ("SAM3, all phrases", flops.LABELS, half, ms("labels_ms")),
         ("Florence-2, longest caption", flops.CAPTION, half, caption),
         ("T5 and CLIP, on the CPU", flops.TEXT, "float32", ms("text_ms")),
-        ("VAE, encode", flops.vae_encode(vae, pixels), half, ms("encode_ms", pixels)),
+        ("VAE, encode", flops.vae_encode(pixels), half, ms("encode_ms", pixels)),
         ("one denoising step", step, half, ms("step_ms", tokens)),
-        ("VAE, decode", flops.vae_decode(vae, pixels), half, ms("decode_ms", pixels)),
+        ("VAE, decode", flops.vae_decode(pixels), half, ms("decode_ms", pixels)),
     )
     return [
         {
@@ -213,7 +198,7 @@ def model() -> dict[str, Any]:
     """Return the whole result but for its provenance: the same on every machine."""
     return {
         "note": "seconds are modelled, not measured",
-        "cells": [asdict(cell) | {"under_30_s": cell.under_30_s} for cell in cells()],
+        "cells": list(cells()),
         "stage_px": STAGE_PX,
         "stage_engine": ENGINES[-1].name,
         "stages": stage_rows(ENGINES[-1], STAGE_PX),

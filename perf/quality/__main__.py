@@ -10,10 +10,10 @@ import click
 from perf.publish import as_markdown as source_lines
 from perf.publish import provenance, publish
 from perf.quality.methods import METHODS
-from perf.quality.run import progress, run_scene
+from perf.quality.run import run_scene
 from perf.quality.sheet import save_sheet
-from perf.quality.tables import as_json, as_markdown
-from perf.scenes import FOR_A_LOOK, QUALITY_GROUPS, group_of, load_scene, scene_names
+from perf.quality.tables import as_json, as_markdown, cell
+from perf.scenes import QUALITY_GROUPS, group_of, load_scene, scene_names
 
 PACKAGES = (
     "numpy",
@@ -24,8 +24,8 @@ PACKAGES = (
 )
 
 
-def chosen_scenes(only: tuple[str, ...], quick: bool) -> tuple[str, ...]:
-    """Pick scenes by group or name; all by default, one per group with `quick`.
+def chosen_scenes(only: tuple[str, ...]) -> tuple[str, ...]:
+    """Pick scenes by group or name; all by default.
 
     Raises:
         click.BadParameter: a name is neither a scene nor a group.
@@ -35,25 +35,24 @@ def chosen_scenes(only: tuple[str, ...], quick: bool) -> tuple[str, ...]:
         if name not in names and name not in QUALITY_GROUPS:
             groups = ", ".join(QUALITY_GROUPS)
             raise click.BadParameter(f"expected a scene or one of {groups}, got {name}")
-    picked = tuple(n for n in names if not only or n in only or group_of(n) in only)
-    return tuple(n for n in picked if not quick or n in FOR_A_LOOK)
+    return tuple(n for n in names if not only or n in only or group_of(n) in only)
 
 
 @click.command()
 @click.option("--only", multiple=True, help="A scene or a group; may be given more than once.")
 @click.option("--methods", default=",".join(METHODS), show_default=True, help="Comma-separated.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
-@click.option("--quick", is_flag=True, help="One small scene per group.")
-def main(only: tuple[str, ...], methods: str, out: Path, quick: bool) -> None:
+def main(only: tuple[str, ...], methods: str, out: Path) -> None:
     """Score fills on removals whose truth is known, and write results and a contact sheet."""
     unknown = sorted(set(methods.split(",")) - set(METHODS))
     if unknown:
         raise click.BadParameter(f"expected some of {', '.join(METHODS)}, got {unknown}")
     picked = [METHODS[name] for name in methods.split(",")]
     results = []
-    for name in chosen_scenes(only, quick):
+    for name in chosen_scenes(only):
         results.append(run_scene(load_scene(name), picked))
-        progress(results[-1], click.echo)
+        for row in results[-1].rows:
+            click.echo(f"{row.scene:20} {row.method:10} {cell(row)}")
     source = provenance(" ".join(["python -m perf.quality", *sys.argv[1:]]), PACKAGES)
     page = f"# Removal with known truth\n\n{source_lines(source)}\n{as_markdown(results)}"
     publish(out, "quality", {"provenance": source, **as_json(results)}, page)

@@ -21,9 +21,6 @@ RADIUS_PX = 5
 PATCH_RADIUS_PX = 3
 # SHIFTMAP has no bound on its search; 1.2 MP takes it under half of this.
 SHIFTMAP_LIMIT_S = 150.0
-# A fill quicker than this is run `REPEATS` times and its median taken, s.
-CHEAP_S = 0.5
-REPEATS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +29,7 @@ class Outcome:
 
     Attributes:
         image: UINT8 [H, W, 3] RGB.
-        seconds: wall time, the median of `REPEATS` runs where cheap.
+        seconds: wall time.
         unfilled: share of the hole that the method left empty, 0 to 1.
     """
 
@@ -50,14 +47,9 @@ class Method:
 
 
 def _timed(fill: Callable[[], NDArray[np.uint8]]) -> Outcome:
-    """Run a fill, several times if it is quick."""
-    durations: list[float] = []
-    while True:
-        start = perf_counter()
-        image = fill()
-        durations.append(perf_counter() - start)
-        if durations[0] >= CHEAP_S or len(durations) >= REPEATS:
-            return Outcome(image, float(np.median(durations)))
+    start = perf_counter()
+    image = fill()
+    return Outcome(image, perf_counter() - start)
 
 
 def _diffusion(algorithm: int) -> Callable[[Scene, NDArray[np.uint8]], Outcome]:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.picture.mask import clean_mask
+from pawfect.scores.look import look
+from pawfect.scores.seam import seam_step
+from pawfect.scores.sharpness import sharpness_ratio
 from perf.quality.methods import Method
-from perf.quality.scores import Scores, score
 from perf.scenes import Scene
 
 TRUTH = "truth"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a fill scored; `st_lpips` 0, `seam_step` the truth's own and `sharpness` 1 are best.
+
+    Attributes:
+        st_lpips: mean over the holes' tight crops, weighted by their hole area.
+        seam_step: CIE76 between local means on both sides of the hole's rim.
+        sharpness: Laplacian energy in the hole over that in the ring around it.
+    """
+
+    st_lpips: float
+    seam_step: float
+    sharpness: float
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,7 @@ def run_scene(scene: Scene, methods: Sequence[Method]) -> SceneResult:
         The rows; a method that raises has a row with its error.
     """
     hole = clean_mask(scene.mask).mask
-    rows = [Row(scene.name, scene.group, TRUTH, score(scene.truth, scene.truth, hole))]
+    rows = [Row(scene.name, scene.group, TRUTH, _score(scene.truth, scene, hole))]
     images = {TRUTH: scene.truth}
     for method in methods:
         try:
@@ -76,28 +93,14 @@ def _row(
 ) -> Row:
     """Run and score one method, and keep its picture."""
     outcome = method.run(scene, hole)
-    changed = (outcome.image != scene.photo).any(axis=2)[hole == 0].mean()
-    scores = score(outcome.image, scene.truth, hole)
-    images[method.name] = outcome.image
-    return Row(
-        scene.name,
-        scene.group,
-        method.name,
-        scores,
-        outcome.seconds,
-        outcome.unfilled,
-        float(changed),
-    )
+    image = outcome.image
+    changed = float((image != scene.photo).any(axis=2)[hole == 0].mean())
+    scores = _score(image, scene, hole)
+    images[method.name] = image
+    taken = (outcome.seconds, outcome.unfilled)
+    return Row(scene.name, scene.group, method.name, scores, *taken, changed)
 
 
-def progress(result: SceneResult, say: Callable[[str], None]) -> None:
-    """Say each row of a scene on one line."""
-    for row in result.rows[1:]:
-        if row.scores is None:
-            say(f"{row.scene:20} {row.method:10} ERROR {row.error}")
-            continue
-        say(
-            f"{row.scene:20} {row.method:10} ST-LPIPS {row.scores.st_lpips:.4f}"
-            f"  seam {row.scores.seam_step:5.2f}  sharpness {row.scores.sharpness:5.2f}"
-            f"  {row.seconds:6.2f} s"
-        )
+def _score(image: NDArray[np.uint8], scene: Scene, hole: NDArray[np.uint8]) -> Scores:
+    seam, sharpness = seam_step(image, hole > 0), sharpness_ratio(image, hole)
+    return Scores(look(image, scene.truth, hole), seam, sharpness)

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from perf.pictures import outlined, view_of
 from perf.quality.run import TRUTH, Row, SceneResult
 
-# A fill is shown with this much around it, as a share of its box: enough to judge it in place.
-CONTEXT = 0.25
-CONTEXT_PX = 24
 CAPTION_PX = 30
 # A cell's width and largest height, px.
 SIDE = 230
 GAP = 6
-OUTLINE = (255, 0, 200)
 # Keeps the sheet of the whole set under 3 MB.
 QUALITY = 78
 
@@ -38,9 +34,9 @@ def save_sheet(path: Path, results: Sequence[SceneResult]) -> None:
 
 def _strip(result: SceneResult) -> Image.Image:
     """Draw a scene's row: the photo with its mask outlined, then each fill's crop, captioned."""
-    scene, view = result.scene, _view(result.hole)
+    scene, view = result.scene, view_of(result.hole)
     title = f"{scene.name}\n{scene.group}, {(result.hole > 0).mean():.1%} to fill"
-    cells = [(_fitted(_outlined(scene.photo, scene.mask)), title)]
+    cells = [(_fitted(outlined(scene.photo, scene.mask)), title)]
     for row in result.rows:
         image = result.images.get(row.method)
         cells.append((_fitted(np.full_like(scene.photo, 255) if image is None else image[view]),
@@ -53,21 +49,6 @@ def _strip(result: SceneResult) -> Image.Image:
         strip.paste(picture, (x, 0))
         pen.multiline_text((x + 1, height + 1), caption, (20, 20, 20), font, None, 1)
     return strip
-
-
-def _view(hole: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Frame all holes of a scene with their context."""
-    x, y, width, height = cv2.boundingRect(hole)
-    pad = max(round(CONTEXT * max(width, height)), CONTEXT_PX)
-    return slice(max(y - pad, 0), y + height + pad), slice(max(x - pad, 0), x + width + pad)
-
-
-def _outlined(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Draw the user's mask on the photo as an outline."""
-    marked = photo.copy()
-    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(marked, contours, -1, OUTLINE, max(1, photo.shape[1] // 320))
-    return marked
 
 
 def _caption(row: Row) -> str:

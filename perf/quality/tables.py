@@ -96,7 +96,7 @@ def as_markdown(results: Sequence[SceneResult]) -> str:
             result.scene.name,
             result.scene.group,
             f"{float((result.hole > 0).mean()):.1%}",
-            *map(_cell, result.rows),
+            *map(cell, result.rows),
         )
         for result in results
     ]
@@ -110,7 +110,8 @@ def _means_row(name: str, m: Means) -> tuple[str, ...]:
     return (name, count, f"{m.st_lpips:.4f}", *(f"{value:.2f}" for value in values))
 
 
-def _cell(row: Row) -> str:
+def cell(row: Row) -> str:
+    """Return a row in a few figures, or its error."""
     if row.scores is None:
         return f"error: {row.error}".replace("|", "/").replace("\n", " ")
     s = row.scores

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Self
 
 import numpy as np
 
 from pawfect_client import AsyncPawfectClient, PawfectClient
 from tests.pawfect.photo.pictures import scene
+from tests.server.conftest import metric
 
 # After this long the server holds a long job; it takes it ten times as long.
 SENT_S = 0.8
+
+
+def answers(server: Any, model: str, kind: str) -> int:
+    """How many answers of a kind the server's own metric has counted."""
+    return int(metric(server, "pawfect_answers_total", model=model, kind=kind))
+
+
+def eventually(holds: Callable[[], bool], timeout_s: float = 10) -> bool:
+    """Whether something comes true in time."""
+    until = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def long_job() -> tuple[Any, Any]:

@@ -13,12 +13,12 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import load_profile
 from pawfect_client import Done, PawfectClient, RetryPolicy, StageEvent
+from pawfect_client.inputs import inpaint_tensors
+from pawfect_client.wire import call_of
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.client.serving import CLIENTS, long_job
+from tests.client.serving import CLIENTS, answers, eventually, long_job
 from tests.conftest import free_ports
 from tests.pawfect.photo.pictures import hole, scene
-from tests.refusals import refusal
-from tests.server.conftest import answers, until
 
 IMAGE, MASK = scene(160, 128), hole(160, 128)
 ONCE = RetryPolicy(attempts=1)
@@ -52,6 +52,11 @@ def test_a_proxy_from_the_environment_is_not_used_for_this_machine(server, monke
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with PawfectClient(server.endpoints.grpc, retry=ONCE) as client:
         assert client.inpaint(IMAGE, MASK).report.engine == "patch"
+
+
+def test_the_same_seed_gives_the_same_pixels(both):
+    first, second = (both.inpaint(IMAGE, MASK, seed=5).image for _ in range(2))
+    assert np.array_equal(first, second)
 
 
 def test_labels_prompt_and_protect_arrive(client):
@@ -95,7 +100,7 @@ def test_leaving_a_stream_early_cancels_it_on_the_server(server, both):
     stream = both.inpaint_stream(*long_job())
     assert next(stream).stage == "mask_cleanup"
     stream.close()
-    until(lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1)
+    assert eventually(lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1)
 
 
 def test_a_probe_is_answered_and_not_counted(server, both):
@@ -108,7 +113,9 @@ def test_labels_of_a_server_without_them_are_unavailable(server):
     for kind in CLIENTS.values():
         with kind(server.endpoints.grpc, retry=ONCE) as client:
             for mask, error in ((MASK, ErrorKind.UNAVAILABLE), (MASK * 0, ErrorKind.INVALID_ARG)):
-                refusal(error, client.scene_labels, IMAGE, mask)
+                with pytest.raises(PawfectError) as caught:
+                    client.scene_labels(IMAGE, mask)
+                assert caught.value.kind is error
 
 
 def test_a_stream_that_ended_well_does_not_count_as_cancelled(server, client):
@@ -117,7 +124,7 @@ def test_a_stream_that_ended_well_does_not_count_as_cancelled(server, client):
     for event in client.inpaint_stream(IMAGE, MASK):
         if isinstance(event, Done):
             break
-    until(lambda: answers(server, "inpaint_stream", "OK") > done)
+    assert eventually(lambda: answers(server, "inpaint_stream", "OK") > done)
     assert answers(server, "inpaint_stream", "CANCELLED") == before
 
 
@@ -154,6 +161,27 @@ def test_cancelling_one_stream_leaves_the_others(client):
     assert isinstance(list(kept)[-1], Done)
 
 
+def test_the_server_refuses_what_the_client_was_not_asked_to_check(server, client):
+    tensors = inpaint_tensors(IMAGE, MASK, None, (), None)
+    for model in ("inpaint", "inpaint_stream"):
+        call = call_of(model, tensors | {"MASK": MASK[1:]}, {}, None)
+        ask = (
+            client._connected().ModelInfer
+            if model == "inpaint"
+            else client._connected().ModelStreamInfer
+        )
+        with pytest.raises(Exception, match="PAWFECT_INVALID_ARG: MASK") as caught:
+            _raise_from(ask, call, model)
+        assert "160x128, got 160x127" in str(caught.value)
+
+
+def _raise_from(ask, call, model):
+    if model == "inpaint":
+        ask(call.message, timeout=10)
+    messages = [answer.error_message for answer in ask(iter([call.message]), timeout=10)]
+    raise RuntimeError(messages[0])
+
+
 @pytest.mark.parametrize("method", ["inpaint", "inpaint_stream"])
 def test_an_engine_that_the_profile_lacks_is_not_asked_for_again(server, both, method):
     before = answers(server, method, "UNAVAILABLE")
@@ -163,7 +191,7 @@ def test_an_engine_that_the_profile_lacks_is_not_asked_for_again(server, both, m
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert caught.value.message.startswith("engine=flux: profile embedded has patch")
     assert time.monotonic() - started < 2
-    until(lambda: answers(server, method, "UNAVAILABLE") > before)
+    assert eventually(lambda: answers(server, method, "UNAVAILABLE") > before)
     assert answers(server, method, "UNAVAILABLE") == before + 1
 
 
@@ -249,7 +277,7 @@ def test_a_late_server_is_reached_a_dead_model_told_and_a_broken_stream_not_repe
                 if model == "inpaint":
                     os.kill(pid, 9)
             with PawfectClient(endpoints.grpc, retry=ONCE) as client:
-                until(lambda: _kind(client) is ErrorKind.MODEL_DOWN)
+                assert eventually(lambda: _kind(client) is ErrorKind.MODEL_DOWN)
             with PawfectClient(endpoints.grpc, retry=patient) as client:
                 stream = client.inpaint_stream(*long_job())
                 assert next(stream).stage == "mask_cleanup"

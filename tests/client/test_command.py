@@ -24,10 +24,9 @@ from pawfect.contract.report import Report
 from pawfect_client import decode_photo, load_photo
 from pawfect_client.command import inpaint
 from pawfect_client.parameter_option import read_parameters
-from tests.client.serving import SENT_S, long_job
-from tests.conftest import PAWFECT, free_ports, pawfect
+from tests.client.serving import SENT_S, answers, eventually, long_job
+from tests.conftest import free_ports
 from tests.pawfect.photo.pictures import SRGB, encoded, exif_with_thumbnail, hole, png, scene
-from tests.server.conftest import answers, until
 
 
 @dataclass
@@ -110,13 +109,17 @@ def test_protected_pixels_stay(desk):
     assert np.array_equal(kept, scene(160, 128)[protect > 0])
 
 
-def test_a_stream_prints_its_stages_as_lines_and_writes_the_same_file(desk):
-    run = desk("--stream", out="a.png")
+def test_a_stream_prints_its_stages_as_lines_where_nobody_watches(desk):
+    run = desk("--stream")
     assert run.exit_code == 0, run.output
     lines = run.stderr.splitlines()
     assert lines[0] == "mask_cleanup 5%"
     assert lines[-1] == "done 100%"
     assert run.stdout.count("\n") == 1
+
+
+def test_with_and_without_a_stream_the_files_are_equal(desk):
+    desk("--stream", out="a.png")
     desk(out="b.png")
     files = [(desk.folder / name).read_bytes() for name in ("a.png", "b.png")]
     assert files[0] == files[1]
@@ -246,13 +249,14 @@ def test_the_command_needs_nothing_of_the_servers_packages():
     assert subprocess.run(run, capture_output=True, text=True, timeout=60).stdout == "\n"
 
 
-def words(desk: Desk, *options: str) -> list[str]:
+def program(desk: Desk, *options: str) -> list[str]:
     files = [desk.path("photo.png"), desk.path("mask.png"), "--out", desk.path("out.png")]
-    return ["inpaint", *files, f"--url={desk.url}", *options]
+    command = str(Path(sys.executable).parent / "pawfect")
+    return [command, "inpaint", *files, f"--url={desk.url}", *options]
 
 
 def test_the_installed_program_fills_a_photo(desk):
-    run = pawfect(*words(desk, "--stream"))
+    run = subprocess.run(program(desk, "--stream"), capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert "mask_cleanup 5%" in run.stderr
     assert load_photo(desk.path("out.png")).size == (160, 128)
@@ -266,7 +270,7 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     model = "inpaint_stream" if stream else "inpaint"
     before = answers(server, model, "CANCELLED")
     process = subprocess.Popen(
-        [PAWFECT, *words(desk, *stream)],
+        program(desk, *stream),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -275,7 +279,7 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     )
     port = int(desk.url.rpartition(":")[2])
     peers = psutil.Process(process.pid).net_connections
-    until(lambda: any(peer.raddr and peer.raddr.port == port for peer in peers()), 30)
+    assert eventually(lambda: any(peer.raddr and peer.raddr.port == port for peer in peers()), 30)
     # The request is then on its way; the server works at it ten times as long.
     time.sleep(SENT_S)
     process.send_signal(signal.SIGINT)
@@ -284,4 +288,4 @@ def test_an_interrupt_cancels_on_the_server_and_exits_with_130(server, desk, str
     assert err.splitlines()[-1] == "pawfect: the caller cancelled the request: interrupted"
     assert out == ""
     assert not (desk.folder / "out.png").exists()
-    until(lambda: answers(server, model, "CANCELLED") == before + 1, 30)
+    assert eventually(lambda: answers(server, model, "CANCELLED") == before + 1, 30)

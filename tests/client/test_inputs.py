@@ -52,7 +52,10 @@ def refusal(image=IMAGE, mask=MASK, **given) -> str:
         ({"scene_labels": [b"x"]}, "SCENE_LABELS: expected text, got bytes"),
         ({"prompt": "é" * 1025}, "PROMPT: expected texts of at most 2048 bytes, got 2050 bytes"),
         ({"prompt": "\ud800"}, r"PROMPT: expected text that UTF-8 can carry, got '\ud800'"),
+        ({"steps": "5"}, "steps: expected an integer, got str '5'"),
         ({"seed": True}, "seed: expected an integer, got bool True"),
+        ({"seed": -1}, "seed: expected from 0 to 9223372036854775807, got -1"),
+        ({"strength": float("nan")}, "strength: expected above 0.0 to 1.0, got nan"),
         ({"engine": "magic"}, "engine: expected one of auto, flux, patch, got 'magic'"),
     ],
 )

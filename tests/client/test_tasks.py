@@ -10,8 +10,11 @@ import asyncio
 import pytest
 
 from pawfect_client import AsyncPawfectClient
-from tests.client.serving import SENT_S, long_job
-from tests.server.conftest import answers, until
+from tests.client.serving import SENT_S, answers, eventually, long_job
+
+
+async def becomes(count, expected: int) -> bool:
+    return await asyncio.to_thread(eventually, lambda: count() == expected)
 
 
 @pytest.mark.parametrize("model", ["inpaint", "inpaint_stream"])
@@ -32,7 +35,17 @@ async def test_cancelling_the_task_cancels_the_request_on_the_server(server, mod
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.to_thread(until, lambda: answers(server, model, "CANCELLED") == before + 1)
+        assert await becomes(lambda: answers(server, model, "CANCELLED"), before + 1)
+
+
+async def test_a_timeout_of_asyncio_cancels_the_request_on_the_server(server):
+    job = long_job()
+    before = answers(server, "inpaint", "CANCELLED")
+    async with AsyncPawfectClient(server.endpoints.grpc) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SENT_S):
+                await client.inpaint(*job)
+        assert await becomes(lambda: answers(server, "inpaint", "CANCELLED"), before + 1)
 
 
 async def test_closing_a_client_that_never_called_is_fine():

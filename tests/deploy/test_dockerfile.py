@@ -139,8 +139,14 @@ def test_the_healthcheck_asks_for_a_real_inference():
         ("keep/deep/__pycache__/x", True), ("keeper", True), ("keep.txt", True),
     ],
 )  # fmt: skip
-def test_the_last_line_of_dockerignore_that_fits_decides(path, out):
+def test_dockerignore_lets_some_folders_in_and_keeps_names_in_them_out(path, out):
     assert ignored(path, ["# all", "", "*", "!keep", "**/__pycache__", "**/*.pyc"]) is out
+
+
+@pytest.mark.parametrize("lines", [["!keep"], ["*", "keep"], ["*", "!keep/x"], ["*", "!**/x"]])
+def test_a_dockerignore_of_another_form_is_refused(lines):
+    with pytest.raises(DockerfileError, match=r"\.dockerignore: expected"):
+        ignored("keep", lines)
 
 
 def test_variables_are_expanded_as_docker_does():

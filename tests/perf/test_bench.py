@@ -12,7 +12,6 @@ from pawfect.contract.tables import TableError
 from pawfect.contract.tensors import DTYPES
 from pawfect.local import LocalModels
 from pawfect.models import MODELS
-from pawfect.orchestrator.deployment import read_deployment
 from pawfect.profile import load_profile, profile_names
 from pawfect_triton.prerequisites import prepare
 from perf.bench.analyzer import Analyzer, AnalyzerError, input_data
@@ -22,10 +21,8 @@ from perf.bench.inputs import (
     arrays_of,
     never_the_same,
     record_requests,
-    window_arrays,
-    work_of,
 )
-from perf.bench.stages import measure_split
+from perf.bench.served import measure_split
 from tests.conftest import NEURAL
 
 MASK = np.zeros((120, 160), np.uint8)
@@ -119,31 +116,25 @@ def test_the_split_of_an_orchestrator_is_the_median_of_its_reports_stages(server
         assert 0 < split.stage_ms["patch_fill"] <= split.total_ms
 
 
-def test_the_in_process_work_is_the_models_own():
-    profile = load_profile("embedded")
-    here = LocalModels(profile), read_deployment(profile)
-    arrays = window_arrays(PHOTO, MASK)
+def test_the_patch_engine_is_sent_its_window():
+    arrays = arrays_of(config_of("patch_fill", "embedded"), PHOTO, MASK, {})
     assert arrays["MASK"].shape == arrays["IMAGE"].shape[:2]
-    outputs = work_of("patch_fill", arrays, *here)()
-    assert set(outputs) == {spec.name for spec in MODELS["patch_fill"].spec.outputs}
-    result = work_of("inpaint", {"IMAGE": PHOTO, "MASK": MASK}, *here)()
-    assert result.image.shape == PHOTO.shape
+    assert 0 < arrays["MASK"].any(axis=0).sum() < arrays["MASK"].shape[1]
 
 
 @pytest.fixture(scope="module")
-def tiny():
+def asked():
     pytest.importorskip("torch")
-    profile = load_profile("tiny")
-    prepare(profile)
-    return LocalModels(profile), read_deployment(profile)
+    prepare(load_profile("tiny"))
+    return record_requests(load_profile("tiny"), PHOTO, MASK)
 
 
 @pytest.fixture(scope="module")
-def asked(tiny):
-    return record_requests(*tiny, PHOTO, MASK)
+def tiny(asked):
+    return LocalModels(load_profile("tiny"))
 
 
-@pytest.mark.parametrize("model", [*NEURAL, "scene_labels"])
+@pytest.mark.parametrize("model", NEURAL)
 def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_asked_again(
     model, tiny, asked
 ):
@@ -153,7 +144,7 @@ def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_aske
         tensor = spec.input(name)
         assert array.dtype == DTYPES[tensor.datatype]
         assert all(want in (-1, got) for want, got in zip(tensor.shape, array.shape, strict=True))
-    outputs = work_of(model, arrays, *tiny)()
+    outputs = tiny.run(model, arrays, {})
     promised = {spec.name for spec in spec.outputs}
     # The prior is of requests with a strength under 1.
     assert set(outputs) in (promised, promised - {"PRIOR"})

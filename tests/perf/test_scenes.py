@@ -10,7 +10,6 @@ import pytest
 
 from perf.scenes import (
     DATA,
-    FOR_A_LOOK,
     GROUPS,
     QUALITY_GROUPS,
     Scene,
@@ -50,7 +49,6 @@ def test_every_group_is_there_and_the_set_has_every_kind_of_hole(scenes):
     assert len(names) == 30
     assert len(scene_names("variation")) == 10
     assert {group_of(name) for name in scene_names()} == set(GROUPS)
-    assert [group_of(name) for name in FOR_A_LOOK] == list(QUALITY_GROUPS)
     pasted = [scenes[name] for name in scene_names(*QUALITY_GROUPS[:-1])]
     areas = [float((scene.object_mask > 0).mean()) for scene in pasted]
     assert sum(area <= 0.035 for area in areas) >= 5

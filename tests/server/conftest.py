@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc as triton
@@ -15,7 +17,6 @@ import tritonclient.grpc as triton
 from pawfect.contract.errors import PawfectError, from_message
 from pawfect.contract.report import Report
 from pawfect_triton.probe import infer_inputs
-from tests.lawn import holes, lawn
 
 LONG_S = 120
 
@@ -52,11 +53,27 @@ def client(server) -> Iterator[RawClient]:
     raw.grpc.close()
 
 
+def lawn(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Coloured noise at several scales, UINT8 [H, W, 3]."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros((height, width, 3), np.float32)
+    for cells in (8, 50, 200):
+        noise = rng.normal(0, 14, (cells, cells, 3)).astype(np.float32)
+        image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(image + (90, 130, 70), 0, 255).astype(np.uint8)
+
+
+def hole(height: int, width: int, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+    mask = np.zeros((height, width), np.uint8)
+    mask[y0:y1, x0:x1] = 255
+    return mask
+
+
 SMALL = lawn(200, 260)
-SMALL_HOLE = holes(200, 260, (100, 80, 140, 110))
+SMALL_HOLE = hole(200, 260, 100, 80, 140, 110)
 # About two seconds of filling: long enough to act while it runs.
 LONG = lawn(1000, 1000)
-LONG_HOLE = holes(1000, 1000, (320, 320, 680, 680))
+LONG_HOLE = hole(1000, 1000, 320, 320, 680, 680)
 
 
 def at_once(jobs: list[Callable[[], Any]]) -> list[Any]:
@@ -95,16 +112,6 @@ def metric(server: Any, name: str, **labels: str) -> float:
         if line.startswith((f"{name} ", f"{name}{{")) and all(part in line for part in wanted):
             return float(line.rsplit(" ", 1)[1])
     return 0.0
-
-
-def answers(server: Any, model: str, kind: str) -> int:
-    """How many answers of a kind the server's own metric has counted."""
-    return int(metric(server, "pawfect_answers_total", model=model, kind=kind))
-
-
-def fallen_back(server: Any, stage: str, instead: str) -> float:
-    """How many answers of `inpaint` have counted this fallback."""
-    return metric(server, "pawfect_fallbacks_total", model="inpaint", stage=stage, instead=instead)
 
 
 def triton_process(server) -> psutil.Process:

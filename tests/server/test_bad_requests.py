@@ -10,10 +10,8 @@ import tritonclient.grpc as triton
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawfect.contract.errors import ErrorKind, PawfectError, from_message
-from tests.refusals import refusal
-from tests.server.conftest import SMALL, SMALL_HOLE
-from tests.server.test_inpaint import Stream
+from pawfect.contract.errors import ErrorKind, PawfectError
+from tests.server.conftest import SMALL, SMALL_HOLE, RawClient
 
 EMPTY = np.zeros_like(SMALL_HOLE)
 
@@ -22,10 +20,6 @@ EMPTY = np.zeros_like(SMALL_HOLE)
 def _the_next_good_request_works(client):
     yield
     assert client(SMALL, SMALL_HOLE).as_numpy("IMAGE").shape == SMALL.shape
-
-
-def texts(*values: bytes) -> np.ndarray:
-    return np.array(values, np.object_)
 
 
 def plane(height: int, width: int) -> np.ndarray:
@@ -49,18 +43,33 @@ def plane(height: int, width: int) -> np.ndarray:
     ids=["empty", "full", "sizes differ", "1 px", "0 px", "8193 px", "51.8 MP"],
 )
 def test_bad_pictures_are_named(client, server, model, image, mask, says):
-    def streamed(image, mask):
-        stream = Stream(server.endpoints.grpc, image, mask)
-        assert stream.ended.wait(60)
-        stream.close()
-        raise from_message(str(stream.errors[0]))
+    error = refused(server, model, image, mask)
+    assert error.kind is ErrorKind.INVALID_ARG
+    assert says in error.message
 
-    ask = client if model == "inpaint" else streamed
-    assert says in refusal(ErrorKind.INVALID_ARG, ask, image, mask)
+
+def refused(server, model, image, mask, **given) -> PawfectError:
+    if model == "inpaint":
+        with pytest.raises(PawfectError) as caught:
+            RawClient(server.endpoints.grpc)(image, mask, **given)
+        return caught.value
+    from pawfect.contract.errors import from_message
+    from tests.server.test_inpaint import Stream
+
+    stream = Stream(server.endpoints.grpc, image, mask, **given)
+    assert stream.ended.wait(60)
+    stream.close()
+    return from_message(str(stream.errors[0]))
+
+
+def test_protect_over_all_of_the_mask_is_named(client):
+    with pytest.raises(PawfectError, match="all of the mask protected") as caught:
+        client(SMALL, SMALL_HOLE, PROTECT=EMPTY + 255)
+    assert caught.value.kind is ErrorKind.INVALID_ARG
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("parameters", "says"),
     [
         ({"sead": 1}, "got sead"),
         ({"seed": "1"}, "seed: expected an integer, got str '1'"),
@@ -70,14 +79,14 @@ def test_bad_pictures_are_named(client, server, model, image, mask, says):
         ({"guidance_scale": math.nan}, "guidance_scale: expected"),
         ({"strength": 0.0}, "strength: expected above 0.0 to 1.0, got 0"),
         ({"engine": "lama"}, "engine: expected one of auto, flux, patch, got 'lama'"),
-        ({"PROTECT": EMPTY + 255}, "all of the mask protected"),
-        ({"PROMPT": texts(b"\xff\xfe")}, "PROMPT: expected UTF-8, got byte 0xff at 0"),
-        ({"PROMPT": texts(b"x" * 2049)}, "PROMPT: expected texts of at most 2048 bytes, got 2049"),
-        ({"SCENE_LABELS": texts(*[b"grass"] * 65)}, "SCENE_LABELS: expected at most 64 texts"),
     ],
+    ids=str,
 )
-def test_bad_parameters_and_tensors_are_named(client, given, says):
-    assert says in refusal(ErrorKind.INVALID_ARG, client, SMALL, SMALL_HOLE, **given)
+def test_bad_parameters_are_named(client, parameters, says):
+    with pytest.raises(PawfectError) as caught:
+        client(SMALL, SMALL_HOLE, **parameters)
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+    assert says in caught.value.message
 
 
 def triton_refusal(client, arrays: dict[str, tuple[np.ndarray, str]]) -> str:
@@ -106,13 +115,29 @@ def test_a_missing_mask_a_wrong_rank_and_a_wrong_dtype_are_named(client):
     assert "'UINT8'" in dtype
 
 
+@pytest.mark.parametrize(
+    ("name", "texts", "says"),
+    [
+        ("PROMPT", [b"\xff\xfe"], "PROMPT: expected UTF-8, got byte 0xff at 0"),
+        ("SCENE_LABELS", [b"grass"] * 65, "SCENE_LABELS: expected at most 64 texts, got 65"),
+        ("PROMPT", [b"x" * 2049], "PROMPT: expected texts of at most 2048 bytes, got 2049 bytes"),
+    ],
+)
+def test_bad_texts_are_named(client, name, texts, says):
+    with pytest.raises(PawfectError) as caught:
+        client(SMALL, SMALL_HOLE, **{name: np.array(texts, np.object_)})
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+    assert says in caught.value.message
+
+
 @pytest.mark.parametrize("model", ["mask_cleanup", "patch_fill"])
 def test_the_children_check_for_themselves(client, model):
     image = None if model == "mask_cleanup" else SMALL
-    refusal(ErrorKind.INVALID_ARG, client, image, EMPTY, model=model)
-    given = {"model": model, "engine": "patch"}
-    message = refusal(ErrorKind.INVALID_ARG, client, image, SMALL_HOLE, **given)
-    assert "expected some of" in message
+    with pytest.raises(PawfectError) as caught:
+        client(image, EMPTY, model=model)
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+    with pytest.raises(PawfectError, match="expected some of"):
+        client(image, SMALL_HOLE, model=model, engine="patch")
 
 
 sizes = st.sampled_from([0, 1, 63, 64, 65, 100])

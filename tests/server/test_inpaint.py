@@ -16,17 +16,17 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.local import inpaint_local
 from pawfect.picture.mask import clean_mask
 from pawfect_triton.probe import Prober
-from tests.lawn import holes, lawn
-from tests.refusals import refusal
 from tests.server.conftest import (
     LONG,
     LONG_HOLE,
     SMALL,
     SMALL_HOLE,
     RawClient,
-    answers,
     at_once,
+    hole,
     infer_inputs,
+    lawn,
+    metric,
     stubs,
     until,
 )
@@ -38,6 +38,12 @@ def test_the_server_gives_the_pixels_of_the_library(client):
     np.testing.assert_array_equal(result.as_numpy("IMAGE"), local.image)
     report = client.report(result)
     assert (report.engine, report.seed, report.hole_px) == ("patch", 5, local.report.hole_px)
+
+
+def test_outside_the_cleaned_mask_the_answer_is_bit_identical(client):
+    result = client(SMALL, SMALL_HOLE).as_numpy("IMAGE")
+    outside = clean_mask(SMALL_HOLE).mask == 0
+    np.testing.assert_array_equal(result[outside], SMALL[outside])
 
 
 def test_mask_cleanup_over_the_wire_equals_the_library(client):
@@ -62,10 +68,17 @@ def test_http_with_json_parameters_answers_the_same(client, server):
     np.testing.assert_array_equal(image, client(SMALL, SMALL_HOLE, seed=5).as_numpy("IMAGE"))
 
 
+def test_labels_of_the_request_are_reported(client):
+    labels = np.array([b"gravel", "fallen l\u00e9aves".encode()], np.object_)
+    report = client.report(client(SMALL, SMALL_HOLE, SCENE_LABELS=labels))
+    assert report.labels == ("gravel", "fallen l\u00e9aves")
+    assert report.labels_source == "request"
+
+
 def test_four_requests_in_flight_get_the_pixels_they_get_alone(client, server):
     """PatchMatch's native library keeps one global random state per process."""
     photos = [lawn(240, 300, seed) for seed in range(4)]
-    mask = holes(240, 300, (90, 70, 180, 160))
+    mask = hole(240, 300, 90, 70, 180, 160)
     alone = [client(photo, mask, seed=k).as_numpy("IMAGE") for k, photo in enumerate(photos)]
 
     def job(k: int):
@@ -111,14 +124,22 @@ def test_asking_for_one_output_brings_that_one_and_the_model_lives_on(client, se
     assert {stub.pid for stub in stubs(server, model)} == stubs_before
 
 
+def test_flux_is_unavailable_with_its_reason_where_the_profile_has_none(client):
+    with pytest.raises(PawfectError, match="engine=flux: profile embedded") as caught:
+        client(SMALL, SMALL_HOLE, engine="flux")
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
 def test_a_deadline_is_answered_when_it_passes(client):
     start = time.monotonic()
-    assert "within 400 ms" in refusal(ErrorKind.DEADLINE, client, LONG, LONG_HOLE, deadline_ms=400)
+    with pytest.raises(PawfectError, match="within 400 ms") as caught:
+        client(LONG, LONG_HOLE, deadline_ms=400)
+    assert caught.value.kind is ErrorKind.DEADLINE
     assert time.monotonic() - start < 1.5
 
 
-def test_a_cancelled_request_or_stream_ends_and_frees_its_place(server):
-    cancelled = answers(server, "inpaint", "CANCELLED")
+def test_a_cancelled_request_ends_and_frees_its_place(client, server):
+    cancelled = metric(server, "pawfect_answers_total", model="inpaint", kind="CANCELLED")
     done = threading.Event()
     inputs = infer_inputs("inpaint", {"IMAGE": LONG, "MASK": LONG_HOLE})
     raw = RawClient(server.endpoints.grpc)
@@ -126,40 +147,41 @@ def test_a_cancelled_request_or_stream_ends_and_frees_its_place(server):
     time.sleep(0.5)
     call.cancel()
     assert done.wait(5)
+
+    def counted() -> bool:
+        now = metric(server, "pawfect_answers_total", model="inpaint", kind="CANCELLED")
+        return now == cancelled + 1
+
     # Well before the two seconds that the fill itself goes on.
-    assert until(lambda: answers(server, "inpaint", "CANCELLED") == cancelled + 1, 5) < 1.5
-    cancelled = answers(server, "inpaint_stream", "CANCELLED")
-    stream = Stream(server.endpoints.grpc, LONG, LONG_HOLE)
-    until(lambda: len(stream.messages) >= 1)
-    stream.close(cancel=True)
-    assert until(lambda: answers(server, "inpaint_stream", "CANCELLED") == cancelled + 1, 5) < 1.5
+    assert until(counted, 5) < 1.5
 
 
 def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server, embedded):
     crowd = embedded.limits.max_in_flight + 6
-    photo, mask = lawn(256, 256), holes(256, 256, (90, 90, 160, 160))
-    before = answers(server, "inpaint", "QUEUE_FULL")
+    photo, mask = lawn(256, 256), hole(256, 256, 90, 90, 160, 160)
+    before = metric(server, "pawfect_answers_total", model="inpaint", kind="QUEUE_FULL")
     prober = Prober(server.endpoints.grpc, embedded)
-    *given, probed = at_once(
+    *answers, probed = at_once(
         [lambda: RawClient(server.endpoints.grpc)(photo, mask, deadline_ms=100_000)] * crowd
         + [lambda: prober.probe("inpaint", 100)]
     )
     prober.close()
     assert probed is None, "a probe has a place of its own"
-    refused = [answer for answer in given if isinstance(answer, PawfectError)]
+    refused = [answer for answer in answers if isinstance(answer, PawfectError)]
     assert {error.kind for error in refused} == {ErrorKind.QUEUE_FULL}
     assert 1 <= len(refused) <= 6
     assert "at most 16 requests" in refused[0].message
-    images = [a.as_numpy("IMAGE") for a in given if not isinstance(a, PawfectError)]
+    images = [a.as_numpy("IMAGE") for a in answers if not isinstance(a, PawfectError)]
     assert all(np.array_equal(image, images[0]) for image in images)
-    assert answers(server, "inpaint", "QUEUE_FULL") == before + len(refused)
+    counted = metric(server, "pawfect_answers_total", model="inpaint", kind="QUEUE_FULL")
+    assert counted == before + len(refused)
 
 
 def test_a_message_of_150_mb_passes(server):
     """50 MP, the largest photo; a small hole, so that it is quick."""
     photo = np.broadcast_to(np.uint8(120), (6100, 8190, 3)).copy()
     photo[::7, ::5] = 90
-    mask = holes(6100, 8190, (4000, 3000, 4060, 3060))
+    mask = hole(6100, 8190, 4000, 3000, 4060, 3060)
     client = RawClient(server.endpoints.grpc)
     image = client(photo, mask).as_numpy("IMAGE")
     assert image.shape == photo.shape
@@ -203,7 +225,7 @@ class Stream:
 
 def test_a_stream_tells_stages_in_order_then_gives_the_result(client, server):
     photo = lawn(300, 900)
-    mask = holes(300, 900, (100, 100, 160, 160)) | holes(300, 900, (700, 100, 760, 160))
+    mask = hole(300, 900, 100, 100, 160, 160) | hole(300, 900, 700, 100, 760, 160)
     stream = Stream(server.endpoints.grpc, photo, mask, seed=3)
     assert stream.ended.wait(60)
     stream.close()
@@ -217,3 +239,23 @@ def test_a_stream_tells_stages_in_order_then_gives_the_result(client, server):
     assert [preview.shape for preview in stream.outputs("PREVIEW")] == [(171, 512, 3)] * 2
     (image,) = stream.outputs("IMAGE")
     np.testing.assert_array_equal(image, client(photo, mask, seed=3).as_numpy("IMAGE"))
+
+
+def test_an_error_in_a_stream_ends_it_with_its_token(server):
+    stream = Stream(server.endpoints.grpc, SMALL, SMALL_HOLE, steps=0)
+    assert stream.ended.wait(20)
+    stream.close()
+    assert "PAWFECT_INVALID_ARG: steps: expected from 1 to 100, got 0" in str(stream.errors[0])
+
+
+def test_cancelling_a_stream_stops_the_work(server):
+    before = metric(server, "pawfect_answers_total", model="inpaint_stream", kind="CANCELLED")
+    stream = Stream(server.endpoints.grpc, LONG, LONG_HOLE)
+    until(lambda: len(stream.messages) >= 1)
+    stream.close(cancel=True)
+
+    def counted() -> bool:
+        now = metric(server, "pawfect_answers_total", model="inpaint_stream", kind="CANCELLED")
+        return now == before + 1
+
+    assert until(counted, 5) < 1.5

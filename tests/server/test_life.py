@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -18,8 +20,9 @@ from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.serving import probe_inputs
 from pawfect_triton.installation import MachineError
+from pawfect_triton.probe import Prober
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.conftest import free_ports, pawfect, serve
+from tests.conftest import PAWFECT, free_ports, serve
 from tests.server.conftest import (
     LONG,
     LONG_HOLE,
@@ -48,13 +51,17 @@ def test_every_model_of_the_contract_has_a_probe(model):
         assert array.dtype == DTYPES[spec.datatype]
 
 
-def test_serve_prints_its_endpoints_and_loads_the_profiles_models_and_no_others(server, embedded):
+def test_serve_prints_its_endpoints_and_loads_exactly_the_profiles_models(server, embedded):
     output = server.output()
     for port in server.endpoints.ports.values():
         assert f"127.0.0.1:{port}" in output
     client = triton.InferenceServerClient(server.endpoints.grpc)
     index = client.get_model_repository_index(as_json=True)["models"]
     assert {entry["name"] for entry in index} == set(embedded.models)
+
+
+def test_models_cannot_be_loaded_or_unloaded_from_outside(server):
+    client = triton.InferenceServerClient(server.endpoints.grpc)
     with pytest.raises(triton.InferenceServerException, match="not allowed"):
         client.unload_model("inpaint")
 
@@ -101,6 +108,18 @@ def test_a_server_whose_own_process_died_is_brought_back(server):
     assert again.as_numpy("IMAGE").shape == SMALL.shape
 
 
+def test_a_probe_tells_a_dead_port_from_a_living_model(server, embedded):
+    prober = Prober(server.endpoints.grpc, embedded)
+    for model in load_profile("embedded").models:
+        prober.probe(model, 20)
+    prober.close()
+    nobody = Prober(f"127.0.0.1:{free_ports(1)[0]}", embedded)
+    with pytest.raises(PawfectError) as caught:
+        nobody.probe("mask_cleanup", 1)
+    assert caught.value.kind in (ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE)
+    nobody.close()
+
+
 def test_sigterm_finishes_what_is_in_flight_then_leaves_nothing_behind(tmp_path):
     running = serve(tmp_path)
     answers: list[object] = []
@@ -135,19 +154,30 @@ def test_when_serve_itself_is_killed_the_server_goes_with_it(tmp_path):
     assert not alive
 
 
+def run_serve(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PAWFECT, "serve", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
 def test_a_taken_port_is_named_with_its_option():
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        ended = pawfect("serve", f"--grpc-port={port}")
+        ended = run_serve(f"--grpc-port={port}")
     assert ended.returncode == 1
     assert f"grpc port {port} is taken on 127.0.0.1: choose another, --grpc-port" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones():
-    ended = pawfect("serve", "--profile=embeded")
+    ended = run_serve("--profile=embeded")
     assert ended.returncode == 2
     assert re.search(r"expected one of .*embedded.*, got 'embeded'", ended.stderr, re.S)
 

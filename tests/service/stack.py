@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from websockets.asyncio.client import connect
 
+from harness.slow_labels import slow_labels
 from pawfect.photo.photo import Photo
 from pawfect_service.api.app import ApiSettings, create_app
 from pawfect_service.http.callers import Anybody
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
+from pawfect_service.jobs.moves import claim_result, take_up
 from pawfect_service.process.serving import listen, serve_http
 from pawfect_service.services import Services, open_services
-from pawfect_service.worker.handler import Handler, Outcome, Price
+from pawfect_service.stores.base import Change
+from pawfect_service.worker.handler import Handler, Outcome
 from pawfect_service.worker.pull import PullWorker
-from perf.service.load.slow_labels import slow_labels
+from tests.client.serving import long_job
 from tests.pawfect.photo.pictures import encoded, hole, scene
+from tests.service.jobs.session import COST
 
 FINAL = ("completed", "failed", "cancelled")
 # Nothing that a test waits for takes longer: a fill of a small photo takes under a second.
@@ -30,6 +35,15 @@ PATIENCE_S = 60.0
 PHOTO = encoded(scene(160, 128), "JPEG", quality=92)
 MASK = encoded(hole(160, 128), "PNG")
 HOUR_USD = 3.6
+# Where the session lies in the store, and its route.
+HERE = "users/u/sessions/s"
+ROUTE = f"/v1/{HERE}"
+
+
+def long_files() -> dict[str, bytes]:
+    """Return the files of a job that takes the server seconds."""
+    photo, mask = long_job()
+    return {"photo": encoded(photo, "JPEG"), "mask": encoded(mask, "PNG")}
 
 
 @dataclass(frozen=True)
@@ -85,8 +99,32 @@ class Stack:
         assert answer.status_code == 200, answer.text
         return answer.content
 
+    def socket(self) -> connect:
+        """The session's WebSocket."""
+        return connect(str(self.http.base_url).replace("http", "ws") + f"{ROUTE}/ws", proxy=None)
+
+    async def queued(self, sid: str = "s", **fields: Any) -> str:
+        """Queue a job whose labels are known to be none; return its id."""
+        answer = await self.post(sid=sid, **fields)
+        assert answer.status_code == 202, answer.text
+        await self.labelled(sid)
+        return str(answer.json()["job"])
+
+    async def cancel(self, sid: str = "s") -> httpx.Response:
+        return await self.http.delete(f"/v1/users/u/sessions/{sid}")
+
+    async def edit(self, **fields: Any) -> None:
+        """Edit the document by hand."""
+        await self.documents.update("u", "s", lambda old, now: Change({**old, **fields}))
+
+    async def claimed(self, job: str, report: str = "{}") -> None:
+        """Have a job's result claimed at COST by a worker that then crashes."""
+        move, mine = self.services.sessions.move, {"job": job, "owner": "crashed"}
+        await move("u", "s", take_up, **mine)
+        await move("u", "s", claim_result, **mine, report=report, cost=COST)
+
     def handler(self) -> Handler:
-        return Handler(self.services, Price(HOUR_USD / 3600))
+        return Handler(self.services, HOUR_USD)
 
     @asynccontextmanager
     async def working(self, jobs: int = 2, grace_s: float = 5.0) -> AsyncIterator[asyncio.Event]:

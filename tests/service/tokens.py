@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from google.auth import crypt, jwt, transport
 from google.auth.exceptions import TransportError
 
@@ -19,60 +17,36 @@ AUDIENCE = "client.apps.example"
 
 
 @cache
-def _key_and_certificate(name: str) -> tuple[bytes, str]:
+def _keys(name: str) -> tuple[bytes, str]:
+    """A signer's private key and its public one, PEM both."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    today = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
+    private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     )
-    return pem, certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-class _Answer(transport.Response):
-    def __init__(self, status: int, data: bytes) -> None:
-        self._status, self._data = status, data
-
-    @property
-    def status(self) -> int:
-        return self._status
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {}
-
-    @property
-    def data(self) -> bytes:
-        return self._data
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return private, public.decode()
 
 
 class Certificates(transport.Request):
-    """Serves the test's certificate where Google would serve its own."""
+    """Serves the test's public key where Google would serve its certificates."""
 
     def __init__(self) -> None:
         self.fetched = 0
         self.away = False
         self.timeout: float | None = None
 
-    def __call__(self, url: str, timeout: float | None = None, **kwargs: Any) -> _Answer:
+    def __call__(self, url: str, timeout: float | None = None, **kwargs: Any) -> Any:
         assert url.startswith("https://www.googleapis.com/")
         self.timeout = timeout
         if self.away:
             raise TransportError("away")
         self.fetched += 1
-        return _Answer(200, json.dumps({"k": _key_and_certificate("google")[1]}).encode())
+        data = json.dumps({"k": _keys("google")[1]}).encode()
+        return SimpleNamespace(status=200, headers={}, data=data)
 
 
 def token(signer: str = "google", **claims: Any) -> str:
@@ -86,5 +60,5 @@ def token(signer: str = "google", **claims: Any) -> str:
         "exp": now + 600,
         **claims,
     }
-    key = crypt.RSASigner.from_string(_key_and_certificate(signer)[0], key_id="k")
+    key = crypt.RSASigner.from_string(_keys(signer)[0], key_id="k")
     return jwt.encode(key, payload).decode()

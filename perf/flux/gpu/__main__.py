@@ -17,14 +17,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import torch
 
 from pawfect.contract.files import write_whole
+from pawfect.flux.quantised.scheme import SCHEMES
+from perf.flux.gpu import parts
+from perf.flux.gpu.models import build, full, small
 from perf.publish import provenance
+from perf.scenes import load_scene
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
                    "comfy-kitchen", "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
 # In this order: what is asked first comes first, should the run be cut.
-PARTS: Final = ("eager", "compiled", "capped", "layers")
+PARTS: Final = ("eager", "compiled", "capped")
 
 
 class Results:
@@ -68,18 +73,18 @@ class Results:
 @click.command()
 @click.option("--tiny", is_flag=True, help="Every step at toy size on the CPU: a rehearsal.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder; $OUT, else build/gpu.")
-@click.option("--parts", default=",".join(PARTS), show_default=True, help="Comma-separated.")
-def main(tiny: bool, out: Path | None, parts: str) -> None:
+@click.option(
+    "--parts", "asked", default=",".join(PARTS), show_default=True, help="Comma-separated."
+)
+def main(tiny: bool, out: Path | None, asked: str) -> None:
     """Measure FLUX.1-Fill at full size with random weights on this machine's GPU.
 
     Exit code 1: a part failed or a goal was missed. 2: there is no GPU.
     """
-    chosen = parts.split(",")
+    chosen = asked.split(",")
     unknown = sorted(set(chosen) - set(PARTS))
     if unknown:
         raise click.BadParameter(f"expected some of {', '.join(PARTS)}, got {unknown}")
-    import torch
-
     if not tiny and not torch.cuda.is_available():
         click.echo("Error: expected a CUDA GPU that torch sees, got none; try --tiny", err=True)
         sys.exit(2)
@@ -89,64 +94,39 @@ def main(tiny: bool, out: Path | None, parts: str) -> None:
         said = "reached" if goal["reached"] else "MISSED"
         click.echo(f"{said}: {goal['name']}: {goal['measured']} (asked {goal['bound']})")
     failed = [name for name, part in results["parts"].items() if "error" in part]
-    if failed:
-        click.echo(f"failed: {', '.join(failed)}", err=True)
-    missed = [] if tiny else [goal for goal in results["goals"] if not goal["reached"]]
-    sys.exit(1 if failed or missed else 0)
+    click.echo(f"failed: {', '.join(failed) or 'nothing'}")
+    sys.exit(bool(failed) or not (tiny or all(goal["reached"] for goal in results["goals"])))
 
 
 def measure(tiny: bool, path: Path, chosen: list[str]) -> dict[str, Any]:
     """Run the chosen parts and return what the file then holds."""
-    import torch
-
-    from perf.flux.gpu import parts
-    from perf.flux.gpu.goals import goals
-    from perf.flux.gpu.models import build
-    from perf.flux.gpu.quantised import SCHEMES, layer_errors
-    from perf.flux.gpu.scale import full, small
-    from perf.flux.versus.sides import Photo
-    from perf.scenes import load_scene
-
     scale = small() if tiny else full()
     source = provenance("python -m perf.flux.gpu" + (" --tiny" if tiny else ""), PACKAGES)
     card = torch.cuda.get_device_name() if scale.device == "cuda" else "none"
-    results = Results(path, {"provenance": source, "gpu": card, "scale": scale.name})
-    width, height = scale.photo
-    scene = load_scene().resized(width, height)
-    photo = Photo(scene.photo, scene.mask)
+    results = Results(path, {"provenance": source, "gpu": card, "tiny": tiny})
+    photo = load_scene().resized(*scale.photo)
 
-    def chain(how: str) -> None:
-        results.take(f"stages {how}", lambda: parts.stage_seconds(models, scale))
+    def chain(pipe: Any, how: str) -> None:
+        results.take(f"stages {how}", lambda: parts.stage_seconds(pipe, scale))
         for window in scale.windows:
-            results.take(
-                f"product {window} {how}",
-                partial(parts.product_seconds, models, scale, photo, window),
-            )
-        results.take(f"batch {how}", lambda: parts.batched_steps(models, scale))
-        results.take(f"pipeline {how}", lambda: parts.pipeline_seconds(models, scale, photo))
+            work = partial(parts.product_seconds, pipe, scale, photo, window)
+            results.take(f"product {window} {how}", work)
+        results.take(f"batch {how}", lambda: parts.batched_steps(pipe, scale))
+        results.take(f"pipeline {how}", lambda: parts.pipeline_seconds(pipe, scale, photo))
 
     if {"eager", "compiled"} & set(chosen):
-        models = build(scale)
+        pipe = build(scale)
         if "eager" in chosen:
-            chain("eager")
+            chain(pipe, "eager")
         if "compiled" in chosen:
-            results.take("compile", lambda: parts.compile_blocks(models, scale))
-            chain("compiled")
+            results.take("compile", partial(parts.compile_blocks, pipe, scale))
+            chain(pipe, "compiled")
             results.take("compiled graphs", parts.compiled_graphs)
-        del models
+        del pipe
+    for scheme in SCHEMES if "capped" in chosen else ():
         gc.collect()
-        if scale.device == "cuda":
-            torch.cuda.empty_cache()
-    if "capped" in chosen:
-        for scheme in SCHEMES:
-            results.take(
-                f"capped {scheme}",
-                partial(parts.capped_fill, scale, photo, scheme),
-            )
-            gc.collect()
-    if "layers" in chosen:
-        results.take("layers", lambda: layer_errors(scale))
-    results.finish(goals(results.content["parts"], scale.windows))
+        results.take(f"capped {scheme}", partial(parts.capped_fill, scale, photo, scheme))
+    results.finish(parts.goals(results.content["parts"], scale.windows))
     return results.content
 
 

@@ -1,4 +1,7 @@
-"""The models, built in memory from a seed: at full size no disk and no network could give them."""
+"""The models at two scales: full size on a GPU, and the same steps small on a CPU for tests.
+
+They are built in memory from a seed: at full size no disk and no network could give them.
+"""
 
 from __future__ import annotations
 
@@ -11,103 +14,124 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
-from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
-    FlowMatchEulerDiscreteScheduler,
-)
-from transformers.models.clip.configuration_clip import CLIPTextConfig
-from transformers.models.clip.modeling_clip import CLIPTextModel
-from transformers.models.clip.tokenization_clip import CLIPTokenizer
-from transformers.models.t5.configuration_t5 import T5Config
-from transformers.models.t5.modeling_t5 import T5EncoderModel
-from transformers.models.t5.tokenization_t5 import T5Tokenizer
 
-from pawfect.flux.schedule import Schedule
+from pawfect.contract.tensors import Array
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
-from pawfect.orchestrator import Deployment
 from pawfect.profile import Profile, load_profile
-from pawfect.serving import BatchFunction, Function, load_batch, load_function, one_by_one
-from pawfect_export.tiny.flux import SCHEDULER
-from pawfect_export.tiny.flux_tokenizers import build_clip_tokenizer, build_t5_tokenizer
-from perf.flux.gpu.scale import Scale, torch_type
-from perf.flux.versus.checkpoint import OneFolder
-from perf.flux.versus.sides import BESIDES, Product
+from pawfect.serving import BatchFunction, load_batch
+from pawfect.weights import published
+from pawfect.weights.checkpoint import torch_dtype
+from pawfect_export.tiny import flux as tiny
+from perf.flux.sides import SEED, OneFolder, Product
 
-SEED: Final = 0
-
-
-@dataclass
-class Models:
-    """FLUX-Fill's modules with random weights, on one device."""
-
-    transformer: Any
-    vae: Any
-    clip: Any
-    t5: Any
-    clip_tokenizer: Any
-    t5_tokenizer: Any
+NOWHERE: Final = Path("nowhere")
 
 
-def build(scale: Scale) -> Models:
-    """Build all modules on the scale's device, each as its class initialises itself."""
-    torch.manual_seed(SEED)
-    configs = scale.configs
-    with defaults(scale.device, scale.dtype):
-        transformer = FluxTransformer2DModel.from_config(dict(configs["transformer"]))
-        vae = AutoencoderKL.from_config(dict(configs["vae"]))
-        clip: Any = CLIPTextModel(CLIPTextConfig.from_dict(dict(configs["text_encoder"])))
-        t5: Any = T5EncoderModel(T5Config.from_dict(dict(configs["text_encoder_2"])))
-    with tempfile.TemporaryDirectory() as folder:
-        # A small vocabulary of their own: what is timed is the encoders.
-        for name, make in (("clip", build_clip_tokenizer), ("t5", build_t5_tokenizer)):
-            make(Path(folder) / name)
-        load_clip: Any = CLIPTokenizer.from_pretrained
-        load_t5: Any = T5Tokenizer.from_pretrained
-        tokenizers = load_clip(Path(folder) / "clip"), load_t5(Path(folder) / "t5")
-    for module in (transformer, vae, clip, t5):
-        module.requires_grad_(False).eval()
-    return Models(transformer, vae, clip, t5, *tokenizers)
+@dataclass(frozen=True)
+class Scale:
+    """How large everything is.
+
+    Attributes:
+        device: cuda or cpu.
+        dtype: of the unquantised models.
+        half: of the quantised ones.
+        configs: of the modules transformer, vae, text_encoder and text_encoder_2.
+        whole_px: both sides of the pipeline's picture.
+        whole_tokens: its text tokens.
+        windows: working sizes of `inpaint`, px, the largest first.
+        tokens: its text tokens.
+        photo: width and height of the reference scene, px.
+        whole_steps: of the pipeline.
+        own_steps: of `inpaint`.
+        repeats: timed runs whose median counts, after one that does not.
+        backend: of torch.compile; `eager` traces alone.
+        rows: of each quantised layer that are drawn; the rest of the layer repeats them.
+    """
+
+    device: str
+    dtype: str
+    half: str
+    configs: Mapping[str, Mapping[str, Any]]
+    whole_px: int
+    whole_tokens: int
+    windows: tuple[int, ...]
+    tokens: int
+    photo: tuple[int, int]
+    whole_steps: int
+    own_steps: int
+    repeats: int
+    backend: str
+    rows: int
 
 
-def pipeline_of(models: Models) -> Any:
-    """Return diffusers' FluxFillPipeline over the modules."""
-    scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(dict(SCHEDULER))
-    pipe: Any = FluxFillPipeline(
-        scheduler=scheduler,
-        vae=models.vae,
-        text_encoder=models.clip,
-        tokenizer=models.clip_tokenizer,
-        text_encoder_2=models.t5,
-        tokenizer_2=models.t5_tokenizer,
-        transformer=models.transformer,
+def full() -> Scale:
+    """Return the published sizes, on a GPU."""
+    modules = {
+        "transformer": "flux_transformer",
+        "vae": "flux_vae",
+        "text_encoder": "clip_text_encoder",
+        "text_encoder_2": "t5_text_encoder",
+    }
+    configs = {name: dict(published.read(entry).config) for name, entry in modules.items()}
+    return Scale(
+        "cuda", "bfloat16", "float16", configs, 1024, 512, (768, 512), 128, (1600, 1200),
+        28, 8, 3, "inductor", 512,
+    )  # fmt: skip
+
+
+def small() -> Scale:
+    """Return everything small, on a CPU: every step runs, no figure means anything."""
+    configs: dict[str, dict[str, Any]] = {
+        "transformer": dict(tiny.TRANSFORMER),
+        "vae": dict(tiny.VAE),
+        "text_encoder": {**tiny.CLIP, "vocab_size": 1000},
+        "text_encoder_2": {**tiny.T5, "vocab_size": 1000},
+    }
+    return Scale(
+        "cpu", "float32", "float32", configs, 64, 16, (96, 64), 8, (128, 96), 3, 2, 1, "eager", 64
     )
-    pipe.set_progress_bar_config(disable=True)
+
+
+def build(scale: Scale) -> Any:
+    """Return FluxFillPipeline on the scale's device, each module as its class initialises it."""
+    load: Any = FluxFillPipeline.from_pretrained
+    with tempfile.TemporaryDirectory() as folder:
+        # Tokenizers of a small vocabulary: what is timed is the encoders.
+        tiny.build(Path(folder), SEED)
+        pipe = load(folder, local_files_only=True)
+    torch.manual_seed(SEED)
+    with defaults(scale.device, scale.dtype):
+        for name, config in scale.configs.items():
+            kind: Any = type(getattr(pipe, name))
+            if name.startswith("text_encoder"):
+                module = kind(kind.config_class.from_dict(dict(config)))
+            else:
+                module = kind.from_config(dict(config))
+            pipe.register_modules(**{name: module.requires_grad_(False).eval()})
     return pipe
 
 
-def product_of(models: Models, scale: Scale, window: int) -> tuple[Product, BatchFunction]:
-    """Return `inpaint` over the modules at one working size, and the batched step.
+def product_of(pipe: Any, scale: Scale, window: int) -> Product:
+    """Return `inpaint` over the pipeline's modules at one working size.
 
     The server's own functions; only what their loaders read from disk is in memory already.
     """
-    profile = _profile(scale, window, scale.dtype)
-    parts = {
-        TextEncoder: TextEncoder(
-            models.clip, models.t5, models.clip_tokenizer, models.t5_tokenizer, scale.tokens
-        ),
-        Vae: Vae(models.vae, 0),
-        Transformer: Transformer(models.transformer, scale.device, torch_type(scale.dtype)),
-    }
-    with _in_place_of_files(parts):
-        return _served(profile, {})
+    with _loaded(pipe, scale):
+        return Product.load(NOWHERE, profile_of(scale, window, scale.dtype))
+
+
+def batched_step(pipe: Any, scale: Scale) -> BatchFunction:
+    """Return the server's own batched step over the pipeline's transformer."""
+    profile = profile_of(scale, scale.windows[0], scale.dtype)
+    with _loaded(pipe, scale):
+        return load_batch("flux_transformer", profile, OneFolder(NOWHERE))
 
 
 def capped_product(
-    transformer: Transformer, vae: Any, scale: Scale, window: int, text: Function
+    transformer: Transformer, vae: Any, scale: Scale, window: int, text: dict[str, Array]
 ) -> Product:
     """Return `inpaint` over a quantised transformer.
 
@@ -116,31 +140,17 @@ def capped_product(
         vae: in half precision.
         scale: for sizes.
         window: working size, px.
-        text: gives embeddings, as the response cache does for a known prompt: where 16 GB are all
+        text: embeddings, as the response cache has them for a known prompt: where 16 GB are all
             there is, T5 is not on the card.
     """
-    profile = _profile(scale, window, scale.half)
-    tile = load_profile("t4").flux
-    assert tile is not None
-    parts = {Vae: Vae(vae, tile.tile_px), Transformer: transformer}
-    with _in_place_of_files(parts):
-        return _served(profile, {"flux_text_encoder": text})[0]
+    t4 = load_profile("t4").flux
+    assert t4 is not None
+    with in_place_of_files({Vae: Vae(vae, t4.tile_px), Transformer: transformer}):
+        profile = profile_of(scale, window, scale.half)
+        return Product.load(NOWHERE, profile, {"flux_text_encoder": lambda *_: dict(text)})
 
 
-def _served(profile: Profile, given: Mapping[str, Function]) -> tuple[Product, BatchFunction]:
-    store = OneFolder(Path("nowhere"))
-    batch = load_batch("flux_transformer", profile, store)
-    threads = torch.get_num_threads()
-    loaded = {n: load_function(n, profile, store) for n in BESIDES if n not in given}
-    torch.set_num_threads(threads)
-    deployment = Deployment(
-        profile, Schedule.from_config(dict(SCHEDULER)), {"flux": f"random, seed {SEED}"}
-    )
-    functions = {**loaded, **given, "flux_transformer": one_by_one(batch)}
-    return Product(deployment, functions), batch
-
-
-def _profile(scale: Scale, window: int, dtype: str) -> Profile:
+def profile_of(scale: Scale, window: int, dtype: str) -> Profile:
     """Return the h200 profile at one working size, its labels given, its check left out.
 
     Of random weights the check would always ask for a second seed.
@@ -165,8 +175,20 @@ def _profile(scale: Scale, window: int, dtype: str) -> Profile:
     return replace(profile, flux=flux, sam3=None, florence2=None, check=None)
 
 
+def _loaded(pipe: Any, scale: Scale) -> Any:
+    encoders = (pipe.text_encoder, pipe.text_encoder_2, pipe.tokenizer, pipe.tokenizer_2)
+    return in_place_of_files(
+        {
+            TextEncoder: TextEncoder(*encoders, scale.tokens),
+            Vae: Vae(pipe.vae, 0),
+            Transformer: Transformer(pipe.transformer, scale.device, torch_dtype(scale.dtype)),
+        }
+    )
+
+
 @contextmanager
-def _in_place_of_files(parts: Mapping[type, Any]) -> Iterator[None]:
+def in_place_of_files(parts: Mapping[type, Any]) -> Iterator[None]:
+    """Let loaders take these parts by their class for what they would read."""
     with ExitStack() as stack:
         for kind, part in parts.items():
             stack.enter_context(patch.object(kind, "load", lambda *a, _part=part, **k: _part))
@@ -177,7 +199,7 @@ def _in_place_of_files(parts: Mapping[type, Any]) -> Iterator[None]:
 def defaults(device: str, dtype: str) -> Iterator[None]:
     """Make new tensors of this dtype on this device while the block runs."""
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch_type(dtype))
+    torch.set_default_dtype(torch_dtype(dtype))
     try:
         with torch.device(device):
             yield

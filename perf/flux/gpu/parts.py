@@ -1,4 +1,4 @@
-"""The measurements, each by itself: plain figures out."""
+"""The measurements, each by itself: plain figures out; and what is asked of one H200."""
 
 from __future__ import annotations
 
@@ -16,138 +16,128 @@ from pawfect.contract.errors import PawfectError
 from pawfect.contract.tensors import Array
 from pawfect.flux.tokens import CONDITION_WIDTH, LATENT_CHANNELS, TOKEN_WIDTH, VAE_PX
 from pawfect.serving import BatchFunction
-from perf.flux.gpu.models import Models, capped_product, defaults, pipeline_of, product_of
-from perf.flux.gpu.quantised import quantised_transformer
-from perf.flux.gpu.scale import T4_GIB, Scale
-from perf.flux.versus.sides import Photo, Pipeline
+from pawfect.weights.checkpoint import torch_dtype
+from perf.flux.cards import T4
+from perf.flux.gpu.models import Scale, batched_step, capped_product, defaults, product_of
+from perf.flux.memory import GIB
+from perf.flux.random_transformer import quantised_transformer
+from perf.flux.sides import Pipeline
+from perf.scenes import Scene
 
-GIB: Final = 2**30
 PROMPT: Final = "grass with fallen leaves"
+# That are batched.
+CLIENTS: Final = 8
+# From request to answer, s, at the larger window.
+ANSWER_S: Final = 1.0
+# Times faster than the pipeline, like against like, by window, px.
+FASTER: Final = {768: 6.0, 512: 12.0}
+BATCHED: Final = 1.8
 
 
-def pipeline_seconds(models: Models, scale: Scale, photo: Photo) -> dict[str, Any]:
-    """Time (a): FluxFillPipeline on the whole image, its text encoding included."""
-    pipeline = Pipeline(pipeline_of(models), scale.whole_px, scale.whole_tokens)
+def pipeline_seconds(pipe: Any, scale: Scale, photo: Scene) -> dict[str, Any]:
+    """Time FluxFillPipeline on the whole image, its text encoding included."""
+    pipeline = Pipeline(pipe, scale.whole_px, scale.whole_tokens)
     pipeline.fill(photo, 2, PROMPT)
     seconds = _seconds(scale, lambda: pipeline.fill(photo, scale.whole_steps, PROMPT))
     return {"px": scale.whole_px, "steps": scale.whole_steps} | seconds
 
 
-def product_seconds(models: Models, scale: Scale, photo: Photo, window: int) -> dict[str, Any]:
-    """Time (b): `inpaint` from request to answer, as its report says, in one window.
+def product_seconds(pipe: Any, scale: Scale, photo: Scene, window: int) -> dict[str, Any]:
+    """Time `inpaint` from request to answer, as its report says, in one window.
 
     The patch engine's floor runs beside it on the CPU; FLUX's answer does not wait for it where
     the profile has no check.
     """
-    product, _ = product_of(models, scale, window)
+    product = product_of(pipe, scale, window)
     product.fill(photo, 2, None)
     reports = [product.fill(photo, scale.own_steps, None).report for _ in range(scale.repeats)]
     for report in reports:
         if report.engine != "flux" or report.fallbacks:
             raise RuntimeError(f"expected a fill by FLUX, got {report.to_json()}")
-    totals = [report.total_ms / 1000 for report in reports]
-    last = reports[-1]
+    totals = [round(report.total_ms / 1000, 4) for report in reports]
     return {
         "window": window,
         "steps": scale.own_steps,
-        "working_px": [entry.working_px for entry in last.windows],
-        "median_s": round(statistics.median(totals), 4),
-        "each_s": [round(total, 4) for total in totals],
-        "stage_ms": dict(last.stage_ms),
+        "median_s": statistics.median(totals),
+        "each_s": totals,
+        "stage_ms": dict(reports[-1].stage_ms),
     }
 
 
-def stage_seconds(models: Models, scale: Scale) -> list[dict[str, Any]]:
+def stage_seconds(pipe: Any, scale: Scale) -> list[dict[str, Any]]:
     """Time one denoising step and both ways of the autoencoder at each size, s; peaks in GiB."""
     rows = []
-    for window in scale.capped:
-        if torch.cuda.is_available():
+    batch = batched_step(pipe, scale)
+    for px in (*scale.windows, scale.whole_px):
+        if scale.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        _, batch = product_of(models, scale, window)
-        step_s = _step_seconds(scale, batch, [step_inputs(scale, window, 0)])
+        row = {"px": px, "step_s": _step_seconds(scale, batch, [step_inputs(scale, px, 0)])}
         with torch.inference_mode(), defaults(scale.device, scale.dtype):
-            picture = torch.zeros(1, 3, window, window)
-            latents = torch.zeros(1, LATENT_CHANNELS, window // VAE_PX, window // VAE_PX)
-            coding = [
-                _seconds(scale, partial(models.vae.encode, picture))["median_s"],
-                _seconds(scale, partial(models.vae.decode, latents))["median_s"],
-            ]
-        row = {"px": window, "step_s": round(step_s, 4), "encode_s": coding[0]}
-        peak = _rounded(_peak("allocated"))
-        rows.append(row | {"decode_s": coding[1], "peak_allocated_gib": peak})
+            picture = torch.zeros(1, 3, px, px)
+            latents = torch.zeros(1, LATENT_CHANNELS, px // VAE_PX, px // VAE_PX)
+            row["encode_s"] = _seconds(scale, partial(pipe.vae.encode, picture))["median_s"]
+            row["decode_s"] = _seconds(scale, partial(pipe.vae.decode, latents))["median_s"]
+        rows.append(row | _memory(scale))
     return rows
 
 
-def batched_steps(models: Models, scale: Scale) -> dict[str, Any]:
-    """Compare single steps of several clients in one batch with one client's, by the same function.
-
-    Args:
-        models: of one compilation state.
-        scale: for sizes.
-    """
-    window = min(scale.windows)
-    _, batch = product_of(models, scale, window)
-    items = [step_inputs(scale, window, seed) for seed in range(scale.clients)]
-    one = _step_seconds(scale, batch, items[:1])
-    together = _step_seconds(scale, batch, items)
-    rates = 1 / one, scale.clients / together
+def batched_steps(pipe: Any, scale: Scale) -> dict[str, Any]:
+    """Compare steps of several clients in one batch with one client's, by the same function."""
+    batch, window = batched_step(pipe, scale), min(scale.windows)
+    items = [step_inputs(scale, window, seed) for seed in range(CLIENTS)]
+    one, together = _step_seconds(scale, batch, items[:1]), _step_seconds(scale, batch, items)
     return {
         "window": window,
-        "clients": scale.clients,
-        "one_steps_per_s": round(rates[0], 3),
-        "all_steps_per_s": round(rates[1], 3),
-        "ratio": round(rates[1] / rates[0], 3),
+        "clients": CLIENTS,
+        "one_steps_per_s": round(1 / one, 3),
+        "all_steps_per_s": round(CLIENTS / together, 3),
+        "ratio": round(CLIENTS * one / together, 3),
     }
 
 
-def capped_fill(scale: Scale, photo: Photo, scheme: str) -> dict[str, Any]:
+def capped_fill(scale: Scale, photo: Scene, scheme: str) -> dict[str, Any]:
     """Load a quantised transformer in the memory of a T4 and fill with it.
 
     Returns:
         Peak GPU memory and the time of each fill; the seconds are this card's, not a T4's.
     """
-    on_gpu = scale.device == "cuda"
+    on_gpu, config = scale.device == "cuda", scale.configs["transformer"]
     if on_gpu:
         total = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.empty_cache()
-        torch.cuda.set_per_process_memory_fraction(min(1.0, T4_GIB * GIB / total))
+        torch.cuda.set_per_process_memory_fraction(min(1.0, T4.usable_gib * GIB / total))
         torch.cuda.reset_peak_memory_stats()
     try:
-        transformer, modulation = quantised_transformer(scale, scheme)
+        dtype = torch_dtype(scale.half)
+        transformer = quantised_transformer(config, scheme, scale.device, dtype, scale.rows)
         with defaults(scale.device, scale.half):
             vae: Any = AutoencoderKL.from_config(dict(scale.configs["vae"]))
         vae.requires_grad_(False).eval()
-        loaded = torch.cuda.memory_allocated() / GIB if on_gpu else None
         fills = []
-        for window in scale.capped:
-            product = capped_product(transformer, vae, scale, window, _text(scale))
-            step = partial(product.functions["flux_transformer"], step_inputs(scale, window, 0), {})
+        for window in (*scale.windows, scale.whole_px):
+            inputs = step_inputs(scale, window, 0)
+            # Of a prompt that the response cache knows.
+            known = {name: inputs[name] for name in ("PROMPT_EMBEDS", "POOLED")}
+            known["CUT"] = np.zeros(1, np.int32)
+            product = capped_product(transformer, vae, scale, window, known)
+            step = partial(product.functions["flux_transformer"], inputs, {})
             velocity = next(iter(step().values()))
             product.fill(photo, 1, None)
             report = product.fill(photo, scale.own_steps, None).report
-            seconds = round(report.total_ms / 1000, 3)
-            fills.append({"window": window, "s": seconds, "engine": report.engine,
-                          "step_s": _seconds(scale, step)["median_s"],
+            fills.append({"window": window, "s": round(report.total_ms / 1000, 3),
+                          "engine": report.engine, "step_s": _seconds(scale, step)["median_s"],
                           "finite": bool(np.isfinite(velocity).all()),
                           "fallbacks": len(report.fallbacks)})  # fmt: skip
-        return {
-            "scheme": scheme,
-            "modulation": modulation,
-            "cap_gib": T4_GIB if on_gpu else None,
-            "loaded_gib": _rounded(loaded),
-            "peak_allocated_gib": _rounded(_peak("allocated")),
-            "peak_reserved_gib": _rounded(_peak("reserved")),
-            "fills": fills,
-        }
+        return {"scheme": scheme, "cap_gib": T4.usable_gib, "fills": fills} | _memory(scale)
     finally:
         if on_gpu:
             torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def compile_blocks(models: Models, scale: Scale) -> dict[str, Any]:
+def compile_blocks(pipe: Any, scale: Scale) -> dict[str, Any]:
     """Compile the transformer's repeated blocks; the first call of each shape then compiles."""
     torch._dynamo.config.recompile_limit = 64
-    models.transformer.compile_repeated_blocks(fullgraph=True, backend=scale.backend, dynamic=False)
+    pipe.transformer.compile_repeated_blocks(fullgraph=True, backend=scale.backend, dynamic=False)
     return {"backend": scale.backend}
 
 
@@ -184,19 +174,48 @@ def step_inputs(scale: Scale, window: int, seed: int) -> dict[str, Array]:
     }
 
 
-def _text(scale: Scale) -> Any:
-    """Return a text encoder that knows its answer, as the response cache does."""
-    step = step_inputs(scale, 16, 0)
-    answer = {
-        "PROMPT_EMBEDS": step["PROMPT_EMBEDS"],
-        "POOLED": step["POOLED"],
-        "CUT": np.zeros(1, np.int32),
-    }
+def goals(parts: Mapping[str, Any], windows: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Return each goal with what was measured; those whose figures are not there are left out.
 
-    def run(inputs: Mapping[str, Array], parameters: Mapping[str, Any]) -> dict[str, Array]:
-        return dict(answer)
+    Args:
+        parts: results by the name of their part.
+        windows: of `inpaint`, largest first: what stands for 768 and 512 px.
+    """
+    found: list[dict[str, Any]] = []
 
-    return run
+    def goal(name: str, measured: float, bound: float, reached: bool) -> None:
+        found.append({"name": name, "measured": measured, "bound": bound, "reached": reached})
+
+    def figures(part: str, key: str) -> dict[str, float]:
+        named = {how: parts.get(f"{part} {how}", {}).get(key) for how in ("eager", "compiled")}
+        return {how: value for how, value in named.items() if value is not None}
+
+    if times := figures(f"product {windows[0]}", "median_s"):
+        best = min(times.values())
+        goal(f"s from request to answer, window {windows[0]}", best, ANSWER_S, best < ANSWER_S)
+    for how, whole in figures("pipeline", "median_s").items():
+        for window, bound in zip(windows, FASTER.values(), strict=True):
+            own = figures(f"product {window}", "median_s")
+            if how in own:
+                ratio = round(whole / own[how], 3)
+                name = f"times faster than the pipeline, window {window}, both {how}"
+                goal(name, ratio, bound, ratio >= bound)
+    for how, ratio in figures("batch", "ratio").items():
+        name = f"times one client's steps a second, in batches, {how}"
+        goal(name, ratio, BATCHED, ratio >= BATCHED)
+    capped = [
+        part["fills"] for n, part in parts.items() if n.startswith("capped ") and "fills" in part
+    ]
+    if capped:
+        filled = sum(
+            all(fill["engine"] == "flux" and not fill["fallbacks"] for fill in fills)
+            for fills in capped
+        )
+        name = "schemes that load and fill at every size within a T4's memory"
+        goal(name, filled, 1, filled >= 1)
+        bad = [fill["finite"] for fills in capped for fill in fills].count(False)
+        goal("steps in fp16 with NaN or Inf", bad, 0, not bad)
+    return found
 
 
 def _step_seconds(scale: Scale, batch: BatchFunction, items: list[dict[str, Array]]) -> float:
@@ -207,27 +226,25 @@ def _step_seconds(scale: Scale, batch: BatchFunction, items: list[dict[str, Arra
 
     step()
     # The velocity comes back to the CPU: the call ends when the GPU has.
-    return statistics.median(_timed(step) for _ in range(scale.batch_repeats))
+    median: float = _seconds(scale, step)["median_s"]
+    return median
 
 
 def _seconds(scale: Scale, work: Callable[[], object]) -> dict[str, Any]:
-    each = [round(_timed(work), 4) for _ in range(scale.repeats)]
+    each = []
+    for _ in range(scale.repeats):
+        start = time.perf_counter()
+        work()
+        if scale.device == "cuda":
+            torch.cuda.synchronize()
+        each.append(round(time.perf_counter() - start, 4))
     return {"median_s": statistics.median(each), "each_s": each}
 
 
-def _timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def _peak(kind: str) -> float | None:
-    if not torch.cuda.is_available():
-        return None
-    return float(torch.cuda.memory_stats()[f"{kind}_bytes.all.peak"]) / GIB
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def _memory(scale: Scale) -> dict[str, float]:
+    """Return the peaks of GPU memory since they were reset, GiB."""
+    if scale.device != "cuda":
+        return {}
+    stats = torch.cuda.memory_stats()
+    kinds = ("allocated", "reserved")
+    return {f"peak_{kind}_gib": round(stats[f"{kind}_bytes.all.peak"] / GIB, 3) for kind in kinds}

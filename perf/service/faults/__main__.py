@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from harness.emulators import why_none
-from perf.publish import as_markdown, provenance, publish
-from perf.service.faults.plan import Plan
-from perf.service.faults.result import figures, markdown
-from perf.service.faults.run import faulty_run
+from perf.publish import as_markdown, provenance, publish, table
+from perf.service.faults.result import figures
+from perf.service.faults.run import Plan, faulty_run
 
 BUILD = Path("build/faults")
 PACKAGES = ("pawfect", "fastapi", "google-cloud-firestore", "google-cloud-pubsub",
@@ -27,22 +26,21 @@ PACKAGES = ("pawfect", "fastapi", "google-cloud-firestore", "google-cloud-pubsub
 @click.option("--kills", type=click.IntRange(0), default=Plan.kills, show_default=True)
 @click.option("--restarts", type=click.IntRange(0), default=Plan.restarts, show_default=True)
 @click.option("--cuts", type=click.IntRange(0), default=Plan.cuts, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
-def faults(
-    jobs: int, workers: int, kills: int, restarts: int, cuts: int, seed: int, out: Path
-) -> None:
+def faults(out: Path, **sizes: int) -> None:
     """Run jobs through emulators, API, workers and server while these are broken."""
     if reason := why_none():
         raise click.ClickException(reason)
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
-    plan = replace(Plan(), jobs=jobs, workers=workers, kills=kills, restarts=restarts, cuts=cuts)
-    found = figures(asyncio.run(faulty_run(plan, BUILD, seed)))
+    found = figures(asyncio.run(faulty_run(Plan(**sizes), BUILD)))
     source = provenance("make faults", PACKAGES)
-    result = {"provenance": source, **found}
-    page = markdown(found, as_markdown(source))
-    publish(out, "faults", result, page)
+    rows = [
+        (name.replace("_", " "), json.dumps(value) if isinstance(value, dict | list) else value)
+        for name, value in found.items()
+    ]
+    page = f"# Jobs while everything breaks\n\n{as_markdown(source)}\n{table(('', ''), rows)}"
+    publish(out, "faults", {"provenance": source, **found}, page)
     click.echo(page)
     sys.exit(bool(found["problems"]))
 

@@ -1,25 +1,110 @@
-"""What a run left behind, and what it has to show: every job ended, none twice, none lost."""
+"""What a run did and left behind, and what it has to show: every job ended, none twice or lost."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import io
-import json
+import threading
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
 
+import cv2
+import numpy as np
+from google.cloud import firestore
 from PIL import Image
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.jobs.contract import Status
+from pawfect_service.jobs.contract import MOVES, Status
 from pawfect_service.jobs.document import from_document
 from pawfect_service.stores.base import Stores
-from perf.service.faults.plan import Fault, Plan
-from perf.service.faults.uploads import SIZE
-from perf.service.faults.watch import Seen
+from perf.scenes import Scene, load_scene
+
+# Small, so that a fill takes well under a second and 200 of them minutes; width and height, px.
+SIZE: Final = (320, 240)
+# Different ones; sessions with the same one must get the same bytes.
+PICTURES: Final = 10
+HOLE_PX: Final = 22
+# The part of a document that is written once per job.
+_ONCE: Final = ("result", "cost", "report")
+
+
+def pictures() -> list[Scene]:
+    """Cut pieces of the reference scene's ground, each with a round hole in its middle."""
+    scene, rng, (width, height) = load_scene(), np.random.default_rng(0), SIZE
+    mask = np.zeros((height, width), np.uint8)
+    cv2.circle(mask, (width // 2, height // 2), HOLE_PX, [255], cv2.FILLED)
+    made = []
+    for _ in range(PICTURES):
+        top = int(rng.integers(scene.photo.shape[0] // 2, scene.photo.shape[0] - height))
+        left = int(rng.integers(0, scene.photo.shape[1] - width))
+        piece = scene.photo[top : top + height, left : left + width]
+        made.append(replace(scene, photo=piece, mask=mask))
+    return made
+
+
+@dataclass
+class Seen:
+    """One session: its last document, and what must not have happened to it."""
+
+    document: Mapping[str, Any]
+    broken: list[str] = field(default_factory=list)
+
+
+class SessionWatch:
+    """Watches all sessions of a database, past every relay.
+
+    Args:
+        client: of the database itself.
+    """
+
+    def __init__(self, client: firestore.Client) -> None:
+        self._seen: dict[str, Seen] = {}
+        self._lock = threading.Lock()
+        self._watch = client.collection_group("sessions").on_snapshot(self._changed)
+
+    def close(self) -> None:
+        """Look away."""
+        self._watch.unsubscribe()  # type: ignore[no-untyped-call]
+
+    def finished(self) -> int:
+        """Count the sessions in a final state."""
+        return sum(_status(seen).final for seen in self.sessions().values())
+
+    def sessions(self) -> dict[str, Seen]:
+        """Return what was seen, by the document's path."""
+        with self._lock:
+            return dict(self._seen)
+
+    def _changed(self, _: Any, changes: Any, __: Any) -> None:
+        with self._lock:
+            for change in changes:
+                path, new = change.document.reference.path, change.document.to_dict()
+                seen = self._seen.setdefault(path, Seen(new))
+                if change.type.name == "REMOVED":
+                    seen.broken.append("it vanished")
+                    continue
+                seen.broken += broken_moves(seen.document, new)
+                seen.document = new
+
+
+def broken_moves(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what the contract does not allow between two versions of a document.
+
+    A watch may leave out versions in between, so that only what no sequence of moves explains is
+    said: leaving a final state, and another result, cost or report than the first one.
+    """
+    before, after = Status(old["processingStatus"]), Status(new["processingStatus"])
+    broken = []
+    if not MOVES[before] and before is not after:
+        broken.append(f"{before.value} became {after.value}")
+    for name in _ONCE:
+        if old.get(name) is not None and old[name] != new.get(name):
+            broken.append(f"{name} was written twice")
+    return broken
 
 
 @dataclass
@@ -27,31 +112,25 @@ class RunResult:
     """Everything that was seen, done and left.
 
     Attributes:
-        plan: what was to be done.
+        jobs: that were to be queued.
         sessions: by the document's path.
         pictures: number of each session's picture, by the same path.
         edited: each session's result, by the same path.
         leftovers: paths of files that belong to attempts.
         undelivered: messages that were still in the queue.
         dead_letters: messages that nobody could do anything with.
-        done: faults.
-        broken_connections: by the cuts.
-        duplicates: messages that were published again.
-        retried_posts: requests to the API that were sent again.
+        done: by name, how often something was broken or sent again.
         seconds: from the start to the last final state.
     """
 
-    plan: Plan
+    jobs: int
     sessions: dict[str, Seen] = field(default_factory=dict)
     pictures: dict[str, int] = field(default_factory=dict)
     edited: dict[str, bytes] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
     undelivered: int = 0
     dead_letters: int = 0
-    done: Counter[Fault] = field(default_factory=Counter)
-    broken_connections: int = 0
-    duplicates: int = 0
-    retried_posts: int = 0
+    done: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
     async def collect(self, stores: Stores, left_s: float) -> None:
@@ -81,17 +160,17 @@ class RunResult:
 
 def problems(result: RunResult) -> list[str]:
     """Return what went wrong, nothing if nothing did."""
-    found, plan = [], result.plan
-    statuses = by_status(result)
-    final = sum(count for status, count in statuses.items() if status.final)
-    for name, expected, got in (
-        ("sessions", plan.jobs, len(result.sessions)),
-        ("final states", plan.jobs, final),
-        ("messages left in the queue", 0, result.undelivered),
-        ("dead letters", 0, result.dead_letters),
-    ):
-        if expected != got:
-            found.append(f"{name}: expected {expected}, got {got}")
+    final = sum(_status(seen).final for seen in result.sessions.values())
+    found = [
+        f"{name}: expected {expected}, got {got}"
+        for name, expected, got in (
+            ("sessions", result.jobs, len(result.sessions)),
+            ("final states", result.jobs, final),
+            ("messages left in the queue", 0, result.undelivered),
+            ("dead letters", 0, result.dead_letters),
+        )
+        if expected != got
+    ]
     for path, seen in result.sessions.items():
         found += [f"{path}: {broken}" for broken in seen.broken]
         found += _wrong(result, path, seen.document)
@@ -114,19 +193,16 @@ def _wrong(result: RunResult, path: str, document: Any) -> list[str]:
         return [f"{path}: {error}"]
     if session.processing_status is not Status.COMPLETED:
         return []
-    data = result.edited.get(path, b"")
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(result.edited.get(path, b""))) as picture:
             picture.load()
-            size = picture.height, picture.width
     except OSError:
         return [f"{path}: a broken result"]
-    return [] if size == SIZE else [f"{path}: a result of {size}"]
+    return [] if picture.size == SIZE else [f"{path}: a result of {picture.size}"]
 
 
-def by_status(result: RunResult) -> Counter[Status]:
-    """Count the sessions by status."""
-    return Counter(Status(seen.document["processingStatus"]) for seen in result.sessions.values())
+def _status(seen: Seen) -> Status:
+    return Status(seen.document["processingStatus"])
 
 
 def figures(result: RunResult) -> dict[str, Any]:
@@ -135,14 +211,10 @@ def figures(result: RunResult) -> dict[str, Any]:
     counts = [document["counts"] for document in documents]
     waits = [document["updatedAt"] - document["queuedAt"] for document in documents]
     return {
-        "jobs": result.plan.jobs,
-        "workers": result.plan.workers,
-        "statuses": {status.value: count for status, count in by_status(result).items()},
+        "jobs": result.jobs,
+        "statuses": dict(Counter(_status(seen).value for seen in result.sessions.values())),
         "why_failed": [d["error"]["message"] for d in documents if d.get("error")],
-        "faults": {fault.value: count for fault, count in result.done.items()},
-        "broken_connections": result.broken_connections,
-        "duplicate_messages": result.duplicates,
-        "requests_sent_again": result.retried_posts,
+        "done": dict(result.done),
         "starts": sum(count["starts"] for count in counts),
         "passing_failures": sum(count["passingFailures"] for count in counts),
         "results_written": sum(document.get("result") is not None for document in documents),
@@ -152,12 +224,3 @@ def figures(result: RunResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "problems": problems(result),
     }
-
-
-def markdown(found: dict[str, Any], source: str) -> str:
-    """Return the figures as a page."""
-    lines = ["# Jobs while everything breaks", "", source, "", "| | |", "|---|---|"]
-    for name, value in found.items():
-        shown = json.dumps(value) if isinstance(value, dict | list) else value
-        lines.append(f"| {name.replace('_', ' ')} | {shown} |")
-    return "\n".join(lines) + "\n"

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from unittest.mock import patch
 
 import click
 import httpx
+import psutil
 from google.cloud import firestore
 
 from harness.emulators import BUCKET, PROJECT, all_running
@@ -25,20 +31,15 @@ from pawfect_service.jobs.message import JobMessage
 from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Stores
 from pawfect_service.stores.google.topics import Names
-from perf.service.faults.plan import Fault, Plan
-from perf.service.faults.processes import Command
-from perf.service.faults.result import RunResult
-from perf.service.faults.uploads import Upload, uploads
-from perf.service.faults.watch import SessionWatch
+from perf.service.faults.result import RunResult, SessionWatch, pictures
 
 TOPIC: Final = "faults"
 STORE: Final = f"google:{PROJECT}/{BUCKET}/{TOPIC}"
 UID: Final = "u-faults"
-# Different pictures; sessions with the same one must get the same bytes.
-PICTURES: Final = 10
 # A cut lasts so long, s: longer than a client's patience with one connection.
 CUT_S: Final = 3.0
 READY_S: Final = 90.0
+ENDS_S: Final = 30.0
 # How often progress is looked at, s.
 LOOK_S: Final = 0.2
 # Without any job finishing for so long, the run is given up: longer than all of a job's bounds.
@@ -47,6 +48,83 @@ STUCK_S: Final = 1200.0
 QUIET_S: Final = JobContract().backoff_max_s + 10
 # Then what is left in the queue is looked for: longer than a lease.
 LEFT_S: Final = JobContract().lease_s + 5
+# At most so many jobs without a final state. The Pub/Sub emulator gives one worker up to 100
+# messages, however few it asks for, and all of a killed worker's wait for a lease.
+AT_ONCE: Final = 32
+KILLED: Final = "workers killed"
+RESTARTED: Final = "servers killed and started again"
+CUT: Final = "connections to the emulators cut"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of a run.
+
+    Attributes:
+        jobs: sessions that are queued.
+        workers: processes that fill.
+        kills: workers killed without warning, each started again.
+        restarts: of the server, killed without warning.
+        cuts: times that all connections to Firestore and Pub/Sub break for a while.
+        duplicates: share of the jobs whose message is published again.
+    """
+
+    jobs: int = 200
+    workers: int = 4
+    kills: int = 40
+    restarts: int = 5
+    cuts: int = 5
+    duplicates: float = 0.1
+
+    def schedule(self, rng: random.Random) -> list[tuple[float, str]]:
+        """Return the faults by the share of finished jobs at which they come, rising."""
+        counts = {KILLED: self.kills, RESTARTED: self.restarts, CUT: self.cuts}
+        return sorted(
+            ((index + rng.random()) / count * 0.95, fault)
+            for fault, count in counts.items()
+            for index in range(count)
+        )
+
+
+class Command:
+    """One `pawfect` command in a process group of its own, its output added to a file."""
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self._command = [sys.executable, "-c", "from pawfect.cli import main; main()", *arguments]
+        self._environment = {**os.environ, **environment}
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
+        """Start it; it runs until `kill` or `stop`."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """End it and all that it started at once: nothing is put in order before."""
+        if self._process.poll() is not None:
+            return
+        root = psutil.Process(self._process.pid)
+        ended = [*root.children(recursive=True), root]
+        for process in ended:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(ended, ENDS_S)
+        self._process.wait(ENDS_S)
+
+    def stop(self) -> None:
+        """Ask it to end, and make it after a while."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDS_S)
+        self.kill()
 
 
 class Site:
@@ -55,7 +133,7 @@ class Site:
     def __init__(self, plan: Plan, folder: Path, seed: int) -> None:
         self.plan, self.folder = plan, folder
         self.rng = random.Random(seed)
-        self.result = RunResult(plan)
+        self.result = RunResult(plan.jobs)
         self.relays: list[Relay] = []
         self.workers: list[Command] = []
         self.api_url = ""
@@ -76,41 +154,40 @@ class Site:
                 self.relays.append(relay)
                 relayed[name] = relay.address
             grpc, metrics, port = free_ports(3)
+
+            def started(name: str, *arguments: str, **environment: str) -> Command:
+                command = Command(list(arguments), environment, self.folder / f"{name}.log")
+                stack.callback(command.kill)
+                return command
+
             ports = [f"--grpc-port={grpc}", f"--metrics-port={metrics}"]
-            self._server = self._command("serve", "--profile=embedded", "--no-http", *ports)
+            self._server = started("serve", "serve", "--profile=embedded", "--no-http", *ports)
             where = [f"--store={STORE}", f"--triton={HOST}:{grpc}"]
-            api = self._command(
-                "api", *where, f"--port={port}", "--no-auth", "--rate=100000/minute", **relayed
-            )
+            own = [f"--port={port}", "--no-auth", "--rate=100000/minute"]
+            started("api", "api", *where, *own, **relayed)
             self.workers = [
-                self._command("worker", *where, "--jobs=2", name=f"worker{n}", **relayed)
+                started(f"worker{n}", "worker", *where, "--jobs=2", **relayed)
                 for n in range(self.plan.workers)
             ]
-            for command in (self._server, api, *self.workers):
-                stack.callback(command.kill)
-                command.start()
             self.api_url = f"http://{HOST}:{port}"
-            async with httpx.AsyncClient(timeout=5) as client:
-                await _until(lambda: _answers(client, f"{self.api_url}/readyz"), READY_S)
+            async with httpx.AsyncClient(timeout=5) as client, asyncio.timeout(READY_S):
+                while not await _answers(client, f"{self.api_url}/readyz"):
+                    await asyncio.sleep(LOOK_S)
             yield self
 
-    def _command(self, *arguments: str, name: str = "", **environment: str) -> Command:
-        log = self.folder / f"{name or arguments[0]}.log"
-        return Command(list(arguments), environment, log)
-
-    async def do(self, fault: Fault) -> None:
+    async def do(self, fault: str) -> None:
         """Break something, and mend what has to be started again."""
-        if fault is Fault.KILL_WORKER:
+        if fault == KILLED:
             worker = self.rng.choice(self.workers)
             await asyncio.to_thread(worker.kill)
             worker.start()
-        elif fault is Fault.RESTART_SERVER:
+        elif fault == RESTARTED:
             async with self._server_lock:
                 await asyncio.to_thread(self._server.kill)
                 self._server.start()
         else:
             broken = await asyncio.gather(*(relay.cut(CUT_S) for relay in self.relays))
-            self.result.broken_connections += sum(broken)
+            self.result.done["connections broken"] += sum(broken)
         self.result.done[fault] += 1
 
 
@@ -155,32 +232,31 @@ async def faulty_run(
 
 
 async def _queue_all(site: Site, stores: Stores, watch: SessionWatch) -> None:
-    pictures = uploads(PICTURES)
+    uploads = [scene.encoded() for scene in pictures()]
     again = site.rng.sample(range(site.plan.jobs), round(site.plan.duplicates * site.plan.jobs))
 
     async def one(index: int, client: httpx.AsyncClient) -> None:
-        sid = f"s{index:04d}"
-        while index >= watch.finished() + site.plan.at_once:
+        sid, picture = f"s{index:04d}", index % len(uploads)
+        while index >= watch.finished() + AT_ONCE:
             await asyncio.sleep(LOOK_S)
-        job = await _queued(site, client, sid, pictures[index % PICTURES])
-        site.result.pictures[f"users/{UID}/sessions/{sid}"] = index % PICTURES
+        job = await _queued(site, client, sid, uploads[picture])
+        site.result.pictures[f"users/{UID}/sessions/{sid}"] = picture
         if index in again:
             await asyncio.sleep(site.rng.uniform(0, 20))
             await stores.queue.publish(JobMessage(UID, sid, job).to_bytes(), {})
-            site.result.duplicates += 1
+            site.result.done["messages published again"] += 1
 
     async with httpx.AsyncClient(timeout=60) as client, asyncio.TaskGroup() as group:
         for index in range(site.plan.jobs):
             group.create_task(one(index, client))
 
 
-async def _queued(site: Site, client: httpx.AsyncClient, sid: str, upload: Upload) -> str:
+async def _queued(
+    site: Site, client: httpx.AsyncClient, sid: str, upload: tuple[bytes, bytes]
+) -> str:
     """Queue a session as a client does that sends again what was not answered well."""
     url = f"{site.api_url}/v1/users/{UID}/sessions/{sid}/inpaint"
-    files = {
-        "photo": ("photo.jpg", upload.photo, "image/jpeg"),
-        "mask": ("mask.png", upload.mask, "image/png"),
-    }
+    files = {"photo": ("photo.jpg", upload[0]), "mask": ("mask.png", upload[1])}
     while True:
         try:
             answer = await client.post(url, files=files, data={"parameters": '{"seed": 7}'})
@@ -190,7 +266,7 @@ async def _queued(site: Site, client: httpx.AsyncClient, sid: str, upload: Uploa
                 raise RuntimeError(f"{sid}: expected 202, got {answer.status_code}: {answer.text}")
         except httpx.TransportError:
             pass
-        site.result.retried_posts += 1
+        site.result.done["requests sent again"] += 1
         await asyncio.sleep(1)
 
 
@@ -206,7 +282,7 @@ async def _break_things(site: Site, watch: SessionWatch, stuck_s: float) -> None
                 click.echo(f"{finished} of {site.plan.jobs} jobs are over")
             while schedule and schedule[0][0] <= finished / site.plan.jobs:
                 fault = schedule.pop(0)[1]
-                click.echo(f"  {fault.value} ...")
+                click.echo(f"  {fault} ...")
                 group.create_task(site.do(fault))
 
 
@@ -215,9 +291,3 @@ async def _answers(client: httpx.AsyncClient, url: str) -> bool:
         return (await client.get(url)).status_code == 200
     except httpx.TransportError:
         return False
-
-
-async def _until(holds: Any, timeout_s: float) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not await holds():
-            await asyncio.sleep(LOOK_S)

@@ -5,25 +5,31 @@ from __future__ import annotations
 import math
 import tomllib
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from pawfect.contract.tables import at_least, between, read_table
 
 FILE: Final = Path(__file__).parents[3] / "deploy" / "scaling.toml"
 # The autoscaler's own tolerance: a need within a tenth of what there is changes nothing.
 TOLERANCE: Final = 0.1
 
 
+Positive = Annotated[float, between(0, 1e6, above=True)]
+Count = Annotated[int, at_least(1)]
+
+
 @dataclass(frozen=True)
 class Rule:
     """The numbers of `deploy/scaling.toml`, which says what they mean."""
 
-    jobs_per_replica: float
-    min_replicas: int
-    max_replicas: int
-    sync_s: float
-    scale_down_s: float
-    start_s: float
+    jobs_per_replica: Positive
+    min_replicas: Count
+    max_replicas: Count
+    sync_s: Positive
+    scale_down_s: Positive
+    start_s: Positive
 
 
 def load_rule(path: Path = FILE) -> Rule:
@@ -32,14 +38,7 @@ def load_rule(path: Path = FILE) -> Rule:
     Raises:
         ValueError: entries that are missing, unknown or not above 0, or bounds that cross.
     """
-    table = tomllib.loads(path.read_text("utf-8"))
-    expected = sorted(spec.name for spec in fields(Rule))
-    if sorted(table) != expected:
-        raise ValueError(f"{path.name}: expected {expected}, got {sorted(table)}")
-    for name, value in table.items():
-        if type(value) not in (int, float) or not 0 < value < math.inf:
-            raise ValueError(f"{path.name}: {name}: expected a number above 0, got {value!r}")
-    rule = Rule(**table)
+    rule = read_table(Rule, tomllib.loads(path.read_text("utf-8")), path.name)
     if rule.min_replicas > rule.max_replicas:
         raise ValueError(f"{path.name}: max_replicas: expected at least {rule.min_replicas}")
     return rule

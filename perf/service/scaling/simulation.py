@@ -20,6 +20,11 @@ from pawfect_service.jobs.contract import JobContract
 from perf.service.scaling.rule import Autoscaler, Rule
 
 HOUR_S: Final = 3600.0
+BURST_S: Final = 300.0
+# Sigma of the logarithm of the time that labels take.
+LABEL_SPREAD: Final = 0.5
+# Bounds of the waiting for labels, and the backoff.
+CONTRACT: Final = JobContract()
 Process = Generator[simpy.Event, Any, None]
 
 
@@ -60,20 +65,16 @@ class Load:
     Attributes:
         jobs_per_hour: mean rate, Poisson.
         hours: how long.
-        burst: rate during a burst over the mean rate; 1: none.
-        burst_s: length of the burst in the middle of each hour, s.
+        burst: rate during a burst in the middle of each hour over the mean rate; 1: none.
         label_s: median time from the request until labels are there on an idle machine, beyond the
             GPU's own, s; 0: they come with the request.
-        label_spread: sigma of its logarithm.
         labels_fail: share of jobs whose labels never come.
     """
 
     jobs_per_hour: float
     hours: float = 4.0
     burst: float = 1.0
-    burst_s: float = 300.0
     label_s: float = 0.5
-    label_spread: float = 0.5
     labels_fail: float = 0.01
 
 
@@ -86,18 +87,19 @@ class Simulated:
         totals_s: from queued to finished, likewise.
         replica_s: time that replicas were paid for, their start among it.
         unlabelled: jobs that went on without labels.
-        trace: (time s, backlog, replicas that serve) at each look of the autoscaler.
+        replicas: that serve, at each look of the autoscaler.
     """
 
     waits_s: list[float] = field(default_factory=list)
     totals_s: list[float] = field(default_factory=list)
     replica_s: float = 0.0
     unlabelled: int = 0
-    trace: list[tuple[float, int, int]] = field(default_factory=list)
+    replicas: list[int] = field(default_factory=list)
 
-    def quantile(self, values: list[float], share: float) -> float:
-        """Return a quantile, s; not a number where nothing finished."""
-        return float(np.quantile(values, share)) if values else math.nan
+
+def quantile(values: list[float], share: float) -> float:
+    """Return a quantile; not a number where there are no values."""
+    return float(np.quantile(values, share)) if values else math.nan
 
 
 class _Replica:
@@ -115,8 +117,6 @@ class Simulation:
         slots: jobs that all workers together hold at a time.
         replicas: how many serve from the start.
         rule: None: their number is fixed.
-        contract: bounds of the waiting for labels, and the backoff.
-        seed: the same seed gives the same result.
     """
 
     def __init__(
@@ -126,12 +126,9 @@ class Simulation:
         slots: int,
         replicas: int,
         rule: Rule | None = None,
-        contract: JobContract | None = None,
-        seed: int = 0,
     ) -> None:
         self._service, self._load, self._rule = service, load, rule
-        self._contract = contract or JobContract()
-        self._random = random.Random(seed)
+        self._random = random.Random(0)
         self._env = simpy.Environment()
         self._workers = simpy.Resource(self._env, slots)
         self._ready = [_Replica(self._env, service) for _ in range(replicas)]
@@ -154,15 +151,15 @@ class Simulation:
 
     def _arrive(self) -> Process:
         load, last = self._load, self._load.hours * HOUR_S
-        quiet = HOUR_S - load.burst_s
+        quiet = HOUR_S - BURST_S
         # The mean over the hour stays what was asked for.
-        base = load.jobs_per_hour / (quiet + load.burst * load.burst_s)
+        base = load.jobs_per_hour / (quiet + load.burst * BURST_S)
         while True:
             at = self._env.now % HOUR_S
-            starts = (HOUR_S - load.burst_s) / 2
-            bursting = starts <= at < starts + load.burst_s
+            starts = (HOUR_S - BURST_S) / 2
+            bursting = starts <= at < starts + BURST_S
             rate = base * (load.burst if bursting else 1.0)
-            edge = next(e for e in (starts, starts + load.burst_s, HOUR_S) if e > at) - at
+            edge = next(e for e in (starts, starts + BURST_S, HOUR_S) if e > at) - at
             gap = self._random.expovariate(rate)
             # Memoryless: an arrival beyond the edge is drawn anew at the rate that holds there.
             yield self._env.timeout(min(gap, edge))
@@ -173,24 +170,24 @@ class Simulation:
                 self._env.process(self._job())
 
     def _job(self) -> Process:
-        env, load, contract = self._env, self._load, self._contract
+        env, load = self._env, self._load
         queued = env.now
         labelled = env.event()
         if load.label_s == 0:
             labelled.succeed()
         elif self._random.random() >= load.labels_fail:
             env.process(self._label(labelled))
-        waits, backoff = 0, contract.backoff_min_s
+        waits, backoff = 0, CONTRACT.backoff_min_s
         while True:
             slot = self._workers.request()
             yield slot
-            late = env.now - queued >= contract.label_wait_s
-            if labelled.triggered or late or waits >= contract.label_waits:
+            late = env.now - queued >= CONTRACT.label_wait_s
+            if labelled.triggered or late or waits >= CONTRACT.label_waits:
                 break
             waits += 1
             self._workers.release(slot)
             yield env.timeout(backoff)
-            backoff = min(2 * backoff, contract.backoff_max_s)
+            backoff = min(2 * backoff, CONTRACT.backoff_max_s)
         self._found.unlabelled += not labelled.triggered
         yield from self._fill(queued)
         self._workers.release(slot)
@@ -199,7 +196,7 @@ class Simulation:
 
     def _label(self, labelled: simpy.Event) -> Process:
         load = self._load
-        spread = math.exp(self._random.gauss(0.0, load.label_spread))
+        spread = math.exp(self._random.gauss(0.0, LABEL_SPREAD))
         yield self._env.timeout(load.label_s * spread)
         replica = self._random.choice(self._ready)
         with replica.gpu.request() as turn:
@@ -238,7 +235,7 @@ class Simulation:
             for _ in range(min(self._asked - wanted, len(self._ready) - 1)):
                 self._ready.pop()
             self._asked = max(wanted, 1)
-            self._found.trace.append((self._env.now, self._backlog, len(self._ready)))
+            self._found.replicas.append(len(self._ready))
             self._found.replica_s += self._asked * rule.sync_s
             yield self._env.timeout(rule.sync_s)
 

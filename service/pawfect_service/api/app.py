@@ -10,22 +10,16 @@ from typing import Final
 from fastapi import FastAPI
 
 from pawfect import __version__
-from pawfect_service.api import routes, streams
-from pawfect_service.api.concurrency import RequestCounter
-from pawfect_service.api.context import ApiContext
-from pawfect_service.api.enqueue import Enqueuer
+from pawfect_service.api.context import ApiContext, RateLimit
+from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
-from pawfect_service.api.rate import RateLimit
+from pawfect_service.api.routes import router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.limits import BodyLimit
-from pawfect_service.http.log import HttpLog
+from pawfect_service.http.middleware import BodyLimit, HttpLog
 from pawfect_service.jobs.contract import MAX_FILE_BYTES
 from pawfect_service.services import Services
-
-# The photo; masks have next to nothing.
-MAX_BODY_BYTES: Final = MAX_FILE_BYTES
 
 _ABOUT: Final = """
 Removes what does not belong in a pet photo. Queue a photo and a mask, follow the job by GET, by
@@ -43,13 +37,13 @@ class ApiSettings:
         authenticators: how callers are known, asked in this order.
         rate: how often each may call, such as "120/minute".
         rate_storage: where that is counted; see `RateLimit`.
-        max_body_bytes: longest request body.
+        max_body_bytes: longest request body: the photo; masks have next to nothing.
     """
 
     authenticators: Sequence[Authenticator]
     rate: str = "120/minute"
     rate_storage: str = "memory://"
-    max_body_bytes: int = MAX_BODY_BYTES
+    max_body_bytes: int = MAX_FILE_BYTES
 
 
 def create_app(services: Services, settings: ApiSettings) -> FastAPI:
@@ -71,8 +65,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
         settings.authenticators,
         RateLimit(settings.rate, settings.rate_storage),
     )
-    app.include_router(routes.router)
-    app.include_router(streams.router)
+    app.include_router(router)
     add_health(app, services.readiness)
     add_handlers(app)
     app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
-from pawfect_service.api.concurrency import RequestCounter
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.uploads import Order
 from pawfect_service.http.failures import ApiError
@@ -33,6 +33,41 @@ LOG: Final = logging.getLogger("pawfect.api")
 
 # Storing and publishing together, s; a client that sees a failure may send the same again.
 STORED_S: Final = 30.0
+# With more requests than this at a time, pixels are checked by the worker alone: decoding them
+# takes more CPU time than the rest of a request, and all the others would wait for it.
+CALM: Final = 2
+
+
+class RequestCounter:
+    """Counts the requests that queue jobs."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are more than a few."""
+        return self._count > CALM
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a request for the length of the block."""
+        self._count += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._empty.set()
+
+    async def idle(self, within_s: float) -> None:
+        """Return once there are none, or after `within_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._empty.wait()
 
 
 class Enqueuer:

@@ -25,6 +25,10 @@ from pawfect_service.telemetry.traces import span
 LOG: Final = logging.getLogger("pawfect.labels")
 
 _MODEL: Final = "scene_labels"
+# Calls to the server at a time.
+_AT_ONCE: Final = 4
+# An answer that takes longer is not waited for, s.
+_PATIENCE_S: Final = 30.0
 # What a process that ends leaves its jobs, s.
 _FAREWELL_S: Final = 2.0
 # Labels start so much later at most where requests come without a pause, s: little of the 15 s that
@@ -39,29 +43,21 @@ class LabelTasks:
 
     Args:
         services: store and server.
-        at_once: how many calls to the server at a time.
         at_most: how many tasks, waiting ones included; the next one ends with an error at once.
-        patience_s: an answer that takes longer is not waited for, s.
         give_way: returns once this process has nothing more urgent to do, or after some seconds.
     """
 
     def __init__(
         self,
         services: Services,
-        at_once: int = 4,
         at_most: int = 256,
-        patience_s: float = 30.0,
         give_way: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self._services = services
-        self._room = asyncio.Semaphore(at_once)
+        self._room = asyncio.Semaphore(_AT_ONCE)
         self._at_most = at_most
-        self._patience_s = patience_s
         self._give_way = give_way
         self._tasks: dict[JobMessage, asyncio.Task[None]] = {}
-
-    def __len__(self) -> int:
-        return len(self._tasks)
 
     def start(self, job: JobMessage, kind: Kind) -> None:
         """Ask for a job's labels in a task of its own, unless one does already."""
@@ -110,14 +106,14 @@ class LabelTasks:
         """Return the labels; PawfectError for whatever is in their way."""
         with span(_MODEL, SpanKind.CLIENT, attributes=job.span_attributes()):
             try:
-                async with asyncio.timeout(self._patience_s):
+                async with asyncio.timeout(_PATIENCE_S):
                     async with self._room:
                         # A photo is decoded and copied into a message: some 40 ms of this process.
                         if self._give_way:
                             await self._give_way(_GIVE_WAY_S)
                         return await self._labels(job, kind)
             except TimeoutError:
-                expected = f"labels: expected an answer within {self._patience_s:g} s, got none"
+                expected = f"labels: expected an answer within {_PATIENCE_S:g} s, got none"
                 raise PawfectError(ErrorKind.DEADLINE, expected) from None
 
     async def _labels(self, job: JobMessage, kind: Kind) -> SceneLabels:

@@ -5,26 +5,37 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import re
 import secrets
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from google.auth import transport
 from google.auth.exceptions import GoogleAuthError, TransportError
-from google.auth.transport import Request as Transport
 from google.oauth2 import id_token
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.paths import check_id
 
+LOG: Final = logging.getLogger("pawfect.api")
+
 KEY_HEADER: Final = "x-api-key"
 EVERY_USER: Final = "*"
 # Clocks of the issuer and of this machine may differ so much, s.
 _CLOCK_SKEW_S: Final = 10
+# Google rotates its certificates over days and serves each of them for hours with max-age.
+CERTIFICATES_KEPT_S: Final = 3600.0
+# One fetching of them, s. It holds up every caller with a token.
+FETCH_S: Final = 10.0
+# Where it fails, those of before are good for as long as they say; so long until the next try, s.
+FETCHED_AGAIN_S: Final = 60.0
 _LOOPBACK: Final = re.compile(r"localhost|127(\.\d+){3}|::1")
 _KEY_LINE: Final = re.compile(r"(?P<name>[\w.-]+)\s+(?P<uid>\S+)\s+(?P<hash>[0-9a-f]{64})")
 
@@ -132,21 +143,62 @@ def new_api_key(name: str, uid: str) -> tuple[str, str]:
     return key, f"{name} {uid} {hashlib.sha256(key.encode()).hexdigest()}"
 
 
+class KeptCertificates(transport.Request):
+    """A transport that keeps Google's certificates for an hour.
+
+    Args:
+        inner: does the fetching.
+    """
+
+    def __init__(self, inner: transport.Request) -> None:
+        self._inner = inner
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, transport.Response]] = {}
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> transport.Response:
+        """Return the answer to a GET, perhaps one of the last hour."""
+        with self._lock:
+            until, kept = self._kept.get(url, (0.0, None))
+            if kept is not None and time.monotonic() < until:
+                return kept
+            try:
+                answer: transport.Response = self._inner(
+                    url, method=method, body=body, headers=headers, timeout=timeout or FETCH_S
+                )
+            except TransportError:
+                if kept is None:
+                    raise
+                LOG.warning("certificates could not be renewed", exc_info=True)
+                self._kept[url] = time.monotonic() + FETCHED_AGAIN_S, kept
+                return kept
+            if answer.status == 200:
+                self._kept[url] = time.monotonic() + CERTIFICATES_KEPT_S, answer
+            return answer
+
+
 class GoogleTokens:
     """Authenticator by a Google ID token; a token's `sub` is the user's id.
 
     Args:
         audiences: client ids for which tokens are taken.
-        transport: fetches Google's certificates.
+        certificates: fetches Google's certificates.
     """
 
-    def __init__(self, audiences: Sequence[str], transport: Transport) -> None:
+    def __init__(self, audiences: Sequence[str], certificates: transport.Request) -> None:
         self._audiences = list(audiences)
-        self._transport = transport
+        self._certificates = certificates
 
     async def caller(self, headers: Mapping[str, str]) -> Caller | None:
         """Return whose token it is."""
-        claims = await bearer_claims(headers, self._audiences, self._transport)
+        claims = await bearer_claims(headers, self._audiences, self._certificates)
         if claims is None:
             return None
         uid = str(claims.get("sub", ""))
@@ -154,7 +206,7 @@ class GoogleTokens:
 
 
 async def bearer_claims(
-    headers: Mapping[str, str], audiences: Sequence[str], transport: Transport
+    headers: Mapping[str, str], audiences: Sequence[str], certificates: transport.Request
 ) -> Mapping[str, object] | None:
     """Return the claims of the Google ID token in `Authorization`; None where there is none.
 
@@ -169,7 +221,7 @@ async def bearer_claims(
         claims: Mapping[str, object] = await asyncio.to_thread(
             id_token.verify_oauth2_token,
             token.strip(),
-            transport,
+            certificates,
             list(audiences),
             _CLOCK_SKEW_S,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +11,9 @@ from typing import Any, Final
 import click
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.api.app import MAX_BODY_BYTES, ApiSettings, create_app
+from pawfect_service.api.app import ApiSettings, create_app
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.process.options import (
-    arguments_of,
     authenticators_of,
     common,
     print_key,
@@ -24,12 +24,13 @@ from pawfect_service.process.options import (
 from pawfect_service.process.serving import listen, run, run_child, serve_http, serve_triton
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores import make_queue
-from pawfect_service.worker.handler import Handler, Price
+from pawfect_service.worker.handler import Handler
 from pawfect_service.worker.pull import PullWorker
 from pawfect_service.worker.push import create_push_app
 
-_MIB: Final = 2**20
 _PORT: Final = click.IntRange(1, 65535)
+# One of `--processes`: shares the port, and starts nothing beside itself.
+_ONE_OF_SEVERAL: Final = "--one-of-several"
 
 
 @click.command()
@@ -64,19 +65,13 @@ _PORT: Final = click.IntRange(1, 65535)
     help="Where they are counted; redis://HOST:PORT for several processes.",
 )
 @click.option(
-    "--max-body-mb",
-    type=click.IntRange(1, MAX_BODY_BYTES // _MIB),
-    default=MAX_BODY_BYTES // _MIB,
-    show_default=True,
-)
-@click.option(
     "--processes",
     type=click.IntRange(1),
     default=1,
     show_default=True,
     help="Processes that answer, each counting --rate for itself unless --rate-storage is shared.",
 )
-@click.option("--one-of-several", is_flag=True, hidden=True, help="Share the port with others.")
+@click.option(_ONE_OF_SEVERAL, is_flag=True, hidden=True)
 @click.option("--with-worker", is_flag=True, help="Fill the jobs in this process too.")
 @click.option("--with-server", metavar="PROFILE", help="Run pawfect serve beside it.")
 @worker_options
@@ -91,7 +86,6 @@ def api(
     no_auth: bool,
     rate: str,
     rate_storage: str,
-    max_body_mb: int,
     processes: int,
     one_of_several: bool,
     with_worker: bool,
@@ -102,17 +96,13 @@ def api(
 ) -> None:
     """Serve the sessions' HTTP API; /docs describes it."""
     stop = asyncio.Event()
-    another = arguments_of(
-        click.get_current_context(),
-        processes=1,
-        one_of_several=True,
-        with_worker=False,
-        with_server=None,
-    )
+    if one_of_several:
+        processes, with_worker, with_server = 1, False, None
+    another = [*sys.argv[1:], _ONE_OF_SEVERAL]
 
     async def main() -> None:
         authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
-        settings = ApiSettings(authenticators, rate, rate_storage, max_body_mb * _MIB)
+        settings = ApiSettings(authenticators, rate, rate_storage)
         async with (
             open_services(store, JobContract(), triton) as services,
             asyncio.TaskGroup() as group,
@@ -178,7 +168,7 @@ def worker(
             if not push:
                 await _puller(services, jobs, grace, price_per_hour).run(stop)
                 return
-            handler = Handler(services, Price(price_per_hour / 3600))
+            handler = Handler(services, price_per_hour)
             app = create_push_app(services, handler, check, jobs)
             await serve_http(app, listen(host, port), stop, grace)
 
@@ -186,7 +176,7 @@ def worker(
 
 
 def _puller(services: Services, jobs: int, grace: float, price_per_hour: float) -> PullWorker:
-    return PullWorker(services, Handler(services, Price(price_per_hour / 3600)), jobs, grace)
+    return PullWorker(services, Handler(services, price_per_hour), jobs, grace)
 
 
 def _run(service: str, level: str, main: Callable[[], Any], stop: asyncio.Event) -> None:

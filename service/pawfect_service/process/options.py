@@ -17,10 +17,10 @@ from pawfect_service.http.callers import (
     ApiKeys,
     Authenticator,
     GoogleTokens,
+    KeptCertificates,
     is_loopback,
     new_api_key,
 )
-from pawfect_service.http.certificates import KeptCertificates
 from pawfect_service.stores.base import PushTarget
 from pawfect_service.worker.push import PushCheck
 
@@ -75,24 +75,6 @@ def worker_options(command: F) -> F:
     ):
         command = option(command)
     return command
-
-
-def arguments_of(context: click.Context, **changed: Any) -> list[str]:
-    """Return the arguments that give a command the options it has.
-
-    Args:
-        context: the command's.
-        changed: options, by parameter name, that are to have another value; None: are left out.
-    """
-    made = [str(context.info_name)]
-    values = context.params | changed
-    for option in context.command.params:
-        value = values.get(str(option.name))
-        if not isinstance(option, click.Option) or value is None or value is False:
-            continue
-        for each in value if option.multiple else [value]:
-            made += [option.opts[0]] if option.is_flag else [option.opts[0], str(each)]
-    return made
 
 
 def print_key(context: click.Context, option: click.Parameter, wanted: str | None) -> None:

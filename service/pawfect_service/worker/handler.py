@@ -1,4 +1,4 @@
-"""What a worker does with one delivery, from the message to its answer to the queue."""
+"""What a worker does with one delivery: from the message, through the work, to the answer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Final
 
 from opentelemetry.trace import SpanKind
 
-from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction, invalid
 from pawfect_service.frames import clear_frames
 from pawfect_service.jobs.fields import Cost
-from pawfect_service.jobs.kinds import Made
+from pawfect_service.jobs.kinds import Made, OnProgress, Task
 from pawfect_service.jobs.message import JobMessage, read_message
 from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import (
@@ -25,13 +25,12 @@ from pawfect_service.jobs.moves import (
     put_back,
     take_up,
 )
+from pawfect_service.jobs.request import JobRequest, digest_of, missing_file
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import context_of, span
-from pawfect_service.worker.held_job import HeldJob, Hold
-from pawfect_service.worker.lease import LeaseKeeper
+from pawfect_service.worker.lease import HeldJob, Hold, LeaseKeeper
 from pawfect_service.worker.publishing import Publisher
-from pawfect_service.worker.stage import do_work
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -54,35 +53,18 @@ class Outcome:
     attempt: int | None = None
 
 
-@dataclass(frozen=True)
-class Price:
-    """What a second of the service costs.
-
-    Attributes:
-        per_second: amount of the unit.
-        unit: such as USD.
-    """
-
-    per_second: float = 0.0
-    unit: str = "USD"
-
-    def of(self, seconds: float) -> Cost:
-        """Return the cost of some seconds of the service."""
-        return Cost(amount=round(seconds * self.per_second, 9), unit=self.unit, seconds=seconds)
-
-
 class Handler:
     """Works on deliveries, several at a time where it is called so.
 
     Args:
         services: store and server.
-        price: of a second of the service.
+        usd_per_hour: what an hour of the service costs.
     """
 
-    def __init__(self, services: Services, price: Price | None = None) -> None:
+    def __init__(self, services: Services, usd_per_hour: float = 0.0) -> None:
         self._services = services
         self._sessions = services.sessions
-        self._price = price or Price()
+        self._usd_per_hour = usd_per_hour
         self._publisher = Publisher(services)
 
     async def handle(self, data: bytes, attributes: Mapping[str, str], hold: Hold) -> Outcome:
@@ -187,7 +169,9 @@ class Handler:
         return Step(stopped, None)
 
     async def _claim(self, job: HeldJob, made: Made) -> Step:
-        step = await job.move(claim_result, report=made.report, cost=self._price.of(made.seconds))
+        amount = round(made.seconds * self._usd_per_hour / 3600, 9)
+        cost = Cost(amount=amount, unit="USD", seconds=made.seconds)
+        step = await job.move(claim_result, report=made.report, cost=cost)
         if step.answer is not Answer.WON:
             await self._publisher.clear(job)
         return step
@@ -198,3 +182,47 @@ def _outcome(answer: Answer, why: str = "") -> Outcome:
     if action is None:
         raise RuntimeError(f"{answer}: expected an answer for the queue")
     return Outcome(action, ": ".join(part for part in (answer.value, why) if part))
+
+
+async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> Made:
+    """Do a job's work and upload what it gave under the names of this start.
+
+    Args:
+        services: store and server.
+        job: whose lease is held.
+        on_progress: called at the end of each stage.
+
+    Raises:
+        PawfectError: INVALID_ARG for files that are gone, broken or others than were queued, and
+            for a request that was edited into an impossible one; else as the work failed.
+    """
+    kind, session = job.kind, job.session
+    request = JobRequest.of_document(kind, session.request)
+    with span("read files"):
+        files = await _read(services, job, request)
+    parameters = kind.parse(request.parameters, request.texts)
+    task = Task(files, parameters, session.scene_labels, job.message.span_attributes())
+    made = await kind.work(task, services.tools, on_progress)
+    with span("write files"):
+        outputs = {path: made.outputs[name] for name, path in job.attempts().items()}
+        await services.stores.files.put(outputs)
+    return made
+
+
+async def _read(services: Services, job: HeldJob, request: JobRequest) -> dict[str, bytes]:
+    names = request.files(job.kind)
+    found = await asyncio.gather(
+        *(services.stores.files.get(job.path(file)) for file in names.values()),
+        return_exceptions=True,
+    )
+    contents: dict[str, bytes] = {}
+    for (name, file), content in zip(names.items(), found, strict=True):
+        if isinstance(content, FileNotFoundError):
+            raise missing_file(file)
+        if isinstance(content, BaseException):
+            raise content
+        contents[name] = content
+    digest = await services.tools.off_loop(digest_of, job.kind, contents)
+    if request.digest not in (None, digest):
+        raise invalid(", ".join(names.values()), "the files that were queued", "others")
+    return contents

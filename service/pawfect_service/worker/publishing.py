@@ -10,10 +10,10 @@ from typing import Final
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.move import Answer, Step
-from pawfect_service.jobs.moves import complete, extend_lease, put_back, result_gone
+from pawfect_service.jobs.moves import complete, put_back, result_gone
 from pawfect_service.jobs.paths import ATTEMPTS
 from pawfect_service.services import Services
-from pawfect_service.worker.held_job import HeldJob
+from pawfect_service.worker.lease import HeldJob
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -74,12 +74,8 @@ class Publisher:
         A worker that stood still while its lease ran out would copy an old job's picture to the
         name of a new one's.
         """
-        step = await job.move(extend_lease)
-        if step.answer is Answer.LATE:
-            return await job.move(put_back)
-        if step.answer is Answer.GO_ON:
-            await job.hold(self._sessions.contract.lease_s)
-        return step
+        step = await job.extend()
+        return await job.move(put_back) if step.answer is Answer.LATE else step
 
     async def _cleared(self, job: HeldJob, claimed: Mapping[str, str], step: Step) -> Step:
         """Delete the claimed files where the job is over; return the step."""

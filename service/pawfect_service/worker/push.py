@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import FastAPI, Request, Response
-from google.auth.transport import Request as Transport
+from google.auth import transport
 from pydantic import BaseModel, BeforeValidator, Field, StrictStr, ValidationError
 
 from pawfect import __version__
@@ -20,8 +20,7 @@ from pawfect.contract.errors import ErrorKind, QueueAction
 from pawfect_service.http.callers import bearer_claims, unknown_caller
 from pawfect_service.http.failures import FAILURES, ApiError, add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.limits import BodyLimit
-from pawfect_service.http.log import HttpLog
+from pawfect_service.http.middleware import BodyLimit, HttpLog
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery
 from pawfect_service.strict import refused, strict_json
@@ -71,16 +70,16 @@ class PushCheck:
     Attributes:
         audience: of the token, as the subscription has it.
         email: of the service account, as the subscription has it.
-        transport: fetches Google's certificates.
+        certificates: fetches Google's certificates.
     """
 
     audience: str
     email: str
-    transport: Transport
+    certificates: transport.Request
 
     async def check(self, headers: Mapping[str, str]) -> None:
         """Raise ApiError 401 or 403 for anybody else."""
-        claims = await bearer_claims(headers, [self.audience], self.transport)
+        claims = await bearer_claims(headers, [self.audience], self.certificates)
         if claims is None:
             raise unknown_caller("none")
         if claims.get("email") != self.email or claims.get("email_verified") is not True:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -26,32 +28,30 @@ def cell(identity: str = "a" * 16, session: str = "lawn", **instead) -> Cell:
     return Cell(setting(**instead), session, 0, identity)
 
 
-def record(of: Cell | None = None, status: str = "done", **told) -> Record:
+def record(
+    of: Cell | None = None, status: str = "done", total_ms: float = 1000.0, prompt: str = "", **told
+) -> Record:
     of = of or cell()
-    scores = {"st_lpips": 0.13, "seam_step": 1.0, "sharpness": 1.0, "sharpness_log": 0.0}
+    scores = {"st_lpips": 0.13, "seam_off": 1.0, "sharpness": 1.0, "sharpness_log": 0.0}
+    report = {"total_ms": total_ms, "prompt": prompt, "stage_ms": {"flux_transformer": 800.0}}
     given = {
         "picture": f"pictures/{of.identity}.jpg",
         "crop": f"pictures/{of.identity}-crop.jpg",
-        "total_ms": 1000.0,
-        "stage_ms": {"flux_transformer": 800.0},
         "peak_mib": 100.0,
-        "memory": "resident",
         "scores": scores,
-        "engine": "flux",
-        "steps": of.setting.steps,
-        "version": "0.1.0",
+        "report": report,
     }
-    if status == "failed":
-        given = {}
-    return Record(
-        of.identity,
-        of.session,
-        of.seed,
-        of.setting,
-        status,
-        "2026-01-01T00:00:00",
-        **(given | told),
-    )
+    given = ({} if status == "failed" else given) | told
+    at = "2026-01-01T00:00:00"
+    return Record(of.identity, of.session, of.seed, of.setting, status, at, **given)
+
+
+def note(cells, **instead):
+    """What a run says of itself, as it comes back from its journal."""
+    source = {"command": "c", "date": "d", "machine": "m", "versions": {"v": "1"}}
+    sessions = [{"name": "lawn", "photo": "pictures/p.jpg", "truth": ""}]
+    given = {"profile": "tiny", "budget_ms": 30_000, "provenance": source, "sessions": sessions}
+    return json.loads(json.dumps(given | {"cells": [asdict(c) for c in cells]} | instead))
 
 
 @pytest.fixture(scope="session")

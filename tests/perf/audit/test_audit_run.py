@@ -8,20 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
-from perf.audit.audit import read_run
+from perf.audit.__main__ import audit
 from perf.audit.journal import NAME, Record
+from perf.audit.report import read_run
 from tests.perf.audit.conftest import MATRIX, SIDE, TINY, TINY_Q8
 
 # Two busy cores take ten times as long to load the models as two idle ones.
@@ -31,6 +32,7 @@ ENTRIES = (TINY, "tiny-sam3", "tiny-florence2")
 
 # Two weights, two guidance scales, two prompts.
 CELLS = 8
+COMMAND = (sys.executable, "-m", "perf.audit", "run")
 RUN = MATRIX.replace("steps = [1, 3]", "steps = [2]")
 
 
@@ -66,21 +68,11 @@ class Run:
         return server
 
 
-def start(matrix: Path, folder: Path, weights: Path, *options: str) -> Run:
+def start(matrix: Path, folder: Path, weights: Path) -> Run:
     log = folder.parent / "run.log"
     with log.open("ab") as sink:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "perf.audit",
-                "run",
-                "--matrix",
-                str(matrix),
-                "--out",
-                str(folder),
-                *options,
-            ],
+            [*COMMAND, "--matrix", str(matrix), "--out", str(folder)],
             stdout=sink,
             stderr=subprocess.STDOUT,
             env={**os.environ, ROOT_VARIABLE: str(weights), "COLUMNS": "200"},
@@ -119,24 +111,48 @@ def test_two_cells_are_measured_and_reported(tmp_path, lawn_files, weights):
     assert "2 are done already, 0 to run" in again
 
 
-@dataclass
-class Audited:
-    """A finished audit and what was seen while it ran."""
+def check_cells(folder: Path, weights: set[str]) -> None:
+    """Assert that each done cell ran with its own weights, size, prompt and steps."""
+    done = [r for r in read_run(folder).records.values() if r.status == "done"]
+    for record in done:
+        setting = record.setting
+        report = record.report
+        assert report["weights"]["flux_transformer"].startswith(f"{setting.quantisation}@")
+        assert [window["working_px"] for window in report["windows"]] == [128]
+        assert report["steps"] == setting.steps
+        texts = {"none": "", "five": "patchy green grass with fallen leaves"}
+        assert report["prompt"] == texts[setting.prompt]
+        assert record.total_ms >= report["stage_ms"]["flux_transformer"] > 0
+        assert 0 < record.peak_mib < 20_000
+        assert {"st_lpips", "seam_off", "sharpness"} <= set(record.scores)
+    assert {record.setting.quantisation for record in done} == weights
 
-    folder: Path
-    log: str
-    before_kill: list[Record]
-    at_kill: bytes
-    exit_code: int
+
+def check_report(folder: Path) -> None:
+    """Assert that the report is there, with every picture that it links to."""
+    content = read_run(folder)
+    html = (folder / "audit.html").read_text()
+    for record in content.records.values():
+        if record.picture:
+            assert (folder / record.picture).is_file()
+            assert (folder / record.crop).is_file()
+            assert record.picture in html
+    for session in content.note["sessions"]:
+        assert (folder / session["photo"]).is_file()
+        assert (folder / session["truth"]).is_file()
 
 
-@pytest.fixture(scope="module")
-def audited(
-    tmp_path_factory: pytest.TempPathFactory, lawn_files: Path, weights: Path
-) -> Iterator[Audited]:
-    matrix = lawn_files / "run.toml"
+def picture(folder: Path, record: Record) -> np.ndarray:
+    with Image.open(folder / record.picture) as image:
+        return np.array(image)
+
+
+@pytest.mark.slow
+def test_an_audit_that_is_killed_goes_on_and_a_killed_models_process_costs_one_cell(
+    tmp_path, lawn_files, weights
+):
+    matrix, folder = lawn_files / "run.toml", tmp_path / "out"
     matrix.write_text(RUN)
-    folder = tmp_path_factory.mktemp("audit") / "out"
     run = start(matrix, folder, weights)
     try:
         run.wait_for(2)
@@ -154,93 +170,41 @@ def audited(
         for stub in stubs:
             stub.send_signal(signal.SIGKILL)
         code = run.process.wait(LONG_S)
-        yield Audited(folder, run.log.read_text(), before, at_kill, code)
     finally:
         if run.process.poll() is None:
             run.process.terminate()
             run.process.wait(90)
+    log = run.log.read_text()
+    assert code == 0, log
+    assert f"{CELLS} cells: 1 sessions, 1 seeds, 2 x quantisation" in log
+    assert log.count(f"{TINY_Q8}: built") == 1
+    assert f"0 are done already, {CELLS} to run" in log
+    assert f"{len(before)} are done already" in log
+    assert "Traceback" not in log
 
-
-@pytest.mark.slow
-def test_the_run_ends_well_and_says_how_many(audited):
-    assert audited.exit_code == 0, audited.log
-    assert f"{CELLS} cells: 1 sessions, 1 seeds, 2 x quantisation" in audited.log
-    assert audited.log.count(f"{TINY_Q8}: built") == 1
-    assert f"0 are done already, {CELLS} to run" in audited.log
-    assert f"{len(audited.before_kill)} are done already" in audited.log
-    assert "Traceback" not in audited.log
-
-
-@pytest.mark.slow
-def test_after_a_kill_no_cell_is_run_twice_and_none_is_missing(audited):
-    lines = (audited.folder / NAME).read_bytes().splitlines()
-    tables = [json.loads(line) for line in lines]
+    # No cell is run twice and none is missing.
+    tables = [json.loads(line) for line in (folder / NAME).read_bytes().splitlines()]
     cells = [table["cell"] for table in tables if "run" not in table]
-    assert len(audited.before_kill) >= 2
+    assert len(before) >= 2
     assert len(cells) == len(set(cells)) == CELLS
-    assert (audited.folder / NAME).read_bytes().startswith(audited.at_kill)
+    assert (folder / NAME).read_bytes().startswith(at_kill)
     runs = [table["run"] for table in tables if "run" in table]
     assert len(runs) == 2
     assert {cell["identity"] for cell in runs[0]["cells"]} == set(cells)
 
-
-@pytest.mark.slow
-def test_a_killed_models_process_costs_one_cell_and_the_server_comes_back(audited):
-    content = read_run(audited.folder)
-    statuses = [content.records[c.identity].status for c in content.cells]
-    assert statuses.count("done") >= CELLS - 2
-    others = [r for r in content.records.values() if r.status != "done"]
+    # The server came back.
+    records = read_run(folder).rows
+    done = [record for record in records if record.status == "done"]
+    assert len(done) >= CELLS - 2
+    others = [record for record in records if record.status != "done"]
     assert all(r.status in ("fallen back", "failed") for r in others)
     assert all("MODEL_DOWN" in r.reason for r in others)
-    assert "it is started again" in audited.log
+    assert "it is started again" in log
+    check_cells(folder, {TINY, TINY_Q8})
+    check_report(folder)
 
-
-def check_cells(folder: Path, weights: set[str]) -> None:
-    """Assert that each done cell ran with its own weights, size, prompt and steps."""
-    done = [r for r in read_run(folder).records.values() if r.status == "done"]
-    for record in done:
-        setting = record.setting
-        assert record.weights["flux_transformer"].startswith(f"{setting.quantisation}@")
-        assert record.working_px == (128,)
-        assert record.steps == setting.steps
-        texts = {"none": "", "five": "patchy green grass with fallen leaves"}
-        assert record.text == texts[setting.prompt]
-        assert record.stage_ms["flux_transformer"] > 0
-        assert 0 < record.peak_mib < 20_000
-        assert {"st_lpips", "seam_step", "sharpness"} <= set(record.scores)
-        assert record.total_ms >= record.stage_ms["flux_transformer"]
-    assert {record.setting.quantisation for record in done} == weights
-
-
-def check_report(folder: Path) -> None:
-    """Assert that the report is there, with every picture that it links to."""
-    content = read_run(folder)
-    html = (folder / "audit.html").read_text()
-    for record in content.records.values():
-        if record.picture:
-            assert (folder / record.picture).is_file()
-            assert (folder / record.crop).is_file()
-            assert record.picture in html
-    for session in content.run["sessions"]:
-        assert (folder / session["photo"]).is_file()
-        assert (folder / session["truth"]).is_file()
-
-
-@pytest.mark.slow
-def test_each_cell_ran_with_its_own_weights_size_prompt_and_steps(audited):
-    check_cells(audited.folder, {TINY, TINY_Q8})
-    check_report(audited.folder)
-
-
-def picture(folder: Path, record: Record) -> np.ndarray:
-    with Image.open(folder / record.picture) as image:
-        return np.array(image)
-
-
-@pytest.mark.slow
-def test_quantised_weights_guidance_and_prompt_give_pictures_of_their_own(audited):
-    records = [r for r in read_run(audited.folder).records.values() if r.status == "done"]
-    by_setting = {record.setting: picture(audited.folder, record) for record in records}
+    # Weights, guidance and prompt give pictures of their own.
+    by_setting = {record.setting: picture(folder, record) for record in done}
     for setting, image in by_setting.items():
         assert image.shape == (SIDE, SIDE, 3)
         for change in (
@@ -253,19 +217,21 @@ def test_quantised_weights_guidance_and_prompt_give_pictures_of_their_own(audite
                 assert (other[100:160, 90:170] != image[100:160, 90:170]).any()
 
 
-def test_weights_that_are_not_here_are_said_before_anything_runs(lawn_files, weights, tmp_path):
-    matrix = lawn_files / "missing.toml"
-    matrix.write_text(MATRIX.replace('"tiny-flux-fill-q8_0"', '"flux-fill-dev-q4_0"'))
-    run = start(matrix, tmp_path / "out", weights)
-    assert run.process.wait(LONG_S) == 1
-    said = run.log.read_text()
-    assert "run `pawfect weights fetch flux-fill-dev-q4_0`" in said
-    assert not (tmp_path / "out").exists()
-
-
-def test_weights_that_hold_no_transformer_are_refused(lawn_files, weights, tmp_path):
-    matrix = lawn_files / "other.toml"
-    matrix.write_text(MATRIX.replace('"tiny-flux-fill-q8_0"', '"tiny-sam3"'))
-    run = start(matrix, tmp_path / "out", weights)
-    assert run.process.wait(LONG_S) == 1
-    assert "tiny-sam3 holds no transformer of FLUX" in run.log.read_text()
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("flux-fill-dev-q4_0", "run `pawfect weights fetch flux-fill-dev-q4_0`"),
+        ("tiny-sam3", "tiny-sam3 holds no transformer of FLUX"),
+    ],
+)
+def test_weights_that_are_not_here_or_no_transformer_are_said_before_anything_runs(
+    entry, said, lawn_files, weights, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(ROOT_VARIABLE, str(weights))
+    matrix = lawn_files / "wrong.toml"
+    matrix.write_text(MATRIX.replace("tiny-flux-fill-q8_0", entry))
+    folder = tmp_path / "out"
+    ended = CliRunner().invoke(audit, ["run", "--matrix", str(matrix), "--out", str(folder)])
+    assert ended.exit_code == 1
+    assert said in ended.output
+    assert not folder.exists()

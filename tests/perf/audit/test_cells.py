@@ -40,14 +40,8 @@ def test_cells_that_share_loaded_weights_come_in_a_row(given):
 
 def test_a_wider_matrix_keeps_the_identities_of_the_narrower(given):
     matrix, sessions, profile = given
-    wider = matrix.model_copy(
-        update={
-            "axes": matrix.axes.model_copy(
-                update={"steps": (1, 2, 3), "guidance": (4.0, 10.0, 30.0)}
-            ),
-            "budget_ms": 1,
-        }
-    )
+    axes = replace(matrix.axes, steps=(1, 2, 3), guidance=(4.0, 10.0, 30.0))
+    wider = replace(matrix, axes=axes, budget_ms=1)
     assert set(identities(matrix, sessions, profile)) < set(identities(wider, sessions, profile))
 
 
@@ -63,7 +57,7 @@ def test_the_deadline_the_profile_and_the_text_change_every_cell(given):
     assert profile.sam3 is not None
     other_sam3 = replace(profile, sam3=replace(profile.sam3, least_score=0.5))
     for other in (
-        identities(matrix.model_copy(update={"deadline_ms": 5}), sessions, profile),
+        identities(replace(matrix, deadline_ms=5), sessions, profile),
         identities(matrix, sessions, other_sam3),
         identities(matrix, sessions, profile, WEIGHTS | {"tiny-sam3": "s@2"}),
     ):

@@ -14,7 +14,7 @@ import torch
 from pawfect.flux import text, transformer_module, vae
 from pawfect.scene import florence2, sam3_checkpoint
 from pawfect.weights.published import read
-from perf.flux.versus.counting import flop_of
+from perf.flux.sides import flop_of
 
 BUILDERS: Mapping[str, Callable[[Path], Any]] = {
     "flux_transformer": lambda folder: transformer_module.build_module(

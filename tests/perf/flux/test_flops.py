@@ -1,4 +1,4 @@
-"""FLOP by formula against FLOP as torch counts them on the real modules."""
+"""FLOP and moved values by formula against what torch counts on the real modules."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
 
 from pawfect.scene.lexicon import labelled_surfaces
 from pawfect.weights.published import read
-from pawfect_export.tiny import flux as tiny_flux
 from perf.flux import flops
 from perf.flux.random_transformer import step_arguments
 from tests.perf.flux.modules import built, counted, full_size
+from tests.perf.flux.tracking import moved
 
 WITHIN = 0.01
 META = torch.device("meta")
@@ -27,74 +26,56 @@ def agrees(formula: float, call: Callable[[], object]) -> None:
     assert formula == pytest.approx(counted(call), rel=WITHIN)
 
 
-def published(name: str) -> dict[str, Any]:
-    return dict(read(name).config)
-
-
-def flux_call(module: Any, config: Any, tokens: int, text_tokens: int, batch: int = 1) -> Any:
-    like = torch.empty(1, device=module.device, dtype=module.dtype)
-    inputs = step_arguments(config, tokens, text_tokens, batch, like)
-    return lambda: module(**inputs, return_dict=False)
-
-
 @pytest.mark.parametrize(("px", "text_tokens"), [(512, 128), (1024, 512)])
-def test_a_full_size_step_of_flux(px, text_tokens):
-    config = published("flux_transformer")
+def test_a_step_of_flux_with_its_modulation_layers_and_without(px, text_tokens):
     tokens = (px // 16) ** 2
-    call = flux_call(full_size("flux_transformer"), config, tokens, text_tokens)
-    agrees(flops.flux_step(config, tokens, text_tokens).flop, call)
-
-
-def test_a_tiny_step_of_flux_in_a_batch():
-    config = dict(tiny_flux.TRANSFORMER)
-    module = FluxTransformer2DModel.from_config(config)
-    agrees(flops.flux_step(config, 60, 16, batch=3).flop, flux_call(module, config, 60, 16, 3))
-
-
-def test_a_step_with_cached_modulation_is_the_whole_step_less_its_modulation_layers():
-    config = dict(tiny_flux.TRANSFORMER)
-    module = FluxTransformer2DModel.from_config(config)
-    whole = counted(flux_call(module, config, 60, 16))
-    rows = torch.zeros(1, flops.inner_width(config))
+    module = full_size("flux_transformer")
+    like = torch.empty(1, device=META, dtype=module.dtype)
+    inputs = step_arguments(module.config, tokens, text_tokens, 1, like)
+    whole = counted(lambda: module(**inputs, return_dict=False))
+    assert flops.flux_step(tokens, text_tokens).flop == pytest.approx(whole, rel=WITHIN)
+    rows = torch.empty(1, flops.WIDTH, device=META)
     layers = [
         part.linear
         for name, part in module.named_modules()
         if "transformer_blocks" in name and hasattr(part, "linear")
     ]
     of_layers = sum(counted(lambda layer=layer: layer(rows)) for layer in layers)
-    assert sum(layer.weight.numel() for layer in layers) == flops.modulation_weights(config)
-    cached = flops.flux_step(config, 60, 16, modulation="cached").flop
+    assert sum(layer.weight.numel() for layer in layers) == flops.MODULATION_WEIGHTS
+    cached = flops.flux_step(tokens, text_tokens, "cached").flop
     assert cached == pytest.approx(whole - of_layers, rel=WITHIN)
-    assert cached < flops.flux_step(config, 60, 16).flop
 
 
-def test_block_weights_are_those_of_the_linear_layers():
-    config = published("flux_transformer")
-    tensors = read("flux_transformer").tensors
-    inside = sum(
-        shape[0] * shape[1]
-        for name, shape in tensors.items()
-        if "transformer_blocks." in name and len(shape) == 2
+def test_the_weights_are_those_of_the_linear_layers():
+    shapes = {
+        name: shape[0] * shape[1]
+        for name, shape in read("flux_transformer").tensors.items()
+        if len(shape) == 2
+    }
+    inside = sum(count for name, count in shapes.items() if "transformer_blocks." in name)
+    assert inside == flops.BLOCK_WEIGHTS + flops.MODULATION_WEIGHTS
+    assert flops.flux_step(1, 1).weights == sum(shapes.values())
+    assert flops.flux_step(1, 1, "cached").weights == sum(shapes.values()) - (
+        flops.MODULATION_WEIGHTS
     )
-    assert flops.block_weights(config) + flops.modulation_weights(config) == inside
 
 
 @pytest.mark.parametrize("size", [(512, 512), (1024, 768)])
-def test_the_full_size_autoencoder(size):
-    config, module = published("flux_vae"), full_size("flux_vae")
+def test_the_autoencoder(size):
+    module = full_size("flux_vae")
     height, width = size
     picture = torch.empty(1, 3, height, width, device=META)
     latents = torch.empty(1, 16, height // 8, width // 8, device=META)
-    agrees(flops.vae_encode(config, height * width).flop, lambda: module.encode(picture))
-    agrees(flops.vae_decode(config, height * width).flop, lambda: module.decode(latents))
+    agrees(flops.vae_encode(height * width).flop, lambda: module.encode(picture))
+    agrees(flops.vae_decode(height * width).flop, lambda: module.decode(latents))
+    kernels = sum(part.weight.numel() for part in module.encoder.modules() if products(part))
+    assert flops.vae_encode(1).weights == kernels
+    kernels = sum(part.weight.numel() for part in module.decoder.modules() if products(part))
+    assert flops.vae_decode(1).weights == kernels
 
 
-def test_the_tiny_autoencoder():
-    config = dict(tiny_flux.VAE)
-    module = AutoencoderKL.from_config(config)
-    picture, latents = torch.zeros(1, 3, 64, 96), torch.zeros(1, 16, 8, 12)
-    agrees(flops.vae_encode(config, 64 * 96).flop, lambda: module.encode(picture))
-    agrees(flops.vae_decode(config, 64 * 96).flop, lambda: module.decode(latents))
+def products(part: Any) -> bool:
+    return isinstance(part, torch.nn.Conv2d | torch.nn.Linear)
 
 
 def test_the_full_size_text_encoders():
@@ -134,3 +115,30 @@ def asked(module: Any, sides: int, phrases: int, width: int) -> Any:
     texts = BaseModelOutputWithPooling(pooler_output=torch.zeros(phrases, 32, width))
     mask = torch.ones(phrases, 32, dtype=torch.long)
     return lambda: module(vision_embeds=seen, text_embeds=texts, attention_mask=mask)
+
+
+def test_flux_moves_what_its_kernels_read_and_write():
+    # A quarter as wide as published: what is as wide as a head, not as the model, stays small.
+    config: dict[str, Any] = {
+        **read("flux_transformer").config,
+        "num_attention_heads": 6,
+        "num_layers": 1,
+        "num_single_layers": 2,
+    }
+    module = FluxTransformer2DModel.from_config(config).half()
+    inputs = step_arguments(config, 192, 32, 1, torch.zeros(1).half())
+    got = moved(lambda: module(**inputs, return_dict=False)) / 2
+    passes = flops.DOUBLE_PASSES + 2 * flops.SINGLE_PASSES
+    formula = flops.WIDTH / 4 * (224 * passes + 192 * flops.OUTER_PASSES)
+    assert formula == pytest.approx(got, rel=0.1)
+
+
+def test_the_autoencoder_moves_what_its_kernels_read_and_write():
+    module = full_size("flux_vae")
+    picture = torch.empty(1, 3, 256, 256, device="meta")
+    latents = torch.empty(1, 16, 32, 32, device="meta")
+    for formula, call in (
+        (flops.vae_encode(256 * 256), lambda: module.encode(picture)),
+        (flops.vae_decode(256 * 256), lambda: module.decode(latents)),
+    ):
+        assert formula.moved == pytest.approx(moved(call) / 4, rel=0.15)

@@ -9,15 +9,15 @@ import torch
 from click.testing import CliRunner
 
 from perf.flux.gpu.__main__ import Results, main, measure
-from perf.flux.gpu.goals import goals
-from perf.flux.gpu.scale import full, small
+from perf.flux.gpu.models import full, small
+from perf.flux.gpu.parts import goals
 
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory):
     path = tmp_path_factory.mktemp("gpu") / "gpu-tiny.json"
     try:
-        measure(True, path, ["eager", "compiled", "capped", "layers"])
+        measure(True, path, ["eager", "compiled", "capped"])
     finally:
         # Compiled code holds on to the modules.
         torch._dynamo.reset()
@@ -44,16 +44,12 @@ def test_every_part_runs_and_is_on_disk(rehearsal):
     assert parts["compiled graphs"]["unique_graphs"] >= 2
 
 
-def test_quantised_parts_fill_and_their_errors_are_in_order(rehearsal):
-    for name in ("capped int8", "capped int4", "capped q8_0", "capped q4_0", "layers"):
-        part = rehearsal["parts"][name]
-        if name == "layers":
-            errors = {row["scheme"]: row["error"] for row in part["rows"]}
-            assert errors["q8_0"] < errors["q4_0"] < 0.3
-            assert errors["int8"] < errors["int4"] < 0.3
-        else:
-            assert [fill["engine"] for fill in part["fills"]] == ["flux"]
-            assert all(fill["finite"] for fill in part["fills"])
+def test_quantised_transformers_fill(rehearsal):
+    for name in ("int8", "int4", "q8_0", "q4_0"):
+        fills = rehearsal["parts"][f"capped {name}"]["fills"]
+        assert [(fill["engine"], fill["fallbacks"], fill["finite"]) for fill in fills] == [
+            ("flux", 0, True)
+        ] * 3
 
 
 def test_the_full_scale_is_the_published_model():

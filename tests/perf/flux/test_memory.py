@@ -1,4 +1,4 @@
-"""Memory by process: real sizes of parameters, peaks as the real modules have them."""
+"""Memory by process and how weights are stored: sizes, peaks, bytes as the real modules have."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import gguf
 import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+from diffusers.quantizers.gguf.utils import dequantize_functions
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
@@ -19,12 +21,11 @@ from pawfect.weights.published import read
 from perf.flux import memory
 from perf.flux.cards import CARDS
 from perf.flux.memory import GIB, processes_of, total_gib
-from perf.flux.parameters import transformer_bytes
 from perf.flux.random_transformer import step_arguments
-from perf.flux.storage import GGUF, INTEGER, PLAIN, TORCH
+from perf.flux.storage import FUSED, GGUF, INTEGER, PLAIN, TORCH, storage_of, transformer_bytes
 from tests.perf.flux.modules import built
 from tests.perf.flux.test_flops import asked
-from tests.perf.flux.tracking import Peak
+from tests.perf.flux.tracking import Peak, moved
 
 HALF = 2
 
@@ -72,9 +73,7 @@ def test_it_would_not_fit_with_the_modulation_layers_or_8_bits_or_t5_on_the_card
 
 def test_other_cards_hold_their_profiles():
     for name in ("l4", "h200"):
-        usable = CARDS[name].usable_gib
-        assert usable is not None
-        assert total(load_profile(name)) < usable
+        assert total(load_profile(name)) < CARDS[name].usable_gib
 
 
 def test_gguf_takes_what_the_published_files_do():
@@ -185,3 +184,44 @@ def test_weights_of_the_parts_are_those_of_the_published_files():
     assert held["flux_vae_encoder"] == held["flux_vae_decoder"] == 2 * 83_819_683
     text = 2 * (4_762_310_656 + 123_060_480)
     assert held["flux_text_encoder"] == pytest.approx(text, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("entry", "scheme"),
+    [
+        ("flux-fill-dev-q4_0", "q4_0"),
+        ("flux-fill-dev-q5_k_s", "q5_k_s"),
+        ("flux-fill-dev-q8_0", "q8_0"),
+        ("flux-fill-dev-turbo-int4", "int4"),
+        ("flux-fill-dev-int8", "int8"),
+        ("flux-fill-dev-transformer-bf16", "plain"),
+        ("tiny-flux-fill", "plain"),
+    ],
+)
+def test_an_entry_names_its_scheme(entry, scheme):
+    assert storage_of(entry).name == scheme
+
+
+def test_what_is_quantised_here_keeps_its_modulation_and_what_is_published_does_not():
+    assert storage_of("flux-fill-dev-q4_0").modulation
+    assert not storage_of("flux-fill-dev-turbo-q4_0").modulation
+    assert not storage_of("flux-fill-dev-int4", kernels=FUSED).modulation
+    assert storage_of("tiny-flux-fill") is PLAIN
+
+
+def test_fused_kernels_move_less_than_torchs_own():
+    for scheme in ("int8", "int4"):
+        fused, torchs = INTEGER[scheme, FUSED], INTEGER[scheme, TORCH]
+        assert fused.around_bytes < torchs.around_bytes
+        assert fused.decode_bytes <= torchs.decode_bytes
+
+
+@pytest.mark.parametrize(("name", "kind"), [("q4_0", "Q4_0"), ("q5_k_s", "Q5_K"), ("q8_0", "Q8_0")])
+def test_decoding_gguf_moves_what_diffusers_kernels_read_and_write(name, kind):
+    quantised = gguf.GGMLQuantizationType[kind]
+    block, size = gguf.GGML_QUANT_SIZES[quantised]
+    blocks = torch.zeros(4096, size, dtype=torch.uint8)
+    decode = dequantize_functions[quantised]
+    got = moved(lambda: decode(blocks, block, size, dtype=torch.float16)) / (4096 * block)
+    assert GGUF[name].decode_bytes == pytest.approx(got, rel=0.1)
+    assert GGUF[name].bits == 8 * size / block

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
+from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from perf.flux.versus import run
-from perf.flux.versus.checkpoint import (
-    LARGE,
-    SMALL,
-    build,
-    deployment_of,
-    parameters_of,
+from pawfect_export.tiny import flux as tiny
+from perf.flux import versus
+from perf.flux.sides import SEED, Pipeline, Product, flop_of
+from perf.flux.versus import (
+    SIZES,
+    Counted,
+    bounds,
+    count_pipeline,
+    count_product,
+    markdown,
     profile_of,
+    timed_rounds,
 )
-from perf.flux.versus.counting import flop_of
-from perf.flux.versus.page import Result, markdown
-from perf.flux.versus.run import Counted, bounds, count_pipeline, count_product, timed_rounds
-from perf.flux.versus.sides import Photo, Pipeline, Product
 from perf.scenes import load_scene
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return build(tmp_path_factory.mktemp("versus"), SMALL)
-
-
-@pytest.fixture(scope="module")
-def sides(folder):
-    profile = profile_of(SMALL, (256, 384, 512), 8)
-    return Product.load(folder, profile, deployment_of(folder, profile)), Pipeline.load(folder)
+def sides(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("versus")
+    tiny.build(folder, SEED, SIZES["small"])
+    return Product.load(folder, profile_of("small", (256, 384, 512))), Pipeline.load(folder)
 
 
 @pytest.fixture(scope="module")
 def photo():
     """The reference scene at an eighth: its hole and its photo shrink alike."""
-    scene = load_scene().resized(200, 150)
-    return Photo(scene.photo, scene.mask)
+    return load_scene().resized(200, 150)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
@@ -58,8 +52,8 @@ def test_products_convolutions_and_attention_count_two_flop_a_multiply_add(devic
 def test_full_size_counts_are_the_published_ones():
     # TFLOP a step, image and text tokens: computed from the architecture by hand.
     for side, tokens, expected in ((1024, 512, 74.4), (768, 128, 35.6)):
-        flop = run.full_size_flop((side, side), tokens, 1)["flux_transformer"]
-        assert flop / 1e12 == pytest.approx(expected, rel=0.01)
+        fill = Counted(None, (0, 0, side, side), (side, side), {}).at_full_size(tokens, 1)
+        assert fill.flop["flux_transformer"] / 1e12 == pytest.approx(expected, rel=0.01)
 
 
 def test_the_same_steps_in_a_window_take_at_most_a_third_of_the_pipelines_flop(
@@ -74,10 +68,10 @@ def test_the_same_steps_in_a_window_take_at_most_a_third_of_the_pipelines_flop(
     }  # fmt: skip
     whole = count_pipeline(pipeline, photo, prompt)
     assert set(whole.flop) == set(own.flop)
-    by_name = {bound.name: bound.measured for bound in bounds(own, whole, {})}
+    by_name = {bound["name"]: bound["measured"] for bound in bounds(own, whole, {})}
     assert by_name["FLOP at 8 steps each"] >= 3
     assert by_name["FLOP, 8 steps against 28"] >= 10
-    assert all(bound.reached for bound in bounds(own, whole, {}))
+    assert all(bound["reached"] for bound in bounds(own, whole, {}))
     # The pipeline encodes twice, and where both work at one size nothing but that and text differs.
     assert whole.flop["flux_vae_decoder"] == full_decoder(pipeline, 512)
 
@@ -100,53 +94,44 @@ def test_every_step_counts_the_same(sides, photo, monkeypatch):
     assert sum(pipeline.flop.values()) == single.total(3)
 
 
-def test_both_sides_are_timed_as_often_and_in_turns(sides, photo, monkeypatch):
+def test_both_sides_are_timed_as_often_and_in_turns(sides, photo, monkeypatch, capsys):
     product, pipeline = sides
     monkeypatch.setattr(pipeline, "px", 64)
-    monkeypatch.setattr(run, "OWN_STEPS", 1)
-    monkeypatch.setattr(run, "PIPELINE_STEPS", 2)
-    said: list[str] = []
-    seconds = timed_rounds(product, pipeline, photo, "grass", 2, said.append)
+    monkeypatch.setattr(versus, "OWN_STEPS", 1)
+    monkeypatch.setattr(versus, "PIPELINE_STEPS", 2)
+    seconds = timed_rounds(product, pipeline, photo, "grass", 2)
     assert {name: len(values) for name, values in seconds.items()} == {
         "product": 2, "equal": 2, "own": 2,
     }  # fmt: skip
-    order = [line.split(": ")[1].split()[0] for line in said]
+    order = [line.split(": ")[1].split()[0] for line in capsys.readouterr().out.splitlines()]
     assert order == ["product", "equal", "own", "own", "equal", "product"]
 
 
 def test_a_missed_bound_is_written_as_missed():
-    own = Counted(512, (0, 0, 10, 10), (5, 5), {"flux_transformer": 10, "flux_vae_decoder": 20})
-    whole = Counted(None, (0, 0, 20, 20), (20, 20), {"flux_transformer": 50, "other": 0})
+    around = {"flux_text_encoder": 0, "flux_vae_encoder": 0}
+    own = Counted(
+        512, (0, 0, 10, 10), (5, 5), {**around, "flux_transformer": 10, "flux_vae_decoder": 20}
+    )
+    whole = Counted(
+        None, (0, 0, 20, 20), (20, 20), {**around, "flux_transformer": 50, "flux_vae_decoder": 0}
+    )
     seconds = {"product": [1.0, 1.0, 9.0], "equal": [2.0, 4.0, 27.0], "own": [11.0, 30.0, 45.0]}
-    found = {bound.name: bound for bound in bounds(own, whole, seconds)}
-    assert found["FLOP at 8 steps each"].measured == pytest.approx(400 / 100)
-    assert found["FLOP, 8 steps against 28"].measured == pytest.approx(1400 / 100)
-    assert found["wall time at 8 steps each"].measured == 3.0
-    assert found["wall time, 8 steps against 28"].measured == 11.0
-    assert found["wall time, 8 steps against 28"].reached
+    found = {bound["name"]: bound for bound in bounds(own, whole, seconds)}
+    assert found["FLOP at 8 steps each"]["measured"] == pytest.approx(400 / 100)
+    assert found["FLOP, 8 steps against 28"]["measured"] == pytest.approx(1400 / 100)
+    assert found["wall time at 8 steps each"]["measured"] == 3.0
+    assert found["wall time, 8 steps against 28"]["measured"] == 11.0
+    assert found["wall time, 8 steps against 28"]["reached"]
     missed = bounds(own, whole, {**seconds, "equal": [2.0, 2.0, 2.0]})
+    assert [bound["reached"] for bound in missed] == [True, False, True, True]
     source = {"command": "c", "date": "d", "machine": "m", "versions": {}}
-    result = Result(source, {}, [own], whole, [own, whole], seconds, missed)
-    page = markdown(result)
+    result = {"provenance": source, "parameters": 1, "seconds": seconds, "bounds": missed}
+    page = markdown(result, [own, whole], [own, whole])
     assert "| wall time at 8 steps each | 2.00 times | 2.5 | NO |" in page
-    assert json.loads(json.dumps(result.as_json()))["bounds"][2]["reached"] is False
 
 
-def test_the_checkpoint_is_built_once_from_its_seed(tmp_path, folder):
-    again = build(tmp_path, SMALL)
-    name = "vae/diffusion_pytorch_model.safetensors"
-    assert (again / name).read_bytes() == (folder / name).read_bytes()
-    changed = (again / name).stat().st_mtime_ns
-    assert (build(tmp_path, SMALL) / name).stat().st_mtime_ns == changed
-    assert parameters_of(folder)["transformer"] > 1_000_000
-
-
-def test_the_large_checkpoint_has_over_100_million_parameters(tmp_path):
-    from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
-
-    from pawfect_export.tiny.flux import TRANSFORMER
-
+def test_the_large_checkpoint_has_over_100_million_parameters():
     with torch.device("meta"):
-        config = {**TRANSFORMER, **LARGE.modules["transformer"]}
+        config = {**tiny.TRANSFORMER, **SIZES["large"]["transformer"]}
         module = FluxTransformer2DModel.from_config(config)
     assert 100e6 < sum(parameter.numel() for parameter in module.parameters()) < 300e6

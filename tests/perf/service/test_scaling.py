@@ -11,10 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect_service.jobs.contract import JobContract
 from pawfect_service.stores.google.topics import Names
 from perf.service.scaling.rule import Autoscaler, load_rule
-from perf.service.scaling.simulation import HOUR_S, Load, Service, Simulation
+from perf.service.scaling.simulation import CONTRACT, HOUR_S, Load, Service, Simulation, quantile
 
 CARD = Service("card", 1, 10.0, 0.0, 1, 0.0, 1.0)
 ROOT = Path(__file__).parents[3]
@@ -55,21 +54,20 @@ def test_jobs_that_share_a_card_take_turns_at_its_steps():
 
 
 def test_a_job_waits_for_its_labels_no_longer_than_the_contract():
-    contract = JobContract()
     load = Load(60, hours=10, labels_fail=1.0)
-    found = simulated(load=load, replicas=8, contract=contract)
+    found = simulated(load=load, replicas=8)
     assert found.unlabelled == len(found.totals_s)
     # The deadline is looked at when the message comes again.
-    assert max(found.waits_s) <= contract.label_wait_s + contract.backoff_min_s * 2**4 + 60
-    prompt = simulated(load=replace(load, labels_fail=0.0), replicas=8, contract=contract)
+    assert max(found.waits_s) <= CONTRACT.label_wait_s + CONTRACT.backoff_min_s * 2**4 + 60
+    prompt = simulated(load=replace(load, labels_fail=0.0), replicas=8)
     assert prompt.unlabelled == 0
-    assert prompt.quantile(prompt.waits_s, 0.5) <= 2 * contract.backoff_min_s
+    assert quantile(prompt.waits_s, 0.5) <= 2 * CONTRACT.backoff_min_s
 
 
 def test_more_replicas_wait_less_and_cost_more():
     load = Load(600, hours=4, burst=5)
     runs = [simulated(load=load, replicas=count) for count in (2, 4, 8)]
-    waits = [run.quantile(run.waits_s, 0.95) for run in runs]
+    waits = [quantile(run.waits_s, 0.95) for run in runs]
     assert waits == sorted(waits, reverse=True)
     assert [run.replica_s for run in runs] == sorted(run.replica_s for run in runs)
 
@@ -80,12 +78,12 @@ def test_the_rule_follows_a_burst_and_costs_less_than_replicas_for_its_peak():
     scaled = simulated(load=load, rule=rule, replicas=rule.min_replicas)
     fixed = simulated(load=load, replicas=rule.max_replicas)
     alone = simulated(load=load, replicas=rule.min_replicas)
-    counts = [count for _, _, count in scaled.trace]
+    counts = scaled.replicas
     assert min(counts) >= rule.min_replicas
     assert rule.min_replicas < max(counts) <= rule.max_replicas
     assert counts[-1] < max(counts)
     assert scaled.replica_s < fixed.replica_s
-    assert scaled.quantile(scaled.waits_s, 0.95) < alone.quantile(alone.waits_s, 0.95)
+    assert quantile(scaled.waits_s, 0.95) < quantile(alone.waits_s, 0.95)
 
 
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=200))

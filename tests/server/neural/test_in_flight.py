@@ -7,13 +7,12 @@ import time
 import numpy as np
 import pytest
 
-from tests.lawn import holes, lawn
-from tests.server.conftest import answers, metric, until
+from tests.server.conftest import hole, lawn, metric, until
 from tests.server.neural.conftest import GRASS, PLAIN, NeuralClient, difference
 from tests.server.test_inpaint import Stream
 
 # The smallest canvas: many steps in little time.
-SMALL = holes(128, 128, (40, 40, 90, 90))
+SMALL = hole(128, 128, 40, 40, 90, 90)
 
 
 def counts(client: NeuralClient, model: str = "flux_transformer") -> tuple[int, int]:
@@ -95,8 +94,10 @@ def test_two_requests_of_one_label_encode_its_text_once(client):
 
 
 def test_cancelling_a_stream_stops_within_one_step(client, neural_server):
-    def cancelled() -> int:
-        return answers(neural_server, "inpaint_stream", "CANCELLED")
+    def cancelled() -> float:
+        return metric(
+            neural_server, "pawfect_answers_total", model="inpaint_stream", kind="CANCELLED"
+        )
 
     before, (began, _) = cancelled(), counts(client)
     stream = Stream(

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 import numpy as np
 import tritonclient.grpc as triton
 
-from tests.lawn import holes
-from tests.server.conftest import fallen_back, infer_inputs
-from tests.server.neural.conftest import GRASS, photo
-from tests.steps import stacked, step
+from tests.conftest import ServedProcess
+from tests.server.conftest import hole, infer_inputs, metric
+from tests.server.neural.conftest import GRASS, NeuralClient, photo
 
-HOLE = holes(256, 256, (100, 90, 140, 130))
+HOLE = hole(256, 256, 100, 90, 140, 130)
 
 
 @contextmanager
@@ -60,6 +59,10 @@ def contended(
             thread.join(120)
 
 
+def fallen_back(server: ServedProcess, stage: str, instead: str) -> float:
+    return metric(server, "pawfect_fallbacks_total", model="inpaint", stage=stage, instead=instead)
+
+
 def test_labels_that_take_longer_than_their_share_come_from_captions(client, neural_server):
     ring = np.full((256, 256), 255, np.uint8)
     before = fallen_back(neural_server, "sam3_labeling", "florence2")
@@ -76,9 +79,20 @@ def test_labels_that_take_longer_than_their_share_come_from_captions(client, neu
 
 
 def test_denoising_that_would_be_late_ends_early_and_in_time(client, neural_server):
-    large = stacked(step(0, 32, 32, text=128))
+    assert isinstance(client, NeuralClient)
+    rng = np.random.default_rng(0)
+    rows = 32
+    step = {
+        "LATENTS": rng.standard_normal((1, rows * rows, 64), np.float32),
+        "CONDITION": rng.standard_normal((1, rows * rows, 320), np.float32),
+        "PROMPT_EMBEDS": rng.standard_normal((1, 128, 64)).astype(np.float16),
+        "POOLED": rng.standard_normal((1, 32)).astype(np.float16),
+        "TIMESTEP": np.array([[500]], np.float32),
+        "GUIDANCE": np.array([[30]], np.float32),
+        "GRID": np.array([[rows, rows]], np.int32),
+    }
     before = fallen_back(neural_server, "flux_transformer", "fewer steps")
-    with contended(neural_server.endpoints.grpc, "flux_transformer", large, 4):
+    with contended(neural_server.endpoints.grpc, "flux_transformer", step, 4):
         result = client(photo(0), HOLE, SCENE_LABELS=GRASS, steps=100, deadline_ms=15_000)
     report = client.report(result)
     (fallback,) = report.fallbacks

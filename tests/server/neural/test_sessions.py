@@ -8,13 +8,14 @@ import pytest
 
 from pawfect_client import decode_mask, decode_photo
 from tests.pawfect.photo.pictures import encoded, hole, scene
+from tests.server.neural.conftest import NeuralClient
 from tests.service.stack import running
 
 PHOTO, MASK = encoded(scene(256, 256), "JPEG", quality=95), encoded(hole(256, 256), "PNG")
 
 
 async def test_the_servers_own_labels_reach_the_document_and_then_the_fill(
-    tmp_path, neural_server, client
+    tmp_path, neural_server, client: NeuralClient
 ):
     photo = decode_photo(PHOTO)
     arrays = {"IMAGE": photo.pixels, "MASK": decode_mask(MASK, photo)}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 
 import httpx
 import numpy as np
-import pytest
 
 from tests.pawfect.photo.pictures import encoded, hole, png, scene
-from tests.service.stack import MASK, PHOTO, Stack, running
+from tests.service.stack import MASK, PHOTO, ROUTE, Stack, running
+
+POST = f"{ROUTE}/inpaint"
 
 FULL = encoded(np.full((128, 160), 255, np.uint8), "PNG")
 EMPTY = encoded(np.zeros((128, 160), np.uint8), "PNG")
@@ -53,32 +55,25 @@ def refused(answer: httpx.Response, status: int, message: str) -> None:
     assert "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize(("given", "message"), PICTURES + FIELDS)
-async def test_a_wrong_form_is_refused_in_words(alone, given, message):
-    refused(await alone.post(**given), 400, message)
+async def test_a_wrong_form_is_refused_in_words(alone):
+    for given, message in PICTURES + FIELDS:
+        refused(await alone.post(**given), 400, message)
     assert await alone.documents.get("u", "s") is None
     assert await alone.files.list("users") == []
 
 
-@pytest.mark.parametrize("name", ["photo", "mask"])
-async def test_a_form_without_a_file_is_refused(alone, name):
-    files = {"photo": PHOTO, "mask": MASK}
-    del files[name]
-    answer = await alone.http.post("/v1/users/u/sessions/s/inpaint", files=files)
-    refused(answer, 400, f"{name}: expected a file, got none")
+async def test_a_form_with_a_file_too_few_or_too_many_is_refused(alone):
+    for files, data, message in (
+        ([("mask", MASK)], {}, "photo: expected a file, got none"),
+        ([("photo", PHOTO)], {}, "mask: expected a file, got none"),
+        ([("photo", PHOTO), ("photo", PHOTO), ("mask", MASK)], {}, "photo: expected once, got"),
+        ([("mask", MASK)], {"photo": "hello"}, "photo: expected a file"),
+    ):
+        refused(await alone.http.post(POST, files=files, data=data), 400, message)
 
 
-async def test_a_file_twice_or_a_text_in_place_of_one_is_refused(alone):
-    path = "/v1/users/u/sessions/s/inpaint"
-    twice = [("photo", PHOTO), ("photo", PHOTO), ("mask", MASK)]
-    refused(await alone.http.post(path, files=twice), 400, "photo: expected once, got twice")
-    answer = await alone.http.post(path, files={"mask": MASK}, data={"photo": "hello"})
-    refused(answer, 400, "photo: expected a file")
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
+async def test_a_wrong_json_order_is_refused_in_words(alone):
+    for body, message in (
         ({"photo": "users/v/sessions/s/original.jpg"}, "photo: expected the path of a file below"),
         ({"photo": "users/u/../v/original.jpg"}, "photo: expected 1 to 128 letters"),
         ({"photo": "/etc/passwd"}, "photo: expected the path of a file below users/u/"),
@@ -89,16 +84,12 @@ async def test_a_file_twice_or_a_text_in_place_of_one_is_refused(alone):
         ({"parameters": [1]}, "parameters: expected an object, got list"),
         ({"prompt": 7}, "prompt: expected a text, got int"),
         ({"url": "http://127.0.0.1/"}, "request: expected some of"),
-    ],
-)
-async def test_a_wrong_json_order_is_refused_in_words(alone, body, message):
-    order = {"photo": "users/u/p.jpg", "mask": "users/u/m.png", **body}
-    answer = await alone.http.post("/v1/users/u/sessions/s/inpaint", json=order)
-    refused(answer, 400, message)
+    ):
+        order = {"photo": "users/u/p.jpg", "mask": "users/u/m.png", **body}
+        refused(await alone.http.post(POST, json=order), 400, message)
 
 
 async def test_a_body_of_another_type_is_refused(alone):
-    path = "/v1/users/u/sessions/s/inpaint"
     for content, kind in (
         (b"photo", "text/plain"),
         (b"[" * 9000, "application/json"),
@@ -106,31 +97,31 @@ async def test_a_body_of_another_type_is_refused(alone):
         (b"nothing", "multipart/form-data; boundary=x"),
         (b"nothing", "multipart/form-data"),  # no boundary
     ):
-        answer = await alone.http.post(path, content=content, headers={"content-type": kind})
+        answer = await alone.http.post(POST, content=content, headers={"content-type": kind})
         refused(answer, 400, "multipart" if "form" in kind else "expected")
 
 
-@pytest.mark.parametrize("name", ["..", ".hidden", "a b", "a%2Fb", "__x__", "x" * 129, "%00", "ü"])
-async def test_ids_that_play_tricks_are_refused(alone, name):
-    for path in (f"/v1/users/{name}/sessions/s", f"/v1/users/u/sessions/{name}"):
-        answer = await alone.http.get(path)
-        assert answer.status_code in (400, 404), answer.text
-        assert answer.json()["error"]["kind"] == "INVALID_ARG"
+async def test_ids_that_play_tricks_are_refused(alone):
+    for name in ("..", ".hidden", "a b", "a%2Fb", "__x__", "x" * 129, "%00", "ü"):
+        for path in (f"/v1/users/{name}/sessions/s", f"/v1/users/u/sessions/{name}"):
+            answer = await alone.http.get(path)
+            assert answer.status_code in (400, 404), answer.text
+            assert answer.json()["error"]["kind"] == "INVALID_ARG"
 
 
 async def test_what_is_not_there_is_404_and_what_is_not_possible_405(alone):
     await alone.post()
     for path in (
         "/v1/users/u/sessions/other",
-        "/v1/users/u/sessions/s/files/edited.jpg",
-        "/v1/users/u/sessions/s/files/attempts",
-        "/v1/users/u/sessions/s/files/..%2Foriginal.jpg",
+        ROUTE + "/files/edited.jpg",
+        ROUTE + "/files/attempts",
+        ROUTE + "/files/..%2Foriginal.jpg",
         "/v1/users/u/sessions/other/events",
         "/v2",
     ):
         refused(await alone.http.get(path), 404, "expected")
     refused(await alone.http.delete("/v1/users/u/sessions/other"), 404, "expected one, got none")
-    refused(await alone.http.put("/v1/users/u/sessions/s"), 405, "method")
+    refused(await alone.http.put(ROUTE), 405, "method")
 
 
 async def test_a_body_over_the_limit_is_not_read_to_its_end(store, nowhere):
@@ -145,11 +136,10 @@ async def test_a_body_over_the_limit_is_not_read_to_its_end(store, nowhere):
             yield bytes(65536)
 
     async with running(store, nowhere, max_body_bytes=1_000_000) as stack:
-        path = "/v1/users/u/sessions/s/inpaint"
         kind = {"content-type": "multipart/form-data; boundary=x"}
         try:
             async with aclosing(endless()) as body:
-                refused(await stack.http.post(path, content=body, headers=kind), 413, "body")
+                refused(await stack.http.post(POST, content=body, headers=kind), 413, "body")
         except httpx.TransportError:
             pass  # the connection ended while it was still being written to
         assert sent < 50_000_000
@@ -163,6 +153,25 @@ async def test_an_answer_says_nothing_of_a_defect_but_its_class(alone: Stack, mo
         raise RuntimeError("/srv/secret/place")
 
     monkeypatch.setattr(alone.services.sessions.documents, "get", broken)
-    answer = await alone.http.get("/v1/users/u/sessions/s")
+    answer = await alone.http.get(ROUTE)
     assert answer.status_code == 500
     assert answer.json() == {"error": {"kind": "INTERNAL", "message": "API: RuntimeError"}}
+
+
+async def test_in_a_crowd_a_mask_of_another_size_is_still_refused_at_once(alone):
+    other = encoded(hole(128, 160), "PNG")
+    for given in ({"mask": other}, {"photo": PHOTO[: len(PHOTO) // 2]}):
+        answers = await asyncio.gather(*(alone.post(**given, sid=f"s{n}") for n in range(12)))
+        assert {answer.status_code for answer in answers} == {400}
+
+
+async def test_in_a_crowd_an_empty_mask_ends_as_failed_with_its_reason(alone):
+    counter = alone.app.state.context.enqueuer.counter
+    with counter.counted(), counter.counted():
+        assert (await alone.post(mask=EMPTY)).status_code == 202
+    job = (await alone.state())["job"]
+    await alone.labelled()
+    assert (await alone.deliver(job)).action.value == "ack"
+    state = await alone.state()
+    assert state["processingStatus"] == "failed"
+    assert "MASK: expected some pixels >= 128" in state["error"]["message"]

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.api import enqueue
 from tests.pawfect.photo.pictures import encoded, hole, scene
-from tests.service.stack import MASK, PHOTO
-from tests.service.worker.queued import HERE
+from tests.service.stack import HERE, MASK, PHOTO
 
 
 async def broken(data: bytes, attributes: dict[str, str]) -> str:

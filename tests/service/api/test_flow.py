@@ -12,23 +12,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
 from pawfect_service.api import state as shown
 from pawfect_service.jobs.kinds.pictures import PREVIEW_PX
-from tests.client.serving import long_job
+from tests.client.serving import answers, eventually
 from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
-from tests.server.conftest import answers, until
-from tests.service.stack import HOUR_USD, MASK, PHOTO, Stack
+from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE, Stack, long_files
 
 
 async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(stack, server):
-    answer = await stack.post(parameters='{"seed": 7}')
+    jpeg, png = encoded(scene(560, 420), "JPEG"), encoded(hole(560, 420), "PNG")
+    answer = await stack.post(jpeg, png, parameters='{"seed": 7}')
     assert answer.status_code == 202
-    assert answer.headers["location"] == "/v1/users/u/sessions/s"
+    assert answer.headers["location"] == ROUTE
     assert answer.json()["processingStatus"] == "pending"
     async with stack.working():
         state = await stack.over()
@@ -36,9 +35,9 @@ async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(
     assert state["error"] is None
     assert state["progress"] == {"stage": "done", "share": 1.0}
 
-    photo = decode_photo(PHOTO)
+    photo = decode_photo(jpeg)
     async with AsyncPawfectClient(server.endpoints.grpc) as client:
-        own = await client.inpaint(photo.pixels, decode_mask(MASK, photo), seed=7)
+        own = await client.inpaint(photo.pixels, decode_mask(png, photo), seed=7)
     assert await stack.file("edited.jpg") == encode_photo(photo.with_pixels(own.image), "JPEG")
     assert state["report"]["seed"] == 7
     assert state["report"]["hole_px"] == own.report.hole_px
@@ -46,22 +45,12 @@ async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(
     assert seconds == pytest.approx(state["report"]["total_ms"] / 1000, abs=1e-3)
     assert state["cost"]["amount"] == pytest.approx(seconds * HOUR_USD / 3600)
 
-
-async def test_the_files_are_those_that_the_product_expects(stack):
-    await stack.post(encoded(scene(800, 600), "JPEG"), encoded(hole(800, 600), "PNG"))
-    async with stack.working():
-        state = await stack.over()
     names = ("edited.jpg", "mask_auto.png", "original.jpg", "preview.jpg")
-    folder = "users/u/sessions/s"
-    assert await stack.files.list(folder) == [f"{folder}/{name}" for name in names]
-    assert {name for name, link in state["links"].items() if link} == {
-        "original",
-        "mask",
-        "edited",
-        "preview",
-    }
+    assert await stack.files.list(HERE) == [f"{HERE}/{name}" for name in names]
+    links = {name for name, link in state["links"].items() if link}
+    assert links == {"original", "mask", "edited", "preview"}
     edited, preview = opened(await stack.file(names[0])), opened(await stack.file(names[3]))
-    assert edited.size == (800, 600)
+    assert edited.size == (560, 420)
     assert max(preview.size) == PREVIEW_PX
     for picture, quality in ((edited, 95), (preview, 85)):
         tables = opened(encoded(scene(), "JPEG", quality=quality)).quantization
@@ -109,17 +98,14 @@ async def test_files_that_are_in_storage_already_are_taken_from_there(stack):
     for name, data in (("photo", PHOTO), ("mask", MASK)):
         await stack.files.put({f"users/u/uploads/{name}": data})
     order = {"photo": "users/u/uploads/photo", "mask": "users/u/uploads/mask"}
-    answer = await stack.http.post(
-        "/v1/users/u/sessions/s/inpaint", json={**order, "parameters": {"seed": 3}}
-    )
+    answer = await stack.http.post(f"{ROUTE}/inpaint", json={**order, "parameters": {"seed": 3}})
     assert answer.status_code == 202
     assert answer.json()["parameters"] == {"seed": 3}
     assert await stack.file("original.jpg") == PHOTO
 
 
 async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkeypatch):
-    here = "users/u/sessions/s"
-    named = {"photo": f"{here}/original.jpg", "mask": f"{here}/mask_auto.png"}
+    named = {"photo": f"{HERE}/original.jpg", "mask": f"{HERE}/mask_auto.png"}
     put, written = alone.files.put, []
 
     async def noted(files: Mapping[str, bytes]) -> None:
@@ -131,9 +117,9 @@ async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkey
         await put({named["photo"]: photo, named["mask"]: MASK})
         written.clear()
         order = {**named, **changes}
-        answer = await alone.http.post("/v1/users/u/sessions/s/inpaint", json=order)
+        answer = await alone.http.post(f"{ROUTE}/inpaint", json=order)
         assert answer.status_code == 202, answer.text
-        await alone.http.delete("/v1/users/u/sessions/s")
+        await alone.cancel()
         return sorted(written)
 
     monkeypatch.setattr(alone.files, "put", noted)
@@ -181,66 +167,63 @@ async def test_two_requests_at_once_make_one_job(stack):
 
 
 async def test_cancelling_stops_the_fill_on_the_server(stack, server):
-    image, mask = long_job()
     before = answers(server, "inpaint_stream", "CANCELLED")
-    await stack.post(encoded(image, "JPEG"), encoded(mask, "PNG"))
+    await stack.post(**long_files())
     async with stack.working():
         await stack.until(lambda state: state["progress"])
-        cancelled = await stack.http.delete("/v1/users/u/sessions/s")
+        cancelled = await stack.cancel()
         assert cancelled.json()["processingStatus"] == "cancelled"
-        await asyncio.to_thread(
-            until, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
+        assert await asyncio.to_thread(
+            eventually, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
         )
     assert (await stack.state())["links"]["edited"] is None
-    assert await stack.files.list("users/u/sessions/s/attempts") == []
-    again = await stack.http.delete("/v1/users/u/sessions/s")
+    assert await stack.files.list(f"{HERE}/attempts") == []
+    again = await stack.cancel()
     assert (again.status_code, again.json()["processingStatus"]) == (200, "cancelled")
 
 
 async def test_a_session_deleted_during_its_fill_leaves_no_result(stack):
-    image, mask = long_job()
-    await stack.post(encoded(image, "JPEG"), encoded(mask, "PNG"))
+    await stack.post(**long_files())
     async with stack.working():
         await stack.until(lambda state: state["progress"])
         await stack.documents.delete("u", "s")
-    left = await stack.files.list("users/u/sessions/s")
+    left = await stack.files.list(HERE)
     assert [path.rpartition("/")[2] for path in left] == ["mask_auto.png", "original.jpg"]
-    assert (await stack.http.get("/v1/users/u/sessions/s")).status_code == 404
+    assert (await stack.http.get(ROUTE)).status_code == 404
 
 
-async def test_server_sent_events_tell_the_states_until_the_end(stack):
+async def test_events_and_a_websocket_tell_the_states_until_the_end(stack):
     await stack.post()
     seen, moments = [], []
-    async with stack.working(), stack.http.stream("GET", "/v1/users/u/sessions/s/events") as answer:
+    async with (
+        stack.socket() as socket,
+        stack.working(),
+        stack.http.stream("GET", f"{ROUTE}/events") as answer,
+    ):
         assert answer.headers["content-type"].startswith("text/event-stream")
         async for line in answer.aiter_lines():
             if line.startswith("data: "):
                 seen.append(json.loads(line.removeprefix("data: "))["processingStatus"])
                 moments.append(time.monotonic())
-    assert seen[0] == "pending"
-    assert seen[-1] == "completed"
+        told = [json.loads(message)["processingStatus"] async for message in socket]
+    for states in (seen, told):
+        assert states[0] == "pending"
+        assert states[-1] == "completed"
     assert min(np.diff(moments)) > 0.45, "at most twice a second"
 
 
-async def test_a_websocket_tells_the_states_until_the_end(stack):
-    await stack.post()
-    url = str(stack.http.base_url).replace("http", "ws")
-    async with stack.working(), connect(f"{url}/v1/users/u/sessions/s/ws", proxy=None) as socket:
-        seen = [json.loads(message)["processingStatus"] async for message in socket]
-    assert seen[0] == "pending"
-    assert seen[-1] == "completed"
-
-
-async def test_a_websocket_says_when_the_store_went_away(stack, monkeypatch):
-    await stack.post()
-    url = str(stack.http.base_url).replace("http", "ws")
+async def test_a_websocket_may_leave_early_and_says_when_the_store_went_away(alone, monkeypatch):
+    await alone.post()
+    async with alone.socket() as socket:
+        assert json.loads(await socket.recv())["processingStatus"] == "pending"
+    assert (await alone.state())["processingStatus"] == "pending"
 
     async def breaking(uid: str, sid: str):
-        yield await stack.documents.get(uid, sid)
+        yield await alone.documents.get(uid, sid)
         raise PawfectError(ErrorKind.UNAVAILABLE, "documents: away")
 
-    monkeypatch.setattr(stack.documents, "watch", breaking)
-    async with connect(f"{url}/v1/users/u/sessions/s/ws", proxy=None) as socket:
+    monkeypatch.setattr(alone.documents, "watch", breaking)
+    async with alone.socket() as socket:
         assert json.loads(await socket.recv())["processingStatus"] == "pending"
         with pytest.raises(ConnectionClosed):
             await socket.recv()
@@ -249,34 +232,22 @@ async def test_a_websocket_says_when_the_store_went_away(stack, monkeypatch):
 
 async def test_a_file_is_the_one_that_lies_there_and_the_jobs_own(alone):
     await alone.post(protect=MASK)
-    url = "/v1/users/u/sessions/s/files"
+    url = f"{ROUTE}/files"
     assert (await alone.http.get(f"{url}/protect.png")).status_code == 200
-    await alone.http.delete("/v1/users/u/sessions/s")
+    await alone.cancel()
     await alone.post()
     assert (await alone.http.get(f"{url}/protect.png")).status_code == 404, "a former job's"
     first = await alone.http.get(f"{url}/original.jpg")
     known = {"if-none-match": first.headers["etag"]}
     assert (await alone.http.get(f"{url}/original.jpg", headers=known)).status_code == 304
-    await alone.files.put({"users/u/sessions/s/original.jpg": b"another"})
+    await alone.files.put({f"{HERE}/original.jpg": b"another"})
     found = await alone.http.get(f"{url}/original.jpg", headers=known)
     assert (found.status_code, found.content) == (200, b"another")
 
 
-async def test_a_websocket_that_leaves_early_is_let_go(stack):
-    await stack.post()
-    url = str(stack.http.base_url).replace("http", "ws")
-    async with connect(f"{url}/v1/users/u/sessions/s/ws", proxy=None) as socket:
-        assert json.loads(await socket.recv())["processingStatus"] == "pending"
-    assert (await stack.state())["processingStatus"] == "pending"
-
-
 async def test_a_job_of_which_nothing_comes_is_given_up_when_somebody_looks(stack: Stack):
     await stack.post()
-    document = dict(await stack.documents.get("u", "s"))
-    document |= {"expiresAt": 1.0}
-    from pawfect_service.stores.base import Change
-
-    await stack.documents.update("u", "s", lambda old, now: Change(document))
+    await stack.edit(expiresAt=1.0)
     state = await stack.state()
     assert state["processingStatus"] == "failed"
     assert state["error"]["kind"] == "DEADLINE"

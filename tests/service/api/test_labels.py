@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.slow_labels import LABELS, slow_labels
 from pawfect_client import AsyncPawfectClient
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.jobs.contract import JobContract
@@ -16,7 +17,6 @@ from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import Moment, queue_job
 from pawfect_service.stores.base import Change
-from perf.service.load.slow_labels import LABELS, slow_labels
 from tests.pawfect.photo.pictures import encoded, scene
 from tests.service.stack import MASK, slowly_labelled, uncollected
 
@@ -127,13 +127,10 @@ def queued(document, now):
 
 
 async def test_labels_that_fail_keep_no_photo_in_memory(alone):
-    await alone.post()
-    await alone.labelled()
+    await alone.queued()
     with uncollected():
         for number in range(3):
-            sid = f"g{number}"
-            await alone.post(sid=sid)
-            await alone.labelled(sid)
+            await alone.queued(f"g{number}")
 
 
 async def test_why_there_are_no_labels_names_no_host(alone, nowhere):
@@ -155,12 +152,7 @@ async def test_label_calls_at_a_time_are_bounded(store, server):
 
 
 async def test_more_jobs_than_may_wait_for_labels_go_without(alone, server):
-    jobs = []
-    for number in range(2):
-        job = (await alone.post(sid=f"s{number}")).json()["job"]
-        jobs.append(JobMessage("u", f"s{number}", job))
-    for number in range(2):
-        await alone.labelled(sid=f"s{number}")
+    jobs = [JobMessage("u", sid, await alone.queued(sid)) for sid in ("s0", "s1")]
     async with (
         slow_labels(server.endpoints.grpc, 10.0) as (address, _),
         AsyncPawfectClient(address) as labeller,

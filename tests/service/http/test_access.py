@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.http import certificates
-from pawfect_service.http.callers import ApiKeys, GoogleTokens, new_api_key
-from pawfect_service.http.certificates import KeptCertificates
-from tests.service.stack import running
+from pawfect_service.http import callers
+from pawfect_service.http.callers import ApiKeys, GoogleTokens, KeptCertificates, new_api_key
+from tests.service.stack import ROUTE, Stack, running
 from tests.service.tokens import AUDIENCE, Certificates, token
 
-OWN, OTHERS = "/v1/users/u/sessions/s", "/v1/users/v/sessions/s"
+OWN, OTHERS = ROUTE, "/v1/users/v/sessions/s"
+
+
+async def got(stack: Stack, path: str, **headers: str) -> int:
+    """The status of a GET with these headers."""
+    return (await stack.http.get(path, headers=headers)).status_code
 
 
 @pytest.fixture
@@ -31,8 +34,7 @@ async def test_an_api_key_opens_its_users_sessions_alone(store, nowhere, keys):
     async with running(store, nowhere, authenticators=[authenticators]) as stack:
 
         async def status(path: str, key: str | None) -> int:
-            headers = {} if key is None else {"x-api-key": key}
-            return (await stack.http.get(path, headers=headers)).status_code
+            return await got(stack, path, **({} if key is None else {"x-api-key": key}))
 
         assert await status(OWN, own) == 404, "let in: there is no such session yet"
         assert await status(OTHERS, own) == 403
@@ -44,9 +46,8 @@ async def test_an_api_key_opens_its_users_sessions_alone(store, nowhere, keys):
         assert denied.headers["www-authenticate"] == "Bearer"
         assert denied.json()["error"]["kind"] == "INVALID_ARG"
         assert await stack.documents.get("u", "s") is None
-        url = str(stack.http.base_url).replace("http", "ws")
         with pytest.raises(InvalidStatus) as caught:
-            await connect(f"{url}{OWN}/ws", proxy=None)
+            await stack.socket()
         assert caught.value.response.status_code == 401
 
 
@@ -68,16 +69,16 @@ async def test_while_google_is_away_its_certificates_of_before_go_on(store, nowh
     google = Certificates()
     authenticators = [GoogleTokens([AUDIENCE], KeptCertificates(google))]
     async with running(store, nowhere, authenticators=authenticators) as stack:
-        headers = {"authorization": f"Bearer {token()}"}
+        bearer = f"Bearer {token()}"
 
         async def status() -> int:
-            return (await stack.http.get(OWN, headers=headers)).status_code
+            return await got(stack, OWN, authorization=bearer)
 
         google.away = True
         assert await status() == 503, "none of before"
-        assert google.timeout == certificates.FETCH_S
+        assert google.timeout == callers.FETCH_S
         google.away = False
-        monkeypatch.setattr(certificates, "KEPT_S", 0.0)
+        monkeypatch.setattr(callers, "CERTIFICATES_KEPT_S", 0.0)
         assert [await status() for _ in range(2)] == [404] * 2
         assert google.fetched == 2, "the hour is over each time"
         google.away = True
@@ -93,8 +94,7 @@ async def test_a_google_id_token_opens_its_own_users_sessions(store, nowhere):
     async with running(store, nowhere, authenticators=authenticators) as stack:
 
         async def status(path: str, given: str) -> int:
-            headers = {"authorization": f"Bearer {given}"}
-            return (await stack.http.get(path, headers=headers)).status_code
+            return await got(stack, path, authorization=f"Bearer {given}")
 
         good = token()
         assert await status(OWN, good) == 404
@@ -111,8 +111,7 @@ async def test_a_google_id_token_opens_its_own_users_sessions(store, nowhere):
         ):
             assert await status(OWN, bad) == 401
         assert google.fetched == 1, "they are kept"
-        basic = await stack.http.get(OWN, headers={"authorization": "Basic dTp1"})
-        assert basic.status_code == 401
+        assert await got(stack, OWN, authorization="Basic dTp1") == 401
 
 
 async def test_without_credentials_only_this_machine_itself_is_let_in(alone):
@@ -124,7 +123,7 @@ async def test_without_credentials_only_this_machine_itself_is_let_in(alone):
         ("host", "["),
         ("origin", "http://[::1"),
     ):
-        assert (await alone.http.get(OWN, headers={name: value})).status_code == 403
+        assert await got(alone, OWN, **{name: value}) == 403
     local = await alone.http.get(OWN, headers={"origin": "http://localhost:3000"})
     assert local.status_code == 404
     assert not [name for name in local.headers if name.startswith("access-control")]
@@ -133,17 +132,11 @@ async def test_without_credentials_only_this_machine_itself_is_let_in(alone):
 async def test_a_caller_who_asks_too_often_is_told_when_to_come_back(store, nowhere, keys):
     authenticators, own, every = keys
     async with running(store, nowhere, authenticators=[authenticators], rate="5/hour") as stack:
-        statuses = [
-            (await stack.http.get(OWN, headers={"x-api-key": own})).status_code for _ in range(7)
-        ]
+        statuses = [await got(stack, OWN, **{"x-api-key": own}) for _ in range(7)]
         assert statuses == [404] * 5 + [429] * 2
         refused = await stack.http.get(OWN, headers={"x-api-key": own})
         assert refused.json()["error"]["kind"] == "QUEUE_FULL"
         assert 3500 < int(refused.headers["retry-after"]) <= 3600
-        other = await stack.http.get(OWN, headers={"x-api-key": every})
-        assert other.status_code == 404, "each key has its own share"
-        guesses = [
-            (await stack.http.get(OWN, headers={"x-api-key": "guess"})).status_code
-            for _ in range(7)
-        ]
+        assert await got(stack, OWN, **{"x-api-key": every}) == 404, "each key has its own share"
+        guesses = [await got(stack, OWN, **{"x-api-key": "guess"}) for _ in range(7)]
         assert guesses == [401] * 5 + [429] * 2, "who guesses is slowed down too"

@@ -33,16 +33,6 @@ def test_a_job_goes_from_its_queueing_to_its_one_result() -> None:
     assert session("cancel") is t.Answer.OVER
 
 
-@pytest.mark.parametrize("end", ["cancel", "permanent_failure"])
-def test_a_job_that_ended_without_a_result_shows_no_progress(end: str) -> None:
-    session, mine = Session(), {"job": "j1", "owner": "w1"}
-    session.start()
-    session("extend_lease", **mine, progress=Progress(stage="denoise", share=0.5))
-    session(end, **({} if end == "cancel" else {**mine, "error": AWAY}))
-    assert session.session.final
-    assert session.session.progress is None
-
-
 def test_a_request_that_failed_cancels_its_own_job_alone() -> None:
     session = Session()
     session.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Coroutine, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,8 +18,8 @@ from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.kinds import Made
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.move import Answer, Step
-from pawfect_service.worker.handler import Handler, Outcome, Price
-from pawfect_service.worker.held_job import HeldJob
+from pawfect_service.worker.handler import Handler, Outcome
+from pawfect_service.worker.lease import HeldJob
 
 UID, SID = "u", "s"
 
@@ -35,49 +35,14 @@ class Fate(enum.Enum):
 
 @dataclass(frozen=True)
 class Effect:
-    """One call to a store, or a look at the work; awaiting it gives the test's answer."""
+    """One call to a store, or a `look` at the work; awaiting it gives the test's answer."""
+
+    call: str
+    args: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = field(default_factory=dict)
 
     def __await__(self) -> Generator[Effect, Any, Any]:
         return (yield self)
-
-
-@dataclass(frozen=True)
-class Move(Effect):
-    """A move of the session's document; answered with its step."""
-
-    transition: Any
-    named: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Put(Effect):
-    path: str
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Copy(Effect):
-    """Answered with whether the source is there."""
-
-    source: str
-    target: str
-
-
-@dataclass(frozen=True)
-class Delete(Effect):
-    path: str
-
-
-@dataclass(frozen=True)
-class List(Effect):
-    """Answered with the paths below the folder."""
-
-    folder: str
-
-
-@dataclass(frozen=True)
-class Look(Effect):
-    """A look at the work; answered with a Fate."""
 
 
 @dataclass
@@ -104,14 +69,14 @@ class EffectFiles:
     """`Files`, each call an effect."""
 
     async def copy(self, source: str, target: str) -> None:
-        if not await Copy(source, target):
+        if not await Effect("copy", (source, target)):
             raise FileNotFoundError(source)
 
     async def delete(self, path: str) -> None:
-        await Delete(path)
+        await Effect("delete", (path,))
 
     async def list(self, folder: str) -> list[str]:
-        return cast("list[str]", await List(folder))
+        return cast("list[str]", await Effect("list", (folder,)))
 
 
 @dataclass(frozen=True)
@@ -122,7 +87,7 @@ class EffectSessions:
 
     async def move(self, uid: str, sid: str, transition: Any, /, **named: Any) -> Step:
         assert (uid, sid) == (UID, SID)
-        return cast("Step", await Move(transition, named))
+        return cast("Step", await Effect("move", (transition,), named))
 
 
 def away() -> PawfectError:
@@ -140,7 +105,7 @@ class DrivenHandler(Handler):
     def __init__(self, contract: JobContract) -> None:
         stores = SimpleNamespace(files=EffectFiles())
         services: Any = SimpleNamespace(stores=stores, sessions=EffectSessions(contract))
-        super().__init__(services, Price(1.0))
+        super().__init__(services, usd_per_hour=3600.0)
 
     def work(self, job: str, owner: str) -> Coroutine[Effect, Any, Outcome]:
         """Return a worker's way through one delivery."""
@@ -148,7 +113,7 @@ class DrivenHandler(Handler):
 
     async def _result(self, job: HeldJob) -> Step:
         """Do the work while the lease is held, and claim the result."""
-        while (fate := await Look()) is Fate.RUNNING:
+        while (fate := await Effect("look")) is Fate.RUNNING:
             try:
                 step = await job.move(t.extend_lease)
             except PawfectError:
@@ -164,7 +129,7 @@ class DrivenHandler(Handler):
             raise PawfectError(ErrorKind.INVALID_ARG, "MASK: expected another one")
         files: Mapping[str, str] = job.attempts()
         for path in files.values():
-            await Put(path, content(job.message.job, job.start, path))
+            await Effect("put", (path, content(job.message.job, job.start, path)))
         return await self._claim(job, Made({}, "{}", float(job.start)))
 
 

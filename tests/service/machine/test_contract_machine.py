@@ -12,9 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs import moves as t
-from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.paths import session_path
-from tests.service.machine.driven_worker import SID, UID, Copy, Fate
+from tests.service.jobs.session import LABELS
+from tests.service.machine.driven_worker import SID, UID, Fate
 from tests.service.machine.ledger import CONTRACT
 from tests.service.machine.world import World
 
@@ -113,15 +113,7 @@ class ContractMachine(RuleBasedStateMachine):
     def labels(self, came: bool) -> None:
         job = self.job()
         if came:
-            labels = SceneLabels(
-                labels=("grass",),
-                scores=(0.9,),
-                coverage=(1.0,),
-                source="sam3",
-                model="m",
-                timestamp=self.world.now,
-            )
-            self.world.move(t.set_labels, job=job, labels=labels)
+            self.world.move(t.set_labels, job=job, labels=LABELS)
         else:
             self.world.move(t.set_labels_error, job=job, error=NO_LABELS)
 
@@ -242,13 +234,14 @@ def test_a_copy_that_comes_after_the_next_job_brings_no_old_picture_back() -> No
         machine.work(0, 1, Fate.DONE)
     machine.work(0, 1, Fate.DONE)
     late = machine.world.workers[0].effect
-    assert isinstance(late, Copy), "its lease was its own"
+    assert late.call == "copy", "its lease was its own"
+    source, target = late.args
     machine.wait(61.0)
     machine.work(1, 1, Fate.DONE)
     while machine.world.move(t.expire).answer is not t.Answer.OVER:
         machine.work(1, 1, Fate.DONE)
     machine.crash(1, after=False)
-    assert machine.world.get(late.source), "its files are still there"
+    assert machine.world.get(source), "its files are still there"
     machine.post(published=True)
     machine.labels(came=True)
     machine.work(1, 99, Fate.DONE)
@@ -256,9 +249,9 @@ def test_a_copy_that_comes_after_the_next_job_brings_no_old_picture_back() -> No
     assert document
     assert document["processingStatus"] == "completed"
     assert document["job"] != "job1"
-    edited = machine.world.get(late.target)
+    edited = machine.world.get(target)
     machine.work(0, 1, Fate.DONE)
-    assert machine.world.get(late.target) == edited == f"{document['job']}-1-edited.jpg".encode()
+    assert machine.world.get(target) == edited == f"{document['job']}-1-edited.jpg".encode()
 
 
 @pytest.mark.parametrize("least", [FEW, pytest.param(RUNS, marks=pytest.mark.slow)])

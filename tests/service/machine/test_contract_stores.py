@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 from hypothesis import seed, settings
@@ -29,6 +29,8 @@ from pawfect_service.stores.base import Change, Delivery, Stores
 from tests.service.machine.driven_worker import SID, Message
 from tests.service.machine.test_contract_machine import ContractMachine, bounded
 from tests.service.machine.world import World
+
+T = TypeVar("T")
 
 # How many runs: a few each time, and as many as the environment says where all is run. The shares
 # run side by side, each on a queue of its own: the Pub/Sub emulator takes two to three seconds for
@@ -56,12 +58,15 @@ class StoredWorld(World):
         assert self.place
         return self.place.stores
 
+    def run(self, call: Awaitable[T]) -> T:
+        return self.loop.run_until_complete(call)
+
     def read(self) -> Document | None:
-        return self.loop.run_until_complete(self.opened.documents.get(self.uid, SID))
+        return self.run(self.opened.documents.get(self.uid, SID))
 
     def write(self, document: Document | None) -> None:
         if document is None:
-            self.loop.run_until_complete(self.opened.documents.delete(self.uid, SID))
+            self.run(self.opened.documents.delete(self.uid, SID))
         else:
             self.transact(lambda *_: Change(document))
 
@@ -70,48 +75,45 @@ class StoredWorld(World):
             assert now > 1e9
             return decide(document, self.now)  # type: ignore[no-any-return]
 
-        update = self.opened.documents.update(self.uid, SID, at_the_scripts_time)
-        return self.loop.run_until_complete(update)
+        return self.run(self.opened.documents.update(self.uid, SID, at_the_scripts_time))
 
     def put(self, path: str, data: bytes) -> None:
-        self.loop.run_until_complete(self.opened.files.put({self.own(path): data}))
+        self.run(self.opened.files.put({self.own(path): data}))
 
     def copy(self, source: str, target: str) -> bool:
         try:
-            copy = self.opened.files.copy(self.own(source), self.own(target))
-            self.loop.run_until_complete(copy)
+            self.run(self.opened.files.copy(self.own(source), self.own(target)))
         except FileNotFoundError:
             return False
         return True
 
     def get(self, path: str) -> bytes | None:
         try:
-            return self.loop.run_until_complete(self.opened.files.get(self.own(path)))
+            return self.run(self.opened.files.get(self.own(path)))
         except FileNotFoundError:
             return None
 
     def list(self, folder: str) -> list[str]:
-        found = self.loop.run_until_complete(self.opened.files.list(self.own(folder)))
+        found = self.run(self.opened.files.list(self.own(folder)))
         return [path.replace(f"users/{self.uid}/", "users/u/", 1) for path in found]
 
     def delete(self, path: str) -> None:
-        self.loop.run_until_complete(self.opened.files.delete(self.own(path)))
+        self.run(self.opened.files.delete(self.own(path)))
 
     def publish(self, job: str) -> None:
-        assert self.place
         message = Message(job, self.now, name=uuid.uuid4().hex)
         body = JobMessage(self.uid, SID, job).to_bytes()
-        self.loop.run_until_complete(self.opened.queue.publish(body, {"name": message.name}))
+        self.run(self.opened.queue.publish(body, {"name": message.name}))
         self.messages.append(message)
 
     def take(self, message: Message) -> None:
         assert self.place
-        delivery = self.loop.run_until_complete(self.place.next_of(message.name))
+        delivery = self.run(self.place.next_of(message.name))
         assert read_message(delivery.data) == JobMessage(self.uid, SID, message.job)
 
     def answer(self, message: Message, action: QueueAction) -> None:
         assert self.place
-        self.loop.run_until_complete(self.place.answer(message.name, action))
+        self.run(self.place.answer(message.name, action))
 
     def own(self, path: str) -> str:
         """Return a path of the world as one of this run alone."""

@@ -24,15 +24,10 @@ from pawfect_service.sessions import deciding
 from tests.service.machine.driven_worker import (
     SID,
     UID,
-    Copy,
-    Delete,
     DrivenHandler,
     Effect,
     Fate,
-    List,
     Message,
-    Move,
-    Put,
     Worker,
     away,
     content,
@@ -195,20 +190,13 @@ class World:
             self.settle(worker, end.value.action)
 
     def carry_out(self, effect: Effect, fate: Fate) -> Any:
-        if isinstance(effect, Move):
-            return self.move(effect.transition, **effect.named)
-        if isinstance(effect, Put):
-            return self.put(effect.path, effect.data)
-        if isinstance(effect, Copy):
-            return self.copy(effect.source, effect.target)
-        if isinstance(effect, Delete):
+        if effect.call == "look":
+            return fate
+        if effect.call == "delete":
             # Of a session that was deleted, and queued again between that word and this.
-            published = effect.path == session_path(UID, SID, EDITED)
+            published = effect.args == (session_path(UID, SID, EDITED),)
             self.vanished |= published and self.read() is not None
-            return self.delete(effect.path)
-        if isinstance(effect, List):
-            return self.list(effect.folder)
-        return fate
+        return getattr(self, effect.call)(*effect.args, **effect.named)
 
     def settle(self, worker: Worker, action: QueueAction | None) -> None:
         message = worker.message

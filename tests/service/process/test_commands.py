@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +14,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from click.testing import CliRunner
 
-from pawfect_service.process.command import api as api_command
-from pawfect_service.process.options import arguments_of
+from pawfect_service.process import command, serving
 from tests.conftest import PAWFECT, free_ports
-from tests.service.stack import FINAL, MASK, PHOTO
+from tests.server.conftest import until
+from tests.service.stack import HERE, MASK, PHOTO
 
 START_S = 60.0
 PUSHED = ("worker", "--push", "--make-topics", "--no-auth")
@@ -38,33 +39,40 @@ def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         running.wait()
 
 
+def refused(name: str, *options: str) -> str:
+    """What a command that refuses its options says, run here; its log goes nowhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "log_json", lambda _: None)
+        ran = CliRunner().invoke(getattr(command, name), options)
+        gc.unfreeze()
+    assert isinstance(ran.exception, SystemExit), "said in a line, without a traceback"
+    assert ran.exit_code in (1, 2)
+    return ran.stderr
+
+
 def ended(running: subprocess.Popen[bytes]) -> int:
     running.send_signal(signal.SIGTERM)
     return running.wait(START_S)
 
 
 def answered(url: str) -> None:
-    limit = time.monotonic() + START_S
-    while True:
-        try:
-            if httpx.get(url, trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            assert time.monotonic() < limit
-        time.sleep(0.1)
+    def answers() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(url, trust_env=False).status_code == 200
+        return False
+
+    until(answers, START_S)
 
 
 def filled(url: str) -> dict[str, object]:
     """The state of a session that is queued and then over."""
     path = f"{url}/v1/users/u/sessions/s"
-    with httpx.Client(trust_env=False) as http:
+    with httpx.Client(trust_env=False, timeout=START_S) as http:
         posted = http.post(f"{path}/inpaint", files={"photo": PHOTO, "mask": MASK})
         assert posted.status_code == 202, posted.text
-        limit = time.monotonic() + START_S
-        while (state := http.get(path).json())["processingStatus"] not in FINAL:
-            assert time.monotonic() < limit, state
-            time.sleep(0.1)
-    return dict(state)
+        with http.stream("GET", f"{path}/events") as events:
+            events.read()
+        return dict(http.get(path).json())
 
 
 def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, server):
@@ -90,35 +98,22 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
     assert delivered[-1]["attempt"] == 1
 
 
-def test_one_command_is_api_and_worker(tmp_path, server):
-    port = free_ports(1)[0]
-    arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--no-auth")
-    with process(tmp_path, "api", "--with-worker", *arguments) as api:
-        answered(f"http://127.0.0.1:{port}/readyz")
-        assert filled(f"http://127.0.0.1:{port}")["processingStatus"] == "completed"
-        assert ended(api) == 0
-    assert (tmp_path / "data" / "files" / "users" / "u" / "sessions" / "s" / "edited.jpg").is_file()
-
-
-def test_several_processes_answer_on_one_port_that_nobody_else_joins(tmp_path, server):
+def test_one_command_is_several_apis_on_one_port_and_a_worker(tmp_path, monkeypatch, server):
+    monkeypatch.chdir(tmp_path)
     port = free_ports(1)[0]
     url = f"http://127.0.0.1:{port}"
     arguments = ("--triton", server.endpoints.grpc, "--port", str(port), "--processes", "3")
     with process(tmp_path, "api", "--no-auth", "--with-worker", *arguments) as api:
-        family: list[psutil.Process] = []
-        limit = time.monotonic() + START_S
-        while sum(listens(each, port) for each in family) < 3:
-            assert time.monotonic() < limit, (tmp_path / "api.log").read_text()
-            time.sleep(0.1)
-            family = [psutil.Process(api.pid), *psutil.Process(api.pid).children(recursive=True)]
+        until(lambda: sum(listens(each, port) for each in family_of(api)) == 3, START_S)
+        family = family_of(api)
         for _ in range(20):
-            answered(f"{url}/healthz")
+            answered(f"{url}/readyz")
         assert filled(url)["processingStatus"] == "completed"
-        second = [PAWFECT, "api", "--no-auth", "--port", str(port), "--processes", "2"]
-        ran = subprocess.run(second, cwd=tmp_path, capture_output=True, timeout=60)
-        assert "expected an address to listen on" in ran.stderr.decode()
+        joining = refused("api", "--no-auth", "--port", str(port), "--processes", "2")
+        assert f"127.0.0.1:{port}: expected an address to listen on" in joining
         assert ended(api) == 0
         assert psutil.wait_procs(family, START_S)[1] == []
+    assert (tmp_path / "data" / "files" / HERE / "edited.jpg").is_file()
 
 
 def test_an_api_that_loses_a_process_beside_it_ends_as_failed(tmp_path, nowhere):
@@ -132,6 +127,11 @@ def test_an_api_that_loses_a_process_beside_it_ends_as_failed(tmp_path, nowhere)
     assert "pawfect api: expected to run as long as this" in (tmp_path / "api.log").read_text()
 
 
+def family_of(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    parent = psutil.Process(running.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
 def listens(running: psutil.Process, port: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return any(
@@ -141,27 +141,12 @@ def listens(running: psutil.Process, port: int) -> bool:
     return False
 
 
-def test_a_command_is_told_again_with_the_options_it_has():
-    given = ["--no-auth", "--google-audience", "a", "--google-audience", "b", "--rate", "9/minute"]
-    given += ["--with-worker", "--with-server", "tiny", "--processes", "4", "--jobs", "3"]
-    with api_command.make_context("api", list(given)) as context:
-        told = arguments_of(context, processes=1, with_worker=False, with_server=None)
-    assert told[0] == "api"
-    with api_command.make_context("api", told[1:]) as again:
-        changed = {"processes": 1, "with_worker": False, "with_server": None}
-        assert again.params == context.params | changed
-
-
 def test_a_killed_api_leaves_no_server_behind(tmp_path):
     triton, port = free_ports(2)
     arguments = ("--triton", f"127.0.0.1:{triton}", "--port", str(port), "--no-auth")
     with process(tmp_path, "api", "--with-server", "embedded", *arguments) as api:
-        family: list[psutil.Process] = []
-        limit = time.monotonic() + START_S
-        while not any("tritonserver" in each.name() for each in family):
-            assert time.monotonic() < limit, (tmp_path / "api.log").read_text()
-            time.sleep(0.1)
-            family = psutil.Process(api.pid).children(recursive=True)
+        until(lambda: any("tritonserver" in each.name() for each in family_of(api)), START_S)
+        _, *family = family_of(api)
         assert len(family) >= 2, "pawfect serve, and tritonserver below it"
         api.kill()
         api.wait()
@@ -198,30 +183,22 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
         ),
     ],
 )
-def test_options_that_do_not_fit_are_refused_in_words(tmp_path, arguments, message):
-    ran = subprocess.run([PAWFECT, *arguments], cwd=tmp_path, capture_output=True, timeout=60)
-    assert ran.returncode in (1, 2)
-    assert message in ran.stderr.decode()
-    assert "Traceback" not in ran.stderr.decode()
+def test_options_that_do_not_fit_are_refused_in_words(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(*arguments)
 
 
-def test_a_port_that_is_taken_is_refused_in_words(tmp_path, server):
+def test_a_port_that_is_taken_is_refused_in_words(tmp_path, monkeypatch, server):
+    monkeypatch.chdir(tmp_path)
     taken = server.endpoints.grpc.rpartition(":")[2]
-    ran = subprocess.run(
-        [PAWFECT, "api", "--no-auth", "--port", taken],
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=60,
-    )
-    assert ran.returncode == 1
-    assert f"127.0.0.1:{taken}: expected an address to listen on" in ran.stderr.decode()
+    said = refused("api", "--no-auth", "--port", taken)
+    assert f"127.0.0.1:{taken}: expected an address to listen on" in said
 
 
-def test_a_new_key_is_shown_once_with_its_line(tmp_path):
-    ran = subprocess.run([PAWFECT, "api", "--new-api-key", "phone:u"], capture_output=True)
-    key, line = (text.rpartition(": ")[2] for text in ran.stdout.decode().splitlines())
-    assert ran.returncode == 0
+def test_a_new_key_is_shown_once_with_its_line():
+    ran = CliRunner().invoke(command.api, ["--new-api-key", "phone:u"])
+    key, line = (text.rpartition(": ")[2] for text in ran.stdout.splitlines())
+    assert ran.exit_code == 0
     assert line.startswith("phone u ")
     assert key not in line
-    wrong = subprocess.run([PAWFECT, "api", "--new-api-key", "phone"], capture_output=True)
-    assert wrong.returncode == 2
+    assert "expected NAME:UID or NAME:*, got phone" in refused("api", "--new-api-key", "phone")

@@ -49,25 +49,37 @@ def stored(path) -> list[int]:
         return [row[0] for row in connection.execute("SELECT number FROM numbers ORDER BY 1")]
 
 
-async def test_one_that_fails_leaves_nothing_and_harms_none_of_those_beside_it(database, tmp_path):
+async def test_writes_that_wait_share_a_commit_and_one_that_fails_harms_none_beside_it(
+    database, tmp_path
+):
     def half(connection: sqlite3.Connection, now: float) -> None:
         connection.execute("INSERT INTO numbers VALUES (100)")
         raise PawfectError(ErrorKind.INTERNAL, "in the middle")
 
+    counted = []
+    database._write.set_trace_callback(
+        lambda statement: counted.append(statement) if statement == "COMMIT" else None
+    )
     go_on, blocking = await held(database)
-    works = [insert(1), half, insert(1), insert(2)]
+    works = [*map(insert, range(50)), half, insert(1), insert(200), insert(50)]
     waiting = [asyncio.create_task(database.write(work)) for work in works]
     await asyncio.sleep(0)
+    waiting[-2].cancel()
+    await asyncio.sleep(0)
     go_on.set()
-    results = await asyncio.gather(blocking, *waiting, return_exceptions=True)
-    assert results[1] == 1
-    assert isinstance(results[2], PawfectError)
-    assert results[2].kind is ErrorKind.INTERNAL
+    *numbers, failed, twice, cancelled, last = await asyncio.gather(
+        *waiting, return_exceptions=True
+    )
+    await blocking
+    assert [*numbers, last] == list(range(51))
+    assert isinstance(failed, PawfectError)
+    assert failed.kind is ErrorKind.INTERNAL
     # The same number twice: the second one's own failure.
-    assert isinstance(results[3], PawfectError)
-    assert results[3].kind is ErrorKind.UNAVAILABLE
-    assert results[4] == 2
-    assert stored(tmp_path / "numbers.sqlite3") == [1, 2]
+    assert isinstance(twice, PawfectError)
+    assert twice.kind is ErrorKind.UNAVAILABLE
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert stored(tmp_path / "numbers.sqlite3") == list(range(51))
+    assert len(counted) == 2
 
 
 async def test_what_is_told_is_on_the_disk_for_other_connections(database, tmp_path):
@@ -76,32 +88,6 @@ async def test_what_is_told_is_on_the_disk_for_other_connections(database, tmp_p
         return number in await asyncio.to_thread(stored, tmp_path / "numbers.sqlite3")
 
     assert all(await asyncio.gather(*(written(number) for number in range(60))))
-
-
-async def test_many_waiting_writes_take_far_fewer_commits(database, tmp_path):
-    counted = []
-    database._write.set_trace_callback(
-        lambda statement: counted.append(statement) if statement == "COMMIT" else None
-    )
-    go_on, blocking = await held(database)
-    waiting = [asyncio.create_task(database.write(insert(number))) for number in range(50)]
-    await asyncio.sleep(0)
-    go_on.set()
-    await asyncio.gather(blocking, *waiting)
-    assert stored(tmp_path / "numbers.sqlite3") == list(range(50))
-    assert len(counted) == 2
-
-
-async def test_a_write_that_is_cancelled_while_it_waits_is_not_done(database, tmp_path):
-    go_on, blocking = await held(database)
-    cancelled = asyncio.create_task(database.write(insert(7)))
-    other = asyncio.create_task(database.write(insert(8)))
-    await asyncio.sleep(0)
-    cancelled.cancel()
-    await asyncio.gather(cancelled, return_exceptions=True)
-    go_on.set()
-    await asyncio.gather(blocking, other)
-    assert stored(tmp_path / "numbers.sqlite3") == [8]
 
 
 async def test_a_commit_that_fails_is_told_to_all_that_were_in_it(database, tmp_path):

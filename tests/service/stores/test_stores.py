@@ -112,15 +112,16 @@ async def test_overdue_names_what_has_expired_oldest_first(stores: Stores, uid: 
     assert len(await stores.documents.overdue(1)) == 1
 
 
-@pytest.mark.parametrize("bad", ["", "..", "a/b", ".a", "__a__", "a" * 129, "a\n", "é", "a\x00"])
-async def test_an_id_that_plays_tricks_is_refused(stores: Stores, bad: str) -> None:
-    for uid, sid in (("u", bad), (bad, "s")):
-        with pytest.raises(PawfectError, match="INVALID_ARG"):
-            await stores.documents.update(uid, sid, counting)
-        with pytest.raises(PawfectError, match="INVALID_ARG"):
-            await stores.documents.get(uid, sid)
-        with pytest.raises(PawfectError, match="INVALID_ARG"):
-            await anext(stores.documents.watch(uid, sid))
+async def test_an_id_that_plays_tricks_is_refused(stores: Stores) -> None:
+    for bad in ("", "..", "a/b", ".a", "__a__", "a" * 129, "a\n", "é", "a\x00"):
+        for key in (("u", bad), (bad, "s")):
+            for refused in (
+                stores.documents.update(*key, counting),
+                stores.documents.get(*key),
+                anext(stores.documents.watch(*key)),
+            ):
+                with pytest.raises(PawfectError, match="INVALID_ARG"):
+                    await refused
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -183,13 +184,10 @@ async def test_a_reader_sees_one_whole_version_or_the_other(opened: Any, uid: st
     assert reads >= 3
 
 
-@pytest.mark.parametrize("bad", ["", "/etc/passwd", "users/../x", "users//x", ".partial/x", "a/.b"])
-async def test_a_path_that_plays_tricks_is_refused(stores: Stores, bad: str) -> None:
-    with pytest.raises(PawfectError, match="INVALID_ARG"):
-        await stores.files.put({bad: b""})
-    with pytest.raises(PawfectError, match="INVALID_ARG"):
-        await stores.files.get(bad)
-    with pytest.raises(PawfectError, match="INVALID_ARG"):
-        await stores.files.copy("users/a", bad)
-    with pytest.raises(PawfectError, match="INVALID_ARG"):
-        await stores.files.delete(bad)
+async def test_a_path_that_plays_tricks_is_refused(stores: Stores) -> None:
+    files = stores.files
+    for bad in ("", "/etc/passwd", "users/../x", "users//x", ".partial/x", "a/.b"):
+        calls = files.put({bad: b""}), files.get(bad), files.copy("users/a", bad), files.delete(bad)
+        for refused in calls:
+            with pytest.raises(PawfectError, match="INVALID_ARG"):
+                await refused

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.telemetry.logs import JsonLines, log_fields
 from pawfect_service.telemetry.traces import carried, context_of, send_traces, span
-from tests.service.stack import Stack, slowly_labelled
+from tests.service.stack import HERE, Stack, slowly_labelled
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
@@ -62,8 +62,7 @@ async def test_a_fill_that_fails_shows_the_stages_it_came_through(stack, spans, 
             raise PawfectError(ErrorKind.UNAVAILABLE, "server: away")
 
     monkeypatch.setattr(stack.services.tools.triton, "inpaint_stream", breaking)
-    job = (await stack.post()).json()["job"]
-    await stack.labelled()
+    job = await stack.queued()
     assert (await stack.deliver(job)).action is QueueAction.NACK
     found = {each.name: each for each in spans.get_finished_spans()}
     (told,) = [name for name in found if name.startswith("triton ") and name != FILL]
@@ -119,9 +118,8 @@ async def test_one_trace_spans_request_queue_worker_and_stages(store, server, sp
 
 
 async def test_a_failure_is_logged_with_its_attempt_and_marks_its_spans(alone: Stack, spans, lines):
-    job = (await alone.post()).json()["job"]
-    await alone.labelled()
-    await alone.files.delete("users/u/sessions/s/original.jpg")
+    job = await alone.queued()
+    await alone.files.delete(f"{HERE}/original.jpg")
     await alone.deliver(job)
     failure = next(line for line in lines() if line["message"] == "failure")
     assert (failure["attempt"], failure["session"], failure["kind"]) == (1, "u/s", "INVALID_ARG")

@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, QueueAction
 from pawfect_service.jobs.contract import JobContract
-from pawfect_service.jobs.moves import claim_result, take_up
 from pawfect_service.worker import handler
-from tests.client.serving import long_job
 from tests.pawfect.photo.pictures import encoded, scene
-from tests.service.stack import PHOTO, running, uncollected
-from tests.service.worker.queued import HERE, edit, queued
+from tests.service.jobs.session import COST
+from tests.service.stack import HERE, PHOTO, ROUTE, Stack, long_files, running, uncollected
+
+
+async def failed_for_good(stack: Stack, job: str) -> dict[str, Any]:
+    """The state of a job whose next delivery fails it, without another try."""
+    assert (await stack.deliver(job)).action is QueueAction.ACK
+    state = await stack.state()
+    assert state["processingStatus"] == "failed"
+    return state
 
 
 @pytest.mark.parametrize("name", ["original.jpg", "mask_auto.png"])
 async def test_a_file_that_vanished_fails_the_job_for_good(alone, name):
-    job = await queued(alone)
+    job = await alone.queued()
     await alone.files.delete(f"{HERE}/{name}")
-    assert (await alone.deliver(job)).action is QueueAction.ACK
-    state = await alone.state()
-    assert state["processingStatus"] == "failed"
-    assert state["error"] == {
+    assert (await failed_for_good(alone, job))["error"] == {
         "kind": "INVALID_ARG",
         "message": f"{name}: expected a file in storage, got none",
     }
 
 
 async def test_claimed_files_that_vanished_fail_the_job_for_good_at_its_cost(alone):
-    job = await queued(alone)
-    sessions, mine = alone.services.sessions, {"job": job, "owner": "crashed"}
-    await sessions.move("u", "s", take_up, **mine)
-    cost = alone.handler()._price.of(1.0)
-    await sessions.move("u", "s", claim_result, **mine, report="{}", cost=cost)
-    await edit(alone, lease=None)
-    assert (await alone.deliver(job)).action is QueueAction.ACK
-    state = await alone.state()
-    assert state["processingStatus"] == "failed"
+    job = await alone.queued()
+    await alone.claimed(job)
+    await alone.edit(lease=None)
+    state = await failed_for_good(alone, job)
     assert state["error"]["message"] == "result: expected its files, they are gone"
-    assert state["cost"]["seconds"] == 1.0
+    assert state["cost"] == COST.model_dump()
 
 
 async def test_a_published_file_that_vanished_is_not_found(stack):
-    job = await queued(stack)
+    job = await stack.queued()
     assert (await stack.deliver(job)).action is QueueAction.ACK
     await stack.files.delete(f"{HERE}/edited.jpg")
-    answer = await stack.http.get("/v1/users/u/sessions/s/files/edited.jpg")
+    answer = await stack.http.get(ROUTE + "/files/edited.jpg")
     assert (answer.status_code, answer.json()["error"]["kind"]) == (404, "INVALID_ARG")
 
 
@@ -55,10 +54,9 @@ async def test_a_published_file_that_vanished_is_not_found(stack):
     "data", [encoded(scene(160, 128, seed=9), "JPEG"), PHOTO[:900], b"", b"no picture"]
 )
 async def test_a_file_that_is_not_the_one_that_was_queued_fails_the_job_for_good(alone, data):
-    job = await queued(alone)
+    job = await alone.queued()
     await alone.files.put({f"{HERE}/original.jpg": data})
-    assert (await alone.deliver(job)).action is QueueAction.ACK
-    error = (await alone.state())["error"]
+    error = (await failed_for_good(alone, job))["error"]
     assert error["kind"] == "INVALID_ARG"
     assert "the files that were queued" in error["message"]
 
@@ -74,17 +72,14 @@ async def test_a_file_that_is_not_the_one_that_was_queued_fails_the_job_for_good
     ],
 )
 async def test_a_request_edited_by_hand_fails_the_job_for_good(alone, request_, message):
-    job = await queued(alone)
-    await edit(alone, request=request_)
-    assert (await alone.deliver(job)).action is QueueAction.ACK
-    state = await alone.state()
-    assert state["processingStatus"] == "failed"
-    assert message in state["error"]["message"]
+    job = await alone.queued()
+    await alone.edit(request=request_)
+    assert message in (await failed_for_good(alone, job))["error"]["message"]
 
 
 async def test_a_document_edited_into_an_impossible_state_fails_with_the_reason(alone):
-    job = await queued(alone)
-    await edit(alone, processingStatus="flying")
+    job = await alone.queued()
+    await alone.edit(processingStatus="flying")
     assert (await alone.state())["processingStatus"] == "failed", "shown before it is written"
     assert (await alone.deliver(job)).action is QueueAction.ACK
     document = await alone.documents.get("u", "s")
@@ -96,7 +91,7 @@ async def test_a_document_edited_into_an_impossible_state_fails_with_the_reason(
 async def test_a_server_that_is_away_is_a_passing_failure_until_its_bound(store, nowhere):
     contract = JobContract(passing_failures=2)
     async with running(store, nowhere, contract=contract) as stack:
-        job = await queued(stack)
+        job = await stack.queued()
         actions = [(await stack.deliver(job)).action for _ in range(3)]
         assert actions == [QueueAction.NACK, QueueAction.NACK, QueueAction.ACK]
         state = await stack.state()
@@ -114,7 +109,7 @@ async def test_each_kind_of_failure_ends_as_the_table_has_it(alone, monkeypatch,
         raise PawfectError(kind, "stage: as it is")
 
     monkeypatch.setattr(handler, "do_work", failing)
-    job = await queued(alone)
+    job = await alone.queued()
     outcome = await alone.deliver(job)
     state = await alone.state()
     told = TABLE[kind].queue_action
@@ -123,14 +118,14 @@ async def test_each_kind_of_failure_ends_as_the_table_has_it(alone, monkeypatch,
     assert state["processingStatus"] == ("failed" if for_good else "pending")
     assert state["attempts"]["passingFailures"] == (0 if for_good else 1)
     assert (state["error"] or {"kind": None})["kind"] == (kind.name if for_good else None)
-    await alone.http.delete("/v1/users/u/sessions/s")
+    await alone.cancel()
     assert (await alone.deliver(job)).action is QueueAction.ACK
 
 
 async def test_an_engine_that_the_server_has_not_ends_too(store, server):
     contract = JobContract(passing_failures=1)
     async with running(store, server.endpoints.grpc, contract=contract) as stack:
-        job = await queued(stack, parameters='{"engine": "flux"}')
+        job = await stack.queued(parameters='{"engine": "flux"}')
         assert (await stack.deliver(job)).action is QueueAction.NACK
         assert (await stack.deliver(job)).action is QueueAction.ACK
         assert "flux" in (await stack.state())["error"]["message"]
@@ -138,21 +133,15 @@ async def test_an_engine_that_the_server_has_not_ends_too(store, server):
 
 async def test_a_fill_that_takes_too_long_is_stopped(store, server):
     contract = JobContract(fill_s=1.0, lease_s=2.0, passing_failures=1)
-    image, mask = long_job()
     async with running(store, server.endpoints.grpc, contract=contract) as stack:
-        job = await queued(
-            stack,
-            photo=encoded(image, "JPEG"),
-            mask=encoded(mask, "PNG"),
-            parameters='{"deadline_ms": 1000}',
-        )
+        job = await stack.queued(**long_files(), parameters='{"deadline_ms": 1000}')
         await stack.deliver(job)
         assert (await stack.deliver(job)).action is QueueAction.ACK
         assert (await stack.state())["error"]["kind"] == "DEADLINE"
 
 
 async def test_fills_that_fail_keep_no_photo_in_memory(alone):
-    job = await queued(alone)
+    job = await alone.queued()
     assert (await alone.deliver(job)).action is QueueAction.NACK
     with uncollected():
         for _ in range(3):

@@ -6,15 +6,15 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.jobs.moves import complete, passing_failure, take_up
-from tests.server.conftest import answers
-from tests.service.worker.queued import HERE, edit, queued
+from tests.client.serving import answers
+from tests.service.stack import HERE
 
 
 @pytest.mark.parametrize("made", [False, True])
 async def test_a_store_that_breaks_off_at_the_end_takes_no_charged_result_away(
     stack, server, monkeypatch, made
 ):
-    job = await queued(stack)
+    job = await stack.queued()
     sessions = stack.services.sessions
     away = PawfectError(ErrorKind.UNAVAILABLE, "documents: ServiceUnavailable")
     for count in range(sessions.contract.passing_failures):
@@ -47,7 +47,7 @@ async def test_a_store_that_breaks_off_at_the_end_takes_no_charged_result_away(
 
 
 async def test_a_worker_that_stalls_beyond_its_lease_copies_nothing_more(stack, monkeypatch):
-    job = await queued(stack)
+    job = await stack.queued()
     copy, copied = stack.files.copy, []
 
     async def stalls(source, target):
@@ -55,7 +55,7 @@ async def test_a_worker_that_stalls_beyond_its_lease_copies_nothing_more(stack, 
         await copy(source, target)
         if len(copied) == 1:
             lease = (await stack.documents.get("u", "s"))["lease"]
-            await edit(stack, lease={**lease, "until": lease["since"]})
+            await stack.edit(lease={**lease, "until": lease["since"]})
             assert (await stack.deliver(job)).action is QueueAction.ACK
             assert (await stack.post()).status_code == 202
 
@@ -68,7 +68,7 @@ async def test_a_worker_that_stalls_beyond_its_lease_copies_nothing_more(stack, 
 
 
 async def test_what_older_jobs_have_left_is_gone_before_a_picture_gets_its_name(stack, monkeypatch):
-    job = await queued(stack)
+    job = await stack.queued()
     left = f"{HERE}/attempts/older-1-edited.jpg"
     await stack.files.put({left: b"older"})
     delete, copy, found = stack.files.delete, stack.files.copy, []

@@ -14,15 +14,13 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.process.serving import listen, serve_http
-from pawfect_service.stores.base import Change
 from pawfect_service.worker import expiry
 from pawfect_service.worker.handler import Handler
 from pawfect_service.worker.push import MAX_ENVELOPE_BYTES, PushCheck, create_push_app
-from tests.client.serving import long_job
-from tests.pawfect.photo.pictures import encoded
-from tests.service.stack import Stack, running
+from tests.service.stack import HERE, Stack, long_files, running
 from tests.service.tokens import Certificates, token
 
+PUSH = "/v1/worker/push"
 AUDIENCE, EMAIL = "https://worker.example/v1/worker/push", "pusher@project.iam.example"
 
 
@@ -49,37 +47,34 @@ async def test_a_pushed_job_is_filled_and_acknowledged(stack):
     job = (await stack.post()).json()["job"]
     body = envelope(JobMessage("u", "s", job).to_bytes())
     async with pushing(stack) as http:
-        early = await http.post("/v1/worker/push", json=body)
+        early = await http.post(PUSH, json=body)
         assert early.status_code in (204, 503), "503 where the labels' fate is not known yet"
         await stack.labelled()
         if early.status_code == 503:
             assert early.json()["error"]["kind"] == "UNAVAILABLE"
-            assert (await http.post("/v1/worker/push", json=body)).status_code == 204
+            assert (await http.post(PUSH, json=body)).status_code == 204
         assert (await stack.state())["processingStatus"] == "completed"
-        assert (await http.post("/v1/worker/push", json=body)).status_code == 204
+        assert (await http.post(PUSH, json=body)).status_code == 204
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"\xff",
-        b"[]",
-        b"{}",
-        b'{"message": 7}',
-        b'{"message": {"data": "e30="}}',
-        b'{"message": {"data": "*", "messageId": "1"}}',
-        b'{"message": {"data": 7, "messageId": "1"}}',
-        b'{"message": {"data": "e30=", "messageId": "1", "attributes": [1]}}',
-        b'{"message": {"data": "e30=", "messageId": "1", "attributes": {"a": 1}}}',
-    ],
-)
-async def test_an_envelope_that_is_none_is_refused(alone, body):
+async def test_an_envelope_that_is_none_is_refused(alone):
     async with pushing(alone) as http:
-        answer = await http.post("/v1/worker/push", content=body)
-        assert answer.status_code == 400
-        assert answer.json()["error"]["message"].startswith("envelope")
+        for body in (
+            b"",
+            b"{",
+            b"\xff",
+            b"[]",
+            b"{}",
+            b'{"message": 7}',
+            b'{"message": {"data": "e30="}}',
+            b'{"message": {"data": "*", "messageId": "1"}}',
+            b'{"message": {"data": 7, "messageId": "1"}}',
+            b'{"message": {"data": "e30=", "messageId": "1", "attributes": [1]}}',
+            b'{"message": {"data": "e30=", "messageId": "1", "attributes": {"a": 1}}}',
+        ):
+            answer = await http.post(PUSH, content=body)
+            assert answer.status_code == 400
+            assert answer.json()["error"]["message"].startswith("envelope")
 
 
 async def test_the_largest_message_that_pubsub_takes_is_buried_and_a_larger_body_refused(alone):
@@ -87,22 +82,29 @@ async def test_the_largest_message_that_pubsub_takes_is_buried_and_a_larger_body
     room = 10_000_000 - sum(len(key) + len(value) for key, value in attributes.items())
     poison = bytes(room)
     async with pushing(alone) as http:
-        answer = await http.post("/v1/worker/push", json=envelope(poison, attributes=attributes))
+        answer = await http.post(PUSH, json=envelope(poison, attributes=attributes))
         assert answer.status_code == 204, "413 would have Pub/Sub send it again and again"
         (letter,) = await alone.services.stores.queue.dead_letters(10)
         assert (letter.data, letter.attributes) == (poison, attributes)
         assert letter.reason == f"message: expected at most 4096 bytes, got {room} bytes"
-        more = await http.post("/v1/worker/push", content=bytes(MAX_ENVELOPE_BYTES + 1))
+        more = await http.post(PUSH, content=bytes(MAX_ENVELOPE_BYTES + 1))
         assert more.status_code == 413
     whole = json.dumps(envelope(bytes(10 * 2**20), attributes=attributes))
     assert len(whole) < MAX_ENVELOPE_BYTES, "were a MB of Pub/Sub's 2**20 bytes"
 
 
-async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone):
+async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone, monkeypatch):
+    async def broken(delivery, reason):
+        raise PawfectError(ErrorKind.UNAVAILABLE, "queue: away")
+
     poison = envelope(b"poison", attributes={"from": "somebody"})
     async with pushing(alone) as http:
+        with monkeypatch.context() as patch:
+            patch.setattr(alone.services.stores.queue, "bury", broken)
+            answer = await http.post(PUSH, json=poison)
+            assert answer.status_code == 503, "not written: it is to come again"
         for _ in range(2):  # its answer was lost: Pub/Sub pushes it again
-            answer = await http.post("/v1/worker/push", json=poison)
+            answer = await http.post(PUSH, json=poison)
             assert answer.status_code == 204, "nothing that cannot succeed is sent again"
     (letter,) = await alone.services.stores.queue.dead_letters(10)
     assert (letter.data, letter.attributes) == (b"poison", {"from": "somebody"})
@@ -110,34 +112,19 @@ async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone):
 
 
 async def test_a_permanent_failure_of_a_pushed_job_is_acknowledged_and_written(alone):
-    job = (await alone.post()).json()["job"]
-    await alone.labelled()
-    await alone.files.delete("users/u/sessions/s/original.jpg")
+    body = await queued(alone, "s")
+    await alone.files.delete(f"{HERE}/original.jpg")
     async with pushing(alone) as http:
-        body = envelope(JobMessage("u", "s", job).to_bytes())
-        assert (await http.post("/v1/worker/push", json=body)).status_code == 204
+        assert (await http.post(PUSH, json=body)).status_code == 204
     state = await alone.state()
     assert (state["processingStatus"], state["error"]["kind"]) == ("failed", "INVALID_ARG")
     assert await alone.services.stores.queue.dead_letters(10) == [], "no poison: it has an end"
 
 
-async def test_dead_letters_that_cannot_be_written_have_the_message_pushed_again(
-    alone, monkeypatch
-):
-    async def broken(delivery, reason):
-        raise PawfectError(ErrorKind.UNAVAILABLE, "queue: away")
-
-    monkeypatch.setattr(alone.services.stores.queue, "bury", broken)
-    async with pushing(alone) as http:
-        answer = await http.post("/v1/worker/push", json=envelope(b"poison"))
-    assert answer.status_code == 503
-
-
 async def test_a_pushed_worker_gives_up_overdue_jobs_too(alone, monkeypatch):
     monkeypatch.setattr(expiry, "SWEEP_EVERY_S", 0.05)
-    await alone.post()
-    await alone.labelled()
-    await alone.documents.update("u", "s", lambda old, now: Change({**old, "expiresAt": 1.0}))
+    await alone.queued()
+    await alone.edit(expiresAt=1.0)
     app = create_push_app(alone.services, alone.handler(), None, 1)
     async with app.router.lifespan_context(app):
         for _ in range(100):
@@ -150,15 +137,7 @@ async def test_a_pushed_worker_gives_up_overdue_jobs_too(alone, monkeypatch):
 
 async def queued(stack: Stack, sid: str, **fields: object) -> dict[str, object]:
     """Queue a job whose labels are known to be none; return what is pushed of it."""
-    job = (await stack.post(sid=sid, **fields)).json()["job"]
-    await stack.labelled(sid)
-    return envelope(JobMessage("u", sid, job).to_bytes())
-
-
-def long() -> dict[str, bytes]:
-    """The files of a job that takes the server seconds."""
-    photo, mask = long_job()
-    return {"photo": encoded(photo, "JPEG"), "mask": encoded(mask, "PNG")}
+    return envelope(JobMessage("u", sid, await stack.queued(sid, **fields)).to_bytes())
 
 
 class Counted(Handler):
@@ -178,7 +157,7 @@ async def test_pushed_jobs_wait_for_a_place_among_as_many_as_are_let_in(stack):
     bodies = [await queued(stack, sid) for sid in ("s1", "s2", "s3")]
     handler = Counted(stack.services)
     async with pushing(stack, jobs=2, handler=handler) as http:
-        pushes = [http.post("/v1/worker/push", json=body) for body in bodies]
+        pushes = [http.post(PUSH, json=body) for body in bodies]
         answers = await asyncio.gather(*pushes)
     assert [answer.status_code for answer in answers] == [204, 204, 204]
     assert handler.most == 2
@@ -191,23 +170,23 @@ async def test_a_push_that_finds_no_free_place_in_time_comes_again(store, server
         running(store, server.endpoints.grpc, contract=JobContract(lease_s=1.0)) as stack,
         pushing(stack, jobs=1) as http,
     ):
-        slow = await queued(stack, "long", **long())
+        slow = await queued(stack, "long", **long_files())
         short = await queued(stack, "short")
-        first = asyncio.create_task(http.post("/v1/worker/push", json=slow))
+        first = asyncio.create_task(http.post(PUSH, json=slow))
         await stack.until(lambda state: state["progress"], sid="long")
-        second = await http.post("/v1/worker/push", json=short)
+        second = await http.post(PUSH, json=short)
         assert second.status_code == 503
         assert "expected a free place" in second.json()["error"]["message"]
         state = await stack.state(sid="short")
         assert (state["processingStatus"], state["attempts"]["starts"]) == ("pending", 0)
-        await stack.http.delete("/v1/users/u/sessions/long")
+        await stack.cancel("long")
         assert (await first).status_code == 204, "a cancelled job is over"
-        assert (await http.post("/v1/worker/push", json=short)).status_code == 204
+        assert (await http.post(PUSH, json=short)).status_code == 204
         assert (await stack.state(sid="short"))["processingStatus"] == "completed"
 
 
 async def test_a_pushed_worker_told_to_stop_gives_its_jobs_back_before_it_ends(stack):
-    body = await queued(stack, "s", **long())
+    body = await queued(stack, "s", **long_files())
     app = create_push_app(stack.services, stack.handler(), None, 1)
     listening, stop = listen("127.0.0.1", 0), asyncio.Event()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/worker/push"
@@ -238,5 +217,5 @@ async def test_only_the_subscriptions_service_account_may_push(alone):
     async with pushing(alone, check) as http:
         for given, status in cases:
             headers = {"authorization": f"Bearer {given}"} if given else {}
-            answer = await http.post("/v1/worker/push", json=body, headers=headers)
+            answer = await http.post(PUSH, json=body, headers=headers)
             assert answer.status_code == status

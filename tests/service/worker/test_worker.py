@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping
 from itertools import pairwise
 
-import pytest
-
 from pawfect.contract.errors import QueueAction
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import claim_result, take_up
+from pawfect_service.jobs.moves import take_up
 from pawfect_service.worker.expiry import sweep
 from pawfect_service.worker.handler import Outcome
-from pawfect_service.worker.held_job import HeldJob
-from pawfect_service.worker.lease import LeaseKeeper
-from tests.client.serving import long_job
-from tests.pawfect.photo.pictures import encoded
-from tests.server.conftest import answers
-from tests.service.stack import held
-from tests.service.worker.queued import HERE, edit, queued
+from pawfect_service.worker.lease import HeldJob, LeaseKeeper
+from tests.client.serving import answers
+from tests.service.jobs.session import COST
+from tests.service.stack import HERE, held, long_files
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+async def test_a_message_that_is_none_is_buried_with_its_reason(alone):
+    for data in (
         b"",
         b"{",
         b"[" * 4000,
@@ -38,12 +31,10 @@ from tests.service.worker.queued import HERE, edit, queued
         b'{"uid": "../v", "sid": "s", "job": "j"}',
         b'{"uid": "u", "sid": "s", "job": "j", "more": 1}',
         b" " * 5000,
-    ],
-)
-async def test_a_message_that_is_none_is_buried_with_its_reason(alone, data):
-    outcome = await alone.handler().handle(data, {}, held)
-    assert outcome.action is None
-    assert outcome.reason.startswith("message")
+    ):
+        outcome = await alone.handler().handle(data, {}, held)
+        assert outcome.action is None
+        assert outcome.reason.startswith("message")
 
 
 async def test_a_buried_message_is_a_dead_letter_and_the_next_one_is_worked_on(stack):
@@ -58,14 +49,14 @@ async def test_a_buried_message_is_a_dead_letter_and_the_next_one_is_worked_on(s
 
 
 async def test_a_job_of_nobody_or_of_another_time_is_done_with(alone):
-    job = await queued(alone)
+    job = await alone.queued()
     for name, sid in ((job, "other"), ("another", "s")):
         assert (await alone.deliver(name, sid=sid)).action is QueueAction.ACK
     assert (await alone.state())["processingStatus"] == "pending"
 
 
 async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monkeypatch):
-    job = await queued(alone)
+    job = await alone.queued()
     step = await alone.services.sessions.move("u", "s", take_up, job=job, owner="w")
     message = JobMessage("u", "s", job)
     keeper = LeaseKeeper(HeldJob(alone.services.sessions, message, step.session, held, "w"))
@@ -88,7 +79,7 @@ async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monke
 
 
 async def test_two_workers_with_the_same_job_make_one_result(stack):
-    job = await queued(stack)
+    job = await stack.queued()
     outcomes = await asyncio.gather(*(stack.deliver(job) for _ in range(3)))
     actions = sorted(outcome.action.value for outcome in outcomes)
     assert actions == ["ack", "nack", "nack"]
@@ -102,35 +93,31 @@ async def test_two_workers_with_the_same_job_make_one_result(stack):
 async def test_a_result_that_a_crash_left_claimed_is_published_and_not_made_again(stack, server):
     contract = JobContract(lease_s=0.2)
     object.__setattr__(stack.services.sessions, "contract", contract)
-    job = await queued(stack)
-    sessions, files = stack.services.sessions, stack.files
-    report = json.dumps({"engine": "patch"})
-    await sessions.move("u", "s", take_up, job=job, owner="crashed")
+    job = await stack.queued()
+    files = stack.files
+    await stack.claimed(job, report='{"engine": "patch"}')
     for name in ("edited.jpg", "preview.jpg"):
         await files.put({f"{HERE}/attempts/{job}-1-{name}": name.encode()})
-    cost = stack.handler()._price.of(1.0)
-    named = {"job": job, "owner": "crashed"}
-    await sessions.move("u", "s", claim_result, **named, report=report, cost=cost)
     before = answers(server, "inpaint_stream", "OK")
     assert (await stack.deliver(job)).action is QueueAction.NACK, "its lease still holds"
     await asyncio.sleep(0.3)
     assert (await stack.deliver(job)).action is QueueAction.ACK
     state = await stack.state()
-    assert (state["processingStatus"], state["cost"]["seconds"]) == ("completed", 1.0)
+    assert (state["processingStatus"], state["cost"]) == ("completed", COST.model_dump())
     assert await stack.file("edited.jpg") == b"edited.jpg"
     assert await files.list(f"{HERE}/attempts") == []
     assert answers(server, "inpaint_stream", "OK") == before
 
 
 async def test_a_worker_that_lost_its_lease_deletes_what_it_made(stack, monkeypatch):
-    job = await queued(stack)
+    job = await stack.queued()
     put = stack.files.put
 
     async def put_and_lose(files: Mapping[str, bytes]) -> None:
         await put(files)
         document = await stack.documents.get("u", "s")
         if document["lease"]["owner"] != "another":
-            await edit(stack, lease={**document["lease"], "owner": "another"})
+            await stack.edit(lease={**document["lease"], "owner": "another"})
 
     monkeypatch.setattr(stack.files, "put", put_and_lose)
     assert (await stack.deliver(job)).action is QueueAction.NACK
@@ -139,7 +126,7 @@ async def test_a_worker_that_lost_its_lease_deletes_what_it_made(stack, monkeypa
 
 
 async def test_a_worker_told_to_stop_finishes_what_it_has(stack):
-    await queued(stack)
+    await stack.queued()
     async with stack.working(grace_s=60) as stop:
         await stack.until(lambda state: state["processingStatus"] == "processing")
         stop.set()
@@ -147,15 +134,14 @@ async def test_a_worker_told_to_stop_finishes_what_it_has(stack):
 
 
 async def test_a_worker_without_time_gives_its_job_back_for_others_to_do(stack):
-    image, mask = long_job()
-    job = await queued(stack, photo=encoded(image, "JPEG"), mask=encoded(mask, "PNG"))
+    job = await stack.queued(**long_files())
     async with stack.working(grace_s=0.1) as stop:
         await stack.until(lambda state: state["progress"])
         stop.set()
     state = await stack.state()
     assert (state["processingStatus"], state["job"]) == ("pending", job)
     assert state["attempts"]["passingFailures"] == 0
-    await stack.http.delete("/v1/users/u/sessions/s")
+    await stack.cancel()
     async with stack.working():
         await asyncio.sleep(1.5)
     assert [d async for d in waiting(stack)] == [], "its message was put back, then acked"
@@ -173,8 +159,8 @@ async def waiting(stack):
 
 
 async def test_overdue_jobs_are_swept(alone):
-    await queued(alone)
-    await edit(alone, expiresAt=1.0)
+    await alone.queued()
+    await alone.edit(expiresAt=1.0)
     assert await sweep(alone.services) == 1
     document = await alone.documents.get("u", "s")
     assert document["processingStatus"] == "failed"
@@ -182,8 +168,8 @@ async def test_overdue_jobs_are_swept(alone):
 
 
 async def test_one_job_that_cannot_be_given_up_is_in_no_others_way(alone, monkeypatch):
-    await queued(alone)
-    await edit(alone, expiresAt=1.0)
+    await alone.queued()
+    await alone.edit(expiresAt=1.0)
     found = alone.documents.overdue
 
     async def with_another(at_most: int) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +21,6 @@ from perf.audit.sessions import Session
 # A label counts as invented from this share of the fill where the profile has no check of its own:
 # that of the profiles for real weights.
 STRANGE_COVERAGE: Final = 0.25
-# Context of the crops, as a share of the holes' box and at least px: to judge a fill in its place.
-CONTEXT: Final = 0.35
-CONTEXT_PX: Final = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +37,6 @@ class Place:
     hole: NDArray[np.uint8]
     around: Sequence[Label]
 
-    @property
-    def view(self) -> tuple[slice, slice]:
-        """Rows and columns of all holes with some context."""
-        x, y, width, height = cv2.boundingRect(self.hole)
-        pad = max(round(CONTEXT * max(width, height)), CONTEXT_PX)
-        return slice(max(y - pad, 0), y + height + pad), slice(max(x - pad, 0), x + width + pad)
-
 
 def judge(
     image: NDArray[np.uint8], place: Place, inside: Sequence[Label], profile: Profile
@@ -61,18 +50,22 @@ def judge(
         profile: for the share from which a label counts.
 
     Returns:
-        By name, lower is better but for `sharpness`, which is best at 1: seam_step (CIE76),
-        sharpness and sharpness_log (0 for a hole too thin to tell), st_lpips where there is a
-        truth, strange: the share of the fill, 0 to 1 and above where labels overlap, that is
-        covered by labels which the surroundings do not have, where the surroundings have any.
+        By name, lower is better but for `sharpness`, which is best at 1: seam_off (CIE76), the
+        colour step at the rim, or its distance from the truth's own where there is a truth: a smear
+        has less of a step than the truth. sharpness and sharpness_log (none for a hole too thin to
+        tell); st_lpips where there is a truth; strange: the share of the fill, 0 to 1 and above
+        where labels overlap, covered by labels which the surroundings do not have, where these
+        have any.
     """
-    scores = {"seam_step": seam_step(image, place.hole > 0)}
+    truth, hole = place.session.truth, place.hole
+    own_step = 0.0 if truth is None else seam_step(truth, hole > 0)
+    scores = {"seam_off": abs(seam_step(image, hole > 0) - own_step)}
     # A hole too thin to have an inside has no sharpness.
     with suppress(ValueError):
-        scores["sharpness"] = sharpness_ratio(image, place.hole)
+        scores["sharpness"] = sharpness_ratio(image, hole)
         scores["sharpness_log"] = abs(float(np.log(scores["sharpness"])))
-    if place.session.truth is not None:
-        scores["st_lpips"] = look(image, place.session.truth, place.hole)
+    if truth is not None:
+        scores["st_lpips"] = look(image, truth, hole)
     if place.around:
         least = profile.check.strange_coverage if profile.check else STRANGE_COVERAGE
         strange = set(strange_labels(inside, place.around, least))

@@ -1,7 +1,9 @@
-"""Every request as a span and as a line of the log."""
+"""What stands before each app: a bound on bodies, and every request as a span and a line."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import time
 from typing import Final
@@ -9,12 +11,69 @@ from typing import Final
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pawfect.contract.errors import ErrorKind
+from pawfect_service.http.failures import ApiError
 from pawfect_service.telemetry.traces import context_of, span
 
 LOG: Final = logging.getLogger("pawfect.http")
 
+_TOO_LARGE: Final = 413
+# How long, and at most as much again as is allowed, is read of a body that is not wanted, s.
+_DISCARD_S: Final = 5.0
 # Asked every few seconds by a balancer: no spans, no lines.
 _WATCHED: Final = frozenset({"/healthz", "/readyz"})
+
+
+class BodyLimit:
+    """Stops reading a body that is longer than allowed; the request then fails with 413.
+
+    Args:
+        app: what it stands before.
+        at_most: longest body, bytes.
+    """
+
+    def __init__(self, app: ASGIApp, at_most: int) -> None:
+        self._app = app
+        self._at_most = at_most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        declared = int(length) if length.isdigit() else 0
+        counted = 0
+
+        async def limited() -> Message:
+            nonlocal counted
+            if declared > self._at_most:
+                await self._discard(receive)
+                raise self._too_large(str(declared))
+            message = await receive()
+            counted += len(message.get("body", b""))
+            if counted > self._at_most:
+                await self._discard(receive)
+                raise self._too_large("more")
+            return message
+
+        await self._app(scope, limited, send)
+
+    async def _discard(self, receive: Receive) -> None:
+        """Read on for a moment: a client that is still sending would not see the answer."""
+        discarded = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARD_S):
+                while discarded < self._at_most:
+                    message = await receive()
+                    discarded += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
+
+    def _too_large(self, got: str) -> ApiError:
+        expected = f"body: expected at most {self._at_most} bytes, got {got}"
+        # What is still on its way then is not read: the connection ends.
+        return ApiError(_TOO_LARGE, ErrorKind.INVALID_ARG, expected, {"Connection": "close"})
 
 
 class HttpLog:

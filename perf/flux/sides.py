@@ -1,13 +1,13 @@
-"""The two sides: the product's own orchestration in this process, and diffusers' FluxFillPipeline.
+"""The product's own orchestration in this process, and diffusers' FluxFillPipeline.
 
-Both load the same files, fill the same photo, and can be counted and timed.
+Both fill the same photo, and can be counted and timed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +18,11 @@ import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
 from numpy.typing import NDArray
 from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tensors import Array
+from pawfect.flux.schedule import Schedule
 from pawfect.orchestrator import (
     Control,
     Deployment,
@@ -31,17 +33,20 @@ from pawfect.orchestrator import (
 )
 from pawfect.profile import Profile
 from pawfect.serving import Function, load_function
-from perf.flux.versus.checkpoint import OneFolder
-from perf.flux.versus.counting import counter
+from pawfect.weights.store import Store
+from pawfect_export.tiny.flux import SCHEDULER
+from perf.scenes import Scene
 
+SEED: Final = 0
 LABELS: Final = ("grass", "fallen leaves")
 GUIDANCE: Final = 30.0
-# The models that a fill calls, but for the transformer.
-BESIDES: Final = (
+# The models that a fill calls.
+CALLED: Final = (
     "mask_cleanup",
     "patch_fill",
     "flux_text_encoder",
     "flux_vae_encoder",
+    "flux_transformer",
     "flux_vae_decoder",
 )
 # By the modules that FlopCounterMode names, the product's stage that does the same.
@@ -56,12 +61,43 @@ STAGES: Final = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Photo:
-    """What both sides fill: UINT8 [H, W, 3], and UINT8 [H, W], >= 128 = fill."""
+def _cpu_attention(
+    query: Any, key: Any, value: Any, *args: Any, out_shape: Any = None, **kwargs: Any
+) -> int:
+    """Return the FLOP of scaled dot product attention from the shapes of its inputs."""
+    flop: int = sdpa_flop_count(query, key, value)  # type: ignore[no-untyped-call]
+    return flop
 
-    image: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
+
+# torch 2.13 counts every attention kernel of GPUs and none of the CPU's.
+_MAPPING: Final = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _cpu_attention}
+
+
+def counter() -> FlopCounterMode:
+    """Return a counter of matrix products, convolutions and attention; two FLOP a multiply-add.
+
+    It sees the thread that enters it, under no_grad and inference_mode too, and the meta device.
+    """
+    return FlopCounterMode(display=False, custom_mapping=_MAPPING)
+
+
+def flop_of(work: Callable[[], object]) -> int:
+    """Return the FLOP of one call in this thread."""
+    with counter() as counted:
+        work()
+    return int(counted.get_total_flops())
+
+
+class OneFolder(Store):
+    """A store whose every entry is one folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.parent)
+        self._path = path
+
+    def folder(self, name: str, *, mend: str) -> Path:
+        """Return the folder, whatever the entry."""
+        return self._path
 
 
 @dataclass
@@ -72,26 +108,36 @@ class Product:
         deployment: profile and schedule.
         functions: the models, by name.
         flop: by model, what the last counted fill took.
+        canvas: height and width at which it was counted, px.
     """
 
     deployment: Deployment
     functions: Mapping[str, Function]
     flop: dict[str, int] = field(default_factory=dict)
+    canvas: tuple[int, int] = (0, 0)
     _counting: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def load(cls, folder: Path, profile: Profile, deployment: Deployment) -> Product:
-        """Load the models of a checkpoint through the server's own loaders."""
-        store = OneFolder(folder)
-        step = load_function("flux_transformer", profile, store)
-        threads = torch.get_num_threads()
-        loaded = {name: load_function(name, profile, store) for name in BESIDES}
+    def load(
+        cls, folder: Path, profile: Profile, given: Mapping[str, Function] = MappingProxyType({})
+    ) -> Product:
+        """Load the models of a checkpoint of random weights through the server's own loaders.
+
+        Args:
+            folder: of the checkpoint.
+            profile: device, precision and sizes.
+            given: models that are not to be loaded.
+        """
+        store, threads = OneFolder(folder), torch.get_num_threads()
+        loaded = {n: load_function(n, profile, store) for n in CALLED if n not in given}
         # Loading the text encoder sets its own process's threads; here they are everyone's.
         torch.set_num_threads(threads)
-        return cls(deployment, {**loaded, "flux_transformer": step})
+        schedule = Schedule.from_config(dict(SCHEDULER))
+        weights = {"flux": f"random, seed {SEED}"}
+        return cls(Deployment(profile, schedule, weights), {**loaded, **given})
 
-    def fill(self, photo: Photo, steps: int, window_px: int | None) -> InpaintResult:
+    def fill(self, photo: Scene, steps: int, window_px: int | None) -> InpaintResult:
         """Fill a photo; `window_px` bounds the working size, None leaves it to the profile.
 
         Raises:
@@ -106,10 +152,10 @@ class Product:
         if window_px is not None:
             given["window_px"] = window_px
         params = InpaintParams.parse(given)
-        request = InpaintRequest(photo.image, photo.mask, params, scene_labels=LABELS)
+        request = InpaintRequest(photo.photo, photo.mask, params, scene_labels=LABELS)
         return asyncio.run(inpaint(request, self.deployment, self, Control(params.deadline_ms)))
 
-    def count(self, photo: Photo, steps: int, window_px: int | None) -> InpaintResult:
+    def count(self, photo: Scene, steps: int, window_px: int | None) -> InpaintResult:
         """Fill a photo and leave each stage's FLOP in `flop`."""
         self.flop, self._counting = {}, True
         try:
@@ -121,21 +167,21 @@ class Product:
         self, model: str, inputs: Mapping[str, Array], parameters: Scalars
     ) -> dict[str, Array]:
         """Return the model's outputs by name; see `CallModel`."""
-        run = self._counted if self._counting and model.startswith("flux_") else self._plain
-        return await asyncio.to_thread(run, model, inputs, parameters)
-
-    def _plain(
-        self, model: str, inputs: Mapping[str, Array], parameters: Scalars
-    ) -> dict[str, Array]:
-        return self.functions[model](inputs, parameters)
+        counts = self._counting and model.startswith("flux_")
+        run = self._counted if counts else self.functions[model]
+        given = (model, inputs, parameters) if counts else (inputs, parameters)
+        return await asyncio.to_thread(run, *given)
 
     def _counted(
         self, model: str, inputs: Mapping[str, Array], parameters: Scalars
     ) -> dict[str, Array]:
         # One at a time: the counter's hooks on modules are the whole process's.
         with self._lock, counter() as counted:
-            outputs = self._plain(model, inputs, parameters)
+            outputs = self.functions[model](inputs, parameters)
         self.flop[model] = self.flop.get(model, 0) + int(counted.get_total_flops())
+        if model == "flux_vae_encoder":
+            height, width = inputs["IMAGE"].shape[:2]
+            self.canvas = height, width
         return outputs
 
 
@@ -159,15 +205,14 @@ class Pipeline:
     def load(cls, folder: Path) -> Pipeline:
         """Load a checkpoint as diffusers and transformers do."""
         load: Any = FluxFillPipeline.from_pretrained
-        pipe = load(folder, dtype=torch.float32, local_files_only=True)
-        pipe.set_progress_bar_config(disable=True)
-        return cls(pipe)
+        return cls(load(folder, dtype=torch.float32, local_files_only=True))
 
-    def fill(self, photo: Photo, steps: int, prompt: str) -> NDArray[np.uint8]:
+    def fill(self, photo: Scene, steps: int, prompt: str) -> NDArray[np.uint8]:
         """Fill the whole photo: UINT8 [px, px, 3]."""
+        self.pipe.set_progress_bar_config(disable=True)
         filled = self.pipe(
             prompt=prompt,
-            image=Image.fromarray(photo.image),
+            image=Image.fromarray(photo.photo),
             mask_image=Image.fromarray(photo.mask),
             height=self.px,
             width=self.px,
@@ -178,7 +223,7 @@ class Pipeline:
         )
         return np.array(filled.images[0])
 
-    def count(self, photo: Photo, steps: int, prompt: str) -> None:
+    def count(self, photo: Scene, steps: int, prompt: str) -> None:
         """Fill a photo and leave each stage's FLOP in `flop`."""
         with counter() as counted:
             self.fill(photo, steps, prompt)

@@ -1,1 +1,0 @@
-"""How far quantised FLUX transformers are from the plain one, their bytes and their seconds."""

@@ -1,1 +1,0 @@
-"""Measurements of the sessions: how fast jobs are queued."""
