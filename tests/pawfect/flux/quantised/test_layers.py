@@ -18,12 +18,8 @@ from pawfect.flux.quantised.int4 import Int4
 from pawfect.flux.quantised.int8 import Int8
 from pawfect.flux.quantised.kernels import TORCH, ComfyKernels, choose_kernels
 from pawfect.flux.quantised.scheme import SCHEMES, find_scheme
-<<<<<<< HEAD
-from perf.flux.quantisation.measure import filled
-from tests.refusals import refusal
-=======
 from perf.flux.quantisation import filled
->>>>>>> main
+from tests.refusals import refusal
 
 # FLUX.1's widths: the blocks', the feed-forward layers', the single blocks' last.
 WIDTHS = (3072, 12288, 15360)
