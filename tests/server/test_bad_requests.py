@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.probe import probe_mask, probe_photo
 from tests.server.conftest import SMALL, SMALL_HOLE, RawClient
 
 EMPTY = np.zeros_like(SMALL_HOLE)
@@ -19,7 +20,8 @@ EMPTY = np.zeros_like(SMALL_HOLE)
 @pytest.fixture(autouse=True)
 def _the_next_good_request_works(client):
     yield
-    assert client(SMALL, SMALL_HOLE).as_numpy("IMAGE").shape == SMALL.shape
+    photo = probe_photo()
+    assert client(photo, probe_mask()).as_numpy("IMAGE").shape == photo.shape
 
 
 def plane(height: int, width: int) -> np.ndarray:

@@ -28,6 +28,7 @@ def result(tmp_path_factory) -> RunResult:
     return asyncio.run(faulty_run(plan, folder, stuck_s=240, quiet_s=0, left_s=3))
 
 
+@pytest.mark.slow
 def test_jobs_survive_a_killed_worker_and_server_a_cut_and_duplicate_messages(result):
     # A duplicate that the killed worker held comes when its lease ends: `make faults` waits for it.
     assert problems(replace(result, undelivered=0)) == []
@@ -39,6 +40,7 @@ def test_jobs_survive_a_killed_worker_and_server_a_cut_and_duplicate_messages(re
     assert found["results_written"] == found["costs_written"] == 12
 
 
+@pytest.mark.slow
 def test_the_result_says_what_is_lost_doubled_or_broken(result):
     first, second = sorted(result.sessions)[:2]
     same = [p for p in result.edited if result.pictures[p] == 0]
