@@ -70,19 +70,19 @@ def _module(
     for name, like in module.state_dict().items():
         path, _, leaf = name.rpartition(".")
         if path in shapes and leaf != "bias":
-            state[name] = _repeated(made[shapes[path]][leaf], like.shape)
+            state[name] = repeated(made[shapes[path]][leaf], like.shape)
         elif like.ndim > 1:
             # As trained weights give them: neither overflow nor denormal numbers, which are slow.
             # Billions of numbers: a prime number of them is drawn, so that rows differ.
             few = torch.randn(1_048_583, generator=generator) * like.shape[1] ** -0.5
-            state[name] = _repeated(few.to(dtype), like.shape)
+            state[name] = repeated(few.to(dtype), like.shape)
         else:
             state[name] = torch.full(like.shape, float(leaf == "weight"), dtype=dtype)
     module.load_state_dict(state, assign=True)
     return module.requires_grad_(False).eval()
 
 
-def _repeated(few: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def repeated(few: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Return a tensor of a shape filled with the values of another again and again."""
     times = -(-shape.numel() // few.numel())
     return few.flatten().repeat(times)[: shape.numel()].reshape(shape)

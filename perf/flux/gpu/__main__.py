@@ -22,6 +22,7 @@ import torch
 from pawfect.contract.files import write_whole
 from pawfect.flux.quantised.scheme import SCHEMES
 from perf.flux.gpu import parts
+from perf.flux.gpu.layers import layer_costs
 from perf.flux.gpu.models import build, full, small
 from perf.publish import provenance
 from perf.scenes import load_scene
@@ -29,7 +30,7 @@ from perf.scenes import load_scene
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
                    "comfy-kitchen", "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
 # In this order: what is asked first comes first, should the run be cut.
-PARTS: Final = ("eager", "compiled", "capped")
+PARTS: Final = ("eager", "compiled", "layers", "capped")
 
 
 class Results:
@@ -123,6 +124,8 @@ def measure(tiny: bool, path: Path, chosen: list[str]) -> dict[str, Any]:
             chain(pipe, "compiled")
             results.take("compiled graphs", parts.compiled_graphs)
         del pipe
+    if "layers" in chosen:
+        results.take("layers", partial(layer_costs, scale))
     for scheme in SCHEMES if "capped" in chosen else ():
         gc.collect()
         results.take(f"capped {scheme}", partial(parts.capped_fill, scale, photo, scheme))

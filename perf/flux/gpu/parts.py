@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from pawfect.serving import BatchFunction
 from pawfect.weights.checkpoint import torch_dtype
 from perf.flux.cards import T4
 from perf.flux.gpu.models import Scale, batched_step, capped_product, defaults, product_of
+from perf.flux.gpu.timing import seconds
 from perf.flux.memory import GIB
 from perf.flux.random_transformer import quantised_transformer
 from perf.flux.sides import Pipeline
@@ -38,8 +38,8 @@ def pipeline_seconds(pipe: Any, scale: Scale, photo: Scene) -> dict[str, Any]:
     """Time FluxFillPipeline on the whole image, its text encoding included."""
     pipeline = Pipeline(pipe, scale.whole_px, scale.whole_tokens)
     pipeline.fill(photo, 2, PROMPT)
-    seconds = _seconds(scale, lambda: pipeline.fill(photo, scale.whole_steps, PROMPT))
-    return {"px": scale.whole_px, "steps": scale.whole_steps} | seconds
+    timed = seconds(scale, lambda: pipeline.fill(photo, scale.whole_steps, PROMPT))
+    return {"px": scale.whole_px, "steps": scale.whole_steps} | timed
 
 
 def product_seconds(pipe: Any, scale: Scale, photo: Scene, window: int) -> dict[str, Any]:
@@ -75,8 +75,8 @@ def stage_seconds(pipe: Any, scale: Scale) -> list[dict[str, Any]]:
         with torch.inference_mode(), defaults(scale.device, scale.dtype):
             picture = torch.zeros(1, 3, px, px)
             latents = torch.zeros(1, LATENT_CHANNELS, px // VAE_PX, px // VAE_PX)
-            row["encode_s"] = _seconds(scale, partial(pipe.vae.encode, picture))["median_s"]
-            row["decode_s"] = _seconds(scale, partial(pipe.vae.decode, latents))["median_s"]
+            row["encode_s"] = seconds(scale, partial(pipe.vae.encode, picture))["median_s"]
+            row["decode_s"] = seconds(scale, partial(pipe.vae.decode, latents))["median_s"]
         rows.append(row | _memory(scale))
     return rows
 
@@ -125,7 +125,7 @@ def capped_fill(scale: Scale, photo: Scene, scheme: str) -> dict[str, Any]:
             product.fill(photo, 1, None)
             report = product.fill(photo, scale.own_steps, None).report
             fills.append({"window": window, "s": round(report.total_ms / 1000, 3),
-                          "engine": report.engine, "step_s": _seconds(scale, step)["median_s"],
+                          "engine": report.engine, "step_s": seconds(scale, step)["median_s"],
                           "finite": bool(np.isfinite(velocity).all()),
                           "fallbacks": len(report.fallbacks)})  # fmt: skip
         return {"scheme": scheme, "cap_gib": T4.usable_gib, "fills": fills} | _memory(scale)
@@ -226,19 +226,8 @@ def _step_seconds(scale: Scale, batch: BatchFunction, items: list[dict[str, Arra
 
     step()
     # The velocity comes back to the CPU: the call ends when the GPU has.
-    median: float = _seconds(scale, step)["median_s"]
+    median: float = seconds(scale, step)["median_s"]
     return median
-
-
-def _seconds(scale: Scale, work: Callable[[], object]) -> dict[str, Any]:
-    each = []
-    for _ in range(scale.repeats):
-        start = time.perf_counter()
-        work()
-        if scale.device == "cuda":
-            torch.cuda.synchronize()
-        each.append(round(time.perf_counter() - start, 4))
-    return {"median_s": statistics.median(each), "each_s": each}
 
 
 def _memory(scale: Scale) -> dict[str, float]:

@@ -17,7 +17,7 @@ from perf.flux.gpu.parts import goals
 def rehearsal(tmp_path_factory):
     path = tmp_path_factory.mktemp("gpu") / "gpu-tiny.json"
     try:
-        measure(True, path, ["eager", "compiled", "capped"])
+        measure(True, path, ["eager", "compiled", "layers", "capped"])
     finally:
         # Compiled code holds on to the modules.
         torch._dynamo.reset()
@@ -50,6 +50,14 @@ def test_quantised_transformers_fill(rehearsal):
         assert [(fill["engine"], fill["fallbacks"], fill["finite"]) for fill in fills] == [
             ("flux", 0, True)
         ] * 3
+
+
+def test_every_layer_tells_its_error_and_its_time(rehearsal):
+    rows = rehearsal["parts"]["layers"]["rows"]
+    assert {row["scheme"] for row in rows} == {"int8", "int4", "q8_0", "q4_0"}
+    for row in rows:
+        assert row["error_unquantised"] < row["error"] < 0.2
+        assert row["ms"] > 0
 
 
 def test_the_full_scale_is_the_published_model():
