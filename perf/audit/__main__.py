@@ -29,7 +29,7 @@ from perf.audit.journal import FAILED, AuditError, Journal, Record
 from perf.audit.matrix import AXES, Matrix, load_matrix
 from perf.audit.report import read_run, upload, write_report
 from perf.audit.run import Audit
-from perf.audit.serving import AuditServer
+from perf.audit.server import AuditServer
 from perf.audit.sessions import Session, load_session
 from perf.publish import provenance
 

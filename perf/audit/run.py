@@ -23,7 +23,7 @@ from pawfect_triton.overrides import Overrides
 from perf.audit.cells import Cell
 from perf.audit.journal import DONE, FAILED, FALLEN_BACK, AuditError, Journal, Record
 from perf.audit.scoring import Place, judge
-from perf.audit.serving import AuditServer
+from perf.audit.server import AuditServer
 from perf.audit.sessions import Session
 from perf.pictures import outlined, view_of
 

@@ -20,7 +20,7 @@ from pawfect_service.http.callers import Anybody
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import claim_result, take_up
-from pawfect_service.process.serving import listen, serve_http
+from pawfect_service.process.processes import listen, serve_http
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores.base import Change
 from pawfect_service.worker.handler import Handler, Outcome

@@ -21,7 +21,7 @@ from pawfect_service.process.options import (
     push_target,
     worker_options,
 )
-from pawfect_service.process.serving import listen, run, run_child, serve_http, serve_triton
+from pawfect_service.process.processes import listen, run, run_child, serve_http, serve_triton
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores import make_queue
 from pawfect_service.worker.handler import Handler

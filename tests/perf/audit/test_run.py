@@ -16,7 +16,7 @@ from pawfect.contract.errors import ErrorKind
 from pawfect.contract.report import Fallback, Report, WindowReport
 from pawfect.profile import load_profile
 from perf.audit.run import why_fallen_back
-from perf.audit.serving import AuditServer
+from perf.audit.server import AuditServer
 from perf.peak_memory import PeakMemory, tree_bytes
 from tests.perf.audit.conftest import cell
 

@@ -16,7 +16,8 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from pawfect_service.process import command, serving
+from pawfect_service.process import command
+from pawfect_service.process import processes as serving
 from tests.conftest import PAWFECT, free_ports
 from tests.server.conftest import until
 from tests.service.stack import HERE, MASK, PHOTO

@@ -13,7 +13,7 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.process.serving import listen, serve_http
+from pawfect_service.process.processes import listen, serve_http
 from pawfect_service.worker import expiry
 from pawfect_service.worker.handler import Handler
 from pawfect_service.worker.push import MAX_ENVELOPE_BYTES, PushCheck, create_push_app
