@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from pawfect_service.process import command
-from pawfect_service.process import processes as serving
+from pawfect_service.process import processes
 from tests.conftest import PAWFECT, free_ports
 from tests.server.conftest import until
 from tests.service.stack import HERE, MASK, PHOTO
