@@ -16,8 +16,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from pawfect_service.process import command
-from pawfect_service.process import processes
+from pawfect_service.process import command, processes
 from tests.conftest import PAWFECT, free_ports
 from tests.server.conftest import until
 from tests.service.stack import HERE, MASK, PHOTO
@@ -43,7 +42,7 @@ def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 def refused(name: str, *options: str) -> str:
     """What a command that refuses its options says, run here; its log goes nowhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "log_json", lambda _: None)
+        patch.setattr(processes, "log_json", lambda _: None)
         ran = CliRunner().invoke(getattr(command, name), options)
         gc.unfreeze()
     assert isinstance(ran.exception, SystemExit), "said in a line, without a traceback"
