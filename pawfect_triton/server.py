@@ -173,6 +173,9 @@ class TritonServer:
             f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
             f"--backend-config=python,shm-default-byte-size={SHM_DEFAULT_BYTES}",
             f"--backend-config=python,shm-growth-byte-size={SHM_GROWTH_BYTES}",
+            # Of its own Triton gives a model's process 30 s to start. One that is later, on a busy
+            # machine, it waits for without end: the server then never opens its ports.
+            f"--backend-config=python,stub-timeout-seconds={self.profile.limits.ready_s}",
         ]
         if self.installation.backends:
             command.append(f"--backend-directory={self.installation.backends}")

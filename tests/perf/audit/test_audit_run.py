@@ -99,6 +99,7 @@ def finished(matrix: Path, folder: Path, weights: Path) -> str:
     return run.log.read_text()
 
 
+@pytest.mark.slow
 def test_two_cells_are_measured_and_reported(tmp_path, lawn_files, weights):
     matrix = lawn_files / "short.toml"
     text = RUN.replace('["tiny-flux-fill", "tiny-flux-fill-q8_0"]', '["tiny-flux-fill"]')
