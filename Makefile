@@ -57,8 +57,8 @@ sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.
 	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
-LANES := -n 3 --dist loadscope
-test: lint  ## Run the lint and the tests, but for the slow ones, in three lanes
+LANES := -n 2 --dist loadscope
+test: lint  ## Run the lint and the tests, but for the slow ones, in two lanes
 	$(BIN)/python -m pytest $(LANES) -m "not slow"
 
 test-all: lint  ## Run every test, with ten times as many orders of events against the jobs' contract

@@ -114,7 +114,7 @@ def lane(nodeid: str) -> str:
 
 
 class LaneScheduling(LoadScopeScheduling):
-    """Deals whole lanes to the workers of `pytest -n 3`."""
+    """Deals whole lanes to the workers of `pytest -n 2`."""
 
     def _split_scope(self, nodeid: str) -> str:
         return lane(nodeid)

@@ -142,7 +142,7 @@ def test_streams_of_one_client_run_side_by_side(both):
     started = threading.Barrier(4)
 
     def run(seed: int):
-        stream = both.inpaint_stream(IMAGE, MASK, seed=seed)
+        stream = both.inpaint_stream(IMAGE, MASK, seed=seed, deadline_ms=100_000)
         first = next(stream)
         # Passed only when all four streams are open.
         started.wait(20)

@@ -158,7 +158,8 @@ def test_a_cancelled_request_ends_and_frees_its_place(client, server):
 
 def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server, embedded):
     crowd = embedded.limits.max_in_flight + 6
-    photo, mask = lawn(256, 256), hole(256, 256, 90, 90, 160, 160)
+    # Small: the probe waits behind sixteen of them, and has 30 s.
+    photo, mask = lawn(128, 128), hole(128, 128, 52, 52, 76, 76)
     before = metric(server, "pawfect_answers_total", model="inpaint", kind="QUEUE_FULL")
     prober = Prober(server.endpoints.grpc, embedded)
     *answers, probed = at_once(
