@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import MASK_THRESHOLD, check_photo_size
+from pawfect.picture import raster
 
 # A component under this share of the image is a speck (14x14 px in a 1600x1200 photo) ...
 SPECK_IMAGE_SHARE: Final = 1e-4
@@ -105,7 +106,7 @@ def clean_mask(
     wx0, wy0 = max(x0 - pad, 0), max(y0 - pad, 0)
     wx1, wy1 = min(x1 + pad, width), min(y1 + pad, height)
     window = np.s_[wy0:wy1, wx0:wx1]
-    distance = cv2.distanceTransform(1 - kept[window], cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = raster.distance_to(kept[window] > 0)
     reach = _reach(distance, mask.size, grow)
     hole = distance <= reach
     near = (distance > reach) & (distance <= reach + ring_px)

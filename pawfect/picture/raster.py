@@ -112,9 +112,14 @@ def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def distance_to(flags: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Measure each pixel's Euclidean distance, px, to the nearest set one."""
+    """Measure each pixel's Euclidean distance, px, to the nearest set one.
+
+    The root of a whole number, rounded once. OpenCV's own last bit depends on where in memory its
+    output happens to lie, and with it every threshold on these distances.
+    """
     out = cv2.distanceTransform((~flags).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return cast("NDArray[np.float32]", out)
+    exact = np.sqrt(np.rint(out.astype(np.float64) ** 2)).astype(np.float32)
+    return cast("NDArray[np.float32]", exact)
 
 
 def to_pixels(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.picture.raster import distance_to
+
 # Pixels nearer to the hole's boundary count on neither side, so that the seam is no detail, px.
 GAP_PX: Final = 3.0
 # Luma of Rec. 709, the primaries of sRGB.
@@ -44,7 +46,6 @@ def sharpness_ratio(image: NDArray[np.uint8], hole: NDArray[np.uint8]) -> float:
 
 def signed_distance(hole: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return each pixel's distance to the hole's boundary, FP32 [H, W] px: negative in the hole."""
-    inside = (hole > 0).astype(np.uint8)
-    within = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    without = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.where(inside > 0, 0.5 - within, without - 0.5).astype(np.float32)
+    inside = hole > 0
+    distance = np.where(inside, 0.5 - distance_to(~inside), distance_to(inside) - 0.5)
+    return distance.astype(np.float32)
