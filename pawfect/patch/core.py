@@ -1,363 +1,310 @@
-"""The compiled core of the patch fill: features, search, votes and tone, all in numba."""
+"""The compiled core of the fill: search, votes, copies and tone, on whole numbers but for tone.
+
+Every function releases the GIL and draws nothing from outside, so that the same arguments give the
+same pixels on any processor and any number of threads. All that is inlined stands in this file:
+numba's cache watches no other.
+
+Arrays of a level: `f` INT16 [H + 6, (W + 6) * CHANNELS], its features with a border of RADIUS;
+`allowed` UINT8 [H, W], the middles of patches that may be copied; `source` INT32 [H, W], for each
+target its source's flat index, else -1; `apart` INT32 [H, W], their patches' distance.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-RADIUS = 3
-SIDE = 2 * RADIUS + 1
-CHANNELS = 8
-VOTED = 5
-ROW = SIDE * CHANNELS
-FAR = np.int32(2**31 - 1)
-_jit = njit(cache=True, nogil=True, boundscheck=False)
-_inline = njit(cache=True, nogil=True, boundscheck=False, inline="always")
+RADIUS: Final = 3  # px: patches of 7 x 7
+SIDE: Final = 2 * RADIUS + 1
+CHANNELS: Final = 8  # a power of two, so that a patch's row is a whole number of vector registers
+VOTED: Final = 5  # channels that a fill gives; the others are known under the hole too
+ROW: Final = SIDE * CHANNELS
+FARTHEST: Final = 2**31 - 1
 
-
-@_jit
-def distance(f, ay, ax, by, bx, limit):
-    """Sum of squared differences of the patches whose top left corners (padded) are a and b."""
-    total = np.int32(0)
-    a0 = np.uintp(ax * CHANNELS)
-    b0 = np.uintp(bx * CHANNELS)
-    for dy in range(SIDE):
-        ra = f[np.uintp(ay + dy)]
-        rb = f[np.uintp(by + dy)]
-        part = np.int32(0)
-        for k in range(ROW):
-            d = np.int32(ra[a0 + np.uintp(k)]) - np.int32(rb[b0 + np.uintp(k)])
-            part += np.int32(d * d)
-        total += part
-        if total >= limit:
-            return total
-    return total
+Array = NDArray[Any]
 
 
-@_inline
-def mixed(seed, a, b):
-    """A hash of three numbers, 64 bits (splitmix64; Steele, Lea and Flood, OOPSLA 2014)."""
-    z = seed + np.uint64(0x9E3779B97F4A7C15) * (np.uint64(a) * np.uint64(4096) + np.uint64(b) + np.uint64(1))
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile when first called, and keep the code where the package or the user's cache lets it.
+
+    Where neither can be written, the code is compiled anew in each process.
+    """
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        return njit(nogil=True)(function)
+
+
+_inlined = njit(inline="always", nogil=True)
+
+
+@_inlined
+def _drawn(seed: Any, place: Any, trial: Any) -> Any:
+    """Hash three numbers to 64 random bits (splitmix64; Steele, Lea and Flood, OOPSLA 2014)."""
+    z = np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15) * (
+        np.uint64(place) * np.uint64(64) + np.uint64(trial) + np.uint64(1)
+    )
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
 
 
-@_jit
-def shrink(f, weight):
-    """Halve features [h, w, C] by the mean of the known; known where all children are."""
-    h, w, c = f.shape
-    oh, ow = (h + 1) // 2, (w + 1) // 2
-    out = np.zeros((oh, ow, c), np.int16)
-    share = np.zeros((oh, ow), np.uint8)
-    for y in range(oh):
-        for x in range(ow):
-            n = 0
-            whole = True
+@_inlined
+def _distance(f: Array, ay: Any, ax: Any, by: Any, bx: Any, limit: Any) -> Any:
+    """Sum the squared differences of two patches, and stop where they reach the limit."""
+    total = np.int32(0)
+    a, b = np.uintp(ax * CHANNELS), np.uintp(bx * CHANNELS)
+    for dy in range(SIDE):
+        one, other = f[np.uintp(ay + dy)], f[np.uintp(by + dy)]
+        part = np.int32(0)
+        for k in range(ROW):
+            d = np.int32(one[a + np.uintp(k)]) - np.int32(other[b + np.uintp(k)])
+            part += np.int32(d * d)
+        total += part
+        if total >= limit:
+            break
+    return total
+
+
+@compiled
+def halved(f: Array, known: Array) -> Any:
+    """Halve features INT16 [H, W, C] by the mean of what is known.
+
+    Returns:
+        The features, and where all that they come from is known, UINT8 [H', W'].
+    """
+    h, w, channels = f.shape
+    out = np.zeros(((h + 1) // 2, (w + 1) // 2, channels), np.int16)
+    whole = np.ones(out.shape[:2], np.uint8)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            count = 0
             for yy in range(2 * y, min(2 * y + 2, h)):
                 for xx in range(2 * x, min(2 * x + 2, w)):
-                    if weight[yy, xx]:
-                        n += 1
-                    else:
-                        whole = False
-            share[y, x] = whole
-            if n == 0:
+                    count += known[yy, xx]
+                    whole[y, x] &= known[yy, xx]
+            if count == 0:
                 continue
-            for k in range(c):
-                s = 0
+            for k in range(channels):
+                total = 0
                 for yy in range(2 * y, min(2 * y + 2, h)):
                     for xx in range(2 * x, min(2 * x + 2, w)):
-                        if weight[yy, xx]:
-                            s += f[yy, xx, k]
-                out[y, x, k] = (2 * s + n) // (2 * n)
-    return out, share
+                        total += f[yy, xx, k] * known[yy, xx]
+                out[y, x, k] = (2 * total + count) // (2 * count)
+    return out, whole
 
 
-@_jit
-def begin(f, filled, allowed, order_y, order_x, layer_ends, sources, src):
-    """Fill the coarsest level layer by layer; each pixel from the best of the sources.
+@compiled
+def begin(
+    f: Array, filled: Array, ys: Array, xs: Array, candidates: Array, source: Array
+) -> None:
+    """Find the best of all candidates for some pixels, by what is known around each.
 
-    f: padded [h+6, (w+6)*C]; filled: padded uint8 [h+6, w+6], what is known so far;
-    sources: flat indices (unpadded width).
+    Args:
+        f: features of the level.
+        filled: UINT8 [H + 6, W + 6], what is known or filled by now.
+        ys: INT64 [N], the layer's rows.
+        xs: its columns.
+        candidates: INT32 [M], flat indices of sources; of several as good the first is taken.
+        source: is written to.
     """
-    w = filled.shape[1] - 2 * RADIUS
-    t = np.zeros((SIDE, ROW), np.int16)
-    m = np.zeros((SIDE, ROW), np.int16)
-    first = 0
-    for layer in range(layer_ends.size):
-        last = layer_ends[layer]
-        for i in range(first, last):
-            y, x = order_y[i], order_x[i]
+    w = source.shape[1]
+    target, mask = np.zeros((SIDE, ROW), np.int16), np.zeros((SIDE, ROW), np.int16)
+    for i in range(ys.size):
+        y, x = ys[i], xs[i]
+        for dy in range(SIDE):
+            for k in range(ROW):
+                target[dy, k] = f[y + dy, x * CHANNELS + k]
+                seen = filled[y + dy, x + k // CHANNELS] or k % CHANNELS >= VOTED
+                mask[dy, k] = -1 if seen else 0
+        best, place = np.int32(FARTHEST), candidates[0]
+        for j in range(candidates.size):
+            sy = candidates[j] // w
+            b = np.uintp((candidates[j] - sy * w) * CHANNELS)
+            total = np.int32(0)
             for dy in range(SIDE):
-                for dx in range(SIDE):
-                    on = np.int16(-1) if filled[y + dy, x + dx] else np.int16(0)
-                    for k in range(CHANNELS):
-                        t[dy, dx * CHANNELS + k] = f[y + dy, (x + dx) * CHANNELS + k]
-                        m[dy, dx * CHANNELS + k] = on if k < VOTED else np.int16(-1)
-            best = FAR
-            place = sources[0]
-            for j in range(sources.size):
-                sy = sources[j] // w
-                sx = sources[j] - sy * w
-                b0 = np.uintp(sx * CHANNELS)
-                total = np.int32(0)
-                for dy in range(SIDE):
-                    rb = f[np.uintp(sy + dy)]
-                    part = np.int32(0)
-                    for k in range(ROW):
-                        d = (np.int32(t[dy, k]) - np.int32(rb[b0 + np.uintp(k)])) & np.int32(m[dy, k])
-                        part += np.int32(d * d)
-                    total += part
-                    if total >= best:
-                        break
-                if total < best:
-                    best = total
-                    place = sources[j]
-            src[y, x] = place
-        for i in range(first, last):
-            y, x = order_y[i], order_x[i]
-            sy = src[y, x] // w
-            sx = src[y, x] - sy * w
-            for k in range(VOTED):
-                f[y + RADIUS, (x + RADIUS) * CHANNELS + k] = f[sy + RADIUS, (sx + RADIUS) * CHANNELS + k]
-            filled[y + RADIUS, x + RADIUS] = 1
-        first = last
+                row = f[np.uintp(sy + dy)]
+                part = np.int32(0)
+                for k in range(ROW):
+                    d = np.int32(target[dy, k]) - np.int32(row[b + np.uintp(k)])
+                    d &= np.int32(mask[dy, k])
+                    part += np.int32(d * d)
+                total += part
+                if total >= best:
+                    break
+            if total < best:
+                best, place = total, candidates[j]
+        source[y, x] = place
 
 
-@_jit
-def scan(f, allowed, ty, tx, src, dist, radius, seed, backward):
-    """One scan of PatchMatch (Barnes et al., SIGGRAPH 2009): propagation and random search."""
+@compiled
+def fill_in(f: Array, filled: Array, ys: Array, xs: Array, source: Array) -> None:
+    """Copy the features of the targets' sources."""
+    w = source.shape[1]
+    for i in range(ys.size):
+        y, x = ys[i], xs[i]
+        sy = source[y, x] // w
+        sx = source[y, x] - sy * w
+        for k in range(VOTED):
+            f[y + RADIUS, (x + RADIUS) * CHANNELS + k] = f[
+                sy + RADIUS, (sx + RADIUS) * CHANNELS + k
+            ]
+        filled[y + RADIUS, x + RADIUS] = 1
+
+
+@compiled
+def measure(f: Array, ys: Array, xs: Array, source: Array, apart: Array) -> None:
+    """Measure the distances of the targets' patches to their sources'."""
+    w = source.shape[1]
+    for i in range(ys.size):
+        y, x = ys[i], xs[i]
+        sy = source[y, x] // w
+        apart[y, x] = _distance(f, y, x, sy, source[y, x] - sy * w, np.int32(FARTHEST))
+
+
+@compiled
+def scan(
+    f: Array,
+    allowed: Array,
+    ys: Array,
+    xs: Array,
+    source: Array,
+    apart: Array,
+    reach: int,
+    seed: int,
+    backwards: bool,
+) -> None:
+    """Look for better sources, in reading order or against it (Barnes et al., SIGGRAPH 2009).
+
+    Each target tries the offsets of the two neighbours before it, then places drawn around its
+    own, from `reach` px on by halves.
+    """
     h, w = allowed.shape
-    n = ty.size
-    step = -1 if backward else 1
-    for i in range(n):
-        j = n - 1 - i if backward else i
-        y, x = ty[j], tx[j]
-        best = dist[y, x]
-        place = src[y, x]
-        by, bx = place // w, place - place // w * w
-        # neighbours
+    step = -1 if backwards else 1
+    for n in range(ys.size):
+        i = ys.size - 1 - n if backwards else n
+        y, x = ys[i], xs[i]
+        best = apart[y, x]
+        by = np.int64(source[y, x] // w)
+        bx = np.int64(source[y, x] - by * w)
         for k in range(2):
-            ny = y - step if k == 0 else y
-            nx = x if k == 0 else x - step
-            if ny < 0 or nx < 0 or ny >= h or nx >= w:
+            ny, nx = (y - step, x) if k == 0 else (y, x - step)
+            if ny < 0 or nx < 0 or ny >= h or nx >= w or source[ny, nx] < 0:
                 continue
-            if src[ny, nx] < 0:
-                continue
-            q = src[ny, nx]
-            qy, qx = q // w, q - q // w * w
-            cy, cx = qy + y - ny, qx + x - nx
+            sy = source[ny, nx] // w
+            cy, cx = sy + y - ny, source[ny, nx] - sy * w + x - nx
             if cy < 0 or cx < 0 or cy >= h or cx >= w or not allowed[cy, cx]:
                 continue
-            if cy == by and cx == bx:
-                continue
-            d = distance(f, y, x, cy, cx, best)
-            if d < best:
-                best, by, bx = d, cy, cx
-        reach = radius
-        trial = 0
-        while reach >= 1:
-            r = mixed(seed, y * w + x, trial)
+            if cy != by or cx != bx:
+                d = _distance(f, y, x, cy, cx, best)
+                if d < best:
+                    best, by, bx = d, cy, cx
+        radius, trial = np.int64(reach), 0
+        while radius >= 1:
+            bits = _drawn(seed, y * w + x, trial)
             trial += 1
-            span = np.uint64(2 * reach + 1)
-            cy = by + np.int64((r & np.uint64(0xFFFFFFFF)) % span) - reach
-            cx = bx + np.int64((r >> np.uint64(32)) % span) - reach
-            reach //= 2
+            span = np.uint64(2 * radius + 1)
+            cy = by + np.int64((bits & np.uint64(0xFFFFFFFF)) % span) - radius
+            cx = bx + np.int64((bits >> np.uint64(32)) % span) - radius
+            radius //= 2
             if cy < 0 or cx < 0 or cy >= h or cx >= w or not allowed[cy, cx]:
                 continue
-            d = distance(f, y, x, cy, cx, best)
+            d = _distance(f, y, x, cy, cx, best)
             if d < best:
                 best, by, bx = d, cy, cx
-        dist[y, x] = best
-        src[y, x] = by * w + bx
+        apart[y, x] = best
+        source[y, x] = by * w + bx
 
 
-@_jit
-def measure(f, ty, tx, src, dist):
-    w = src.shape[1]
-    for i in range(ty.size):
-        y, x = ty[i], tx[i]
-        s = src[y, x]
-        dist[y, x] = distance(f, y, x, s // w, s - s // w * w, FAR)
+@compiled
+def vote(f: Array, ys: Array, xs: Array, source: Array, weight: Array, near: Array) -> None:
+    """Give each target the weighted mean of what the patches that cover it hold there.
 
-
-@_jit
-def vote(f, hy, hx, src, weight, gauss):
-    """Give each hole pixel the weighted mean of what the patches over it hold there."""
-    h, w = src.shape
-    total = np.zeros(CHANNELS, np.int64)
-    new = np.zeros((hy.size, CHANNELS), np.int16)
-    for i in range(hy.size):
-        y, x = hy[i], hx[i]
+    Args:
+        f: is written to, once all votes are counted.
+        ys: INT64 [N], the targets' rows.
+        xs: their columns.
+        source: where patches come from.
+        weight: INT64 [H, W], of each target's patch, above 0.
+        near: INT64 [SIDE, SIDE], by the place in the patch.
+    """
+    h, w = source.shape
+    voted, total = np.zeros((ys.size, VOTED), np.int16), np.zeros(VOTED, np.int64)
+    for i in range(ys.size):
+        y, x = ys[i], xs[i]
         total[:] = 0
         mass = np.int64(0)
-        for dy in range(-RADIUS, RADIUS + 1):
-            cy = y + dy
-            if cy < 0 or cy >= h:
-                continue
-            for dx in range(-RADIUS, RADIUS + 1):
-                cx = x + dx
-                if cx < 0 or cx >= w:
+        for dy in range(-min(RADIUS, y), min(RADIUS, h - 1 - y) + 1):
+            for dx in range(-min(RADIUS, x), min(RADIUS, w - 1 - x) + 1):
+                place = source[y + dy, x + dx]
+                if place < 0:
                     continue
-                s = src[cy, cx]
-                if s < 0:
-                    continue
-                g = np.int64(weight[cy, cx]) * gauss[dy + RADIUS, dx + RADIUS]
-                py = s // w - dy + RADIUS
-                px = (s - s // w * w - dx + RADIUS) * CHANNELS
-                mass += g
+                share = weight[y + dy, x + dx] * near[dy + RADIUS, dx + RADIUS]
+                sy = place // w
+                row = f[sy - dy + RADIUS]
+                at = (place - sy * w - dx + RADIUS) * CHANNELS
+                mass += share
                 for k in range(VOTED):
-                    total[k] += g * f[py, px + k]
+                    total[k] += share * row[at + k]
         for k in range(VOTED):
-            new[i, k] = (2 * total[k] + mass) // (2 * mass)
-    for i in range(hy.size):
+            voted[i, k] = (2 * total[k] + mass) // (2 * mass)
+    for i in range(ys.size):
         for k in range(VOTED):
-            f[hy[i] + RADIUS, (hx[i] + RADIUS) * CHANNELS + k] = new[i, k]
+            f[ys[i] + RADIUS, (xs[i] + RADIUS) * CHANNELS + k] = voted[i, k]
 
 
-@_jit
-def carried(coarse, allowed, ty, tx, src, seed, spare):
-    """Carry offsets up by two; where a source is not allowed, take a random one of `spare`."""
+@compiled
+def carried_up(
+    coarse: Array, allowed: Array, ys: Array, xs: Array, source: Array, spare: Array, seed: int
+) -> None:
+    """Carry sources to a level twice as large; where that is not allowed, draw one of `spare`."""
     ch, cw = coarse.shape
     h, w = allowed.shape
-    for i in range(ty.size):
-        y, x = ty[i], tx[i]
+    for i in range(ys.size):
+        y, x = ys[i], xs[i]
         cy, cx = min(y // 2, ch - 1), min(x // 2, cw - 1)
-        s = coarse[cy, cx]
-        ok = False
-        if s >= 0:
-            sy = 2 * (s // cw) + y - 2 * cy
-            sx = 2 * (s - s // cw * cw) + x - 2 * cx
-            ok = 0 <= sy < h and 0 <= sx < w and allowed[sy, sx]
-            if ok:
-                src[y, x] = sy * w + sx
-        if not ok:
-            src[y, x] = spare[np.int64(mixed(seed, y * w + x, 4000) % np.uint64(spare.size))]
+        below = coarse[cy, cx]
+        sy = 2 * (below // cw) + y - 2 * cy
+        sx = 2 * (below - below // cw * cw) + x - 2 * cx
+        if below >= 0 and 0 <= sy < h and 0 <= sx < w and allowed[sy, sx]:
+            source[y, x] = sy * w + sx
+        else:
+            source[y, x] = spare[np.int64(_drawn(seed, y * w + x, 0) % np.uint64(spare.size))]
 
 
-@_jit
-def copied(image, hy, hx, src, gauss, out):
-    """Copy the photo's own colours: the vote of the 3 x 3 patches' middles, FLOAT64 [n, 3]."""
-    h, w = src.shape
-    for i in range(hy.size):
-        y, x = hy[i], hx[i]
-        r = g = b = 0.0
+@compiled
+def copied(image: Array, ys: Array, xs: Array, source: Array, near: Array) -> Any:
+    """Copy the photo's own colours, a little blended across the seams between copies.
+
+    Args:
+        image: UINT8 [H, W, 3].
+        ys: INT64 [N], the targets' rows.
+        xs: their columns.
+        source: where they come from.
+        near: FLOAT64 [3, 3], weights of the neighbours' copies.
+
+    Returns:
+        FLOAT64 [N, 3].
+    """
+    h, w = source.shape
+    out = np.zeros((ys.size, 3))
+    for i in range(ys.size):
+        y, x = ys[i], xs[i]
         mass = 0.0
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                cy, cx = y + dy, x + dx
-                if cy < 0 or cx < 0 or cy >= h or cx >= w or src[cy, cx] < 0:
+        for dy in range(-min(1, y), min(1, h - 1 - y) + 1):
+            for dx in range(-min(1, x), min(1, w - 1 - x) + 1):
+                place = source[y + dy, x + dx]
+                if place < 0:
                     continue
-                s = src[cy, cx]
-                py, px = s // w - dy, s - s // w * w - dx
-                k = gauss[dy + 1, dx + 1]
-                mass += k
-                r += k * image[py, px, 0]
-                g += k * image[py, px, 1]
-                b += k * image[py, px, 2]
-        out[i, 0], out[i, 1], out[i, 2] = r / mass, g / mass, b / mass
-
-
-@_jit
-def toned(image, hole, banned, hy, hx, src, copies, lam, edge):
-    """Solve the screened Poisson equation on the copied gradients by conjugate gradients."""
-    h, w = src.shape
-    n = hy.size
-    number = np.full((h, w), -1, np.int64)
-    for i in range(n):
-        number[hy[i], hx[i]] = i
-    right = np.zeros((n, 3))
-    diag = np.full(n, lam)
-    link = np.full((n, 4), -1, np.int64)
-    weight = np.zeros((n, 4))
-    for i in range(n):
-        y, x = hy[i], hx[i]
-        s = src[y, x]
-        sy, sx = s // w, s - s // w * w
+                sy = place // w
+                share = near[dy + 1, dx + 1]
+                mass += share
+                for k in range(3):
+                    out[i, k] += share * image[sy - dy, place - sy * w - dx, k]
         for k in range(3):
-            right[i, k] += lam * copies[i, k]
-        for e in range(4):
-            dy = -1 if e == 0 else (1 if e == 1 else 0)
-            dx = -1 if e == 2 else (1 if e == 3 else 0)
-            qy, qx = y + dy, x + dx
-            if qy < 0 or qx < 0 or qy >= h or qx >= w:
-                continue
-            j = number[qy, qx]
-            if j < 0:
-                if banned[qy, qx]:
-                    continue
-                # the rim: gradient from the source, weight by how unlike the copy is to what is there
-                e2 = 0.0
-                for k in range(3):
-                    d = float(image[sy + dy, sx + dx, k]) - float(image[qy, qx, k])
-                    e2 += d * d
-                wt = 1.0 / (1.0 + e2 / (edge * edge))
-                diag[i] += wt
-                for k in range(3):
-                    g = float(image[sy, sx, k]) - float(image[sy + dy, sx + dx, k])
-                    right[i, k] += wt * (float(image[qy, qx, k]) + g)
-            else:
-                t = src[qy, qx]
-                uy, ux = t // w, t - t // w * w
-                e2 = 0.0
-                for k in range(3):
-                    one = float(image[sy + dy, sx + dx, k]) - float(image[uy, ux, k])
-                    other = float(image[uy - dy, ux - dx, k]) - float(image[sy, sx, k])
-                    e2 += 0.5 * (one * one + other * other)
-                wt = 1.0 / (1.0 + e2 / (edge * edge))
-                link[i, e] = j
-                weight[i, e] = wt
-                diag[i] += wt
-                for k in range(3):
-                    g = 0.5 * (
-                        float(image[sy, sx, k]) - float(image[sy + dy, sx + dx, k])
-                        + float(image[uy - dy, ux - dx, k]) - float(image[uy, ux, k])
-                    )
-                    right[i, k] += wt * g
-    result = copies.copy()
-    p = np.empty(n)
-    r = np.empty(n)
-    q = np.empty(n)
-    z = np.empty(n)
-    for k in range(3):
-        u = result[:, k].copy()
-        for i in range(n):
-            v = diag[i] * u[i]
-            for e in range(4):
-                if link[i, e] >= 0:
-                    v -= weight[i, e] * u[link[i, e]]
-            r[i] = right[i, k] - v
-        rz = 0.0
-        for i in range(n):
-            z[i] = r[i] / diag[i]
-            p[i] = z[i]
-            rz += r[i] * z[i]
-        for it in range(400):
-            worst = 0.0
-            pq = 0.0
-            for i in range(n):
-                v = diag[i] * p[i]
-                for e in range(4):
-                    if link[i, e] >= 0:
-                        v -= weight[i, e] * p[link[i, e]]
-                q[i] = v
-                pq += p[i] * v
-            if pq <= 0:
-                break
-            a = rz / pq
-            new = 0.0
-            for i in range(n):
-                u[i] += a * p[i]
-                r[i] -= a * q[i]
-                z[i] = r[i] / diag[i]
-                new += r[i] * z[i]
-            if new < 1e-3 * n * lam * 4:
-                break
-            b = new / rz
-            rz = new
-            for i in range(n):
-                p[i] = z[i] + b * p[i]
-        result[:, k] = u
-    return result
+            out[i, k] /= mass
+    return out

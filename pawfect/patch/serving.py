@@ -11,11 +11,11 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import FillParams
 from pawfect.contract.tensors import MASK_THRESHOLD, Array
 from pawfect.contract.texts import text_tensor
-from pawfect.patch import fill_with_choice
+from pawfect.patch.engine import fill
 
 
 def patch_fill(inputs: Mapping[str, Array], params: FillParams) -> dict[str, Array]:
-    """Fill one window from its own patches; see `pawfect.patch.patch_fill`.
+    """Fill one window from its own patches; see `pawfect.patch.engine.fill`.
 
     Raises:
         PawfectError: INVALID_ARG for planes of other sizes, and an empty or a full mask.
@@ -27,8 +27,6 @@ def patch_fill(inputs: Mapping[str, Array], params: FillParams) -> dict[str, Arr
             raise invalid(name, expected, f"{plane.shape[1]}x{plane.shape[0]}")
     if not 0 < np.count_nonzero(mask >= MASK_THRESHOLD) < mask.size:
         raise invalid("MASK", "some pixels to fill and some to keep", "an empty or a full mask")
-    result = fill_with_choice(
-        image, mask, protect=protect, seed=params.seed, working_px=params.working_px
-    )
-    choice = {"method": result.method, "scores": dict(result.scores)}
-    return {"IMAGE": result.image, "REPORT": text_tensor(json.dumps(choice))}
+    result = fill(image, mask, protect=protect, seed=params.seed, working_px=params.working_px)
+    report = text_tensor(json.dumps({"method": result.method}))
+    return {"IMAGE": result.image, "REPORT": report}

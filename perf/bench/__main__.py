@@ -42,7 +42,7 @@ from perf.publish import provenance, publish
 from perf.scenes import load_scene
 
 BUILD: Final = Path("build/bench")
-PACKAGES: Final = ("pawfect", "numpy", "opencv-contrib-python-headless", "pypatchmatch",
+PACKAGES: Final = ("pawfect", "numpy", "opencv-contrib-python-headless", "numba",
                    "nvidia-pytriton", "tritonclient")  # fmt: skip
 TEXT_ENCODER: Final = "flux_text_encoder"
 NEURAL_PACKAGES: Final = ("torch", "diffusers", "transformers")

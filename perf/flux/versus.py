@@ -30,7 +30,7 @@ from perf.scenes import Scene, load_scene
 
 BUILD: Final = Path("build/versus")
 PACKAGES: Final = ("pawfect", "numpy", "torch", "diffusers", "transformers",
-                   "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
+                   "opencv-contrib-python-headless", "numba")  # fmt: skip
 # Entries of the modules' configs that differ from the tiny checkpoint's.
 SIZES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {

@@ -28,7 +28,7 @@ from perf.publish import provenance
 from perf.scenes import load_scene
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
-                   "comfy-kitchen", "opencv-contrib-python-headless", "pypatchmatch")  # fmt: skip
+                   "comfy-kitchen", "opencv-contrib-python-headless", "numba")  # fmt: skip
 # In this order: what is asked first comes first, should the run be cut.
 PARTS: Final = ("eager", "compiled", "layers", "capped")
 

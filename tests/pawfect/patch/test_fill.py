@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pawfect.patch import engine, fill_with_choice, patch_fill, patchmatch
+from pawfect.patch.engine import fill
 from pawfect.picture.grain import noise_level
 from tests.pawfect.patch.textures import (
     MAGENTA,

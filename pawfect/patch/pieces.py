@@ -1,0 +1,79 @@
+"""How a hole is divided: work and memory follow the hole's area, however it lies in the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.picture import raster
+from pawfect.picture.box import Box, merged
+
+CONTEXT: Final = 1.0  # on each side, as a share of a piece's longer side
+LEAST_CONTEXT: Final = 48  # px: a thin hole still needs texture to copy from
+THIN: Final = 8.0  # times as long as wide: such a hole is cut along its course
+LEAST_PIECE: Final = 64  # px
+TOGETHER: Final = 1.5  # of the two contexts' areas, that one around both may have
+
+
+def pieces(hole: NDArray[np.bool_]) -> list[Box]:
+    """Divide a hole into boxes that are filled one after the other.
+
+    Args:
+        hole: [H, W].
+
+    Returns:
+        Boxes that hold every pixel of the hole, largest first. A pixel may lie in two of them:
+        it is filled with the first.
+    """
+    boxes = merged(_parts(hole), _worth_joining)
+    return sorted(boxes, key=lambda box: (-box.area, box))
+
+
+def context(box: Box, height: int, width: int) -> Box:
+    """Return a piece with the surroundings that it is filled from, within a picture's size."""
+    margin = max(LEAST_CONTEXT, round(CONTEXT * max(box.width, box.height)))
+    return Box(
+        max(0, box.x0 - margin),
+        max(0, box.y0 - margin),
+        min(width, box.x1 + margin),
+        min(height, box.y1 + margin),
+    )
+
+
+def _worth_joining(one: Box, other: Box) -> bool:
+    limits = 2**31, 2**31
+    near, far = context(one, *limits), context(other, *limits)
+    if not near.meets(other) and not far.meets(one):
+        return False
+    return context(one.union(other), *limits).area <= TOGETHER * (near.area + far.area)
+
+
+def _parts(hole: NDArray[np.bool_]) -> Iterator[Box]:
+    """Yield the boxes of the hole's parts, thin ones cut into tiles."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        hole.astype(np.uint8), connectivity=8
+    )
+    for number in range(1, count):
+        x, y, width, height = stats[number, :4].tolist()
+        box = Box(x, y, x + width, y + height)
+        own = labels[box.slices] == number
+        across = 2 * float(raster.distance_to(~np.pad(own, 1)).max())
+        tile = max(LEAST_PIECE, round(THIN * across))
+        if max(width, height) <= tile:
+            yield box
+            continue
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
+                part = own[top : top + tile, left : left + tile]
+                if part.any():
+                    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+                    yield Box(
+                        x + left + int(columns[0]),
+                        y + top + int(rows[0]),
+                        x + left + int(columns[-1]) + 1,
+                        y + top + int(rows[-1]) + 1,
+                    )
