@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 
 import google.cloud.pubsub_v1 as pubsub_v1
 import pytest
 from google.api_core.exceptions import DeadlineExceeded
 
-from harness.emulators import PROJECT, start, why_none
+from harness.emulators import PROJECT, Emulator
 from harness.redelivery import Redelivery
+from tests.conftest import need_emulators
 
 LEASE_S = 10
 
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory):
-    if reason := why_none():
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    started = start("pubsub", tmp_path_factory.mktemp("redelivery"))
+    need_emulators()
+    started = Emulator("pubsub", tmp_path_factory.mktemp("redelivery"))
     with pytest.MonkeyPatch.context() as patched:
         try:
             started.wait_for("Server started")
