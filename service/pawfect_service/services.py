@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
-from pawfect_client.wire import DEFAULT_URL
 from pawfect_service.http.health import PATIENCE_S, Readiness
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.kinds import Tools
@@ -47,7 +46,7 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    store: str, contract: JobContract, triton_url: str = DEFAULT_URL
+    store: str, contract: JobContract, triton_url: str
 ) -> AsyncIterator[Services]:
     """Open a store and a connection to Triton for the length of the block.
 

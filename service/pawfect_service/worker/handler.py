@@ -13,7 +13,7 @@ from typing import Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction, invalid
-from pawfect_service.frames import clear_frames
+from pawfect_service.frames import bare_failure
 from pawfect_service.jobs.fields import Cost
 from pawfect_service.jobs.kinds import Made, OnProgress, Task
 from pawfect_service.jobs.message import JobMessage, read_message
@@ -122,13 +122,8 @@ class Handler:
             return _outcome(step.answer)
         except asyncio.CancelledError:
             return await self._given_back(job)
-        except PawfectError as error:
-            clear_frames(error)
-            failure = error
-        except Exception as error:
-            LOG.exception("a job went wrong")
-            clear_frames(error)
-            failure = PawfectError(ErrorKind.INTERNAL, f"worker: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001 - logged there
+            failure = bare_failure(error, "worker")
         LOG.warning("failure", extra={"kind": failure.kind.name, "why": failure.message})
         for_good = failure.row.queue_action is QueueAction.FAIL
         try:
