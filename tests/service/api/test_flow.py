@@ -18,9 +18,9 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
 from pawfect_service.api import state as shown
 from pawfect_service.jobs.kinds.pictures import PREVIEW_PX
-from tests.client.serving import answers, eventually
+from tests.client.serving import answers, eventually, long_job
 from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
-from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE, Stack, long_files
+from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE, Stack
 
 
 async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(stack, server):
@@ -168,7 +168,8 @@ async def test_two_requests_at_once_make_one_job(stack):
 
 async def test_cancelling_stops_the_fill_on_the_server(stack, server):
     before = answers(server, "inpaint_stream", "CANCELLED")
-    await stack.post(**long_files())
+    photo, mask = long_job()
+    await stack.post(encoded(photo, "JPEG"), encoded(mask, "PNG"))
     async with stack.working():
         await stack.until(lambda state: state["progress"])
         cancelled = await stack.cancel()
@@ -182,14 +183,14 @@ async def test_cancelling_stops_the_fill_on_the_server(stack, server):
     assert (again.status_code, again.json()["processingStatus"]) == (200, "cancelled")
 
 
-async def test_a_session_deleted_during_its_fill_leaves_no_result(stack):
-    await stack.post(**long_files())
-    async with stack.working():
-        await stack.until(lambda state: state["progress"])
-        await stack.documents.delete("u", "s")
-    left = await stack.files.list(HERE)
-    assert [path.rpartition("/")[2] for path in left] == ["mask_auto.png", "original.jpg"]
-    assert (await stack.http.get(ROUTE)).status_code == 404
+async def test_a_session_deleted_during_its_work_leaves_no_result(alone, repeat):
+    repeat.open.clear()
+    await alone.ordered(repeat)
+    async with alone.working():
+        await alone.until(lambda state: state["progress"])
+        await alone.documents.delete("u", "s")
+    assert await alone.files.list(HERE) == [f"{HERE}/text.txt"]
+    assert (await alone.http.get(ROUTE)).status_code == 404
 
 
 async def test_events_and_a_websocket_tell_the_states_until_the_end(stack):

@@ -18,7 +18,7 @@ from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import Moment, queue_job
 from pawfect_service.stores.base import Change
 from tests.pawfect.photo.pictures import encoded, scene
-from tests.service.stack import MASK, slowly_labelled, uncollected
+from tests.service.stack import MASK, SOON, slowly_labelled, uncollected
 
 
 async def test_labels_that_take_ten_seconds_do_not_keep_the_enqueue_waiting(store, server):
@@ -49,7 +49,7 @@ async def first(queue, count):
 
 
 async def test_a_job_waits_for_its_labels_and_is_filled_with_them(store, server):
-    async with slowly_labelled(store, server, 1.5) as (stack, _):
+    async with slowly_labelled(store, server, 0.5) as (stack, _):
         began = time.time()
         await stack.post()
         async with stack.working():
@@ -66,8 +66,8 @@ async def test_a_job_waits_for_its_labels_and_is_filled_with_them(store, server)
 
 
 async def test_labels_that_are_too_late_are_not_waited_for_and_land_all_the_same(store, server):
-    contract = JobContract(label_wait_s=0.5)
-    async with slowly_labelled(store, server, 6.0, contract=contract) as (stack, _):
+    contract = replace(SOON, label_wait_s=0.5)
+    async with slowly_labelled(store, server, 3.0, contract=contract) as (stack, _):
         await stack.post()
         async with stack.working():
             done = await stack.over()

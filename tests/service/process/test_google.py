@@ -6,6 +6,8 @@ import asyncio
 import json
 import uuid
 
+import pytest
+
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.stores import make_queue
 from tests.conftest import free_ports
@@ -13,6 +15,7 @@ from tests.service.process.test_commands import answered, ended, process
 from tests.service.stack import running
 
 
+@pytest.mark.slow
 async def test_a_photo_is_queued_filled_and_published_over_firestore_and_pubsub(on_google, server):
     topic, uid = f"jobs-{uuid.uuid4().hex}", f"u-{uuid.uuid4().hex}"
     store = f"{on_google}/{topic}"

@@ -64,20 +64,20 @@ def child(folder: Path, code: str = CHILD) -> subprocess.Popen[str]:
 
 
 async def test_processes_share_one_file_and_take_each_message_once(tmp_path: Path) -> None:
-    children = [child(tmp_path) for _ in range(3)]
+    children = [child(tmp_path) for _ in range(2)]
     try:
         for process in children:
             assert process.stdout
             assert await asyncio.to_thread(process.stdout.readline) == "ready\n"
         stores = open_stores(f"embedded:{tmp_path}", CONTRACT)
-        assert await stores.documents.get("u", "s") == {"count": 75}
+        assert await stores.documents.get("u", "s") == {"count": 50}
         for n in range(20):
             await stores.queue.publish(str(n).encode(), {})
         for _ in children:
             await stores.queue.publish(b"stop", {})
         outputs = [await asyncio.to_thread(process.communicate) for process in children]
         taken = [line for output, _ in outputs for line in output.split()]
-        assert sorted(taken) == sorted([str(n) for n in range(20)] + ["stop"] * 3)
+        assert sorted(taken) == sorted([str(n) for n in range(20)] + ["stop"] * 2)
         await stores.close()
     finally:
         for process in children:
@@ -135,7 +135,7 @@ async def test_a_nack_waits_for_its_backoff_and_a_lost_delivery_for_its_lease(
     await embedded.queue.publish(b"job", {})
     async with aclosing(embedded.queue.deliveries(4)) as deliveries:
         first = await anext(deliveries)
-        for backoff_s in (0.4, 0.8, 0.8):
+        for backoff_s in (0.2, 0.4, 0.4):
             await embedded.queue.nack(first)
             start = time.monotonic()
             first = await anext(deliveries)
@@ -148,7 +148,7 @@ async def test_a_nack_waits_for_its_backoff_and_a_lost_delivery_for_its_lease(
         await embedded.queue.nack(first)
         await embedded.queue.ack(second)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(deliveries), 1.2)
+            await asyncio.wait_for(anext(deliveries), 0.8)
 
 
 async def test_a_cancelled_wait_takes_no_message_with_it(tmp_path: Path) -> None:
