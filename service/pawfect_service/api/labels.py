@@ -16,8 +16,6 @@ from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import set_labels, set_labels_error
-from pawfect_service.jobs.paths import session_path
-from pawfect_service.jobs.request import missing_file
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import span
@@ -108,13 +106,7 @@ class LabelTasks:
                 raise PawfectError(ErrorKind.DEADLINE, expected) from None
 
     async def _labels(self, job: JobMessage, kind: Kind) -> SceneLabels:
-        get = self._services.stores.files.get
-        paths = (session_path(job.uid, job.sid, file) for file in kind.inputs.values())
-        try:
-            contents = await asyncio.gather(*map(get, paths))
-        except FileNotFoundError:
-            raise missing_file(", ".join(kind.inputs.values())) from None
-        files = dict(zip(kind.inputs, contents, strict=True))
+        files = await self._services.read_files(job.uid, job.sid, kind.inputs)
         return await kind.find_labels(files, self._services.tools)
 
     async def _record(self, job: JobMessage, found: SceneLabels | PawfectError) -> None:

@@ -21,9 +21,9 @@ from pawfect_service.jobs.fields import (
     SceneLabels,
     SceneLabelsError,
 )
+from pawfect_service.jobs.kinds.kind import JobRequest
 from pawfect_service.jobs.moves import expire
 from pawfect_service.jobs.repair import readable
-from pawfect_service.jobs.request import JobRequest
 from pawfect_service.sessions import Sessions
 
 # Changes are shown at most twice a second.

@@ -183,13 +183,6 @@ def test_options_that_do_not_fit_are_refused_in_words(tmp_path, monkeypatch, arg
     assert message in refused(*arguments)
 
 
-def test_a_port_that_is_taken_is_refused_in_words(tmp_path, monkeypatch, server):
-    monkeypatch.chdir(tmp_path)
-    taken = server.endpoints.grpc.rpartition(":")[2]
-    said = refused("api", "--no-auth", "--port", taken)
-    assert f"127.0.0.1:{taken}: expected an address to listen on" in said
-
-
 def test_a_new_key_is_shown_once_with_its_line():
     ran = CliRunner().invoke(command.api, ["--new-api-key", "phone:u"])
     key, line = (text.rpartition(": ")[2] for text in ran.stdout.splitlines())

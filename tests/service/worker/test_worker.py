@@ -47,15 +47,15 @@ async def test_a_buried_message_is_a_dead_letter_and_the_next_one_is_worked_on(a
     assert "JSON" in letters[0].reason
 
 
-async def test_a_job_of_nobody_or_of_another_time_is_done_with(alone):
-    job = await alone.queued()
+async def test_a_job_of_nobody_or_of_another_time_is_done_with(alone, repeat):
+    job = await alone.ordered(repeat)
     for name, sid in ((job, "other"), ("another", "s")):
         assert (await alone.deliver(name, sid=sid)).action is QueueAction.ACK
     assert (await alone.state())["processingStatus"] == "pending"
 
 
-async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monkeypatch):
-    job = await alone.queued()
+async def test_progress_reaches_the_document_at_most_twice_a_second(alone, repeat, monkeypatch):
+    job = await alone.ordered(repeat)
     step = await alone.services.sessions.move("u", "s", take_up, job=job, owner="w")
     message = JobMessage("u", "s", job)
     keeper = LeaseKeeper(HeldJob(alone.services.sessions, message, step.session, held, "w"))
@@ -67,8 +67,8 @@ async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monke
 
     monkeypatch.setattr(alone.documents, "update", noted)
     beating = asyncio.create_task(keeper.run())
-    for share in range(1, 101):
-        keeper.note("denoise", share / 100)
+    for share in range(1, 76):
+        keeper.note("denoise", share / 75)
         await asyncio.sleep(0.02)
     await alone.until(lambda state: state["progress"] == {"stage": "denoise", "share": 1.0})
     beating.cancel()
@@ -161,17 +161,10 @@ async def waiting(stack):
         await deliveries.aclose()
 
 
-async def test_overdue_jobs_are_swept(alone):
-    await alone.queued()
-    await alone.edit(expiresAt=1.0)
-    assert await sweep(alone.services) == 1
-    document = await alone.documents.get("u", "s")
-    assert document["processingStatus"] == "failed"
-    assert document["error"]["kind"] == "DEADLINE"
-
-
-async def test_one_job_that_cannot_be_given_up_is_in_no_others_way(alone, monkeypatch):
-    await alone.queued()
+async def test_overdue_jobs_are_swept_and_one_that_cannot_be_is_in_no_others_way(
+    alone, repeat, monkeypatch
+):
+    await alone.ordered(repeat)
     await alone.edit(expiresAt=1.0)
     found = alone.documents.overdue
 
@@ -180,4 +173,6 @@ async def test_one_job_that_cannot_be_given_up_is_in_no_others_way(alone, monkey
 
     monkeypatch.setattr(alone.documents, "overdue", with_another)
     assert await sweep(alone.services) == 2
-    assert (await alone.documents.get("u", "s"))["processingStatus"] == "failed"
+    document = await alone.documents.get("u", "s")
+    assert document["processingStatus"] == "failed"
+    assert document["error"]["kind"] == "DEADLINE"
