@@ -182,6 +182,7 @@ async def test_a_session_deleted_during_its_work_leaves_no_result(alone, repeat)
     async with alone.working():
         await alone.until(lambda state: state["progress"])
         await alone.documents.delete("u", "s")
+        repeat.open.set()
     assert await alone.files.list(HERE) == [f"{HERE}/text.txt"]
     assert (await alone.http.get(ROUTE)).status_code == 404
 
