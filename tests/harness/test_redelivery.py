@@ -10,7 +10,7 @@ import google.cloud.pubsub_v1 as pubsub_v1
 import pytest
 from google.api_core.exceptions import DeadlineExceeded
 
-from harness.emulators import PROJECT, start
+from harness.emulators import PROJECT, Emulator
 from harness.redelivery import Redelivery
 from tests.conftest import need_emulators
 
@@ -21,7 +21,7 @@ LEASE_S = 10
 def emulator(tmp_path, monkeypatch):
     """A Pub/Sub emulator of its own: what breaks here is in nobody's way."""
     need_emulators()
-    started = start("pubsub", tmp_path)
+    started = Emulator("pubsub", tmp_path)
     try:
         started.wait_for("Server started")
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", started.address)

@@ -22,7 +22,7 @@ from pawfect.serving import probe_inputs
 from pawfect_triton.installation import MachineError
 from pawfect_triton.probe import Prober
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.conftest import PAWFECT, free_ports, serve
+from tests.conftest import PAWFECT, ServedProcess, free_ports
 from tests.server.conftest import (
     LONG,
     LONG_HOLE,
@@ -121,7 +121,7 @@ def test_a_probe_tells_a_dead_port_from_a_living_model(server, embedded):
 
 
 def test_sigterm_finishes_what_is_in_flight_then_leaves_nothing_behind(tmp_path):
-    running = serve(tmp_path)
+    running = ServedProcess(tmp_path)
     answers: list[object] = []
     try:
         running.wait_for(READY)
@@ -145,7 +145,7 @@ def test_sigterm_finishes_what_is_in_flight_then_leaves_nothing_behind(tmp_path)
 
 
 def test_when_serve_itself_is_killed_the_server_goes_with_it(tmp_path):
-    running = serve(tmp_path)
+    running = ServedProcess(tmp_path)
     running.wait_for(READY)
     family = psutil.Process(running.process.pid).children(recursive=True)
     running.process.kill()

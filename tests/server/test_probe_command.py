@@ -14,7 +14,7 @@ import tritonclient.grpc as triton
 
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.profile import load_profile
-from tests.conftest import NEURAL, PAWFECT, free_ports, serve
+from tests.conftest import NEURAL, PAWFECT, ServedProcess, free_ports
 from tests.server.conftest import SMALL, SMALL_HOLE, RawClient, infer_inputs
 
 READY = "ready: every model has answered"
@@ -83,7 +83,7 @@ def bare(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bare")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWFECT_WEIGHTS", str(folder / "none"))
-        running = serve(folder, "--profile=t4", "--no-http")
+        running = ServedProcess(folder, "--profile=t4", "--no-http")
     try:
         running.wait_for(READY)
         yield running
@@ -125,7 +125,7 @@ def test_a_warm_up_that_fails_is_logged_and_keeps_no_server_from_starting(bare):
 
 
 def test_without_http_grpc_and_the_metrics_serve_and_nothing_listens_there(tmp_path):
-    running = serve(tmp_path, "--no-http")
+    running = ServedProcess(tmp_path, "--no-http")
     at = running.endpoints
     try:
         running.wait_for(READY)

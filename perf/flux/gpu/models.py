@@ -91,7 +91,7 @@ def small() -> Scale:
         "text_encoder_2": {**tiny.T5, "vocab_size": 1000},
     }
     return Scale(
-        "cpu", "float32", "float32", configs, 64, 16, (96, 64), 8, (128, 96), 3, 2, 1, "eager", 64
+        "cpu", "float32", "float32", configs, 64, 16, (96, 64), 8, (88, 66), 3, 2, 1, "eager", 64
     )
 
 
