@@ -10,7 +10,7 @@ import json
 import uuid
 
 from tests.conftest import free_ports
-from tests.service.process.test_commands import answered, ended, process
+from tests.service.process.test_commands import answered, process
 from tests.service.stack import running
 
 
@@ -44,7 +44,7 @@ async def test_a_photo_is_queued_over_firestore_pushed_by_pubsub_filled_and_publ
                 while not (letters := await stack.services.stores.queue.dead_letters(10)):
                     await asyncio.sleep(0.1)
             assert [letter.data for letter in letters] == [poison]
-            assert await asyncio.to_thread(ended, worker) == 0
+            assert await asyncio.to_thread(worker.stop) == 0
             assert (await stack.post(uid=uid)).status_code == 202
             cancelled = await stack.http.delete(here)
             assert cancelled.json()["processingStatus"] == "cancelled"
