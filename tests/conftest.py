@@ -35,6 +35,8 @@ settings.register_profile(
 settings.load_profile("suite")
 
 START_S = 90
+# What `pawfect serve` prints when it is.
+READY = "ready: every model has answered"
 # Models with weights.
 NEURAL = [model.name for model in MODELS.values() if model.weights]
 # Lanes that start servers or emulators and mostly wait for them, by the tests' paths; beside them
@@ -135,7 +137,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProcess]:
     """The suite's server: profile `embedded`, ready."""
     running = serve(tmp_path_factory.mktemp("server"))
     try:
-        running.wait_for("ready: every model has answered")
+        running.wait_for(READY)
         yield running
     finally:
         running.stop()

@@ -18,8 +18,8 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
 from pawfect_service.api import state as shown
 from pawfect_service.jobs.kinds.pictures import PREVIEW_PX
-from tests.client.serving import answers, eventually
 from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
+from tests.server.conftest import answers, until
 from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE, Stack, long_files
 
 
@@ -173,8 +173,8 @@ async def test_cancelling_stops_the_fill_on_the_server(stack, server):
         await stack.until(lambda state: state["progress"])
         cancelled = await stack.cancel()
         assert cancelled.json()["processingStatus"] == "cancelled"
-        assert await asyncio.to_thread(
-            eventually, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
+        await asyncio.to_thread(
+            until, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
         )
     assert (await stack.state())["links"]["edited"] is None
     assert await stack.files.list(f"{HERE}/attempts") == []

@@ -6,7 +6,7 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.jobs.moves import complete, passing_failure, take_up
-from tests.client.serving import answers
+from tests.server.conftest import answers
 from tests.service.stack import HERE
 
 

@@ -14,7 +14,7 @@ from pawfect_service.jobs.moves import take_up
 from pawfect_service.worker.expiry import sweep
 from pawfect_service.worker.handler import Outcome
 from pawfect_service.worker.lease import HeldJob, LeaseKeeper
-from tests.client.serving import answers
+from tests.server.conftest import answers
 from tests.service.jobs.session import COST
 from tests.service.stack import HERE, held, long_files
 
