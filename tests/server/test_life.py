@@ -22,7 +22,7 @@ from pawfect.serving import probe_inputs
 from pawfect_triton.installation import MachineError
 from pawfect_triton.probe import Prober
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.conftest import PAWFECT, READY, free_ports, serve
+from tests.conftest import PAWFECT, READY, ServedProcess, free_ports
 from tests.server.conftest import (
     LONG,
     LONG_HOLE,
@@ -119,7 +119,7 @@ def test_a_probe_tells_a_dead_port_from_a_living_model(server, embedded):
 
 
 def test_sigterm_finishes_what_is_in_flight_then_leaves_nothing_behind(tmp_path):
-    running = serve(tmp_path)
+    running = ServedProcess(tmp_path)
     answers: list[object] = []
     try:
         running.wait_for(READY)

@@ -14,7 +14,7 @@ import tritonclient.grpc as triton
 
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.profile import load_profile
-from tests.conftest import NEURAL, PAWFECT, READY, free_ports, serve
+from tests.conftest import NEURAL, PAWFECT, READY, ServedProcess, free_ports
 from tests.server.conftest import SMALL, SMALL_HOLE, RawClient, infer_inputs, metric
 
 
@@ -81,7 +81,7 @@ def bare(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bare")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWFECT_WEIGHTS", str(folder / "none"))
-        running = serve(folder, "--profile=t4", "--no-http")
+        running = ServedProcess(folder, "--profile=t4", "--no-http")
     try:
         running.wait_for(READY)
         yield running

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pawfect.contract.errors import PawfectError, QueueAction
+from pawfect.contract.errors import PawfectError
 from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import JobContract, Status
 from pawfect_service.jobs.document import MAX_REPORT
@@ -234,13 +234,6 @@ def test_a_job_without_a_message_expires() -> None:
     session.now += 1
     assert session("expire") is t.Answer.FAILED
     assert session("expire") is t.Answer.OVER
-
-
-def test_each_answer_to_a_delivery_says_what_becomes_of_it() -> None:
-    again = {t.Answer.WAIT_FOR_LABELS, t.Answer.PUT_BACK, t.Answer.BUSY}
-    assert {answer for answer in t.Answer if answer.queue is QueueAction.NACK} == again
-    done = {t.Answer.COMPLETED, t.Answer.FAILED, t.Answer.OVER, t.Answer.CANCELLED}
-    assert {answer for answer in t.Answer if answer.queue is QueueAction.ACK} == done
 
 
 def test_a_report_that_no_document_holds_is_refused() -> None:

@@ -49,9 +49,10 @@ def test_good_files_become_the_same_upload_as_by_the_whole_check(files: Any) -> 
     ("files", "said"),
     [
         ((b"", MASK), "photo: expected"),
+        ((b"hello", MASK), "photo: expected a JPEG, PNG or WebP file, got text"),
         ((PHOTO, b""), "mask: expected"),
         ((b"GIF89a" + bytes(20), MASK), "photo: expected"),
-        ((PHOTO, b"%PDF-1.7"), "mask: expected"),
+        ((PHOTO, b"%PDF-1.7"), "mask: expected a JPEG, PNG or WebP file, got a PDF"),
         ((PHOTO[:900], MASK), "photo: expected"),
         ((PHOTO, MASK[:-20]), "mask: expected"),
         ((PHOTO, OTHER), "mask: expected the photo's size 160x128"),
