@@ -25,7 +25,9 @@ from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE
 
 
 async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(stack, server):
-    jpeg, png = encoded(scene(560, 420), "JPEG"), encoded(hole(560, 420), "PNG")
+    mask = np.zeros((420, 560), np.uint8)
+    mask[200:232, 260:292] = 255
+    jpeg, png = encoded(scene(560, 420), "JPEG"), encoded(mask, "PNG")
     answer = await stack.post(jpeg, png, parameters='{"seed": 7}')
     assert answer.status_code == 202
     assert answer.headers["location"] == ROUTE

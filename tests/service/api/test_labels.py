@@ -9,17 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.slow_labels import LABELS, slow_labels
-from pawfect_client import AsyncPawfectClient
+from harness.slow_labels import LABELS
 from pawfect_service.api.labels import LabelTasks
-from pawfect_service.jobs.contract import JobContract
-from pawfect_service.jobs.document import to_document
 from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import Moment, queue_job
-from pawfect_service.stores.base import Change
 from tests.pawfect.photo.pictures import encoded, scene
-from tests.service.stack import MASK, SOON, slowly_labelled, uncollected
+from tests.service.stack import HERE, MASK, SOON, slowly_labelled, uncollected
 
 
 async def test_labels_that_take_ten_seconds_do_not_keep_the_enqueue_waiting(store, server):
@@ -100,21 +95,13 @@ async def test_a_server_without_labels_says_so_in_the_document(stack):
     assert "scene_labels" in state["sceneLabelsError"]["message"]
 
 
-async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error(store, server):
-    async with slowly_labelled(store, server, 0.0) as (stack, triton):
-        await stack.documents.update("u", "s", queued)
-        LabelTasks(stack.services).start(JobMessage("u", "s", "j"), INPAINT)
-        error = (await stack.labelled())["sceneLabelsError"]
-        assert error["error"] == "INVALID_ARG"
-        assert error["message"] == "original.jpg: expected a file in storage, got none"
-        assert triton.asked == []
-
-
-def queued(document, now):
-    """A job that is queued, without its files."""
-    at = Moment("u", "s", None, now, JobContract())
-    step = queue_job(at, job="j", kind=INPAINT, request={})
-    return Change(to_document(step.session))
+async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error(alone):
+    job = await alone.queued()
+    await alone.files.delete(f"{HERE}/original.jpg")
+    LabelTasks(alone.services).start(JobMessage("u", "s", job), INPAINT)
+    state = await alone.until(lambda state: state["sceneLabelsError"]["error"] == "INVALID_ARG")
+    said = state["sceneLabelsError"]["message"]
+    assert said == "original.jpg: expected a file in storage, got none"
 
 
 async def test_labels_that_fail_keep_no_photo_in_memory(alone):
@@ -142,20 +129,15 @@ async def test_label_calls_at_a_time_are_bounded(store, server):
         assert 2 <= triton.at_once <= 4
 
 
-async def test_more_jobs_than_may_wait_for_labels_go_without(alone, server):
-    jobs = [JobMessage("u", sid, await alone.queued(sid)) for sid in ("s0", "s1")]
-    async with (
-        slow_labels(server.endpoints.grpc, 10.0) as (address, _),
-        AsyncPawfectClient(address) as labeller,
-    ):
-        tools = replace(alone.services.tools, labeller=labeller)
-        labels = LabelTasks(replace(alone.services, tools=tools), at_most=1)
-        for job in jobs:
-            labels.start(job, INPAINT)
-        state = await alone.until(
-            lambda state: state["sceneLabelsError"]["error"] == "QUEUE_FULL", sid="s1"
-        )
-        assert "at most 1 jobs" in state["sceneLabelsError"]["message"]
+async def test_more_jobs_than_may_wait_for_labels_go_without(store, server):
+    async with slowly_labelled(store, server, 10.0) as (stack, _):
+        labels = LabelTasks(stack.services, at_most=1)
+        for sid in ("s0", "s1"):
+            job = (await stack.post(sid=sid)).json()["job"]
+            labels.start(JobMessage("u", sid, job), INPAINT)
+        full = (await stack.labelled("s1"))["sceneLabelsError"]
+        assert full["error"] == "QUEUE_FULL"
+        assert "at most 1 jobs" in full["message"]
         await labels.close()
-    stopped = (await alone.state(sid="s0"))["sceneLabelsError"]
-    assert stopped["error"] == "CANCELLED", "a process that ends leaves no job waiting"
+        stopped = (await stack.state(sid="s0"))["sceneLabelsError"]
+        assert stopped["error"] == "CANCELLED", "a process that ends leaves no job waiting"

@@ -43,7 +43,7 @@ async def test_an_api_before_a_busy_server_stays_ready_for_a_while(server, monke
     once = RetryPolicy(attempts=1)
     async with (
         Relay(server.endpoints.grpc).running() as relay,
-        AsyncPawfectClient(relay.address, timeout_s=2, retry=once) as client,
+        AsyncPawfectClient(relay.address, timeout_s=1, retry=once) as client,
     ):
         ready, never = health.Readiness(client), health.Readiness(client)
         await settled(ready)

@@ -26,16 +26,15 @@ from tests.service.conftest import CONTRACT
 # prints what it took.
 CHILD = """
 import asyncio, sys
-from pathlib import Path
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Change
-from tests.service.conftest import CONTRACT
+from pawfect_service.jobs.contract import JobContract
 
 def count(document, now):
     return Change({"count": (document or {"count": 0})["count"] + 1})
 
 async def main():
-    stores = open_stores("embedded:" + sys.argv[1], CONTRACT)
+    stores = open_stores("embedded:" + sys.argv[1], JobContract())
     for _ in range(25):
         await stores.documents.update("u", "s", count)
     print("ready", flush=True)
@@ -90,14 +89,14 @@ async def test_a_process_killed_in_a_transaction_leaves_nothing_of_it(tmp_path: 
 import asyncio, os, signal, sys
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Change
-from tests.service.conftest import CONTRACT
+from pawfect_service.jobs.contract import JobContract
 
 def dies(connection, now):
     connection.execute("UPDATE messages SET data = 'half'")
     os.kill(os.getpid(), signal.SIGKILL)
 
 async def main():
-    stores = open_stores("embedded:" + sys.argv[1], CONTRACT)
+    stores = open_stores("embedded:" + sys.argv[1], JobContract())
     await stores.queue.publish(b"whole", {})
     await stores.queue._database.write(dies)
 
