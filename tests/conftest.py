@@ -30,6 +30,8 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+# What `pawfect serve` prints when every model is ready.
+READY = "ready: every model has answered"
 # Models with weights.
 NEURAL = [model.name for model in MODELS.values() if model.weights]
 # Lanes that start servers or emulators and mostly wait for them, by the tests' paths; beside them
@@ -87,7 +89,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProcess]:
     """The suite's server: profile `embedded`, ready."""
     with ServedProcess(tmp_path_factory.mktemp("server")) as running:
-        running.wait_for("ready: every model has answered")
+        running.wait_for(READY)
         yield running
         running.stop()
 

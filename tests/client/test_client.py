@@ -16,11 +16,12 @@ from pawfect_client import Done, PawfectClient, RetryPolicy, StageEvent
 from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.wire import call_of
 from pawfect_triton.server import Endpoints, TritonServer
-from tests.client.serving import CLIENTS, answers, eventually, long_job
+from tests.client.serving import CLIENTS, long_job
 from tests.conftest import free_ports
 from tests.pawfect.photo.pictures import hole, scene
+from tests.server.conftest import answers, until
 
-IMAGE, MASK = scene(160, 128), hole(160, 128)
+IMAGE, MASK = scene(80, 64), hole(80, 64)
 ONCE = RetryPolicy(attempts=1)
 
 
@@ -38,12 +39,12 @@ def client(server):
 
 def test_the_hole_is_filled_and_the_rest_stays(client):
     result = client.inpaint(IMAGE, MASK, seed=3)
-    far = np.s_[:20, :20]
+    far = np.s_[:8, :8]
     assert result.image.shape == IMAGE.shape
     assert result.image.dtype == np.uint8
     assert np.array_equal(result.image[far], IMAGE[far])
     assert not np.array_equal(result.image[MASK > 0], IMAGE[MASK > 0])
-    assert (result.report.width, result.report.height, result.report.seed) == (160, 128, 3)
+    assert (result.report.width, result.report.height, result.report.seed) == (80, 64, 3)
     assert result.report.engine == "patch"
     result.image[0, 0] = 0
 
@@ -61,7 +62,7 @@ def test_the_same_seed_gives_the_same_pixels(both):
 
 def test_labels_prompt_and_protect_arrive(client):
     protect = np.zeros_like(MASK)
-    protect[:, 60:] = 255
+    protect[:, 30:] = 255
     given = {"protect": protect, "scene_labels": ["Gräser", "sand"], "prompt": "nasser Sand"}
     result = client.inpaint(IMAGE, MASK, **given)
     assert result.report.labels == ("Gräser", "sand")
@@ -73,8 +74,8 @@ def test_labels_prompt_and_protect_arrive(client):
 def test_arrays_that_are_views_arrive_in_order(client):
     turned, mask = IMAGE[::-1].swapaxes(0, 1), MASK[::-1].T
     result = client.inpaint(turned, mask)
-    assert result.image.shape == (160, 128, 3)
-    assert np.array_equal(result.image[:10, -10:], turned[:10, -10:])
+    assert result.image.shape == (80, 64, 3)
+    assert np.array_equal(result.image[:8, -8:], turned[:8, -8:])
 
 
 def test_a_stream_tells_the_stages_in_order_and_ends_with_the_result(both):
@@ -100,7 +101,7 @@ def test_leaving_a_stream_early_cancels_it_on_the_server(server, both):
     stream = both.inpaint_stream(*long_job())
     assert next(stream).stage == "mask_cleanup"
     stream.close()
-    assert eventually(lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1)
+    until(lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1)
 
 
 def test_a_probe_is_answered_and_not_counted(server, both):
@@ -124,7 +125,7 @@ def test_a_stream_that_ended_well_does_not_count_as_cancelled(server, client):
     for event in client.inpaint_stream(IMAGE, MASK):
         if isinstance(event, Done):
             break
-    assert eventually(lambda: answers(server, "inpaint_stream", "OK") > done)
+    until(lambda: answers(server, "inpaint_stream", "OK") > done)
     assert answers(server, "inpaint_stream", "CANCELLED") == before
 
 
@@ -172,7 +173,7 @@ def test_the_server_refuses_what_the_client_was_not_asked_to_check(server, clien
         )
         with pytest.raises(Exception, match="PAWFECT_INVALID_ARG: MASK") as caught:
             _raise_from(ask, call, model)
-        assert "160x128, got 160x127" in str(caught.value)
+        assert "80x64, got 80x63" in str(caught.value)
 
 
 def _raise_from(ask, call, model):
@@ -191,7 +192,7 @@ def test_an_engine_that_the_profile_lacks_is_not_asked_for_again(server, both, m
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert caught.value.message.startswith("engine=flux: profile embedded has patch")
     assert time.monotonic() - started < 2
-    assert eventually(lambda: answers(server, method, "UNAVAILABLE") > before)
+    until(lambda: answers(server, method, "UNAVAILABLE") > before)
     assert answers(server, method, "UNAVAILABLE") == before + 1
 
 
@@ -277,7 +278,7 @@ def test_a_late_server_is_reached_a_dead_model_told_and_a_broken_stream_not_repe
                 if model == "inpaint":
                     os.kill(pid, 9)
             with PawfectClient(endpoints.grpc, retry=ONCE) as client:
-                assert eventually(lambda: _kind(client) is ErrorKind.MODEL_DOWN)
+                until(lambda: _kind(client) is ErrorKind.MODEL_DOWN)
             with PawfectClient(endpoints.grpc, retry=patient) as client:
                 stream = client.inpaint_stream(*long_job())
                 assert next(stream).stage == "mask_cleanup"

@@ -29,7 +29,7 @@ def test_a_photo_of_ones_own_is_filled_reported_and_shown(tmp_path):
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (report["engine"], report["seed"]) == ("patch", 4)
     with Image.open(tmp_path / "out" / "before_after.png") as pair:
-        assert pair.size == (2 * 260 + GAP_PX, 200)
+        assert pair.size == (2 * 80 + GAP_PX, 64)
     assert "patch" in ended.stdout
 
 

@@ -17,8 +17,9 @@ from websockets.exceptions import ConnectionClosed
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
 from pawfect_service.api import state as shown
-from tests.client.serving import answers, eventually, long_job
+from tests.client.serving import long_job
 from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
+from tests.server.conftest import answers, until
 from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE
 
 
@@ -149,8 +150,8 @@ async def test_cancelling_stops_the_fill_on_the_server(stack, server):
         await stack.until(lambda state: state["progress"])
         cancelled = await stack.cancel()
         assert cancelled.json()["processingStatus"] == "cancelled"
-        assert await asyncio.to_thread(
-            eventually, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
+        await asyncio.to_thread(
+            until, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
         )
     assert (await stack.state())["links"]["edited"] is None
     assert await stack.files.list(f"{HERE}/attempts") == []

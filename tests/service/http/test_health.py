@@ -12,8 +12,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http import health
-from tests.client.serving import answers
-from tests.server.conftest import metric
+from tests.server.conftest import answers, metric
 from tests.service.stack import Stack
 
 

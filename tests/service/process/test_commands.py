@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,8 +12,9 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
+from harness.process import PAWFECT, LoggedProcess
 from pawfect_service.process import command, processes
-from tests.conftest import PAWFECT, free_ports
+from tests.conftest import free_ports
 from tests.server.conftest import until
 from tests.service.stack import HERE, MASK, PHOTO
 
@@ -27,16 +24,9 @@ ENDPOINT = ("--push-endpoint", "https://w.example/v1/worker/push")
 TOKEN = ("--push-audience", "w", "--push-email", "p@q.iam.example")
 
 
-@contextmanager
-def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a folder, its output in NAME.log there; killed where a test fails."""
-    with (folder / f"{arguments[0]}.log").open("wb") as log:
-        running = subprocess.Popen([PAWFECT, *arguments], cwd=folder, stdout=log, stderr=log)
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.wait()
+def process(folder: Path, *arguments: str) -> LoggedProcess:
+    """Run a command in a folder, its output in NAME.log there."""
+    return LoggedProcess([PAWFECT, *arguments], folder / f"{arguments[0]}.log", folder=folder)
 
 
 def refused(name: str, *options: str) -> str:
@@ -48,11 +38,6 @@ def refused(name: str, *options: str) -> str:
     assert isinstance(ran.exception, SystemExit), "said in a line, without a traceback"
     assert ran.exit_code in (1, 2)
     return ran.stderr
-
-
-def ended(running: subprocess.Popen[bytes]) -> int:
-    running.send_signal(signal.SIGTERM)
-    return running.wait(START_S)
 
 
 def answered(url: str) -> None:
@@ -89,9 +74,9 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
         cost = state["cost"]
         assert isinstance(cost, dict)
         assert cost["amount"] == pytest.approx(cost["seconds"] / 100)
-        assert ended(worker) == 0
+        assert worker.stop() == 0
         family = family_of(api)
-        assert ended(api) == 0
+        assert api.stop() == 0
         assert psutil.wait_procs(family, START_S)[1] == []
     assert f'"url": "http://127.0.0.1:{port}"' in (tmp_path / "api.log").read_text()
     lines = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
@@ -117,13 +102,13 @@ def test_several_apis_on_one_port_and_a_worker_end_as_failed_where_one_ends(
         joining = refused("api", "--no-auth", "--port", str(port), "--processes", "2")
         assert f"127.0.0.1:{port}: expected an address to listen on" in joining
         other.kill()
-        assert api.wait(START_S) == 1
+        assert api.process.wait(START_S) == 1
     assert "pawfect api: expected to run as long as this" in (tmp_path / "api.log").read_text()
     assert (tmp_path / "data" / "files" / HERE / "edited.jpg").is_file()
 
 
-def family_of(running: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    parent = psutil.Process(running.pid)
+def family_of(running: LoggedProcess) -> list[psutil.Process]:
+    parent = psutil.Process(running.process.pid)
     return [parent, *parent.children(recursive=True)]
 
 
@@ -143,8 +128,8 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
         until(lambda: any("tritonserver" in each.name() for each in family_of(api)), START_S)
         _, *family = family_of(api)
         assert len(family) >= 2, "pawfect serve, and tritonserver below it"
-        api.kill()
-        api.wait()
+        api.process.kill()
+        api.process.wait()
         _, left = psutil.wait_procs(family, START_S)
         for each in left:
             each.kill()
