@@ -61,8 +61,9 @@ class LabelTasks:
         """Ask for a job's labels in a task of its own, unless one does already."""
         if job in self._tasks or not kind.labelled:
             return
-        full = len(self._tasks) >= self._at_most
-        task = asyncio.create_task(self._refuse(job) if full else self._label(job, kind))
+        full = PawfectError(ErrorKind.QUEUE_FULL, f"labels: expected at most {self._at_most} jobs")
+        many = len(self._tasks) >= self._at_most
+        task = asyncio.create_task(self._record(job, full) if many else self._label(job, kind))
         self._tasks[job] = task
         task.add_done_callback(lambda _: self._tasks.pop(job, None))
 
@@ -72,10 +73,6 @@ class LabelTasks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _refuse(self, job: JobMessage) -> None:
-        full = PawfectError(ErrorKind.QUEUE_FULL, f"labels: expected at most {self._at_most} jobs")
-        await self._record(job, full)
 
     async def _label(self, job: JobMessage, kind: Kind) -> None:
         with log_fields(session=f"{job.uid}/{job.sid}", job=job.job):

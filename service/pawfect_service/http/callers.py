@@ -149,24 +149,14 @@ class KeptCertificates(transport.Request):
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, transport.Response]] = {}
 
-    def __call__(
-        self,
-        url: str,
-        method: str = "GET",
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        **kwargs: Any,
-    ) -> transport.Response:
+    def __call__(self, url: str, *args: Any, **kwargs: Any) -> transport.Response:
         """Return the answer to a GET, perhaps one of the last hour."""
         with self._lock:
             until, kept = self._kept.get(url, (0.0, None))
             if kept is not None and time.monotonic() < until:
                 return kept
             try:
-                answer: transport.Response = self._inner(
-                    url, method=method, body=body, headers=headers, timeout=timeout or FETCH_S
-                )
+                answer: transport.Response = self._inner(url, timeout=FETCH_S)
             except TransportError:
                 if kept is None:
                     raise

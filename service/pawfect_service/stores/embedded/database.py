@@ -120,10 +120,8 @@ class Database:
         return await _off_loop(self._reader, lambda: work(self._read, self.clock.now()))
 
     async def _data_version(self) -> int:
-        def version(connection: sqlite3.Connection, now: float) -> int:
-            return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-        return await self.read(version)
+        row = await self.read(lambda read, _: read.execute("PRAGMA data_version").fetchone())
+        return int(row[0])
 
     async def close(self) -> None:
         """Close the file and end the threads."""
