@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from harness.local_server import HOST, free_ports
+from harness.process import LoggedProcess
 
 PROJECT: Final = "pawfect-test"
 BUCKET: Final = "pawfect-test"
-START_S: Final = 90
 
 # The pipe at its standard input closes with the process that started it, however that ends. gcloud
 # leads a process group of its own, with a shell and Java in it.
@@ -29,42 +27,28 @@ kill -KILL -- -$child 2>/dev/null
 """
 
 
-class EmulatorError(RuntimeError):
-    """An emulator that does not start."""
+class Emulator(LoggedProcess):
+    """One running emulator, at `address`, HOST:PORT; its process is the guard."""
 
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.address = f"{HOST}:{free_ports(1)[0]}"
+        data = folder / kind
+        data.mkdir(parents=True)
+        command = ["beta", "emulators", kind, "start", f"--host-port={self.address}", "--quiet"]
+        if kind == "pubsub":
+            command.append(f"--data-dir={data}")
+        super().__init__(
+            ["bash", "-c", _GUARDED, "bash", *command],
+            folder / f"{kind}.log",
+            environment={**os.environ, "JAVA_TOOL_OPTIONS": "-Xmx256m"},
+            stdin=subprocess.PIPE,
+        )
 
-@dataclass(frozen=True)
-class Emulator:
-    """One running emulator.
-
-    Attributes:
-        address: HOST:PORT.
-        process: its guard.
-        log: its output.
-    """
-
-    address: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def wait_for(self, text: str) -> None:
-        """Return once its output has the text.
-
-        Raises:
-            EmulatorError: it ended, or took too long.
-        """
-        end = time.monotonic() + START_S
-        while text not in self.log.read_text(errors="replace"):
-            if self.process.poll() is not None or time.monotonic() > end:
-                said = self.log.read_text(errors="replace")
-                raise EmulatorError(f"no {text!r} from the emulator in:\n{said}")
-            time.sleep(0.05)
-
-    def stop(self) -> None:
+    def stop(self) -> int:
         """End it with all that it started."""
         if self.process.stdin:
             self.process.stdin.close()
-        self.process.wait(20)
+        return self.process.wait(20)
 
 
 def why_none() -> str | None:
@@ -73,27 +57,6 @@ def why_none() -> str | None:
         if shutil.which(program) is None:
             return f"{program} is not installed: no Firestore and Pub/Sub emulators here"
     return None
-
-
-def start(kind: str, folder: Path) -> Emulator:
-    """Start the firestore or pubsub emulator; it is ready once its log says so."""
-    address = f"{HOST}:{free_ports(1)[0]}"
-    data = folder / kind
-    data.mkdir(parents=True)
-    log = folder / f"{kind}.log"
-    command = ["beta", "emulators", kind, "start", f"--host-port={address}", "--quiet"]
-    if kind == "pubsub":
-        command.append(f"--data-dir={data}")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["bash", "-c", _GUARDED, "bash", *command],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "JAVA_TOOL_OPTIONS": "-Xmx256m"},
-        )
-    return Emulator(address, process, log)
 
 
 @contextmanager
@@ -107,7 +70,7 @@ def all_running(folder: Path) -> Iterator[dict[str, str]]:
     )
     started: list[Emulator] = []
     try:
-        started += [start("firestore", folder), start("pubsub", folder)]
+        started += [Emulator("firestore", folder), Emulator("pubsub", folder)]
         storage.start()
         started[0].wait_for("is now running")
         started[1].wait_for("Server started")

@@ -8,10 +8,47 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
-from harness.http2 import ClientFrames
+from hyperframe.frame import DataFrame, Frame, HeadersFrame, RstStreamFrame
+
 from harness.local_server import HOST, free_ports
 
 _CHUNK: Final = 65_536
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_HEADER: Final = 9
+
+
+class ClientFrames:
+    """Cuts an HTTP/2 client's bytes into whole frames and keeps the streams that it has not ended.
+
+    RFC 9113, 4 and 6.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._preface_left = len(_PREFACE)
+        self._open: set[int] = set()
+
+    def whole(self, data: bytes) -> bytes:
+        """Return what of all bytes so far, and not yet returned, is whole frames."""
+        self._rest += data
+        end = min(self._preface_left, len(self._rest))
+        self._preface_left -= end
+        while not self._preface_left and len(self._rest) >= end + _HEADER:
+            frame, size = Frame.parse_frame_header(memoryview(self._rest[end : end + _HEADER]))
+            if len(self._rest) < end + _HEADER + size:
+                break
+            if isinstance(frame, HeadersFrame):
+                self._open.add(frame.stream_id)
+            if isinstance(frame, RstStreamFrame) or "END_STREAM" in frame.flags:
+                self._open.discard(frame.stream_id)
+            end += _HEADER + size
+        frames, self._rest = self._rest[:end], self._rest[end:]
+        return frames
+
+    def ends(self) -> bytes:
+        """Return the empty DATA frames that end what is open."""
+        ends = (DataFrame(stream, flags=["END_STREAM"]) for stream in sorted(self._open))
+        return b"".join(frame.serialize() for frame in ends)
 
 
 class Relay:

@@ -48,19 +48,18 @@ class PeakMemory:
         self.bytes = 0.0
 
     def __enter__(self) -> Self:
-        self._look()
         self._thread.start()
         return self
 
     def __exit__(self, *caught: object) -> None:
-        # In this order: of two that look at once, the one that wrote last would win.
         self._ended.set()
         self._thread.join()
-        self._look()
 
     def _watch(self) -> None:
+        self._look()
         while not self._ended.wait(self._every_s):
             self._look()
+        self._look()
 
     def _look(self) -> None:
         # Processes end and metrics pause while they are looked at.

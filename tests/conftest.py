@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from harness.emulators import why_none
 from harness.local_server import free_ports
+from harness.process import PAWFECT, LoggedProcess
 from pawfect.models import MODELS
 from pawfect.profile import PROFILE_VARIABLE, Profile, load_profile
 from pawfect.weights.store import ROOT_VARIABLE, Store
@@ -34,7 +30,8 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-START_S = 90
+# What `pawfect serve` prints when every model is ready.
+READY = "ready: every model has answered"
 # Models with weights.
 NEURAL = [model.name for model in MODELS.values() if model.weights]
 # Lanes that start servers or emulators and mostly wait for them, by the tests' paths; beside them
@@ -50,61 +47,19 @@ LANES = {
     ),
     "service": ("service/", "harness/", "deploy/", "perf/service/"),
 }
-PAWFECT = str(Path(sys.executable).parent / "pawfect")
 
 
-@dataclass
-class ServedProcess:
-    """A `pawfect serve` of its own process, and its output so far."""
+class ServedProcess(LoggedProcess):
+    """A `pawfect serve` on free ports."""
 
-    process: subprocess.Popen[bytes]
-    endpoints: Endpoints
-    log: Path
-
-    def output(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def wait_for(self, text: str, times: int = 1, timeout_s: float = START_S) -> float:
-        """Return the seconds until the output has `text` so many times."""
-        start = time.monotonic()
-        while self.output().count(text) < times:
-            ended = self.process.poll()
-            if ended is not None or time.monotonic() - start > timeout_s:
-                pytest.fail(f"no {times}x {text!r} (exit code {ended}) in:\n{self.output()}")
-            time.sleep(0.05)
-        return time.monotonic() - start
-
-    def stop(self) -> int:
-        """End it and return its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(90)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-
-
-def serve(
-    folder: Path, *options: str, profile: str = "embedded", **environment: str
-) -> ServedProcess:
-    """Start `pawfect serve` on free ports; the caller waits for it and stops it."""
-    endpoints = Endpoints("127.0.0.1", *free_ports(3))
-    log = folder / "serve.log"
-    ports = [f"--{name}-port={port}" for name, port in endpoints.ports.items()]
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [PAWFECT, "serve", *ports, *options],
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env={
-                **os.environ,
-                "PYTHONUNBUFFERED": "1",
-                PROFILE_VARIABLE: profile,
-                **environment,
-            },
-        )
-    return ServedProcess(process, endpoints, log)
+    def __init__(
+        self, folder: Path, *options: str, profile: str = "embedded", **environment: str
+    ) -> None:
+        self.endpoints = Endpoints("127.0.0.1", *free_ports(3))
+        ports = [f"--{name}-port={port}" for name, port in self.endpoints.ports.items()]
+        own = {"PYTHONUNBUFFERED": "1", PROFILE_VARIABLE: profile}
+        command = [PAWFECT, "serve", *ports, *options]
+        super().__init__(command, folder / "serve.log", environment=os.environ | own | environment)
 
 
 def lane(nodeid: str) -> str:
@@ -133,11 +88,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProcess]:
     """The suite's server: profile `embedded`, ready."""
-    running = serve(tmp_path_factory.mktemp("server"))
-    try:
-        running.wait_for("ready: every model has answered")
+    with ServedProcess(tmp_path_factory.mktemp("server")) as running:
+        running.wait_for(READY)
         yield running
-    finally:
         running.stop()
 
 

@@ -76,7 +76,7 @@ def test_the_curl_example_answers_with_a_report(server, folder):
     )  # fmt: skip
     (output,) = json.loads(ended.stdout)["outputs"]
     report = json.loads(output["data"][0])
-    assert (report["engine"], report["seed"], report["width"]) == ("patch", 7, 260)
+    assert (report["engine"], report["seed"], report["width"]) == ("patch", 7, 80)
 
 
 def test_the_shell_example_fills_the_photo(server, folder):
@@ -86,7 +86,7 @@ def test_the_shell_example_fills_the_photo(server, folder):
         f"{command} --url {server.endpoints.grpc}", shell=True, cwd=folder, check=True, timeout=60
     )
     with Image.open(folder / "filled.jpg") as image:
-        assert image.size == (260, 200)
+        assert image.size == (80, 64)
     assert json.loads((folder / "report.json").read_text())["engine"] == "patch"
 
 

@@ -20,14 +20,11 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import shorten
@@ -45,6 +42,7 @@ from harness.container.dockerfile import (
     instructions,
 )
 from harness.local_server import free_ports
+from harness.process import LoggedProcess, ProcessError
 
 CONTEXT: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = "Dockerfile.triton"
@@ -54,7 +52,6 @@ MADE: Final = ("/opt/pawfect", "/src", "/weights")
 PASSED_ON: Final = re.compile(r"PIP_.*|(HTTPS?|NO)_PROXY|(https?|no)_proxy|SSL_CERT_FILE")
 READY: Final = "ready: every model has answered"
 READY_S: Final = 180.0
-END_S: Final = 90.0
 
 _PICTURES: Final = """
 import numpy as np
@@ -212,7 +209,7 @@ def try_out(image: Image, profile: str) -> None:
     """Start the image's entrypoint, fill a picture, check its health, end it.
 
     Raises:
-        StepError: any of it failed.
+        StepError, ProcessError: any of it failed.
     """
     environment = {**image.variables(), "PAWFECT_PROFILE": profile}
     ports = dict(zip(("grpc", "http", "metrics"), free_ports(3), strict=True))
@@ -231,7 +228,10 @@ def try_out(image: Image, profile: str) -> None:
             raise StepError(f"{what} failed")
         click.echo(f"{what}: ok")
 
-    with started(command, environment, image.root / "serve.log") as process:
+    found = shutil.which(command[0], path=environment["PATH"]) or command[0]
+    log = image.root / "serve.log"
+    with LoggedProcess([found, *command[1:]], log, environment=environment) as served:
+        served.wait_for(READY, timeout_s=READY_S)
         with socket.socket() as caller:
             if caller.connect_ex(("127.0.0.1", ports["http"])) == 0:
                 raise StepError("HTTP: expected it to be off, got a connection")
@@ -245,38 +245,10 @@ def try_out(image: Image, profile: str) -> None:
         inside(check, "HEALTHCHECK")
         # Not --strict: weights are mounted in production, and missing here.
         inside(["pawfect", "probe", "--url", url, "--timeout", "60"], "a probe of every model")
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(END_S)
+        code = served.stop()
     if code:
         raise StepError(f"STOPSIGNAL: expected it to end with 0, got {code}")
     click.echo("STOPSIGNAL: ended with 0")
-
-
-@contextmanager
-def started(
-    command: list[str], environment: Mapping[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server while the block runs; it is ready when the block begins.
-
-    Raises:
-        StepError: it ended or was not ready in time; its output is printed.
-    """
-    found = shutil.which(command[0], path=environment["PATH"]) or command[0]
-    with log.open("wb") as sink:
-        words = [found, *command[1:]]
-        process = subprocess.Popen(words, env=dict(environment), stdout=sink, stderr=sink)
-    try:
-        until = time.monotonic() + READY_S
-        while READY not in log.read_text(errors="replace"):
-            if process.poll() is not None or time.monotonic() > until:
-                click.echo(log.read_text(errors="replace"))
-                raise StepError(f"the entrypoint was not ready (exit code {process.poll()})")
-            time.sleep(0.2)
-        yield process
-    finally:
-        # Its own end was asked for within the block.
-        process.kill()
-        process.wait(END_S)
 
 
 @click.command()
@@ -290,7 +262,7 @@ def main(given: tuple[str, ...], profile: str) -> None:
             image = build((CONTEXT / DOCKERFILE).read_text("utf-8"), Path(folder), arguments)
             add_server(image)
             try_out(image, profile)
-        except (DockerfileError, StepError) as error:
+        except (DockerfileError, StepError, ProcessError) as error:
             raise click.ClickException(f"{DOCKERFILE}: {error}") from None
     notes = "".join(f"\n- {note}" for note in image.notes)
     click.echo(f"every step ran, and what they made served a request. Not shown:{notes}")

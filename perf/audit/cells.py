@@ -22,7 +22,7 @@ class Setting:
         quantisation: entry of the weights' manifest for `flux_transformer`.
         size: working size, px.
         strength: above 0 to 1.
-        prompt: how much the prompt says, see `perf.audit.matrix.WORDS`.
+        prompt: name of the prompt, see `perf.audit.matrix.Axes`.
         guidance: guidance scale.
         steps: denoising steps.
     """

@@ -43,7 +43,7 @@ class Record:
         picture: the photo as filled, a path below the audit's folder.
         crop: its holes with some context, likewise.
         peak_mib: most memory held at one time while it ran.
-        scores: as `perf.audit.scoring.judge` gives them.
+        scores: as `perf.audit.sessions.judge` gives them.
         labels_inside: surfaces in the fill, with the share of it that each covers.
         labels_around: surfaces around it, likewise.
         report: the server's REPORT; empty where there is no answer.

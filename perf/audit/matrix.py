@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, get_args
@@ -21,11 +22,9 @@ LARGEST_SIZE: Final = 2048
 MOST_CELLS: Final = 100_000
 FILES: Final = ("photo", "mask", "protect", "truth")
 AXES: Final = ("quantisation", "guidance", "steps", "strength", "prompt", "size")
-# How much a prompt says, as words; "and" and "with" are none, as in `pawfect.scene.prompt`.
-# Over-specified prompts are a known cause of bad fills, which is what this axis measures.
-WORDS: Final = MappingProxyType({"none": 0, "one": 1, "two": 2, "five": 5})
-# The product's own way: no PROMPT in the request, so that the labels decide.
-LABELS: Final = "labels"
+# Prompts that every session has: an empty one, and the product's own way, no PROMPT in the request,
+# so that the labels decide.
+OWN_PROMPTS: Final = MappingProxyType({"none": "", "labels": None})
 _ONCE: Final = Rule(
     lambda values: 0 < len(values) == len(set(values)), "at least one value, each once"
 )
@@ -42,15 +41,6 @@ def _bounds(parameter: str) -> Rule:
 
 
 @dataclass(frozen=True)
-class Prompts:
-    """A session's texts by their number of words."""
-
-    one: str | None = None
-    two: str | None = None
-    five: str | None = None
-
-
-@dataclass(frozen=True)
 class Source:
     """Where one session's pictures come from: a scene, or files.
 
@@ -61,7 +51,7 @@ class Source:
         mask: what is filled.
         protect: what is never filled.
         truth: the photo without what is to vanish.
-        prompts: the texts that the axis `prompt` asks for.
+        prompts: by name, the texts that the axis `prompt` asks for, beside OWN_PROMPTS.
     """
 
     name: str = ""
@@ -70,14 +60,11 @@ class Source:
     mask: str | None = None
     protect: str | None = None
     truth: str | None = None
-    prompts: Prompts = Prompts()
+    prompts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
-    def text(self, specificity: str) -> str | None:
+    def text(self, prompt: str) -> str | None:
         """Return the PROMPT of a request; None: the request brings none."""
-        if specificity in ("none", LABELS):
-            return None if specificity == LABELS else ""
-        text: str = getattr(self.prompts, specificity)
-        return text
+        return {**self.prompts, **OWN_PROMPTS}[prompt]
 
 
 @dataclass(frozen=True)
@@ -88,7 +75,7 @@ class Axes:
         quantisation: entries of the weights' manifest for `flux_transformer`.
         guidance: guidance scales.
         steps: denoising steps.
-        prompt: some of WORDS, or LABELS.
+        prompt: names of prompts. Over-specified ones are a known cause of bad fills.
         size: working sizes, px.
         strength: 1: from noise; below: from the patch result.
     """
@@ -96,7 +83,7 @@ class Axes:
     quantisation: Annotated[tuple[Annotated[str, one_of(*manifest())], ...], _ONCE]
     guidance: Annotated[tuple[Annotated[float, _bounds("guidance_scale")], ...], _ONCE]
     steps: Annotated[tuple[Annotated[int, _bounds("steps")], ...], _ONCE]
-    prompt: Annotated[tuple[Annotated[str, one_of(*WORDS, LABELS)], ...], _ONCE]
+    prompt: Annotated[tuple[str, ...], _ONCE]
     size: Annotated[tuple[Annotated[int, _SIZE], ...], _ONCE]
     strength: Annotated[tuple[Annotated[float, _bounds("strength")], ...], _ONCE] = (1.0,)
 
@@ -166,16 +153,8 @@ def _placed(source: Source, folder: Path, prompts: tuple[str, ...]) -> Source:
     for role, path in files.items():
         if not path.is_file():
             raise TableError(f"{where}: {role}", "a file", path.name)
-    for specificity, text in vars(source.prompts).items():
-        if specificity in prompts and text is None:
-            raise TableError(f"{where}: prompts", f"a text {specificity}", "none")
-        if text is not None and words_of(text) != WORDS[specificity]:
-            expected = f'{WORDS[specificity]} words ("and" and "with" not counted)'
-            raise TableError(f"{where}: prompts: {specificity}", expected, repr(text))
+    for prompt in prompts:
+        if prompt not in {**source.prompts, **OWN_PROMPTS}:
+            raise TableError(f"{where}: prompts", f"a text {prompt}", "none")
     whole: dict[str, Any] = {role: str(path) for role, path in files.items()}
     return replace(source, name=name, **whole)
-
-
-def words_of(text: str) -> int:
-    """Count the words of a text, "and" and "with" not counted."""
-    return sum(word.strip(",.") not in ("and", "with") for word in text.split())

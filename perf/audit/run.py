@@ -22,9 +22,8 @@ from pawfect_client.results import Inpainted
 from pawfect_triton.overrides import Overrides
 from perf.audit.cells import Cell
 from perf.audit.journal import DONE, FAILED, FALLEN_BACK, AuditError, Journal, Record
-from perf.audit.scoring import Place, judge
 from perf.audit.server import AuditServer
-from perf.audit.sessions import Session
+from perf.audit.sessions import Place, Session, judge
 from perf.pictures import outlined, view_of
 
 # A server that dies this often in a row is no accident of one cell.

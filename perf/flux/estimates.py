@@ -17,7 +17,7 @@ from pawfect.profile import FluxSettings, Profile
 from perf.flux import flops
 from perf.flux.cards import BYTES, CARDS, CPU, Card
 from perf.flux.flops import Work
-from perf.flux.storage import FUSED, Storage, storage_of
+from perf.flux.memory import FUSED, Storage, storage_of
 
 # Cleaning the mask, compositing and checking the seam, ms and ms per megapixel of the photo: of the
 # reference scene (1.92 MP) the first takes 69 ms served (perf/results/bench-embedded.md), all

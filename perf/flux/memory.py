@@ -1,4 +1,4 @@
-"""GiB of each process that a profile puts on the card, from real sizes of parameters.
+"""How a transformer's weights are stored, and GiB of each process that a profile puts on the card.
 
 A process holds its CUDA context, its weights, and the most that its activations took so far: torch
 keeps freed memory for itself, so peaks add up over processes even where they never coincide.
@@ -7,16 +7,22 @@ keeps freed memory for itself, so peaks add up over processes even where they ne
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from types import MappingProxyType
 from typing import Final
 
+from pawfect.flux.quantised.sizes import ROW_SCALE, bits
 from pawfect.models import MODELS
 from pawfect.profile import FluxSettings, Profile
+from pawfect.weights.manifest import BUILT, manifest
+from pawfect.weights.published import read
 from perf.flux.cards import BYTES
 from perf.flux.flops import WIDEST, WIDTH
-from perf.flux.storage import FUSED, shapes_of, storage_of, transformer_bytes
 
+FUSED: Final = "fused"
+TORCH: Final = "torch"
 GIB: Final = 2**30
 # A CUDA context with torch's and cuBLAS's kernels: about 0.45 GiB per process.
 CONTEXT_GIB: Final = 0.45
@@ -38,6 +44,101 @@ FLORENCE2_PEAK_GIB: Final = 0.223
 TEXT_PEAK: Final = 10240 * 4 * 6
 # Parts of SAM3 that are let go once the phrases are encoded.
 LET_GO: Final = ("text_encoder.", "geometry_encoder.")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How the blocks' linear layers are stored and computed.
+
+    Attributes:
+        name: of the scheme; `plain`: as the profile's dtype.
+        bits: of one weight, shared scales included; None: those of the profile's dtype.
+        decode_bytes: read and written per weight in each step to decode it, before the product
+            reads it.
+        scratch_bytes: held per weight of the largest layer while it is computed.
+        around_bytes: read and written per value that enters or leaves such a layer, beside what the
+            layer itself does: quantising, scaling.
+        integer: whether products are in int8 and each output channel has a scale, else in the
+            profile's dtype.
+        modulation: whether the modulation layers are stored this way too, else in the profile's
+            dtype.
+    """
+
+    name: str
+    bits: float | None = None
+    decode_bytes: float = 0.0
+    scratch_bytes: float = 0.0
+    around_bytes: float = 0.0
+    integer: bool = False
+    modulation: bool = True
+
+
+PLAIN: Final = Storage("plain")
+# GGUF through diffusers decodes each layer in each step by a row of torch kernels; the bytes are
+# counted over diffusers 0.42.1 (tests/perf/flux/test_memory.py).
+GGUF: Final = MappingProxyType(
+    {
+        "q4_0": Storage("q4_0", bits("q4_0"), 11.6, 4.5),
+        "q5_k_s": Storage("q5_k_s", 5.5, 19.1, 7.0),
+        "q8_0": Storage("q8_0", bits("q8_0"), 3.1, 3.0),
+    }
+)
+# Integer products. Fused kernels (comfy-kitchen's) are assumed to read fp16 and write int8 before
+# the product and to scale its sums on their way out. torch's own product leaves all that to kernels
+# of their own: counted, 45 bytes per value that enters and 50 per value that leaves. 4 bits are
+# decoded to int8: within the fused kernel, or by a table in fp32 before it (counted).
+INTEGER: Final = MappingProxyType(
+    {
+        ("int8", FUSED): Storage("int8", bits("int8"), 0, 0, 5, integer=True, modulation=False),
+        ("int8", TORCH): Storage("int8", bits("int8"), 0, 2.5, 48, integer=True, modulation=False),
+        ("int4", FUSED): Storage("int4", bits("int4"), 0, 0, 5, integer=True, modulation=False),
+        ("int4", TORCH): Storage("int4", bits("int4"), 40, 4, 48, integer=True, modulation=False),
+    }
+)
+
+
+def storage_of(entry: str, kernels: str = FUSED) -> Storage:
+    """Return how an entry stores the transformer.
+
+    Args:
+        entry: name in the weights' manifest, such as flux-fill-dev-turbo-int4.
+        kernels: `fused` (comfy-kitchen's, in the container) or `torch`: what computes integers.
+    """
+    scheme = entry.rpartition("-")[2]
+    if scheme in GGUF:
+        # What is quantised here keeps its modulation layers as they are.
+        built = entry in (entries := manifest()) and entries[entry].kind == BUILT
+        return replace(GGUF[scheme], modulation=not built)
+    return INTEGER[scheme, kernels] if (scheme, FUSED) in INTEGER else PLAIN
+
+
+@cache
+def shapes_of(name: str) -> Mapping[str, tuple[int, ...]]:
+    """Return the shape of each tensor of a published checkpoint, by name."""
+    return read(name).tensors
+
+
+def transformer_bytes(storage: Storage, dtype: str, modulation: str) -> float:
+    """Return the bytes of the full-size transformer's weights on the card.
+
+    Args:
+        storage: of the blocks' linear layers.
+        dtype: of all else.
+        modulation: `cached` leaves the blocks' modulation layers off the card.
+    """
+    held = 0.0
+    for name, shape in shapes_of("flux_transformer").items():
+        inside = "transformer_blocks." in name
+        modulates = inside and ".norm" in name and ".linear." in name
+        if modulates and modulation == "cached":
+            continue
+        count = math.prod(shape)
+        quantised = inside and len(shape) == 2 and (storage.modulation or not modulates)
+        if quantised and storage.bits is not None:
+            held += count * storage.bits / 8 + storage.integer * shape[0] * ROW_SCALE
+        else:
+            held += count * BYTES[dtype]
+    return held
 
 
 @dataclass(frozen=True)

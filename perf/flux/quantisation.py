@@ -1,13 +1,11 @@
-"""`make quantisation`: how far quantised transformers are from the plain one, bytes and seconds."""
+"""`make quantisation`: how far quantised transformers are from the plain one, and their bytes."""
 
 from __future__ import annotations
 
 import copy
 import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,15 +16,30 @@ import torch
 from pawfect.flux.quantised.int4 import Int4
 from pawfect.flux.quantised.int8 import Int8
 from pawfect.flux.quantised.scheme import SCHEMES, Scheme, quantised_layers
-from perf.flux.outliers import FULL, build_model, steps
+from pawfect_export.tiny.flux import TRANSFORMER
+from perf.flux.random_transformer import random_transformer, step_arguments, with_outliers
 from perf.publish import as_markdown, provenance, publish, table
 
 Arguments = dict[str, torch.Tensor]
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "gguf", "numpy")
+# 124 M parameters: FLUX.1's head width and kinds of block, a quarter of its width, a sixth of its
+# depth.
+CONFIG: Final = MappingProxyType(
+    TRANSFORMER
+    | {
+        "attention_head_dim": 128,
+        "axes_dims_rope": [16, 56, 56],
+        "num_attention_heads": 6,
+        "num_layers": 3,
+        "num_single_layers": 6,
+        "joint_attention_dim": 4096,
+        "pooled_projection_dim": 768,
+    }
+)
+# Early, midway and late in the schedule.
+LEVELS: Final = (0.95, 0.5, 0.1)
 # Image tokens of a 256 px window, and text tokens.
 TOKENS, TEXT = 256, 128
-# Times are the median of so many steps, after one that is not counted.
-REPEATS: Final = 5
 VARIANTS: Final = MappingProxyType(
     {
         "Q8_0": SCHEMES["q8_0"],
@@ -37,10 +50,21 @@ VARIANTS: Final = MappingProxyType(
         "int4, not rotated": Int4(rotation=1),
     }
 )
-# In float16 a CPU has no fast product: these rows are there for their error.
+# Measured with the rest of the module in float16 too.
 HALVES: Final = ("int8", "int4")
 # The arguments that are of the model's dtype.
 TYPED: Final = ("hidden_states", "encoder_hidden_states", "pooled_projections")
+
+
+def build_model(config: Mapping[str, Any]) -> Any:
+    """Return a plain float32 transformer with outliers, the same each time."""
+    return with_outliers(random_transformer(config, "cpu", torch.float32))
+
+
+def steps(config: Mapping[str, Any], tokens: int, text: int) -> list[Arguments]:
+    """Return the module's arguments at LEVELS, with so many tokens of image and text."""
+    given = step_arguments(config, tokens, text, 1, torch.zeros(1))
+    return [given | {"timestep": torch.tensor([level])} for level in LEVELS]
 
 
 def velocities(model: Any, given: Sequence[Arguments]) -> list[torch.Tensor]:
@@ -78,6 +102,12 @@ def in_half(model: Any) -> Any:
     return made
 
 
+def errors_of(model: Any, given: Sequence[Arguments], truth: Sequence[torch.Tensor]) -> list[float]:
+    """Return |velocity - truth| / |truth|, Euclidean, at each step."""
+    found = zip(velocities(model, given), truth, strict=True)
+    return [float((own - true).norm() / true.norm()) for own, true in found]
+
+
 def measure(
     name: str,
     model: Any,
@@ -95,16 +125,12 @@ def measure(
         dtype: float32 or float16, of all in the model that is not quantised.
 
     Returns:
-        `errors`, |velocity - plain| / |plain|, Euclidean, at each step, `error` the largest;
-        `linear_bytes` of the blocks' linear layers, biases included; `total_bytes` of the module;
-        `seconds` of one step.
+        `errors` as `errors_of` gives them, `error` the largest;
+        `linear_bytes` of the blocks' linear layers, biases included; `total_bytes` of the module.
     """
     if dtype == "float16":
         given = [{k: v.half() if k in TYPED else v for k, v in step.items()} for step in given]
-    errors = [
-        float((own - true).norm() / true.norm())
-        for own, true in zip(velocities(model, given), truth, strict=True)
-    ]
+    errors = errors_of(model, given, truth)
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
     blocks = [
         tensor.nbytes
@@ -112,18 +138,12 @@ def measure(
         if key.startswith(("transformer_blocks.", "single_transformer_blocks."))
         and "norm" not in key
     ]
-    times = []
-    for _ in range(REPEATS + 1):
-        start = time.perf_counter()
-        velocities(model, given[1:2])
-        times.append(time.perf_counter() - start)
     return {
         "name": name,
         "dtype": dtype,
         "errors": errors,
         "linear_bytes": sum(blocks),
         "total_bytes": sum(tensor.nbytes for tensor in tensors.values()),
-        "seconds": statistics.median(times[1:]),
         "error": max(errors),
     }
 
@@ -150,22 +170,23 @@ def outlier_ratios(model: Any, step: Arguments) -> dict[str, float]:
 def as_text(result: dict[str, Any]) -> str:
     """Return the result as Markdown."""
     ratio = result["outlier_ratio"]
-    head = ("scheme", "rest in", "error", "block layers, MB", "whole, MB", "seconds per step")
+    head = ("scheme", "rest in", "error", "block layers, MB", "whole, MB")
     cells = [
         (row["name"], row["dtype"], f"{row['error']:.2%}", f"{row['linear_bytes'] / 1e6:.1f}",
-         f"{row['total_bytes'] / 1e6:.1f}", f"{row['seconds']:.2f}")
+         f"{row['total_bytes'] / 1e6:.1f}")
         for row in result["rows"]
     ]  # fmt: skip
     return (
         "# Quantised transformers\n\n"
         f"A random FLUX-Fill transformer of {result['parameters'] / 1e6:.0f} M parameters with "
-        "long-tailed weights and outlier channels (what and why: `perf/flux/outliers.py`; input "
+        "outlier channels in every layer's input (what and why: `with_outliers` in "
+        "`perf/flux/random_transformer.py`; input "
         f"activations of its block layers reach {ratio['least']:.0f} to {ratio['largest']:.0f} "
         f"times their median, {ratio['median']:.0f} in the middle one). Error of the velocity "
         "relative to float32, the largest of three timesteps. It ranks schemes and checks the "
         f"code; how published weights fare is not measured here.\n\n{table(head, cells)}\n"
-        f"{result['tokens']} image and {result['text_tokens']} text tokens, one thread of a CPU: "
-        f"the seconds say nothing of a GPU.\n\n{as_markdown(result['source'])}"
+        f"{result['tokens']} image and {result['text_tokens']} text tokens.\n\n"
+        f"{as_markdown(result['source'])}"
     )
 
 
@@ -173,9 +194,8 @@ def as_text(result: dict[str, Any]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
 def main(out: Path) -> None:
     """Compare each scheme's velocity with float32's, and write one table."""
-    torch.set_num_threads(1)
-    model = build_model(FULL)
-    given = list(steps(FULL, TOKENS, TEXT))
+    model = build_model(CONFIG)
+    given = steps(CONFIG, TOKENS, TEXT)
     truth = velocities(model, given)
     made = {name: quantised(model, scheme) for name, scheme in VARIANTS.items()}
     rows = [measure(name, own, given, truth) for name, own in {"plain": model, **made}.items()]
@@ -186,7 +206,7 @@ def main(out: Path) -> None:
             " ".join(["python -m perf.flux.quantisation", *sys.argv[1:]]), PACKAGES
         ),
         "parameters": sum(value.numel() for value in model.parameters()),
-        "size": asdict(FULL),
+        "config": dict(CONFIG),
         "tokens": TOKENS,
         "text_tokens": TEXT,
         "outlier_ratio": {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
@@ -14,11 +15,68 @@ from pawfect.flux.quantised.integer import IntegerLinear
 from pawfect.flux.quantised.kernels import choose_kernels
 from pawfect.flux.transformer import Transformer
 
+# Trained transformers have activations about 100 times the others in a few fixed channels (Xiao et
+# al. 2023, SmoothQuant, https://arxiv.org/abs/2211.10438; Gan et al. 2025 find them in FLUX.1,
+# https://arxiv.org/abs/2505.18584). So many channels of each layer's input, and their factor: the
+# largest inputs are then 30 to 500 times the median one.
+OUTLIERS: Final = 3
+FACTOR: Final = 20.0
+
 
 def random_transformer(config: Mapping[str, Any], device: str, dtype: torch.dtype) -> Any:
     """Return a transformer of a config, its weights of a fixed seed and near unit activations."""
     # torch's own `to`: diffusers' one warns of layers to be kept in fp32, of which there are none.
     return torch.nn.Module.to(_module(config, dtype), device)
+
+
+def with_outliers(module: Any) -> Any:
+    """Give every linear layer of a plain transformer's blocks outliers in its input.
+
+    On the well-behaved activations of random weights any scheme looks good. Columns that read an
+    outlier shrink by the root of its factor, so that it carries much of the result but not all.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for double in module.transformer_blocks:
+        own = double.attn
+        image, text = (
+            (own.to_q, own.to_k, own.to_v),
+            (own.add_q_proj, own.add_k_proj, own.add_v_proj),
+        )
+        for norm, readers, out, feed in (
+            (double.norm1, image, own.to_out[0], double.ff),
+            (double.norm1_context, text, own.to_add_out, double.ff_context),
+        ):
+            # AdaLN's groups are shift, scale and gate of the attention, then of the rest.
+            _outlying_scale(norm.linear, 1, readers, generator)
+            _outlying_scale(norm.linear, 4, (feed.net[0].proj,), generator)
+            _outlying_rows(readers[2], out, 0, generator)
+            _outlying_rows(feed.net[0].proj, feed.net[2], 0, generator)
+    for single in module.single_transformer_blocks:
+        own = single.attn
+        read = (own.to_q, own.to_k, own.to_v, single.proj_mlp)
+        _outlying_scale(single.norm.linear, 1, read, generator)
+        _outlying_rows(own.to_v, single.proj_out, 0, generator)
+        _outlying_rows(single.proj_mlp, single.proj_out, own.to_v.out_features, generator)
+    return module
+
+
+def _outlying_scale(
+    norm: Any, group: int, readers: Sequence[Any], generator: torch.Generator
+) -> None:
+    """Make outliers of some channels that a norm scales and other layers read."""
+    width = readers[0].in_features
+    channels = torch.randperm(width, generator=generator)[:OUTLIERS]
+    norm.bias[group * width + channels] += FACTOR
+    for reader in readers:
+        reader.weight[:, channels] /= math.sqrt(FACTOR)
+
+
+def _outlying_rows(writer: Any, reader: Any, offset: int, generator: torch.Generator) -> None:
+    """Make outliers of some of a layer's outputs, which another reads from `offset` on."""
+    channels = torch.randperm(writer.out_features, generator=generator)[:OUTLIERS]
+    writer.weight[channels] *= FACTOR
+    writer.bias[channels] *= FACTOR
+    reader.weight[:, offset + channels] /= math.sqrt(FACTOR)
 
 
 def quantised_transformer(

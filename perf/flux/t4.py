@@ -19,8 +19,7 @@ from pawfect.profile import Profile, load_profile
 from perf.flux import flops
 from perf.flux.cards import BYTES, CARDS, T4
 from perf.flux.estimates import cost_table, estimate, write_costs
-from perf.flux.memory import Process, processes_of, total_gib
-from perf.flux.storage import FUSED, TORCH
+from perf.flux.memory import FUSED, TORCH, Process, processes_of, total_gib
 from perf.flux.t4_page import markdown
 from perf.publish import provenance, publish
 

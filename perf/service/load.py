@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -26,6 +24,7 @@ import httpx
 import numpy as np
 
 from harness.local_server import HOST, free_ports
+from harness.process import PAWFECT, LoggedProcess
 from harness.slow_labels import slow_labels
 from pawfect_service.jobs.kinds.inpaint import MASK, ORIGINAL
 from perf.publish import as_markdown, provenance, publish, table
@@ -34,14 +33,13 @@ from perf.scenes import load_scene
 SESSIONS: Final = 50
 LABELS_S: Final = 10.0
 GOAL_MS: Final = 150.0
-START_S: Final = 60.0
 # With more rounds in a turn, tasks for labels would reach their bound (256) and be refused.
 ROUNDS: Final = 5
 # A disk of this machine, and memory: how much of a time is the disk's.
 FOLDERS: Final = {"disk": Path(tempfile.gettempdir()), "memory": Path("/dev/shm")}
 # Between rounds: what came of the one before is over, such as decoding photos for labels, s.
 SETTLED_S: Final = 1.5
-LISTENING: Final = b'"message": "listening"'
+LISTENING: Final = '"message": "listening"'
 PACKAGES: Final = ("fastapi", "starlette", "uvicorn", "pillow", "python-multipart")
 # Of one round: p50 and p95, and the CPU time of this client meanwhile, ms.
 Times = tuple[float, float, float]
@@ -83,20 +81,12 @@ async def running_api(triton: str, folder: Path, processes: int) -> AsyncIterato
     port = free_ports(1)[0]
     options = ["--no-auth", "--port", str(port), "--triton", triton, "--rate", "100000/minute"]
     options += ["--processes", str(processes)]
-    command = [str(Path(sys.executable).parent / "pawfect"), "api", *options]
-    with (folder / "api.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        limit = time.monotonic() + START_S
-        while (folder / "api.log").read_bytes().count(LISTENING) < processes:
-            if process.poll() is not None or time.monotonic() > limit:
-                raise RuntimeError("the API did not start")
-            await asyncio.sleep(0.1)
+    command = [PAWFECT, "api", *options]
+    with LoggedProcess(command, folder / "api.log", folder=folder) as api:
+        await asyncio.to_thread(api.wait_for, LISTENING, processes)
         await asyncio.sleep(SETTLED_S)
         yield port
-    finally:
-        process.terminate()
-        process.wait(START_S)
+        await asyncio.to_thread(api.stop)
 
 
 def requests_of(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from pawfect.contract.errors import invalid
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
-from pawfect_client.wire import DEFAULT_URL
 from pawfect_service.http.health import PATIENCE_S, Readiness
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.kinds import Tools
+from pawfect_service.jobs.paths import session_path
 from pawfect_service.sessions import Sessions
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Stores
@@ -44,10 +45,31 @@ class Services:
     tools: Tools
     readiness: Readiness
 
+    async def read_files(self, uid: str, sid: str, names: Mapping[str, str]) -> dict[str, bytes]:
+        """Return files of a session by the names of a job's inputs.
+
+        Args:
+            uid: whose session.
+            sid: which.
+            names: the files' own names by the inputs'.
+
+        Raises:
+            PawfectError: INVALID_ARG for one that is not there; else as the store failed.
+        """
+
+        async def read(name: str) -> bytes:
+            try:
+                return await self.stores.files.get(session_path(uid, sid, name))
+            except FileNotFoundError:
+                raise invalid(name, "a file in storage", "none") from None
+
+        contents = await asyncio.gather(*map(read, names.values()))
+        return dict(zip(names, contents, strict=True))
+
 
 @asynccontextmanager
 async def open_services(
-    store: str, contract: JobContract, triton_url: str = DEFAULT_URL
+    store: str, contract: JobContract, triton_url: str
 ) -> AsyncIterator[Services]:
     """Open a store and a connection to Triton for the length of the block.
 

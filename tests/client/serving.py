@@ -1,36 +1,18 @@
-"""Both clients, what a running server counted, and requests that keep it busy for a while."""
+"""Both clients, and a request that keeps a server busy for a while."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any, Self
 
-import numpy as np
-
 from pawfect_client import AsyncPawfectClient, PawfectClient
+from tests.lawn import holes
 from tests.pawfect.photo.pictures import scene
-from tests.server.conftest import metric
 
 # After this long the server holds a long job; it takes it ten times as long.
 SENT_S = 0.8
-
-
-def answers(server: Any, model: str, kind: str) -> int:
-    """How many answers of a kind the server's own metric has counted."""
-    return int(metric(server, "pawfect_answers_total", model=model, kind=kind))
-
-
-def eventually(holds: Callable[[], bool], timeout_s: float = 10) -> bool:
-    """Whether something comes true in time."""
-    until = time.monotonic() + timeout_s
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def long_job() -> tuple[Any, Any]:
@@ -38,11 +20,9 @@ def long_job() -> tuple[Any, Any]:
 
     Short windows, so that what a cancelled request leaves behind ends soon.
     """
-    mask = np.zeros((1600, 1600), np.uint8)
-    for y in range(150, 1600, 400):
-        for x in range(150, 1600, 400):
-            mask[y : y + 100, x : x + 100] = 255
-    return scene(1600, 1600), mask
+    corners = [(x, y) for y in range(188, 1600, 400) for x in range(188, 1600, 400)]
+    boxes = [(x, y, x + 24, y + 24) for x, y in corners]
+    return scene(1600, 1600), holes(1600, 1600, *boxes)
 
 
 class AsyncFromOutside:

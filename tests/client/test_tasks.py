@@ -10,11 +10,8 @@ import asyncio
 import pytest
 
 from pawfect_client import AsyncPawfectClient
-from tests.client.serving import SENT_S, answers, eventually, long_job
-
-
-async def becomes(count, expected: int) -> bool:
-    return await asyncio.to_thread(eventually, lambda: count() == expected)
+from tests.client.serving import SENT_S, long_job
+from tests.server.conftest import answers, until
 
 
 @pytest.mark.parametrize("model", ["inpaint", "inpaint_stream"])
@@ -35,7 +32,7 @@ async def test_cancelling_the_task_cancels_the_request_on_the_server(server, mod
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await becomes(lambda: answers(server, model, "CANCELLED"), before + 1)
+        await asyncio.to_thread(until, lambda: answers(server, model, "CANCELLED") == before + 1)
 
 
 async def test_a_timeout_of_asyncio_cancels_the_request_on_the_server(server):
@@ -45,7 +42,9 @@ async def test_a_timeout_of_asyncio_cancels_the_request_on_the_server(server):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(SENT_S):
                 await client.inpaint(*job)
-        assert await becomes(lambda: answers(server, "inpaint", "CANCELLED"), before + 1)
+        await asyncio.to_thread(
+            until, lambda: answers(server, "inpaint", "CANCELLED") == before + 1
+        )
 
 
 async def test_closing_a_client_that_never_called_is_fine():

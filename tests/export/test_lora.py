@@ -10,9 +10,10 @@ from diffusers.loaders.lora_conversion_utils import _convert_kohya_flux_lora_to_
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from safetensors.torch import save_file
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind
 from pawfect_export.lora import read_lora
 from pawfect_export.tiny.flux import TRANSFORMER
+from tests.refusals import refusal
 
 RANK = 3
 
@@ -38,13 +39,6 @@ def write(folder: Path, tensors: dict[str, torch.Tensor]) -> Path:
     folder.mkdir(exist_ok=True)
     save_file(tensors, folder / "lora.safetensors")
     return folder
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(PawfectError) as caught:
-        read_lora(folder, SHAPES)
-    assert caught.value.kind is ErrorKind.UNAVAILABLE
-    return caught.value.message
 
 
 @pytest.mark.parametrize("prefix", ["transformer.", ""])
@@ -138,8 +132,10 @@ def test_the_embedder_that_fill_widened_takes_the_latents_part_only(tmp_path):
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(tmp_path, tensors, says):
-    assert says in refusal(write(tmp_path / "lora", tensors))
+    folder = write(tmp_path / "lora", tensors)
+    assert says in refusal(ErrorKind.UNAVAILABLE, read_lora, folder, SHAPES)
 
 
 def test_one_file_is_expected(tmp_path):
-    assert "expected one LoRA file, got none" in refusal(tmp_path)
+    message = refusal(ErrorKind.UNAVAILABLE, read_lora, tmp_path, SHAPES)
+    assert "expected one LoRA file, got none" in message

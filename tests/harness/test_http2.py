@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.http2 import ClientFrames
+from harness.relay import ClientFrames
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import cv2
-import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc as triton
@@ -17,8 +16,14 @@ import tritonclient.grpc as triton
 from pawfect.contract.errors import PawfectError, from_message
 from pawfect.contract.report import Report
 from pawfect_triton.probe import infer_inputs
+from tests.lawn import holes, lawn
 
 LONG_S = 120
+
+
+def tensors_of(given: dict[str, Any]) -> dict[str, Any]:
+    """Take the tensors out of a request's arguments; what is left is its parameters."""
+    return {name: given.pop(name) for name in list(given) if name.isupper()}
 
 
 class RawClient:
@@ -32,8 +37,7 @@ class RawClient:
     def __call__(
         self, image: Any, mask: Any, model: str = "inpaint", timeout_s: float = LONG_S, **given: Any
     ) -> triton.InferResult:
-        tensors = {name: given.pop(name) for name in list(given) if name.isupper()}
-        arrays = {"IMAGE": image, "MASK": mask} | tensors
+        arrays = {"IMAGE": image, "MASK": mask} | tensors_of(given)
         arrays = {name: array for name, array in arrays.items() if array is not None}
         try:
             return self.grpc.infer(
@@ -53,27 +57,44 @@ def client(server) -> Iterator[RawClient]:
     raw.grpc.close()
 
 
-def lawn(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Coloured noise at several scales, UINT8 [H, W, 3]."""
-    rng = np.random.default_rng(seed)
-    image = np.zeros((height, width, 3), np.float32)
-    for cells in (8, 50, 200):
-        noise = rng.normal(0, 14, (cells, cells, 3)).astype(np.float32)
-        image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(image + (90, 130, 70), 0, 255).astype(np.uint8)
+class Stream:
+    """One `inpaint_stream` call and what came back so far."""
+
+    def __init__(self, url: str, image, mask, **given) -> None:
+        arrays = {"IMAGE": image, "MASK": mask} | tensors_of(given)
+        self.client = triton.InferenceServerClient(url)
+        self.messages: list[triton.InferResult] = []
+        self.errors: list[Exception] = []
+        self.ended = threading.Event()
+        self.client.start_stream(self._receive)
+        inputs = infer_inputs("inpaint_stream", arrays)
+        self.client.async_stream_infer(
+            "inpaint_stream", inputs, parameters=given, enable_empty_final_response=True
+        )
+
+    def _receive(self, result, error) -> None:
+        if error is not None:
+            self.errors.append(error)
+            self.ended.set()
+            return
+        self.messages.append(result)
+        if result.get_response().parameters["triton_final_response"].bool_param:
+            self.ended.set()
+
+    def close(self, cancel: bool = False) -> None:
+        self.client.stop_stream(cancel_requests=cancel)
+        self.client.close()
+
+    def outputs(self, name: str) -> list:
+        return [m.as_numpy(name) for m in self.messages if m.as_numpy(name) is not None]
 
 
-def hole(height: int, width: int, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-    mask = np.zeros((height, width), np.uint8)
-    mask[y0:y1, x0:x1] = 255
-    return mask
-
-
-SMALL = lawn(200, 260)
-SMALL_HOLE = hole(200, 260, 100, 80, 140, 110)
-# About two seconds of filling: long enough to act while it runs.
-LONG = lawn(1000, 1000)
-LONG_HOLE = hole(1000, 1000, 320, 320, 680, 680)
+# Half a second of filling.
+SMALL = lawn(64, 80)
+SMALL_HOLE = holes(64, 80, (34, 26, 46, 36))
+# Some seconds of filling: long enough to act while it runs.
+LONG = lawn(256, 256)
+LONG_HOLE = holes(256, 256, (100, 100, 160, 160))
 
 
 def at_once(jobs: list[Callable[[], Any]]) -> list[Any]:
@@ -102,8 +123,6 @@ def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> float:
 
 def metric(server: Any, name: str, **labels: str) -> float:
     """Read one value off the metrics endpoint; 0 where it is not there yet."""
-    import urllib.request
-
     url = f"http://{server.endpoints.host}:{server.endpoints.metrics_port}/metrics"
     with urllib.request.urlopen(url, timeout=10) as page:
         lines = page.read().decode().splitlines()
@@ -112,6 +131,17 @@ def metric(server: Any, name: str, **labels: str) -> float:
         if line.startswith((f"{name} ", f"{name}{{")) and all(part in line for part in wanted):
             return float(line.rsplit(" ", 1)[1])
     return 0.0
+
+
+def answers(server: Any, model: str, kind: str) -> int:
+    """How many answers of a kind the server's own metric has counted."""
+    return int(metric(server, "pawfect_answers_total", model=model, kind=kind))
+
+
+def fallen_back(server: Any, stage: str, instead: str) -> int:
+    """How many fallbacks of `inpaint` the server's own metric has counted."""
+    told = {"model": "inpaint", "stage": stage, "instead": instead}
+    return int(metric(server, "pawfect_fallbacks_total", **told))
 
 
 def triton_process(server) -> psutil.Process:

@@ -6,18 +6,16 @@ import os
 import re
 import socket
 import subprocess
-import urllib.request
 
 import numpy as np
+import psutil
 import pytest
 import tritonclient.grpc as triton
 
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.profile import load_profile
-from tests.conftest import NEURAL, PAWFECT, free_ports, serve
-from tests.server.conftest import SMALL, SMALL_HOLE, RawClient, infer_inputs
-
-READY = "ready: every model has answered"
+from tests.conftest import NEURAL, PAWFECT, READY, ServedProcess, free_ports
+from tests.server.conftest import SMALL, SMALL_HOLE, RawClient, infer_inputs, metric
 
 
 def probe(*options: str) -> subprocess.CompletedProcess[str]:
@@ -83,7 +81,7 @@ def bare(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bare")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAWFECT_WEIGHTS", str(folder / "none"))
-        running = serve(folder, "--profile=t4", "--no-http")
+        running = ServedProcess(folder, "--profile=t4", "--no-http")
     try:
         running.wait_for(READY)
         yield running
@@ -124,19 +122,22 @@ def test_a_warm_up_that_fails_is_logged_and_keeps_no_server_from_starting(bare):
         assert f"{model}: warm-up: PAWFECT_UNAVAILABLE: weights" in bare.output()
 
 
-def test_without_http_grpc_and_the_metrics_serve_and_nothing_listens_there(tmp_path):
-    running = serve(tmp_path, "--no-http")
-    at = running.endpoints
-    try:
-        running.wait_for(READY)
-        assert "HTTP     off" in running.output()
-        assert f":{at.http_port}" not in running.output()
-        with socket.socket() as caller, pytest.raises(ConnectionRefusedError):
-            caller.connect((at.host, at.http_port))
-        filled = RawClient(at.grpc)(SMALL, SMALL_HOLE).as_numpy("IMAGE")
-        assert not np.array_equal(filled, SMALL)
-        url = f"http://{at.host}:{at.metrics_port}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as page:
-            assert b"nv_inference_request_success" in page.read()
-    finally:
-        assert running.stop() == 0
+def test_without_http_grpc_and_the_metrics_serve_and_nothing_listens_there(bare):
+    at = bare.endpoints
+    assert "HTTP     off" in bare.output()
+    assert f":{at.http_port}" not in bare.output()
+    with socket.socket() as caller, pytest.raises(ConnectionRefusedError):
+        caller.connect((at.host, at.http_port))
+    filled = RawClient(at.grpc)(SMALL, SMALL_HOLE).as_numpy("IMAGE")
+    assert not np.array_equal(filled, SMALL)
+    assert metric(bare, "nv_inference_request_success", model="inpaint") > 0
+
+
+def test_when_serve_itself_is_killed_the_server_goes_with_it(bare):
+    """The last one of this file: the others need the server."""
+    family = psutil.Process(bare.process.pid).children(recursive=True)
+    assert family
+    bare.process.kill()
+    bare.process.wait(5)
+    _, alive = psutil.wait_procs(family, 30)
+    assert not alive

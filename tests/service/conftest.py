@@ -10,9 +10,11 @@ import pytest
 
 from harness import emulators
 from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.kinds import KINDS
 from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Stores
 from tests.conftest import ServedProcess, free_ports, need_emulators
+from tests.service.repeat import Repeat
 from tests.service.stack import Stack, running
 
 # Short, so that the tests are.
@@ -22,9 +24,9 @@ CONTRACT = JobContract(
     lease_s=0.5,
     starts=1,
     publications=1,
-    backoff_min_s=0.4,
-    backoff_max_s=0.8,
-    deliveries=8,
+    backoff_min_s=0.2,
+    backoff_max_s=0.4,
+    deliveries=9,
 )
 
 
@@ -87,6 +89,13 @@ def store(tmp_path: Path) -> str:
 def nowhere() -> str:
     """An address where no server listens."""
     return f"127.0.0.1:{free_ports(1)[0]}"
+
+
+@pytest.fixture
+async def repeat(monkeypatch: pytest.MonkeyPatch) -> Repeat:
+    """A kind of job whose work needs no server."""
+    monkeypatch.setitem(KINDS, Repeat.name, kind := Repeat())
+    return kind
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from harness.slow_labels import slow_labels
 from pawfect.photo.photo import Photo
 from pawfect_service.api.app import ApiSettings, create_app
+from pawfect_service.api.uploads import Order
 from pawfect_service.http.callers import Anybody
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
@@ -25,9 +26,9 @@ from pawfect_service.services import Services, open_services
 from pawfect_service.stores.base import Change
 from pawfect_service.worker.handler import Handler, Outcome
 from pawfect_service.worker.pull import PullWorker
-from tests.client.serving import long_job
 from tests.pawfect.photo.pictures import encoded, hole, scene
 from tests.service.jobs.session import COST
+from tests.service.repeat import Repeat
 
 FINAL = ("completed", "failed", "cancelled")
 # Nothing that a test waits for takes longer: a fill of a small photo takes under a second.
@@ -35,15 +36,11 @@ PATIENCE_S = 60.0
 PHOTO = encoded(scene(160, 128), "JPEG", quality=92)
 MASK = encoded(hole(160, 128), "PNG")
 HOUR_USD = 3.6
+# A message that was put back comes again soon.
+SOON = JobContract(backoff_min_s=0.1)
 # Where the session lies in the store, and its route.
 HERE = "users/u/sessions/s"
 ROUTE = f"/v1/{HERE}"
-
-
-def long_files() -> dict[str, bytes]:
-    """Return the files of a job that takes the server seconds."""
-    photo, mask = long_job()
-    return {"photo": encoded(photo, "JPEG"), "mask": encoded(mask, "PNG")}
 
 
 @dataclass(frozen=True)
@@ -109,6 +106,14 @@ class Stack:
         assert answer.status_code == 202, answer.text
         await self.labelled(sid)
         return str(answer.json()["job"])
+
+    async def ordered(
+        self, kind: Repeat, sid: str = "s", text: bytes = b"ab", times: int = 1, **more: bytes
+    ) -> str:
+        """Queue a job of the second kind; return its id."""
+        order = Order({"text": text, **more}, {"times": times})
+        session = await self.app.state.context.enqueuer.enqueue("u", sid, kind, order)
+        return str(session.job)
 
     async def cancel(self, sid: str = "s") -> httpx.Response:
         return await self.http.delete(f"/v1/users/u/sessions/{sid}")
@@ -176,14 +181,14 @@ async def running(
     store: str,
     triton: str,
     authenticators: Sequence[Any] = (Anybody(),),
-    contract: JobContract | None = None,
+    contract: JobContract = SOON,
     headers: dict[str, str] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stack]:
     """Run an API on a port of its own for the length of the block."""
     stop = asyncio.Event()
     settings.setdefault("rate", "100000/minute")
-    async with open_services(store, contract or JobContract(), triton) as services:
+    async with open_services(store, contract, triton) as services:
         app = create_app(services, ApiSettings(authenticators, **settings))
         listening = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"

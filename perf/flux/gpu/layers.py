@@ -11,8 +11,7 @@ from pawfect.flux.quantised import scheme as schemes
 from pawfect.flux.quantised.integer import IntegerLinear
 from pawfect.flux.quantised.kernels import choose_kernels
 from pawfect.weights.checkpoint import torch_dtype
-from perf.flux.gpu.models import Scale
-from perf.flux.gpu.timing import seconds
+from perf.flux.gpu.models import Scale, seconds
 from perf.flux.random_transformer import repeated
 
 TOKENS: Final = 256

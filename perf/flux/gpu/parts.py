@@ -17,8 +17,7 @@ from pawfect.flux.tokens import CONDITION_WIDTH, LATENT_CHANNELS, TOKEN_WIDTH, V
 from pawfect.serving import BatchFunction
 from pawfect.weights.checkpoint import torch_dtype
 from perf.flux.cards import T4
-from perf.flux.gpu.models import Scale, batched_step, capped_product, defaults, product_of
-from perf.flux.gpu.timing import seconds
+from perf.flux.gpu.models import Scale, batched_step, capped_product, defaults, product_of, seconds
 from perf.flux.memory import GIB
 from perf.flux.random_transformer import quantised_transformer
 from perf.flux.sides import Pipeline

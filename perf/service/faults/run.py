@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +15,11 @@ from unittest.mock import patch
 
 import click
 import httpx
-import psutil
 from google.cloud import firestore
 
 from harness.emulators import BUCKET, PROJECT, all_running
 from harness.local_server import HOST, free_ports
+from harness.process import PAWFECT, LoggedProcess
 from harness.redelivery import Redelivery
 from harness.relay import Relay
 from pawfect_service.jobs.contract import JobContract
@@ -39,7 +35,6 @@ UID: Final = "u-faults"
 # A cut lasts so long, s: longer than a client's patience with one connection.
 CUT_S: Final = 3.0
 READY_S: Final = 90.0
-ENDS_S: Final = 30.0
 # How often progress is looked at, s.
 LOOK_S: Final = 0.2
 # Without any job finishing for so long, the run is given up: longer than all of a job's bounds.
@@ -86,47 +81,6 @@ class Plan:
         )
 
 
-class Command:
-    """One `pawfect` command in a process group of its own, its output added to a file."""
-
-    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
-        self._command = [sys.executable, "-c", "from pawfect.cli import main; main()", *arguments]
-        self._environment = {**os.environ, **environment}
-        self._log = log
-        self.start()
-
-    def start(self) -> None:
-        """Start it; it runs until `kill` or `stop`."""
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                start_new_session=True,
-            )
-
-    def kill(self) -> None:
-        """End it and all that it started at once: nothing is put in order before."""
-        if self._process.poll() is not None:
-            return
-        root = psutil.Process(self._process.pid)
-        ended = [*root.children(recursive=True), root]
-        for process in ended:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(ended, ENDS_S)
-        self._process.wait(ENDS_S)
-
-    def stop(self) -> None:
-        """Ask it to end, and make it after a while."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(ENDS_S)
-        self.kill()
-
-
 class Site:
     """Everything that runs: what is broken, and what breaks it."""
 
@@ -135,7 +89,7 @@ class Site:
         self.rng = random.Random(seed)
         self.result = RunResult(plan.jobs)
         self.relays: list[Relay] = []
-        self.workers: list[Command] = []
+        self.workers: list[LoggedProcess] = []
         self.api_url = ""
         self._server_lock = asyncio.Lock()
 
@@ -155,10 +109,12 @@ class Site:
                 relayed[name] = relay.address
             grpc, metrics, port = free_ports(3)
 
-            def started(name: str, *arguments: str, **environment: str) -> Command:
-                command = Command(list(arguments), environment, self.folder / f"{name}.log")
-                stack.callback(command.kill)
-                return command
+            def started(name: str, *arguments: str, **environment: str) -> LoggedProcess:
+                log = self.folder / f"{name}.log"
+                command = LoggedProcess(
+                    [PAWFECT, *arguments], log, environment=os.environ | environment
+                )
+                return stack.enter_context(command)
 
             ports = [f"--grpc-port={grpc}", f"--metrics-port={metrics}"]
             self._server = started("serve", "serve", "--profile=embedded", "--no-http", *ports)

@@ -19,12 +19,11 @@ from pawfect_service.api.uploads import Order
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.kinds.kind import JobRequest, Kind, digest_of
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import queue_job, withdraw
 from pawfect_service.jobs.paths import session_path
-from pawfect_service.jobs.request import JobRequest, digest_of
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import carried, span

@@ -11,13 +11,11 @@ from typing import Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.frames import clear_frames
+from pawfect_service.frames import bare_failure
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import set_labels, set_labels_error
-from pawfect_service.jobs.paths import session_path
-from pawfect_service.jobs.request import missing_file
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import span
@@ -63,12 +61,9 @@ class LabelTasks:
         """Ask for a job's labels in a task of its own, unless one does already."""
         if job in self._tasks or not kind.labelled:
             return
-        full = len(self._tasks) >= self._at_most
-        # Far beyond the bound not even the error is written: the worker does not wait for ever.
-        if len(self._tasks) >= 2 * self._at_most:
-            LOG.error("no labels for a job: too many are waiting", extra={"job": job.job})
-            return
-        task = asyncio.create_task(self._refuse(job) if full else self._label(job, kind))
+        full = PawfectError(ErrorKind.QUEUE_FULL, f"labels: expected at most {self._at_most} jobs")
+        many = len(self._tasks) >= self._at_most
+        task = asyncio.create_task(self._record(job, full) if many else self._label(job, kind))
         self._tasks[job] = task
         task.add_done_callback(lambda _: self._tasks.pop(job, None))
 
@@ -78,10 +73,6 @@ class LabelTasks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _refuse(self, job: JobMessage) -> None:
-        full = PawfectError(ErrorKind.QUEUE_FULL, f"labels: expected at most {self._at_most} jobs")
-        await self._record(job, full)
 
     async def _label(self, job: JobMessage, kind: Kind) -> None:
         with log_fields(session=f"{job.uid}/{job.sid}", job=job.job):
@@ -93,13 +84,8 @@ class LabelTasks:
                     async with asyncio.timeout(_FAREWELL_S):
                         await self._record(job, stopped)
                 raise
-            except PawfectError as error:
-                clear_frames(error)
-                found = PawfectError(error.kind, error.message)
-            except Exception as error:
-                LOG.exception("labels")
-                clear_frames(error)
-                found = PawfectError(ErrorKind.INTERNAL, f"labels: {type(error).__name__}")
+            except Exception as error:  # noqa: BLE001 - logged there
+                found = bare_failure(error, "labels")
             await self._record(job, found)
 
     async def _ask(self, job: JobMessage, kind: Kind) -> SceneLabels | PawfectError:
@@ -117,13 +103,7 @@ class LabelTasks:
                 raise PawfectError(ErrorKind.DEADLINE, expected) from None
 
     async def _labels(self, job: JobMessage, kind: Kind) -> SceneLabels:
-        get = self._services.stores.files.get
-        paths = (session_path(job.uid, job.sid, file) for file in kind.inputs.values())
-        try:
-            contents = await asyncio.gather(*map(get, paths))
-        except FileNotFoundError:
-            raise missing_file(", ".join(kind.inputs.values())) from None
-        files = dict(zip(kind.inputs, contents, strict=True))
+        files = await self._services.read_files(job.uid, job.sid, kind.inputs)
         return await kind.find_labels(files, self._services.tools)
 
     async def _record(self, job: JobMessage, found: SceneLabels | PawfectError) -> None:

@@ -161,13 +161,9 @@ async def session_file(
     return Response(data, headers=headers, media_type=mimetypes.guess_type(name)[0])
 
 
-async def _states(address: Address) -> AsyncGenerator[SessionState]:
-    """Yield what the API shows of a session, now and after its changes, until its job is over."""
-    async with aclosing(
-        changes(address.context.services.sessions, address.uid, address.sid)
-    ) as sessions:
-        async for session in sessions:
-            yield state_of(address.uid, address.sid, session)
+def _states(address: Address) -> aclosing[AsyncGenerator[SessionState]]:
+    """Return the session's states until its job is over, to be closed."""
+    return aclosing(changes(address.context.services.sessions, address.uid, address.sid))
 
 
 @router.get(
@@ -179,7 +175,7 @@ async def _states(address: Address) -> AsyncGenerator[SessionState]:
 )
 async def events(address: Admitted, session: Existing) -> AsyncGenerator[ServerSentEvent]:
     """Send the session as an event `state`, at most twice a second, until its job is over."""
-    async with aclosing(_states(address)) as states:
+    async with _states(address) as states:
         async for state in states:
             yield ServerSentEvent(event="state", data=state.model_dump(by_alias=True))
 
@@ -210,7 +206,7 @@ async def progress(socket: WebSocket, address: Admitted, session: Existing) -> N
 
 
 async def _send(socket: WebSocket, address: Address) -> None:
-    async with aclosing(_states(address)) as states:
+    async with _states(address) as states:
         async for state in states:
             await socket.send_json(state.model_dump(by_alias=True))
 

@@ -21,9 +21,9 @@ from pawfect_service.jobs.fields import (
     SceneLabels,
     SceneLabelsError,
 )
+from pawfect_service.jobs.kinds.kind import JobRequest
 from pawfect_service.jobs.moves import expire
 from pawfect_service.jobs.repair import readable
-from pawfect_service.jobs.request import JobRequest
 from pawfect_service.sessions import Sessions
 
 # Changes are shown at most twice a second.
@@ -141,7 +141,7 @@ async def session_now(sessions: Sessions, uid: str, sid: str) -> SessionDocument
     return session
 
 
-async def changes(sessions: Sessions, uid: str, sid: str) -> AsyncGenerator[SessionDocument]:
+async def changes(sessions: Sessions, uid: str, sid: str) -> AsyncGenerator[SessionState]:
     """Yield a session now and after its changes, at most twice a second, until its job is over."""
     watched = sessions.documents.watch(uid, sid)
     following = asyncio.ensure_future(anext(watched, None))
@@ -156,7 +156,7 @@ async def changes(sessions: Sessions, uid: str, sid: str) -> AsyncGenerator[Sess
             if document is None:
                 return
             session = readable(uid, sid, document, time.time())
-            yield session
+            yield state_of(uid, sid, session)
             if session.final:
                 return
             following = asyncio.ensure_future(anext(watched, None))

@@ -88,12 +88,6 @@ async def known_caller(
     raise unknown_caller("none")
 
 
-@dataclass(frozen=True)
-class _Key:
-    caller: Caller
-    digest: bytes
-
-
 class ApiKeys:
     """Authenticator by `X-API-Key`. Keys are long and random: one SHA-256 of each is kept, no more.
 
@@ -105,7 +99,7 @@ class ApiKeys:
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._keys: list[_Key] = []
+        self._keys: list[tuple[bytes, Caller]] = []
         for number, line in enumerate(lines, 1):
             text = line.partition("#")[0].strip()
             if not text:
@@ -115,7 +109,7 @@ class ApiKeys:
                 raise invalid(f"API keys, line {number}", "NAME UID SHA256", "another form")
             uid = None if found["uid"] == EVERY_USER else check_id("uid", found["uid"])
             caller = Caller(f"key {found['name']}", uid)
-            self._keys.append(_Key(caller, bytes.fromhex(found["hash"])))
+            self._keys.append((bytes.fromhex(found["hash"]), caller))
 
     @classmethod
     def from_file(cls, path: Path) -> ApiKeys:
@@ -131,7 +125,7 @@ class ApiKeys:
         if given is None:
             return None
         digest = hashlib.sha256(given.encode()).digest()
-        matches = [key.caller for key in self._keys if hmac.compare_digest(key.digest, digest)]
+        matches = [caller for key, caller in self._keys if hmac.compare_digest(key, digest)]
         if not matches:
             raise unknown_caller("an unknown key")
         return matches[0]
@@ -155,24 +149,14 @@ class KeptCertificates(transport.Request):
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, transport.Response]] = {}
 
-    def __call__(
-        self,
-        url: str,
-        method: str = "GET",
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        **kwargs: Any,
-    ) -> transport.Response:
+    def __call__(self, url: str, *args: Any, **kwargs: Any) -> transport.Response:
         """Return the answer to a GET, perhaps one of the last hour."""
         with self._lock:
             until, kept = self._kept.get(url, (0.0, None))
             if kept is not None and time.monotonic() < until:
                 return kept
             try:
-                answer: transport.Response = self._inner(
-                    url, method=method, body=body, headers=headers, timeout=timeout or FETCH_S
-                )
+                answer: transport.Response = self._inner(url, timeout=FETCH_S)
             except TransportError:
                 if kept is None:
                     raise

@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictStr,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tensors import MAX_LABELS, MAX_TEXT_BYTES
-from pawfect_service.jobs.paths import ID_PATTERN
+from pawfect_service.jobs.paths import ID_RULE, is_id
+
+
+def _identity(value: str) -> str:
+    if not is_id(value):
+        raise ValueError(ID_RULE)
+    return value
+
 
 Seconds = Annotated[float, Field(ge=0, le=1e11)]  # since the epoch; the year 5138 is far enough
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]
 Text = Annotated[StrictStr, Field(max_length=MAX_TEXT_BYTES)]
-Identity = Annotated[StrictStr, Field(pattern=f"^{ID_PATTERN}$")]
+Identity = Annotated[StrictStr, AfterValidator(_identity)]
 # The session's files by the name of the input or output; an output's once it is published.
 Paths = Mapping[str, Text | None]
 

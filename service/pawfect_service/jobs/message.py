@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Annotated, ClassVar, Final
+from typing import ClassVar, Final
 
-from pydantic import AfterValidator, ConfigDict, StrictStr, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pawfect.contract.errors import invalid
-from pawfect_service.jobs.paths import ID_RULE, is_id
+from pawfect_service.jobs.fields import Identity
 from pawfect_service.strict import refused, strict_json
 
 # A job's message is about 200 bytes; a longer one is none of ours and is not even parsed.
 MAX_MESSAGE_BYTES: Final = 4096
-
-
-def _id(value: str) -> str:
-    if not is_id(value):
-        raise ValueError(ID_RULE)
-    return value
-
-
-Id = Annotated[StrictStr, AfterValidator(_id)]
 
 
 @dataclass(frozen=True)
@@ -37,9 +28,9 @@ class JobMessage:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    uid: Id
-    sid: Id
-    job: Id
+    uid: Identity
+    sid: Identity
+    job: Identity
 
     def to_bytes(self) -> bytes:
         """Return the message's body, JSON in UTF-8."""

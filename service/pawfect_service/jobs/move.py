@@ -62,14 +62,6 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Held:
-    """A job, and the lease on it that is the caller's."""
-
-    session: SessionDocument
-    lease: Lease
-
-
-@dataclass(frozen=True)
 class Moment:
     """What a move is made on.
 
@@ -96,14 +88,14 @@ class Moment:
         session = self.session
         return None if session is None or session.job != job or session.final else session
 
-    def held(self, job: str, owner: str) -> Held | Step:
-        """Return what a worker holds, or the answer to one whose lease is no longer its own."""
+    def held(self, job: str, owner: str) -> SessionDocument | Step:
+        """Return the job that a worker holds, or the answer to one whose lease is not its own."""
         session = self.unfinished(job)
         if session is None:
             return self.stay(Answer.OVER)
         if session.lease is None or session.lease.owner != owner:
             return self.stay(Answer.BUSY)
-        return Held(session, session.lease)
+        return session
 
     def lease(self, owner: str) -> Lease:
         """Return a lease that begins now."""

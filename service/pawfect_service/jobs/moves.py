@@ -39,7 +39,7 @@ from pawfect_service.jobs.fields import (
     storable,
 )
 from pawfect_service.jobs.kinds import Kind
-from pawfect_service.jobs.move import Answer, Held, Moment, Step
+from pawfect_service.jobs.move import Answer, Moment, Step
 
 
 def queue_job(at: Moment, *, job: str, kind: Kind, request: Mapping[str, Scalar]) -> Step:
@@ -198,13 +198,14 @@ def extend_lease(at: Moment, *, job: str, owner: str, progress: Progress | None 
     held = at.held(job, owner)
     if isinstance(held, Step):
         return held
-    since = min(held.lease.since, at.now)
+    lease = held.lease or at.lease(owner)
+    since = min(lease.since, at.now)
     if at.now >= since + at.contract.fill_s:
         return at.stay(Answer.LATE)
     until = min(at.now + at.contract.lease_s, since + at.contract.fill_s)
-    longer = held.lease.model_copy(update={"since": since, "until": until})
-    changes = {"lease": longer, "progress": progress or held.session.progress}
-    return at.moved(Answer.GO_ON, held.session, Status.PROCESSING, **changes)
+    longer = lease.model_copy(update={"since": since, "until": until})
+    changes = {"lease": longer, "progress": progress or held.progress}
+    return at.moved(Answer.GO_ON, held, Status.PROCESSING, **changes)
 
 
 def claim_result(at: Moment, *, job: str, owner: str, report: str, cost: Cost) -> Step:
@@ -221,13 +222,12 @@ def claim_result(at: Moment, *, job: str, owner: str, report: str, cost: Cost) -
     held = at.held(job, owner)
     if isinstance(held, Step):
         return held
-    session = held.session
-    if session.result:
+    if held.result:
         return at.stay(Answer.WON)
-    start = session.counts.starts
-    files: dict[str, Any] = attempt_paths(at.uid, at.sid, job, start, session.kind)
+    start = held.counts.starts
+    files: dict[str, Any] = attempt_paths(at.uid, at.sid, job, start, held.kind)
     changes = {"result": Result(start=start, **files), "report": report, "cost": cost}
-    return at.moved(Answer.WON, session, Status.PROCESSING, lease=at.lease(owner), **changes)
+    return at.moved(Answer.WON, held, Status.PROCESSING, lease=at.lease(owner), **changes)
 
 
 def complete(at: Moment, *, job: str) -> Step:
@@ -249,11 +249,11 @@ def passing_failure(at: Moment, *, job: str, owner: str, error: PawfectError) ->
     counted, since `publications` bounds that.
     """
     held = at.held(job, owner)
-    if isinstance(held, Step) or held.session.result:
+    if isinstance(held, Step) or held.result:
         return _given_back(at, held)
-    counts = held.session.counts.plus_one("passing_failures")
+    counts = held.counts.plus_one("passing_failures")
     if counts.passing_failures > at.contract.passing_failures:
-        return at.failed(held.session, error, counts=counts)
+        return at.failed(held, error, counts=counts)
     return _given_back(at, held, counts=counts)
 
 
@@ -263,9 +263,9 @@ def permanent_failure(at: Moment, *, job: str, owner: str, error: PawfectError) 
     PUT_BACK where a result is claimed: it is made and charged, whatever went wrong after that.
     """
     held = at.held(job, owner)
-    if isinstance(held, Step) or held.session.result:
+    if isinstance(held, Step) or held.result:
         return _given_back(at, held)
-    return at.failed(held.session, error)
+    return at.failed(held, error)
 
 
 def put_back(at: Moment, *, job: str, owner: str) -> Step:
@@ -276,13 +276,12 @@ def put_back(at: Moment, *, job: str, owner: str) -> Step:
     return _given_back(at, at.held(job, owner))
 
 
-def _given_back(at: Moment, held: Held | Step, **changes: Any) -> Step:
+def _given_back(at: Moment, held: SessionDocument | Step, **changes: Any) -> Step:
     if isinstance(held, Step):
         return held
-    session = held.session
     # A claimed result is never given up: it waits, processing and without a lease, for a publisher.
-    status = Status.PROCESSING if session.result else Status.PENDING
-    return at.moved(Answer.PUT_BACK, session, status, lease=None, progress=None, **changes)
+    status = Status.PROCESSING if held.result else Status.PENDING
+    return at.moved(Answer.PUT_BACK, held, status, lease=None, progress=None, **changes)
 
 
 def result_gone(at: Moment, *, job: str, owner: str) -> Step:
@@ -291,4 +290,4 @@ def result_gone(at: Moment, *, job: str, owner: str) -> Step:
     if isinstance(held, Step):
         return held
     gone = PawfectError(ErrorKind.INTERNAL, "result: expected its files, they are gone")
-    return at.failed(held.session, gone)
+    return at.failed(held, gone)

@@ -8,11 +8,9 @@ from typing import Final
 from pawfect.contract.errors import invalid
 from pawfect_service.strict import SHOWN
 
-# Characters of an id that is safe in a path and as a document's name.
-ID_PATTERN: Final = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
 # Firestore's ids and storage's path parts in one: no dots at the start, no slashes, no tricks;
 # __x__ is Firestore's own.
-_ID: Final = re.compile(rf"(?!__.*__$){ID_PATTERN}")
+_ID: Final = re.compile(r"(?!__.*__$)[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 ID_RULE: Final = "1 to 128 letters, digits, '.', '_' or '-', no '.' first"
 # The folder of what workers make until it is published; see `attempt_path`.
 ATTEMPTS: Final = "attempts"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from pawfect.contract.errors import invalid
 from pawfect_service.jobs.contract import MAX_FILE_BYTES, Document
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)

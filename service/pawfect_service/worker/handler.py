@@ -13,9 +13,9 @@ from typing import Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction, invalid
-from pawfect_service.frames import clear_frames
+from pawfect_service.frames import bare_failure
 from pawfect_service.jobs.fields import Cost
-from pawfect_service.jobs.kinds import Made, OnProgress, Task
+from pawfect_service.jobs.kinds.kind import JobRequest, Made, OnProgress, Task, digest_of
 from pawfect_service.jobs.message import JobMessage, read_message
 from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import (
@@ -25,7 +25,6 @@ from pawfect_service.jobs.moves import (
     put_back,
     take_up,
 )
-from pawfect_service.jobs.request import JobRequest, digest_of, missing_file
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import context_of, span
@@ -122,13 +121,8 @@ class Handler:
             return _outcome(step.answer)
         except asyncio.CancelledError:
             return await self._given_back(job)
-        except PawfectError as error:
-            clear_frames(error)
-            failure = error
-        except Exception as error:
-            LOG.exception("a job went wrong")
-            clear_frames(error)
-            failure = PawfectError(ErrorKind.INTERNAL, f"worker: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001 - logged there
+            failure = bare_failure(error, "worker")
         LOG.warning("failure", extra={"kind": failure.kind.name, "why": failure.message})
         for_good = failure.row.queue_action is QueueAction.FAIL
         try:
@@ -199,7 +193,11 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
     kind, session = job.kind, job.session
     request = JobRequest.of_document(kind, session.request)
     with span("read files"):
-        files = await _read(services, job, request)
+        names, message = request.files(kind), job.message
+        files = await services.read_files(message.uid, message.sid, names)
+        digest = await services.tools.off_loop(digest_of, kind, files)
+        if request.digest not in (None, digest):
+            raise invalid(", ".join(names.values()), "the files that were queued", "others")
     parameters = kind.parse(request.parameters, request.texts)
     task = Task(files, parameters, session.scene_labels, job.message.span_attributes())
     made = await kind.work(task, services.tools, on_progress)
@@ -207,22 +205,3 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
         outputs = {path: made.outputs[name] for name, path in job.attempts().items()}
         await services.stores.files.put(outputs)
     return made
-
-
-async def _read(services: Services, job: HeldJob, request: JobRequest) -> dict[str, bytes]:
-    names = request.files(job.kind)
-    found = await asyncio.gather(
-        *(services.stores.files.get(job.path(file)) for file in names.values()),
-        return_exceptions=True,
-    )
-    contents: dict[str, bytes] = {}
-    for (name, file), content in zip(names.items(), found, strict=True):
-        if isinstance(content, FileNotFoundError):
-            raise missing_file(file)
-        if isinstance(content, BaseException):
-            raise content
-        contents[name] = content
-    digest = await services.tools.off_loop(digest_of, job.kind, contents)
-    if request.digest not in (None, digest):
-        raise invalid(", ".join(names.values()), "the files that were queued", "others")
-    return contents

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +15,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from harness.process import LoggedProcess
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
 from perf.audit.__main__ import audit
-from perf.audit.journal import NAME, Record
+from perf.audit.journal import NAME, Record, read_journal
 from perf.audit.report import read_run
+from tests.conftest import no_hub
 from tests.perf.audit.conftest import MATRIX, SIDE, TINY, TINY_Q8
 
 # Two busy cores take ten times as long to load the models as two idle ones.
@@ -36,30 +36,24 @@ COMMAND = (sys.executable, "-m", "perf.audit", "run")
 RUN = MATRIX.replace("steps = [1, 3]", "steps = [2]")
 
 
-def no_hub():
-    raise AssertionError("the tiny weights are built, not fetched")
-
-
-@dataclass
-class Run:
+class Run(LoggedProcess):
     """A `python -m perf.audit run` of its own process."""
 
-    process: subprocess.Popen[bytes]
-    folder: Path
-    log: Path
+    def __init__(self, matrix: Path, folder: Path, weights: Path) -> None:
+        self.journal = folder / NAME
+        own = {ROOT_VARIABLE: str(weights), "COLUMNS": "200"}
+        command = [*COMMAND, "--matrix", str(matrix), "--out", str(folder)]
+        super().__init__(command, folder.parent / "run.log", environment=os.environ | own)
 
     def records(self) -> list[Record]:
-        path = self.folder / NAME
-        lines = path.read_bytes().splitlines() if path.is_file() else []
-        tables = [json.loads(line) for line in lines if line.endswith(b"}")]
-        return [Record.of(table) for table in tables if "run" not in table]
+        return list(read_journal(self.journal)[1].values())
 
-    def wait_for(self, records: int) -> None:
+    def wait_for_records(self, count: int) -> None:
         until = time.monotonic() + LONG_S
-        while len(self.records()) < records:
+        while len(self.records()) < count:
             ended = self.process.poll()
-            if ended is not None or time.monotonic() > until:
-                pytest.fail(f"no {records} records (exit code {ended}):\n{self.log.read_text()}")
+            assert ended is None, self.output()
+            assert time.monotonic() < until, self.output()
             time.sleep(0.02)
 
     def server(self) -> psutil.Process:
@@ -68,48 +62,11 @@ class Run:
         return server
 
 
-def start(matrix: Path, folder: Path, weights: Path) -> Run:
-    log = folder.parent / "run.log"
-    with log.open("ab") as sink:
-        process = subprocess.Popen(
-            [*COMMAND, "--matrix", str(matrix), "--out", str(folder)],
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, ROOT_VARIABLE: str(weights), "COLUMNS": "200"},
-        )
-    return Run(process, folder, log)
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("weights")
     fetch(ENTRIES, Store(root), no_hub, silent)
     return root
-
-
-def finished(matrix: Path, folder: Path, weights: Path) -> str:
-    """Run an audit to its end and return what it said."""
-    run = start(matrix, folder, weights)
-    try:
-        assert run.process.wait(LONG_S) == 0, run.log.read_text()
-    finally:
-        if run.process.poll() is None:
-            run.process.terminate()
-            run.process.wait(90)
-    return run.log.read_text()
-
-
-@pytest.mark.slow
-def test_two_cells_are_measured_and_reported(tmp_path, lawn_files, weights):
-    matrix = lawn_files / "short.toml"
-    text = RUN.replace('["tiny-flux-fill", "tiny-flux-fill-q8_0"]', '["tiny-flux-fill"]')
-    matrix.write_text(text.replace("guidance = [4, 30]", "guidance = [4]"))
-    said = finished(matrix, tmp_path / "out", weights)
-    assert "0 are done already, 2 to run" in said
-    check_cells(tmp_path / "out", {TINY})
-    check_report(tmp_path / "out")
-    again = finished(matrix, tmp_path / "out", weights)
-    assert "2 are done already, 0 to run" in again
 
 
 def check_cells(folder: Path, weights: set[str]) -> None:
@@ -154,9 +111,8 @@ def test_an_audit_that_is_killed_goes_on_and_a_killed_models_process_costs_one_c
 ):
     matrix, folder = lawn_files / "run.toml", tmp_path / "out"
     matrix.write_text(RUN)
-    run = start(matrix, folder, weights)
-    try:
-        run.wait_for(2)
+    with Run(matrix, folder, weights) as run:
+        run.wait_for_records(2)
         server = run.server()
         run.process.kill()
         run.process.wait(10)
@@ -165,18 +121,16 @@ def test_an_audit_that_is_killed_goes_on_and_a_killed_models_process_costs_one_c
         # What a kill in the middle of a line leaves behind.
         with (folder / NAME).open("ab") as journal:
             journal.write(b'{"cell": "half a li')
-        run = start(matrix, folder, weights)
-        run.wait_for(len(before) + 1)
+    with Run(matrix, folder, weights) as run:
+        run.wait_for_records(len(before) + 1)
         stubs = [c for c in run.server().children() if "/flux_transformer/" in str(c.cmdline())]
         for stub in stubs:
-            stub.send_signal(signal.SIGKILL)
-        code = run.process.wait(LONG_S)
-    finally:
-        if run.process.poll() is None:
-            run.process.terminate()
-            run.process.wait(90)
-    log = run.log.read_text()
-    assert code == 0, log
+            stub.kill()
+        assert run.process.wait(LONG_S) == 0, run.output()
+    with Run(matrix, folder, weights) as run:
+        assert run.process.wait(LONG_S) == 0, run.output()
+    log = run.output()
+    assert f"{CELLS} are done already, 0 to run" in log
     assert f"{CELLS} cells: 1 sessions, 1 seeds, 2 x quantisation" in log
     assert log.count(f"{TINY_Q8}: built") == 1
     assert f"0 are done already, {CELLS} to run" in log
@@ -190,7 +144,7 @@ def test_an_audit_that_is_killed_goes_on_and_a_killed_models_process_costs_one_c
     assert len(cells) == len(set(cells)) == CELLS
     assert (folder / NAME).read_bytes().startswith(at_kill)
     runs = [table["run"] for table in tables if "run" in table]
-    assert len(runs) == 2
+    assert len(runs) == 3
     assert {cell["identity"] for cell in runs[0]["cells"]} == set(cells)
 
     # The server came back.

@@ -9,9 +9,8 @@ from torch import nn
 
 from pawfect.contract.errors import PawfectError
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
-from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE
-from perf.audit.compiled import CountingBackend, compile_, prove, steps_of, transformer_of
+from perf.audit.compiled import CountingBackend, compile_, prove
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -139,22 +138,6 @@ def test_a_module_without_repeated_blocks_is_refused():
         compile_blocks(nn.Linear(2, 2))
 
 
-@pytest.fixture
-def without_weights(tmp_path, monkeypatch):
-    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
-
-
-def test_the_real_blocks_compile_whole(without_weights):
-    profile = load_profile("tiny")
-    assert profile.flux is not None
-    module, weights = transformer_of(profile)
-    assert weights.startswith("weights: random")
-    proof = prove(module, steps_of(module, profile.flux, 4), backend="eager", batches=(2,))
-    assert proof.problems == []
-    assert proof.kinds == {"FluxTransformerBlock": 2, "FluxSingleTransformerBlock": 2}
-    assert proof.ran == {2: 4}
-
-
 @pytest.mark.slow
 def test_a_block_compiled_for_this_processor_gives_the_same_numbers():
     proof = proof_of(Chain(blocks=1), backend="inductor", batches=(1,))
@@ -167,9 +150,14 @@ def invoke(*options):
     return CliRunner().invoke(compile_, options)
 
 
-def test_the_command_tells_and_its_exit_code_too(without_weights):
+def test_the_real_blocks_compile_whole_and_the_command_tells(tmp_path, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     good = invoke("--profile", "tiny", "--size", "64", "--backend", "eager")
     assert good.exit_code == 0, good.output
+    assert "2 x FluxTransformerBlock, 2 x FluxSingleTransformerBlock" in good.output
+    for batch in (1, 2, 4):
+        assert f"batch of {batch}: " in good.output
+    assert good.output.count("a step ran 4 compiled graphs for 4 blocks") == 3
     assert "every block of every step ran as a compiled graph" in good.output
     assert "weights: random" in good.output
     torch._dynamo.reset()

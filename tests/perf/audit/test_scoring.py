@@ -10,8 +10,7 @@ from pawfect.profile import load_profile
 from pawfect.scene.prompt import Label
 from pawfect.scores.seam import seam_step
 from perf.audit.matrix import Source
-from perf.audit.scoring import Place, judge
-from perf.audit.sessions import Session
+from perf.audit.sessions import Place, Session, judge
 
 PROFILE = load_profile("tiny")
 

@@ -15,8 +15,7 @@ from pawfect.scene.lexicon import labelled_surfaces
 from pawfect.weights.published import read
 from perf.flux import flops
 from perf.flux.random_transformer import step_arguments
-from tests.perf.flux.modules import built, counted, full_size
-from tests.perf.flux.tracking import moved
+from tests.perf.flux.modules import built, counted, full_size, moved
 
 WITHIN = 0.01
 META = torch.device("meta")

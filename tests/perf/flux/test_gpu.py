@@ -8,7 +8,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from perf.flux.gpu.__main__ import Results, main, measure
+from perf.flux.gpu import __main__ as gpu
 from perf.flux.gpu.models import full, small
 from perf.flux.gpu.parts import goals
 
@@ -16,40 +16,55 @@ from perf.flux.gpu.parts import goals
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory):
     path = tmp_path_factory.mktemp("gpu") / "gpu-tiny.json"
-    try:
-        measure(True, path, ["eager", "compiled", "layers", "capped"])
-    finally:
-        # Compiled code holds on to the modules.
-        torch._dynamo.reset()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gpu, "SCHEMES", ("int4", "q8_0"))
+        gpu.measure(True, path, ["eager", "layers", "capped"])
     return json.loads(path.read_text())
 
 
-def test_every_part_runs_and_is_on_disk(rehearsal):
-    assert rehearsal["complete"] is True
-    parts = rehearsal["parts"]
-    failed = {name: part["error"] for name, part in parts.items() if "error" in part}
-    assert failed == {}
-    for how in ("eager", "compiled"):
-        for row in parts[f"stages {how}"]["rows"]:
-            assert min(row["step_s"], row["encode_s"], row["decode_s"]) > 0
-        for window in small().windows:
-            product = parts[f"product {window} {how}"]
-            assert 0 < product["median_s"] < 60
-            assert product["stage_ms"]["flux_transformer"] > 0
-        assert parts[f"pipeline {how}"]["steps"] == small().whole_steps
-        batch = parts[f"batch {how}"]
-        assert batch["clients"] == 8
-        ratio = batch["all_steps_per_s"] / batch["one_steps_per_s"]
-        assert batch["ratio"] == pytest.approx(ratio, rel=0.01)
-    assert parts["compiled graphs"]["unique_graphs"] >= 2
+def chain_was_measured(parts, how: str) -> None:
+    for row in parts[f"stages {how}"]["rows"]:
+        assert min(row["step_s"], row["encode_s"], row["decode_s"]) > 0
+    for window in small().windows:
+        product = parts[f"product {window} {how}"]
+        assert 0 < product["median_s"] < 60
+        assert product["stage_ms"]["flux_transformer"] > 0
+    assert parts[f"pipeline {how}"]["steps"] == small().whole_steps
+    batch = parts[f"batch {how}"]
+    assert batch["clients"] == 8
+    ratio = batch["all_steps_per_s"] / batch["one_steps_per_s"]
+    assert batch["ratio"] == pytest.approx(ratio, rel=0.01)
 
 
-def test_quantised_transformers_fill(rehearsal):
-    for name in ("int8", "int4", "q8_0", "q4_0"):
-        fills = rehearsal["parts"][f"capped {name}"]["fills"]
+def quantised_transformers_filled(parts, *schemes: str) -> None:
+    for name in schemes:
+        fills = parts[f"capped {name}"]["fills"]
         assert [(fill["engine"], fill["fallbacks"], fill["finite"]) for fill in fills] == [
             ("flux", 0, True)
         ] * 3
+
+
+def test_parts_run_and_are_on_disk(rehearsal):
+    assert rehearsal["complete"] is True
+    parts = rehearsal["parts"]
+    assert {name: part["error"] for name, part in parts.items() if "error" in part} == {}
+    chain_was_measured(parts, "eager")
+    quantised_transformers_filled(parts, "int4", "q8_0")
+
+
+@pytest.mark.slow
+def test_every_part_of_the_command_runs(tmp_path):
+    try:
+        ran = CliRunner().invoke(gpu.main, ["--tiny", "--out", str(tmp_path)])
+    finally:
+        # Compiled code holds on to the modules.
+        torch._dynamo.reset()
+    assert ran.exit_code == 0, ran.output
+    parts = json.loads((tmp_path / "gpu-tiny.json").read_text())["parts"]
+    for how in ("eager", "compiled"):
+        chain_was_measured(parts, how)
+    assert parts["compiled graphs"]["unique_graphs"] >= 2
+    quantised_transformers_filled(parts, "int8", "int4", "q8_0", "q4_0")
 
 
 def test_every_layer_tells_its_error_and_its_time(rehearsal):
@@ -69,7 +84,7 @@ def test_the_full_scale_is_the_published_model():
 
 
 def test_a_failing_part_leaves_the_others_and_the_file(tmp_path):
-    results = Results(tmp_path / "deep" / "gpu.json", {"gpu": "none"})
+    results = gpu.Results(tmp_path / "deep" / "gpu.json", {"gpu": "none"})
 
     def fails() -> None:
         raise ValueError("no")
@@ -108,9 +123,9 @@ def test_goals_compare_like_with_like():
 def test_without_a_gpu_the_script_says_so_and_unknown_parts_are_refused(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    said = CliRunner().invoke(main, ["--out", str(tmp_path)])
+    said = CliRunner().invoke(gpu.main, ["--out", str(tmp_path)])
     assert said.exit_code == 2
     assert "expected a CUDA GPU" in said.output
-    said = CliRunner().invoke(main, ["--parts", "eager,kapped"])
+    said = CliRunner().invoke(gpu.main, ["--parts", "eager,kapped"])
     assert said.exit_code == 2
     assert "kapped" in said.output

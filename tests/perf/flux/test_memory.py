@@ -20,12 +20,21 @@ from pawfect.profile import Profile, load_profile
 from pawfect.weights.published import read
 from perf.flux import memory
 from perf.flux.cards import CARDS
-from perf.flux.memory import GIB, processes_of, total_gib
+from perf.flux.memory import (
+    FUSED,
+    GGUF,
+    GIB,
+    INTEGER,
+    PLAIN,
+    TORCH,
+    processes_of,
+    storage_of,
+    total_gib,
+    transformer_bytes,
+)
 from perf.flux.random_transformer import step_arguments
-from perf.flux.storage import FUSED, GGUF, INTEGER, PLAIN, TORCH, storage_of, transformer_bytes
-from tests.perf.flux.modules import built
+from tests.perf.flux.modules import Peak, built, moved
 from tests.perf.flux.test_flops import asked
-from tests.perf.flux.tracking import Peak, moved
 
 HALF = 2
 

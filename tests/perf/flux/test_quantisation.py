@@ -5,18 +5,23 @@ from __future__ import annotations
 import pytest
 import torch
 
-from perf.flux.outliers import Size, build_model, steps
 from perf.flux.quantisation import (
+    CONFIG,
     VARIANTS,
     as_text,
+    build_model,
+    errors_of,
     in_half,
     measure,
     outlier_ratios,
     quantised,
+    steps,
     velocities,
 )
 
-SMALL = Size(heads=4, double=1, single=2, text_width=256)
+SMALL = dict(CONFIG) | {
+    "num_attention_heads": 2, "num_layers": 1, "num_single_layers": 2, "joint_attention_dim": 256,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def given():
-    return list(steps(SMALL, 64, 16))
+    return steps(SMALL, 64, 16)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +41,10 @@ def truth(model, given):
 
 @pytest.fixture(scope="module")
 def errors(model, given, truth):
-    rows = [
-        measure(name, quantised(model, scheme), given, truth) for name, scheme in VARIANTS.items()
-    ]
-    return {row["name"]: row["error"] for row in rows}
+    return {
+        name: max(errors_of(quantised(model, scheme), given, truth))
+        for name, scheme in VARIANTS.items()
+    }
 
 
 def test_every_layer_has_outliers_and_the_steps_differ(model, given, truth):

@@ -31,8 +31,8 @@ def sides(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def photo():
-    """The reference scene at an eighth: its hole and its photo shrink alike."""
-    return load_scene().resized(200, 150)
+    """The reference scene shrunk: its hole and its photo shrink alike."""
+    return load_scene().resized(100, 75)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

@@ -13,20 +13,20 @@ import pytest
 import torch
 import tritonclient.grpc as triton
 
-from pawfect.contract.errors import PawfectError, from_message
+from pawfect.contract.errors import from_message
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.serving import load_batch, load_function
 from pawfect.weights.store import ROOT_VARIABLE, Store
-from tests.conftest import ServedProcess, serve
-from tests.server.conftest import RawClient, hole, infer_inputs, lawn
+from tests.conftest import READY, ServedProcess
+from tests.lawn import holes, lawn
+from tests.server.conftest import RawClient, infer_inputs
 
-READY = "ready: every model has answered"
 # The goal is 60 s on two idle cores, where 18 s were measured; on two busy ones it took 115 s.
 READY_S = 180.0
-# FLUX's canvas is the whole photo: at 256 px the context of this hole reaches every edge.
-PHOTO_PX = 256
-WHOLE = hole(PHOTO_PX, PHOTO_PX, 100, 90, 170, 160)
+# FLUX's canvas is the whole photo, the smallest that there is.
+PHOTO_PX = 128
+WHOLE = holes(PHOTO_PX, PHOTO_PX, (40, 40, 90, 90))
 # What makes an answer FLUX's own pixels.
 PLAIN = {
     "engine": "flux",
@@ -54,7 +54,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """Start in a folder without weights; ends with this folder's tests: its models take 3 GB."""
     weights = tmp_path_factory.mktemp("weights")
     folder = tmp_path_factory.mktemp("neural_server")
-    running = serve(folder, profile="tiny", **{ROOT_VARIABLE: str(weights)})
+    running = ServedProcess(folder, profile="tiny", **{ROOT_VARIABLE: str(weights)})
     try:
         yield Started(running, weights, running.wait_for(READY, timeout_s=READY_S))
     finally:
@@ -88,12 +88,6 @@ class NeuralClient(RawClient):
         given = {spec.name: result.as_numpy(spec.name) for spec in MODELS[model].spec.outputs}
         return {name: array for name, array in given.items() if array is not None}
 
-    def refusal(self, model: str, arrays: Mapping[str, np.ndarray], **parameters: Any) -> Any:
-        """Return the error with which a model refuses."""
-        with pytest.raises(PawfectError) as caught:
-            self.ask(model, arrays, **parameters)
-        return caught.value
-
     def statistics(self, model: str) -> Any:
         """Return what Triton has counted of a model since the server started."""
         return self.grpc.get_inference_statistics(model).model_stats[0]
@@ -123,7 +117,7 @@ def library_step(started: Started) -> Callable[[list[Tensors]], list[Any]]:
 
 
 def photo(seed: int) -> np.ndarray:
-    """UINT8 [256, 256, 3]."""
+    """UINT8 [128, 128, 3]."""
     return lawn(PHOTO_PX, PHOTO_PX, seed)
 
 

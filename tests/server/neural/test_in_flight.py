@@ -7,12 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from tests.server.conftest import hole, lawn, metric, until
-from tests.server.neural.conftest import GRASS, PLAIN, NeuralClient, difference
-from tests.server.test_inpaint import Stream
-
-# The smallest canvas: many steps in little time.
-SMALL = hole(128, 128, 40, 40, 90, 90)
+from tests.server.conftest import Stream, answers, metric, until
+from tests.server.neural.conftest import GRASS, PLAIN, WHOLE, NeuralClient, difference, photo
 
 
 def counts(client: NeuralClient, model: str = "flux_transformer") -> tuple[int, int]:
@@ -23,11 +19,11 @@ def counts(client: NeuralClient, model: str = "flux_transformer") -> tuple[int, 
 
 def test_steps_of_concurrent_streams_share_batches(client, neural_server):
     # So many that the first and last ones, when not all four are on their way, matter little.
-    given = PLAIN | {"steps": 60, "preview_every": 0}
-    photos = [lawn(128, 128, seed) for seed in range(4)]
+    given = PLAIN | {"steps": 40, "preview_every": 0}
+    photos = [photo(seed) for seed in range(4)]
     before = counts(client)
     streams = [
-        Stream(neural_server.endpoints.grpc, image, SMALL, SCENE_LABELS=GRASS, seed=seed, **given)
+        Stream(neural_server.endpoints.grpc, image, WHOLE, SCENE_LABELS=GRASS, seed=seed, **given)
         for seed, image in enumerate(photos)
     ]
     for stream in streams:
@@ -35,18 +31,18 @@ def test_steps_of_concurrent_streams_share_batches(client, neural_server):
         stream.close()
         assert not stream.errors
     inferences, executions = np.subtract(counts(client), before)
-    assert inferences >= 4 * 60
+    assert inferences >= 4 * 40
     assert inferences / executions > 3
     for seed, (image, stream) in enumerate(zip(photos, streams, strict=True)):
-        alone = client(image, SMALL, SCENE_LABELS=GRASS, seed=seed, **given).as_numpy("IMAGE")
+        alone = client(image, WHOLE, SCENE_LABELS=GRASS, seed=seed, **given).as_numpy("IMAGE")
         (together,) = stream.outputs("IMAGE")
         assert difference(together, alone) <= 1
 
 
 def test_a_stream_tells_of_every_step_and_shows_some(neural_server):
     given = PLAIN | {"steps": 6, "preview_every": 3}
-    url, image = neural_server.endpoints.grpc, lawn(128, 128, 1)
-    stream = Stream(url, image, SMALL, SCENE_LABELS=GRASS, **given)
+    url, image = neural_server.endpoints.grpc, photo(1)
+    stream = Stream(url, image, WHOLE, SCENE_LABELS=GRASS, **given)
     assert stream.ended.wait(60)
     stream.close()
     assert not stream.errors
@@ -62,7 +58,7 @@ def test_a_stream_tells_of_every_step_and_shows_some(neural_server):
         if message.as_numpy("STAGE")[0] == b"flux_transformer"
     ]
     assert [preview is not None for preview in shown] == [False, False, True] * 2
-    outside = SMALL == 0
+    outside = WHOLE == 0
     for preview in (shown[2], shown[5]):
         np.testing.assert_array_equal(preview[outside], image[outside])
 
@@ -87,23 +83,21 @@ def test_a_repeated_prompt_costs_no_run_of_the_encoder(client, neural_server, pr
 
 def test_two_requests_of_one_label_encode_its_text_once(client):
     given = PLAIN | {"steps": 1}
-    client(lawn(128, 128, 0), SMALL, SCENE_LABELS=GRASS, **given)
+    client(photo(0), WHOLE, SCENE_LABELS=GRASS, **given)
     runs = counts(client, "flux_text_encoder")[1]
-    client(lawn(128, 128, 1), SMALL, SCENE_LABELS=GRASS, **given)
+    client(photo(1), WHOLE, SCENE_LABELS=GRASS, **given)
     assert counts(client, "flux_text_encoder")[1] == runs
 
 
 def test_cancelling_a_stream_stops_within_one_step(client, neural_server):
-    def cancelled() -> float:
-        return metric(
-            neural_server, "pawfect_answers_total", model="inpaint_stream", kind="CANCELLED"
-        )
+    def cancelled() -> int:
+        return answers(neural_server, "inpaint_stream", "CANCELLED")
 
     before, (began, _) = cancelled(), counts(client)
     stream = Stream(
         neural_server.endpoints.grpc,
-        lawn(128, 128, 2),
-        SMALL,
+        photo(2),
+        WHOLE,
         SCENE_LABELS=GRASS,
         **(PLAIN | {"steps": 100}),
     )

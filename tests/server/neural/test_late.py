@@ -9,11 +9,12 @@ from contextlib import contextmanager
 import numpy as np
 import tritonclient.grpc as triton
 
-from tests.conftest import ServedProcess
-from tests.server.conftest import hole, infer_inputs, metric
-from tests.server.neural.conftest import GRASS, NeuralClient, photo
+from tests.lawn import holes, lawn
+from tests.server.conftest import fallen_back, infer_inputs
+from tests.server.neural.conftest import GRASS, NeuralClient
 
-HOLE = hole(256, 256, 100, 90, 140, 130)
+PHOTO = lawn(256, 256)
+HOLE = holes(256, 256, (100, 90, 116, 106))
 
 
 @contextmanager
@@ -59,20 +60,16 @@ def contended(
             thread.join(120)
 
 
-def fallen_back(server: ServedProcess, stage: str, instead: str) -> float:
-    return metric(server, "pawfect_fallbacks_total", model="inpaint", stage=stage, instead=instead)
-
-
 def test_labels_that_take_longer_than_their_share_come_from_captions(client, neural_server):
     ring = np.full((256, 256), 255, np.uint8)
     before = fallen_back(neural_server, "sam3_labeling", "florence2")
     url = neural_server.endpoints.grpc
-    with kept_busy(url, "sam3_labeling", {"IMAGE": photo(1), "RING": ring}, 60):
+    with kept_busy(url, "sam3_labeling", {"IMAGE": PHOTO, "RING": ring}, 20):
         # A fifth of it is the labels' share: far less than the queue takes.
-        result = client(photo(0), HOLE, steps=2, deadline_ms=20_000)
+        result = client(PHOTO, HOLE, steps=2, deadline_ms=10_000)
     report = client.report(result)
     (fallback,) = [item for item in report.fallbacks if item.stage == "sam3_labeling"]
-    assert "expected an answer within 4000 ms" in fallback.reason
+    assert "expected an answer within 2000 ms" in fallback.reason
     assert fallback.instead == "florence2"
     assert report.labels_source == "florence2"
     assert fallen_back(neural_server, "sam3_labeling", "florence2") == before + 1
@@ -93,7 +90,9 @@ def test_denoising_that_would_be_late_ends_early_and_in_time(client, neural_serv
     }
     before = fallen_back(neural_server, "flux_transformer", "fewer steps")
     with contended(neural_server.endpoints.grpc, "flux_transformer", step, 4):
-        result = client(photo(0), HOLE, SCENE_LABELS=GRASS, steps=100, deadline_ms=15_000)
+        result = client(
+            PHOTO, HOLE, engine="flux", SCENE_LABELS=GRASS, steps=100, deadline_ms=15_000
+        )
     report = client.report(result)
     (fallback,) = report.fallbacks
     assert (report.engine, fallback.stage, fallback.instead) == (

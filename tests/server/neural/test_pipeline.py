@@ -75,7 +75,7 @@ def test_four_requests_in_flight_or_alone_equal_the_pipeline(client, neural_serv
         assert (report.engine, report.prompt, report.prompt_cut) == ("flux", wish.label, 0)
         assert (report.steps, report.guidance_scale) == (wish.steps, wish.guidance)
         (window,) = report.windows
-        assert (window.box, window.working_px, window.seed) == ((0, 0, 256, 256), 256, wish.seed)
+        assert (window.box, window.working_px, window.seed) == ((0, 0, 128, 128), 128, wish.seed)
         assert not report.fallbacks
 
 

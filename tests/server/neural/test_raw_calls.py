@@ -29,7 +29,7 @@ def texts(*values: str) -> np.ndarray:
     return np.array([value.encode() for value in values], np.object_)
 
 
-WINDOW = {"IMAGE": photo(0)[:96], "MASK": WHOLE[64:160], "SEED": np.array([2**62 + 1])}
+WINDOW = {"IMAGE": photo(0)[:96], "MASK": WHOLE[:96], "SEED": np.array([2**62 + 1])}
 PROMPTS = ("grass", "", "nasser Sand — naïve ☃", "stone tiles " * 100)
 
 

@@ -11,26 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback, Report
 from pawfect.profile import load_profile
 from pawfect_triton.probe import probe_inputs
-from tests.conftest import ServedProcess
-from tests.server.conftest import hole, metric, stubs, until
+from tests.conftest import READY, ServedProcess
+from tests.refusals import refusal
+from tests.server.conftest import fallen_back, metric, stubs, until
 from tests.server.neural.conftest import (
     GRASS,
     PLAIN,
-    READY,
     READY_S,
+    WHOLE,
     NeuralClient,
     Started,
     photo,
 )
 
 PHOTO = photo(5)
-HOLE = hole(256, 256, 60, 90, 130, 150)
 MEND = "run `pawfect weights fetch tiny`"
 
 
@@ -56,23 +55,28 @@ def restarted(server: ServedProcess, killed: str) -> str:
     return said
 
 
-def fallen_back(server: ServedProcess, stage: str, instead: str) -> float:
-    return metric(server, "pawfect_fallbacks_total", model="inpaint", stage=stage, instead=instead)
-
-
 def only_fallback(report: Report) -> Fallback:
     (fallback,) = report.fallbacks
     return fallback
 
 
-def test_a_killed_transformer_is_a_fallback_in_flight_and_is_brought_back(neural_server):
+def patched_for_flux(report: Report) -> str:
+    """Return the reason for which patches stood in."""
+    fallback = only_fallback(report)
+    assert (report.engine, fallback.stage, fallback.instead) == ("patch", "flux", "patch")
+    return fallback.reason
+
+
+def test_patches_stand_in_for_a_transformer_killed_in_flight_and_for_flux_without_weights(
+    started, neural_server
+):
     answers: dict[str, object] = {}
 
     def ask(engine: str) -> None:
         client = NeuralClient(neural_server.endpoints.grpc)
         given = PLAIN | {"engine": engine, "steps": 100}
         try:
-            answers[engine] = client(PHOTO, HOLE, SCENE_LABELS=GRASS, timeout_s=60, **given)
+            answers[engine] = client(PHOTO, WHOLE, SCENE_LABELS=GRASS, timeout_s=60, **given)
         except PawfectError as error:
             answers[engine] = error
 
@@ -81,37 +85,46 @@ def test_a_killed_transformer_is_a_fallback_in_flight_and_is_brought_back(neural
 
     restarts = metric(neural_server, "pawfect_server_restarts")
     client = NeuralClient(neural_server.endpoints.grpc)
-    patched = client(PHOTO, HOLE, engine="patch", dilate_px=0).as_numpy("IMAGE")
+    patched = client(PHOTO, WHOLE, engine="patch", dilate_px=0).as_numpy("IMAGE")
     before = steps()
-    askers = [threading.Thread(target=ask, args=(engine,)) for engine in ("auto", "flux")]
-    for asker in askers:
-        asker.start()
-    until(lambda: steps() > before + 4)
-    said = restarted(neural_server, "flux_transformer")
-    assert "WITHOUT" not in said
-    for asker in askers:
-        asker.join(60)
-    # Patches stand in where the server could still answer; who insisted on FLUX may ask again.
-    assert {"auto", "flux"} == set(answers)
-    lost = (ErrorKind.MODEL_DOWN, ErrorKind.UNAVAILABLE)
-    assert isinstance(answers["flux"], PawfectError)
-    assert answers["flux"].kind in lost
-    if isinstance(answers["auto"], PawfectError):
-        assert answers["auto"].kind in lost
-    else:
-        report = client.report(answers["auto"])
-        assert report.engine == "patch"
-        fallback = only_fallback(report)
-        assert (fallback.stage, fallback.instead) == ("flux", "patch")
-        assert fallback.reason.startswith(("PAWFECT_MODEL_DOWN", "PAWFECT_UNAVAILABLE"))
-        np.testing.assert_array_equal(answers["auto"].as_numpy("IMAGE"), patched)
-    assert metric(neural_server, "pawfect_server_restarts") == restarts + 1
-    again = NeuralClient(neural_server.endpoints.grpc)(PHOTO, HOLE, deadline_ms=100_000, steps=2)
-    report = client.report(again)
-    assert (report.engine, report.labels_source, report.fallbacks) == ("flux", "sam3", ())
+    with taken_away(started, "tiny-flux-fill"):
+        askers = [threading.Thread(target=ask, args=(engine,)) for engine in ("auto", "flux")]
+        for asker in askers:
+            asker.start()
+        until(lambda: steps() > before + 4)
+        said = restarted(neural_server, "flux_transformer")
+        assert said.count("WITHOUT  flux_") == said.count("WITHOUT") == 4
+        for asker in askers:
+            asker.join(60)
+        # Patches stand in where the server could still answer; who insisted on FLUX may ask again.
+        assert {"auto", "flux"} == set(answers)
+        lost = (ErrorKind.MODEL_DOWN, ErrorKind.UNAVAILABLE)
+        assert isinstance(answers["flux"], PawfectError)
+        assert answers["flux"].kind in lost
+        if isinstance(answers["auto"], PawfectError):
+            assert answers["auto"].kind in lost
+        else:
+            reason = patched_for_flux(client.report(answers["auto"]))
+            assert reason.startswith(("PAWFECT_MODEL_DOWN", "PAWFECT_UNAVAILABLE"))
+            np.testing.assert_array_equal(answers["auto"].as_numpy("IMAGE"), patched)
+        assert metric(neural_server, "pawfect_server_restarts") == restarts + 1
+        result = client(PHOTO, WHOLE, dilate_px=0)
+        np.testing.assert_array_equal(result.as_numpy("IMAGE"), patched)
+        report = client.report(result)
+        reason = patched_for_flux(report)
+        assert reason.startswith("PAWFECT_UNAVAILABLE: weights tiny-flux-fill: expected")
+        assert reason in report.engine_reason
+        until(lambda: fallen_back(neural_server, "flux", "patch") == 1)
+        message = refusal(ErrorKind.UNAVAILABLE, client, PHOTO, WHOLE, engine="flux")
+        assert message.startswith("weights tiny-flux-fill: expected")
+        assert MEND in message
+        labels = client.ask("scene_labels", {"IMAGE": PHOTO, "MASK": WHOLE})
+        assert labels["LABELS"].size > 0
 
 
-def test_without_sam3s_weights_florence2_describes_and_flux_fills(started, neural_server):
+def test_without_sam3s_weights_florence2_describes_and_flux_brought_back_fills(
+    started, neural_server
+):
     with taken_away(started, "tiny-sam3"):
         said = restarted(neural_server, "sam3_labeling")
         assert "WITHOUT  sam3_labeling: weights tiny-sam3: expected" in said
@@ -120,11 +133,10 @@ def test_without_sam3s_weights_florence2_describes_and_flux_fills(started, neura
         assert MEND in said
         client = NeuralClient(neural_server.endpoints.grpc)
         for model in ("sam3_labeling", "scene_labels"):
-            error = client.refusal(model, probe_inputs(model, load_profile("tiny")))
-            assert error.kind is ErrorKind.UNAVAILABLE
-            assert MEND in error.message
-        result = client(PHOTO, HOLE, engine="flux", steps=2, deadline_ms=100_000)
-        report = client.report(result)
+            arrays = probe_inputs(model, load_profile("tiny"))
+            assert MEND in refusal(ErrorKind.UNAVAILABLE, client.ask, model, arrays)
+        # None but SAM3's weights: what the restart before was without is back.
+        report = client.report(client(PHOTO, WHOLE, steps=2, deadline_ms=100_000))
         assert report.engine == "flux"
         assert (report.labels, report.labels_source) == ((), "florence2")
         fallback = only_fallback(report)
@@ -132,27 +144,3 @@ def test_without_sam3s_weights_florence2_describes_and_flux_fills(started, neura
         assert fallback.reason.startswith("PAWFECT_UNAVAILABLE: weights tiny-sam3: expected")
         assert MEND in fallback.reason
         until(lambda: fallen_back(neural_server, "sam3_labeling", "florence2") == 1)
-
-
-def test_without_flux_weights_patches_fill_and_flux_itself_is_unavailable(started, neural_server):
-    with taken_away(started, "tiny-flux-fill"):
-        said = restarted(neural_server, "flux_vae_decoder")
-        assert said.count("WITHOUT  flux_") == said.count("WITHOUT") == 4
-        client = NeuralClient(neural_server.endpoints.grpc)
-        patched = client(PHOTO, HOLE, engine="patch")
-        result = client(PHOTO, HOLE)
-        np.testing.assert_array_equal(result.as_numpy("IMAGE"), patched.as_numpy("IMAGE"))
-        report = client.report(result)
-        assert report.engine == "patch"
-        fallback = only_fallback(report)
-        assert (fallback.stage, fallback.instead) == ("flux", "patch")
-        assert fallback.reason.startswith("PAWFECT_UNAVAILABLE: weights tiny-flux-fill: expected")
-        assert fallback.reason in report.engine_reason
-        until(lambda: fallen_back(neural_server, "flux", "patch") == 1)
-        with pytest.raises(PawfectError) as caught:
-            client(PHOTO, HOLE, engine="flux")
-        assert caught.value.kind is ErrorKind.UNAVAILABLE
-        assert caught.value.message.startswith("weights tiny-flux-fill: expected")
-        assert MEND in caught.value.message
-        labels = client.ask("scene_labels", {"IMAGE": PHOTO, "MASK": HOLE})
-        assert labels["LABELS"].size > 0

@@ -20,15 +20,11 @@ CLEAR = np.dstack([scene(160, 128), np.full((128, 160), 90, np.uint8)])
 PICTURES = [
     ({"photo": b""}, "photo: expected a JPEG, PNG or WebP file, got an empty file"),
     ({"photo": b"GIF89a" + bytes(20)}, "got a GIF"),
-    ({"photo": b"hello"}, "got text"),
     ({"photo": PHOTO[: len(PHOTO) // 2]}, "photo: expected a whole JPEG"),
     ({"photo": encoded(CLEAR, "PNG")}, "which has no transparency"),
-    ({"photo": encoded(scene(32, 32), "PNG")}, "photo: expected sides of 64 to 8192 px, got 32x32"),
     ({"photo": png(scene(64, 64), declared=(20000, 20000))}, "photo: expected"),
-    ({"mask": encoded(hole(128, 160), "PNG")}, "mask: expected the photo's size 160x128"),
     ({"mask": EMPTY}, "MASK: expected some pixels >= 128"),
     ({"mask": FULL}, "MASK: expected some pixels < 128"),
-    ({"mask": b"%PDF-1.7"}, "mask: expected a JPEG, PNG or WebP file, got a PDF"),
     ({"protect": encoded(hole(64, 64), "PNG")}, "protect: expected the photo's size"),
 ]
 FIELDS = [

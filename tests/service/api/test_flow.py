@@ -17,15 +17,14 @@ from websockets.exceptions import ConnectionClosed
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client import AsyncPawfectClient, decode_mask, decode_photo, encode_photo
 from pawfect_service.api import state as shown
-from pawfect_service.jobs.kinds.pictures import PREVIEW_PX
-from tests.client.serving import answers, eventually
+from tests.client.serving import long_job
 from tests.pawfect.photo.pictures import SRGB, encoded, hole, opened, scene
-from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE, Stack, long_files
+from tests.server.conftest import answers, until
+from tests.service.stack import HERE, HOUR_USD, MASK, PHOTO, ROUTE
 
 
 async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(stack, server):
-    jpeg, png = encoded(scene(560, 420), "JPEG"), encoded(hole(560, 420), "PNG")
-    answer = await stack.post(jpeg, png, parameters='{"seed": 7}')
+    answer = await stack.post(parameters='{"seed": 7}')
     assert answer.status_code == 202
     assert answer.headers["location"] == ROUTE
     assert answer.json()["processingStatus"] == "pending"
@@ -35,9 +34,9 @@ async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(
     assert state["error"] is None
     assert state["progress"] == {"stage": "done", "share": 1.0}
 
-    photo = decode_photo(jpeg)
+    photo = decode_photo(PHOTO)
     async with AsyncPawfectClient(server.endpoints.grpc) as client:
-        own = await client.inpaint(photo.pixels, decode_mask(png, photo), seed=7)
+        own = await client.inpaint(photo.pixels, decode_mask(MASK, photo), seed=7)
     assert await stack.file("edited.jpg") == encode_photo(photo.with_pixels(own.image), "JPEG")
     assert state["report"]["seed"] == 7
     assert state["report"]["hole_px"] == own.report.hole_px
@@ -49,12 +48,10 @@ async def test_a_photo_and_a_mask_become_what_the_client_itself_would_have_made(
     assert await stack.files.list(HERE) == [f"{HERE}/{name}" for name in names]
     links = {name for name, link in state["links"].items() if link}
     assert links == {"original", "mask", "edited", "preview"}
-    edited, preview = opened(await stack.file(names[0])), opened(await stack.file(names[3]))
-    assert edited.size == (560, 420)
-    assert max(preview.size) == PREVIEW_PX
-    for picture, quality in ((edited, 95), (preview, 85)):
+    for name, quality in (("edited.jpg", 95), ("preview.jpg", 85)):
         tables = opened(encoded(scene(), "JPEG", quality=quality)).quantization
-        assert picture.quantization == tables
+        picture = opened(await stack.file(name))
+        assert (picture.size, picture.quantization) == ((160, 128), tables)
 
 
 async def test_a_turned_photo_with_a_profile_leaves_upright_and_keeps_its_profile(stack):
@@ -62,7 +59,11 @@ async def test_a_turned_photo_with_a_profile_leaves_upright_and_keeps_its_profil
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees: 160 wide, 128 high as it is seen
     photo = encoded(stored, "JPEG", exif=exif.tobytes(), icc_profile=SRGB)
-    assert (await stack.post(photo, encoded(hole(160, 128), "PNG"))).status_code == 202
+    mask, protect = encoded(hole(160, 128), "WEBP", lossless=True), np.zeros((128, 160), np.uint8)
+    protect[:, :40] = 255
+    answer = await stack.post(photo, mask, protect=encoded(protect, "PNG"))
+    assert answer.json()["links"]["protect"].endswith("/files/protect.png")
+    assert opened(await stack.file("mask_auto.png")).format == "PNG"
     async with stack.working():
         assert (await stack.over())["processingStatus"] == "completed"
     edited, preview = (
@@ -79,32 +80,9 @@ async def test_a_turned_photo_with_a_profile_leaves_upright_and_keeps_its_profil
     assert difference.mean() < 2, "away from the hole it is the photo, turned"
 
 
-async def test_a_png_and_its_protected_part_are_taken_too(stack):
-    protect = np.zeros((128, 160), np.uint8)
-    protect[:, :40] = 255
-    photo = encoded(scene(160, 128), "PNG")
-    answer = await stack.post(
-        photo, encoded(hole(160, 128), "WEBP", lossless=True), protect=encoded(protect, "PNG")
-    )
-    assert answer.json()["links"]["protect"].endswith("/files/protect.png")
-    assert opened(await stack.file("original.jpg")).format == "JPEG"
-    assert opened(await stack.file("mask_auto.png")).format == "PNG"
-    async with stack.working():
-        state = await stack.over()
-    assert state["processingStatus"] == "completed"
-
-
-async def test_files_that_are_in_storage_already_are_taken_from_there(stack):
-    for name, data in (("photo", PHOTO), ("mask", MASK)):
-        await stack.files.put({f"users/u/uploads/{name}": data})
-    order = {"photo": "users/u/uploads/photo", "mask": "users/u/uploads/mask"}
-    answer = await stack.http.post(f"{ROUTE}/inpaint", json={**order, "parameters": {"seed": 3}})
-    assert answer.status_code == 202
-    assert answer.json()["parameters"] == {"seed": 3}
-    assert await stack.file("original.jpg") == PHOTO
-
-
-async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkeypatch):
+async def test_files_in_storage_are_taken_from_there_and_in_their_place_not_written_again(
+    alone, monkeypatch
+):
     named = {"photo": f"{HERE}/original.jpg", "mask": f"{HERE}/mask_auto.png"}
     put, written = alone.files.put, []
 
@@ -116,9 +94,10 @@ async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkey
         """The files that a new job writes, with these at the named paths."""
         await put({named["photo"]: photo, named["mask"]: MASK})
         written.clear()
-        order = {**named, **changes}
+        order = {**named, **changes, "parameters": {"seed": 3}}
         answer = await alone.http.post(f"{ROUTE}/inpaint", json=order)
         assert answer.status_code == 202, answer.text
+        assert answer.json()["parameters"] == {"seed": 3}
         await alone.cancel()
         return sorted(written)
 
@@ -130,6 +109,7 @@ async def test_what_lies_in_its_place_already_is_not_written_again(alone, monkey
     assert opened(await alone.file("original.jpg")).format == "JPEG"
     await put({"users/u/uploads/mask": MASK})
     assert await queued(PHOTO, mask="users/u/uploads/mask") == [named["mask"]]
+    assert await alone.file("mask_auto.png") == MASK
 
 
 async def test_the_same_request_is_the_same_job_until_it_is_over(stack):
@@ -146,35 +126,32 @@ async def test_the_same_request_is_the_same_job_until_it_is_over(stack):
     assert await stack.file("original.jpg") == PHOTO, "who was refused has replaced nothing"
     async with stack.working():
         done = await stack.over()
-        assert (done["job"], done["attempts"]["starts"]) == (first["job"], 1)
-        second = (await stack.post(parameters='{"seed": 7}')).json()
-        assert second["job"] != first["job"]
-        assert second["links"]["edited"] is None, "the former job's result is not this one's"
-        done = await stack.until(
-            lambda state: state["job"] == second["job"] and state["processingStatus"] == "completed"
-        )
-    assert done["createdAt"] == first["createdAt"]
+    assert (done["job"], done["attempts"]["starts"]) == (first["job"], 1)
+    second = (await stack.post(parameters='{"seed": 7}')).json()
+    assert second["job"] != first["job"]
+    assert second["links"]["edited"] is None, "the former job's result is not this one's"
+    assert second["createdAt"] == first["createdAt"]
 
 
-async def test_two_requests_at_once_make_one_job(stack):
+async def test_two_requests_at_once_make_one_job(alone):
     other = encoded(scene(160, 128, seed=1), "JPEG")
-    answers = await asyncio.gather(*(stack.post(photo) for photo in (PHOTO, other) * 4))
+    answers = await asyncio.gather(*(alone.post(photo) for photo in (PHOTO, other) * 4))
     taken = [answer.json()["job"] for answer in answers if answer.status_code == 202]
     assert sorted({answer.status_code for answer in answers}) == [202, 409]
     assert len(set(taken)) == 1
-    async with stack.working():
-        assert (await stack.over())["processingStatus"] == "completed"
+    assert (await alone.state())["job"] == taken[0]
 
 
 async def test_cancelling_stops_the_fill_on_the_server(stack, server):
     before = answers(server, "inpaint_stream", "CANCELLED")
-    await stack.post(**long_files())
+    photo, mask = long_job()
+    await stack.post(encoded(photo, "JPEG"), encoded(mask, "PNG"))
     async with stack.working():
         await stack.until(lambda state: state["progress"])
         cancelled = await stack.cancel()
         assert cancelled.json()["processingStatus"] == "cancelled"
-        assert await asyncio.to_thread(
-            eventually, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
+        await asyncio.to_thread(
+            until, lambda: answers(server, "inpaint_stream", "CANCELLED") == before + 1
         )
     assert (await stack.state())["links"]["edited"] is None
     assert await stack.files.list(f"{HERE}/attempts") == []
@@ -182,24 +159,27 @@ async def test_cancelling_stops_the_fill_on_the_server(stack, server):
     assert (again.status_code, again.json()["processingStatus"]) == (200, "cancelled")
 
 
-async def test_a_session_deleted_during_its_fill_leaves_no_result(stack):
-    await stack.post(**long_files())
-    async with stack.working():
-        await stack.until(lambda state: state["progress"])
-        await stack.documents.delete("u", "s")
-    left = await stack.files.list(HERE)
-    assert [path.rpartition("/")[2] for path in left] == ["mask_auto.png", "original.jpg"]
-    assert (await stack.http.get(ROUTE)).status_code == 404
+async def test_a_session_deleted_during_its_work_leaves_no_result(alone, repeat):
+    repeat.open.clear()
+    await alone.ordered(repeat)
+    async with alone.working():
+        await alone.until(lambda state: state["progress"])
+        await alone.documents.delete("u", "s")
+        repeat.open.set()
+    assert await alone.files.list(HERE) == [f"{HERE}/text.txt"]
+    assert (await alone.http.get(ROUTE)).status_code == 404
 
 
-async def test_events_and_a_websocket_tell_the_states_until_the_end(stack):
-    await stack.post()
+async def test_events_and_a_websocket_tell_the_states_until_the_end(alone, repeat):
+    repeat.open.clear()
+    await alone.ordered(repeat)
     seen, moments = [], []
     async with (
-        stack.socket() as socket,
-        stack.working(),
-        stack.http.stream("GET", f"{ROUTE}/events") as answer,
+        alone.socket() as socket,
+        alone.http.stream("GET", f"{ROUTE}/events") as answer,
+        alone.working(),
     ):
+        asyncio.get_running_loop().call_later(1.2, repeat.open.set)
         assert answer.headers["content-type"].startswith("text/event-stream")
         async for line in answer.aiter_lines():
             if line.startswith("data: "):
@@ -209,6 +189,7 @@ async def test_events_and_a_websocket_tell_the_states_until_the_end(stack):
     for states in (seen, told):
         assert states[0] == "pending"
         assert states[-1] == "completed"
+    assert len(moments) >= 3
     assert min(np.diff(moments)) > 0.45, "at most twice a second"
 
 
@@ -245,20 +226,14 @@ async def test_a_file_is_the_one_that_lies_there_and_the_jobs_own(alone):
     assert (found.status_code, found.content) == (200, b"another")
 
 
-async def test_a_job_of_which_nothing_comes_is_given_up_when_somebody_looks(stack: Stack):
-    await stack.post()
-    await stack.edit(expiresAt=1.0)
-    state = await stack.state()
-    assert state["processingStatus"] == "failed"
-    assert state["error"]["kind"] == "DEADLINE"
-
-
-async def test_an_api_whose_clock_runs_ahead_gives_up_no_job(stack: Stack, monkeypatch):
-    await stack.post()
+async def test_a_job_of_which_nothing_comes_is_given_up_by_the_stores_clock(alone, monkeypatch):
+    await alone.post()
     for ahead_s in (1e6, -1e6):
         now = time.time() + ahead_s
         monkeypatch.setattr(shown, "time", SimpleNamespace(time=partial(float, now)))
-        assert (await stack.state())["processingStatus"] == "pending", "the store's clock counts"
+        assert (await alone.state())["processingStatus"] == "pending", "the API's does not count"
     monkeypatch.undo()
-    async with stack.working():
-        assert (await stack.over())["processingStatus"] == "completed"
+    await alone.edit(expiresAt=1.0)
+    state = await alone.state()
+    assert state["processingStatus"] == "failed"
+    assert state["error"]["kind"] == "DEADLINE"

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
 
-from harness.slow_labels import LABELS, slow_labels
-from pawfect_client import AsyncPawfectClient
+from harness.slow_labels import LABELS
 from pawfect_service.api.labels import LabelTasks
-from pawfect_service.jobs.contract import JobContract
-from pawfect_service.jobs.document import to_document
 from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import Moment, queue_job
-from pawfect_service.stores.base import Change
 from tests.pawfect.photo.pictures import encoded, scene
-from tests.service.stack import MASK, slowly_labelled, uncollected
+from tests.service.stack import HERE, MASK, SOON, slowly_labelled, uncollected
 
 
 async def test_labels_that_take_ten_seconds_do_not_keep_the_enqueue_waiting(store, server):
@@ -29,8 +25,9 @@ async def test_labels_that_take_ten_seconds_do_not_keep_the_enqueue_waiting(stor
             assert (await stack.post(sid=f"s{number}")).status_code == 202
             took.append(time.monotonic() - began)
         assert max(took) < 3, "each of them would have waited ten seconds"
-        queued = [delivery async for delivery in first(stack.services.stores.queue, 5)]
-        assert len(queued) == 5
+        async with aclosing(stack.services.stores.queue.deliveries(5)) as deliveries:
+            for _ in range(5):
+                await anext(deliveries)
         assert (await stack.state(sid="s0"))["sceneLabels"] is None
         for _ in range(100):
             if triton.asked:
@@ -39,17 +36,8 @@ async def test_labels_that_take_ten_seconds_do_not_keep_the_enqueue_waiting(stor
         assert triton.asked[0][0] == "scene_labels"
 
 
-async def first(queue, count):
-    deliveries = queue.deliveries(count)
-    try:
-        for _ in range(count):
-            yield await anext(deliveries)
-    finally:
-        await deliveries.aclose()
-
-
 async def test_a_job_waits_for_its_labels_and_is_filled_with_them(store, server):
-    async with slowly_labelled(store, server, 1.5) as (stack, _):
+    async with slowly_labelled(store, server, 0.5) as (stack, _):
         began = time.time()
         await stack.post()
         async with stack.working():
@@ -66,8 +54,8 @@ async def test_a_job_waits_for_its_labels_and_is_filled_with_them(store, server)
 
 
 async def test_labels_that_are_too_late_are_not_waited_for_and_land_all_the_same(store, server):
-    contract = JobContract(label_wait_s=0.5)
-    async with slowly_labelled(store, server, 6.0, contract=contract) as (stack, _):
+    contract = replace(SOON, label_wait_s=0.5)
+    async with slowly_labelled(store, server, 3.0, contract=contract) as (stack, _):
         await stack.post()
         async with stack.working():
             done = await stack.over()
@@ -107,23 +95,13 @@ async def test_a_server_without_labels_says_so_in_the_document(stack):
     assert "scene_labels" in state["sceneLabelsError"]["message"]
 
 
-async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error(store, server):
-    async with slowly_labelled(store, server, 0.0) as (stack, triton):
-        await stack.documents.update("u", "s", queued)
-        LabelTasks(stack.services).start(JobMessage("u", "s", "j"), INPAINT)
-        error = (await stack.labelled())["sceneLabelsError"]
-        assert error["error"] == "INVALID_ARG"
-        assert (
-            error["message"] == "original.jpg, mask_auto.png: expected a file in storage, got none"
-        )
-        assert triton.asked == []
-
-
-def queued(document, now):
-    """A job that is queued, without its files."""
-    at = Moment("u", "s", None, now, JobContract())
-    step = queue_job(at, job="j", kind=INPAINT, request={})
-    return Change(to_document(step.session))
+async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error(alone):
+    job = await alone.queued()
+    await alone.files.delete(f"{HERE}/original.jpg")
+    LabelTasks(alone.services).start(JobMessage("u", "s", job), INPAINT)
+    state = await alone.until(lambda state: state["sceneLabelsError"]["error"] == "INVALID_ARG")
+    said = state["sceneLabelsError"]["message"]
+    assert said == "original.jpg: expected a file in storage, got none"
 
 
 async def test_labels_that_fail_keep_no_photo_in_memory(alone):
@@ -151,20 +129,15 @@ async def test_label_calls_at_a_time_are_bounded(store, server):
         assert 2 <= triton.at_once <= 4
 
 
-async def test_more_jobs_than_may_wait_for_labels_go_without(alone, server):
-    jobs = [JobMessage("u", sid, await alone.queued(sid)) for sid in ("s0", "s1")]
-    async with (
-        slow_labels(server.endpoints.grpc, 10.0) as (address, _),
-        AsyncPawfectClient(address) as labeller,
-    ):
-        tools = replace(alone.services.tools, labeller=labeller)
-        labels = LabelTasks(replace(alone.services, tools=tools), at_most=1)
-        for job in jobs:
-            labels.start(job, INPAINT)
-        state = await alone.until(
-            lambda state: state["sceneLabelsError"]["error"] == "QUEUE_FULL", sid="s1"
-        )
-        assert "at most 1 jobs" in state["sceneLabelsError"]["message"]
+async def test_more_jobs_than_may_wait_for_labels_go_without(store, server):
+    async with slowly_labelled(store, server, 10.0) as (stack, _):
+        labels = LabelTasks(stack.services, at_most=1)
+        for sid in ("s0", "s1"):
+            job = (await stack.post(sid=sid)).json()["job"]
+            labels.start(JobMessage("u", sid, job), INPAINT)
+        full = (await stack.labelled("s1"))["sceneLabelsError"]
+        assert full["error"] == "QUEUE_FULL"
+        assert "at most 1 jobs" in full["message"]
         await labels.close()
-    stopped = (await alone.state(sid="s0"))["sceneLabelsError"]
-    assert stopped["error"] == "CANCELLED", "a process that ends leaves no job waiting"
+        stopped = (await stack.state(sid="s0"))["sceneLabelsError"]
+        assert stopped["error"] == "CANCELLED", "a process that ends leaves no job waiting"

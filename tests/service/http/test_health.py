@@ -12,8 +12,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http import health
-from tests.client.serving import answers
-from tests.server.conftest import metric
+from tests.server.conftest import answers, metric
 from tests.service.stack import Stack
 
 
@@ -44,7 +43,7 @@ async def test_an_api_before_a_busy_server_stays_ready_for_a_while(server, monke
     once = RetryPolicy(attempts=1)
     async with (
         Relay(server.endpoints.grpc).running() as relay,
-        AsyncPawfectClient(relay.address, timeout_s=2, retry=once) as client,
+        AsyncPawfectClient(relay.address, timeout_s=1, retry=once) as client,
     ):
         ready, never = health.Readiness(client), health.Readiness(client)
         await settled(ready)

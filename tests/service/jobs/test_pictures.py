@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.jobs.kinds.pictures import check_headers, check_upload
+from pawfect_client import decode_photo
+from pawfect_service.jobs.kinds.pictures import (
+    PREVIEW_PX,
+    check_headers,
+    check_upload,
+    preview_jpeg,
+)
 from tests.pawfect.photo.pictures import encoded, hole, opened, scene
 
 PHOTO = encoded(scene(160, 128), "JPEG", quality=92)
@@ -49,9 +55,10 @@ def test_good_files_become_the_same_upload_as_by_the_whole_check(files: Any) -> 
     ("files", "said"),
     [
         ((b"", MASK), "photo: expected"),
+        ((b"hello", MASK), "photo: expected a JPEG, PNG or WebP file, got text"),
         ((PHOTO, b""), "mask: expected"),
         ((b"GIF89a" + bytes(20), MASK), "photo: expected"),
-        ((PHOTO, b"%PDF-1.7"), "mask: expected"),
+        ((PHOTO, b"%PDF-1.7"), "mask: expected a JPEG, PNG or WebP file, got a PDF"),
         ((PHOTO[:900], MASK), "photo: expected"),
         ((PHOTO, MASK[:-20]), "mask: expected"),
         ((PHOTO, OTHER), "mask: expected the photo's size 160x128"),
@@ -69,6 +76,11 @@ def test_what_headers_tell_is_refused_as_by_the_whole_check(files: Any, said: st
             check(*files)
         assert caught.value.kind is ErrorKind.INVALID_ARG
         assert caught.value.message.startswith(said)
+
+
+def test_a_preview_is_small() -> None:
+    photo = decode_photo(encoded(scene(560, 420), "JPEG"))
+    assert opened(preview_jpeg(photo, photo.pixels)).size == (PREVIEW_PX, PREVIEW_PX * 3 // 4)
 
 
 @pytest.mark.parametrize("mask", [EMPTY, FULL], ids=["empty", "full"])

@@ -9,8 +9,8 @@ import pytest
 
 from pawfect_service.jobs.document import from_document, to_document
 from pawfect_service.jobs.kinds import INPAINT
+from pawfect_service.jobs.kinds.kind import JobRequest
 from pawfect_service.jobs.message import JobMessage, read_message
-from pawfect_service.jobs.request import JobRequest
 
 HERE = "users/u/sessions/s"
 # A product's own fields are among them, one of them named as ours might be.

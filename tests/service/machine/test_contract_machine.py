@@ -214,19 +214,6 @@ def test_an_undisturbed_job_completes_after_its_labels_were_waited_for() -> None
     assert machine.world.get(session_path(UID, SID, "edited.jpg")) == b"job1-1-edited.jpg"
 
 
-def test_a_server_that_stays_away_fails_the_job_at_its_bound() -> None:
-    machine = ContractMachine()
-    machine.first(published=True, labelled=False)
-    machine.labels(came=True)
-    machine.quiet(Fate.PASSING)
-    document = machine.world.read()
-    assert document
-    assert document["processingStatus"] == "failed"
-    assert document["error"]["kind"] == "UNAVAILABLE"
-    assert document["counts"]["passingFailures"] == CONTRACT.passing_failures + 1
-    assert document["cost"] is None
-
-
 def test_a_copy_that_comes_after_the_next_job_brings_no_old_picture_back() -> None:
     machine = ContractMachine()
     machine.first(published=True, labelled=True)

@@ -1,4 +1,7 @@
-"""The whole flow over Google's stores, on emulators, with the real server."""
+"""The whole flow over Google's stores, on emulators, with the real server: jobs pushed.
+
+Workers that pull are there in the fault run, `tests/perf/service`.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +9,12 @@ import asyncio
 import json
 import uuid
 
-from pawfect_service.jobs.contract import JobContract
-from pawfect_service.stores import make_queue
 from tests.conftest import free_ports
-from tests.service.process.test_commands import answered, ended, process
+from tests.service.process.test_commands import answered, process
 from tests.service.stack import running
 
 
-async def test_a_photo_is_queued_filled_and_published_over_firestore_and_pubsub(on_google, server):
-    topic, uid = f"jobs-{uuid.uuid4().hex}", f"u-{uuid.uuid4().hex}"
-    store = f"{on_google}/{topic}"
-    make_queue(store, JobContract())
-    async with running(store, server.endpoints.grpc) as stack:
-        queue = stack.services.stores.queue
-        await queue.publish(b"poison", {})
-        assert (await stack.post(uid=uid, parameters='{"seed": 7}')).status_code == 202
-        async with stack.working():
-            async with stack.http.stream("GET", f"/v1/users/{uid}/sessions/s/events") as answer:
-                events = [line async for line in answer.aiter_lines() if line.startswith("data")]
-            state = await stack.over(uid)
-            letters = await queue.dead_letters(10)
-        assert '"completed"' in events[-1]
-        assert state["processingStatus"] == "completed"
-        assert state["report"]["seed"] == 7
-        assert len(await stack.file("edited.jpg", uid)) > 1000
-        assert [letter.data for letter in letters] == [b"poison"]
-        folder = f"users/{uid}/sessions/s"
-        names = ("edited.jpg", "mask_auto.png", "original.jpg", "preview.jpg")
-        assert await stack.files.list(folder) == [f"{folder}/{name}" for name in names]
-
-        assert (await stack.post(uid=uid)).status_code == 202
-        cancelled = await stack.http.delete(f"/v1/users/{uid}/sessions/s")
-        assert cancelled.json()["processingStatus"] == "cancelled"
-
-
-async def test_pubsub_pushes_a_queued_job_to_a_worker_that_has_it_do_so(
+async def test_a_photo_is_queued_over_firestore_pushed_by_pubsub_filled_and_published(
     on_google, server, tmp_path
 ):
     topic, uid, port = f"jobs-{uuid.uuid4().hex}", f"u-{uuid.uuid4().hex}", free_ports(1)[0]
@@ -55,15 +29,25 @@ async def test_pubsub_pushes_a_queued_job_to_a_worker_that_has_it_do_so(
             await stack.services.stores.queue.publish(poison, {})
             posted = await stack.post(uid=uid, parameters='{"seed": 7}')
             assert posted.status_code == 202
-            state = await stack.over(uid)
+            here = f"/v1/users/{uid}/sessions/s"
+            async with stack.http.stream("GET", f"{here}/events") as answer:
+                events = [line async for line in answer.aiter_lines() if line.startswith("data")]
+            assert '"completed"' in events[-1]
+            state = await stack.state(uid)
             assert (state["processingStatus"], state["error"]) == ("completed", None)
             assert state["report"]["seed"] == 7
             assert len(await stack.file("edited.jpg", uid)) > 1000
+            names = ("edited.jpg", "mask_auto.png", "original.jpg", "preview.jpg")
+            paths = [f"users/{uid}/sessions/s/{name}" for name in names]
+            assert await stack.files.list(f"users/{uid}/sessions/s") == paths
             async with asyncio.timeout(30):
                 while not (letters := await stack.services.stores.queue.dead_letters(10)):
                     await asyncio.sleep(0.1)
             assert [letter.data for letter in letters] == [poison]
-        assert await asyncio.to_thread(ended, worker) == 0
+            assert await asyncio.to_thread(worker.stop) == 0
+            assert (await stack.post(uid=uid)).status_code == 202
+            cancelled = await stack.http.delete(here)
+            assert cancelled.json()["processingStatus"] == "cancelled"
     lines = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
     actions = [line["action"] for line in lines if line["message"] == "delivery"]
     assert actions[-1] == "ack"

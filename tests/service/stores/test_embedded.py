@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,24 +19,22 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Change, Stores
-from pawfect_service.stores.embedded.clock import Sources
-from pawfect_service.stores.embedded.store import open_embedded
+from pawfect_service.stores.embedded import clock
 from tests.service.conftest import CONTRACT
 
 # A process that counts a document up, takes messages until it has seen its share of time, and
 # prints what it took.
 CHILD = """
 import asyncio, sys
-from pathlib import Path
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Change
-from tests.service.conftest import CONTRACT
+from pawfect_service.jobs.contract import JobContract
 
 def count(document, now):
     return Change({"count": (document or {"count": 0})["count"] + 1})
 
 async def main():
-    stores = open_stores("embedded:" + sys.argv[1], CONTRACT)
+    stores = open_stores("embedded:" + sys.argv[1], JobContract())
     for _ in range(25):
         await stores.documents.update("u", "s", count)
     print("ready", flush=True)
@@ -64,20 +63,20 @@ def child(folder: Path, code: str = CHILD) -> subprocess.Popen[str]:
 
 
 async def test_processes_share_one_file_and_take_each_message_once(tmp_path: Path) -> None:
-    children = [child(tmp_path) for _ in range(3)]
+    children = [child(tmp_path) for _ in range(2)]
     try:
         for process in children:
             assert process.stdout
             assert await asyncio.to_thread(process.stdout.readline) == "ready\n"
         stores = open_stores(f"embedded:{tmp_path}", CONTRACT)
-        assert await stores.documents.get("u", "s") == {"count": 75}
+        assert await stores.documents.get("u", "s") == {"count": 50}
         for n in range(20):
             await stores.queue.publish(str(n).encode(), {})
         for _ in children:
             await stores.queue.publish(b"stop", {})
         outputs = [await asyncio.to_thread(process.communicate) for process in children]
         taken = [line for output, _ in outputs for line in output.split()]
-        assert sorted(taken) == sorted([str(n) for n in range(20)] + ["stop"] * 3)
+        assert sorted(taken) == sorted([str(n) for n in range(20)] + ["stop"] * 2)
         await stores.close()
     finally:
         for process in children:
@@ -90,14 +89,14 @@ async def test_a_process_killed_in_a_transaction_leaves_nothing_of_it(tmp_path: 
 import asyncio, os, signal, sys
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Change
-from tests.service.conftest import CONTRACT
+from pawfect_service.jobs.contract import JobContract
 
 def dies(connection, now):
     connection.execute("UPDATE messages SET data = 'half'")
     os.kill(os.getpid(), signal.SIGKILL)
 
 async def main():
-    stores = open_stores("embedded:" + sys.argv[1], CONTRACT)
+    stores = open_stores("embedded:" + sys.argv[1], JobContract())
     await stores.queue.publish(b"whole", {})
     await stores.queue._database.write(dies)
 
@@ -135,7 +134,7 @@ async def test_a_nack_waits_for_its_backoff_and_a_lost_delivery_for_its_lease(
     await embedded.queue.publish(b"job", {})
     async with aclosing(embedded.queue.deliveries(4)) as deliveries:
         first = await anext(deliveries)
-        for backoff_s in (0.4, 0.8, 0.8):
+        for backoff_s in (0.2, 0.4, 0.4):
             await embedded.queue.nack(first)
             start = time.monotonic()
             first = await anext(deliveries)
@@ -148,7 +147,7 @@ async def test_a_nack_waits_for_its_backoff_and_a_lost_delivery_for_its_lease(
         await embedded.queue.nack(first)
         await embedded.queue.ack(second)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(deliveries), 1.2)
+            await asyncio.wait_for(anext(deliveries), 0.8)
 
 
 async def test_a_cancelled_wait_takes_no_message_with_it(tmp_path: Path) -> None:
@@ -196,16 +195,20 @@ async def test_a_file_that_is_no_database_is_unavailable(embedded: Stores) -> No
 class Machine:
     """A machine whose clocks a test sets."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.wall, self.steady, self.boot = 2e9, 100.0, "boot-1"
+        monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: self.wall))
+        monkeypatch.setattr(clock, "steady_s", lambda: self.steady)
+        monkeypatch.setattr(clock, "boot_id", lambda: self.boot)
 
     def passes(self, seconds: float) -> None:
         self.wall += seconds
         self.steady += seconds
 
-    def open(self, folder: Path) -> Stores:
-        sources = Sources(lambda: self.wall, lambda: self.steady, lambda: self.boot)
-        return open_embedded(folder, JobContract(), sources)
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(monkeypatch)
 
 
 async def time_of(stores: Stores) -> float:
@@ -217,16 +220,17 @@ async def time_of(stores: Stores) -> float:
 
 @pytest.mark.parametrize("jump", [-1e6, -30.0, 30.0, 1e6])
 async def test_setting_the_systems_time_moves_neither_clock_nor_messages(
-    tmp_path: Path, jump: float
+    machine: Machine, tmp_path: Path, jump: float
 ) -> None:
-    machine = Machine()
-    stores = machine.open(tmp_path)
+    stores = open_stores(f"embedded:{tmp_path}", JobContract())
     await stores.queue.publish(b"job", {})
     async with aclosing(stores.queue.deliveries(3)) as deliveries:
         held = await anext(deliveries)
         machine.wall += jump
         machine.passes(10)
-        later = machine.open(tmp_path)  # another process that starts after the jump
+        later = open_stores(
+            f"embedded:{tmp_path}", JobContract()
+        )  # another process that starts after the jump
         assert [await time_of(stores), await time_of(later)] == [2e9 + 10] * 2
         async with aclosing(later.queue.deliveries(1)) as others:
             with pytest.raises(TimeoutError):  # not doubled: its lease of 30 s is not over
@@ -241,15 +245,14 @@ async def test_setting_the_systems_time_moves_neither_clock_nor_messages(
 
 @pytest.mark.parametrize(("wall", "expected"), [(1e9, 2e9 + 50), (2e9 + 500, 2e9 + 500)])
 async def test_over_a_restart_of_the_machine_the_clock_does_not_go_back(
-    tmp_path: Path, wall: float, expected: float
+    machine: Machine, tmp_path: Path, wall: float, expected: float
 ) -> None:
-    machine = Machine()
-    stores = machine.open(tmp_path)
+    stores = open_stores(f"embedded:{tmp_path}", JobContract())
     machine.passes(50)
     await time_of(stores)
     await stores.close()
     machine.wall, machine.steady, machine.boot = wall, 5.0, "boot-2"
-    stores = machine.open(tmp_path)
+    stores = open_stores(f"embedded:{tmp_path}", JobContract())
     machine.passes(1)
     assert await time_of(stores) == expected + 1
     await stores.close()

@@ -23,19 +23,6 @@ from pawfect_service.stores.google.topics import Names, ensure_topics
 from tests.service.conftest import CONTRACT
 
 
-def test_setting_up_twice_brings_the_subscription_up_to_date(on_google: str) -> None:
-    topic = f"jobs-{uuid.uuid4().hex}"
-    ensure_topics(emulators.PROJECT, topic, CONTRACT)
-    names = ensure_topics(emulators.PROJECT, topic, JobContract())
-    with pubsub_v1.SubscriberClient() as client:
-        found = client.get_subscription(subscription=names.subscription)
-    assert found.ack_deadline_seconds == 30
-    assert found.retry_policy.minimum_backoff.total_seconds() == 1.0
-    assert found.retry_policy.maximum_backoff.total_seconds() == 60.0
-    assert found.dead_letter_policy.max_delivery_attempts == 100
-    assert found.dead_letter_policy.dead_letter_topic == names.dead_topic
-
-
 async def test_what_others_keep_as_sessions_is_no_session_of_ours(on_google: str, uid: str) -> None:
     client = firestore.AsyncClient(emulators.PROJECT)
     documents = google_documents.FirestoreDocuments(client, firestore.Client(emulators.PROJECT))
@@ -53,18 +40,17 @@ async def test_what_others_keep_as_sessions_is_no_session_of_ours(on_google: str
             await client.document(path).delete()
 
 
-def test_a_push_carries_a_token_and_is_waited_for_as_long_as_a_fill_takes(on_google: str) -> None:
+def test_setting_up_again_brings_the_subscription_up_to_date(on_google: str) -> None:
     topic, contract = f"jobs-{uuid.uuid4().hex}", JobContract()
-    store = f"{on_google}/{topic}"
+    store, names = f"{on_google}/{topic}", Names.of(emulators.PROJECT, topic)
     url, email, audience = "https://worker.example/v1/worker/push", "p@q.iam.example", "worker"
     with pubsub_v1.SubscriberClient() as client:
 
         def made(push: PushTarget | None) -> pubsub_v1.types.Subscription:
             make_queue(store, contract, push)
-            return client.get_subscription(
-                subscription=Names.of(emulators.PROJECT, topic).subscription
-            )
+            return client.get_subscription(subscription=names.subscription)
 
+        make_queue(store, CONTRACT)
         pushed = made(PushTarget(url, email, audience))
         assert pushed.push_config.push_endpoint == url
         token = pushed.push_config.oidc_token
@@ -79,6 +65,10 @@ def test_a_push_carries_a_token_and_is_waited_for_as_long_as_a_fill_takes(on_goo
         pulled = made(None)
         assert pulled.push_config.push_endpoint == ""
         assert pulled.ack_deadline_seconds == contract.lease_s
+        assert pulled.retry_policy.minimum_backoff.total_seconds() == 1.0
+        assert pulled.retry_policy.maximum_backoff.total_seconds() == 60.0
+        assert pulled.dead_letter_policy.max_delivery_attempts == 100
+        assert pulled.dead_letter_policy.dead_letter_topic == names.dead_topic
 
 
 def test_a_fill_longer_than_a_push_is_waited_for_is_refused() -> None:

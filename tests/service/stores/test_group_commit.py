@@ -10,7 +10,6 @@ from contextlib import closing
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_service.stores.embedded.clock import Sources
 from pawfect_service.stores.embedded.database import Database
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS numbers (number INTEGER PRIMARY KEY)"
@@ -18,7 +17,7 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS numbers (number INTEGER PRIMARY KEY)"
 
 @pytest.fixture
 async def database(tmp_path):
-    opened = Database(tmp_path / "numbers.sqlite3", SCHEMA, Sources())
+    opened = Database(tmp_path / "numbers.sqlite3", SCHEMA)
     yield opened
     await opened.close()
 

@@ -27,13 +27,15 @@ async def nothing(deliveries: AsyncIterator[Delivery], for_s: float) -> None:
         await asyncio.wait_for(anext(deliveries), for_s)
 
 
-async def test_a_message_arrives_with_its_data_and_attributes(stores: Stores) -> None:
+async def test_a_message_comes_with_its_data_until_it_is_done(stores: Stores) -> None:
     name = await stores.queue.publish(b"\x00job", {"trace": "t-1"})
     async with aclosing(stores.queue.deliveries(1)) as deliveries:
-        delivery = await taken(deliveries)
-        assert (delivery.message_id, delivery.data) == (name, b"\x00job")
-        assert delivery.attributes["trace"] == "t-1"
-        await stores.queue.ack(delivery)
+        for _ in range(2):
+            delivery = await taken(deliveries)
+            assert (delivery.message_id, delivery.data) == (name, b"\x00job")
+            assert delivery.attributes["trace"] == "t-1"
+            await stores.queue.nack(delivery)
+        await stores.queue.ack(await taken(deliveries))
         await nothing(deliveries, 2.5)
 
 
@@ -75,16 +77,6 @@ async def test_no_more_than_asked_for_is_out_at_once(stores: Stores) -> None:
             await stores.queue.ack(delivery)
 
 
-async def test_a_message_put_back_comes_again(stores: Stores) -> None:
-    await stores.queue.publish(b"job", {})
-    async with aclosing(stores.queue.deliveries(1)) as deliveries:
-        for _ in range(3):
-            delivery = await taken(deliveries)
-            assert delivery.data == b"job"
-            await stores.queue.nack(delivery)
-        await stores.queue.ack(await taken(deliveries))
-
-
 # The Pub/Sub emulator takes two seconds for each delivery.
 @pytest.mark.parametrize(
     ("opened", "quiet_s"),
@@ -95,13 +87,10 @@ async def test_a_message_that_is_never_done_ends_in_the_dead_letters(
     stores: Stores, quiet_s: float
 ) -> None:
     await stores.queue.publish(b"poison", {"trace": "t"})
-    count = 0
     async with aclosing(stores.queue.deliveries(1)) as deliveries:
         for _ in range(CONTRACT.deliveries):
             await stores.queue.nack(await taken(deliveries))
-            count += 1
         await nothing(deliveries, quiet_s)
-    assert count == CONTRACT.deliveries
     (letter,) = await dead(stores, 1)
     assert (letter.data, letter.attributes["trace"]) == (b"poison", "t")
 
@@ -110,7 +99,7 @@ async def test_a_buried_message_is_a_dead_letter_with_its_reason(stores: Stores)
     await stores.queue.publish(b"poison", {"trace": "t"})
     async with aclosing(stores.queue.deliveries(1)) as deliveries:
         await stores.queue.bury(await taken(deliveries), "no JSON")
-        await nothing(deliveries, 2.5)
+        await nothing(deliveries, 1.0)
     for _ in range(2):  # looking does not remove them
         (letter,) = await dead(stores, 1)
         assert (letter.data, letter.reason) == (b"poison", "no JSON")

@@ -31,7 +31,9 @@ def written(document: Document) -> Callable[[Document | None, float], Change]:
 # --- documents ------------------------------------------------------------------------------------
 
 
-async def test_a_document_comes_back_as_it_was_written(stores: Stores, uid: str) -> None:
+async def test_a_document_comes_back_as_it_was_written_until_it_is_deleted(
+    stores: Stores, uid: str
+) -> None:
     document = {
         "a": None,
         "b": True,
@@ -46,6 +48,9 @@ async def test_a_document_comes_back_as_it_was_written(stores: Stores, uid: str)
     smaller = {"b": False, "a.b `c`": {}}
     await stores.documents.update(uid, "s", written(smaller))
     assert await stores.documents.get(uid, "s") == smaller
+    for _ in range(2):
+        await stores.documents.delete(uid, "s")
+    assert await stores.documents.get(uid, "s") is None
 
 
 async def test_every_increment_of_many_at_once_counts(opened: Any, uid: str) -> None:
@@ -80,13 +85,6 @@ async def test_the_stores_clock_goes_on_and_is_one_for_all(opened: Any, uid: str
     ]
     assert times == sorted(times)
     assert abs(times[-1] - time.time()) < 30
-
-
-async def test_deleting_a_document_twice_is_no_error(stores: Stores, uid: str) -> None:
-    await stores.documents.update(uid, "s", counting)
-    await stores.documents.delete(uid, "s")
-    await stores.documents.delete(uid, "s")
-    assert await stores.documents.get(uid, "s") is None
 
 
 async def test_a_watch_sees_the_present_the_last_change_and_the_end(opened: Any, uid: str) -> None:
@@ -142,16 +140,12 @@ async def test_a_file_is_written_replaced_copied_listed_and_deleted(
     await files.delete(f"{path}/mask.png")
     for _ in range(2):
         await files.delete(f"{path}/original.jpg")
-    assert await files.list(path) == [f"{path}/attempts/j-1-edited.jpg"]
     assert await files.list(f"{path}/att") == []
-
-
-async def test_a_missing_file_is_not_found(stores: Stores, uid: str) -> None:
     with pytest.raises(FileNotFoundError):
-        await stores.files.get(f"users/{uid}/none.jpg")
+        await files.get(f"{path}/original.jpg")
     with pytest.raises(FileNotFoundError):
-        await stores.files.copy(f"users/{uid}/none.jpg", f"users/{uid}/b.jpg")
-    assert await stores.files.list(f"users/{uid}") == []
+        await files.copy(f"{path}/original.jpg", f"{path}/b.jpg")
+    assert await files.list(path) == [f"{path}/attempts/j-1-edited.jpg"]
 
 
 async def test_a_file_of_any_length_is_not_read_into_memory(

@@ -12,7 +12,7 @@ from pawfect_service.jobs.contract import JobContract
 from pawfect_service.worker import handler
 from tests.pawfect.photo.pictures import encoded, scene
 from tests.service.jobs.session import COST
-from tests.service.stack import HERE, PHOTO, ROUTE, Stack, long_files, running, uncollected
+from tests.service.stack import HERE, PHOTO, ROUTE, Stack, running, uncollected
 
 
 async def failed_for_good(stack: Stack, job: str) -> dict[str, Any]:
@@ -42,11 +42,11 @@ async def test_claimed_files_that_vanished_fail_the_job_for_good_at_its_cost(alo
     assert state["cost"] == COST.model_dump()
 
 
-async def test_a_published_file_that_vanished_is_not_found(stack):
-    job = await stack.queued()
-    assert (await stack.deliver(job)).action is QueueAction.ACK
-    await stack.files.delete(f"{HERE}/edited.jpg")
-    answer = await stack.http.get(ROUTE + "/files/edited.jpg")
+async def test_a_published_file_that_vanished_is_not_found(alone, repeat):
+    job = await alone.ordered(repeat)
+    assert (await alone.deliver(job)).action is QueueAction.ACK
+    await alone.files.delete(f"{HERE}/repeated.txt")
+    answer = await alone.http.get(ROUTE + "/files/repeated.txt")
     assert (answer.status_code, answer.json()["error"]["kind"]) == (404, "INVALID_ARG")
 
 
@@ -131,11 +131,13 @@ async def test_an_engine_that_the_server_has_not_ends_too(store, server):
         assert "flux" in (await stack.state())["error"]["message"]
 
 
-async def test_a_fill_that_takes_too_long_is_stopped(store, server):
-    contract = JobContract(fill_s=1.0, lease_s=2.0, passing_failures=1)
-    async with running(store, server.endpoints.grpc, contract=contract) as stack:
-        job = await stack.queued(**long_files(), parameters='{"deadline_ms": 1000}')
+async def test_work_that_takes_too_long_is_stopped(store, nowhere, repeat):
+    contract = JobContract(fill_s=0.5, lease_s=1.0, passing_failures=1)
+    repeat.open.clear()
+    async with running(store, nowhere, contract=contract) as stack:
+        job = await stack.ordered(repeat)
         await stack.deliver(job)
+        assert repeat.now == 0
         assert (await stack.deliver(job)).action is QueueAction.ACK
         assert (await stack.state())["error"]["kind"] == "DEADLINE"
 

@@ -6,16 +6,15 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.jobs.moves import complete, passing_failure, take_up
-from tests.client.serving import answers
 from tests.service.stack import HERE
 
 
 @pytest.mark.parametrize("made", [False, True])
 async def test_a_store_that_breaks_off_at_the_end_takes_no_charged_result_away(
-    stack, server, monkeypatch, made
+    alone, repeat, monkeypatch, made
 ):
-    job = await stack.queued()
-    sessions = stack.services.sessions
+    job = await alone.ordered(repeat)
+    sessions = alone.services.sessions
     away = PawfectError(ErrorKind.UNAVAILABLE, "documents: ServiceUnavailable")
     for count in range(sessions.contract.passing_failures):
         mine = {"job": job, "owner": f"w{count}"}
@@ -30,63 +29,66 @@ async def test_a_store_that_breaks_off_at_the_end_takes_no_charged_result_away(
         raise away
 
     monkeypatch.setattr(sessions, "move", breaks_off)
-    before = answers(server, "inpaint_stream", "OK")
-    first = await stack.deliver(job)
+    first = await alone.deliver(job)
     assert len(broke_off) == 1
     assert first.action is (QueueAction.ACK if made else QueueAction.NACK)
     assert first.attempt == sessions.contract.passing_failures + 1
-    charged = (await stack.documents.get("u", "s"))["cost"]
+    charged = (await alone.documents.get("u", "s"))["cost"]
     assert charged["seconds"] > 0
-    assert (await stack.deliver(job)).action is QueueAction.ACK
-    state = await stack.state()
+    assert (await alone.deliver(job)).action is QueueAction.ACK
+    state = await alone.state()
     assert (state["processingStatus"], state["cost"]) == ("completed", charged)
     assert state["attempts"]["passingFailures"] == sessions.contract.passing_failures
     assert state["attempts"]["publications"] == (0 if made else 1)
-    assert answers(server, "inpaint_stream", "OK") == before + 1
-    assert await stack.files.list(f"{HERE}/attempts") == []
+    assert repeat.done == 1
+    assert await alone.files.list(f"{HERE}/attempts") == []
 
 
-async def test_a_worker_that_stalls_beyond_its_lease_copies_nothing_more(stack, monkeypatch):
-    job = await stack.queued()
-    copy, copied = stack.files.copy, []
+async def test_a_worker_that_stalls_beyond_its_lease_copies_nothing_more(
+    alone, repeat, monkeypatch
+):
+    job = await alone.ordered(repeat)
+    copy, copied = alone.files.copy, []
 
     async def stalls(source, target):
         copied.append(target)
         await copy(source, target)
         if len(copied) == 1:
-            lease = (await stack.documents.get("u", "s"))["lease"]
-            await stack.edit(lease={**lease, "until": lease["since"]})
-            assert (await stack.deliver(job)).action is QueueAction.ACK
-            assert (await stack.post()).status_code == 202
+            lease = (await alone.documents.get("u", "s"))["lease"]
+            await alone.edit(lease={**lease, "until": lease["since"]})
+            assert (await alone.deliver(job)).action is QueueAction.ACK
+            assert (await alone.post()).status_code == 202
 
-    monkeypatch.setattr(stack.files, "copy", stalls)
-    assert (await stack.deliver(job)).action is QueueAction.ACK
-    names = [f"{HERE}/preview.jpg", f"{HERE}/edited.jpg"]
+    monkeypatch.setattr(alone.files, "copy", stalls)
+    assert (await alone.deliver(job)).action is QueueAction.ACK
+    names = [f"{HERE}/repeated.txt", f"{HERE}/length.txt"]
     assert copied == [names[0], *names], "one copy of the first worker, both of the second"
-    assert (await stack.state())["processingStatus"] == "pending"
-    assert await stack.files.list(f"{HERE}/attempts") == []
+    assert (await alone.state())["processingStatus"] == "pending"
+    assert await alone.files.list(f"{HERE}/attempts") == []
 
 
-async def test_what_older_jobs_have_left_is_gone_before_a_picture_gets_its_name(stack, monkeypatch):
-    job = await stack.queued()
-    left = f"{HERE}/attempts/older-1-edited.jpg"
-    await stack.files.put({left: b"older"})
-    delete, copy, found = stack.files.delete, stack.files.copy, []
+async def test_what_older_jobs_have_left_is_gone_before_a_file_gets_its_name(
+    alone, repeat, monkeypatch
+):
+    job = await alone.ordered(repeat)
+    left = f"{HERE}/attempts/older-1-length.txt"
+    await alone.files.put({left: b"older"})
+    delete, copy, found = alone.files.delete, alone.files.copy, []
 
     async def broken(path):
         raise PawfectError(ErrorKind.UNAVAILABLE, "files: ServiceUnavailable")
 
     async def noted(source, target):
-        found.append(await stack.files.list(f"{HERE}/attempts"))
+        found.append(await alone.files.list(f"{HERE}/attempts"))
         await copy(source, target)
 
-    monkeypatch.setattr(stack.files, "copy", noted)
-    monkeypatch.setattr(stack.files, "delete", broken)
-    assert (await stack.deliver(job)).action is QueueAction.NACK
+    monkeypatch.setattr(alone.files, "copy", noted)
+    monkeypatch.setattr(alone.files, "delete", broken)
+    assert (await alone.deliver(job)).action is QueueAction.NACK
     assert found == [], "nothing is copied while it is there"
-    monkeypatch.setattr(stack.files, "delete", delete)
-    assert (await stack.deliver(job)).action is QueueAction.ACK
-    mine = [f"{HERE}/attempts/{job}-1-{name}" for name in ("edited.jpg", "preview.jpg")]
+    monkeypatch.setattr(alone.files, "delete", delete)
+    assert (await alone.deliver(job)).action is QueueAction.ACK
+    mine = [f"{HERE}/attempts/{job}-1-{name}" for name in ("length.txt", "repeated.txt")]
     assert found == [mine, mine]
-    assert (await stack.state())["processingStatus"] == "completed"
-    assert await stack.files.list(f"{HERE}/attempts") == []
+    assert (await alone.state())["processingStatus"] == "completed"
+    assert await alone.files.list(f"{HERE}/attempts") == []

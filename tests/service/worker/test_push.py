@@ -15,9 +15,9 @@ from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.process.processes import listen, serve_http
 from pawfect_service.worker import expiry
-from pawfect_service.worker.handler import Handler
 from pawfect_service.worker.push import MAX_ENVELOPE_BYTES, PushCheck, create_push_app
-from tests.service.stack import HERE, Stack, long_files, running
+from tests.service.repeat import Repeat
+from tests.service.stack import HERE, Stack, running
 from tests.service.tokens import Certificates, token
 
 PUSH = "/v1/worker/push"
@@ -29,9 +29,8 @@ async def pushing(
     stack: Stack,
     check: PushCheck | None = None,
     jobs: int = 2,
-    handler: Handler | None = None,
 ):
-    app = create_push_app(stack.services, handler or stack.handler(), check, jobs)
+    app = create_push_app(stack.services, stack.handler(), check, jobs)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://worker"
     ) as http:
@@ -111,9 +110,9 @@ async def test_poison_in_an_envelope_goes_to_the_dead_letters(alone, monkeypatch
     assert "expected a JSON object" in letter.reason
 
 
-async def test_a_permanent_failure_of_a_pushed_job_is_acknowledged_and_written(alone):
-    body = await queued(alone, "s")
-    await alone.files.delete(f"{HERE}/original.jpg")
+async def test_a_permanent_failure_of_a_pushed_job_is_acknowledged_and_written(alone, repeat):
+    body = await queued(alone, repeat)
+    await alone.files.delete(f"{HERE}/text.txt")
     async with pushing(alone) as http:
         assert (await http.post(PUSH, json=body)).status_code == 204
     state = await alone.state()
@@ -123,7 +122,7 @@ async def test_a_permanent_failure_of_a_pushed_job_is_acknowledged_and_written(a
 
 async def test_a_pushed_worker_gives_up_overdue_jobs_too(alone, monkeypatch):
     monkeypatch.setattr(expiry, "SWEEP_EVERY_S", 0.05)
-    await alone.queued()
+    await alone.post()
     await alone.edit(expiresAt=1.0)
     app = create_push_app(alone.services, alone.handler(), None, 1)
     async with app.router.lifespan_context(app):
@@ -135,43 +134,34 @@ async def test_a_pushed_worker_gives_up_overdue_jobs_too(alone, monkeypatch):
     pytest.fail("the job was not given up")
 
 
-async def queued(stack: Stack, sid: str, **fields: object) -> dict[str, object]:
-    """Queue a job whose labels are known to be none; return what is pushed of it."""
-    return envelope(JobMessage("u", sid, await stack.queued(sid, **fields)).to_bytes())
+async def queued(stack: Stack, kind: Repeat, sid: str = "s") -> dict[str, object]:
+    """Queue a job; return what is pushed of it."""
+    return envelope(JobMessage("u", sid, await stack.ordered(kind, sid)).to_bytes())
 
 
-class Counted(Handler):
-    """The handler, which counts how many jobs it has at once."""
-
-    now = most = 0
-
-    async def handle(self, data, attributes, hold):
-        self.now += 1
-        self.most = max(self.most, self.now)
-        outcome = await super().handle(data, attributes, hold)
-        self.now -= 1
-        return outcome
-
-
-async def test_pushed_jobs_wait_for_a_place_among_as_many_as_are_let_in(stack):
-    bodies = [await queued(stack, sid) for sid in ("s1", "s2", "s3")]
-    handler = Counted(stack.services)
-    async with pushing(stack, jobs=2, handler=handler) as http:
-        pushes = [http.post(PUSH, json=body) for body in bodies]
+async def test_pushed_jobs_wait_for_a_place_among_as_many_as_are_let_in(alone, repeat):
+    repeat.open.clear()
+    bodies = [await queued(alone, repeat, sid) for sid in ("s1", "s2", "s3")]
+    async with pushing(alone, jobs=2) as http:
+        pushes = [asyncio.create_task(http.post(PUSH, json=body)) for body in bodies]
+        for sid in ("s1", "s2"):
+            await alone.until(lambda state: state["progress"], sid=sid)
+        repeat.open.set()
         answers = await asyncio.gather(*pushes)
     assert [answer.status_code for answer in answers] == [204, 204, 204]
-    assert handler.most == 2
+    assert repeat.most == 2
     for sid in ("s1", "s2", "s3"):
-        assert (await stack.state(sid=sid))["processingStatus"] == "completed"
+        assert (await alone.state(sid=sid))["processingStatus"] == "completed"
 
 
-async def test_a_push_that_finds_no_free_place_in_time_comes_again(store, server):
+async def test_a_push_that_finds_no_free_place_in_time_comes_again(store, nowhere, repeat):
+    repeat.open.clear()
     async with (
-        running(store, server.endpoints.grpc, contract=JobContract(lease_s=1.0)) as stack,
+        running(store, nowhere, contract=JobContract(lease_s=1.0)) as stack,
         pushing(stack, jobs=1) as http,
     ):
-        slow = await queued(stack, "long", **long_files())
-        short = await queued(stack, "short")
+        slow = await queued(stack, repeat, "long")
+        short = await queued(stack, repeat, "short")
         first = asyncio.create_task(http.post(PUSH, json=slow))
         await stack.until(lambda state: state["progress"], sid="long")
         second = await http.post(PUSH, json=short)
@@ -181,22 +171,24 @@ async def test_a_push_that_finds_no_free_place_in_time_comes_again(store, server
         assert (state["processingStatus"], state["attempts"]["starts"]) == ("pending", 0)
         await stack.cancel("long")
         assert (await first).status_code == 204, "a cancelled job is over"
+        repeat.open.set()
         assert (await http.post(PUSH, json=short)).status_code == 204
         assert (await stack.state(sid="short"))["processingStatus"] == "completed"
 
 
-async def test_a_pushed_worker_told_to_stop_gives_its_jobs_back_before_it_ends(stack):
-    body = await queued(stack, "s", **long_files())
-    app = create_push_app(stack.services, stack.handler(), None, 1)
+async def test_a_pushed_worker_told_to_stop_gives_its_jobs_back_before_it_ends(alone, repeat):
+    repeat.open.clear()
+    body = await queued(alone, repeat)
+    app = create_push_app(alone.services, alone.handler(), None, 1)
     listening, stop = listen("127.0.0.1", 0), asyncio.Event()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/worker/push"
     serving = asyncio.create_task(serve_http(app, listening, stop, grace_s=0.1))
     async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         pushed = asyncio.create_task(http.post(url, json=body))
-        await stack.until(lambda state: state["progress"])
+        await alone.until(lambda state: state["progress"])
         stop.set()
         await serving
-        state = await stack.documents.get("u", "s")
+        state = await alone.documents.get("u", "s")
         assert (state["processingStatus"], state["lease"]) == ("pending", None)
         await asyncio.gather(pushed, return_exceptions=True)
     assert pushed.exception() or pushed.result().status_code == 503, "no answer that acknowledges"

@@ -14,9 +14,8 @@ from pawfect_service.jobs.moves import take_up
 from pawfect_service.worker.expiry import sweep
 from pawfect_service.worker.handler import Outcome
 from pawfect_service.worker.lease import HeldJob, LeaseKeeper
-from tests.client.serving import answers
 from tests.service.jobs.session import COST
-from tests.service.stack import HERE, held, long_files
+from tests.service.stack import HERE, held
 
 
 async def test_a_message_that_is_none_is_buried_with_its_reason(alone):
@@ -37,26 +36,26 @@ async def test_a_message_that_is_none_is_buried_with_its_reason(alone):
         assert outcome.reason.startswith("message")
 
 
-async def test_a_buried_message_is_a_dead_letter_and_the_next_one_is_worked_on(stack):
-    queue = stack.services.stores.queue
+async def test_a_buried_message_is_a_dead_letter_and_the_next_one_is_worked_on(alone, repeat):
+    queue = alone.services.stores.queue
     await queue.publish(b"poison", {})
-    await stack.post()
-    async with stack.working():
-        assert (await stack.over())["processingStatus"] == "completed"
+    await alone.ordered(repeat)
+    async with alone.working():
+        assert (await alone.over())["processingStatus"] == "completed"
         letters = await queue.dead_letters(10)
     assert [letter.data for letter in letters] == [b"poison"]
     assert "JSON" in letters[0].reason
 
 
-async def test_a_job_of_nobody_or_of_another_time_is_done_with(alone):
-    job = await alone.queued()
+async def test_a_job_of_nobody_or_of_another_time_is_done_with(alone, repeat):
+    job = await alone.ordered(repeat)
     for name, sid in ((job, "other"), ("another", "s")):
         assert (await alone.deliver(name, sid=sid)).action is QueueAction.ACK
     assert (await alone.state())["processingStatus"] == "pending"
 
 
-async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monkeypatch):
-    job = await alone.queued()
+async def test_progress_reaches_the_document_at_most_twice_a_second(alone, repeat, monkeypatch):
+    job = await alone.ordered(repeat)
     step = await alone.services.sessions.move("u", "s", take_up, job=job, owner="w")
     message = JobMessage("u", "s", job)
     keeper = LeaseKeeper(HeldJob(alone.services.sessions, message, step.session, held, "w"))
@@ -68,8 +67,8 @@ async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monke
 
     monkeypatch.setattr(alone.documents, "update", noted)
     beating = asyncio.create_task(keeper.run())
-    for share in range(1, 101):
-        keeper.note("denoise", share / 100)
+    for share in range(1, 76):
+        keeper.note("denoise", share / 75)
         await asyncio.sleep(0.02)
     await alone.until(lambda state: state["progress"] == {"stage": "denoise", "share": 1.0})
     beating.cancel()
@@ -78,73 +77,77 @@ async def test_progress_reaches_the_document_at_most_twice_a_second(alone, monke
     assert min(pauses) > 0.45
 
 
-async def test_two_workers_with_the_same_job_make_one_result(stack):
-    job = await stack.queued()
-    outcomes = await asyncio.gather(*(stack.deliver(job) for _ in range(3)))
-    actions = sorted(outcome.action.value for outcome in outcomes)
+async def test_two_workers_with_the_same_job_make_one_result(alone, repeat):
+    repeat.open.clear()
+    job = await alone.ordered(repeat)
+    workers = [asyncio.create_task(alone.deliver(job)) for _ in range(3)]
+    await alone.until(lambda state: state["progress"])
+    repeat.open.set()
+    actions = sorted(outcome.action.value for outcome in await asyncio.gather(*workers))
     assert actions == ["ack", "nack", "nack"]
-    state = await stack.state()
+    state = await alone.state()
     assert (state["processingStatus"], state["attempts"]["starts"]) == ("completed", 1)
-    again = await stack.deliver(job)
+    again = await alone.deliver(job)
     assert again == Outcome(QueueAction.ACK, "gone, of another job, or at its end")
-    assert await stack.state() == state, "a delivery after the end changes nothing"
+    assert await alone.state() == state, "a delivery after the end changes nothing"
 
 
-async def test_a_result_that_a_crash_left_claimed_is_published_and_not_made_again(stack, server):
-    contract = JobContract(lease_s=0.2)
-    object.__setattr__(stack.services.sessions, "contract", contract)
-    job = await stack.queued()
-    files = stack.files
-    await stack.claimed(job, report='{"engine": "patch"}')
-    for name in ("edited.jpg", "preview.jpg"):
-        await files.put({f"{HERE}/attempts/{job}-1-{name}": name.encode()})
-    before = answers(server, "inpaint_stream", "OK")
-    assert (await stack.deliver(job)).action is QueueAction.NACK, "its lease still holds"
+async def test_a_result_that_a_crash_left_claimed_is_published_and_not_made_again(alone, repeat):
+    alone.services.sessions.contract = JobContract(lease_s=0.2)
+    job = await alone.ordered(repeat)
+    await alone.claimed(job)
+    for name in ("repeated.txt", "length.txt"):
+        await alone.files.put({f"{HERE}/attempts/{job}-1-{name}": name.encode()})
+    assert (await alone.deliver(job)).action is QueueAction.NACK, "its lease still holds"
     await asyncio.sleep(0.3)
-    assert (await stack.deliver(job)).action is QueueAction.ACK
-    state = await stack.state()
+    assert (await alone.deliver(job)).action is QueueAction.ACK
+    state = await alone.state()
     assert (state["processingStatus"], state["cost"]) == ("completed", COST.model_dump())
-    assert await stack.file("edited.jpg") == b"edited.jpg"
-    assert await files.list(f"{HERE}/attempts") == []
-    assert answers(server, "inpaint_stream", "OK") == before
+    assert await alone.file("repeated.txt") == b"repeated.txt"
+    assert await alone.files.list(f"{HERE}/attempts") == []
+    assert repeat.done == 0
 
 
-async def test_a_worker_that_lost_its_lease_deletes_what_it_made(stack, monkeypatch):
-    job = await stack.queued()
-    put = stack.files.put
+async def test_a_worker_that_lost_its_lease_deletes_what_it_made(alone, repeat, monkeypatch):
+    job = await alone.ordered(repeat)
+    put = alone.files.put
 
     async def put_and_lose(files: Mapping[str, bytes]) -> None:
         await put(files)
-        document = await stack.documents.get("u", "s")
+        document = await alone.documents.get("u", "s")
         if document["lease"]["owner"] != "another":
-            await stack.edit(lease={**document["lease"], "owner": "another"})
+            await alone.edit(lease={**document["lease"], "owner": "another"})
 
-    monkeypatch.setattr(stack.files, "put", put_and_lose)
-    assert (await stack.deliver(job)).action is QueueAction.NACK
-    assert await stack.files.list(f"{HERE}/attempts") == []
-    assert (await stack.state())["links"]["edited"] is None
+    monkeypatch.setattr(alone.files, "put", put_and_lose)
+    assert (await alone.deliver(job)).action is QueueAction.NACK
+    assert await alone.files.list(f"{HERE}/attempts") == []
+    assert (await alone.state())["links"]["repeated"] is None
 
 
-async def test_a_worker_told_to_stop_finishes_what_it_has(stack):
-    await stack.queued()
-    async with stack.working(grace_s=60) as stop:
-        await stack.until(lambda state: state["processingStatus"] == "processing")
+async def test_a_worker_told_to_stop_finishes_what_it_has(alone, repeat):
+    repeat.open.clear()
+    await alone.ordered(repeat)
+    async with alone.working(grace_s=60) as stop:
+        await alone.until(lambda state: state["processingStatus"] == "processing")
         stop.set()
-    assert (await stack.state())["processingStatus"] == "completed"
+        await asyncio.sleep(0)
+        repeat.open.set()
+    assert (await alone.state())["processingStatus"] == "completed"
 
 
-async def test_a_worker_without_time_gives_its_job_back_for_others_to_do(stack):
-    job = await stack.queued(**long_files())
-    async with stack.working(grace_s=0.1) as stop:
-        await stack.until(lambda state: state["progress"])
+async def test_a_worker_without_time_gives_its_job_back_for_others_to_do(alone, repeat):
+    repeat.open.clear()
+    job = await alone.ordered(repeat)
+    async with alone.working(grace_s=0.1) as stop:
+        await alone.until(lambda state: state["progress"])
         stop.set()
-    state = await stack.state()
+    state = await alone.state()
     assert (state["processingStatus"], state["job"]) == ("pending", job)
     assert state["attempts"]["passingFailures"] == 0
-    await stack.cancel()
-    async with stack.working():
-        await asyncio.sleep(1.5)
-    assert [d async for d in waiting(stack)] == [], "its message was put back, then acked"
+    await alone.cancel()
+    async with alone.working():
+        await asyncio.sleep(0.5)
+    assert [d async for d in waiting(alone)] == [], "its message was put back, then acked"
 
 
 async def waiting(stack):
@@ -158,17 +161,10 @@ async def waiting(stack):
         await deliveries.aclose()
 
 
-async def test_overdue_jobs_are_swept(alone):
-    await alone.queued()
-    await alone.edit(expiresAt=1.0)
-    assert await sweep(alone.services) == 1
-    document = await alone.documents.get("u", "s")
-    assert document["processingStatus"] == "failed"
-    assert document["error"]["kind"] == "DEADLINE"
-
-
-async def test_one_job_that_cannot_be_given_up_is_in_no_others_way(alone, monkeypatch):
-    await alone.queued()
+async def test_overdue_jobs_are_swept_and_one_that_cannot_be_is_in_no_others_way(
+    alone, repeat, monkeypatch
+):
+    await alone.ordered(repeat)
     await alone.edit(expiresAt=1.0)
     found = alone.documents.overdue
 
@@ -177,4 +173,6 @@ async def test_one_job_that_cannot_be_given_up_is_in_no_others_way(alone, monkey
 
     monkeypatch.setattr(alone.documents, "overdue", with_another)
     assert await sweep(alone.services) == 2
-    assert (await alone.documents.get("u", "s"))["processingStatus"] == "failed"
+    document = await alone.documents.get("u", "s")
+    assert document["processingStatus"] == "failed"
+    assert document["error"]["kind"] == "DEADLINE"

@@ -10,8 +10,6 @@ import sqlite3
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -45,42 +43,25 @@ def steady_s() -> float:
     return time.monotonic()
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Where the clock comes from.
-
-    Attributes:
-        wall: the system's time, s since the epoch.
-        steady: a clock that nobody sets, s since the machine started.
-        boot: names that start of the machine.
-    """
-
-    wall: Callable[[], float] = time.time
-    steady: Callable[[], float] = steady_s
-    boot: Callable[[], str] = boot_id
-
-
 class Clock:
     """The store's clock.
 
     Args:
         connection: the store's database, in a transaction that may write.
-        sources: the machine's clocks.
     """
 
-    def __init__(self, connection: sqlite3.Connection, sources: Sources) -> None:
-        self._sources = sources
-        boot = sources.boot()
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        boot = boot_id()
         row = connection.execute("SELECT boot, wall, steady, last FROM clock").fetchone()
         if row is None or row[0] != boot:
-            wall = max(sources.wall(), row[3] if row else 0.0)
-            row = (boot, wall, sources.steady(), wall)
+            wall = max(time.time(), row[3] if row else 0.0)
+            row = (boot, wall, steady_s(), wall)
             connection.execute("REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", row)
         self._wall, self._steady = float(row[1]), float(row[2])
 
     def now(self) -> float:
         """Return the store's time, s since the epoch."""
-        return self._wall + (self._sources.steady() - self._steady)
+        return self._wall + (steady_s() - self._steady)
 
     def remember(self, connection: sqlite3.Connection, now: float) -> None:
         """Write down that it was this late, for the next start of the machine."""

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.stores.embedded.clock import SCHEMA as CLOCK_SCHEMA
-from pawfect_service.stores.embedded.clock import Clock, Sources
+from pawfect_service.stores.embedded.clock import Clock
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection, float], T]
@@ -38,27 +38,26 @@ class Database:
     Args:
         path: its file, on a disk of this machine (WAL needs memory that processes share).
         schema: SQL that makes the tables where they are missing.
-        sources: the machine's clocks.
     """
 
-    def __init__(self, path: Path, schema: str, sources: Sources) -> None:
+    def __init__(self, path: Path, schema: str) -> None:
         self._writer = ThreadPoolExecutor(1, "sessions-write")
         self._reader = ThreadPoolExecutor(1, "sessions-read")
         self._waiting: deque[_Waiting] = deque()
         self._write = self._writer.submit(_connect, path).result()
         try:
-            self.clock = self._writer.submit(self._open, schema, sources).result()
+            self.clock = self._writer.submit(self._open, schema).result()
             self._read = self._reader.submit(_connect, path).result()
         except BaseException:
             self._write.close()
             raise
         self.changes = Changes(self._data_version)
 
-    def _open(self, schema: str, sources: Sources) -> Clock:
+    def _open(self, schema: str) -> Clock:
         for statement in (CLOCK_SCHEMA + schema).split(";"):
             self._write.execute(statement)
         with _transaction(self._write):
-            return Clock(self._write, sources)
+            return Clock(self._write)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work(connection, now)` alone among all processes; it counts whole or not at all.
@@ -121,10 +120,8 @@ class Database:
         return await _off_loop(self._reader, lambda: work(self._read, self.clock.now()))
 
     async def _data_version(self) -> int:
-        def version(connection: sqlite3.Connection, now: float) -> int:
-            return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-        return await self.read(version)
+        row = await self.read(lambda read, _: read.execute("PRAGMA data_version").fetchone())
+        return int(row[0])
 
     async def close(self) -> None:
         """Close the file and end the threads."""

@@ -45,7 +45,9 @@ class EmbeddedDocuments:
                 # A NaN that somebody wrote into a field of his own must not stop the rest.
                 body = json.dumps(change.document)
                 expires = change.document.get("expiresAt")
-                version = _next_version(connection)
+                (version,) = connection.execute(
+                    "UPDATE versions SET last = last + 1 RETURNING last"
+                ).fetchone()
                 connection.execute(
                     "REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", (*key, body, version, expires)
                 )
@@ -104,8 +106,3 @@ def _read(connection: sqlite3.Connection, key: tuple[str, str]) -> tuple[Documen
     except (ValueError, TypeError):
         document = {}
     return document if isinstance(document, dict) else {}, row[1]
-
-
-def _next_version(connection: sqlite3.Connection) -> int:
-    connection.execute("UPDATE versions SET last = last + 1")
-    return int(connection.execute("SELECT last FROM versions").fetchone()[0])

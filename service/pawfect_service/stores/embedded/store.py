@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.stores.base import Stores
-from pawfect_service.stores.embedded.clock import Sources
 from pawfect_service.stores.embedded.database import Database
 from pawfect_service.stores.embedded.documents import SCHEMA as DOCUMENTS
 from pawfect_service.stores.embedded.documents import EmbeddedDocuments
@@ -15,16 +14,15 @@ from pawfect_service.stores.embedded.queue import SCHEMA as QUEUE
 from pawfect_service.stores.embedded.queue import EmbeddedQueue
 
 
-def open_embedded(folder: Path, contract: JobContract, sources: Sources | None = None) -> Stores:
+def open_embedded(folder: Path, contract: JobContract) -> Stores:
     """Open the store in a folder, made if it is missing, on a disk of this machine.
 
     Args:
         folder: holds `sessions.sqlite3` and `files/`.
         contract: the bounds that the queue needs.
-        sources: the machine's clocks.
     """
     files = Folder(folder / "files")
-    database = Database(folder / "sessions.sqlite3", DOCUMENTS + QUEUE, sources or Sources())
+    database = Database(folder / "sessions.sqlite3", DOCUMENTS + QUEUE)
     return Stores(
         EmbeddedDocuments(database), files, EmbeddedQueue(database, contract), database.close
     )

@@ -9,13 +9,10 @@ import requests
 from google.api_core.exceptions import (
     Aborted,
     Cancelled,
-    DeadlineExceeded,
     GoogleAPICallError,
-    InternalServerError,
     RetryError,
     ServerError,
     TooManyRequests,
-    Unknown,
 )
 from google.auth.exceptions import TransportError
 
@@ -24,12 +21,9 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 _PASSING = (
     Aborted,
     Cancelled,
-    DeadlineExceeded,
-    InternalServerError,
     RetryError,
     ServerError,
     TooManyRequests,
-    Unknown,
     TransportError,
     requests.RequestException,
     ConnectionError,
