@@ -18,7 +18,6 @@ from pawfect.orchestrator import budget
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.engine import Fill, Prompting, Task
 from pawfect.orchestrator.request import InpaintRequest
-from pawfect.patch.engine import CONTEST_SIDE
 from pawfect.picture.composite import composite
 from pawfect.picture.window import Window
 
@@ -162,7 +161,7 @@ def estimate_ms(windows: Sequence[Window], scale: float) -> float:
     total = 0.0
     for window in windows:
         area = window.holes.area * scale**2
-        total += CONTEST_MS * min(1.0, area / CONTEST_SIDE**2) + CARRY_MS_PER_MP * area / 1e6
+        total += CONTEST_MS * min(1.0, area / 54.0**2) + CARRY_MS_PER_MP * area / 1e6
     return total / min(len(windows), WINDOWS_AT_ONCE)
 
 

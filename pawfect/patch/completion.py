@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.patch import core
 from pawfect.patch.core import RADIUS
 from pawfect.patch.features import Level, pyramid, renew_border
@@ -29,10 +30,6 @@ VOTE_SIGMA: Final = 2.5  # px, of the Gaussian by which a patch's pixels vote
 SEAM_SIGMA: Final = 0.45  # px, of the last blend across seams between copies
 BEGUN: Final = 128  # pixels begun between two looks at `stop`
 CHUNK: Final = 16384  # targets worked on between two looks at `stop`: under 0.1 s
-
-
-class Stopped(Exception):
-    """A fill was asked to stop."""
 
 
 Stop = Callable[[], bool]
@@ -73,14 +70,14 @@ def complete(
         FLOAT64 [N, 3] in reading order. None where nothing can be copied.
 
     Raises:
-        Stopped: `stop` said so.
+        PawfectError: CANCELLED, since `stop` said so.
     """
     levels = pyramid(image, hole, banned)
     if not levels[0].allowed.any():
         return None
     coarser: NDArray[np.int32] | None = None
     for depth, level in enumerate(reversed(levels)):
-        search = _Search(level, seed + _STRIDE * depth, stop)
+        search = _Search(level, (seed + _STRIDE * depth) % 2**63, stop)
         if coarser is None:
             search.begin()
         else:
@@ -90,8 +87,14 @@ def complete(
         coarser = search.source
     assert coarser is not None
     source = np.where(hole, coarser, np.int32(-1))
-    ys, xs = np.nonzero(hole)
+    ys, xs = positions(hole)
     return source, core.copied(image, ys, xs, source, _SEAM)
+
+
+def positions(hole: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows and the columns of a hole's pixels, INT64 [N], in reading order."""
+    rows, columns = np.nonzero(hole)
+    return np.ascontiguousarray(rows), np.ascontiguousarray(columns)
 
 
 class _Search:
@@ -102,7 +105,7 @@ class _Search:
         self._f = level.bordered()
         self._allowed = level.allowed.view(np.uint8)
         self._hole = level.hole
-        self._at = np.nonzero(level.hole)
+        self._at = positions(level.hole)
         # px from the rim, by the longer side of the way: the layers of an onion.
         depth = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_C, 3)
         self._depth = depth[self._at].astype(np.int64)
@@ -120,7 +123,9 @@ class _Search:
             own = np.flatnonzero(self._depth == layer)
             for part in np.array_split(own, -(-own.size // BEGUN)):
                 self._look()
-                core.begin(self._f, filled, ys[part], xs[part], candidates, self.source)
+                core.begin(
+                    self._f, filled, self._allowed, ys[part], xs[part], candidates, self.source
+                )
             core.fill_in(self._f, filled, ys[own], xs[own], self.source)
         renew_border(self._f)
 
@@ -140,7 +145,7 @@ class _Search:
             reach = widest if thorough or number == 0 else NEAR_REACH
             core.measure(self._f, ys, xs, self.source, self._apart)
             for backwards in (False, True):
-                seed = self._seed + 2 * number + backwards
+                seed = (self._seed + 2 * number + backwards) % 2**63
                 for part in reversed(parts) if backwards else parts:
                     self._look()
                     core.scan(
@@ -169,4 +174,4 @@ class _Search:
 
     def _look(self) -> None:
         if self._stop():
-            raise Stopped
+            raise PawfectError(ErrorKind.CANCELLED, "patch_fill: told to stop")

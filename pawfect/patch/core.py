@@ -98,21 +98,49 @@ def halved(f: Array, known: Array) -> Any:
     return out, whole
 
 
+@_inlined
+def _seen_distance(target: Array, mask: Array, f: Array, y: Any, x: Any, limit: Any) -> Any:
+    """Sum the squared differences where the mask is -1, and stop where they reach the limit."""
+    total = np.int32(0)
+    b = np.uintp(x * CHANNELS)
+    for dy in range(SIDE):
+        row = f[np.uintp(y + dy)]
+        part = np.int32(0)
+        for k in range(ROW):
+            d = np.int32(target[dy, k]) - np.int32(row[b + np.uintp(k)])
+            d &= np.int32(mask[dy, k])
+            part += np.int32(d * d)
+        total += part
+        if total >= limit:
+            break
+    return total
+
+
 @compiled
 def begin(
-    f: Array, filled: Array, ys: Array, xs: Array, candidates: Array, source: Array
+    f: Array,
+    filled: Array,
+    allowed: Array,
+    ys: Array,
+    xs: Array,
+    candidates: Array,
+    source: Array,
 ) -> None:
-    """Find the best of all candidates for some pixels, by what is known around each.
+    """Find the best source for some pixels, by what is known around each.
+
+    Sources that continue a neighbour's are tried first, then all candidates; of several as good
+    the first is taken.
 
     Args:
         f: features of the level.
         filled: UINT8 [H + 6, W + 6], what is known or filled by now.
-        ys: INT64 [N], the layer's rows.
-        xs: its columns.
-        candidates: INT32 [M], flat indices of sources; of several as good the first is taken.
+        allowed: may be copied from.
+        ys: INT64 [N], the pixels' rows.
+        xs: their columns.
+        candidates: INT32 [M], flat indices of sources.
         source: is written to.
     """
-    w = source.shape[1]
+    h, w = source.shape
     target, mask = np.zeros((SIDE, ROW), np.int16), np.zeros((SIDE, ROW), np.int16)
     for i in range(ys.size):
         y, x = ys[i], xs[i]
@@ -122,20 +150,20 @@ def begin(
                 seen = filled[y + dy, x + k // CHANNELS] or k % CHANNELS >= VOTED
                 mask[dy, k] = -1 if seen else 0
         best, place = np.int32(FARTHEST), candidates[0]
+        for ny in range(max(0, y - 1), min(h, y + 2)):
+            for nx in range(max(0, x - 1), min(w, x + 2)):
+                if source[ny, nx] < 0:
+                    continue
+                sy = source[ny, nx] // w
+                cy, cx = sy + y - ny, source[ny, nx] - sy * w + x - nx
+                if cy < 0 or cx < 0 or cy >= h or cx >= w or not allowed[cy, cx]:
+                    continue
+                total = _seen_distance(target, mask, f, cy, cx, best)
+                if total < best:
+                    best, place = total, np.int32(cy * w + cx)
         for j in range(candidates.size):
             sy = candidates[j] // w
-            b = np.uintp((candidates[j] - sy * w) * CHANNELS)
-            total = np.int32(0)
-            for dy in range(SIDE):
-                row = f[np.uintp(sy + dy)]
-                part = np.int32(0)
-                for k in range(ROW):
-                    d = np.int32(target[dy, k]) - np.int32(row[b + np.uintp(k)])
-                    d &= np.int32(mask[dy, k])
-                    part += np.int32(d * d)
-                total += part
-                if total >= best:
-                    break
+            total = _seen_distance(target, mask, f, sy, candidates[j] - sy * w, best)
             if total < best:
                 best, place = total, candidates[j]
         source[y, x] = place

@@ -8,15 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.patch.completion import Stop, Stopped, complete
+from pawfect.patch.completion import Stop, complete, positions
 from pawfect.patch.pieces import context, pieces
 from pawfect.patch.tone import with_tone
 from pawfect.picture import raster
 from pawfect.picture.box import Box
 from pawfect.picture.grain import match_grain
 from pawfect.picture.tone import membrane
-
-__all__ = ["MAX_SEED", "FillResult", "Stopped", "fill"]
 
 MAX_SEED: Final = 2**63 - 1
 GRAIN_RING: Final = 24.0
@@ -66,7 +64,7 @@ def fill(
 
     Raises:
         ValueError: a shape, dtype or number is not as above.
-        Stopped: `stop` said so.
+        PawfectError: CANCELLED, since `stop` said so.
     """
     _check(image, mask, protect, seed, working_px)
     hole = mask >= 128
@@ -130,14 +128,14 @@ def _completed(
     stop: Stop,
 ) -> tuple[NDArray[np.uint8], str]:
     """Fill a hole with all that is around it; where nothing can be copied, by a soap film."""
-    image = np.ascontiguousarray(image)
+    image, hole, banned = (np.ascontiguousarray(plane) for plane in (image, hole, banned))
     found = complete(image, hole, banned, seed, stop)
     if found is None:
         known = ~hole & ~banned
         known = known if known.any() else ~hole
         return raster.to_pixels(membrane(image.astype(np.float32), known)), "membrane"
     source, copies = found
-    ys, xs = np.nonzero(hole)
+    ys, xs = positions(hole)
     out = image.copy()
     out[ys, xs] = np.clip(np.rint(with_tone(image, banned, ys, xs, source, copies)), 0, 255)
     return out, "patches"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pawfect.contract.errors import ErrorKind
+from pawfect.patch import engine
 from pawfect.patch.engine import fill
+from pawfect.patch.pieces import pieces
 from pawfect.picture.grain import noise_level
 from tests.pawfect.patch.textures import (
     MAGENTA,
@@ -18,20 +24,25 @@ from tests.pawfect.patch.textures import (
     slope,
     stones,
 )
+from tests.refusals import refusal
+
+
+def filled_image(image: np.ndarray, mask: np.ndarray, **more: Any) -> np.ndarray:
+    return fill(image, mask, **more).image
 
 
 def test_pixels_outside_the_mask_are_kept_bit_for_bit():
     image = stones(160, 200)
     mask = box_mask(image.shape, 70, 50, 130, 110)
     mask[0:3, 0:3] = 127
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     np.testing.assert_array_equal(filled[mask < 128], image[mask < 128])
     assert not has_magenta(filled)
 
 
 def test_an_empty_mask_changes_nothing():
     image = stones(80, 90)
-    result = fill_with_choice(image, np.zeros((80, 90), np.uint8))
+    result = fill(image, np.zeros((80, 90), np.uint8))
     np.testing.assert_array_equal(result.image, image)
     assert result.method == "nothing to fill"
     assert result.image is not image
@@ -41,34 +52,36 @@ def test_what_lies_under_the_mask_has_no_influence():
     image = stones(128, 128)
     mask = box_mask(image.shape, 40, 40, 90, 90)
     other = np.where((mask >= 128)[..., None], np.uint8(17), image)
-    np.testing.assert_array_equal(patch_fill(hidden(image, mask), mask), patch_fill(other, mask))
+    np.testing.assert_array_equal(
+        filled_image(hidden(image, mask), mask), filled_image(other, mask)
+    )
 
 
 def test_a_constant_picture_is_filled_with_its_constant():
     image = np.full((200, 180, 3), (77, 120, 31), np.uint8)
     mask = box_mask(image.shape, 50, 60, 120, 140)
-    np.testing.assert_array_equal(patch_fill(hidden(image, mask), mask), image)
+    np.testing.assert_array_equal(filled_image(hidden(image, mask), mask), image)
 
 
 def test_the_same_arguments_give_the_same_pixels_whatever_ran_before():
     image = hidden(stones(96, 96), mask := box_mask((96, 96), 36, 36, 60, 60))
-    first = patch_fill(image, mask, seed=5)
-    patch_fill(stones(96, 96, 3), box_mask((96, 96), 36, 36, 56, 56), seed=9)
-    np.testing.assert_array_equal(patch_fill(image, mask, seed=5), first)
+    first = filled_image(image, mask, seed=5)
+    filled_image(stones(96, 96, 3), box_mask((96, 96), 36, 36, 56, 56), seed=9)
+    np.testing.assert_array_equal(filled_image(image, mask, seed=5), first)
 
 
 def test_four_threads_at_once_give_what_one_gives():
     image = hidden(stones(80, 80), mask := box_mask((80, 80), 30, 30, 48, 48))
-    alone = [patch_fill(image, mask, seed=seed) for seed in range(4)]
+    alone = [filled_image(image, mask, seed=seed) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda seed: patch_fill(image, mask, seed=seed), range(4)))
+        together = list(pool.map(lambda seed: filled_image(image, mask, seed=seed), range(4)))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_seeds_beyond_32_bits_are_told_apart():
     image = hidden(stones(128, 128), mask := box_mask((128, 128), 40, 40, 90, 90))
-    low, high = (patch_fill(image, mask, seed=seed) for seed in (1, 2**63 - 1))
+    low, high = (filled_image(image, mask, seed=seed) for seed in (1, 2**63 - 1))
     assert (low != high).any()
 
 
@@ -78,7 +91,7 @@ def test_protected_pixels_stay_and_are_never_copied():
     protect = np.zeros((160, 200), np.uint8)
     protect[30:130, 120:170] = 255
     image[protect > 0] = MAGENTA
-    filled = patch_fill(image, mask, protect=protect)
+    filled = filled_image(image, mask, protect=protect)
     np.testing.assert_array_equal(filled[protect > 0], image[protect > 0])
     inside = filled[mask >= 128].astype(int)
     assert not has_magenta(inside)
@@ -90,14 +103,14 @@ def test_protected_pixels_stay_and_are_never_copied():
 def test_a_mask_under_protect_is_still_filled():
     image = stones(96, 96)
     mask = box_mask(image.shape, 30, 30, 60, 60)
-    filled = patch_fill(hidden(image, mask), mask, protect=mask)
+    filled = filled_image(hidden(image, mask), mask, protect=mask)
     assert not has_magenta(filled)
 
 
 def test_where_all_surroundings_are_protected_the_fill_is_a_film_from_the_rim():
     image = np.full((90, 90, 3), 90, np.uint8)
     mask = box_mask(image.shape, 30, 30, 60, 60)
-    result = fill_with_choice(hidden(image, mask), mask, protect=255 - mask)
+    result = fill(hidden(image, mask), mask, protect=255 - mask)
     assert result.method == "membrane"
     np.testing.assert_array_equal(result.image, image)
 
@@ -110,7 +123,7 @@ def test_where_all_surroundings_are_protected_the_fill_is_a_film_from_the_rim():
 def test_holes_at_the_border_and_nearly_everywhere_are_filled(box: tuple[int, int, int, int]):
     image = stones(120, 160)
     mask = box_mask(image.shape, *box)
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     np.testing.assert_array_equal(filled[mask < 128], image[mask < 128])
     assert not has_magenta(filled)
 
@@ -119,7 +132,7 @@ def test_holes_at_the_border_and_nearly_everywhere_are_filled(box: tuple[int, in
 def test_a_hole_of_four_fifths_is_no_flat_blob():
     image = stones(400, 400)
     mask = box_mask(image.shape, 20, 20, 380, 380)
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     assert not has_magenta(filled)
     assert filled[mask >= 128].std() > 0.5 * image.std()
 
@@ -129,7 +142,7 @@ def test_small_and_narrow_windows_are_filled(shape: tuple[int, int]):
     image = stones(*shape)
     height, width = shape
     mask = box_mask(shape, width // 4, height // 4, width // 2 + 1, height // 2 + 1)
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     np.testing.assert_array_equal(filled[mask < 128], image[mask < 128])
     assert not has_magenta(filled)
 
@@ -138,7 +151,7 @@ def test_masks_as_thin_as_a_line_are_filled():
     image = stones(200, 240)
     mask = np.zeros((200, 240), np.uint8)
     cv2.line(mask, (0, 20), (239, 180), 255, 1)
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     np.testing.assert_array_equal(filled[mask < 128], image[mask < 128])
     assert not has_magenta(filled)
 
@@ -147,7 +160,7 @@ def test_each_of_several_holes_is_filled():
     image = stones(300, 500)
     mask = box_mask(image.shape, 20, 20, 60, 60) | box_mask(image.shape, 400, 200, 460, 260)
     mask |= box_mask(image.shape, 70, 20, 90, 40)
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     np.testing.assert_array_equal(filled[mask < 128], image[mask < 128])
     assert not has_magenta(filled)
 
@@ -155,7 +168,7 @@ def test_each_of_several_holes_is_filled():
 def test_a_slope_with_grain_goes_on_through_the_hole():
     image = slope(300, 300, noise=4.0)
     mask = box_mask(image.shape, 110, 110, 190, 190)
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     truth = 60 + 0.25 * np.add.outer(np.arange(300), np.arange(300))
     off = filled.astype(np.float32).mean(2) - truth
     # Along the rim, in stretches of 20 px by 6: no step of a tenth of what the hole spans.
@@ -173,68 +186,107 @@ def test_a_slope_with_grain_goes_on_through_the_hole():
 def test_an_upscaled_fill_is_as_sharp_as_its_surroundings():
     image = stones(700, 700, size=1.0)
     mask = box_mask(image.shape, 200, 200, 500, 500)
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     edges = cv2.Laplacian(filled.mean(2).astype(np.float32), cv2.CV_32F) ** 2
     inside = edges[210:490, 210:490].mean()
     outside = edges[mask < 128].mean()
     assert 0.6 < inside / outside < 1.5
 
 
-def native_work(image: np.ndarray, mask: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Pixels handed to the native library for one fill."""
-    handed: list[int] = []
-    native = patchmatch.patchmatch.inpaint
-
-    def counted(picture: np.ndarray, *args: object, **kwargs: object) -> np.ndarray:
-        handed.append(picture.shape[0] * picture.shape[1])
-        return native(picture, *args, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(patchmatch.patchmatch, "inpaint", counted)
-        patch_fill(image, mask)
-    return sum(handed)
+def test_work_is_divided_along_a_thin_hole_and_follows_it_not_the_photo():
+    hole = np.zeros((2000, 3000), np.uint8)
+    cv2.polylines(hole, [np.array([(100, 100), (1500, 1800), (2900, 300)])], False, 255, 12)
+    boxes = pieces(hole > 0)
+    covered = np.zeros_like(hole)
+    for box in boxes:
+        covered[box.slices] = 255
+    assert not (hole > covered).any()
+    assert max(max(box.width, box.height) for box in boxes) <= 8 * 16
+    assert sum(box.area for box in boxes) < 0.1 * hole.size
 
 
-def test_the_work_follows_the_hole_and_not_the_photo(monkeypatch: pytest.MonkeyPatch):
-    small, large = stones(300, 300), stones(900, 1200, seed=1)
-    large[300:600, 400:700] = small
-    inside_small = native_work(small, box_mask(small.shape, 110, 110, 190, 190), monkeypatch)
-    inside_large = native_work(large, box_mask(large.shape, 510, 410, 590, 490), monkeypatch)
-    assert inside_large == inside_small
+def test_a_compact_hole_and_holes_side_by_side_are_one_piece_and_far_ones_are_not():
+    near = box_mask((400, 1200), 100, 100, 160, 160) | box_mask((400, 1200), 170, 110, 200, 150)
+    far = box_mask((400, 1200), 900, 100, 940, 140)
+    assert [box.edges for box in pieces((near | far) > 0)] == [
+        (100, 100, 200, 160),
+        (900, 100, 940, 140),
+    ]
 
 
-def test_a_large_hole_is_laid_out_small(monkeypatch: pytest.MonkeyPatch):
-    image = stones(900, 900)
-    small = native_work(image, box_mask(image.shape, 390, 390, 510, 510), monkeypatch)
-    large = native_work(image, box_mask(image.shape, 210, 210, 690, 690), monkeypatch)
-    assert large < 1.5 * small
+@settings(max_examples=50)
+@given(st.integers(0, 2**32 - 1))
+def test_pieces_cover_any_hole(seed: int):
+    rng = np.random.default_rng(seed)
+    hole = np.zeros((rng.integers(1, 200), rng.integers(1, 200)), np.uint8)
+    for _ in range(rng.integers(1, 8)):
+        ends = rng.integers(0, hole.shape[::-1], (2, 2)).tolist()
+        cv2.line(hole, *ends, 255, int(rng.integers(1, 12)))
+    left = hole > 0
+    for box in pieces(hole > 0):
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        left[box.slices] = False
+    assert not left.any()
 
 
-def test_working_px_bounds_the_size_at_which_a_window_is_filled(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_working_px_bounds_the_size_at_which_a_window_is_filled(monkeypatch: pytest.MonkeyPatch):
     sides: list[int] = []
-    choose = engine.choose
+    complete = engine.complete
 
-    def watched(level: engine.Level, seed: int) -> object:
-        sides.append(max(level.shape))
-        return choose(level, seed)
+    def watched(image: np.ndarray, *more: Any) -> Any:
+        sides.append(max(image.shape))
+        return complete(image, *more)
 
-    monkeypatch.setattr(engine, "choose", watched)
+    monkeypatch.setattr(engine, "complete", watched)
     image = stones(300, 400)
     mask = box_mask(image.shape, 150, 100, 250, 200)
-    filled = patch_fill(hidden(image, mask), mask, working_px=100)
+    filled = filled_image(hidden(image, mask), mask, working_px=100)
     assert len(sides) == 1
     assert sides[0] <= 100
     assert not has_magenta(filled)
     np.testing.assert_array_equal(filled[mask == 0], image[mask == 0])
 
 
+@pytest.mark.parametrize("looks", [0, 3, 40])
+def test_a_fill_stops_when_it_is_told_to(looks: int):
+    image, mask = stones(300, 300), box_mask((300, 300), 80, 80, 220, 220)
+    left = [looks]
+
+    def stop() -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    refusal(ErrorKind.CANCELLED, fill, image, mask, stop=stop)
+    assert left == [-1]
+
+
+PATTERNS = {
+    "checks": lambda y, x: (y // 12 + x // 12) % 2,
+    "upright stripes": lambda y, x: x // 9 % 2 + 0 * y,
+    "slanting stripes": lambda y, x: (x + 2 * y) // 14 % 2,
+    "a lattice": lambda y, x: ((x % 24 < 4) | (y % 30 < 5)).astype(int),
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_pattern_goes_on_exactly(name: str):
+    rows, columns = np.mgrid[:260, :280]
+    plane = PATTERNS[name](rows, columns)
+    image = (60 + 130 * plane[..., None] + np.array([0, 10, -20])).astype(np.uint8)
+    mask = np.zeros((260, 280), np.uint8)
+    cv2.circle(mask, (140, 130), 38, 255, -1)
+    filled = filled_image(hidden(image, mask), mask)
+    assert np.abs(filled.astype(int) - image).max() <= 12
+    inside = mask > 0
+    assert np.corrcoef(filled[inside].ravel(), image[inside].ravel())[0, 1] > 0.99
+
+
 def test_an_enlarged_fill_has_the_photos_noise():
     rng = np.random.default_rng(0)
     image = np.clip(rng.normal(128, 4, (300, 400, 3)), 0, 255).astype(np.uint8)
     mask = box_mask(image.shape, 150, 100, 250, 200)
-    filled = patch_fill(hidden(image, mask), mask, working_px=100)
+    filled = filled_image(hidden(image, mask), mask, working_px=100)
     noise = filled[110:190, 160:240].astype(float).std()
     assert 2.5 < noise < 5.5
 
@@ -263,23 +315,14 @@ def test_wrong_arguments_are_refused_with_what_was_expected(
         "working_px": None,
     } | changes
     with pytest.raises(ValueError, match=message):
-        patch_fill(given_.pop("image"), given_.pop("mask"), **given_)  # type: ignore[arg-type]
-
-
-def test_the_choice_is_told_with_every_score():
-    image = slope(220, 220, noise=3.0)
-    mask = box_mask(image.shape, 80, 80, 140, 140)
-    result = fill_with_choice(hidden(image, mask), mask)
-    assert result.method in result.scores
-    assert result.scores[result.method] == min(result.scores.values())
-    assert {"patches", "smooth"} <= set(result.scores)
+        filled_image(given_.pop("image"), given_.pop("mask"), **given_)  # type: ignore[arg-type]
 
 
 def test_a_calm_gradient_is_not_filled_with_pieces_of_a_busy_object():
     image = slope(300, 300, noise=2.0)
     image[200:, :] = stones(100, 300, size=1.5)
     mask = box_mask(image.shape, 110, 60, 190, 140)
-    filled = patch_fill(hidden(image, mask), mask)
+    filled = filled_image(hidden(image, mask), mask)
     inside = np.zeros((300, 300), np.bool_)
     inside[65:135, 115:185] = True
     assert noise_level(filled, inside) < 3.0
