@@ -148,7 +148,8 @@ def _guide(features: NDArray[np.int16], seen: NDArray[np.bool_], side: float) ->
         [features[..., 0], features[..., 1], features[..., 3] + features[..., 4]], -1
     ).astype(np.int64)
     total, count = _sums(values, seen.view(np.uint8), cell, rows, columns)
-    film = _film(total, count, cell * cell // 2)
+    total, count = _blurred(total), _blurred(count[..., None])[..., 0]
+    film = _film(total, count, 8 * cell * cell)
     film *= np.array([GUIDE, GUIDE, GUIDE / 2])
     out: NDArray[np.int16] = _enlarged(film, cell, height, width)
     return out
@@ -166,6 +167,16 @@ def _sums(values: Any, seen: Any, cell: int, rows: int, columns: int) -> Any:
                 for k in range(values.shape[2]):
                     total[y // cell, x // cell, k] += values[y, x, k]
     return total, count
+
+
+def _blurred(sums: Any) -> Any:
+    """Add up each cell and its eight neighbours by 4, 2 and 1: 16 times a mean, less at the rim."""
+    for axis in (0, 1):
+        wide = np.pad(sums, [(1, 1) if a == axis else (0, 0) for a in range(sums.ndim)])
+        size = sums.shape[axis]
+        first, middle, last = (wide.take(range(i, i + size), axis) for i in range(3))
+        sums = first + 2 * middle + last
+    return sums
 
 
 @compiled

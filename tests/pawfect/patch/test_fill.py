@@ -265,7 +265,7 @@ PATTERNS = {
     "checks": lambda y, x: (y // 12 + x // 12) % 2,
     "upright stripes": lambda y, x: x // 9 % 2 + 0 * y,
     "slanting stripes": lambda y, x: (x + 2 * y) // 14 % 2,
-    "a lattice": lambda y, x: ((x % 24 < 4) | (y % 30 < 5)).astype(int),
+    "a lattice": lambda y, x: ((x % 12 < 3) | (y % 15 < 4)).astype(int),
 }
 
 
