@@ -16,7 +16,7 @@ CONTEXT: Final = 1.0  # on each side, as a share of a piece's longer side
 LEAST_CONTEXT: Final = 48  # px: a thin hole still needs texture to copy from
 THIN: Final = 8.0  # times as long as wide: such a hole is cut along its course
 LEAST_PIECE: Final = 64  # px
-TOGETHER: Final = 1.5  # of the two contexts' areas, that one around both may have
+TOGETHER: Final = 2.0  # of the two contexts' areas, that one around both may have
 
 
 def pieces(hole: NDArray[np.bool_]) -> list[Box]:
@@ -29,7 +29,8 @@ def pieces(hole: NDArray[np.bool_]) -> list[Box]:
         Boxes that hold every pixel of the hole, largest first. A pixel may lie in two of them:
         it is filled with the first.
     """
-    boxes = merged(_parts(hole), _worth_joining)
+    compact, tiles = _parts(hole)
+    boxes = merged(compact, _worth_joining) + tiles
     return sorted(boxes, key=lambda box: (-box.area, box))
 
 
@@ -52,11 +53,13 @@ def _worth_joining(one: Box, other: Box) -> bool:
     return context(one.union(other), *limits).area <= TOGETHER * (near.area + far.area)
 
 
-def _parts(hole: NDArray[np.bool_]) -> Iterator[Box]:
-    """Yield the boxes of the hole's parts, thin ones cut into tiles."""
+def _parts(hole: NDArray[np.bool_]) -> tuple[list[Box], list[Box]]:
+    """Return the boxes of the hole's compact parts, and those of the tiles of its thin ones."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         hole.astype(np.uint8), connectivity=8
     )
+    compact: list[Box] = []
+    tiles: list[Box] = []
     for number in range(1, count):
         x, y, width, height = stats[number, :4].tolist()
         box = Box(x, y, x + width, y + height)
@@ -64,16 +67,23 @@ def _parts(hole: NDArray[np.bool_]) -> Iterator[Box]:
         across = 2 * float(raster.distance_to(~np.pad(own, 1)).max())
         tile = max(LEAST_PIECE, round(THIN * across))
         if max(width, height) <= tile:
-            yield box
-            continue
-        for top in range(0, height, tile):
-            for left in range(0, width, tile):
-                part = own[top : top + tile, left : left + tile]
-                if part.any():
-                    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
-                    yield Box(
-                        x + left + int(columns[0]),
-                        y + top + int(rows[0]),
-                        x + left + int(columns[-1]) + 1,
-                        y + top + int(rows[-1]) + 1,
-                    )
+            compact.append(box)
+        else:
+            tiles += _tiles(own, box, tile)
+    return compact, tiles
+
+
+def _tiles(own: NDArray[np.bool_], box: Box, side: int) -> Iterator[Box]:
+    """Cut a part of the hole, [h, w] in its box, into the boxes of what lies in each tile."""
+    for top in range(0, box.height, side):
+        for left in range(0, box.width, side):
+            part = own[top : top + side, left : left + side]
+            if part.any():
+                rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+                x, y = box.x0 + left, box.y0 + top
+                yield Box(
+                    x + int(columns[0]),
+                    y + int(rows[0]),
+                    x + int(columns[-1]) + 1,
+                    y + int(rows[-1]) + 1,
+                )
