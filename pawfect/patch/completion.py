@@ -22,7 +22,10 @@ from pawfect.patch.features import Level, pyramid, renew_border
 
 PASSES: Final = (14, 8, 5, 3)
 """Searches and votes, from the coarsest level to the finest."""
-CANDIDATES: Final = 6000  # that a start is chosen from, at most
+# That each pixel's start is chosen from: as many times the hole's pixels, within bounds.
+CANDIDATES: Final = 4
+LEAST_CANDIDATES: Final = 1500
+MOST_CANDIDATES: Final = 6000
 NEAR_REACH: Final = 16  # px, of the search but for each level's first pass and the coarsest level
 AGREEMENT: Final = 0.65  # the quantile of the patches' distances that a vote is measured by
 DEPTH_SHARE: Final = 1.15  # by which a patch counts more than one that is 1 px deeper in the hole
@@ -116,7 +119,8 @@ class _Search:
         """Fill layer by layer from the rim, each pixel from the best of all candidates."""
         ys, xs = self._at
         candidates = np.flatnonzero(self._allowed).astype(np.int32)
-        candidates = candidates[:: -(-candidates.size // CANDIDATES)].copy()
+        most = min(max(CANDIDATES * ys.size, LEAST_CANDIDATES), MOST_CANDIDATES)
+        candidates = candidates[:: -(-candidates.size // most)].copy()
         filled = np.zeros((self._f.shape[0], self._hole.shape[1] + 2 * RADIUS), np.uint8)
         filled[RADIUS:-RADIUS, RADIUS:-RADIUS] = ~self._hole
         for layer in range(1, int(self._depth.max()) + 1):

@@ -12,7 +12,6 @@ from pawfect.patch.completion import Stop, complete, positions
 from pawfect.patch.pieces import context, pieces
 from pawfect.patch.tone import with_tone
 from pawfect.picture import raster
-from pawfect.picture.box import Box
 from pawfect.picture.grain import match_grain
 from pawfect.picture.tone import membrane
 
@@ -106,16 +105,13 @@ def _filled(
     """Fill piece by piece; what is filled is known to the pieces after it."""
     result, left, methods = image.copy(), hole.copy(), []
     for box in pieces(hole):
-        around = context(box, hole.shape[0], hole.shape[1])
-        inner = Box(
-            box.x0 - around.x0, box.y0 - around.y0, box.x1 - around.x0, box.y1 - around.y0
-        ).slices
-        at = around.slices
-        own = left[box.slices].copy()
+        at = context(box, hole.shape[0], hole.shape[1]).slices
+        before = left[at].copy()
+        left[box.slices] = False
+        own = before & ~left[at]
         if own.any():
-            colours, method = _completed(result[at], left[at], banned[at], seed, stop)
-            result[box.slices][own] = colours[inner][own]
-            left[box.slices] = False
+            # What is not filled yet is neither copied from nor compared with.
+            result[at], method = _completed(result[at], own, left[at] | banned[at], seed, stop)
             methods.append(method)
     return FillResult(result, methods[0] if methods else "nothing to fill")
 
