@@ -10,7 +10,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 .PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality quantisation t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
 
 # --- environments: each stamp is newer than what it was made from -----------------------------
 $(VENV)/.server: requirements/server.txt requirements/tritonserver.txt pyproject.toml

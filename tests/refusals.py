@@ -14,5 +14,5 @@ def refusal(kind: ErrorKind, call: Callable[..., object], *given: Any, **more: A
     """Return the message of the error, of this kind, that a call raises."""
     with pytest.raises(PawfectError) as caught:
         call(*given, **more)
-    assert caught.value.kind is kind
+    assert caught.value.kind is kind, str(caught.value)
     return caught.value.message

@@ -95,5 +95,6 @@ class BaseClient:
         """Return what goes along with the next attempt."""
         return {"timeout": attempts.remaining_s(), "metadata": tuple(self._headers())}
 
-    def _failure(self, error: grpc.RpcError, call: wire.Call) -> PawfectError:
-        return wire.failure(error, self._url, call.timeout_s, self._called)
+    def _failure(self, error: grpc.RpcError, call: wire.Call, attempts: Attempts) -> PawfectError:
+        over = attempts.remaining_s() == 0
+        return wire.failure(error, self._url, call.timeout_s, self._called, over=over)

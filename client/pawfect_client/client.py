@@ -123,7 +123,7 @@ class PawfectClient(BaseClient):
             try:
                 return pending.result()
             except grpc.RpcError as error:
-                pause_s = attempts.wait_after(self._failure(error, call))
+                pause_s = attempts.wait_after(self._failure(error, call, attempts))
             finally:
                 # Does nothing to a call that has ended; tells the server after a KeyboardInterrupt.
                 pending.cancel()
@@ -142,7 +142,7 @@ class PawfectClient(BaseClient):
                     if event is not None:
                         yield event
             except grpc.RpcError as error:
-                reader.broke(self._failure(error, call))
+                reader.broke(self._failure(error, call, attempts))
             finally:
                 pending.cancel()
             end = reader.end(attempts)
@@ -220,7 +220,7 @@ class AsyncPawfectClient(BaseClient):
             try:
                 return await pending
             except grpc.RpcError as error:
-                pause_s = attempts.wait_after(self._failure(error, call))
+                pause_s = attempts.wait_after(self._failure(error, call, attempts))
             finally:
                 pending.cancel()
             await asyncio.sleep(pause_s)
@@ -237,7 +237,7 @@ class AsyncPawfectClient(BaseClient):
                     if event is not None:
                         yield event
             except grpc.RpcError as error:
-                reader.broke(self._failure(error, call))
+                reader.broke(self._failure(error, call, attempts))
             finally:
                 pending.cancel()
             end = reader.end(attempts)

@@ -207,7 +207,7 @@ def ended_early() -> PawfectError:
 
 
 def failure(
-    error: Exception, url: str, timeout_s: float, called: str | None = None
+    error: Exception, url: str, timeout_s: float, called: str | None = None, *, over: bool = False
 ) -> PawfectError:
     """Return the PawfectError of a failed call.
 
@@ -216,21 +216,26 @@ def failure(
         url: HOST:PORT that was called.
         timeout_s: how long the caller was ready to wait, s.
         called: what the message calls the server; None: its url. No other address is in it.
+        over: whether that time is over. gRPC's asyncio calls it an internal error of its own where
+            the time ran out while it still sent the request.
     """
     status = cast("Any", error)
     code, details = status.code(), status.details() or ""
     if _has_token(details):
         return _answered(details)
     server = called or url
+    late = PawfectError(
+        ErrorKind.DEADLINE, f"expected an answer from {server} within {timeout_s:g} s, got none"
+    )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return PawfectError(
-            ErrorKind.DEADLINE, f"expected an answer from {server} within {timeout_s:g} s, got none"
-        )
+        return late
     details = _RESOLVED.sub("", details).replace(url, server)
     if code in _KIND_OF_STATUS:
         return PawfectError(_KIND_OF_STATUS[code], without_paths(details))
     default = ErrorKind.UNAVAILABLE if code in _ABSENT else ErrorKind.INTERNAL
     mapped = from_message(details, default)
+    if over and mapped.kind is ErrorKind.INTERNAL:
+        return late
     return PawfectError(mapped.kind, f"{server}: {mapped.message}")
 
 

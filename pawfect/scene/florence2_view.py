@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import MASK_THRESHOLD
+from pawfect.picture.raster import distance_to
 
 # Longest side, px, at which the surroundings are put together: twice what Florence-2 sees, so that
 # a photo of 50 MP costs no more than one of 2 MP and nothing that it could see is lost.
@@ -81,8 +82,7 @@ def _mirrored(image: NDArray[np.uint8], known: NDArray[np.uint8]) -> NDArray[np.
     y, x = np.nonzero(known == 0)
     near = edge[labels[y, x]]
     # Twice the deepest point is the width of a band; one pixel less stays within it.
-    framed = np.pad(known, 1)
-    deep = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
+    deep = distance_to(np.pad(known, 1) == 0).max()
     width = max(2 * float(deep) - 2, 1.0)
     distance = np.hypot(y - near[:, 0], x - near[:, 1])
     folded = width - np.abs((distance - 1) % (2 * width) - width)

@@ -94,9 +94,8 @@ def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path 
     with Journal(out) as journal:
         left = _left(journal.records, cells, retry_failed)
         click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
-        journal.begin(
-            run_note(wanted, cells, sessions, f"python -m perf.audit run --matrix {matrix}")
-        )
+        command = f"python -m perf.audit run --matrix {matrix} --out {out}"
+        journal.begin(run_note(wanted, cells, sessions, command))
         if left:
             signal.signal(signal.SIGTERM, _interrupt)
             by_name = {session.name: session for session in sessions}

@@ -63,8 +63,10 @@ class Services:
             except FileNotFoundError:
                 raise invalid(name, "a file in storage", "none") from None
 
-        contents = await asyncio.gather(*map(read, names.values()))
-        return dict(zip(names, contents, strict=True))
+        # All have ended before one fails: none is left reading from a store that closes.
+        reads = [asyncio.ensure_future(read(name)) for name in names.values()]
+        await asyncio.gather(*reads, return_exceptions=True)
+        return {name: own.result() for name, own in zip(names, reads, strict=True)}
 
 
 @asynccontextmanager

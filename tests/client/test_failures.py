@@ -38,6 +38,21 @@ def mapped(status: str, text: str, called: str | None = None) -> PawfectError:
     return failure(Status(grpc.StatusCode[status], text), URL, 2.0, called)
 
 
+def test_an_internal_error_of_grpcs_own_after_the_time_is_over_is_the_clients_deadline():
+    internal = Status(grpc.StatusCode.INTERNAL, "Internal error from Core")
+    late = failure(internal, URL, 2.0, over=True)
+    assert late.kind is ErrorKind.DEADLINE
+    assert late.message == f"expected an answer from {URL} within 2 s, got none"
+    assert failure(internal, URL, 2.0).kind is ErrorKind.INTERNAL
+    # What says more than that is not taken for it.
+    for status, text, kind in (
+        ("UNAVAILABLE", "failed to connect to all addresses", ErrorKind.UNAVAILABLE),
+        ("INTERNAL", "Stub process 'inpaint_0_0' is not healthy.", ErrorKind.MODEL_DOWN),
+        ("INTERNAL", "PAWFECT_INTERNAL: inpaint: ZeroDivisionError", ErrorKind.INTERNAL),
+    ):
+        assert failure(Status(grpc.StatusCode[status], text), URL, 2.0, over=True).kind is kind
+
+
 # Texts read off the running server 2.51.
 @pytest.mark.parametrize(
     ("status", "text", "kind"),

@@ -105,7 +105,7 @@ def row(
         "wait_p50_s": round(quantile(done.waits_s, 0.5), 1),
         "wait_p95_s": round(quantile(done.waits_s, 0.95), 1),
         "total_p95_s": round(quantile(done.totals_s, 0.95), 1),
-        "unlabelled": f"{done.unlabelled / jobs:.1%}",
+        "unlabelled_share": round(done.unlabelled / jobs, 3),
         "usd_per_1000_jobs": round(price, 2),
     }
 
@@ -129,6 +129,10 @@ def all_rows(rule: Rule) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def _cells(one: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple((one | {"unlabelled_share": f"{one['unlabelled_share']:.1%}"}).values())
+
+
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
 def scaling(out: Path) -> None:
@@ -148,7 +152,7 @@ def scaling(out: Path) -> None:
         f"{rule.start_s:g} s; one goes when it was not needed for {rule.scale_down_s:g} s.\n",
     ]
     for key, rows in found.items():
-        parts += [f"## {TITLES[key]}\n", table(HEAD, (tuple(one.values()) for one in rows))]
+        parts += [f"## {TITLES[key]}\n", table(HEAD, map(_cells, rows))]
     page = "\n".join(parts)
     publish(out, "scaling", {"provenance": source, **found}, page)
     click.echo(page)

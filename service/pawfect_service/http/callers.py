@@ -156,7 +156,9 @@ class KeptCertificates(transport.Request):
             if kept is not None and time.monotonic() < until:
                 return kept
             try:
-                answer: transport.Response = self._inner(url, timeout=FETCH_S)
+                answer: transport.Response = self._inner(
+                    url, *args, **{"timeout": FETCH_S, **kwargs}
+                )
             except TransportError:
                 if kept is None:
                     raise
