@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.patch import core
-from pawfect.patch.core import RADIUS
-from pawfect.patch.features import Level, pyramid, renew_border
+from pawfect.patch.core import RADIUS, VOTED
+from pawfect.patch.features import _guide, COARSEST_SIDE, Level, pyramid, renew_border
 
 PASSES: Final = (14, 8, 5, 3)
 """Searches and votes, from the coarsest level to the finest."""
@@ -79,19 +79,51 @@ def complete(
     if not levels[0].allowed.any():
         return None
     coarser: NDArray[np.int32] | None = None
-    for depth, level in enumerate(reversed(levels)):
-        search = _Search(level, (seed + _STRIDE * depth) % 2**63, stop)
-        if coarser is None:
+    side = math.sqrt(np.count_nonzero(hole))
+    sides = [side / 2**k for k in range(len(levels))]
+    start = next((k for k, s in enumerate(sides) if s <= COARSEST_SIDE), len(levels) - 1)
+    start = min(max(start, 1), len(levels) - 1)
+    done = []
+    for k in range(len(levels) - 1, -1, -1):
+        level = levels[k]
+        depth = max(0, start - k)
+        if k == start and done and GUIDED > 0:
+            j = min(GUIDE_LEVELS, len(done))
+            own, trust = _guide(level.features, level.known, sides[k])
+            level.features[..., VOTED:] = own + _guide_of(done[-j], 2**j, level.hole.shape, 1 - DOUBT * trust)
+        search = _Search(level, (seed + _STRIDE * (len(levels) - k)) % 2**63, stop)
+        if coarser is None or k == start:
             search.begin()
         else:
             search.carry_up(coarser)
         passes = PASSES[min(depth, len(PASSES) - 1)]
-        search.refine(passes, thorough=coarser is None)
+        search.refine(passes, thorough=k >= start)
+        if k > start:
+            search._vote(search._agreement())
+            done.append(search._f.reshape(search._f.shape[0], -1, 8)[RADIUS:-RADIUS, RADIUS:-RADIUS])
         coarser = search.source
     assert coarser is not None
     source = np.where(hole, coarser, np.int32(-1))
     ys, xs = positions(hole)
     return source, core.copied(image, ys, xs, source, _SEAM)
+
+
+FILM = True
+GUIDED = 0.15
+GUIDE_LEVELS = 1
+GUIDE_TEX = 0.5
+
+
+DOUBT = 1.0
+def _guide_of(f, factor, shape, w3):
+    h, w = shape
+    v = np.stack([f[..., 0], f[..., 1], (f[..., 3].astype(np.float32) + f[..., 4]) * GUIDE_TEX], -1).astype(np.float32)
+    if GUIDE_BLUR: v = cv2.GaussianBlur(v, (0, 0), GUIDE_BLUR)
+    big = cv2.resize(v, (v.shape[1] * factor, v.shape[0] * factor), interpolation=cv2.INTER_LINEAR)[:h, :w]
+    return np.rint(GUIDED * big * w3).astype(np.int16)
+
+
+GUIDE_BLUR = 0
 
 
 def positions(hole: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -20,6 +20,7 @@ GUIDE: Final = 0.4
 """Of the guide's colour beside the patches' own, and half of it for its texture. It leads the
 coarsest level only: ST-LPIPS on surroundings out of focus 0.056 in place of 0.085, on structure
 0.066 in place of 0.063; on all levels 0.058 and 0.066."""
+GUIDE_SIDE = 13.5
 GUIDE_CELL: Final = 0.3  # of the hole's side: a cell of the guide
 RELAXATIONS: Final = 200  # over some ten cells each way: as good as solved
 COARSEST_SIDE: Final = 54.0
@@ -84,7 +85,7 @@ def pyramid(
     known = ~hole & ~banned
     features = _measured(image, known)
     levels = [_level(features, hole, banned, known)]
-    while (side > COARSEST_SIDE or len(levels) < 2) and min(hole.shape) >= LEAST_SIDE:
+    while (side > GUIDE_SIDE or len(levels) < 2) and min(hole.shape) >= LEAST_SIDE:
         features, whole = halved(features, known.view(np.uint8))
         known = whole.view(np.bool_)
         hole, banned = _any_of_four(hole), _any_of_four(banned)
@@ -94,7 +95,7 @@ def pyramid(
         levels.append(level)
         side /= 2
     coarsest = levels[-1]
-    coarsest.features[..., VOTED:] = _guide(coarsest.features, coarsest.known, side)
+    coarsest.features[..., VOTED:] = _guide(coarsest.features, coarsest.known, side)[0]
     return levels
 
 
@@ -151,9 +152,10 @@ def _guide(features: NDArray[np.int16], seen: NDArray[np.bool_], side: float) ->
     total, count = _blurred(total), _blurred(count[..., None])[..., 0]
     least = 8 * cell * cell
     film = _film(total, count, least)
-    film *= np.array([GUIDE, GUIDE, GUIDE / 2]) * _trust(total, count, least)
+    trust = _trust(total, count, least)
+    film *= np.array([GUIDE, GUIDE, GUIDE / 2]) * trust
     out: NDArray[np.int16] = _enlarged(film, cell, height, width)
-    return out
+    return out, trust
 
 
 @compiled
