@@ -109,7 +109,7 @@ def complete(
 
 
 FILM = True
-GUIDED = 0.15
+GUIDED = 0.25
 GUIDE_LEVELS = 1
 GUIDE_TEX = 0.5
 
