@@ -24,13 +24,14 @@ PASSES: Final = (14, 8, 5, 3)
 """Searches and votes, from the coarsest level to the finest."""
 # That each pixel's start is chosen from: as many times the hole's pixels, within bounds.
 CANDIDATES: Final = 4
-LEAST_CANDIDATES: Final = 1500
-MOST_CANDIDATES: Final = 6000
+LEAST_CANDIDATES: Final = 700
+MOST_CANDIDATES: Final = 4500
 NEAR_REACH: Final = 16  # px, of the search but for each level's first pass and the coarsest level
 AGREEMENT: Final = 0.65  # the quantile of the patches' distances that a vote is measured by
 DEPTH_SHARE: Final = 1.15  # by which a patch counts more than one that is 1 px deeper in the hole
 VOTE_SIGMA: Final = 2.5  # px, of the Gaussian by which a patch's pixels vote
 SEAM_SIGMA: Final = 0.45  # px, of the last blend across seams between copies
+SPARSE = True
 BEGUN: Final = 128  # pixels begun between two looks at `stop`
 CHUNK: Final = 16384  # targets worked on between two looks at `stop`: under 0.1 s
 
@@ -160,7 +161,7 @@ class _Search:
             for part in np.array_split(own, -(-own.size // BEGUN)):
                 self._look()
                 core.begin(
-                    self._f, filled, self._allowed, ys[part], xs[part], candidates, self.source
+                    self._f, filled, self._allowed, ys[part], xs[part], candidates, self.source, SPARSE
                 )
             core.fill_in(self._f, filled, ys[own], xs[own], self.source)
         renew_border(self._f)

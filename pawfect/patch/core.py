@@ -103,11 +103,12 @@ def halved(f: Array, known: Array) -> Any:
 
 
 @_inlined
-def _seen_distance(target: Array, mask: Array, f: Array, y: Any, x: Any, limit: Any) -> Any:
+def _seen_distance(target: Array, mask: Array, order: Array, f: Array, y: Any, x: Any, limit: Any) -> Any:
     """Sum the squared differences where the mask is -1, and stop where they reach the limit."""
     total = np.int32(0)
     b = np.uintp(x * CHANNELS)
-    for dy in range(SIDE):
+    for n in range(SIDE):
+        dy = order[n]
         row = f[np.uintp(y + dy)]
         part = np.int32(0)
         for k in range(WIDE):
@@ -131,6 +132,7 @@ def begin(
     xs: Array,
     candidates: Array,
     source: Array,
+    sparse: bool,
 ) -> None:
     """Find the best source for some pixels, by what is known around each.
 
@@ -148,6 +150,7 @@ def begin(
     """
     h, w = source.shape
     target, mask = np.zeros((SIDE, ROW), np.int16), np.zeros((SIDE, ROW), np.int16)
+    order = np.zeros(SIDE, np.int64)
     for i in range(ys.size):
         y, x = ys[i], xs[i]
         for dy in range(SIDE):
@@ -155,6 +158,14 @@ def begin(
                 target[dy, k] = f[y + dy, x * CHANNELS + k]
                 seen = filled[y + dy, x + k // CHANNELS] or k % CHANNELS >= VOTED
                 mask[dy, k] = -1 if seen else 0
+        # Rows of which most is seen first: a bad candidate is soon over the limit.
+        for dy in range(SIDE):
+            here = 0
+            count = mask[dy].sum()
+            for other in range(SIDE):
+                rest = mask[other].sum()
+                here += rest < count or (rest == count and other < dy)
+            order[here] = dy
         best, place = np.int32(FARTHEST), candidates[0]
         for ny in range(max(0, y - 1), min(h, y + 2)):
             for nx in range(max(0, x - 1), min(w, x + 2)):
@@ -164,12 +175,15 @@ def begin(
                 cy, cx = sy + y - ny, source[ny, nx] - sy * w + x - nx
                 if cy < 0 or cx < 0 or cy >= h or cx >= w or not allowed[cy, cx]:
                     continue
-                total = _seen_distance(target, mask, f, cy, cx, best)
+                total = _seen_distance(target, mask, order, f, cy, cx, best)
                 if total < best:
                     best, place = total, np.int32(cy * w + cx)
+        if sparse and (y + x) % 2 == 1 and best < np.int32(FARTHEST):
+            source[y, x] = place
+            continue
         for j in range(candidates.size):
             sy = candidates[j] // w
-            total = _seen_distance(target, mask, f, sy, candidates[j] - sy * w, best)
+            total = _seen_distance(target, mask, order, f, sy, candidates[j] - sy * w, best)
             if total < best:
                 best, place = total, candidates[j]
         source[y, x] = place
