@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.patch import core
 from pawfect.patch.core import RADIUS, VOTED
+from pawfect.patch.repeats import repeated
 from pawfect.patch.features import _guide, COARSEST_SIDE, Level, pyramid, renew_border
 
 PASSES: Final = (14, 8, 5, 3)
@@ -76,6 +77,10 @@ def complete(
     Raises:
         PawfectError: CANCELLED, since `stop` said so.
     """
+    ys, xs = positions(hole)
+    source = repeated(image, hole, ~hole & ~banned)
+    if source is not None:
+        return source, core.copied(image, ys, xs, source, _SEAM)
     levels = pyramid(image, hole, banned)
     if not levels[0].allowed.any():
         return None
@@ -105,7 +110,6 @@ def complete(
         coarser = search.source
     assert coarser is not None
     source = np.where(hole, coarser, np.int32(-1))
-    ys, xs = positions(hole)
     return source, core.copied(image, ys, xs, source, _SEAM)
 
 
