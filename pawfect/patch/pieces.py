@@ -16,6 +16,8 @@ CONTEXT: Final = 1.0  # on each side, as a share of a piece's longer side
 LEAST_CONTEXT: Final = 48  # px: a thin hole still needs texture to copy from
 THIN: Final = 8.0  # times as long as wide: such a hole is cut along its course
 LEAST_PIECE: Final = 64  # px
+GAP: Final = 0.5  # of the smaller one's longer side: nearer parts are filled together
+LEAST_GAP: Final = 8  # px
 TOGETHER: Final = 2.0  # of the two contexts' areas, that one around both may have
 
 
@@ -46,11 +48,15 @@ def context(box: Box, height: int, width: int) -> Box:
 
 
 def _worth_joining(one: Box, other: Box) -> bool:
-    limits = 2**31, 2**31
-    near, far = context(one, *limits), context(other, *limits)
-    if not near.meets(other) and not far.meets(one):
+    """Join what lies side by side, where that does not make the surroundings much larger."""
+    shorter = min(max(box.width, box.height) for box in (one, other))
+    gap = max(LEAST_GAP, round(GAP * shorter))
+    around = Box(one.x0 - gap, one.y0 - gap, one.x1 + gap, one.y1 + gap)
+    if not around.meets(other):
         return False
-    return context(one.union(other), *limits).area <= TOGETHER * (near.area + far.area)
+    limits = 2**31, 2**31
+    apart = context(one, *limits).area + context(other, *limits).area
+    return context(one.union(other), *limits).area <= TOGETHER * apart
 
 
 def _parts(hole: NDArray[np.bool_]) -> tuple[list[Box], list[Box]]:
