@@ -25,8 +25,8 @@ PASSES: Final = (14, 8, 5, 3)
 """Searches and votes, from the coarsest level to the finest."""
 # That each pixel's start is chosen from: as many times the hole's pixels, within bounds.
 CANDIDATES: Final = 4
-LEAST_CANDIDATES: Final = 700
-MOST_CANDIDATES: Final = 4500
+LEAST_CANDIDATES: Final = 1500
+MOST_CANDIDATES: Final = 6000
 NEAR_REACH: Final = 16  # px, of the search but for each level's first pass and the coarsest level
 AGREEMENT: Final = 0.65  # the quantile of the patches' distances that a vote is measured by
 DEPTH_SHARE: Final = 1.15  # by which a patch counts more than one that is 1 px deeper in the hole

@@ -7,6 +7,7 @@ object that ends at the rim is not smeared into the hole.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +19,10 @@ SCREEN: Final = 3e-4
 """Pull towards the copies' own colours: the rim's fades over some 1 / sqrt(SCREEN) = 58 px."""
 EDGE: Final = 30.0
 """Levels of 255 by which two copies differ across an edge that counts half."""
+FEW: Final = 64  # unknowns that need no coarser grid
+STIFF: Final = 0.4
 MOST_STEPS: Final = 400
-ACCURACY: Final = 0.03  # levels of 255, about, by which a solved tone is off
+ACCURACY: Final = 0.05  # levels of 255, about: off by 0.15 in the mean and 0.6 at most
 
 Array = NDArray[Any]
 _ACROSS: Final = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
@@ -52,15 +55,78 @@ def with_tone(
     others, weights, right = _equations(
         image, banned.view(np.uint8), ys, xs, source, number, copies, _ACROSS
     )
-    diagonal = SCREEN + weights.sum(1)
-    inner = np.where(others >= 0, weights, 0.0)
-    linked = np.maximum(others, 0)
-    out = np.empty_like(copies)
-    for channel in range(3):
-        start = np.ascontiguousarray(copies[:, channel])
-        aim = np.ascontiguousarray(right[:, channel])
-        out[:, channel] = _solved(diagonal, linked, inner, aim, start)
-    return out
+    system = _System(ys, xs, SCREEN + weights.sum(1), np.maximum(others, 0), np.where(others >= 0, weights, 0.0))
+    return _solved(system, right, copies)
+
+
+@dataclass(frozen=True, eq=False)
+class _System:
+    """A linear system on some pixels, each tied to its four neighbours.
+
+    Attributes:
+        ys: [N], rows.
+        xs: columns.
+        diagonal: [N].
+        others: INT64 [N, 4], the neighbours' numbers, -1 for none.
+        weights: [N, 4], 0 where there is no neighbour.
+    """
+
+    ys: Array
+    xs: Array
+    diagonal: Array
+    others: Array
+    weights: Array
+
+
+def _solved(system: _System, right: Array, start: Array) -> Array:
+    """Solve for [N, 3], from a start that is mended on coarser grids first.
+
+    The coarser grids join 2 x 2 pixels into one value, which is too stiff by half (Braess,
+    "Towards algebraic multigrid for elliptic problems of second order", 1995).
+    """
+    n = system.ys.size
+    if n > FEW:
+        coarse, parent = _coarser(system)
+        rest = right - _applied(system.diagonal, system.others, system.weights, start)
+        sums = np.stack(
+            [np.bincount(parent, rest[:, k], coarse.ys.size) for k in range(start.shape[1])], 1
+        )
+        start = start + _solved(coarse, sums, np.zeros_like(sums))[parent]
+    most = 4 * n * SCREEN * ACCURACY**2
+    return np.asarray(
+        _descended(system.diagonal, system.others, system.weights, right, start, most)
+    )
+
+
+def _coarser(system: _System) -> tuple[_System, Array]:
+    """Join 2 x 2 pixels; return each pixel's new number too."""
+    width = int(system.xs.max()) // 2 + 1
+    places, parent = np.unique(system.ys // 2 * width + system.xs // 2, return_inverse=True)
+    diagonal, others, weights = _joined(
+        system.diagonal, system.others, system.weights, parent, places.size
+    )
+    return _System(places // width, places % width, diagonal, others, weights), parent
+
+
+@compiled
+def _joined(diagonal: Array, others: Array, weights: Array, parent: Array, number: int) -> Any:
+    """Add up the equations of joined pixels; ties between joined ones fall away."""
+    total = np.zeros(number)
+    linked, strength = np.zeros((number, 4), np.int64), np.zeros((number, 4))
+    for i in range(parent.size):
+        own = parent[i]
+        total[own] += diagonal[i]
+        for e in range(4):
+            if weights[i, e] == 0.0:
+                continue
+            other = parent[others[i, e]]
+            if other == own:
+                total[own] -= weights[i, e]
+            else:
+                total[own] -= STIFF * weights[i, e]
+                linked[own, e] = other
+                strength[own, e] += (1 - STIFF) * weights[i, e]
+    return total, linked, strength
 
 
 @compiled
@@ -112,33 +178,58 @@ def _equations(
 
 
 @compiled
-def _solved(diagonal: Array, others: Array, weights: Array, right: Array, start: Array) -> Any:
-    """Solve by conjugate gradients, preconditioned by the diagonal."""
-    n = start.size
-    value, direction = start.copy(), np.empty(n)
-    residual, response = np.empty(n), np.empty(n)
-    energy = 0.0
+def _applied(diagonal: Array, others: Array, weights: Array, value: Array) -> Any:
+    """Multiply the system's matrix by [N, 3]."""
+    out = np.empty_like(value)
+    for i in range(value.shape[0]):
+        d, p, q, r, s = diagonal[i], others[i, 0], others[i, 1], others[i, 2], others[i, 3]
+        up, down, left, right = weights[i, 0], weights[i, 1], weights[i, 2], weights[i, 3]
+        for k in range(3):
+            out[i, k] = (
+                d * value[i, k]
+                - (up * value[p, k] + down * value[q, k])
+                - (left * value[r, k] + right * value[s, k])
+            )
+    return out
+
+
+@compiled
+def _descended(
+    diagonal: Array, others: Array, weights: Array, right: Array, start: Array, most: float
+) -> Any:
+    """Go on by conjugate gradients, preconditioned by the diagonal, until all energies are low."""
+    n = start.shape[0]
+    value, residual = start.copy(), right - _applied(diagonal, others, weights, start)
+    direction, energy = np.empty_like(value), np.zeros(3)
     for i in range(n):
-        r = right[i] - diagonal[i] * start[i]
-        for e in range(4):
-            r += weights[i, e] * start[others[i, e]]
-        residual[i], direction[i] = r, r / diagonal[i]
-        energy += r * direction[i]
+        inverse = 1.0 / diagonal[i]
+        for k in range(3):
+            direction[i, k] = residual[i, k] * inverse
+            energy[k] += residual[i, k] * direction[i, k]
+    along, step, share = np.zeros(3), np.zeros(3), np.zeros(3)
     for _ in range(MOST_STEPS):
-        if energy <= 4 * n * SCREEN * ACCURACY * ACCURACY:
+        if energy.max() <= most:
             break
-        along = 0.0
+        response = _applied(diagonal, others, weights, direction)
+        along[:] = 0.0
         for i in range(n):
-            v = diagonal[i] * direction[i]
-            for e in range(4):
-                v -= weights[i, e] * direction[others[i, e]]
-            response[i] = v
-            along += v * direction[i]
-        step, before, energy = energy / along, energy, 0.0
+            for k in range(3):
+                along[k] += response[i, k] * direction[i, k]
+        for k in range(3):
+            step[k] = energy[k] / along[k] if along[k] > 0.0 else 0.0
+            share[k] = energy[k]
+            energy[k] = 0.0
         for i in range(n):
-            value[i] += step * direction[i]
-            residual[i] -= step * response[i]
-            energy += residual[i] * residual[i] / diagonal[i]
+            inverse = 1.0 / diagonal[i]
+            for k in range(3):
+                value[i, k] += step[k] * direction[i, k]
+                rest = residual[i, k] - step[k] * response[i, k]
+                residual[i, k] = rest
+                energy[k] += rest * rest * inverse
+        for k in range(3):
+            share[k] = energy[k] / share[k] if share[k] > 0.0 else 0.0
         for i in range(n):
-            direction[i] = residual[i] / diagonal[i] + energy / before * direction[i]
+            inverse = 1.0 / diagonal[i]
+            for k in range(3):
+                direction[i, k] = residual[i, k] * inverse + share[k] * direction[i, k]
     return value
