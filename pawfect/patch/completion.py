@@ -21,10 +21,12 @@ from pawfect.patch.core import RADIUS, VOTED
 from pawfect.patch.repeats import repeated
 from pawfect.patch.features import _guide, COARSEST_SIDE, Level, pyramid, renew_border
 
-PASSES: Final = (14, 8, 5, 3)
+PASSES: Final = (14, 5, 4, 3)
 """Searches and votes, from the coarsest level to the finest."""
 # That each pixel's start is chosen from: as many times the hole's pixels, within bounds.
 CANDIDATES: Final = 4
+DEEP = 8
+LEAST_THIN = 400
 LEAST_CANDIDATES: Final = 1500
 MOST_CANDIDATES: Final = 6000
 NEAR_REACH: Final = 16  # px, of the search but for each level's first pass and the coarsest level
@@ -156,7 +158,8 @@ class _Search:
         """Fill layer by layer from the rim, each pixel from the best of all candidates."""
         ys, xs = self._at
         candidates = np.flatnonzero(self._allowed).astype(np.int32)
-        most = min(max(CANDIDATES * ys.size, LEAST_CANDIDATES), MOST_CANDIDATES)
+        share = min(1.0, int(self._depth.max()) / DEEP)
+        most = min(max(round(CANDIDATES * share * ys.size), LEAST_THIN if share < 1 else LEAST_CANDIDATES), MOST_CANDIDATES)
         candidates = candidates[:: -(-candidates.size // most)].copy()
         filled = np.zeros((self._f.shape[0], self._hole.shape[1] + 2 * RADIUS), np.uint8)
         filled[RADIUS:-RADIUS, RADIUS:-RADIUS] = ~self._hole
