@@ -103,7 +103,9 @@ def halved(f: Array, known: Array) -> Any:
 
 
 @_inlined
-def _seen_distance(target: Array, mask: Array, order: Array, f: Array, y: Any, x: Any, limit: Any) -> Any:
+def _seen_distance(
+    target: Array, mask: Array, order: Array, f: Array, y: Any, x: Any, limit: Any
+) -> Any:
     """Sum the squared differences where the mask is -1, and stop where they reach the limit."""
     total = np.int32(0)
     b = np.uintp(x * CHANNELS)
@@ -132,12 +134,11 @@ def begin(
     xs: Array,
     candidates: Array,
     source: Array,
-    sparse: bool,
 ) -> None:
     """Find the best source for some pixels, by what is known around each.
 
-    Sources that continue a neighbour's are tried first, then all candidates; of several as good
-    the first is taken.
+    Sources that continue a neighbour's are tried first, then all candidates, but for every other
+    pixel that has such a neighbour; of several as good the first is taken.
 
     Args:
         f: features of the level.
@@ -178,7 +179,7 @@ def begin(
                 total = _seen_distance(target, mask, order, f, cy, cx, best)
                 if total < best:
                     best, place = total, np.int32(cy * w + cx)
-        if sparse and (y + x) % 2 == 1 and best < np.int32(FARTHEST):
+        if (y + x) % 2 == 1 and best < np.int32(FARTHEST):
             source[y, x] = place
             continue
         for j in range(candidates.size):

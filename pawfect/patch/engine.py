@@ -74,7 +74,7 @@ def fill(
     size = (max(1, round(hole.shape[0] / factor)), max(1, round(hole.shape[1] / factor)))
     small = _shrunk(image, hole, banned, size)
     filled = _filled(*small, seed, stop)
-    large = raster.cubic_resize(filled.image.astype(np.float32), hole.shape)
+    large = raster.cubic_resize(filled.image.astype(np.float32), (hole.shape[0], hole.shape[1]))
     pixels = np.where(hole[..., None], raster.to_pixels(large), image)
     ring = ~hole & ~banned & (raster.distance_to(hole) <= GRAIN_RING)
     grained = match_grain(pixels, image, hole, ring)
@@ -124,7 +124,8 @@ def _completed(
     stop: Stop,
 ) -> tuple[NDArray[np.uint8], str]:
     """Fill a hole with all that is around it; where nothing can be copied, by a soap film."""
-    image, hole, banned = (np.ascontiguousarray(plane) for plane in (image, hole, banned))
+    image, hole = np.ascontiguousarray(image), np.ascontiguousarray(hole)
+    banned = np.ascontiguousarray(banned)
     found = complete(image, hole, banned, seed, stop)
     if found is None:
         known = ~hole & ~banned

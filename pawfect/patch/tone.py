@@ -55,7 +55,9 @@ def with_tone(
     others, weights, right = _equations(
         image, banned.view(np.uint8), ys, xs, source, number, copies, _ACROSS
     )
-    system = _System(ys, xs, SCREEN + weights.sum(1), np.maximum(others, 0), np.where(others >= 0, weights, 0.0))
+    system = _System(
+        ys, xs, SCREEN + weights.sum(1), np.maximum(others, 0), np.where(others >= 0, weights, 0.0)
+    )
     return _solved(system, right, copies)
 
 
