@@ -38,13 +38,17 @@ MARGIN_PX: Final = 12
 # Around what is unknown, px: shrinking mixes its colour into its neighbours.
 UNKNOWN_MARGIN_PX: Final = 2
 OUTLINE_POINTS: Final = 60
+# What lies in a folder of this name shows built or patterned things.
+STRUCTURE: Final = "structure"
 # What lies in the hole while it is filled: a fill that looks beneath its hole shows it.
 GREY: Final = 127
 
 
 def photo_files(folder: Path) -> list[Path]:
-    """Return the pictures of a folder by name; files of other kinds are left out."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    """Return the pictures of a folder, and of a folder `structure` in it, in order of paths."""
+    places = [place for place in (folder, folder / STRUCTURE) if place.is_dir()]
+    files = [path for place in places for path in place.iterdir()]
+    return sorted(path for path in files if path.suffix.lower() in SUFFIXES)
 
 
 def part_of(path: Path) -> str:
@@ -83,7 +87,8 @@ def removals(path: Path) -> Iterator[Removal]:
 
     Yields:
         Removals, named by their number from 0. Group `structure` where a part is unknown (sets of
-        structured scenes come with something cut out), else `photo`.
+        structured scenes come with something cut out) or the file lies in a folder of that name,
+        else `photo`.
 
     Raises:
         OSError: the file is no picture.
@@ -93,7 +98,8 @@ def removals(path: Path) -> Iterator[Removal]:
     whole = not unknown.any()
     if not whole:
         unknown = _grown(unknown, UNKNOWN_MARGIN_PX)
-    group, wanted = ("photo", HOLES) if whole else ("structure", HOLES_IN_PARTS)
+    group = "photo" if whole and path.parent.name != STRUCTURE else STRUCTURE
+    wanted = HOLES if whole else HOLES_IN_PARTS
     for number, hole in enumerate(_holes(unknown, _seed(path), wanted)):
         photo = colours.copy()
         photo[hole > 0] = GREY

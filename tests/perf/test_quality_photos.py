@@ -78,6 +78,14 @@ def test_holes_keep_away_from_what_is_transparent(photo):
         assert not removal.hole[:, 206:].any()
 
 
+def test_a_folder_called_structure_makes_a_group(photo, tmp_path):
+    (tmp_path / "structure").mkdir()
+    meadow, wall = photo("meadow.png"), photo("structure/wall.png")
+    assert photo_files(tmp_path) == [meadow, wall]
+    groups = [removal.group for removal in of_folder(tmp_path, "held", unseen=True)]
+    assert groups == ["photo"] * 4 + ["structure"] * 4
+
+
 def test_a_photo_without_room_has_no_holes(photo):
     assert list(removals(photo("shred.png", gone=20))) == []
 
