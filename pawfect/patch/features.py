@@ -149,8 +149,9 @@ def _guide(features: NDArray[np.int16], seen: NDArray[np.bool_], side: float) ->
     ).astype(np.int64)
     total, count = _sums(values, seen.view(np.uint8), cell, rows, columns)
     total, count = _blurred(total), _blurred(count[..., None])[..., 0]
-    film = _film(total, count, 8 * cell * cell)
-    film *= np.array([GUIDE, GUIDE, GUIDE / 2])
+    least = 8 * cell * cell
+    film = _film(total, count, least)
+    film *= np.array([GUIDE, GUIDE, GUIDE / 2]) * _trust(total, count, least)
     out: NDArray[np.int16] = _enlarged(film, cell, height, width)
     return out
 
@@ -203,6 +204,35 @@ def _film(total: Any, count: Any, least: int) -> Any:
                         film[up, x, k] + film[down, x, k] + film[y, left, k] + film[y, right, k]
                     )
     return film
+
+
+TRUST_POWER = 1.0
+
+
+def _trust(total: Any, count: Any, least: int) -> Any:
+    """Tell how well each channel of a cell follows from its neighbours': 1 well, 0 not at all."""
+    seen = count > least
+    mean = np.where(seen[..., None], total / np.maximum(count, 1)[..., None], 0.0)
+    out = np.zeros(total.shape[2])
+    pad = np.pad(mean, ((1, 1), (1, 1), (0, 0)))
+    ps = np.pad(seen, 1).astype(float)
+    acc = np.zeros_like(mean); n = np.zeros(seen.shape)
+    for dy, dx in ((0, 2), (2, 0), (0, -2), (-2, 0)):
+        p2 = np.pad(mean, ((2, 2), (2, 2), (0, 0))); s2 = np.pad(seen, 2).astype(float)
+        h, w = seen.shape
+        acc += p2[2 + dy:2 + dy + h, 2 + dx:2 + dx + w] * s2[2 + dy:2 + dy + h, 2 + dx:2 + dx + w, None]
+        n += s2[2 + dy:2 + dy + h, 2 + dx:2 + dx + w]
+    ok = seen & (n >= 3)
+    if ok.sum() < 6:
+        return np.ones(3)
+    off = (mean - acc / np.maximum(n, 1)[..., None])[ok]
+    var = mean[ok].var(0)
+    r = 1 - 0.8 * (off**2).mean(0) / np.maximum(var, 1e-9)
+    if TRACE: print('trust', r.round(2))
+    return np.clip(r, 0, 1) ** TRUST_POWER
+
+
+TRACE = False
 
 
 @compiled
