@@ -14,8 +14,8 @@ from perf.quality.run import TRUTH, Result, Row
 # Who the others are compared with, removal by removal.
 PEER: Final = "patchmatch"
 HEAD: Final = (
-    "method", "holes", "ST-LPIPS", f"better than {PEER}", "rim colour", "seam step", "off truth",
-    "sharpness off truth", "s", "CPU s",
+    "method", "holes", "ST-LPIPS", f"of {PEER}'s", f"better than {PEER}", "rim colour",
+    f"of {PEER}'s", "seam step", "off truth", "sharpness off truth", "s", "CPU s",
 )  # fmt: skip
 EXPLANATION: Final = (
     "ST-LPIPS to the truth on tight crops around the holes: lower is better. Better: on how many "
@@ -112,7 +112,8 @@ def as_markdown(parts: Mapping[str, Sequence[Result]]) -> str:
     texts = [EXPLANATION]
     for part, results in parts.items():
         for group, methods in _by_group(results):
-            rows = [_means_row(name, value) for name, value in methods.items()]
+            peer = methods.get(PEER)
+            rows = [_means_row(name, value, peer) for name, value in methods.items()]
             texts.append(f"## {part}, {group}\n\n{table(HEAD, rows)}")
     texts.append("## One by one\n\nST-LPIPS / rim colour / seam step / CPU seconds.\n")
     results = [result for some in parts.values() for result in some]
@@ -129,11 +130,15 @@ def as_markdown(parts: Mapping[str, Sequence[Result]]) -> str:
     return "\n".join([*texts, table(columns, cells)])
 
 
-def _means_row(name: str, m: Means) -> tuple[str, ...]:
+def _means_row(name: str, m: Means, peer: Means | None) -> tuple[str, ...]:
     count = f"{m.scored} ({m.errors} failed)" if m.errors else f"{m.scored}"
     better = f"{m.better} of {m.compared}" if m.compared else ""
-    values = (m.rim_colour, m.seam_step, m.seam_off, m.sharpness_off, m.seconds, m.cpu_seconds)
-    return (name, count, f"{m.st_lpips:.4f}", better, *(f"{value:.2f}" for value in values))
+    look = rim = ""
+    if peer is not None and m.compared:
+        look, rim = f"{m.st_lpips / peer.st_lpips:.2f}", f"{m.rim_colour / peer.rim_colour:.2f}"
+    values = (m.seam_step, m.seam_off, m.sharpness_off, m.seconds, m.cpu_seconds)
+    figures = (f"{value:.2f}" for value in values)
+    return (name, count, f"{m.st_lpips:.4f}", look, better, f"{m.rim_colour:.2f}", rim, *figures)
 
 
 def cell(row: Row) -> str:

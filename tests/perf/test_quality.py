@@ -44,7 +44,8 @@ def test_a_run_writes_tables_and_a_sheet(tmp_path):
     assert patches["cpu_seconds"] > telea["cpu_seconds"] > 0
     table = (tmp_path / "quality.md").read_text()
     assert "| chelsea_leash | photo |" in table
-    assert "| 0 of 1 |" in table
+    times = telea["st_lpips"] / patches["st_lpips"]
+    assert f"| {telea['st_lpips']:.4f} | {times:.2f} | 0 of 1 |" in table
     with Image.open(tmp_path / "quality_contact_sheet.jpg") as sheet:
         assert sheet.width > 4 * 200
 
