@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality quantisation t4 scaling load faults docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost quantisation t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -87,8 +87,11 @@ quantisation: $(VENV)/.perf  ## Compare quantised transformers with the plain on
 versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images, into perf/results
 	$(BIN)/python -m perf.flux.versus
 
-quality: $(VENV)/.perf  ## Score the fill against its peers on known truth, into perf/results
-	$(BIN)/python -m perf.quality
+quality: $(VENV)/.perf  ## Score the fill against its peers on known truth (PHOTOS=DIR: on your own photos; BEFORE=CHECKOUT), into perf/results
+	$(BIN)/python -m perf.quality $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(BEFORE),--before '$(BEFORE)')
+
+fill-cost: $(VENV)/.perf  ## Measure what fills cost against their goals, beside those of BEFORE=CHECKOUT, into perf/results
+	$(BIN)/python -m perf.quality.cost $(if $(BEFORE),--before '$(BEFORE)')
 
 t4: $(VENV)/.perf  ## Model what FLUX takes on a T4 (seconds are modelled), into perf/results
 	$(BIN)/python -m perf.flux.t4

@@ -1,4 +1,4 @@
-"""The contact sheet: a row per scene with the photo, the truth and every fill side by side."""
+"""The contact sheet: a row per removal with the photo, the truth and every fill side by side."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from perf.pictures import outlined, view_of
-from perf.quality.run import TRUTH, Row, SceneResult
+from perf.pictures import outlined
+from perf.quality.run import TRUTH, Result, Row
 
 CAPTION_PX = 30
 # A cell's width and largest height, px.
@@ -20,8 +20,8 @@ GAP = 6
 QUALITY = 78
 
 
-def save_sheet(path: Path, results: Sequence[SceneResult]) -> None:
-    """Save the contact sheet of a run as JPEG: one row per scene."""
+def save_sheet(path: Path, results: Sequence[Result]) -> None:
+    """Save the contact sheet of a run as JPEG: one row per removal."""
     strips = [_strip(result) for result in results]
     width = max(strip.width for strip in strips) + GAP
     page = Image.new("RGB", (width, sum(strip.height + GAP for strip in strips) + GAP), "white")
@@ -32,15 +32,14 @@ def save_sheet(path: Path, results: Sequence[SceneResult]) -> None:
     page.save(path, quality=QUALITY, optimize=True)
 
 
-def _strip(result: SceneResult) -> Image.Image:
-    """Draw a scene's row: the photo with its mask outlined, then each fill's crop, captioned."""
-    scene, view = result.scene, view_of(result.hole)
-    title = f"{scene.name}\n{scene.group}, {(result.hole > 0).mean():.1%} to fill"
-    cells = [(_fitted(outlined(scene.photo, scene.mask)), title)]
+def _strip(result: Result) -> Image.Image:
+    """Draw a removal's row: the photo with its mask outlined, then each fill's crop, captioned."""
+    removal, truth = result.removal, result.crops[TRUTH]
+    title = f"{removal.name}\n{removal.group}, {(removal.hole > 0).mean():.1%} to fill"
+    cells = [(_fitted(outlined(removal.photo, removal.marked)), title)]
     for row in result.rows:
-        image = result.images.get(row.method)
-        cells.append((_fitted(np.full_like(scene.photo, 255) if image is None else image[view]),
-                      _caption(row)))  # fmt: skip
+        crop = result.crops.get(row.method, np.full_like(truth, 255))
+        cells.append((_fitted(crop), _caption(row)))
     height = max(picture.height for picture, _ in cells)
     strip = Image.new("RGB", (len(cells) * (SIDE + GAP), height + CAPTION_PX), "white")
     pen, font = ImageDraw.Draw(strip), ImageFont.load_default(11)
@@ -57,7 +56,7 @@ def _caption(row: Row) -> str:
         return f"{row.method}\n{row.error[:34]}"
     s = row.scores
     head = row.method if row.method == TRUTH else f"{row.method}  {row.seconds:.1f} s"
-    return f"{head}\n{s.st_lpips:.3f}  step {s.seam_step:.2f}  sharp {s.sharpness:.2f}"
+    return f"{head}\n{s.st_lpips:.3f}  rim {s.rim_colour:.1f}  step {s.seam_step:.1f}"
 
 
 def _fitted(image: NDArray[np.uint8]) -> Image.Image:
