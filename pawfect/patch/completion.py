@@ -135,6 +135,7 @@ class _Search:
     def begin(self, guide: NDArray[np.int16]) -> None:
         """Fill layer by layer from the rim, each pixel from the best of all candidates."""
         self._f.reshape(self._f.shape[0], -1, CHANNELS)[_INNER + (slice(VOTED, None),)] = guide
+        renew_border(self._f)
         ys, xs = self._at
         candidates = np.flatnonzero(self._allowed).astype(np.int32)
         candidates = candidates[:: -(-candidates.size // self._most_candidates())].copy()
