@@ -36,6 +36,9 @@ from pawfect.contract.tensors import (
     TensorSpec,
 )
 
+TORCH: Final = "torch"
+ONNX: Final = "onnxruntime"
+
 
 @dataclass(frozen=True)
 class Model:
@@ -49,6 +52,7 @@ class Model:
         weights: components of the profile's weights that it needs.
         settings: the profile's table that it needs.
         device: the entry of that table that says where it runs.
+        runtime: for a model with weights: what computes it, torch or onnxruntime.
         loader: for a model with weights: takes the settings and a verified folder per component,
             returns such a function; for a batched model a `pawfect.serving.BatchFunction`.
         unused: packages that its libraries import where they are installed, without use here; its
@@ -64,6 +68,7 @@ class Model:
     weights: tuple[str, ...] = ()
     settings: str | None = None
     device: str = "device"
+    runtime: str = TORCH
     loader: str | None = None
     unused: tuple[str, ...] = ()
     orchestration: str | None = None
@@ -118,6 +123,14 @@ _DEFINITIONS: Final = (
         ModelSpec("patch_fill", (IMAGE, MASK, PROTECT), (IMAGE, REPORT)),
         FillParams,
         function="pawfect.patch.serving:patch_fill",
+    ),
+    Model(
+        ModelSpec("lama_fill", (IMAGE, MASK, PROTECT), (IMAGE, REPORT)),
+        FillParams,
+        weights=("lama",),
+        settings="lama",
+        runtime=ONNX,
+        loader="pawfect.lama.serving:lama",
     ),
     Model(
         ModelSpec("sam3_labeling", (IMAGE, _RING), LABELS),

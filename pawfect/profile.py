@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from types import MappingProxyType
@@ -12,9 +12,17 @@ from typing import Annotated, Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import ENGINES
-from pawfect.contract.tables import SOME, TableError, at_least, one_of, read_table, rising
+from pawfect.contract.tables import (
+    SOME,
+    TableError,
+    at_least,
+    multiple_of,
+    one_of,
+    read_table,
+    rising,
+)
 from pawfect.costs import STAGES, StageCost
-from pawfect.models import MODELS, Model
+from pawfect.models import MODELS, TORCH, Model
 from pawfect.picture.canvas import TOKEN_PX
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
@@ -122,6 +130,23 @@ class CaptionSettings:
 
 
 @dataclass(frozen=True)
+class LamaSettings:
+    """How the inpainting network that leads `lama_fill` runs.
+
+    Attributes:
+        device: cpu; on a card it would need a process of its own.
+        threads: that one call works with.
+        size: longest side, px, at which it draws; a file of a fixed size draws at that.
+        timeout_ms: an answer that takes longer is not waited for where patches can take its place.
+    """
+
+    device: Annotated[str, one_of("cpu")]
+    threads: Count
+    size: Annotated[int, multiple_of(32)]
+    timeout_ms: Count
+
+
+@dataclass(frozen=True)
 class CheckSettings:
     """What a FLUX fill must pass before it leaves.
 
@@ -147,10 +172,11 @@ class Profile:
         engines: engines that are there, in the order in which `auto` takes them.
         limits: bounds.
         weights: entries of the weights' manifest by component (flux, flux_transformer, sam3,
-            florence2).
+            florence2, lama).
         flux: None where FLUX is not there.
         sam3: None where SAM3 is not there.
         florence2: None where Florence-2 is not there.
+        lama: None where LaMa is not there.
         check: None where FLUX fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
         cost: what each of `pawfect.costs.STAGES` takes; empty where that is not known.
@@ -165,21 +191,24 @@ class Profile:
     flux: FluxSettings | None = None
     sam3: LabelSettings | None = None
     florence2: CaptionSettings | None = None
+    lama: LamaSettings | None = None
     check: CheckSettings | None = None
     budget: Mapping[str, Count] = field(default_factory=lambda: MappingProxyType({}))
     cost: Mapping[str, StageCost] = field(default_factory=lambda: MappingProxyType({}))
 
-    def engine(self, asked: str) -> tuple[str, str]:
+    def engine(self, asked: str, without: Collection[str] = ()) -> tuple[str, str]:
         """Return the engine for a request and why.
 
         Args:
-            asked: auto, flux or patch.
+            asked: auto or an engine.
+            without: engines that `auto` passes over, since nothing of their weights is here.
 
         Raises:
             PawfectError: UNAVAILABLE where the profile lacks the engine asked for.
         """
         if asked == "auto":
-            return self.engines[0], f"first engine of profile {self.name}"
+            first = next((e for e in self.engines if e not in without), self.engines[0])
+            return first, f"first engine of profile {self.name}"
         if asked not in self.engines:
             raise PawfectError(
                 ErrorKind.UNAVAILABLE,
@@ -199,7 +228,8 @@ class Profile:
     @property
     def neural(self) -> bool:
         """Whether any of its models needs torch."""
-        return bool(self.weights)
+        models = map(MODELS.__getitem__, self.models)
+        return any(model.weights and model.runtime == TORCH for model in models)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -244,11 +274,13 @@ def _check_models(profile: Profile) -> None:
         raise TableError(f"{profile.name}: models", expected, ", ".join(unknown))
     if strangers := sorted(set(profile.budget) - set(profile.models)):
         raise TableError(f"{profile.name}: budget", "models of it", ", ".join(strangers))
-    flux = {model.name for model in MODELS.values() if model.settings == "flux"}
-    lacking = sorted(flux - set(profile.models)) if "flux" in profile.engines else []
-    if lacking:
-        expected = f"models {', '.join(sorted(flux))}"
-        raise TableError(f"{profile.name}: engine flux", expected, f"none {', '.join(lacking)}")
+    for engine in set(profile.engines) & {"flux", "lama"}:
+        own = {model.name for model in MODELS.values() if model.settings == engine}
+        if lacking := sorted(own - set(profile.models)):
+            expected = f"models {', '.join(sorted(own))}"
+            raise TableError(
+                f"{profile.name}: engine {engine}", expected, f"none {', '.join(lacking)}"
+            )
     for model in map(MODELS.__getitem__, profile.models):
         settings = profile.settings(model)
         if (settings is None and model.settings) or not set(model.weights) <= set(profile.weights):

@@ -58,7 +58,8 @@ def fetch(names: tuple[str, ...], fresh: bool) -> None:
         except ModuleNotFoundError as error:
             raise PawfectError(
                 ErrorKind.UNAVAILABLE,
-                f"fetching needs the package {error.name}: pip install 'pawfect[neural]'",
+                f"fetching needs the package {error.name}: pip install 'pawfect[onnx]', or "
+                "'pawfect[neural]' for what needs torch",
             ) from None
         bring(entries, store, Hub.of_environment, _say, fresh=fresh)
 

@@ -11,7 +11,7 @@ from pawfect.contract.tables import TableError, between, one_of, read_table
 
 Scalar = bool | int | float | str
 
-ENGINES = ("auto", "flux", "patch")
+ENGINES = ("auto", "flux", "lama", "patch")
 # Longest deadline: ten minutes, beyond any job of this service.
 MAX_DEADLINE_MS = 600_000
 MAX_STEPS = 100
@@ -55,7 +55,7 @@ class MaskParams(Parameters):
 
 @dataclass(frozen=True)
 class FillParams(Parameters):
-    """Parameters of `patch_fill`.
+    """Parameters of `patch_fill` and `lama_fill`.
 
     Attributes:
         seed: 0 to 2**63 - 1; the same seed gives the same pixels.
@@ -71,7 +71,8 @@ class InpaintParams(Parameters):
     """Parameters of `inpaint` and `inpaint_stream`; None leaves the choice to the server.
 
     Attributes:
-        engine: auto (FLUX where the profile has it, else patch), flux or patch.
+        engine: auto (FLUX where the profile has it, else LaMa where its weights are and it does
+            better than patches, else patches), flux, lama or patch.
         steps: denoising steps, 1 to 100 (FLUX).
         guidance_scale: 0 to 100 (FLUX).
         seed: 0 to 2**63 - 1; the same input, seed and profile give the same pixels.

@@ -63,7 +63,7 @@ class Report:
     """The report of one request.
 
     Attributes:
-        engine: what filled: flux or patch.
+        engine: what filled: flux, lama or patch.
         engine_reason: why this engine.
         profile: name of the server's profile.
         version: version of the package.

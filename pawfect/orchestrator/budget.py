@@ -15,6 +15,8 @@ RESERVE_MS: Final = 300.0
 FLOOR_MS: Final = 200.0
 # Of the deadline that the patch fill's estimate may take: other machines are half as fast, or busy.
 PATCH_SHARE: Final = 0.5
+# Of the deadline that LaMa's windows may take by their estimate, beside the patches.
+LAMA_SHARE: Final = 0.5
 # Of the deadline that one source of labels may take: the steps need most of the rest.
 SOURCE_SHARE: Final = 0.2
 # Of the deadline that a plan may take: what is left is for other requests on the card, and so that

@@ -168,3 +168,10 @@ class Control:
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             task.cancel()
             raise
+
+
+async def dropped(*futures: asyncio.Future[Any]) -> None:
+    """Cancel what is still going on and fetch its end, whatever it is."""
+    for future in futures:
+        future.cancel()
+    await asyncio.gather(*futures, return_exceptions=True)

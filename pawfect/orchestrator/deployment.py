@@ -23,6 +23,7 @@ class Deployment:
         schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
         weights: identity of the weights by component, for the report.
         flux_error: why there is no schedule although the profile has FLUX.
+        lama: whether anything of LaMa's weights is here: `auto` passes over what was never fetched.
         costs: what FLUX's stages are expected to take on the profile's card; None: not known, and
             nothing is planned ahead.
         verbatim: whether a request's PROMPT reaches FLUX word for word: only in an audit, which
@@ -33,8 +34,20 @@ class Deployment:
     schedule: Schedule | None = None
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     flux_error: PawfectError | None = None
+    lama: bool = False
     costs: Costs | None = None
     verbatim: bool = False
+
+    def engine(self, asked: str) -> tuple[str, str]:
+        """Return the engine for a request and why; raises as `Profile.engine`."""
+        return self.profile.engine(asked, () if self.lama else ("lama",))
+
+    @property
+    def lama_unasked(self) -> bool:
+        """Whether LaMa takes part where nobody asked for it."""
+        engines = self.profile.engines
+        before = engines[: engines.index("patch")] if "patch" in engines else engines
+        return self.lama and "lama" in before
 
 
 def read_deployment(profile: Profile) -> Deployment:
@@ -44,7 +57,11 @@ def read_deployment(profile: Profile) -> Deployment:
     store = Store(weights_root())
     weights: dict[str, str] = {}
     schedule, flux_error = None, None
+    # What is damaged is told where it is used; what was never fetched is no fault.
+    lama = "lama" in profile.weights and (store.root / profile.weights["lama"]).is_dir()
     for component, entry in profile.weights.items():
+        if component == "lama" and not lama:
+            continue
         try:
             if component == "flux":
                 schedule = read_schedule(weights_folder(component, profile, store))
@@ -53,4 +70,4 @@ def read_deployment(profile: Profile) -> Deployment:
             if component.startswith("flux"):
                 flux_error = flux_error or error
     costs = costs_of(profile.cost)
-    return Deployment(profile, schedule, MappingProxyType(weights), flux_error, costs)
+    return Deployment(profile, schedule, MappingProxyType(weights), flux_error, lama, costs)

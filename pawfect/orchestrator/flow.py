@@ -15,6 +15,7 @@ from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.engine import Engine, Fill, Task, clean_mask
 from pawfect.orchestrator.flux import fill_by_flux
+from pawfect.orchestrator.lama import fill_by_lama
 from pawfect.orchestrator.patch import fill_by_patches
 from pawfect.orchestrator.progress import FILL_STARTS, ProgressReporter
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress, silent
@@ -23,6 +24,7 @@ from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, 
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
     {
         "flux": fill_by_flux,
+        "lama": fill_by_lama,
         "patch": fill_by_patches,
     }
 )
@@ -47,11 +49,12 @@ async def inpaint(
     Raises:
         PawfectError: INVALID_ARG for a photo, mask or PROTECT out of bounds; UNAVAILABLE for an
             engine that the profile lacks; DEADLINE, CANCELLED; or what a model answered. Where the
-            request leaves the engine to us, a failure of FLUX is a fallback to patches instead.
+            request leaves the engine to us, a failure of FLUX or LaMa is a fallback to patches
+            instead.
     """
     with control.stage("validate"):
         request.check_sizes()
-        engine, reason = deployment.profile.engine(request.params.engine)
+        engine, reason = deployment.engine(request.params.engine)
     cleaned = await clean_mask(request, call, control)
     await notify(Progress("mask_cleanup", FILL_STARTS))
     previews = request.params.preview_every > 0

@@ -1,15 +1,16 @@
-"""The engine `flux`: FLUX.1-Fill over each hole, with the patch fill as its floor."""
+"""The engine `flux`: FLUX.1-Fill over each hole; its floor is LaMa's fill or the patches'."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.check import check_fill
+from pawfect.orchestrator.control import dropped
 from pawfect.orchestrator.engine import Fill, Prompting, Task
 from pawfect.orchestrator.flux_models import Text, encode_text
 from pawfect.orchestrator.generate import (
@@ -17,16 +18,18 @@ from pawfect.orchestrator.generate import (
     Failed,
     Generated,
     Start,
-    dropped,
     generate,
 )
-from pawfect.orchestrator.patch import Patched, patch_photo, reports, seed_of
+from pawfect.orchestrator.lama import floor_photo, weights_of
+from pawfect.orchestrator.patch import Patched, reports, seed_of
 from pawfect.orchestrator.planner import Planned, choose, plan_fill
 from pawfect.orchestrator.surroundings import Surroundings, find_surroundings
 from pawfect.scene.prompt import Prompt, build_prompt
 
 # Longest side, px, of the floor: as large as FLUX's own largest canvas of a 16 GB card.
 FLOOR_PX: Final = 1024
+
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Checked:
 
 
 async def fill_by_flux(task: Task) -> Fill:
-    """Fill by FLUX; where it fails and the request did not insist on it, by patches.
+    """Fill by FLUX; where it fails and the request did not insist on it, by its floor.
 
     Raises:
         PawfectError: CANCELLED; what FLUX's chain raised where the request asked for `flux`, at
@@ -70,13 +73,15 @@ async def fill_by_flux(task: Task) -> Fill:
         if _insists(task):
             raise
         # Where FLUX does not even begin, the patches are the fill, and not its floor.
-        patched = await patch_photo(task, share=FLOOR_STANDS)
-        return _after_failure(task, patched, Prompting.of_request(task.request), Failed(error))
-    floor = asyncio.ensure_future(patch_photo(task, FLOOR_PX, FLOOR_STANDS))
+        patched = await floor_photo(task, share=FLOOR_STANDS)
+        prompting = Prompting.of_request(task.request)
+        return _with_floor(_after_failure(task, patched, prompting, Failed(error)), patched)
+    floor = asyncio.ensure_future(floor_photo(task, FLOOR_PX, FLOOR_STANDS))
     scene = asyncio.ensure_future(_describe(own))
     text = asyncio.ensure_future(_embed(own, scene))
     try:
-        return await _fill(own, planned, Concurrent(floor, scene, text))
+        fill = await _fill(own, planned, Concurrent(floor, scene, text))
+        return _with_floor(fill, _finished(floor))
     finally:
         await dropped(text, scene, floor)
 
@@ -203,10 +208,10 @@ async def _instead(task: Task, fill: Fill, problem: str, floor: asyncio.Future[P
     return replace(
         fill,
         image=patched.image,
-        engine="patch",
+        engine=patched.engine,
         windows=reports(task, patched),
         reason=f"flux: {problem}",
-        fallbacks=(*fill.fallbacks, Fallback("check", problem, "patch")),
+        fallbacks=(*fill.fallbacks, Fallback("check", problem, patched.engine)),
     )
 
 
@@ -214,15 +219,16 @@ def _after_failure(task: Task, patched: Patched, prompting: Prompting, failed: F
     error = failed.error
     return Fill(
         patched.image,
-        "patch",
+        patched.engine,
         reports(task, patched),
         prompting,
-        (*failed.fallbacks, Fallback("flux", str(error), "patch", error.kind)),
+        (*failed.fallbacks, Fallback("flux", str(error), patched.engine, error.kind)),
         reason=f"flux failed: {error}",
+        weights=weights_of(task, patched),
     )
 
 
-def _finished(future: asyncio.Future[Scene]) -> Scene | None:
+def _finished(future: asyncio.Future[Known]) -> Known | None:
     ended = future.done() and not future.cancelled() and future.exception() is None
     return future.result() if ended else None
 
@@ -230,6 +236,11 @@ def _finished(future: asyncio.Future[Scene]) -> Scene | None:
 def _scene_fallbacks(concurrent: Concurrent) -> tuple[Fallback, ...]:
     scene = _finished(concurrent.scene)
     return () if scene is None else scene.found.fallbacks
+
+
+def _with_floor(fill: Fill, patched: Patched | None) -> Fill:
+    """Report what the floor had to do without too, as far as it is known."""
+    return fill if patched is None else replace(fill, fallbacks=patched.fallbacks + fill.fallbacks)
 
 
 def _prompting(task: Task, concurrent: Concurrent) -> Prompting:

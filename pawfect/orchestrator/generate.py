@@ -15,6 +15,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback, WindowReport
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.flux.schedule import first_step
+from pawfect.orchestrator.control import dropped
 from pawfect.orchestrator.denoise import Sampling, denoise
 from pawfect.orchestrator.engine import Denoising, Task
 from pawfect.orchestrator.flux_models import Text, decode_canvas, encode_canvas
@@ -267,10 +268,3 @@ def paste_canvases(
         kept = protect >= MASK_THRESHOLD
         result[kept] = image[kept]
     return result
-
-
-async def dropped(*futures: asyncio.Future[Any]) -> None:
-    """Cancel what is still going on and fetch its end, whatever it is."""
-    for future in futures:
-        future.cancel()
-    await asyncio.gather(*futures, return_exceptions=True)

@@ -35,33 +35,57 @@ LEAST_WORKING_PX: Final = 192
 
 @dataclass(frozen=True, eq=False)
 class PatchFill:
-    """A window as `patch_fill` left it: UINT8 [h, w, 3], at which longest side, px, and how."""
+    """A window as `patch_fill` or `lama_fill` left it.
+
+    Attributes:
+        image: UINT8 [h, w, 3].
+        working_px: longest side at which it was filled, px.
+        method: how.
+        off_drawing: CIE76, how far it is from the drawing that led it; 0 where none did.
+    """
 
     image: NDArray[np.uint8]
     working_px: int
     method: str
+    off_drawing: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Patched:
-    """The photo filled by patches, UINT8 [H, W, 3], and its windows."""
+    """The photo filled without FLUX.
+
+    Attributes:
+        image: UINT8 [H, W, 3].
+        fills: its windows.
+        engine: patch, or lama where at least one window is LaMa's.
+        reason: why this engine, where there was a choice.
+        fallbacks: what was missing or failed.
+    """
 
     image: NDArray[np.uint8]
     fills: tuple[PatchFill, ...]
+    engine: str = "patch"
+    reason: str | None = None
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 async def fill_by_patches(task: Task) -> Fill:
     """Fill all windows by patches, as large as the deadline allows; see `Engine`."""
-    deadline_ms, asked_px = task.request.params.deadline_ms, task.request.params.window_px
-    affordable = affordable_px(task.cleaned.windows, deadline_ms)
-    fallbacks: tuple[Fallback, ...] = ()
-    if affordable is not None and (asked_px is None or affordable < asked_px):
-        short = f"deadline_ms: {deadline_ms} ms are too few for full size"
-        instead = f"filled at {affordable} px"
-        fallbacks = (Fallback("patch_fill", short, instead, ErrorKind.DEADLINE),)
+    fallbacks = short_of_time(task)
     patched = await patch_photo(task)
     prompting = Prompting.of_request(task.request)
     return Fill(patched.image, "patch", reports(task, patched), prompting, fallbacks)
+
+
+def short_of_time(task: Task) -> tuple[Fallback, ...]:
+    """Return the fallback to a smaller size where the deadline is too near for the full one."""
+    deadline_ms, asked_px = task.request.params.deadline_ms, task.request.params.window_px
+    affordable = affordable_px(task.cleaned.windows, deadline_ms)
+    if affordable is None or (asked_px is not None and affordable >= asked_px):
+        return ()
+    short = f"deadline_ms: {deadline_ms} ms are too few for full size"
+    instead = f"filled at {affordable} px"
+    return (Fallback("patch_fill", short, instead, ErrorKind.DEADLINE),)
 
 
 async def patch_photo(task: Task, most_px: int | None = None, share: float = 1.0) -> Patched:
@@ -76,17 +100,27 @@ async def patch_photo(task: Task, most_px: int | None = None, share: float = 1.0
     Raises:
         PawfectError: DEADLINE, CANCELLED, or what `patch_fill` answered.
     """
-    params, cleaned = task.request.params, task.cleaned
-    bounds = (most_px, params.window_px, affordable_px(cleaned.windows, params.deadline_ms))
-    bound = min((side for side in bounds if side is not None), default=None)
     with task.control.stage("patch_fill"):
-        fills = await _fill_windows(task, bound, share)
+        fills = await fill_windows(task, bound_px(task, most_px), share)
+    return Patched(await pasted(task, fills), fills)
+
+
+def bound_px(task: Task, most_px: int | None = None) -> int | None:
+    """Return the longest side, px, at which a window may be filled; None: whatever its own."""
+    params = task.request.params
+    affordable = affordable_px(task.cleaned.windows, params.deadline_ms)
+    bounds = (most_px, params.window_px, affordable)
+    return min((side for side in bounds if side is not None), default=None)
+
+
+async def pasted(task: Task, fills: Sequence[PatchFill]) -> NDArray[np.uint8]:
+    """Composite all windows, as a stage: UINT8 [H, W, 3]."""
+    cleaned = task.cleaned
     with task.control.stage("composite"):
         pasting = asyncio.to_thread(
             paste_fills, task.request.image, cleaned.mask, cleaned.windows, fills
         )
-        image = await task.control.wait("composite", pasting)
-    return Patched(image, fills)
+        return await task.control.wait("composite", pasting)
 
 
 def reports(task: Task, patched: Patched) -> tuple[WindowReport, ...]:
@@ -97,7 +131,17 @@ def reports(task: Task, patched: Patched) -> tuple[WindowReport, ...]:
     )
 
 
-async def _fill_windows(task: Task, bound: int | None, share: float) -> tuple[PatchFill, ...]:
+async def fill_windows(
+    task: Task, bound: int | None, share: float, models: Sequence[str] | None = None
+) -> tuple[PatchFill, ...]:
+    """Have every window filled, a few at a time.
+
+    Args:
+        task: the request.
+        bound: longest side, px, or None.
+        share: of the whole fill that this is, for the progress.
+        models: which fills each window; None: `patch_fill` all.
+    """
     windows = task.cleaned.windows
     total = sum(window.holes.area for window in windows)
     done = 0
@@ -106,7 +150,8 @@ async def _fill_windows(task: Task, bound: int | None, share: float) -> tuple[Pa
     async def fill(index: int, window: Window) -> PatchFill:
         nonlocal done
         async with places:
-            filled = await _fill_window(task, index, window, bound)
+            model = "patch_fill" if models is None else models[index]
+            filled = await fill_window(task, index, window, bound, model)
         done += window.holes.area
         await task.progress.report("patch_fill", share * done / total, window, filled.image)
         return filled
@@ -119,14 +164,23 @@ async def _fill_windows(task: Task, bound: int | None, share: float) -> tuple[Pa
     return tuple(task.result() for task in tasks)
 
 
-async def _fill_window(task: Task, index: int, window: Window, bound: int | None) -> PatchFill:
-    task.control.check("patch_fill")
+async def fill_window(
+    task: Task,
+    index: int,
+    window: Window,
+    bound: int | None,
+    model: str = "patch_fill",
+    limit_ms: float | None = None,
+) -> PatchFill:
+    """Have one window filled by `patch_fill` or `lama_fill`, and wait no longer than `limit_ms`."""
+    task.control.check(model)
     size = working_px(window, bound)
     parameters: Scalars = {"seed": seed_of(task.request.params.seed, index), "working_px": size}
     inputs = _inputs(task.request, task.cleaned.mask, window)
-    out = await task.control.wait("patch_fill", task.call("patch_fill", inputs, parameters))
-    method = json.loads(out["REPORT"][0])["method"]
-    return PatchFill(out["IMAGE"].astype(np.uint8, copy=False), size, method)
+    out = await task.control.wait(model, task.call(model, inputs, parameters), limit_ms)
+    report = json.loads(out["REPORT"][0])
+    image = out["IMAGE"].astype(np.uint8, copy=False)
+    return PatchFill(image, size, report["method"], report.get("off_drawing", 0.0))
 
 
 def seed_of(seed: int, index: int) -> int:

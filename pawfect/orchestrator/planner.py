@@ -17,7 +17,7 @@ from pawfect.costs import Costs
 from pawfect.flux.schedule import first_step
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.engine import Task
-from pawfect.orchestrator.patch import estimate_ms
+from pawfect.orchestrator.lama import floor_ms
 from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas
 from pawfect.profile import FluxSettings
@@ -48,7 +48,7 @@ class Wish:
         strength: above 0 to 1; under 1 only the last steps run.
         finds_labels: whether labels around the holes are asked for.
         checks_labels: whether labels in the fill are, for its check.
-        prior_ms: expected time of the patch fill from which denoising starts.
+        prior_ms: expected time of the floor from which denoising starts.
     """
 
     holes: tuple[Box, ...]
@@ -126,10 +126,6 @@ def wish_of(task: Task, settings: FluxSettings) -> Wish:
     sizes = tuple(side for side in settings.sizes if side <= (params.window_px or side))
     height, width = task.cleaned.mask.shape
     named = profile.sam3 is not None or profile.florence2 is not None
-    prior_ms = 0.0
-    if params.strength < 1:
-        # Its own plan keeps within this share.
-        prior_ms = min(estimate_ms(windows, 1.0), budget.PATCH_SHARE * params.deadline_ms)
     return Wish(
         holes=tuple(window.holes for window in windows),
         height=height,
@@ -140,7 +136,7 @@ def wish_of(task: Task, settings: FluxSettings) -> Wish:
         strength=params.strength,
         finds_labels=named and not task.request.scene_labels,
         checks_labels=profile.check is not None and profile.sam3 is not None,
-        prior_ms=prior_ms,
+        prior_ms=floor_ms(task) if params.strength < 1 else 0.0,
     )
 
 

@@ -20,6 +20,7 @@ from pawfect.patch import core
 from pawfect.patch.core import CHANNELS, RADIUS, VOTED
 from pawfect.patch.features import Level, pyramid, renew_border
 from pawfect.patch.guide import guide
+from pawfect.patch.lead import drawn_levels
 from pawfect.patch.repeats import repeated
 
 PASSES: Final = (14, 5, 4, 3)
@@ -67,6 +68,7 @@ def complete(
     banned: NDArray[np.bool_],
     seed: int,
     stop: Stop,
+    drawing: NDArray[np.uint8] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
     """Find a source for each pixel of a hole, and copy from there.
 
@@ -76,6 +78,7 @@ def complete(
         banned: [H, W], neither copied from nor compared with.
         seed: 0 to 2**63 - 1.
         stop: looked at every 0.1 s or so.
+        drawing: UINT8 [H, W, 3] RGB, what all of the picture is to look like from afar, or None.
 
     Returns:
         INT32 [H, W], the flat index of each hole pixel's source, else -1; and the colours there,
@@ -93,14 +96,22 @@ def complete(
         return None
     begun = sum(level.side > BEGUN_SIDE for level in levels)
     begun = min(max(begun, 1), len(levels) - 1)
+    drawn: list[NDArray[np.int16]] = []
+    if drawing is not None:
+        levels = levels[: begun + 1]
+        drawn = drawn_levels(levels, drawing)
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(len(levels))):
         search = _Search(levels[number], (seed + _STRIDE * number) % 2**63, stop)
         if coarser is None or number == begun:
-            search.begin(guide(levels[number], rough))
+            told = guide(levels[number], rough)
+            if drawn:
+                # Its colours, but not its texture: of that a drawing's blur says nothing.
+                told[..., :2] = drawn[number][..., :2]
+            search.begin(told)
         else:
-            search.carry_up(coarser)
+            search.carry_up(coarser, drawn[number] if drawn else None)
         passes = PASSES[min(max(0, begun - number), len(PASSES) - 1)]
         search.refine(passes, thorough=number >= begun)
         coarser = search.source
@@ -134,8 +145,7 @@ class _Search:
 
     def begin(self, guide: NDArray[np.int16]) -> None:
         """Fill layer by layer from the rim, each pixel from the best of all candidates."""
-        self._f.reshape(self._f.shape[0], -1, CHANNELS)[_INNER + (slice(VOTED, None),)] = guide
-        renew_border(self._f)
+        self._lead(guide)
         ys, xs = self._at
         candidates = np.flatnonzero(self._allowed).astype(np.int32)
         candidates = candidates[:: -(-candidates.size // self._most_candidates())].copy()
@@ -151,13 +161,19 @@ class _Search:
             core.fill_in(self._f, filled, ys[own], xs[own], self.source)
         renew_border(self._f)
 
+    def _lead(self, guide: NDArray[np.int16]) -> None:
+        self._f.reshape(self._f.shape[0], -1, CHANNELS)[_INNER + (slice(VOTED, None),)] = guide
+        renew_border(self._f)
+
     def _most_candidates(self) -> int:
         thin = min(1.0, int(self._depth.max()) / THIN)
         least = LEAST_CANDIDATES if thin == 1.0 else LEAST_THIN
         return min(max(round(CANDIDATES * thin * self._at[0].size), least), MOST_CANDIDATES)
 
-    def carry_up(self, coarser: NDArray[np.int32]) -> None:
+    def carry_up(self, coarser: NDArray[np.int32], guide: NDArray[np.int16] | None = None) -> None:
         """Take over the sources of a level half as large."""
+        if guide is not None:
+            self._lead(guide)
         ys, xs = self._at
         spare = np.flatnonzero(self._allowed).astype(np.int32)
         core.carried_up(coarser, self._allowed, ys, xs, self.source, spare, self._seed)

@@ -43,6 +43,7 @@ def fill(
     mask: NDArray[np.uint8],
     *,
     protect: NDArray[np.uint8] | None = None,
+    drawing: NDArray[np.uint8] | None = None,
     seed: int = 0,
     working_px: int | None = None,
     stop: Stop = never,
@@ -53,6 +54,8 @@ def fill(
         image: UINT8 [H, W, 3] RGB, 0-255.
         mask: UINT8 [H, W], >= 128 is filled, the rest kept bit for bit.
         protect: UINT8 [H, W], >= 128 is kept and neither copied from nor matched in colour.
+        drawing: UINT8 [H, W, 3] RGB, the whole window as it is to look like from afar, equally
+            sharp inside the mask and outside: copies are looked for whose surroundings match it.
         seed: 0 to MAX_SEED. The same arguments give the same pixels.
         working_px: longest side, px, at which it is filled: time and memory follow it. A larger
             window's fill is enlarged and given the photo's grain. None: the window's own.
@@ -66,14 +69,18 @@ def fill(
         PawfectError: CANCELLED, since `stop` said so.
     """
     _check(image, mask, protect, seed, working_px)
+    if drawing is not None and (drawing.shape != image.shape or drawing.dtype != np.uint8):
+        got = f"{drawing.dtype} {list(drawing.shape)}"
+        raise ValueError(f"drawing: expected uint8 {list(image.shape)}, got {got}")
     hole = mask >= 128
     banned = np.zeros_like(hole) if protect is None else (protect >= 128) & ~hole
     factor = max(image.shape) / (working_px or 2**31)
     if factor <= 1 or not hole.any():
-        return _filled(image, hole, banned, seed, stop)
+        return _filled(image, hole, banned, drawing, seed, stop)
     size = (max(1, round(hole.shape[0] / factor)), max(1, round(hole.shape[1] / factor)))
     small = _shrunk(image, hole, banned, size)
-    filled = _filled(*small, seed, stop)
+    drawn = None if drawing is None else raster.shrink(drawing, size)
+    filled = _filled(*small, drawn, seed, stop)
     large = raster.cubic_resize(filled.image.astype(np.float32), (hole.shape[0], hole.shape[1]))
     pixels = np.where(hole[..., None], raster.to_pixels(large), image)
     ring = ~hole & ~banned & (raster.distance_to(hole) <= GRAIN_RING)
@@ -99,6 +106,7 @@ def _filled(
     image: NDArray[np.uint8],
     hole: NDArray[np.bool_],
     banned: NDArray[np.bool_],
+    drawing: NDArray[np.uint8] | None,
     seed: int,
     stop: Stop,
 ) -> FillResult:
@@ -111,7 +119,10 @@ def _filled(
         own = before & ~left[at]
         if own.any():
             # What is not filled yet is neither copied from nor compared with.
-            result[at], method = _completed(result[at], own, left[at] | banned[at], seed, stop)
+            drawn = None if drawing is None else drawing[at]
+            result[at], method = _completed(
+                result[at], own, left[at] | banned[at], drawn, seed, stop
+            )
             methods.append(method)
     return FillResult(result, methods[0] if methods else "nothing to fill")
 
@@ -120,13 +131,14 @@ def _completed(
     image: NDArray[np.uint8],
     hole: NDArray[np.bool_],
     banned: NDArray[np.bool_],
+    drawing: NDArray[np.uint8] | None,
     seed: int,
     stop: Stop,
 ) -> tuple[NDArray[np.uint8], str]:
     """Fill a hole with all that is around it; where nothing can be copied, by a soap film."""
     image, hole = np.ascontiguousarray(image), np.ascontiguousarray(hole)
     banned = np.ascontiguousarray(banned)
-    found = complete(image, hole, banned, seed, stop)
+    found = complete(image, hole, banned, seed, stop, drawing)
     if found is None:
         known = ~hole & ~banned
         known = known if known.any() else ~hole

@@ -108,10 +108,8 @@ def _any_of_four(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _measured(image: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.int16]:
     """Measure colour and texture; the guide's channels stay 0."""
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int16)
     out = np.zeros((*seen.shape, CHANNELS), np.int16)
-    out[..., 0] = lab[..., 0]
-    out[..., 1:3] = np.rint(CHROMA * (lab[..., 1:] - 128))
+    out[..., :3] = lab = weighted_lab(image)
     luma = lab[..., 0].astype(np.float32)
     for channel, axis in ((3, 1), (4, 0)):
         here = (slice(None), slice(-1)) if axis else (slice(-1), slice(None))
@@ -127,3 +125,10 @@ def _measured(image: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.i
         )
         out[..., channel] = np.rint(TEXTURE * total / np.maximum(count, 1))
     return out
+
+
+def weighted_lab(image: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Return lightness, and two colours by their weight beside it, of RGB: INT16 [H, W, 3]."""
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int16)
+    lab[..., 1:] = np.rint(CHROMA * (lab[..., 1:] - 128))
+    return np.asarray(lab)

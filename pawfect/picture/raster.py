@@ -31,6 +31,12 @@ def shrink(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     return cast("NDArray[np.uint8]", out)
 
 
+def enlarge(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Enlarge an image [H, W, 3] to (height, width) without facets."""
+    out = cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
+    return cast("NDArray[np.uint8]", out)
+
+
 def shrink_any(flags: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Shrink flags [H, W] to (height, width): set where any covered pixel is."""
     out = cv2.resize(flags.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)

@@ -99,5 +99,5 @@ def _profile_digest(profile: Profile) -> str:
     assert profile.flux is not None
     # Each cell says these itself; an approved audit may then change them without voiding its cells.
     flux = replace(profile.flux, steps=1, guidance_scale=1.0, sizes=(), compile_reason="")
-    decides = repr((profile.name, flux, profile.sam3, profile.florence2))
+    decides = repr((profile.name, flux, profile.sam3, profile.florence2, profile.lama))
     return hashlib.sha256(decides.encode()).hexdigest()[:16]

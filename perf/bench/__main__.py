@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from pawfect.contract.tables import TableError
 from pawfect.contract.tensors import Array
 from pawfect.models import MODELS
 from pawfect.profile import Profile, ProfileError, load_profile
+from pawfect.weights.manifest import BUILT
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
@@ -61,7 +62,7 @@ def bench(profile: str, out: Path) -> None:
     """
     machine = machine_class()
     try:
-        chosen = load_profile(profile)
+        chosen = with_what_is_here(load_profile(profile))
         configs = load_configs(chosen.models, profile)
         earlier = read_history(out / FILE, profile, machine)
         check_machine(chosen)
@@ -76,6 +77,21 @@ def bench(profile: str, out: Path) -> None:
     for problem in outcome.problems:
         click.echo(problem, err=True)
     sys.exit(1 if outcome.problems else 0)
+
+
+def with_what_is_here(profile: Profile) -> Profile:
+    """Return a profile without LaMa where its weights are not here: patches fill in its place."""
+    store, entry = Store(weights_root()), profile.weights.get("lama")
+    if entry is None or store.entries[entry].kind == BUILT or not any(store.problems(entry)):
+        return profile
+    own = {model.name for model in MODELS.values() if model.settings == "lama"}
+    return replace(
+        profile,
+        models=tuple(model for model in profile.models if model not in own),
+        engines=tuple(engine for engine in profile.engines if engine != "lama"),
+        weights={part: name for part, name in profile.weights.items() if part != "lama"},
+        budget={name: ms for name, ms in profile.budget.items() if name not in own},
+    )
 
 
 def check_machine(profile: Profile) -> None:

@@ -182,7 +182,7 @@ def test_an_engine_that_the_profile_lacks_is_not_asked_for_again(server, both, m
     before = answers(server, method, "UNAVAILABLE")
     started = time.monotonic()
     message = refused(ErrorKind.UNAVAILABLE, both, method, IMAGE, MASK, engine="flux")
-    assert message.startswith("engine=flux: profile embedded has patch")
+    assert message.startswith("engine=flux: profile embedded has lama, patch")
     assert time.monotonic() - started < 2
     until(lambda: answers(server, method, "UNAVAILABLE") > before)
     assert answers(server, method, "UNAVAILABLE") == before + 1

@@ -167,7 +167,7 @@ def test_each_kind_of_failure_has_its_exit_code(desk, stream):
     steps = desk("--param", "steps=0", *stream)
     failed(steps, ErrorKind.INVALID_ARG, "steps: expected from 1 to 100, got 0")
     flux = desk("--param", "engine=flux", *stream)
-    failed(flux, ErrorKind.UNAVAILABLE, "engine=flux: profile embedded has patch")
+    failed(flux, ErrorKind.UNAVAILABLE, "engine=flux: profile embedded has lama, patch")
     late = desk("--param", "deadline_ms=1", *stream)
     failed(late, ErrorKind.DEADLINE, "expected an answer within 1 ms")
     hasty = desk("--timeout", "0.001", *stream)

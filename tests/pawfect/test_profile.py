@@ -45,6 +45,8 @@ def test_a_name_is_never_a_path(name):
         ({"models": ["lama"]}, "lama"),
         ({"engines": []}, "engines"),
         ({"engines": ["auto"]}, "engines"),
+        ({"engines": ["lama", "patch"]}, "engine lama: expected models lama_fill"),
+        ({"models": ["inpaint", "lama_fill"]}, "lama_fill: expected a table lama"),
         ({"limits": {"max_in_flight": 0, "ready_s": 60}}, "max_in_flight"),
         ({"limits": {"max_in_flight": True, "ready_s": 60}}, "max_in_flight"),
         ({"limits": {}}, "limits"),
@@ -57,8 +59,16 @@ def test_an_impossible_profile_is_refused_by_name(change, says):
 
 
 def test_an_engine_that_the_profile_lacks_is_unavailable_with_its_reason(embedded):
-    assert embedded.engine("auto")[0] == "patch"
+    assert embedded.engine("auto", without=("lama",))[0] == "patch"
+    assert embedded.engine("auto")[0] == "lama"
     assert embedded.engine("patch") == ("patch", "asked for")
-    assert "profile embedded has patch only" in refusal(
+    assert "profile embedded has lama, patch only" in refusal(
         ErrorKind.UNAVAILABLE, embedded.engine, "flux"
     )
+
+
+def test_lama_runs_on_the_cpu_in_every_profile_and_only_the_neural_ones_need_torch():
+    for name in profile_names():
+        profile = load_profile(name)
+        assert profile.device(MODELS["lama_fill"]) == "cpu"
+        assert profile.neural == (name != "embedded")

@@ -45,7 +45,8 @@ def unavailable(model, tiny, store: Store) -> None:
 def test_damaged_weights_make_a_model_unavailable_and_say_what_mends_it(tiny, copied):
     for model in NEURAL:
         folder = copied.root / tiny.weights[MODELS[model].weights[0]]
-        file = max(folder.rglob("*.safetensors"), key=lambda path: path.stat().st_size)
+        weights = (*folder.rglob("*.safetensors"), *folder.rglob("*.onnx"))
+        file = max(weights, key=lambda path: path.stat().st_size)
         content = file.read_bytes()
         for damaged in (content[:-1], content[:-1] + bytes([content[-1] ^ 1])):
             file.write_bytes(damaged)
@@ -69,6 +70,7 @@ INPUTS = {
     },
     "florence2": {"IMAGE": PHOTO, "RING": MASK, "TASK": text_tensor("<CAPTION>")},
     "sam3_labeling": {"IMAGE": PHOTO, "RING": MASK},
+    "lama_fill": {"IMAGE": PHOTO, "MASK": MASK},
 }
 
 
@@ -84,7 +86,7 @@ def test_a_model_answers_with_its_contracts_tensors_and_refuses_all_else(model, 
         ]
         assert all(fixed), name
     refusals = [
-        (INPUTS[model], {"seed": 1}, "parameters: expected none, got seed"),
+        (INPUTS[model], {"colour": 1}, "got colour"),
         *(
             ({k: v for k, v in INPUTS[model].items() if k != name}, {}, f"{name}: expected")
             for name in INPUTS[model]

@@ -161,3 +161,14 @@ def test_mistakes_are_told_before_anything_starts(tmp_path, monkeypatch, options
     (tmp_path / "history.jsonl").write_text("what")
     said = CliRunner().invoke(runner.bench, options)
     assert (said.exit_code, says in said.output) == (2, True)
+
+
+def test_lama_is_measured_only_where_its_weights_are_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAWFECT_WEIGHTS", str(tmp_path))
+    embedded, tiny = load_profile("embedded"), load_profile("tiny")
+    without = runner.with_what_is_here(embedded)
+    assert set(embedded.models) - set(without.models) == {"lama_fill"}
+    assert (without.engines, dict(without.weights)) == (("patch",), {})
+    assert set(without.budget) == set(without.models)
+    # What can be built is built before it is measured.
+    assert runner.with_what_is_here(tiny) == tiny

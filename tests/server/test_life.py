@@ -20,7 +20,7 @@ from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.serving import probe_inputs
 from pawfect_triton.installation import MachineError
-from pawfect_triton.probe import Prober
+from pawfect_triton.probe import Prober, lacks_weights
 from pawfect_triton.server import Endpoints, TritonServer
 from tests.conftest import PAWFECT, READY, ServedProcess, free_ports
 from tests.server.conftest import (
@@ -108,8 +108,12 @@ def test_a_server_whose_own_process_died_is_brought_back(server):
 
 def test_a_probe_tells_a_dead_port_from_a_living_model(server, embedded):
     prober = Prober(server.endpoints.grpc, embedded)
-    for model in load_profile("embedded").models:
-        prober.probe(model, 20)
+    for model in embedded.models:
+        if not MODELS[model].weights:
+            prober.probe(model, 20)
+    with pytest.raises(PawfectError, match="weights lama-512-int8") as caught:
+        prober.probe("lama_fill", 20)
+    assert lacks_weights(caught.value)
     prober.close()
     nobody = Prober(f"127.0.0.1:{free_ports(1)[0]}", embedded)
     with pytest.raises(PawfectError) as caught:

@@ -62,8 +62,8 @@ def test_strength_lies_above_zero_up_to_one():
 
 
 def test_an_unknown_engine_is_answered_with_the_known_ones():
-    assert refused(engine="lama") == "engine: expected one of auto, flux, patch, got 'lama'"
-    assert refused(engine=1) == "engine: expected one of auto, flux, patch, got int 1"
+    assert refused(engine="sdxl") == "engine: expected one of auto, flux, lama, patch, got 'sdxl'"
+    assert refused(engine=1) == "engine: expected one of auto, flux, lama, patch, got int 1"
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():

@@ -28,7 +28,7 @@ from tests.perf.audit.conftest import MATRIX, SIDE, TINY, TINY_Q8
 # Two busy cores take ten times as long to load the models as two idle ones.
 LONG_S = 900
 # Not TINY_Q8: an audit builds what needs nothing fetched.
-ENTRIES = (TINY, "tiny-sam3", "tiny-florence2")
+ENTRIES = (TINY, "tiny-sam3", "tiny-florence2", "tiny-lama")
 
 # Two weights, two guidance scales, two prompts.
 CELLS = 8

@@ -14,7 +14,9 @@ from perf.audit.matrix import load_matrix
 from perf.audit.sessions import load_session
 from tests.perf.audit.conftest import MATRIX, TINY, TINY_Q8
 
-WEIGHTS = {TINY: "a@1", TINY_Q8: "b@1", "tiny-sam3": "s@1", "tiny-florence2": "f@1"}
+WEIGHTS = {
+    TINY: "a@1", TINY_Q8: "b@1", "tiny-sam3": "s@1", "tiny-florence2": "f@1", "tiny-lama": "l@1",
+}  # fmt: skip
 
 
 @pytest.fixture
