@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.patch import core
-from pawfect.patch.core import CHANNELS, RADIUS, VOTED
+from pawfect.patch.core import CHANNELS, RADIUS, SIDE, VOTED
 from pawfect.patch.features import Level, pyramid, renew_border
+from pawfect.patch.foreign import foreignness
 from pawfect.patch.guide import guide
 from pawfect.patch.lead import drawn_levels
 from pawfect.patch.repeats import repeated
@@ -35,6 +36,8 @@ MOST_CANDIDATES: Final = 6000
 # A thin hole, at most this many px deep, needs fewer: its pixels see what is known on both sides.
 THIN: Final = 8
 LEAST_THIN: Final = 400
+FOREIGN: Final = 5000.0
+"""Of a wholly foreign source, a pixel of its patch: more than any other difference."""
 NEAR_REACH: Final = 16  # px, of the search but for each level's first pass and the coarsest level
 AGREEMENT: Final = 0.65  # the quantile of the patches' distances that a vote is measured by
 DEPTH_SHARE: Final = 1.15  # by which a patch counts more than one that is 1 px deeper in the hole
@@ -100,10 +103,12 @@ def complete(
     if drawing is not None:
         levels = levels[: begun + 1]
         drawn = drawn_levels(levels, drawing)
+    foreign, cell = foreignness(image, hole, levels[0].allowed)
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(len(levels))):
-        search = _Search(levels[number], (seed + _STRIDE * number) % 2**63, stop)
+        cost = _cost(foreign, cell, number, levels[number].hole.shape)
+        search = _Search(levels[number], cost, (seed + _STRIDE * number) % 2**63, stop)
         if coarser is None or number == begun:
             told = guide(levels[number], rough)
             if drawn:
@@ -122,6 +127,15 @@ def complete(
     return source, core.copied(image, ys, xs, source, _SEAM)
 
 
+def _cost(
+    foreign: NDArray[np.float64], cell: int, number: int, shape: tuple[int, ...]
+) -> NDArray[np.int32]:
+    """Return what copying from each pixel of a level costs, by the cell that its corner lies in."""
+    rows, columns = ((np.arange(size) << number) // cell for size in shape)
+    per_cell = np.rint(FOREIGN * SIDE * SIDE * foreign).astype(np.int32)
+    return np.asarray(per_cell[rows[:, None], columns])
+
+
 def positions(hole: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows and the columns of a hole's pixels, INT64 [N], in reading order."""
     rows, columns = np.nonzero(hole)
@@ -131,10 +145,11 @@ def positions(hole: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.in
 class _Search:
     """One level's sources, and its features as far as they are filled."""
 
-    def __init__(self, level: Level, seed: int, stop: Stop) -> None:
+    def __init__(self, level: Level, cost: NDArray[np.int32], seed: int, stop: Stop) -> None:
         self._seed, self._stop = seed, stop
         self._f = level.bordered()
         self._allowed = level.allowed.view(np.uint8)
+        self._cost = cost
         self._hole = level.hole
         self._at = positions(level.hole)
         # px from the rim, by the longer side of the way: the layers of an onion.
@@ -156,7 +171,14 @@ class _Search:
             for part in np.array_split(own, -(-own.size // BEGUN)):
                 self._look()
                 core.begin(
-                    self._f, filled, self._allowed, ys[part], xs[part], candidates, self.source
+                    self._f,
+                    filled,
+                    self._allowed,
+                    self._cost,
+                    ys[part],
+                    xs[part],
+                    candidates,
+                    self.source,
                 )
             core.fill_in(self._f, filled, ys[own], xs[own], self.source)
         renew_border(self._f)
@@ -186,14 +208,14 @@ class _Search:
         parts = [slice(i, i + CHUNK) for i in range(0, ys.size, CHUNK)]
         for number in range(passes):
             reach = widest if thorough or number == 0 else NEAR_REACH
-            core.measure(self._f, ys, xs, self.source, self._apart)
+            core.measure(self._f, self._cost, ys, xs, self.source, self._apart)
             for backwards in (False, True):
                 seed = (self._seed + 2 * number + backwards) % 2**63
                 for part in reversed(parts) if backwards else parts:
                     self._look()
                     core.scan(
-                        self._f, self._allowed, ys[part], xs[part], self.source, self._apart,
-                        reach, seed, backwards,
+                        self._f, self._allowed, self._cost, ys[part], xs[part], self.source,
+                        self._apart, reach, seed, backwards,
                     )  # fmt: skip
             if number < passes - 1:
                 self._vote(self._agreement())

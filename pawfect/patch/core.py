@@ -55,9 +55,10 @@ def _drawn(seed: Any, place: Any, trial: Any) -> Any:
 
 
 @_inlined
-def _distance(f: Array, ay: Any, ax: Any, by: Any, bx: Any, limit: Any) -> Any:
-    """Sum the squared differences of two patches, and stop where they reach the limit."""
-    total = np.int32(0)
+def _distance(f: Array, ay: Any, ax: Any, by: Any, bx: Any, limit: Any, total: Any) -> Any:
+    """Add the squared differences of two patches, and stop where they reach the limit."""
+    if total >= limit:
+        return total
     a, b = np.uintp(ax * CHANNELS), np.uintp(bx * CHANNELS)
     for dy in range(SIDE):
         one, other = f[np.uintp(ay + dy)], f[np.uintp(by + dy)]
@@ -104,10 +105,11 @@ def halved(f: Array, known: Array) -> Any:
 
 @_inlined
 def _seen_distance(
-    target: Array, mask: Array, order: Array, f: Array, y: Any, x: Any, limit: Any
+    target: Array, mask: Array, order: Array, f: Array, y: Any, x: Any, limit: Any, total: Any
 ) -> Any:
-    """Sum the squared differences where the mask is -1, and stop where they reach the limit."""
-    total = np.int32(0)
+    """Add the squared differences where the mask is -1, and stop where they reach the limit."""
+    if total >= limit:
+        return total
     b = np.uintp(x * CHANNELS)
     for n in range(SIDE):
         dy = order[n]
@@ -130,6 +132,7 @@ def begin(
     f: Array,
     filled: Array,
     allowed: Array,
+    cost: Array,
     ys: Array,
     xs: Array,
     candidates: Array,
@@ -144,6 +147,7 @@ def begin(
         f: features of the level.
         filled: UINT8 [H + 6, W + 6], what is known or filled by now.
         allowed: may be copied from.
+        cost: INT32 [H, W], of a patch from there before it is compared.
         ys: INT64 [N], the pixels' rows.
         xs: their columns.
         candidates: INT32 [M], flat indices of sources.
@@ -176,7 +180,7 @@ def begin(
                 cy, cx = sy + y - ny, source[ny, nx] - sy * w + x - nx
                 if cy < 0 or cx < 0 or cy >= h or cx >= w or not allowed[cy, cx]:
                     continue
-                total = _seen_distance(target, mask, order, f, cy, cx, best)
+                total = _seen_distance(target, mask, order, f, cy, cx, best, cost[cy, cx])
                 if total < best:
                     best, place = total, np.int32(cy * w + cx)
         if (y + x) % 2 == 1 and best < np.int32(FARTHEST):
@@ -184,7 +188,8 @@ def begin(
             continue
         for j in range(candidates.size):
             sy = candidates[j] // w
-            total = _seen_distance(target, mask, order, f, sy, candidates[j] - sy * w, best)
+            sx = candidates[j] - sy * w
+            total = _seen_distance(target, mask, order, f, sy, sx, best, cost[sy, sx])
             if total < best:
                 best, place = total, candidates[j]
         source[y, x] = place
@@ -206,19 +211,21 @@ def fill_in(f: Array, filled: Array, ys: Array, xs: Array, source: Array) -> Non
 
 
 @compiled
-def measure(f: Array, ys: Array, xs: Array, source: Array, apart: Array) -> None:
+def measure(f: Array, cost: Array, ys: Array, xs: Array, source: Array, apart: Array) -> None:
     """Measure the distances of the targets' patches to their sources'."""
     w = source.shape[1]
     for i in range(ys.size):
         y, x = ys[i], xs[i]
         sy = source[y, x] // w
-        apart[y, x] = _distance(f, y, x, sy, source[y, x] - sy * w, np.int32(FARTHEST))
+        sx = source[y, x] - sy * w
+        apart[y, x] = _distance(f, y, x, sy, sx, np.int32(FARTHEST), cost[sy, sx])
 
 
 @compiled
 def scan(
     f: Array,
     allowed: Array,
+    cost: Array,
     ys: Array,
     xs: Array,
     source: Array,
@@ -249,7 +256,7 @@ def scan(
             if cy < 0 or cx < 0 or cy >= h or cx >= w or not allowed[cy, cx]:
                 continue
             if cy != by or cx != bx:
-                d = _distance(f, y, x, cy, cx, best)
+                d = _distance(f, y, x, cy, cx, best, cost[cy, cx])
                 if d < best:
                     best, by, bx = d, cy, cx
         radius, trial = np.int64(reach), 0
@@ -262,7 +269,7 @@ def scan(
             radius //= 2
             if cy < 0 or cx < 0 or cy >= h or cx >= w or not allowed[cy, cx]:
                 continue
-            d = _distance(f, y, x, cy, cx, best)
+            d = _distance(f, y, x, cy, cx, best, cost[cy, cx])
             if d < best:
                 best, by, bx = d, cy, cx
         apart[y, x] = best

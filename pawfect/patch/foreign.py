@@ -1,0 +1,140 @@
+"""What is foreign to a hole: surfaces that are not to be found in the ring around it.
+
+A dog that sits beside a hole in a lawn matches its rim well enough, seen small; at full size its
+fur differs from grass. So the photo is cut into cells, each described by its colours and by how
+strong the detail of two widths is in lightness and in hue, and a cell is foreign as far as it is
+unlike a share of the ring's own.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.patch.core import compiled
+from pawfect.picture import raster
+
+CELL: Final = 1 / 30  # of the hole's side
+LEAST_CELL: Final = 4  # px
+RING: Final = 0.12  # of the hole's side: a wider ring takes in what stands beside the hole
+LEAST_RING: Final = 16  # px
+SHARE: Final = 0.08  # of the ring's cells that a cell has to be like
+USUAL: Final = 0.9  # quantile of the ring's own unlikeness: up to it nothing is foreign
+GAIN: Final = 2.0  # foreign in full where 1 + 1 / GAIN times as unlike as usual
+LEAST_RING_CELLS: Final = 24  # fewer tell nothing
+APART: Final = 3  # cells: nearer ones are much the same and do not count
+# What counts as much: so many levels of 255 of a, b and L, and this factor (natural logarithm) of
+# detail. In whole sixteenths, so that all distances are exact.
+_UNITS: Final = np.array([5.0, 5.0, 30.0, 0.3, 0.3, 0.3, 0.3, 0.3]) / 16
+FINE: Final = (3, 7)  # px, of the means that detail is measured against
+
+Array = NDArray[Any]
+
+
+def foreignness(
+    image: NDArray[np.uint8], hole: NDArray[np.bool_], allowed: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], int]:
+    """Measure how foreign each cell is.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+        hole: [H, W].
+        allowed: [H, W], the middles of whole known patches.
+
+    Returns:
+        FLOAT64 [rows, columns], 0 at home to 1 foreign; and a cell's side, px.
+    """
+    side = math.sqrt(np.count_nonzero(hole))
+    cell = max(LEAST_CELL, round(CELL * side))
+    rows, columns = -(-hole.shape[0] // cell), -(-hole.shape[1] // cell)
+    nothing = np.zeros((rows, columns))
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    sums = [cv2.boxFilter(lab, cv2.CV_32S, (n, n), normalize=False) for n in FINE]
+    near = raster.grow(hole, max(LEAST_RING, round(RING * side)))
+    count, ring, total = _totals(
+        lab, sums[0], sums[1], allowed.view(np.uint8), near.view(np.uint8), cell, rows, columns
+    )
+    count, ring, total = (_around(plane) for plane in (count, ring, total))
+    # A neighbourhood of 3 x 3 cells: a quarter of it has to be known, half of that in the ring.
+    known = 4 * count >= 9 * cell * cell
+    at_home = known & (2 * ring >= count)
+    ys, xs = np.nonzero(known)
+    own = np.flatnonzero(at_home[ys, xs])
+    if own.size < LEAST_RING_CELLS:
+        return nothing, cell
+    told = _described(total[ys, xs], count[ys, xs])
+    unlike = _unlikeness(told, ys, xs, own)
+    usual = max(1.0, float(np.partition(unlike[own], rank := int(USUAL * (own.size - 1)))[rank]))
+    nothing[ys, xs] = np.clip(GAIN * (unlike / usual - 1.0), 0.0, 1.0)
+    # The cells at an object's edge show some of both.
+    return np.asarray(cv2.dilate(nothing, np.ones((3, 3), np.uint8))), cell
+
+
+@compiled
+def _totals(
+    lab: Array,
+    narrow: Array,
+    wide: Array,
+    allowed: Array,
+    near: Array,
+    cell: int,
+    rows: int,
+    columns: int,
+) -> Any:
+    """Count the pixels of each cell, and those near the hole, and add up what describes them."""
+    count, ring = np.zeros((rows, columns)), np.zeros((rows, columns))
+    total = np.zeros((rows, columns, 9))
+    for y in range(lab.shape[0]):
+        for x in range(lab.shape[1]):
+            if not allowed[y, x]:
+                continue
+            r, c = y // cell, x // cell
+            count[r, c] += 1
+            ring[r, c] += near[y, x]
+            for k in range(3):
+                value = int(lab[y, x, k])
+                fine = 9 * value - narrow[y, x, k]
+                coarse = 49 * value - wide[y, x, k]
+                of = 0 if k == 0 else 1
+                total[r, c, k] += value
+                total[r, c, 3 + of] += fine * fine
+                total[r, c, 5 + of] += coarse * coarse
+                if k:
+                    total[r, c, 7] += value * value
+    return count, ring, total
+
+
+def _around(plane: Array) -> Array:
+    """Add up each cell and its eight neighbours; whole numbers, so exact."""
+    return np.asarray(
+        cv2.boxFilter(plane, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        if plane.ndim == 2
+        else np.stack([_around(np.ascontiguousarray(p)) for p in np.moveaxis(plane, -1, 0)], -1)
+    )
+
+
+def _described(total: Array, count: Array) -> Array:
+    """Describe cells by whole numbers that count alike, FLOAT64 [N, 8]."""
+    mean = total / count[:, None]
+    hue = np.maximum(mean[:, 7] - mean[:, 1] ** 2 - mean[:, 2] ** 2, 0.0)
+    detail = np.stack(
+        [mean[:, 3] / 81, mean[:, 4] / 81, mean[:, 5] / 2401, mean[:, 6] / 2401, hue], -1
+    )
+    # 0.5 of 255 levels is what rounding leaves.
+    values = np.concatenate([mean[:, 1:3], mean[:, :1], np.log(np.sqrt(detail) + 0.5)], axis=1)
+    return np.asarray(np.rint(values / _UNITS))
+
+
+def _unlikeness(told: Array, ys: Array, xs: Array, own: Array) -> Array:
+    """Return each cell's distance to the nearest SHARE of the ring's that do not lie beside it."""
+    ring = told[own]
+    squares = np.square(told).sum(1)[:, None] + np.square(ring).sum(1) - 2 * told @ ring.T
+    beside = np.maximum(np.abs(ys[:, None] - ys[own]), np.abs(xs[:, None] - xs[own])) <= APART
+    squares[beside] = np.inf
+    rank = min(max(3, int(SHARE * own.size)), own.size - 1)
+    nearest = np.partition(squares, rank, axis=1)[:, rank]
+    return np.asarray(np.sqrt(np.where(np.isfinite(nearest), nearest, 0.0)))
