@@ -36,6 +36,7 @@ MOST_CANDIDATES: Final = 6000
 # A thin hole, at most this many px deep, needs fewer: its pixels see what is known on both sides.
 THIN: Final = 8
 LEAST_THIN: Final = 400
+SLIM: Final = 16  # px deep at most: nothing is foreign to such a hole
 FOREIGN: Final = 5000.0
 """Of a wholly foreign source, a pixel of its patch: more than any other difference."""
 NEAR_REACH: Final = 16  # px, of the search but for each level's first pass and the coarsest level
@@ -103,7 +104,10 @@ def complete(
     if drawing is not None:
         levels = levels[: begun + 1]
         drawn = drawn_levels(levels, drawing)
-    foreign, cell = foreignness(image, hole, levels[0].allowed)
+    foreign, cell = np.zeros((1, 1)), max(hole.shape)
+    # A drawing says itself what belongs there, and a thin hole is told by what lies on both sides.
+    if drawing is None and int(_depths(hole).max()) > SLIM:
+        foreign, cell = foreignness(image, hole, levels[0].allowed)
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(len(levels))):
@@ -136,6 +140,11 @@ def _cost(
     return np.asarray(per_cell[rows[:, None], columns])
 
 
+def _depths(hole: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return px from the rim by the longer side of the way, INT64 [H, W]: an onion's layers."""
+    return np.asarray(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_C, 3).astype(np.int64))
+
+
 def positions(hole: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows and the columns of a hole's pixels, INT64 [N], in reading order."""
     rows, columns = np.nonzero(hole)
@@ -152,9 +161,7 @@ class _Search:
         self._cost = cost
         self._hole = level.hole
         self._at = positions(level.hole)
-        # px from the rim, by the longer side of the way: the layers of an onion.
-        depth = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_C, 3)
-        self._depth = depth[self._at].astype(np.int64)
+        self._depth = _depths(level.hole)[self._at]
         self._apart = np.zeros(level.hole.shape, np.int32)
         self.source = np.full(level.hole.shape, -1, np.int32)
 

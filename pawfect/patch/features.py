@@ -47,7 +47,7 @@ class Level:
         height, width = self.hole.shape
         out = np.zeros((height + SIDE - 1, width + SIDE - 1, CHANNELS), np.int16)
         out[RADIUS:-RADIUS, RADIUS:-RADIUS] = self.features
-        out[RADIUS:-RADIUS, RADIUS:-RADIUS, :VOTED][self.hole] = 0
+        out[RADIUS:-RADIUS, RADIUS:-RADIUS, :VOTED][~self.known] = 0
         flat = out.reshape(out.shape[0], -1)
         renew_border(flat)
         return flat

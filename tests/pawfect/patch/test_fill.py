@@ -326,3 +326,14 @@ def test_a_calm_gradient_is_not_filled_with_pieces_of_a_busy_object():
     inside = np.zeros((300, 300), np.bool_)
     inside[65:135, 115:185] = True
     assert noise_level(filled, inside) < 3.0
+
+
+def test_the_colour_of_what_is_protected_has_no_influence():
+    image = stones(120, 140)
+    mask = box_mask(image.shape, 40, 40, 80, 80)
+    protect = box_mask(image.shape, 70, 20, 120, 110) & ~mask
+    fills = []
+    for colour in (MAGENTA, (0, 90, 0)):
+        painted = np.where((protect > 0)[..., None], np.array(colour, np.uint8), image)
+        fills.append(filled_image(painted, mask, protect=protect)[mask > 0])
+    np.testing.assert_array_equal(*fills)
