@@ -24,9 +24,10 @@ from pawfect.picture.window import Window
 # Windows of one request that are filled at a time: no request with many holes crowds out the
 # others.
 WINDOWS_AT_ONCE: Final = 2
-# Cost of a fill on one core, half as much again as was measured on an EPYC: beginning a piece, which
-# grows up to BEGUN_PX pixels of it, and all finer levels per million pixels. Measured on square holes
-# of 2.9, 6.4, 26, 130, 360 and 1,960 thousand px: 0.2, 0.7, 1.0, 2.4, 4.1 and 22 s of CPU.
+# Cost of a fill on one core, half as much again as was measured on an EPYC: beginning a piece,
+# which grows up to BEGUN_PX pixels of it, and all finer levels per million pixels. Measured on
+# square holes of 2.9, 6.4, 26, 130, 360 and 1,960 thousand px: 0.2, 0.7, 1.0, 2.4, 4.1 and 22 s of
+# CPU.
 BEGIN_MS: Final = 1100.0
 BEGUN_PX: Final = 5500
 FINISH_MS_PER_MP: Final = 17_000.0

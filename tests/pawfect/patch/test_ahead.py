@@ -31,7 +31,7 @@ print({name for name, (signatures, misses) in ahead.items() if signatures != 1 o
 image = np.random.default_rng(1).integers(0, 256, (180, 200, 3), np.uint8)
 mask = np.zeros((180, 200), np.uint8)
 mask[40:120, 60:130] = 255
-stripes = np.ascontiguousarray(np.broadcast_to(np.uint8(np.arange(200) % 7 * 30)[:, None], image.shape))
+stripes = np.zeros_like(image) + np.uint8(np.arange(200) % 7 * 30)[:, None]
 image.flags.writeable = False
 fill(image, mask)
 fill(stripes, mask)
