@@ -20,6 +20,7 @@ $(VENV)/.server: requirements/server.txt requirements/tritonserver.txt pyproject
 	$(PIP_INSTALL) --require-hashes -r requirements/server.txt
 	$(PIP_INSTALL) --no-deps -r requirements/tritonserver.txt
 	$(PIP_INSTALL) --no-deps -e .
+	$(BIN)/python -m pawfect.patch
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.server requirements/dev.txt

@@ -18,7 +18,7 @@ from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult
 from pawfect.profile import Profile, load_profile
-from pawfect.serving import Function, load_function
+from pawfect.serving import Function, Stop, load_function, never
 from pawfect.weights.store import Store, weights_root
 
 
@@ -37,17 +37,30 @@ class LocalModels:
     async def __call__(
         self, model: str, inputs: Mapping[str, Array], parameters: Scalars
     ) -> dict[str, Array]:
-        """Return the model's outputs by name; see `CallModel`."""
-        return await asyncio.to_thread(self.run, model, inputs, parameters)
+        """Return the model's outputs by name; see `CallModel`.
 
-    def run(self, model: str, inputs: Mapping[str, Array], parameters: Scalars) -> dict[str, Array]:
+        Cancelled, it has a model that can be stopped stop.
+        """
+        over = threading.Event()
+        try:
+            return await asyncio.to_thread(self.run, model, inputs, parameters, over.is_set)
+        finally:
+            over.set()
+
+    def run(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        parameters: Scalars,
+        stop: Stop = never,
+    ) -> dict[str, Array]:
         """Return the model's outputs by name, in the caller's own thread."""
         with self._lock:
             if model not in self._loaded:
                 self._loaded[model] = self._load(model)
             function = self._loaded[model]
         try:
-            return function(inputs, parameters)
+            return function(inputs, parameters, stop)
         except Exception as error:
             # As the server's models answer: callers know the table of errors only.
             failure = from_exception(error, model)

@@ -55,6 +55,9 @@ class Model:
         runtime: for a model with weights: what computes it, torch or onnxruntime.
         loader: for a model with weights: takes the settings and a verified folder per component,
             returns such a function; for a batched model a `pawfect.serving.BatchFunction`.
+        prepare: called before the model's first request, where its code is compiled.
+        stoppable: whether its function, or what its loader returns, takes a third argument: what
+            says that nobody waits any more, see `pawfect.serving.Stop`.
         unused: packages that its libraries import where they are installed, without use here; its
             process takes them for not installed.
         orchestration: for a model that calls others: its `Orchestration`.
@@ -70,6 +73,8 @@ class Model:
     device: str = "device"
     runtime: str = TORCH
     loader: str | None = None
+    prepare: str | None = None
+    stoppable: bool = False
     unused: tuple[str, ...] = ()
     orchestration: str | None = None
     probe: str | None = None
@@ -101,6 +106,8 @@ _GRID: Final = TensorSpec("GRID", "INT32", (2,))
 _TRANSFORMERS_UNUSED: Final = ("scipy",)
 _DIFFUSERS_UNUSED: Final = ("scipy", "transformers")
 
+_COMPILE_FILL: Final = "pawfect.patch.ahead:compile_ahead"
+
 # Through an orchestrator a probe takes the fastest way: the other models are probed themselves.
 _BY_PATCHES: Final = MappingProxyType({"engine": "patch"})
 
@@ -123,6 +130,8 @@ _DEFINITIONS: Final = (
         ModelSpec("patch_fill", (IMAGE, MASK, PROTECT), (IMAGE, REPORT)),
         FillParams,
         function="pawfect.patch.serving:patch_fill",
+        prepare=_COMPILE_FILL,
+        stoppable=True,
     ),
     Model(
         ModelSpec("lama_fill", (IMAGE, MASK, PROTECT), (IMAGE, REPORT)),
@@ -131,6 +140,8 @@ _DEFINITIONS: Final = (
         settings="lama",
         runtime=ONNX,
         loader="pawfect.lama.serving:lama",
+        prepare=_COMPILE_FILL,
+        stoppable=True,
     ),
     Model(
         ModelSpec("sam3_labeling", (IMAGE, _RING), LABELS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, Protocol
 
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import Scalar
@@ -16,8 +16,31 @@ from pawfect.profile import Profile
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store
 
-# Inputs by tensor name and request parameters in, outputs by tensor name out.
-Function = Callable[[Mapping[str, Array], Mapping[str, Scalar]], dict[str, Array]]
+# Says whether nobody waits for an answer any more; called often, from the thread that works.
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Do not stop."""
+    return False
+
+
+class Function(Protocol):
+    """A model as a function of one request."""
+
+    def __call__(
+        self, inputs: Mapping[str, Array], parameters: Mapping[str, Scalar], stop: Stop = never
+    ) -> dict[str, Array]:
+        """Return the outputs by tensor name.
+
+        Args:
+            inputs: by tensor name.
+            parameters: the request's.
+            stop: heeded by models that are `stoppable`, which then raise CANCELLED.
+        """
+        ...
+
+
 # Requests of one batch in, for each its outputs or what was wrong with it out.
 BatchFunction = Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array] | PawfectError]]
 
@@ -37,11 +60,15 @@ def load_function(name: str, profile: Profile, store: Store) -> Function:
     if model.batched:
         return one_by_one(load_batch(name, profile, store))
     run = resolve_name(model.function) if model.function else _load(model, profile, store)
+    if model.prepare:
+        resolve_name(model.prepare)()
 
-    def function(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
+    def function(
+        inputs: Mapping[str, Array], parameters: Mapping[str, Scalar], stop: Stop = never
+    ) -> dict[str, Array]:
         params = model.parameters.parse(parameters)
-        checked = check_inputs(name, inputs)
-        outputs: dict[str, Array] = require(name, lambda: run(checked, params))
+        given = (check_inputs(name, inputs), params, *([stop] if model.stoppable else []))
+        outputs: dict[str, Array] = require(name, lambda: run(*given))
         return outputs
 
     return function
@@ -56,7 +83,9 @@ def load_batch(name: str, profile: Profile, store: Store) -> BatchFunction:
 def one_by_one(batch: BatchFunction) -> Function:
     """Return the function of one request that a batched one is; it raises what was wrong."""
 
-    def function(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> dict[str, Array]:
+    def function(
+        inputs: Mapping[str, Array], parameters: Mapping[str, Scalar], stop: Stop = never
+    ) -> dict[str, Array]:
         (answer,) = batch([inputs])
         if isinstance(answer, PawfectError):
             raise answer

@@ -19,6 +19,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, from_exception, fro
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.tensors import NONCE, Array
 from pawfect.models import MODELS
+from pawfect_triton.waiting import waiting
 
 
 def backend() -> Any:
@@ -82,10 +83,13 @@ async def call_model(
 ) -> dict[str, Array]:
     """Call another model of the same server (BLS); see `pawfect.orchestrator.CallModel`.
 
+    Cancelled, it has a model that can be stopped stop.
+
     Raises:
         PawfectError: of the kind that the token in the child's message names.
     """
-    outputs = await _ask(model, inputs, parameters)
+    with waiting(model) as until:
+        outputs = await _ask(model, inputs, {**parameters, **until})
     if not outputs and NONCE in {spec.name for spec in MODELS[model].spec.inputs}:
         # The response cache of release 24.10 keeps a failure too, as an answer without outputs.
         past = {**inputs, NONCE: np.array([time.time_ns()], np.int64)}

@@ -17,6 +17,7 @@ from pawfect.serving import BatchFunction, Function, load_batch, load_function
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton import adapter
 from pawfect_triton.overrides import served_profile
+from pawfect_triton.waiting import stop_of
 
 # How long a batch's model waits for the next steps of those it has just answered, s: two to three
 # times what a call with a step's tensors takes, and under a hundredth of a step on a T4.
@@ -49,7 +50,9 @@ class FunctionModel:
     def _answer(self, request: Any) -> Any:
         warming, self._warm_ups = self._warm_ups > 0, max(self._warm_ups - 1, 0)
         try:
-            outputs = self._function(*adapter.decode(self._name, request))
+            inputs, parameters = adapter.decode(self._name, request)
+            stop = stop_of(self._name, request, parameters)
+            outputs = self._function(inputs, parameters, stop)
             return adapter.response(outputs, request)
         except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
             return _failed(error, self._name, warming)

@@ -22,6 +22,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
 from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
 from pawfect_triton.metrics import RESTARTS_VARIABLE
+from pawfect_triton.model_environment import model_environment
 from pawfect_triton.probe import Prober, lacks_weights
 from pawfect_triton.repository import gather
 
@@ -130,9 +131,7 @@ class TritonServer:
                 **self.installation.environment,
                 PROFILE_VARIABLE: self.profile.name,
                 RESTARTS_VARIABLE: str(restarts),
-                # Requests run side by side, one core each: more threads would only fight.
-                "OPENCV_FOR_THREADS_NUM": "1",
-                "OMP_NUM_THREADS": "1",
+                **model_environment(self._folder),
             },
             stdin=subprocess.DEVNULL,
             stdout=self._log,

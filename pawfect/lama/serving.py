@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,21 @@ from pawfect.contract.texts import text_tensor
 from pawfect.lama.network import Network
 from pawfect.lama.view import drawn_window
 from pawfect.out_of_memory import fitting
-from pawfect.patch.engine import fill
+from pawfect.patch.completion import Stop
+from pawfect.patch.engine import fill, never
 from pawfect.patch.serving import checked_planes
 from pawfect.picture import raster
 from pawfect.profile import LamaSettings
 
-Run = Callable[[Mapping[str, Array], FillParams], dict[str, Array]]
+
+class Run(Protocol):
+    """One window filled; see `pawfect.patch.engine.fill` for `stop`."""
+
+    def __call__(
+        self, inputs: Mapping[str, Array], params: FillParams, stop: Stop = never
+    ) -> dict[str, Array]:
+        """Return the outputs by tensor name."""
+        ...
 
 
 def lama(settings: LamaSettings, folder: Path) -> Run:
@@ -29,14 +39,16 @@ def lama(settings: LamaSettings, folder: Path) -> Run:
     with fitting(f"weights {folder.name}", settings.device):
         network = Network.load(folder, settings.threads)
 
-    def run(inputs: Mapping[str, Array], params: FillParams) -> dict[str, Array]:
+    def run(
+        inputs: Mapping[str, Array], params: FillParams, stop: Stop = never
+    ) -> dict[str, Array]:
         image, mask, protect = checked_planes(inputs)
         hole = mask >= MASK_THRESHOLD
         banned = np.zeros_like(hole) if protect is None else (protect >= MASK_THRESHOLD) & ~hole
         drawing = drawn_window(network, image, hole, banned, settings.size)
         result = fill(
             image, mask, protect=protect, drawing=drawing, seed=params.seed,
-            working_px=params.working_px,
+            working_px=params.working_px, stop=stop,
         )  # fmt: skip
         filled, method = result.image, "lama"
         if result.method == "membrane":

@@ -31,6 +31,7 @@ class CleanedMask:
         mask: UINT8 [H, W], 255 = hole.
         ring: UINT8 [H, W], 255 = the band of surroundings.
         windows: the parts of the photo that are filled, the largest first.
+        areas: pixels of the mask in each window.
         dilate_px: how far the mask grew, px.
         specks: components of the mask that were dropped.
         pinholes: gaps of the mask that were closed.
@@ -39,6 +40,7 @@ class CleanedMask:
     mask: NDArray[np.uint8]
     ring: NDArray[np.uint8]
     windows: tuple[Window, ...]
+    areas: tuple[int, ...]
     dilate_px: float
     specks: int
     pinholes: int
@@ -166,5 +168,8 @@ async def clean_mask(request: InpaintRequest, call: CallModel, control: Control)
     mask, ring = (out[name].astype(np.uint8, copy=False) for name in ("CLEAN_MASK", "RING"))
     with control.stage("windows"):
         windows = plan_windows(out["BOXES"].astype(np.int32, copy=False), *mask.shape)
+        areas = tuple(int(np.count_nonzero(mask[window.holes.slices])) for window in windows)
     done = json.loads(out["REPORT"][0])
-    return CleanedMask(mask, ring, windows, done["dilate_px"], done["specks"], done["pinholes"])
+    return CleanedMask(
+        mask, ring, windows, areas, done["dilate_px"], done["specks"], done["pinholes"]
+    )

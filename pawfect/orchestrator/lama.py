@@ -96,8 +96,9 @@ async def floor_photo(task: Task, most_px: int | None = None, share: float = 1.0
 def floor_ms(task: Task) -> float:
     """Estimate the time, ms, of `floor_photo`."""
     windows, deadline_ms = task.cleaned.windows, task.request.params.deadline_ms
+    by_patches = estimate_ms(windows, task.cleaned.areas)
     # Patches have a plan of their own, which keeps within this share.
-    by_patches = min(estimate_ms(windows, 1.0), budget.PATCH_SHARE * deadline_ms)
+    by_patches = min(by_patches, budget.PATCH_SHARE * deadline_ms)
     if not task.deployment.lama_unasked:
         return by_patches
     return max(by_patches, WINDOW_MS * min(len(windows), affordable(task)))

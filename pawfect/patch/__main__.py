@@ -1,7 +1,6 @@
 """`python -m pawfect.patch`: compile the fill ahead, so that no server's start waits for it."""
 
-from pawfect.contract.probe import probe_mask, probe_photo
-from pawfect.patch.engine import fill
+from pawfect.patch.ahead import compile_ahead
 
 if __name__ == "__main__":
-    fill(probe_photo(), probe_mask())
+    compile_ahead()

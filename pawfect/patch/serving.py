@@ -12,17 +12,23 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import FillParams
 from pawfect.contract.tensors import MASK_THRESHOLD, Array
 from pawfect.contract.texts import text_tensor
-from pawfect.patch.engine import fill
+from pawfect.patch.completion import Stop
+from pawfect.patch.engine import fill, never
 
 
-def patch_fill(inputs: Mapping[str, Array], params: FillParams) -> dict[str, Array]:
+def patch_fill(
+    inputs: Mapping[str, Array], params: FillParams, stop: Stop = never
+) -> dict[str, Array]:
     """Fill one window from its own patches; see `pawfect.patch.engine.fill`.
 
     Raises:
-        PawfectError: INVALID_ARG for planes of other sizes, and an empty or a full mask.
+        PawfectError: INVALID_ARG for planes of other sizes, and an empty or a full mask;
+            CANCELLED, since `stop` said so.
     """
     image, mask, protect = checked_planes(inputs)
-    result = fill(image, mask, protect=protect, seed=params.seed, working_px=params.working_px)
+    result = fill(
+        image, mask, protect=protect, seed=params.seed, working_px=params.working_px, stop=stop
+    )
     report = text_tensor(json.dumps({"method": result.method}))
     return {"IMAGE": result.image, "REPORT": report}
 

@@ -79,12 +79,6 @@ def grow(flags: NDArray[np.bool_], radius: int, *, border: bool = False) -> NDAr
     return np.asarray(out > 0)
 
 
-def fetch(image: NDArray[np.float32], places: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Read an image [H, W, C] at places [h, w, 2], each (column, row)."""
-    out = cv2.remap(image, places, None, cv2.INTER_NEAREST)  # type: ignore[call-overload]
-    return _as_channels(out, image.ndim)
-
-
 def surrounding(flags: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
     """Index the box around the set pixels of [H, W] with a margin, px, within the picture."""
     rows, columns = np.flatnonzero(flags.any(1)), np.flatnonzero(flags.any(0))
@@ -92,23 +86,6 @@ def surrounding(flags: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
         slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
         slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
     )
-
-
-def room_for(blocked: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Mark the upper left corners at which a box (height, width) covers no blocked pixel.
-
-    Returns:
-        [H - height + 1, W - width + 1], empty where the box is larger than the picture.
-    """
-    height, width = size
-    if height > blocked.shape[0] or width > blocked.shape[1]:
-        return np.zeros((0, 0), np.bool_)
-    total = cv2.integral(blocked.astype(np.uint8))
-    inside = (
-        total[height:, width:] - total[:-height, width:]
-        - total[height:, :-width] + total[:-height, :-width]
-    )  # fmt: skip
-    return np.asarray(inside == 0)
 
 
 def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:

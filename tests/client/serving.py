@@ -16,12 +16,9 @@ SENT_S = 0.8
 
 
 def long_job() -> tuple[Any, Any]:
-    """A photo and a mask that take the server seconds: sixteen holes, each a window of its own.
-
-    Short windows, so that what a cancelled request leaves behind ends soon.
-    """
-    corners = [(x, y) for y in range(188, 1600, 400) for x in range(188, 1600, 400)]
-    boxes = [(x, y, x + 24, y + 24) for x, y in corners]
+    """A photo and a mask that take the server seconds: sixteen holes, each a window of its own."""
+    corners = [(x, y) for y in range(150, 1600, 400) for x in range(150, 1600, 400)]
+    boxes = [(x, y, x + 100, y + 100) for x, y in corners]
     return scene(1600, 1600), holes(1600, 1600, *boxes)
 
 

@@ -89,12 +89,12 @@ class Stream:
         return [m.as_numpy(name) for m in self.messages if m.as_numpy(name) is not None]
 
 
-# Half a second of filling.
+# Little filling.
 SMALL = lawn(64, 80)
 SMALL_HOLE = holes(64, 80, (34, 26, 46, 36))
 # Some seconds of filling: long enough to act while it runs.
-LONG = lawn(256, 256)
-LONG_HOLE = holes(256, 256, (100, 100, 160, 160))
+LONG = lawn(1000, 1000)
+LONG_HOLE = holes(1000, 1000, (200, 200, 800, 800))
 
 
 def at_once(jobs: list[Callable[[], Any]]) -> list[Any]:

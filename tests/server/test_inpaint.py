@@ -150,6 +150,28 @@ def test_a_cancelled_request_ends_and_frees_its_place(client, server):
     assert until(lambda: answers(server, "inpaint", "CANCELLED") == cancelled + 1, 5) < 1.5
 
 
+@pytest.mark.parametrize("model", ["patch_fill", "inpaint"])
+def test_a_cancelled_fill_gives_its_process_to_the_next_one_at_once(client, server, model):
+    def small() -> float:
+        start = time.monotonic()
+        client(SMALL, SMALL_HOLE, model="patch_fill")
+        return time.monotonic() - start
+
+    alone = small()
+    processes = stubs(server, "patch_fill")
+    inputs = infer_inputs(model, {"IMAGE": LONG, "MASK": LONG_HOLE})
+    before = sum(process.cpu_times().user for process in processes)
+    calls = [
+        client.grpc.async_infer(model, inputs, callback=lambda result, error: None)
+        for _ in processes
+    ]
+    until(lambda: sum(process.cpu_times().user for process in processes) > before + 0.6)
+    for call in calls:
+        call.cancel()
+    # The fills themselves would go on for seconds.
+    assert small() < alone + 0.5
+
+
 def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server, embedded):
     crowd = embedded.limits.max_in_flight + 6
     before = answers(server, "inpaint", "QUEUE_FULL")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -17,7 +18,9 @@ from pawfect.contract.texts import text_tensor
 from pawfect.local import LocalModels, inpaint_local
 from pawfect.orchestrator import Control, Deployment, InpaintRequest, Progress, flow, inpaint
 from pawfect.orchestrator.engine import Fill, Prompting, Task
-from pawfect.orchestrator.patch import affordable_px
+from pawfect.orchestrator.patch import affordable_px, estimate_ms
+from pawfect.patch.ahead import compile_ahead
+from pawfect.patch.engine import fill
 from pawfect.picture.window import plan_windows
 from tests.lawn import holes, lawn
 from tests.refusals import refusal
@@ -146,6 +149,16 @@ def test_a_deadline_ends_the_request_when_it_passes_not_when_the_model_ends(phot
     assert time.monotonic() - start < 2.0
 
 
+def test_a_fill_that_nobody_waits_for_ends_its_thread_at_once(embedded):
+    compile_ahead()
+    large, mask = lawn(1000, 1000), holes(1000, 1000, (150, 150, 850, 850))
+    until = time.monotonic() + 0.7
+    control = Control(600_000, is_cancelled=lambda: time.monotonic() > until)
+    refusal(ErrorKind.CANCELLED, run, large, mask, embedded, control=control)
+    # The event loop's end waits for its threads; the fill itself would go on for seconds.
+    assert time.monotonic() < until + 0.5
+
+
 def test_cancelling_stops_before_the_next_model(photo, embedded):
     models = SlowModels(0.3)
     control = Control(30_000, is_cancelled=lambda: bool(models.called))
@@ -184,8 +197,9 @@ def test_holes_at_the_border_and_large_ones_are_filled(boxes):
     painted[mask > 0] = (255, 0, 255)
     result = inpaint_local(painted, mask)
     filled = result.image[result.clean_mask > 0].astype(int)
-    # The lawn's colour, not the magenta that was under the mask, nor black.
-    assert np.abs(filled.mean(axis=0) - photo.reshape(-1, 3).mean(axis=0)).max() < 20
+    # The lawn's colour, which itself differs by some 20 from place to place; not the magenta that
+    # was under the mask, nor black.
+    assert np.abs(filled.mean(axis=0) - photo.reshape(-1, 3).mean(axis=0)).max() < 40
     assert filled[:, 1].min() > 10
 
 
@@ -214,8 +228,10 @@ def test_a_short_deadline_is_met_at_a_smaller_working_size(photo, embedded):
 @pytest.mark.parametrize("deadline_ms", [500, 2_000, 8_000, 30_000, 120_000])
 def test_a_longer_deadline_never_affords_less(deadline_ms):
     windows = plan_windows(np.array([[200, 150, 3800, 2850]], np.int32), 3000, 4000)
+    area = 3600 * 2700
     sizes = [
-        affordable_px(windows, deadline) or 4000 for deadline in (deadline_ms, 2 * deadline_ms)
+        affordable_px(windows, [area], deadline) or 4000
+        for deadline in (deadline_ms, 2 * deadline_ms)
     ]
     assert 192 <= sizes[0] <= sizes[1] <= 4000
 
@@ -227,7 +243,33 @@ def test_a_longer_deadline_never_affords_less(deadline_ms):
 def test_some_holes_are_filled_at_their_own_size_within_the_default_deadline(boxes, count):
     windows = plan_windows(np.array(boxes, np.int32), 3000, 4000)
     assert len(windows) == count
-    assert affordable_px(windows, 30_000) is None
+    areas = [window.holes.area for window in windows]
+    assert affordable_px(windows, areas, 30_000) is None
+
+
+def test_a_thin_line_over_a_large_photo_is_filled_at_its_own_size_within_the_default_deadline():
+    windows = plan_windows(np.array([[0, 700, 3900, 2000]], np.int32), 2700, 3900)
+    assert affordable_px(windows, [12 * 5000], 30_000) is None
+
+
+@pytest.mark.parametrize("side", [30, 80, 160])
+def test_a_fills_estimate_is_no_less_than_it_takes_and_within_a_small_factor(side):
+    size = 3 * side + 40
+    picture = lawn(size, size)
+    edge = (size - side) // 2
+    box = (edge, edge, edge + side, edge + side)
+    mask = holes(size, size, box)
+    compile_ahead()
+    taken = min(_cpu_ms(lambda: fill(picture, mask)) for _ in range(2))
+    windows = plan_windows(np.array([box], np.int32), size, size)
+    # Machines differ by a factor of two, and so does what a texture takes.
+    assert taken / 2 < estimate_ms(windows, [side * side]) < 8 * taken
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    before = time.thread_time()
+    work()
+    return (time.thread_time() - before) * 1000
 
 
 def test_another_engine_is_a_function_and_a_line_in_the_table(photo, embedded, monkeypatch):

@@ -134,7 +134,7 @@ def test_one_failing_canvas_of_several_ends_the_others(fill):
 
 @pytest.mark.parametrize("boom", [MemoryError(), ValueError("/secret/path")])
 def test_a_models_own_exception_is_a_failure_like_any_other(boom):
-    def broken(inputs, parameters):
+    def broken(inputs, parameters, stop):
         raise boom
 
     models = LocalModels()

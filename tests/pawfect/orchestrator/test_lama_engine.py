@@ -276,7 +276,8 @@ def test_a_prior_that_lama_takes_part_in_is_planned_for(fill, with_floor, tiny_d
     given = {"strength": 0.5, "deadline_ms": 60_000}
     without = fill(SMALL, OPEN, deployment=tiny_deployment, **given).report.expected_ms
     led = fill(SMALL, OPEN, deployment=with_floor, **given).report.expected_ms
-    by_patches = estimate_ms(plan_windows(np.array([[24, 24, 72, 72]], np.int32), 96, 96), 1.0)
+    windows = plan_windows(np.array([[24, 24, 72, 72]], np.int32), 96, 96)
+    by_patches = estimate_ms(windows, [48 * 48])
     assert led - without == pytest.approx(WINDOW_MS - by_patches, abs=1)
 
 
