@@ -19,7 +19,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.patch import core
 from pawfect.patch.core import CHANNELS, RADIUS, SIDE, VOTED
 from pawfect.patch.features import Level, pyramid, renew_border
-from pawfect.patch.foreign import foreignness
+from pawfect.patch.foreign import NOTHING_FOREIGN, Foreign, foreignness
 from pawfect.patch.guide import guide
 from pawfect.patch.lead import drawn_levels
 from pawfect.patch.repeats import repeated
@@ -104,14 +104,12 @@ def complete(
     if drawing is not None:
         levels = levels[: begun + 1]
         drawn = drawn_levels(levels, drawing)
-    foreign, cell = np.zeros((1, 1)), max(hole.shape)
-    # A drawing says itself what belongs there, and a thin hole is told by what lies on both sides.
-    if drawing is None and int(_depths(hole).max()) > SLIM:
-        foreign, cell = foreignness(image, hole, levels[0].allowed)
+    # A drawing says itself what belongs there.
+    foreign = NOTHING_FOREIGN if drawing is not None else _foreign(image, hole, levels[0])
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(len(levels))):
-        cost = _cost(foreign, cell, number, levels[number].hole.shape)
+        cost = _cost(foreign, number, levels[number])
         search = _Search(levels[number], cost, (seed + _STRIDE * number) % 2**63, stop)
         if coarser is None or number == begun:
             told = guide(levels[number], rough)
@@ -131,12 +129,20 @@ def complete(
     return source, core.copied(image, ys, xs, source, _SEAM)
 
 
-def _cost(
-    foreign: NDArray[np.float64], cell: int, number: int, shape: tuple[int, ...]
-) -> NDArray[np.int32]:
+def _foreign(image: NDArray[np.uint8], hole: NDArray[np.bool_], level: Level) -> Foreign:
+    """Measure what is foreign to a hole, but to a thin one, which sees what is on both sides."""
+    if int(_depths(hole).max()) <= SLIM:
+        return NOTHING_FOREIGN
+    return foreignness(image, hole, level.allowed)
+
+
+def _cost(foreign: Foreign, number: int, level: Level) -> NDArray[np.int32]:
     """Return what copying from each pixel of a level costs, by the cell that its corner lies in."""
-    rows, columns = ((np.arange(size) << number) // cell for size in shape)
-    per_cell = np.rint(FOREIGN * SIDE * SIDE * foreign).astype(np.int32)
+    per_cell = np.rint(FOREIGN * SIDE * SIDE * foreign.share).astype(np.int32)
+    rows, columns = (
+        np.minimum((np.arange(size) << number) // foreign.cell, cells - 1)
+        for size, cells in zip(level.hole.shape, per_cell.shape, strict=True)
+    )
     return np.asarray(per_cell[rows[:, None], columns])
 
 

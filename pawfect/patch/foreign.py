@@ -9,6 +9,7 @@ unlike a share of the ring's own.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
@@ -26,6 +27,8 @@ SHARE: Final = 0.08  # of the ring's cells that a cell has to be like
 USUAL: Final = 0.9  # quantile of the ring's own unlikeness: up to it nothing is foreign
 GAIN: Final = 2.0  # foreign in full where 1 + 1 / GAIN times as unlike as usual
 LEAST_RING_CELLS: Final = 24  # fewer tell nothing
+MOST_RING_CELLS: Final = 256
+AT_ONCE: Final = 4096  # cells compared with the ring's: 8 MB
 APART: Final = 3  # cells: nearer ones are much the same and do not count
 # What counts as much: so many levels of 255 of a, b and L, and this factor (natural logarithm) of
 # detail. In whole sixteenths, so that all distances are exact.
@@ -35,23 +38,36 @@ FINE: Final = (3, 7)  # px, of the means that detail is measured against
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """How foreign each part of a picture is.
+
+    Attributes:
+        share: FLOAT64 [rows, columns] of cells, 0 at home to 1 foreign.
+        cell: a cell's side, px.
+    """
+
+    share: NDArray[np.float64]
+    cell: int
+
+
+NOTHING_FOREIGN: Final = Foreign(np.zeros((1, 1)), 1)
+
+
 def foreignness(
     image: NDArray[np.uint8], hole: NDArray[np.bool_], allowed: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], int]:
-    """Measure how foreign each cell is.
+) -> Foreign:
+    """Measure how foreign each part of a picture is to a hole in it.
 
     Args:
         image: UINT8 [H, W, 3] RGB.
         hole: [H, W].
         allowed: [H, W], the middles of whole known patches.
-
-    Returns:
-        FLOAT64 [rows, columns], 0 at home to 1 foreign; and a cell's side, px.
     """
     side = math.sqrt(np.count_nonzero(hole))
     cell = max(LEAST_CELL, round(CELL * side))
     rows, columns = -(-hole.shape[0] // cell), -(-hole.shape[1] // cell)
-    nothing = np.zeros((rows, columns))
+    share = np.zeros((rows, columns))
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     sums = [cv2.boxFilter(lab, cv2.CV_32S, (n, n), normalize=False) for n in FINE]
     near = raster.grow(hole, max(LEAST_RING, round(RING * side)))
@@ -65,13 +81,21 @@ def foreignness(
     ys, xs = np.nonzero(known)
     own = np.flatnonzero(at_home[ys, xs])
     if own.size < LEAST_RING_CELLS:
-        return nothing, cell
+        return Foreign(share, cell)
+    own = own[:: -(-own.size // MOST_RING_CELLS)]
     told = _described(total[ys, xs], count[ys, xs])
-    unlike = _unlikeness(told, ys, xs, own)
-    usual = max(1.0, float(np.partition(unlike[own], rank := int(USUAL * (own.size - 1)))[rank]))
-    nothing[ys, xs] = np.clip(GAIN * (unlike / usual - 1.0), 0.0, 1.0)
+    places = np.stack([ys, xs], -1)
+    unlike = np.concatenate(
+        [
+            _unlikeness(told[at : at + AT_ONCE], places[at : at + AT_ONCE], told[own], places[own])
+            for at in range(0, ys.size, AT_ONCE)
+        ]
+    )
+    rank = int(USUAL * (own.size - 1))
+    usual = max(1.0, float(np.partition(unlike[own], rank)[rank]))
+    share[ys, xs] = np.clip(GAIN * (unlike / usual - 1.0), 0.0, 1.0)
     # The cells at an object's edge show some of both.
-    return np.asarray(cv2.dilate(nothing, np.ones((3, 3), np.uint8))), cell
+    return Foreign(np.asarray(cv2.dilate(share, np.ones((3, 3), np.uint8))), cell)
 
 
 @compiled
@@ -129,12 +153,11 @@ def _described(total: Array, count: Array) -> Array:
     return np.asarray(np.rint(values / _UNITS))
 
 
-def _unlikeness(told: Array, ys: Array, xs: Array, own: Array) -> Array:
+def _unlikeness(told: Array, places: Array, ring: Array, ring_places: Array) -> Array:
     """Return each cell's distance to the nearest SHARE of the ring's that do not lie beside it."""
-    ring = told[own]
     squares = np.square(told).sum(1)[:, None] + np.square(ring).sum(1) - 2 * told @ ring.T
-    beside = np.maximum(np.abs(ys[:, None] - ys[own]), np.abs(xs[:, None] - xs[own])) <= APART
+    beside = np.abs(places[:, None] - ring_places).max(2) <= APART
     squares[beside] = np.inf
-    rank = min(max(3, int(SHARE * own.size)), own.size - 1)
+    rank = min(max(3, int(SHARE * len(ring))), len(ring) - 1)
     nearest = np.partition(squares, rank, axis=1)[:, rank]
     return np.asarray(np.sqrt(np.where(np.isfinite(nearest), nearest, 0.0)))
