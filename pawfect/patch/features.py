@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -37,7 +38,7 @@ class Level:
     known: NDArray[np.bool_]
     side: float
 
-    @property
+    @cached_property
     def allowed(self) -> NDArray[np.bool_]:
         """The middles of whole known patches, [H, W]."""
         return ~raster.grow(~self.known, RADIUS, border=True)
