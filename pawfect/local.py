@@ -18,7 +18,8 @@ from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult
 from pawfect.profile import Profile, load_profile
-from pawfect.serving import Function, Stop, load_function, never
+from pawfect.serving import Function, load_function
+from pawfect.stop import Stop, never
 from pawfect.weights.store import Store, weights_root
 
 

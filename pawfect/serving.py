@@ -13,16 +13,9 @@ from pawfect.contract.tensors import Array
 from pawfect.models import MODELS, Model, check_inputs
 from pawfect.out_of_memory import require
 from pawfect.profile import Profile
+from pawfect.stop import Stop, never
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store
-
-# Says whether nobody waits for an answer any more; called often, from the thread that works.
-Stop = Callable[[], bool]
-
-
-def never() -> bool:
-    """Do not stop."""
-    return False
 
 
 class Function(Protocol):

@@ -18,7 +18,7 @@ from typing import Any, Final
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import Scalar
 from pawfect.models import MODELS
-from pawfect.serving import Stop, never
+from pawfect.stop import Stop, never
 
 # Set by the server for its models' processes: the folder of the files.
 FOLDER_VARIABLE: Final = "PAWFECT_WAITING"

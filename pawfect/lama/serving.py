@@ -17,11 +17,11 @@ from pawfect.contract.texts import text_tensor
 from pawfect.lama.network import Network
 from pawfect.lama.view import drawn_window
 from pawfect.out_of_memory import fitting
-from pawfect.patch.completion import Stop
-from pawfect.patch.engine import fill, never
+from pawfect.patch.engine import fill
 from pawfect.patch.serving import checked_planes
 from pawfect.picture import raster
 from pawfect.profile import LamaSettings
+from pawfect.stop import Stop, never
 
 
 class Run(Protocol):

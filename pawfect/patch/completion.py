@@ -8,7 +8,6 @@ sources are looked for and the patches vote on the pixels they cover. Texture is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Final
 
 import cv2
@@ -23,6 +22,7 @@ from pawfect.patch.foreign import NOTHING_FOREIGN, Foreign, foreignness
 from pawfect.patch.guide import guide
 from pawfect.patch.lead import drawn_levels
 from pawfect.patch.repeats import repeated
+from pawfect.stop import Stop
 
 PASSES: Final = (14, 5, 4, 3)
 """Searches and votes, from the coarsest level to the finest."""
@@ -46,9 +46,6 @@ VOTE_SIGMA: Final = 2.5  # px, of the Gaussian by which a patch's pixels vote
 SEAM_SIGMA: Final = 0.45  # px, of the last blend across seams between copies
 BEGUN: Final = 128  # pixels begun between two looks at `stop`
 CHUNK: Final = 16384  # targets worked on between two looks at `stop`: under 0.1 s
-
-
-Stop = Callable[[], bool]
 
 
 def _gaussian(radius: int, sigma: float) -> NDArray[np.float64]:

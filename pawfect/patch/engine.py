@@ -8,12 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.patch.completion import Stop, complete, positions
+from pawfect.patch.completion import complete, positions
 from pawfect.patch.pieces import context, pieces
 from pawfect.patch.tone import with_tone
 from pawfect.picture import raster
 from pawfect.picture.grain import match_grain
 from pawfect.picture.tone import membrane
+from pawfect.stop import Stop, never
 
 MAX_SEED: Final = 2**63 - 1
 GRAIN_RING: Final = 24.0
@@ -31,11 +32,6 @@ class FillResult:
 
     image: NDArray[np.uint8]
     method: str
-
-
-def never() -> bool:
-    """Do not stop."""
-    return False
 
 
 def fill(

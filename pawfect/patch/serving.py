@@ -12,8 +12,8 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import FillParams
 from pawfect.contract.tensors import MASK_THRESHOLD, Array
 from pawfect.contract.texts import text_tensor
-from pawfect.patch.completion import Stop
-from pawfect.patch.engine import fill, never
+from pawfect.patch.engine import fill
+from pawfect.stop import Stop, never
 
 
 def patch_fill(

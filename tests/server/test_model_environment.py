@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from pawfect.contract.errors import ErrorKind
-from pawfect.serving import never
+from pawfect.stop import never
 from pawfect_triton.model_environment import CODE_VARIABLE, model_environment
 from pawfect_triton.waiting import FOLDER_VARIABLE, stop_of, waiting
 from tests.refusals import refusal

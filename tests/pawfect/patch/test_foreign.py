@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pawfect.patch.completion import complete
-from pawfect.patch.engine import never
 from pawfect.patch.foreign import foreignness
 from pawfect.picture.mask import clean_mask
+from pawfect.stop import never
 from perf.scenes import load_scene
 from tests.pawfect.patch.textures import box_mask, stones
 
