@@ -19,11 +19,14 @@ from pawfect.patch import core
 from pawfect.patch.core import CHANNELS, RADIUS, SIDE, VOTED
 from pawfect.patch.features import Level, pyramid, renew_border
 from pawfect.patch.foreign import NOTHING_FOREIGN, Foreign, foreignness
-from pawfect.patch.guide import guide
+from pawfect.patch.guide import guide, one_ground
 from pawfect.patch.lead import drawn_levels
 from pawfect.patch.repeats import repeated
+from pawfect.picture import raster
 from pawfect.stop import Stop
 
+RIM = True
+GATE = True
 PASSES: Final = (14, 5, 4, 3)
 """Searches and votes, from the coarsest level to the finest."""
 BEGUN_SIDE: Final = 54.0
@@ -102,7 +105,7 @@ def complete(
         levels = levels[: begun + 1]
         drawn = drawn_levels(levels, drawing)
     # A drawing says itself what belongs there.
-    foreign = NOTHING_FOREIGN if drawing is not None else _foreign(image, hole, levels[0])
+    foreign = NOTHING_FOREIGN if drawing is not None else _foreign(image, hole, levels[0], levels[begun])
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(len(levels))):
@@ -126,11 +129,18 @@ def complete(
     return source, core.copied(image, ys, xs, source, _SEAM)
 
 
-def _foreign(image: NDArray[np.uint8], hole: NDArray[np.bool_], level: Level) -> Foreign:
-    """Measure what is foreign to a hole, but to a thin one, which sees what is on both sides."""
-    if int(_depths(hole).max()) <= SLIM:
+def _foreign(
+    image: NDArray[np.uint8], hole: NDArray[np.bool_], level: Level, begun: Level
+) -> Foreign:
+    """Measure what is foreign to a hole on one ground.
+
+    A thin hole sees what is on both sides; and of several grounds any may go on in it.
+    """
+    ground = one_ground(begun) if GATE else 1.0
+    if ground == 0.0 or int(_depths(hole).max()) <= SLIM:
         return NOTHING_FOREIGN
-    return foreignness(image, hole, level.allowed)
+    foreign = foreignness(image, hole, level.allowed)
+    return Foreign(ground * foreign.share, foreign.cell)
 
 
 def _cost(foreign: Foreign, number: int, level: Level) -> NDArray[np.int32]:
@@ -164,19 +174,22 @@ class _Search:
         self._cost = cost
         self._hole = level.hole
         self._at = positions(level.hole)
-        self._depth = _depths(level.hole)[self._at]
+        # Patches whose middle is seen, but not all of them, have a say too.
+        rim = raster.grow(level.hole, RADIUS) & level.known if RIM else np.zeros_like(level.hole)
+        self._targets = positions(level.hole | rim)
+        self._depth = _depths(level.hole)[self._targets]
         self._apart = np.zeros(level.hole.shape, np.int32)
         self.source = np.full(level.hole.shape, -1, np.int32)
 
     def begin(self, guide: NDArray[np.int16]) -> None:
         """Fill layer by layer from the rim, each pixel from the best of all candidates."""
         self._lead(guide)
-        ys, xs = self._at
+        ys, xs = self._targets
         candidates = np.flatnonzero(self._allowed).astype(np.int32)
         candidates = candidates[:: -(-candidates.size // self._most_candidates())].copy()
         filled = np.zeros((self._f.shape[0], self._hole.shape[1] + 2 * RADIUS), np.uint8)
         filled[_INNER] = ~self._hole
-        for layer in range(1, int(self._depth.max()) + 1):
+        for layer in range(int(self._depth.min()), int(self._depth.max()) + 1):
             own = np.flatnonzero(self._depth == layer)
             for part in np.array_split(own, -(-own.size // BEGUN)):
                 self._look()
@@ -190,7 +203,8 @@ class _Search:
                     candidates,
                     self.source,
                 )
-            core.fill_in(self._f, filled, ys[own], xs[own], self.source)
+            if layer:
+                core.fill_in(self._f, filled, ys[own], xs[own], self.source)
         renew_border(self._f)
 
     def _lead(self, guide: NDArray[np.int16]) -> None:
@@ -206,14 +220,14 @@ class _Search:
         """Take over the sources of a level half as large."""
         if guide is not None:
             self._lead(guide)
-        ys, xs = self._at
+        ys, xs = self._targets
         spare = np.flatnonzero(self._allowed).astype(np.int32)
         core.carried_up(coarser, self._allowed, ys, xs, self.source, spare, self._seed)
         self._vote(np.full(ys.size, 4096, np.int64))
 
     def refine(self, passes: int, *, thorough: bool) -> None:
         """Search and vote in turns; the last search is not voted on."""
-        ys, xs = self._at
+        ys, xs = self._targets
         widest = max(self._hole.shape) // 2
         parts = [slice(i, i + CHUNK) for i in range(0, ys.size, CHUNK)]
         for number in range(passes):
@@ -237,7 +251,7 @@ class _Search:
 
     def _agreement(self) -> NDArray[np.int64]:
         """Weigh each target's patch by how near its source is, and less deep in the hole."""
-        apart = self._apart[self._at].astype(np.int64)
+        apart = self._apart[self._targets].astype(np.int64)
         rank = int(AGREEMENT * (apart.size - 1))
         usual = max(1, int(np.partition(apart, rank)[rank]))
         near = _BY_DISTANCE[np.minimum(32 * apart // usual, _BY_DISTANCE.size - 1)]
@@ -247,7 +261,7 @@ class _Search:
         ys, xs = self._at
         weight = np.zeros(self._hole.shape, np.int64)
         near_rim = _BY_DEPTH[np.minimum(self._depth, _BY_DEPTH.size - 1)]
-        weight[self._at] = np.maximum(agreement * near_rim // 4096, 1)
+        weight[self._targets] = np.maximum(agreement * near_rim // 4096, 1)
         self._look()
         core.vote(self._f, ys, xs, self.source, weight, _NEAR)
         renew_border(self._f)

@@ -26,6 +26,8 @@ RELAXATIONS: Final = 200  # over some ten cells each way: as good as solved
 SURPRISE: Final = 0.8
 """Of the squared difference between a cell and the mean of those around it, against the cells' own
 variance: the film is trusted by what is left of 1."""
+SEVERAL: Final = 0.45  # mean trust of surroundings of several grounds, at most
+ONE: Final = 0.7  # and of one, at least
 LEAST_CELLS: Final = 6  # that have to be told from their neighbours, else the film is trusted
 
 Array = NDArray[Any]
@@ -42,12 +44,22 @@ def guide(level: Level, rough: NDArray[np.int16] | None) -> NDArray[np.int16]:
         INT16 [H, W, 3], to be compared as features are.
     """
     height, width = level.hole.shape
-    cell = max(LEAST_CELL, round(CELL * level.side))
+    cell = _cell(level)
     film, trust = _film(_from_afar(level.features), level.known.view(np.uint8), cell)
     told: NDArray[np.int16] = _enlarged(film * (FILM * trust), cell, height, width)
     if rough is not None:
         told += _enlarged(_from_afar(rough) * (ROUGH * (1.0 - trust)), 2, height, width)
     return told
+
+
+def one_ground(level: Level) -> float:
+    """Tell how far a level's surroundings are of one ground, that changes slowly: 0 to 1."""
+    _, trust = _film(_from_afar(level.features), level.known.view(np.uint8), _cell(level))
+    return min(max((float(trust.mean()) - SEVERAL) / (ONE - SEVERAL), 0.0), 1.0)
+
+
+def _cell(level: Level) -> int:
+    return max(LEAST_CELL, round(CELL * level.side))
 
 
 def _from_afar(features: NDArray[np.int16]) -> NDArray[np.float64]:

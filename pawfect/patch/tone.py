@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from pawfect.patch.core import compiled
 
-SCREEN: Final = 3e-4
+SCREEN: Final = 1e-4
 """Pull towards the copies' own colours: the rim's fades over some 1 / sqrt(SCREEN) = 58 px."""
-EDGE: Final = 30.0
+EDGE: Final = 60.0
 """Levels of 255 by which two copies differ across an edge that counts half."""
 FEW: Final = 64  # unknowns that need no coarser grid
 STIFF: Final = 0.4
