@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.patch.completion import complete, positions
+from pawfect.patch.completion import complete
 from pawfect.patch.pieces import context, pieces
+from pawfect.patch.search import positions
 from pawfect.patch.tone import with_tone
 from pawfect.picture import raster
 from pawfect.picture.grain import match_grain
