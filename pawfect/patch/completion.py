@@ -19,7 +19,7 @@ from pawfect.patch.repeats import repeated
 from pawfect.patch.search import Search, gaussian, positions
 from pawfect.stop import Stop
 
-PASSES: Final = (14, 5, 4, 3)
+PASSES: Final = (14, 5, 3, 2)
 """Searches and votes, from the coarsest level to the finest."""
 BEGUN_SIDE: Final = 54.0
 """px, the most: side of the hole on the level where its texture is begun, guided by coarser ones.
