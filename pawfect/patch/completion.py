@@ -22,6 +22,7 @@ from pawfect.patch.foreign import NOTHING_FOREIGN, Foreign, foreignness
 from pawfect.patch.guide import guide
 from pawfect.patch.lead import drawn_levels
 from pawfect.patch.repeats import repeated
+from pawfect.picture import raster
 from pawfect.stop import Stop
 
 PASSES: Final = (14, 5, 4, 3)
@@ -33,6 +34,9 @@ Half of it halves the time and costs 0.004 ST-LPIPS."""
 CANDIDATES: Final = 4
 LEAST_CANDIDATES: Final = 1500
 MOST_CANDIDATES: Final = 6000
+# A hole with next to nothing known around it is begun at its own size: of many pixels each has
+# fewer candidates, as many in all as where BEGUN_SIDE is kept, and half as many again.
+MOST_BEGUN: Final = 25_000_000
 # A thin hole, at most this many px deep, needs fewer: its pixels see what is known on both sides.
 THIN: Final = 8
 LEAST_THIN: Final = 400
@@ -92,7 +96,8 @@ def complete(
     source = repeated(image, hole, ~hole & ~banned)
     if source is not None:
         return source, core.copied(image, ys, xs, source, _SEAM)
-    levels = pyramid(image, hole, banned)
+    lab = raster.to_lab_bytes(image)
+    levels = pyramid(lab, hole, banned)
     if not levels[0].allowed.any():
         return None
     begun = sum(level.side > BEGUN_SIDE for level in levels)
@@ -102,7 +107,7 @@ def complete(
         levels = levels[: begun + 1]
         drawn = drawn_levels(levels, drawing)
     # A drawing says itself what belongs there.
-    foreign = NOTHING_FOREIGN if drawing is not None else _foreign(image, hole, levels[0])
+    foreign = NOTHING_FOREIGN if drawing is not None else _foreign(lab, hole, levels[0])
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(len(levels))):
@@ -126,11 +131,11 @@ def complete(
     return source, core.copied(image, ys, xs, source, _SEAM)
 
 
-def _foreign(image: NDArray[np.uint8], hole: NDArray[np.bool_], level: Level) -> Foreign:
+def _foreign(lab: NDArray[np.uint8], hole: NDArray[np.bool_], level: Level) -> Foreign:
     """Measure what is foreign to a hole, but to a thin one, which sees what is on both sides."""
     if int(_depths(hole).max()) <= SLIM:
         return NOTHING_FOREIGN
-    return foreignness(image, hole, level.allowed)
+    return foreignness(lab, hole, level.allowed)
 
 
 def _cost(foreign: Foreign, number: int, level: Level) -> NDArray[np.int32]:
@@ -200,7 +205,8 @@ class _Search:
     def _most_candidates(self) -> int:
         thin = min(1.0, int(self._depth.max()) / THIN)
         least = LEAST_CANDIDATES if thin == 1.0 else LEAST_THIN
-        return min(max(round(CANDIDATES * thin * self._at[0].size), least), MOST_CANDIDATES)
+        most = min(MOST_CANDIDATES, max(1, MOST_BEGUN // self._at[0].size))
+        return min(max(round(CANDIDATES * thin * self._at[0].size), least), most)
 
     def carry_up(self, coarser: NDArray[np.int32], guide: NDArray[np.int16] | None = None) -> None:
         """Take over the sources of a level half as large."""

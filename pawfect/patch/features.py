@@ -62,12 +62,13 @@ def renew_border(f: NDArray[np.int16]) -> None:
 
 
 def pyramid(
-    image: NDArray[np.uint8], hole: NDArray[np.bool_], banned: NDArray[np.bool_]
+    lab: NDArray[np.uint8], hole: NDArray[np.bool_], banned: NDArray[np.bool_]
 ) -> list[Level]:
     """Measure a picture's features and halve it until the hole is small.
 
     Args:
-        image: UINT8 [H, W, 3] RGB; what lies under the hole is not looked at.
+        lab: UINT8 [H, W, 3], the picture in CIELAB as `raster.to_lab_bytes` gives it; what lies
+            under the hole is not looked at.
         hole: [H, W].
         banned: [H, W], neither copied from nor compared with: where it is near the hole, it is
             filled with it, and that is for the caller to throw away.
@@ -77,7 +78,7 @@ def pyramid(
     """
     side = math.sqrt(np.count_nonzero(hole))
     known = ~hole & ~banned
-    features = _measured(image, known)
+    features = _measured(lab, known)
     levels = [_level(features, hole, banned, known, side)]
     while (side > COARSEST_SIDE or len(levels) < 2) and min(hole.shape) >= LEAST_SIDE:
         features, whole = halved(features, known.view(np.uint8))
@@ -107,10 +108,10 @@ def _any_of_four(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(even[::2, ::2] | even[1::2, ::2] | even[::2, 1::2] | even[1::2, 1::2])
 
 
-def _measured(image: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.int16]:
+def _measured(lab: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.int16]:
     """Measure colour and texture; the guide's channels stay 0."""
     out = np.zeros((*seen.shape, CHANNELS), np.int16)
-    out[..., :3] = lab = weighted_lab(image)
+    out[..., :3] = weighted(lab)
     luma = lab[..., 0].astype(np.float32)
     for channel, axis in ((3, 1), (4, 0)):
         here = (slice(None), slice(-1)) if axis else (slice(-1), slice(None))
@@ -128,8 +129,8 @@ def _measured(image: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.i
     return out
 
 
-def weighted_lab(image: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """Return lightness, and two colours by their weight beside it, of RGB: INT16 [H, W, 3]."""
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int16)
-    lab[..., 1:] = np.rint(CHROMA * (lab[..., 1:] - 128))
-    return np.asarray(lab)
+def weighted(lab: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Return lightness, and two colours by their weight beside it, of CIELAB: INT16 [H, W, 3]."""
+    out = lab.astype(np.int16)
+    out[..., 1:] = np.rint(CHROMA * (out[..., 1:] - 128))
+    return out

@@ -1,4 +1,4 @@
-"""Compiled code on disk: used where it is whole, made anew where it is not, and never in the way."""
+"""Compiled code on disk: used where it is whole, made anew where it is not, never in the way."""
 
 from __future__ import annotations
 
