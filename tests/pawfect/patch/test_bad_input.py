@@ -44,6 +44,12 @@ def masked(known: np.ndarray) -> np.ndarray:
     return np.where(known, 0, 255).astype(np.uint8)
 
 
+def middle(height: int, width: int) -> np.ndarray:
+    """A hole of half the sides of a photo, and at least a pixel."""
+    x0, y0 = width // 3, height // 3
+    return box_mask((height, width), x0, y0, x0 + max(1, width // 2), y0 + max(1, height // 2))
+
+
 def painted(image: np.ndarray, mask: np.ndarray, colour: int) -> np.ndarray:
     return np.where((mask >= 128)[..., None], np.uint8(colour), image)
 
@@ -81,10 +87,7 @@ def test_one_colour_goes_on_however_little_of_it_is_known(name: str, working_px:
 @pytest.mark.parametrize("shape", [(1, 2), (1, 400), (400, 1), (2, 300), (7, 200), (3, 3)])
 @pytest.mark.parametrize("working_px", [None, 32])
 def test_photos_as_thin_as_a_line_are_filled(shape: tuple[int, int], working_px: int | None):
-    height, width = shape
-    image = np.resize(NOISE, (*shape, 3))
-    box = (width // 3, height // 3, width // 3 + width // 2, height // 3 + max(1, height // 2))
-    filled_twice(image, box_mask(shape, *box), working_px=working_px)
+    filled_twice(np.resize(NOISE, (*shape, 3)), middle(*shape), working_px=working_px)
 
 
 @pytest.mark.parametrize("name", ["every other row", "every other pixel", "a rim of 5 px"])
