@@ -100,14 +100,28 @@ def _repeats(
     most_work: int,
 ) -> Any:
     """Try shifts from the shortest on; return how many pixels are left without a source."""
+    h, w = known.shape
     left, shifts, work = hy.size, 0, 0
-    for radius in range(1, min(farthest, max(known.shape))):
+    for radius in range(1, min(farthest, max(h, w))):
         for place in range(8 * radius):
             if work > most_work:
                 return left
             dy, dx = _shift(radius, place)
-            compared, same = _compared(image, known, allowed, ys, xs, hy, hx, source, dy, dx)
-            work += compared
+            same, missed = True, 0
+            for i in range(ys.size):
+                work += 1
+                y, x = ys[i] + dy, xs[i] + dx
+                if y < 0 or x < 0 or y >= h or x >= w or not known[y, x]:
+                    missed += 1
+                    same = missed <= (1 - PROOF) * ys.size and missed <= i // 2 + FIRST
+                else:
+                    for k in range(3):
+                        off = int(image[y, x, k]) - int(image[ys[i], xs[i], k])
+                        same = same and -OFF <= off <= OFF
+                    if same and i == FIRST:
+                        same = _reaches(allowed, hy, hx, source, dy, dx)
+                if not same:
+                    break
             if same:
                 left -= _given(allowed, hy, hx, source, dy, dx)
                 shifts += 1
@@ -129,38 +143,6 @@ def _shift(radius: Any, place: Any) -> Any:
     else:
         dy, dx = -along, -radius
     return dy, dx
-
-
-@_inlined
-def _compared(
-    image: Array,
-    known: Array,
-    allowed: Array,
-    ys: Array,
-    xs: Array,
-    hy: Array,
-    hx: Array,
-    source: Array,
-    dy: Any,
-    dx: Any,
-) -> Any:
-    """Say how many samples were compared, and whether all that is known stays under a shift."""
-    h, w = known.shape
-    missed = 0
-    for i in range(ys.size):
-        y, x = ys[i] + dy, xs[i] + dx
-        if y < 0 or x < 0 or y >= h or x >= w or not known[y, x]:
-            missed += 1
-            if missed > (1 - PROOF) * ys.size or missed > i // 2 + FIRST:
-                return i + 1, False
-            continue
-        for k in range(3):
-            off = int(image[y, x, k]) - int(image[ys[i], xs[i], k])
-            if off > OFF or off < -OFF:
-                return i + 1, False
-        if i == FIRST and not _reaches(allowed, hy, hx, source, dy, dx):
-            return i + 1, False
-    return ys.size, True
 
 
 @_inlined
