@@ -22,8 +22,9 @@ PAIR: Final = "pair"
 PIPELINE: Final = "pipeline"
 EXPECTED: Final = (
     "inputs of an inpainting network: float [1, 4, H, W], or float or uint8 [1, 3, H, W] and "
-    "[1, 1, H, W], and one picture [1, 3, H, W] as output"
+    "[1, 1, H, W], and one picture [1, 3, H, W] as output, no side over 2048"
 )
+MOST_SIDE: Final = 2048  # px: four times that of published files; its floats are 48 MiB
 # MI-GAN's pipeline cuts out and shrinks by itself, to this side, px.
 PIPELINE_SIZE: Final = (512, 512)
 _FLOATS: Final[Mapping[str, type[np.generic]]] = MappingProxyType(
@@ -75,7 +76,11 @@ def contract_of(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Contract
 
 
 def _is_picture(tensor: Tensor) -> bool:
-    return len(tensor.shape) == 4 and (tensor.shape[0] == 1 or not isinstance(tensor.shape[0], int))
+    if len(tensor.shape) != 4:
+        return False
+    fixed = [side for side in tensor.shape[2:] if isinstance(side, int)]
+    one = tensor.shape[0] == 1 or not isinstance(tensor.shape[0], int)
+    return one and all(1 <= side <= MOST_SIDE for side in fixed)
 
 
 def _gives_picture(tensor: Tensor) -> bool:

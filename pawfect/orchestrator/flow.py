@@ -53,7 +53,7 @@ async def inpaint(
             instead.
     """
     with control.stage("validate"):
-        request.check_sizes()
+        request.check_planes()
         engine, reason = deployment.engine(request.params.engine)
     cleaned = await clean_mask(request, call, control)
     await notify(Progress("mask_cleanup", FILL_STARTS))

@@ -34,8 +34,15 @@ class InpaintRequest:
     scene_labels: tuple[str, ...] = ()
     prompt: str | None = None
 
-    def check_sizes(self) -> None:
-        """Raise INVALID_ARG unless photo, mask and PROTECT agree and lie within the limits."""
+    def check_planes(self) -> None:
+        """Raise INVALID_ARG unless photo, mask and PROTECT are as above, within the limits."""
+        planes = (("IMAGE", self.image, 3), ("MASK", self.mask, 2), ("PROTECT", self.protect, 2))
+        for name, plane, axes in planes:
+            if plane is not None and not (
+                plane.dtype == np.uint8 and plane.ndim == axes and plane.shape[2:] in ((), (3,))
+            ):
+                expected = f"uint8 {['H', 'W', 3][:axes]}".replace("'", "")
+                raise invalid(name, expected, f"{plane.dtype} {list(plane.shape)}")
         height, width = self.image.shape[:2]
         check_photo_size(height, width, "IMAGE")
         for name, plane in (("MASK", self.mask), ("PROTECT", self.protect)):

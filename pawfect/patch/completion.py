@@ -17,6 +17,7 @@ from pawfect.patch.expected import Expected
 from pawfect.patch.features import pyramid
 from pawfect.patch.repeats import repeated
 from pawfect.patch.search import Search, gaussian, positions
+from pawfect.picture import raster
 from pawfect.stop import Stop
 
 PASSES: Final = (14, 5, 3, 2)
@@ -58,12 +59,13 @@ def complete(
     source = repeated(image, hole, ~hole & ~banned)
     if source is not None:
         return source, core.copied(image, ys, xs, source, _SEAM)
-    levels = pyramid(image, hole, banned)
+    lab = raster.to_lab_bytes(image)
+    levels = pyramid(lab, hole, banned)
     if not levels[0].allowed.any():
         return None
     begun = sum(level.side > BEGUN_SIDE for level in levels)
     begun = min(max(begun, 1), len(levels) - 1)
-    expected = Expected(image, hole, levels, begun, drawing)
+    expected = Expected(lab, hole, levels, begun, drawing)
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(expected.levels)):

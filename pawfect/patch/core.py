@@ -11,12 +11,15 @@ target its source's flat index, else -1; `apart` INT32 [H, W], their patches' di
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from pawfect.patch.kept import KeptCode
 
 RADIUS: Final = 3  # px: patches of 7 x 7
 SIDE: Final = 2 * RADIUS + 1
@@ -34,10 +37,10 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Where neither can be written, the code is compiled anew in each process.
     """
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return njit(nogil=True)(function)
+    made = njit(nogil=True)(function)
+    with contextlib.suppress(RuntimeError):
+        vars(made)["_cache"] = KeptCode(function)
+    return made
 
 
 _inlined = njit(inline="always", nogil=True)

@@ -62,27 +62,29 @@ def fill(
         The filled window and how its largest piece was filled.
 
     Raises:
-        ValueError: a shape, dtype or number is not as above.
+        ValueError: a shape, dtype or number is not as above, or the mask keeps nothing.
         PawfectError: CANCELLED, since `stop` said so.
     """
-    _check(image, mask, protect, seed, working_px)
-    if drawing is not None and (drawing.shape != image.shape or drawing.dtype != np.uint8):
-        got = f"{drawing.dtype} {list(drawing.shape)}"
-        raise ValueError(f"drawing: expected uint8 {list(image.shape)}, got {got}")
+    _check(image, mask, protect, drawing, seed, working_px)
     hole = mask >= 128
     banned = np.zeros_like(hole) if protect is None else (protect >= 128) & ~hole
     factor = max(image.shape) / (working_px or 2**31)
     if factor <= 1 or not hole.any():
         return _filled(image, hole, banned, drawing, seed, stop)
     size = (max(1, round(hole.shape[0] / factor)), max(1, round(hole.shape[1] / factor)))
-    small = _shrunk(image, hole, banned, size)
-    drawn = None if drawing is None else raster.shrink(drawing, size)
-    filled = _filled(*small, drawn, seed, stop)
+    small, small_hole, small_banned = _shrunk(image, hole, banned, size)
+    if small_hole.all():
+        filled = FillResult(small, "membrane")
+    else:
+        drawn = None if drawing is None else raster.shrink(drawing, size)
+        filled = _filled(small, small_hole, small_banned, drawn, seed, stop)
     large = raster.cubic_resize(filled.image.astype(np.float32), (hole.shape[0], hole.shape[1]))
     pixels = np.where(hole[..., None], raster.to_pixels(large), image)
     ring = ~hole & ~banned & (raster.distance_to(hole) <= GRAIN_RING)
-    grained = match_grain(pixels, image, hole, ring)
-    return FillResult(np.where(hole[..., None], grained, image), filled.method)
+    near = raster.surrounding(hole, round(GRAIN_RING))
+    grained = match_grain(pixels[near], image[near], hole[near], ring[near])
+    pixels[near] = np.where(hole[near][..., None], grained, image[near])
+    return FillResult(pixels, filled.method)
 
 
 def _shrunk(
@@ -91,11 +93,16 @@ def _shrunk(
     banned: NDArray[np.bool_],
     size: tuple[int, int],
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Shrink by averaging what is not in the hole; a pixel that touches the hole belongs to it."""
-    share = (~hole).astype(np.float32)[..., None]
-    total = raster.box_mean_resize(image * share, size)
-    mean = total / np.maximum(raster.box_mean_resize(share, size), 1e-6)
+    """Shrink by averaging what is not in the hole; a pixel that touches the hole belongs to it.
+
+    Where all do, a film between what they show of the rest is all there is to fill with.
+    """
+    known = (~hole).astype(np.float32)[..., None]
+    total, share = (raster.box_mean_resize(plane, size) for plane in (image * known, known))
+    mean = total / np.maximum(share, 1e-6)
     small_hole = raster.shrink_any(hole, size)
+    if small_hole.all():
+        mean = membrane(mean, share[..., 0] > 1e-6)
     return raster.to_pixels(mean), small_hole, raster.shrink_any(banned, size) & ~small_hole
 
 
@@ -115,10 +122,9 @@ def _filled(
         left[box.slices] = False
         own = before & ~left[at]
         if own.any():
-            # What is not filled yet is neither copied from nor compared with.
             drawn = None if drawing is None else drawing[at]
             result[at], method = _completed(
-                result[at], own, left[at] | banned[at], drawn, seed, stop
+                result[at], own, left[at], banned[at], drawn, seed, stop
             )
             methods.append(method)
     return FillResult(result, methods[0] if methods else "nothing to fill")
@@ -127,23 +133,28 @@ def _filled(
 def _completed(
     image: NDArray[np.uint8],
     hole: NDArray[np.bool_],
+    empty: NDArray[np.bool_],
     banned: NDArray[np.bool_],
     drawing: NDArray[np.uint8] | None,
     seed: int,
     stop: Stop,
 ) -> tuple[NDArray[np.uint8], str]:
-    """Fill a hole with all that is around it; where nothing can be copied, by a soap film."""
+    """Fill a hole with all that is around it; where nothing can be copied, by a soap film.
+
+    What is still empty, such as other pieces, is neither copied from nor compared with.
+    """
     image, hole = np.ascontiguousarray(image), np.ascontiguousarray(hole)
-    banned = np.ascontiguousarray(banned)
-    found = complete(image, hole, banned, seed, stop, drawing)
+    apart = np.ascontiguousarray(banned | empty)
+    found = complete(image, hole, apart, seed, stop, drawing)
     if found is None:
-        known = ~hole & ~banned
-        known = known if known.any() else ~hole
-        return raster.to_pixels(membrane(image.astype(np.float32), known)), "membrane"
+        known = ~hole & ~apart
+        known = known if known.any() else ~hole & ~empty
+        film = raster.to_pixels(membrane(image.astype(np.float32), known))
+        return np.where(hole[..., None], film, image), "membrane"
     source, copies = found
     ys, xs = positions(hole)
     out = image.copy()
-    out[ys, xs] = np.clip(np.rint(with_tone(image, banned, ys, xs, source, copies)), 0, 255)
+    out[ys, xs] = np.clip(np.rint(with_tone(image, apart, ys, xs, source, copies)), 0, 255)
     return out, "patches"
 
 
@@ -151,17 +162,20 @@ def _check(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8],
     protect: NDArray[np.uint8] | None,
+    drawing: NDArray[np.uint8] | None,
     seed: int,
     working_px: int | None,
 ) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(f"image: expected uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
-    for name, plane in (("mask", mask), ("protect", protect)):
-        if plane is not None and (plane.shape != image.shape[:2] or plane.dtype != np.uint8):
-            raise ValueError(
-                f"{name}: expected uint8 {list(image.shape[:2])}, "
-                f"got {plane.dtype} {list(plane.shape)}"
-            )
+    size = image.shape[:2]
+    planes = (("mask", mask, size), ("protect", protect, size), ("drawing", drawing, image.shape))
+    for name, plane, shape in planes:
+        if plane is not None and (plane.shape != shape or plane.dtype != np.uint8):
+            got = f"{plane.dtype} {list(plane.shape)}"
+            raise ValueError(f"{name}: expected uint8 {list(shape)}, got {got}")
+    if (mask >= 128).all():
+        raise ValueError("mask: expected some pixels to keep, got none")
     if not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed: expected 0 to {MAX_SEED}, got {seed}")
     if working_px is not None and working_px < 32:

@@ -29,7 +29,7 @@ class Expected:
 
     def __init__(
         self,
-        image: NDArray[np.uint8],
+        lab: NDArray[np.uint8],
         hole: NDArray[np.bool_],
         levels: list[Level],
         begun: int,
@@ -51,7 +51,7 @@ class Expected:
         # A thin hole sees what is on both sides; of several grounds any may go on in a hole.
         ground = one_ground(levels[begun])
         if ground > 0.0 and int(depths(hole).max()) > SLIM:
-            found = foreignness(image, hole, levels[0].allowed)
+            found = foreignness(lab, hole, levels[0].allowed)
             self._foreign = Foreign(ground * found.share, found.cell)
 
     def at_begin(self, number: int, rough: NDArray[np.int16] | None) -> NDArray[np.int16]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, cast
 
 import cv2
 import numpy as np
@@ -26,8 +26,7 @@ class Level:
     """A picture at one scale.
 
     Attributes:
-        features: INT16 [H, W, CHANNELS]: L, a, b, texture across and down; zeros in the others,
-            which are the guide's.
+        features: INT16 [H, W, VOTED]: L, a, b, texture across and down.
         hole: [H, W], to be filled.
         known: [H, W], may be copied from.
         side: the root of the area that is asked for at this scale, px.
@@ -44,11 +43,14 @@ class Level:
         return ~raster.grow(~self.known, RADIUS, border=True)
 
     def bordered(self) -> NDArray[np.int16]:
-        """Return the features with RADIUS px of border, INT16 [H + 6, (W + 6) * CHANNELS]."""
+        """Return the features with RADIUS px of border, INT16 [H + 6, (W + 6) * CHANNELS].
+
+        Zeros where nothing is known, and in the guide's channels.
+        """
         height, width = self.hole.shape
         out = np.zeros((height + SIDE - 1, width + SIDE - 1, CHANNELS), np.int16)
-        out[RADIUS:-RADIUS, RADIUS:-RADIUS] = self.features
-        out[RADIUS:-RADIUS, RADIUS:-RADIUS, :VOTED][~self.known] = 0
+        inner = out[RADIUS:-RADIUS, RADIUS:-RADIUS, :VOTED]
+        np.copyto(inner, self.features, where=self.known[..., None])
         flat = out.reshape(out.shape[0], -1)
         renew_border(flat)
         return flat
@@ -62,12 +64,13 @@ def renew_border(f: NDArray[np.int16]) -> None:
 
 
 def pyramid(
-    image: NDArray[np.uint8], hole: NDArray[np.bool_], banned: NDArray[np.bool_]
+    lab: NDArray[np.uint8], hole: NDArray[np.bool_], banned: NDArray[np.bool_]
 ) -> list[Level]:
     """Measure a picture's features and halve it until the hole is small.
 
     Args:
-        image: UINT8 [H, W, 3] RGB; what lies under the hole is not looked at.
+        lab: UINT8 [H, W, 3], the picture in CIELAB as `raster.to_lab_bytes` gives it; what lies
+            under the hole is not looked at.
         hole: [H, W].
         banned: [H, W], neither copied from nor compared with: where it is near the hole, it is
             filled with it, and that is for the caller to throw away.
@@ -77,7 +80,7 @@ def pyramid(
     """
     side = math.sqrt(np.count_nonzero(hole))
     known = ~hole & ~banned
-    features = _measured(image, known)
+    features = _measured(lab, known)
     levels = [_level(features, hole, banned, known, side)]
     while (side > COARSEST_SIDE or len(levels) < 2) and min(hole.shape) >= LEAST_SIDE:
         features, whole = halved(features, known.view(np.uint8))
@@ -107,29 +110,37 @@ def _any_of_four(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(even[::2, ::2] | even[1::2, ::2] | even[::2, 1::2] | even[1::2, 1::2])
 
 
-def _measured(image: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Measure colour and texture; the guide's channels stay 0."""
-    out = np.zeros((*seen.shape, CHANNELS), np.int16)
-    out[..., :3] = lab = weighted_lab(image)
-    luma = lab[..., 0].astype(np.float32)
+def _measured(lab: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Measure colour and texture, INT16 [H, W, VOTED]."""
+    out = np.zeros((*seen.shape, VOTED), np.int16)
+    out[..., :3] = weighted(lab)
+    luma = lab[..., 0]
     for channel, axis in ((3, 1), (4, 0)):
         here = (slice(None), slice(-1)) if axis else (slice(-1), slice(None))
         next_ = (slice(None), slice(1, None)) if axis else (slice(1, None), slice(None))
-        both = np.zeros(seen.shape, np.float32)
+        both, slope = np.zeros(seen.shape, np.uint8), np.zeros(seen.shape, np.uint8)
         both[here] = seen[here] & seen[next_]
-        slope = np.zeros(seen.shape, np.float32)
-        slope[here] = np.abs(luma[next_] - luma[here]) * both[here]
-        # Sums of whole numbers: exact, whatever their order.
-        total, count = (
-            cv2.boxFilter(a, -1, (SIDE, SIDE), normalize=False, borderType=cv2.BORDER_CONSTANT)
-            for a in (slope, both)
-        )
-        out[..., channel] = np.rint(TEXTURE * total / np.maximum(count, 1))
+        slope[here] = cv2.absdiff(luma[next_], luma[here]) * both[here]
+        total, count = _sums(slope), _sums(both)
+        total *= np.float32(TEXTURE)
+        out[..., channel] = np.rint(np.divide(total, np.maximum(count, 1, out=count), out=total))
     return out
 
 
-def weighted_lab(image: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """Return lightness, and two colours by their weight beside it, of RGB: INT16 [H, W, 3]."""
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int16)
-    lab[..., 1:] = np.rint(CHROMA * (lab[..., 1:] - 128))
-    return np.asarray(lab)
+def _sums(values: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Add up a patch's worth around each pixel; whole numbers, so exact, whatever their order."""
+    out = cv2.boxFilter(
+        values, cv2.CV_32F, (SIDE, SIDE), normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
+    return cast("NDArray[np.float32]", out)
+
+
+# By the byte of a or b.
+_WEIGHTED: Final = np.rint(CHROMA * (np.arange(256) - 128)).astype(np.int16)
+
+
+def weighted(lab: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Return lightness, and two colours by their weight beside it, of CIELAB: INT16 [H, W, 3]."""
+    out = lab.astype(np.int16)
+    out[..., 1:] = _WEIGHTED[lab[..., 1:]]
+    return out

@@ -55,12 +55,12 @@ NOTHING_FOREIGN: Final = Foreign(np.zeros((1, 1)), 1)
 
 
 def foreignness(
-    image: NDArray[np.uint8], hole: NDArray[np.bool_], allowed: NDArray[np.bool_]
+    lab: NDArray[np.uint8], hole: NDArray[np.bool_], allowed: NDArray[np.bool_]
 ) -> Foreign:
     """Measure how foreign each part of a picture is to a hole in it.
 
     Args:
-        image: UINT8 [H, W, 3] RGB.
+        lab: UINT8 [H, W, 3], the picture in CIELAB as `raster.to_lab_bytes` gives it.
         hole: [H, W].
         allowed: [H, W], the middles of whole known patches.
     """
@@ -68,7 +68,6 @@ def foreignness(
     cell = max(LEAST_CELL, round(CELL * side))
     rows, columns = -(-hole.shape[0] // cell), -(-hole.shape[1] // cell)
     share = np.zeros((rows, columns))
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     sums = [cv2.boxFilter(lab, cv2.CV_32S, (n, n), normalize=False) for n in FINE]
     near = raster.grow(hole, max(LEAST_RING, round(RING * side)))
     count, ring, total = _totals(

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.patch.core import halved
-from pawfect.patch.features import Level, weighted_lab
+from pawfect.patch.features import Level, weighted
+from pawfect.picture import raster
 
 LED: Final = 0.7
 """Of the drawing's colours beside the patches' own, on the level where the fill is begun."""
@@ -29,7 +30,7 @@ def drawn_levels(levels: Sequence[Level], drawing: NDArray[np.uint8]) -> list[ND
     Returns:
         INT16 [H, W, 3] for each, to be compared as features are.
     """
-    colours, found = weighted_lab(drawing), []
+    colours, found = weighted(raster.to_lab_bytes(drawing)), []
     for number in range(len(levels)):
         if number:
             colours, _ = halved(colours, np.ones(colours.shape[:2], np.uint8))

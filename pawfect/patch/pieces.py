@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Final
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.picture import raster
-from pawfect.picture.box import Box, merged
+from pawfect.picture.box import Box, gathered, merged
 
 CONTEXT: Final = 1.0  # on each side, as a share of a piece's longer side
 LEAST_CONTEXT: Final = 48  # px: a thin hole still needs texture to copy from
@@ -19,6 +20,9 @@ LEAST_PIECE: Final = 64  # px
 GAP: Final = 0.5  # of the smaller one's longer side: nearer parts are filled together
 LEAST_GAP: Final = 8  # px
 TOGETHER: Final = 2.0  # of the two contexts' areas, that one around both may have
+# Beyond these a hole is dust or fine stripes, and what is small and near is filled together.
+MOST_PIECES: Final = 1024  # each costs some 5 ms, however small
+CROWDED: Final = 6.0  # the areas of all pieces' contexts, by that of one around all of them
 
 
 def pieces(hole: NDArray[np.bool_]) -> list[Box]:
@@ -28,11 +32,13 @@ def pieces(hole: NDArray[np.bool_]) -> list[Box]:
         hole: [H, W].
 
     Returns:
-        Boxes that hold every pixel of the hole, largest first. A pixel may lie in two of them:
-        it is filled with the first.
+        Boxes that hold every pixel of the hole, largest first, at most MOST_PIECES. A pixel may lie
+        in two of them: it is filled with the first.
     """
     compact, tiles = _parts(hole)
-    boxes = merged(compact, _worth_joining) + tiles
+    if len(compact) <= MOST_PIECES:
+        compact = merged(compact, _worth_joining)
+    boxes = _few(compact + tiles, *hole.shape)
     return sorted(boxes, key=lambda box: (-box.area, box))
 
 
@@ -45,6 +51,25 @@ def context(box: Box, height: int, width: int) -> Box:
         min(width, box.x1 + margin),
         min(height, box.y1 + margin),
     )
+
+
+def _few(boxes: list[Box], height: int, width: int) -> list[Box]:
+    """Join what is small and near until the pieces are few and their contexts overlap little."""
+    cell = LEAST_PIECE
+    while len(boxes) > MOST_PIECES or _overlap(boxes, height, width) > CROWDED:
+        large = [box for box in boxes if max(box.width, box.height) > cell]
+        small = [box for box in boxes if max(box.width, box.height) <= cell]
+        boxes = large + gathered(small, cell)
+        cell *= 2
+    return boxes
+
+
+def _overlap(boxes: list[Box], height: int, width: int) -> float:
+    """Return the areas of the boxes' contexts, by that of one around all of them."""
+    if len(boxes) <= CROWDED:
+        return 1.0
+    around = context(reduce(Box.union, boxes), height, width)
+    return sum(context(box, height, width).area for box in boxes) / around.area
 
 
 def _worth_joining(one: Box, other: Box) -> bool:
@@ -69,6 +94,9 @@ def _parts(hole: NDArray[np.bool_]) -> tuple[list[Box], list[Box]]:
     for number in range(1, count):
         x, y, width, height = stats[number, :4].tolist()
         box = Box(x, y, x + width, y + height)
+        if max(width, height) <= LEAST_PIECE:
+            compact.append(box)
+            continue
         own = labels[box.slices] == number
         across = 2 * float(raster.distance_to(~np.pad(own, 1)).max())
         tile = max(LEAST_PIECE, round(THIN * across))

@@ -20,6 +20,9 @@ from pawfect.stop import Stop
 CANDIDATES: Final = 4
 LEAST_CANDIDATES: Final = 1500
 MOST_CANDIDATES: Final = 6000
+# A hole with next to nothing known around it is begun at its own size: of many pixels each has
+# fewer candidates, as many in all as where a level is begun that is small, and half as many again.
+MOST_BEGUN: Final = 25_000_000
 # A thin hole, at most this many px deep, needs fewer: its pixels see what is known on both sides.
 THIN: Final = 8
 LEAST_THIN: Final = 400
@@ -108,7 +111,8 @@ class Search:
     def _most_candidates(self) -> int:
         thin = min(1.0, int(self._depth.max()) / THIN)
         least = LEAST_CANDIDATES if thin == 1.0 else LEAST_THIN
-        return min(max(round(CANDIDATES * thin * self._at[0].size), least), MOST_CANDIDATES)
+        most = min(MOST_CANDIDATES, max(1, MOST_BEGUN // self._at[0].size))
+        return min(max(round(CANDIDATES * thin * self._at[0].size), least), most)
 
     def carry_up(self, coarser: NDArray[np.int32], guide: NDArray[np.int16] | None = None) -> None:
         """Take over the sources of a level half as large."""

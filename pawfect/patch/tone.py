@@ -50,14 +50,14 @@ def with_tone(
     Returns:
         FLOAT64 [N, 3].
     """
-    number = np.full(source.shape, -1, np.int64)
+    number = np.full(source.shape, -1, np.int32)
     number[ys, xs] = np.arange(ys.size)
     others, weights, right = _equations(
         image, banned.view(np.uint8), ys, xs, source, number, copies, _ACROSS
     )
-    system = _System(
-        ys, xs, SCREEN + weights.sum(1), np.maximum(others, 0), np.where(others >= 0, weights, 0.0)
-    )
+    diagonal = SCREEN + weights.sum(1)
+    weights[others < 0] = 0.0
+    system = _System(ys, xs, diagonal, np.maximum(others, 0, out=others), weights)
     return _solved(system, right, copies)
 
 
@@ -69,7 +69,7 @@ class _System:
         ys: [N], rows.
         xs: columns.
         diagonal: [N].
-        others: INT64 [N, 4], the neighbours' numbers, -1 for none.
+        others: INT32 [N, 4], the neighbours' numbers, any where there is none.
         weights: [N, 4], 0 where there is no neighbour.
     """
 
@@ -114,7 +114,7 @@ def _coarser(system: _System) -> tuple[_System, Array]:
 def _joined(diagonal: Array, others: Array, weights: Array, parent: Array, number: int) -> Any:
     """Add up the equations of joined pixels; ties between joined ones fall away."""
     total = np.zeros(number)
-    linked, strength = np.zeros((number, 4), np.int64), np.zeros((number, 4))
+    linked, strength = np.zeros((number, 4), np.int32), np.zeros((number, 4))
     for i in range(parent.size):
         own = parent[i]
         total[own] += diagonal[i]
@@ -144,7 +144,7 @@ def _equations(
 ) -> Any:
     """Set up each pixel's equation: its neighbours, their weights, and the right side."""
     h, w = source.shape
-    others = np.full((ys.size, 4), -1, np.int64)
+    others = np.full((ys.size, 4), -1, np.int32)
     weights, right = np.zeros((ys.size, 4)), SCREEN * copies
     for i in range(ys.size):
         y, x = ys[i], xs[i]

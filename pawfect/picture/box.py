@@ -81,3 +81,20 @@ def merged(boxes: Iterable[Box], together: Callable[[Box, Box], bool]) -> list[B
         at, later = sorted((at, other))
         groups[at] = groups[at].union(groups.pop(later))
     return groups
+
+
+def gathered(boxes: Iterable[Box], cell: int) -> list[Box]:
+    """Replace the boxes whose upper left corners lie in the same grid cell by the box around them.
+
+    Args:
+        boxes: what is gathered, in linear time where `merged` takes the square.
+        cell: side of a cell of the grid, px.
+
+    Returns:
+        The groups' boxes, in the order of their first members.
+    """
+    cells: dict[tuple[int, int], Box] = {}
+    for box in boxes:
+        key = (box.x0 // cell, box.y0 // cell)
+        cells[key] = cells[key].union(box) if key in cells else box
+    return list(cells.values())

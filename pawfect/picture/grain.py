@@ -88,7 +88,7 @@ def sample_grain(
         texton /= np.float32(np.sqrt(part.sum() * len(_QUANTILES)))
         noise = rng.standard_normal(shape, np.float32)
         for channel in range(3):
-            grain[..., channel] += raster.convolve(noise, texton[..., channel])
+            grain[..., channel] += raster.convolve_wide(noise, texton[..., channel])
     return grain
 
 

@@ -78,8 +78,8 @@ def clean_mask(
             half of the known pixels would go.
 
     Raises:
-        PawfectError: INVALID_ARG for a size out of bounds, sizes that differ, an empty or full
-            mask, or a PROTECT that covers all of the mask.
+        PawfectError: INVALID_ARG for a size out of bounds, sizes that differ, a mask that is empty,
+            or full but for pinholes, or a PROTECT that covers all of the mask.
     """
     height, width = mask.shape
     check_photo_size(height, width, "MASK")
@@ -97,6 +97,9 @@ def clean_mask(
     x0, y0, x1, y1 = box
     core, specks = _without_specks(marked[y0:y1, x0:x1], mask.size)
     core, pinholes = _without_pinholes(core, mask.size)
+    if np.count_nonzero(core) == mask.size:
+        expected = f"some pixels < {MASK_THRESHOLD} (to keep)"
+        raise invalid("MASK", expected, f"a full mask but for {pinholes} pinholes")
     kept = np.zeros_like(marked)
     kept[y0:y1, x0:x1] = core
 

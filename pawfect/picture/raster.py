@@ -1,4 +1,8 @@
-"""OpenCV's image operations with exact types: float32 stays float32, channels stay channels."""
+"""OpenCV's image operations with exact types: float32 stays float32, channels stay channels.
+
+The last bits of OpenCV's blurs depend on the processor. Where a choice follows from one, it is
+taken in doubles, and rounding to float32 makes it the same on (nearly) all.
+"""
 
 from typing import cast
 
@@ -44,9 +48,10 @@ def shrink_any(flags: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bo
 
 
 def gaussian(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Blur [H, W] or [H, W, C] with a Gaussian of `sigma` px."""
-    out = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
-    return _as_channels(out, values.ndim)
+    """Blur [H, W] or [H, W, C] with a Gaussian of `sigma` px, in doubles."""
+    wide = values.astype(np.float64)
+    out = cv2.GaussianBlur(wide, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return _as_channels(out.astype(np.float32), values.ndim)
 
 
 def convolve(
@@ -55,15 +60,22 @@ def convolve(
     *,
     border: int = cv2.BORDER_REFLECT_101,
 ) -> NDArray[np.float32]:
-    """Correlate [H, W] or [H, W, C] with a small kernel."""
+    """Correlate [H, W] or [H, W, C] with a kernel of a few px."""
     return _as_channels(cv2.filter2D(values, -1, kernel, borderType=border), values.ndim)
+
+
+def convolve_wide(values: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Correlate [H, W] with a kernel of some 20 px, in doubles."""
+    out = cv2.filter2D(values.astype(np.float64), -1, kernel.astype(np.float64))
+    return cast("NDArray[np.float32]", out.astype(np.float32))
 
 
 def convolve_separable(
     values: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Correlate [H, W] with `columns` (vertically) times `rows` (horizontally)."""
-    return cast("NDArray[np.float32]", cv2.sepFilter2D(values, cv2.CV_32F, rows, columns))
+    """Correlate [H, W] with `columns` (vertically) times `rows` (horizontally), in doubles."""
+    out = cv2.sepFilter2D(values.astype(np.float64), cv2.CV_64F, rows, columns)
+    return cast("NDArray[np.float32]", out.astype(np.float32))
 
 
 def grow(flags: NDArray[np.bool_], radius: int, *, border: bool = False) -> NDArray[np.bool_]:
@@ -92,6 +104,11 @@ def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Convert RGB 0-255 to CIELAB, L 0-100."""
     out = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
     return cast("NDArray[np.float32]", out)
+
+
+def to_lab_bytes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Convert RGB to CIELAB in bytes: L 0-255, a and b + 128. Whole numbers, so always the same."""
+    return cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_RGB2LAB))
 
 
 def distance_to(flags: NDArray[np.bool_]) -> NDArray[np.float32]:

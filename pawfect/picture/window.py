@@ -6,14 +6,13 @@ meet, so each hole belongs to exactly one window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.picture.box import Box, merged
+from pawfect.picture.box import Box, gathered, merged
 
 # Context on each side, as a share of the hole box's longer side: patches for the hole are looked
 # for within about its own size; beyond that the light and the perspective differ.
@@ -70,7 +69,7 @@ def plan_windows(boxes: NDArray[np.int32], height: int, width: int) -> tuple[Win
     groups = [Box(*map(int, row)) for row in boxes]
     cell = MIN_CONTEXT_PX
     while len(groups) > MAX_PAIRWISE:
-        groups = _gather(groups, cell)
+        groups = gathered(groups, cell)
         cell *= 2
     groups = merged(groups, lambda a, b: _belong_together(a, b, height, width))
     groups.sort(key=lambda box: (-box.area, box))
@@ -97,15 +96,6 @@ def with_context(holes: Box, height: int, width: int, sideways: int = SIDEWAYS) 
         min(holes.x1 + lateral, width),
         min(holes.y1 + margin, height),
     )
-
-
-def _gather(groups: Iterable[Box], cell: int) -> list[Box]:
-    """Merge the boxes whose upper left corners lie in the same grid cell of `cell` px."""
-    cells: dict[tuple[int, int], Box] = {}
-    for box in groups:
-        key = (box.x0 // cell, box.y0 // cell)
-        cells[key] = cells[key].union(box) if key in cells else box
-    return list(cells.values())
 
 
 def _belong_together(a: Box, b: Box, height: int, width: int) -> bool:

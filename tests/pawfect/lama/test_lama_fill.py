@@ -18,6 +18,7 @@ from pawfect.out_of_memory import require
 from pawfect.patch.engine import fill
 from pawfect.profile import LamaSettings
 from tests.pawfect.lama import networks
+from tests.pawfect.patch.test_bad_input import KNOWN, masked, middle, painted
 from tests.pawfect.patch.test_lead import bay, off
 from tests.pawfect.patch.textures import MAGENTA, box_mask, has_magenta, hidden, stones
 from tests.refusals import refusal
@@ -58,6 +59,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "pair": networks.pair,
     "pipeline": networks.pipeline,
 }
+LITTLE_KNOWN = ("a rim of 1 px", "every other pixel", "one corner's pixel", "one row")
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -75,6 +77,18 @@ def test_holes_anywhere_are_filled_from_the_photo_whatever_the_network_draws(fil
         # Copies of stones, in whatever tone they meet: red over green over blue.
         inside = filled[mask > 0].astype(int)
         assert (inside[:, 0] >= inside[:, 2] - 2).mean() > 0.99
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_photos_as_thin_as_a_line_and_holes_with_next_to_nothing_known_are_filled(file, tmp_path):
+    folder = FILES[file](tmp_path / "made")
+    given = [(stones(*KNOWN[name].shape), masked(KNOWN[name])) for name in LITTLE_KNOWN]
+    thin = ((1, 2), (1, 400), (400, 1), (7, 200))
+    given += [(stones(*shape), middle(*shape)) for shape in thin]
+    for image, mask in given:
+        one, other = (answered(folder, painted(image, mask, under), mask)[0] for under in (0, 255))
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one[mask == 0], image[mask == 0])
 
 
 def test_what_lies_under_the_mask_has_no_influence(tmp_path):

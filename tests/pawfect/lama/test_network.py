@@ -71,11 +71,14 @@ FLOATS = ("float", 1, 3, 64, 64)
         ([("x", *FLOATS), ("y", *FLOATS)], [("z", *FLOATS)]),
         ([("x", "uint8", 1, 3, 64, 64), ("m", "uint8", 1, 1, 64, 64)], [("y", *FLOATS)]),
         ([("x", "float", 1, 4, 64, 64), ("s", "float", 1)], [("y", *FLOATS)]),
+        ([("x", "float", 1, 4, 0, 64)], [("y", *FLOATS)]),
+        ([("x", "float", 1, 4, 64, 2049)], [("y", *FLOATS)]),
         ([("x", "float", 1, 4, 64, 64)], []),
         ([], [("y", *FLOATS)]),
     ],
     ids=["classes", "no mask", "one plane out", "four in bytes", "batch of two", "mask of integers",
-         "two pictures", "floats out of bytes", "a number besides", "no output", "no input"],
+         "two pictures", "floats out of bytes", "a number besides", "no rows", "too wide",
+         "no output", "no input"],
 )  # fmt: skip
 def test_tensors_of_no_known_contract_are_none(inputs, outputs):
     assert contract_of([described(*i) for i in inputs], [described(*o) for o in outputs]) is None
@@ -188,6 +191,11 @@ def test_a_network_that_gives_no_numbers_or_another_size_is_refused(tmp_path):
     into, out = [tensor("input", 4, (64, 64))], [tensor("output", 3, (64, 64))]
     nan = loaded(written(tmp_path / "nan", nodes, into, out, [shape]))
     assert "weights nan: expected finite numbers" in refused_picture(nan)
+    # Of two inputs the output's range is measured when it is loaded.
+    nodes[0] = helper.make_node("ReduceSum", ["image"], ["sum"], keepdims=1)
+    two = [tensor("image", 3, (64, 64)), tensor("mask", 1, (64, 64))]
+    folder = written(tmp_path / "nan, two", nodes, two, out, [shape])
+    assert "expected finite numbers" in refused(folder)
     pool = [
         helper.make_node("Slice", ["input", "from", "to", "axis"], ["three"]),
         helper.make_node("MaxPool", ["three"], ["output"], kernel_shape=[2, 2], strides=[2, 2]),

@@ -8,13 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind
 from pawfect.patch import engine
 from pawfect.patch.engine import fill
-from pawfect.patch.pieces import pieces
 from pawfect.picture.grain import noise_level
 from tests.pawfect.patch.textures import (
     MAGENTA,
@@ -191,43 +188,6 @@ def test_an_upscaled_fill_is_as_sharp_as_its_surroundings():
     inside = edges[210:490, 210:490].mean()
     outside = edges[mask < 128].mean()
     assert 0.6 < inside / outside < 1.5
-
-
-def test_work_is_divided_along_a_thin_hole_and_follows_it_not_the_photo():
-    hole = np.zeros((2000, 3000), np.uint8)
-    cv2.polylines(hole, [np.array([(100, 100), (1500, 1800), (2900, 300)])], False, 255, 12)
-    boxes = pieces(hole > 0)
-    covered = np.zeros_like(hole)
-    for box in boxes:
-        covered[box.slices] = 255
-    assert not (hole > covered).any()
-    assert max(max(box.width, box.height) for box in boxes) <= 8 * 16
-    assert sum(box.area for box in boxes) < 0.1 * hole.size
-
-
-def test_a_compact_hole_and_holes_side_by_side_are_one_piece_and_far_ones_are_not():
-    near = box_mask((400, 1200), 100, 100, 160, 160) | box_mask((400, 1200), 170, 110, 200, 150)
-    far = box_mask((400, 1200), 900, 100, 940, 140)
-    assert [box.edges for box in pieces((near | far) > 0)] == [
-        (100, 100, 200, 160),
-        (900, 100, 940, 140),
-    ]
-
-
-@settings(max_examples=50)
-@given(st.integers(0, 2**32 - 1))
-def test_pieces_cover_any_hole(seed: int):
-    rng = np.random.default_rng(seed)
-    hole = np.zeros((rng.integers(1, 200), rng.integers(1, 200)), np.uint8)
-    for _ in range(rng.integers(1, 8)):
-        ends = rng.integers(0, hole.shape[::-1], (2, 2)).tolist()
-        cv2.line(hole, *ends, 255, int(rng.integers(1, 12)))
-    left = hole > 0
-    for box in pieces(hole > 0):
-        assert box.x0 >= 0
-        assert box.y0 >= 0
-        left[box.slices] = False
-    assert not left.any()
 
 
 def test_working_px_bounds_the_size_at_which_a_window_is_filled(monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ import numpy as np
 
 from pawfect.patch.completion import complete
 from pawfect.patch.foreign import foreignness
+from pawfect.picture import raster
 from pawfect.picture.mask import clean_mask
 from pawfect.stop import never
 from perf.scenes import load_scene
@@ -25,7 +26,7 @@ def _scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_a_body_of_the_same_colour_but_another_surface_is_foreign_and_the_ground_is_not():
     image, hole, body = _scene()
-    found = foreignness(image, hole, ~hole)
+    found = foreignness(raster.to_lab_bytes(image), hole, ~hole)
     inside, outside = [], []
     for (row, column), share in np.ndenumerate(found.share):
         cell = np.s_[
@@ -45,13 +46,14 @@ def test_it_does_not_depend_on_what_is_not_known():
     other = np.where(hole[..., None], np.uint8(9), image)
     unknown = box_mask(image.shape, 114, 114, 306, 286) > 0
     np.testing.assert_array_equal(
-        foreignness(image, hole, ~unknown).share, foreignness(other, hole, ~unknown).share
+        foreignness(raster.to_lab_bytes(image), hole, ~unknown).share,
+        foreignness(raster.to_lab_bytes(other), hole, ~unknown).share,
     )
 
 
 def test_where_next_to_nothing_is_known_nothing_is_foreign():
     image, hole, _ = _scene()
-    assert not foreignness(image, hole, np.zeros_like(hole)).share.any()
+    assert not foreignness(raster.to_lab_bytes(image), hole, np.zeros_like(hole)).share.any()
 
 
 def test_nothing_is_copied_from_a_dog_that_sits_beside_a_hole_in_the_lawn():
