@@ -218,6 +218,13 @@ def test_numbers_and_truth_survive_the_command_line(seed, strength, match):
     assert read_parameters(options) == expected
 
 
+def test_auto_reaches_the_service_as_it_is():
+    given = ["dilate_px=auto", "steps=auto", "engine=auto"]
+    assert read_parameters(given) == {"dilate_px": "auto", "steps": "auto", "engine": "auto"}
+    with pytest.raises(click.UsageError, match="seed: expected an integer, got 'auto'"):
+        read_parameters(["seed=auto"])
+
+
 @given(st.text())
 def test_any_text_is_a_parameter_or_a_usage_error(text):
     try:

@@ -68,7 +68,8 @@ class Inpaint:
         longest_ms = int(longest_s * 1000)
         if parsed.deadline_ms > longest_ms:
             raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
-        return {name: getattr(parsed, name) for name in parameters}
+        read = {name: getattr(parsed, name) for name in parameters}
+        return {name: value for name, value in read.items() if value is not None}
 
     def check(
         self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
