@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self, cast
 
 from pawfect.contract.errors import invalid
-from pawfect.contract.tables import TableError, between, one_of, read_table
+from pawfect.contract.tables import (
+    TableError,
+    between,
+    field_types,
+    one_of,
+    plain_type,
+    read_table,
+)
 
 Scalar = bool | int | float | str
 
 ENGINES = ("auto", "flux", "lama", "patch")
 # Longest deadline: ten minutes, beyond any job of this service.
 MAX_DEADLINE_MS = 600_000
+# What marks the hole in a mask's file; see `pawfect.photo.mask_file`.
+MASK_IS = ("white", "black", "opaque", "transparent", "erased", "auto")
 MAX_STEPS = 100
 # Of a parameter without a default of its own: the server's choice, as if it were not given.
 AUTO = "auto"
@@ -44,9 +53,11 @@ class Parameters:
 
     @classmethod
     def choices_of_the_server(cls) -> frozenset[str]:
-        """Return the names of the parameters that are the server's choice where not given."""
-        given = cast("Any", cls).__dataclass_fields__.values()
-        return frozenset(field.name for field in given if field.default is None)
+        """Return the names of the numbers that are the server's choice where not given."""
+        kind: type = cls
+        given = cast("Any", cls).__dataclass_fields__
+        numbers = (name for name, hint in field_types(kind).items() if plain_type(hint) is not str)
+        return frozenset(name for name in numbers if given[name].default is None)
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,25 @@ class MaskParams(Parameters):
     dilate_px: Annotated[int, between(0, 64)] | None = None
     least_speck_px: Annotated[int, between(0, MAX_SPECK_PX)] | None = None
     fill_outlines: bool = False
+
+
+@dataclass(frozen=True)
+class MaskFileParams(Parameters):
+    """How a mask's file is read; a mask's tensor is always >= 128 = fill.
+
+    Attributes:
+        mask_is: what marks the hole. white: what is bright; black: what is dark; opaque: what is
+            painted; transparent: what is not; erased: the photo itself with the object erased, to
+            transparency or over-painted; auto: whichever of these it looks like. None: white, or of
+            one colour with a transparent part the smaller side, and what covers nearly everything
+            is refused.
+        invert_mask: whether fill and keep change places after that.
+        fit_mask: whether a mask of another size, but of the photo's shape, is scaled to it.
+    """
+
+    mask_is: Annotated[str, one_of(*MASK_IS)] | None = None
+    invert_mask: bool = False
+    fit_mask: bool = False
 
 
 @dataclass(frozen=True)
