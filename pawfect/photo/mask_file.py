@@ -70,6 +70,7 @@ def decode_mask(
 
     - Without transparency: the brightness (ITU-R 601 luma). White = fill, black = keep; strokes
       that are nowhere bright, white at 50 % on black for one, are strokes.
+      A picture of many colours is refused.
     - With transparency, painted in one colour, whatever it is: the smaller of what is painted and
       what is not. Half-transparent strokes are painted. A warning says so where it is what is not.
     - With transparency, painted in greys: the brightness of what is painted.
@@ -91,7 +92,7 @@ def decode_mask(
         UINT8 [H, W], >= 128 = fill.
 
     Raises:
-        PawfectError: INVALID_ARG as `decode_photo` does, for another size, for several colours, for
+        PawfectError: INVALID_ARG as `decode_photo` does, for another size, for many colours, for
             a reading that the file has nothing for, and for a mask that covers nearly everything.
     """
     params = _params(mask_is, invert_mask, fit_mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -31,6 +32,13 @@ _APART_FROM_GROUND: Final = 64
 # More middle greys than this among what is painted, and it is a picture, no mask.
 _MOST_GREY: Final = 0.2
 _GREYS: Final = (64, 191)
+# With this share of coloured pixels, where the eight most frequent colours of 4,096 are less than
+# half of all, a picture is a photo or noise: strokes are flat, even as a JPEG.
+_COLOURED: Final = 0.2
+_FLAT_COLOURS: Final = 8
+_FLAT_SHARE: Final = 0.5
+# Pixels that tell what colours there are.
+_SAMPLE: Final = 1_000_000
 # More of a photo than this is not erased: it is another picture.
 _MOST_ERASED: Final = 0.95
 
@@ -99,6 +107,10 @@ def read_by_default(picture: MaskPicture, name: str, *, smaller: bool = True) ->
         PawfectError: INVALID_ARG for several colours and transparency.
     """
     if picture.alpha is None:
+        if picture.rgb is not None and _is_colourful(picture.rgb):
+            expected = "black and white, or strokes of one colour"
+            got = "a picture of many colours (mask_is=erased compares it with the photo)"
+            raise invalid(name, expected, got)
         return _white(picture)
     kind = _kind(picture)
     if kind == "one colour":
@@ -142,13 +154,14 @@ def read_as(
 
 def _white(picture: MaskPicture) -> Reading:
     """Read by brightness; what nowhere is bright by what is half as bright as its brightest."""
-    painted = _painted(picture)
-    brightest = int(picture.luma.max(initial=0, where=painted))
+    luma = picture.luma
+    if picture.alpha is not None:
+        luma = np.where(_painted(picture), luma, 0).astype(np.uint8)
+    brightest = int(luma.max())
     dim = _DIM <= brightest < MASK_THRESHOLD
     if picture.alpha is None and not dim:
-        return Reading(picture.luma, "white")
-    least = brightest / 2 if dim else MASK_THRESHOLD
-    return Reading(_as_mask((picture.luma >= least) & painted), "white")
+        return Reading(luma, "white")
+    return Reading(_as_mask(luma >= (brightest / 2 if dim else MASK_THRESHOLD)), "white")
 
 
 def _smaller_side(alpha: NDArray[np.uint8]) -> Reading:
@@ -199,24 +212,50 @@ def _differing(picture: MaskPicture, photo: NDArray[np.uint8]) -> NDArray[np.boo
     own, original = Image.fromarray(picture.colours), Image.fromarray(photo)
     if original.size != own.size:
         original = original.resize(own.size, Image.Resampling.BOX)
-    red, green, blue = ImageChops.difference(own, original).split()
-    most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-    return np.asarray(most.filter(ImageFilter.BoxBlur(_DIFFERENCE_RADIUS_PX))) >= _DIFFERS
+    apart = _apart(own, original).filter(ImageFilter.BoxBlur(_DIFFERENCE_RADIUS_PX))
+    return np.asarray(apart) >= _DIFFERS
 
 
 def _ground(picture: MaskPicture) -> NDArray[np.bool_]:
-    """Say what has the most frequent colour; BOOL [H, W]."""
+    """Say what has about the most frequent colour of what is painted; BOOL [H, W]."""
+    step = _sampling(picture.luma)
+    painted = _painted(picture)[::step, ::step]
     colours = picture.colours
-    coarse = (colours >> 4).astype(np.int32)
-    bins = (coarse[:, :, 0] << 8) | (coarse[:, :, 1] << 4) | coarse[:, :, 2]
-    counted = _painted(picture)
-    if not counted.any():
-        return counted
-    most = int(np.bincount(bins[counted]).argmax())
-    own = colours[counted & (bins == most)].mean(axis=0)
-    apart: NDArray[Any] = np.abs(colours.astype(np.int16) - own.round().astype(np.int16))
-    near: NDArray[np.bool_] = apart.max(axis=2) <= _APART_FROM_GROUND
-    return near
+    sample = colours[::step, ::step][painted]
+    if sample.size == 0:
+        return np.zeros(picture.luma.shape, np.bool_)
+    bins = _coarse(sample)
+    own = sample[bins == np.bincount(bins).argmax()].mean(axis=0).round().astype(int)
+    whole = Image.fromarray(colours)
+    flat = Image.new("RGB", whole.size, tuple(map(int, own)))
+    return np.asarray(_apart(whole, flat)) <= _APART_FROM_GROUND
+
+
+def _apart(one: Image.Image, other: Image.Image) -> Image.Image:
+    """Return by how many levels two pictures differ in the channel where they differ most."""
+    red, green, blue = ImageChops.difference(one, other).split()
+    return ImageChops.lighter(ImageChops.lighter(red, green), blue)
+
+
+def _is_colourful(rgb: NDArray[np.uint8]) -> bool:
+    """Say whether colours UINT8 [H, W, 3] are a picture's rather than those of some strokes."""
+    step = _sampling(rgb)
+    sample = rgb[::step, ::step].reshape(-1, 3)
+    if share(np.ptp(sample, axis=1) > _SAME_COLOUR) < _COLOURED:
+        return False
+    counts = np.bincount(_coarse(sample))
+    return float(np.sort(counts)[-_FLAT_COLOURS:].sum()) < _FLAT_SHARE * len(sample)
+
+
+def _sampling(plane: NDArray[Any]) -> int:
+    """Return the step at which a picture [H, W, ...] is sampled where every pixel is not needed."""
+    return math.ceil(math.sqrt(plane.shape[0] * plane.shape[1] / _SAMPLE))
+
+
+def _coarse(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return the numbers of colours [N, 3] of 16 levels a channel; INT32 [N]."""
+    red, green, blue = (colours >> 4).astype(np.int32).T
+    return np.asarray((red << 8) | (green << 4) | blue)
 
 
 def _kind(picture: MaskPicture) -> Literal["one colour", "greys", "picture"]:
@@ -227,12 +266,11 @@ def _kind(picture: MaskPicture) -> Literal["one colour", "greys", "picture"]:
         painted = picture.colours[picture.alpha >= _PAINTED]
     if painted.size == 0:
         return "one colour"
-    levels = painted.astype(np.int16)
-    if np.ptp(levels, axis=0).max() <= _SAME_COLOUR:
+    if np.ptp(painted, axis=0).max() <= _SAME_COLOUR:
         return "one colour"
     least, most = _GREYS
-    middle = share((levels[:, 1] >= least) & (levels[:, 1] <= most))
-    coloured = np.ptp(levels, axis=1).max() > _SAME_COLOUR
+    middle = share((painted[:, 1] >= least) & (painted[:, 1] <= most))
+    coloured = np.ptp(painted, axis=1).max() > _SAME_COLOUR
     return "picture" if coloured or middle > _MOST_GREY else "greys"
 
 

@@ -148,6 +148,23 @@ def test_another_picture_is_not_the_photo_with_something_erased():
         decode_mask(png(scene()), mask_is="erased")
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colour_noise_and_photos_are_no_masks(channels):
+    noise = np.random.default_rng(0).integers(0, 256, (80, 96, channels)).astype(np.uint8)
+    for data in (png(noise), encoded(scene(), "JPEG"), png(scene())):
+        with pytest.raises(PawfectError, match=r"(many|several) colours") as caught:
+            decode_mask(data)
+        assert "mask_is=erased" in caught.value.message
+    assert decode_mask(png(noise), mask_is="white").any()
+
+
+def test_coloured_strokes_saved_as_a_small_jpeg_are_a_mask():
+    pixels = np.zeros((80, 96, 3), np.uint8)
+    pixels[10:60, 10:80] = (40, 255, 60)
+    mask = decode_mask(encoded(pixels, "JPEG", quality=50))
+    assert (mask[14:56, 14:76] >= 128).all()
+
+
 @pytest.mark.parametrize("said", ["opaque", "transparent"])
 def test_a_mask_without_transparency_has_no_opaque_part(said):
     with pytest.raises(PawfectError, match=f"transparency, of which mask_is={said} speaks"):
