@@ -59,7 +59,7 @@ _FILE: Final = click.Path(path_type=Path)
     help="What marks the hole.  [default: white, or the smaller side of one colour]",
 )
 @click.option("--invert-mask", is_flag=True, help="Fill what the mask keeps.")
-@click.option("--fit-mask", is_flag=True, help="Scale a mask of the photo's shape to its size.")
+@click.option("--fit-mask", is_flag=True, help="Scale masks of the photo's shape to its size.")
 @click.option("--protect", type=_FILE, help="Mask of what must never be filled (the pet).")
 @click.option("--label", "labels", multiple=True, help="What surrounds the hole, such as grass.")
 @click.option("--prompt", help="What to fill with (FLUX).")
@@ -106,7 +106,7 @@ def inpaint(
         loaded = load_photo(photo)
         check_format(loaded, kind, out.name)
         read = load_mask_file(mask, loaded, MaskFileParams(mask_is, invert_mask, fit_mask))
-        guard = load_protect(protect, loaded) if protect else None
+        guard = load_protect(protect, loaded, fit_mask=fit_mask) if protect else None
         request: dict[str, Any] = {
             "protect": guard,
             "scene_labels": labels,

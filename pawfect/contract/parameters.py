@@ -93,7 +93,8 @@ class MaskFileParams(Parameters):
             one colour with a transparent part the smaller side, and what covers nearly everything
             is refused.
         invert_mask: whether fill and keep change places after that.
-        fit_mask: whether a mask of another size, but of the photo's shape, is scaled to it.
+        fit_mask: whether a mask of another size, but of the photo's shape, is scaled to it, and so
+            what must never be filled.
     """
 
     mask_is: Annotated[str, one_of(*MASK_IS)] | None = None

@@ -100,20 +100,26 @@ def decode_mask(
 
 
 def decode_protect(
-    data: bytes, photo: Photo | PhotoSize | None = None, name: str = "protect"
+    data: bytes,
+    photo: Photo | PhotoSize | None = None,
+    name: str = "protect",
+    *,
+    fit_mask: bool = False,
 ) -> NDArray[np.uint8]:
     """Read from a file's content what must never be filled: white, or what one colour paints.
 
     Returns and raises as `decode_mask`, but that any share of the photo may be protected.
     """
-    picture = _picture(data, photo, name, fit=False)
-    return read_by_default(picture, name, smaller=False).mask
+    picture = _picture(data, photo, name, fit=fit_mask)
+    return _fitted(read_by_default(picture, name, smaller=False).mask, photo)
 
 
-def load_protect(path: Path | str, photo: Photo | None = None) -> NDArray[np.uint8]:
+def load_protect(
+    path: Path | str, photo: Photo | None = None, *, fit_mask: bool = False
+) -> NDArray[np.uint8]:
     """Read from a file what must never be filled; see `decode_protect`."""
     path = Path(path)
-    return decode_protect(read_file(path, path.name), photo, path.name)
+    return decode_protect(read_file(path, path.name), photo, path.name, fit_mask=fit_mask)
 
 
 def load_mask_file(path: Path | str, photo: Photo | None, params: MaskFileParams) -> MaskFile:
@@ -140,13 +146,10 @@ def decode_mask_file(
         mask = np.where(mask >= MASK_THRESHOLD, 0, 255).astype(np.uint8)
     if params.mask_is is None:
         _check_share(mask, reading, name, inverted=params.invert_mask)
-    notes = [reading.note]
-    size = (mask.shape[1], mask.shape[0])
-    if photo is not None and size != photo.size:
-        notes.append(f"scaled from {size[0]}x{size[1]}")
-        mask = np.array(Image.fromarray(mask).resize(photo.size, Image.Resampling.NEAREST))
-    as_stored = mask is picture.luma
-    return MaskFile(mask, reading.mask_is, ", ".join(filter(None, notes)) or None, as_stored)
+    fitted = _fitted(mask, photo)
+    scaled = None if fitted is mask else f"scaled from {mask.shape[1]}x{mask.shape[0]}"
+    notes, as_stored = (reading.note, scaled), fitted is picture.luma
+    return MaskFile(fitted, reading.mask_is, ", ".join(filter(None, notes)) or None, as_stored)
 
 
 def check_same_size(size: tuple[int, int], photo: Photo | PhotoSize, name: str) -> None:
@@ -182,6 +185,13 @@ def _picture(data: bytes, photo: Photo | PhotoSize | None, name: str, *, fit: bo
     if photo is not None and not (fit and _same_shape(upright.size, photo.size)):
         check_same_size(upright.size, photo, name)
     return MaskPicture.of(upright)
+
+
+def _fitted(mask: NDArray[np.uint8], photo: Photo | PhotoSize | None) -> NDArray[np.uint8]:
+    """Return a mask at the photo's size, each pixel as its nearest."""
+    if photo is None or (mask.shape[1], mask.shape[0]) == photo.size:
+        return mask
+    return np.array(Image.fromarray(mask).resize(photo.size, Image.Resampling.NEAREST))
 
 
 def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:

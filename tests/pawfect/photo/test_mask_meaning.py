@@ -216,6 +216,14 @@ def test_nearly_all_of_a_photo_may_be_protected_and_a_silhouette_is_what_it_pain
     assert np.array_equal(decode_protect(png(silhouette), PHOTO) >= 128, ~HOLE)
 
 
+def test_what_protects_is_fitted_too():
+    photo = decode_photo(png(scene(192, 160)))
+    with pytest.raises(PawfectError, match="which fit_mask scales to it"):
+        decode_protect(png(hole()), photo)
+    large = decode_protect(png(hole()), photo, fit_mask=True)
+    np.testing.assert_array_equal(large, hole().repeat(2, axis=0).repeat(2, axis=1))
+
+
 def test_a_full_and_an_empty_mask_are_left_to_the_request_itself():
     for value in (0, 255):
         assert (decode_mask(png(np.full((80, 96), value, np.uint8))) == value).all()

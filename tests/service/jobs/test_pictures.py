@@ -106,8 +106,8 @@ def test_a_mask_is_stored_as_it_was_understood(check: Any, mask: bytes, reading:
 def test_a_mask_of_the_photos_shape_is_stored_at_its_size(check: Any) -> None:
     with pytest.raises(PawfectError, match="which fit_mask scales to it"):
         check(PHOTO, SMALL)
-    _, stored, _ = check(PHOTO, SMALL, reading=MaskFileParams(fit_mask=True))
-    assert opened(stored).size == (160, 128)
+    _, *stored = check(PHOTO, SMALL, SMALL, reading=MaskFileParams(fit_mask=True))
+    assert [opened(file).size for file in stored] == [(160, 128)] * 2
 
 
 @pytest.mark.parametrize("check", [check_upload, check_headers])

@@ -109,14 +109,16 @@ def check_upload(
         if not is_jpeg(photo):
             photo = encode_photo(decoded, "JPEG", EDITED_QUALITY)
     hole = decode_mask_file(mask, known, "mask", reading)
-    guard = None if protect is None else decode_protect(protect, known)
+    guard = None
+    if protect is not None:
+        guard = decode_protect(protect, known, fit_mask=reading.fit_mask)
     # The request's other rules ask for the photo's shape alone.
     shape = np.broadcast_to(np.uint8(0), (known.size[1], known.size[0], 3))
     inpaint_tensors(shape, hole.mask, guard, (), prompt)
-    kept = None
-    if protect is not None and guard is not None:
-        kept = protect if _is_plain_png(protect, "protect") else _as_png(guard)
-    return photo, _stored_mask(mask, hole), kept
+    if protect is None or guard is None:
+        return photo, _stored_mask(mask, hole), None
+    as_it_is = reading == UNSAID and _is_plain_png(protect, "protect")
+    return photo, _stored_mask(mask, hole), protect if as_it_is else _as_png(guard)
 
 
 def check_headers(
