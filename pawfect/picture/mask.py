@@ -22,7 +22,8 @@ from pawfect.picture.box import Box
 from pawfect.picture.growth import Growth, auto_dilate_px, grown_by_width, grown_evenly
 from pawfect.picture.outline import Edges, count_outlines, enclosed
 
-# A component of fewer pixels is a speck: nobody marks less than 3x3 px of a photo ...
+# A component of fewer pixels is a speck: nobody marks less than 3x3 px of a photo, while dust of 4
+# px beside a scratch is marked on purpose ...
 LEAST_SPECK_PX: Final = 9
 # ... unless it is comparable to what else is marked: a lone small dot was put there on purpose.
 SPECK_LARGEST_SHARE: Final = 0.02

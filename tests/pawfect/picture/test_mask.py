@@ -79,6 +79,17 @@ def test_a_crumb_of_12_px_stays_in_12_megapixels():
     assert clean_mask(mask).mask[300, 3500] == 255
 
 
+def test_dust_beside_a_scratch_stays():
+    mask = np.zeros((768, 1024), np.uint8)
+    cv2.line(mask, (50, 50), (900, 700), 255, 5)
+    clean = clean_mask(mask)
+    for at in ((900, 100), (200, 600), (500, 60)):
+        cv2.circle(mask, at, 2, 255, -1)
+    cleaned = clean_mask(mask)
+    assert cleaned.changes.specks == 0
+    assert len(cleaned.boxes) == len(clean.boxes) + 3
+
+
 def test_what_counts_as_a_speck_can_be_said():
     mask = disc(400, 60)
     mask[10:15, 10:15] = mask[10:12, 300:302] = 255
