@@ -4,7 +4,7 @@ Programs that already speak Triton need none of it: the contract is in `pawfect.
 """
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.photo.mask_file import decode_mask, load_mask
+from pawfect.photo.mask_file import decode_mask, decode_protect, load_mask, load_protect
 from pawfect.photo.photo import Photo, decode_photo, load_photo
 from pawfect.photo.saving import encode_photo, save_photo
 from pawfect_client.client import AsyncPawfectClient, PawfectClient
@@ -24,8 +24,10 @@ __all__ = [
     "StageEvent",
     "decode_mask",
     "decode_photo",
+    "decode_protect",
     "encode_photo",
     "load_mask",
     "load_photo",
+    "load_protect",
     "save_photo",
 ]

@@ -14,8 +14,9 @@ import click
 from rich.console import Console
 
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
+from pawfect.contract.parameters import MASK_IS, MaskFileParams
 from pawfect.contract.report import Report
-from pawfect.photo.mask_file import load_mask
+from pawfect.photo.mask_file import load_mask_file, load_protect
 from pawfect.photo.photo import load_photo
 from pawfect.photo.saving import (
     check_format,
@@ -29,6 +30,7 @@ from pawfect_client.parameter_option import read_parameters
 from pawfect_client.progress import shown_progress
 from pawfect_client.results import Done, Inpainted, StageEvent
 from pawfect_client.retry import RetryPolicy
+from pawfect_client.summary import summary
 from pawfect_client.wire import DEFAULT_URL
 
 # Someone waits at the terminal: about a second and a half, then the message that no server is
@@ -51,6 +53,13 @@ _FILE: Final = click.Path(path_type=Path)
     metavar="KEY=VALUE",
     help="Any other parameter, such as engine=patch or deadline_ms=60000.",
 )
+@click.option(
+    "--mask-is",
+    type=click.Choice(MASK_IS),
+    help="What marks the hole.  [default: white, or the smaller side of one colour]",
+)
+@click.option("--invert-mask", is_flag=True, help="Fill what the mask keeps.")
+@click.option("--fit-mask", is_flag=True, help="Scale masks of the photo's shape to its size.")
 @click.option("--protect", type=_FILE, help="Mask of what must never be filled (the pet).")
 @click.option("--label", "labels", multiple=True, help="What surrounds the hole, such as grass.")
 @click.option("--prompt", help="What to fill with (FLUX).")
@@ -71,6 +80,9 @@ def inpaint(
     stream: bool,
     seed: int | None,
     params: tuple[str, ...],
+    mask_is: str | None,
+    invert_mask: bool,
+    fit_mask: bool,
     protect: Path | None,
     labels: tuple[str, ...],
     prompt: str | None,
@@ -81,7 +93,7 @@ def inpaint(
     """Fill what MASK covers in PHOTO.
 
     MASK is white where to fill and black where to keep, or painted in one colour on a transparent
-    ground; it has the size of the upright photo.
+    ground, or erased from one; --mask-is names other kinds. It has the size of the upright photo.
     """
     parameters = read_parameters(params if seed is None else (*params, f"seed={seed}"))
     # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
@@ -93,8 +105,8 @@ def inpaint(
                 check_writable(target)
         loaded = load_photo(photo)
         check_format(loaded, kind, out.name)
-        hole = load_mask(mask, loaded)
-        guard = load_mask(protect, loaded) if protect else None
+        read = load_mask_file(mask, loaded, MaskFileParams(mask_is, invert_mask, fit_mask))
+        guard = load_protect(protect, loaded, fit_mask=fit_mask) if protect else None
         request: dict[str, Any] = {
             "protect": guard,
             "scene_labels": labels,
@@ -103,9 +115,9 @@ def inpaint(
         }
         with PawfectClient(url, timeout_s=timeout_s, retry=_RETRY) as client:
             if stream and not quiet:
-                result = _shown(client.inpaint_stream(loaded.pixels, hole, **request))
+                result = _shown(client.inpaint_stream(loaded.pixels, read.mask, **request))
             else:
-                result = client.inpaint(loaded.pixels, hole, **request)
+                result = client.inpaint(loaded.pixels, read.mask, **request)
         save_photo(loaded.with_pixels(result.image), out)
         if report is not None:
             write_atomically(report, _pretty(result.report).encode())
@@ -114,7 +126,7 @@ def inpaint(
     except KeyboardInterrupt:
         _leave(ErrorKind.CANCELLED, "interrupted")
     if not quiet:
-        click.echo(_summary(out, result.report))
+        click.echo(summary(out, result.report, read.note, parameters))
 
 
 def _shown(events: Iterable[StageEvent | Done]) -> Inpainted:
@@ -136,11 +148,3 @@ def _leave(kind: ErrorKind, message: str) -> None:
 
 def _pretty(report: Report) -> str:
     return json.dumps(asdict(report), ensure_ascii=False, indent=2) + "\n"
-
-
-def _summary(out: Path, report: Report) -> str:
-    size = f"{report.width}x{report.height}"
-    how = f"by {report.engine} in {report.total_ms / 1000:.1f} s, seed {report.seed}"
-    line = f"{out}: {size}, {report.hole_px} px filled {how}"
-    fallbacks = ", ".join(entry.stage for entry in report.fallbacks)
-    return f"{line}; fallbacks: {fallbacks}" if fallbacks else line

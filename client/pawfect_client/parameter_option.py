@@ -7,10 +7,11 @@ from typing import Final
 
 import click
 
-from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.parameters import AUTO, InpaintParams, Scalar
 from pawfect.contract.tables import field_types, plain_type
 
 _TYPES: Final = field_types(InpaintParams)
+_CHOICES: Final = InpaintParams.choices_of_the_server()
 # How a text becomes a value of each type, and what is expected of it.
 _FROM_TEXT: Final[Mapping[type, tuple[Callable[[str], Scalar], str]]] = {
     str: (str, "a text"),
@@ -37,7 +38,8 @@ def read_parameters(given: Iterable[str]) -> dict[str, Scalar]:
             raise click.BadParameter(f"{expected}; got {option}", param_hint="'--param'")
         if key in parameters:
             raise click.UsageError(f"parameter {key}: expected once, got twice")
-        read, wanted = _FROM_TEXT[plain_type(_TYPES[key])]
+        kind = str if text == AUTO and key in _CHOICES else plain_type(_TYPES[key])
+        read, wanted = _FROM_TEXT[kind]
         try:
             parameters[key] = read(text)
         except (KeyError, ValueError):

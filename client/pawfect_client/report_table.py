@@ -31,8 +31,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "engine", f"{report.engine} ({report.engine_reason})"
     yield "photo", f"{report.width} x {report.height} px"
     yield "filled", f"{report.hole_px} px ({_share(report)} of the photo)"
-    cleaned = f"grown by {report.dilate_px:g} px, {report.specks} specks dropped"
-    yield "mask", f"{cleaned}, {report.pinholes} pinholes closed"
+    yield "mask", ", ".join(_cleaned(report))
     for number, window in enumerate(report.windows, 1):
         x0, y0, x1, y1 = window.box
         size = f"{x1 - x0} x {y1 - y0} px at ({x0}, {y0})"
@@ -53,6 +52,18 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     for model, identity in report.weights.items():
         yield f"weights of {model}", identity
     yield "server", f"pawfect {report.version}, profile {report.profile}"
+
+
+def _cleaned(report: Report) -> Iterator[str]:
+    least, most = report.least_dilate_px, report.dilate_px
+    yield f"grown by {most:g} px" if least in (None, most) else f"grown by {least:g} to {most:g} px"
+    under = f" under {report.least_speck_px} px" if report.specks and report.least_speck_px else ""
+    yield f"{report.specks} specks{under} dropped"
+    yield f"{report.pinholes} pinholes closed"
+    if report.outlines:
+        yield f"{report.outlines} outlines not filled inside"
+    if report.outlines_filled:
+        yield f"{report.outlines_filled} outlines filled inside"
 
 
 def _share(report: Report) -> str:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, cast
 
 from pawfect.contract.errors import invalid
-from pawfect.contract.tables import TableError, between, one_of, read_table
+from pawfect.contract.tables import (
+    TableError,
+    between,
+    field_types,
+    one_of,
+    plain_type,
+    read_table,
+)
 
 Scalar = bool | int | float | str
 
 ENGINES = ("auto", "flux", "lama", "patch")
 # Longest deadline: ten minutes, beyond any job of this service.
 MAX_DEADLINE_MS = 600_000
+# What marks the hole in a mask's file; see `pawfect.photo.mask_file`.
+MASK_IS = ("white", "black", "opaque", "transparent", "erased", "auto")
 MAX_STEPS = 100
+# Of a parameter without a default of its own: the server's choice, as if it were not given.
+AUTO = "auto"
+# Largest speck, px2: a square of 256 px, which no dirt of a mask reaches.
+MAX_SPECK_PX = 65_536
 
 
 class Parameters:
@@ -25,16 +38,26 @@ class Parameters:
         """Return the parameters of one request.
 
         Args:
-            given: names and values as they came; absent ones take their defaults.
+            given: names and values as they came; absent ones take their defaults, and so does
+                "auto" where the default is None.
 
         Raises:
             PawfectError: INVALID_ARG for an unknown name, a value of another type (no conversion:
                 the string "5" is no integer, True is no number), NaN, or a value out of bounds.
         """
+        chosen_here = {name for name in cls.choices_of_the_server() if given.get(name) == AUTO}
         try:
-            return read_table(cls, given)
+            return read_table(cls, {k: v for k, v in given.items() if k not in chosen_here})
         except TableError as error:
             raise invalid(error.where or "parameters", error.expected, error.got) from None
+
+    @classmethod
+    def choices_of_the_server(cls) -> frozenset[str]:
+        """Return the names of the numbers that are the server's choice where not given."""
+        kind: type = cls
+        given = cast("Any", cls).__dataclass_fields__
+        numbers = (name for name, hint in field_types(kind).items() if plain_type(hint) is not str)
+        return frozenset(name for name in numbers if given[name].default is None)
 
 
 @dataclass(frozen=True)
@@ -47,10 +70,36 @@ class MaskParams(Parameters):
     """Parameters of `mask_cleanup`.
 
     Attributes:
-        dilate_px: how far the mask grows, in px, 0 to 64; None: 8-16 by the image's size.
+        dilate_px: how far the mask grows, in px, 0 to 64; None: 8-16 by the image's size, thin
+            strokes by a third of their width, at least 2.
+        least_speck_px: components of the mask of fewer pixels are dropped, 0 (none) to 65,536;
+            None: those under 9 beside something 50 times larger.
+        fill_outlines: whether what strokes enclose is filled too.
     """
 
     dilate_px: Annotated[int, between(0, 64)] | None = None
+    least_speck_px: Annotated[int, between(0, MAX_SPECK_PX)] | None = None
+    fill_outlines: bool = False
+
+
+@dataclass(frozen=True)
+class MaskFileParams(Parameters):
+    """How a mask's file is read; a mask's tensor is always >= 128 = fill.
+
+    Attributes:
+        mask_is: what marks the hole. white: what is bright; black: what is dark; opaque: what is
+            painted; transparent: what is not; erased: the photo itself with the object erased, to
+            transparency or over-painted; auto: whichever of these it looks like. None: white, or of
+            one colour with a transparent part the smaller side, and what covers nearly everything
+            is refused.
+        invert_mask: whether fill and keep change places after that.
+        fit_mask: whether a mask of another size, but of the photo's shape, is scaled to it, and so
+            what must never be filled.
+    """
+
+    mask_is: Annotated[str, one_of(*MASK_IS)] | None = None
+    invert_mask: bool = False
+    fit_mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +127,11 @@ class InpaintParams(Parameters):
         seed: 0 to 2**63 - 1; the same input, seed and profile give the same pixels.
         deadline_ms: 1 to 600,000 ms from the request's arrival to its answer.
         strength: above 0 to 1; under 1 denoising starts from the patch result (FLUX).
-        dilate_px: how far the mask grows, in px, 0 to 64.
+        dilate_px: how far the mask grows, in px, 0 to 64; None: 8-16 by the image's size, thin
+            strokes by a third of their width, at least 2.
+        least_speck_px: components of the mask of fewer pixels are dropped, 0 (none) to 65,536;
+            None: those under 9 beside something 50 times larger.
+        fill_outlines: whether what strokes enclose is filled too.
         window_px: longest side of a window in px, 256 to 2048.
         preview_every: a preview every so many steps, 0 (none) to 100.
         feather_px: width of the blend around a hole that FLUX filled, in px, 0 to 64.
@@ -92,6 +145,8 @@ class InpaintParams(Parameters):
     deadline_ms: Annotated[int, between(1, MAX_DEADLINE_MS)] = 30_000
     strength: Annotated[float, between(0.0, 1.0, above=True)] = 1.0
     dilate_px: Annotated[int, between(0, 64)] | None = None
+    least_speck_px: Annotated[int, between(0, MAX_SPECK_PX)] | None = None
+    fill_outlines: bool = False
     window_px: Annotated[int, between(256, 2048)] | None = None
     preview_every: Annotated[int, between(0, 100)] = 1
     feather_px: Annotated[int, between(0, 64)] | None = None

@@ -59,6 +59,29 @@ class Fallback:
 
 
 @dataclass(frozen=True)
+class MaskChanges:
+    """What cleaning did to a mask; the same fields of `Report`.
+
+    Attributes:
+        dilate_px: how far the mask grew at most, px.
+        least_dilate_px: how far its thinnest strokes did, px.
+        specks: components that were dropped.
+        least_speck_px: those of fewer px2 were.
+        pinholes: gaps that were closed.
+        outlines: areas, not filled, whose strokes look like an outline drawn round them.
+        outlines_filled: enclosed areas that were filled.
+    """
+
+    dilate_px: float
+    least_dilate_px: float
+    specks: int
+    least_speck_px: int
+    pinholes: int
+    outlines: int
+    outlines_filled: int
+
+
+@dataclass(frozen=True)
 class Report:
     """The report of one request.
 
@@ -72,7 +95,7 @@ class Report:
         width: the photo's, px.
         height: the photo's, px.
         hole_px: pixels that were filled.
-        dilate_px: how far the mask grew, px.
+        dilate_px: how far the mask grew at most, px.
         specks: components of the mask that were dropped.
         pinholes: gaps of the mask that were closed.
         labels: surfaces around the hole, best first.
@@ -97,6 +120,11 @@ class Report:
         total_ms: milliseconds from the request's arrival to its answer.
         fallbacks: what was missing or failed.
         weights: identity of the weights in use, by model.
+        least_dilate_px: how far the mask's thinnest strokes grew, px; None where an older server
+            does not say.
+        least_speck_px: components of the mask of fewer px2 were dropped.
+        outlines: areas, not filled, whose strokes look like an outline drawn round them.
+        outlines_filled: enclosed areas that were filled.
     """
 
     engine: str
@@ -128,6 +156,10 @@ class Report:
     guidance_scale: float | None = None
     fallbacks: tuple[Fallback, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
+    least_dilate_px: float | None = None
+    least_speck_px: int = 0
+    outlines: int = 0
+    outlines_filled: int = 0
     version: str = __version__
 
     def to_json(self) -> str:

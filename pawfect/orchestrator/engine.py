@@ -11,7 +11,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.report import Fallback, WindowReport
+from pawfect.contract.parameters import MaskParams
+from pawfect.contract.report import Fallback, MaskChanges, WindowReport
 from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
@@ -32,18 +33,14 @@ class CleanedMask:
         ring: UINT8 [H, W], 255 = the band of surroundings.
         windows: the parts of the photo that are filled, the largest first.
         areas: pixels of the mask in each window.
-        dilate_px: how far the mask grew, px.
-        specks: components of the mask that were dropped.
-        pinholes: gaps of the mask that were closed.
+        changes: what was done to the mask.
     """
 
     mask: NDArray[np.uint8]
     ring: NDArray[np.uint8]
     windows: tuple[Window, ...]
     areas: tuple[int, ...]
-    dilate_px: float
-    specks: int
-    pinholes: int
+    changes: MaskChanges
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,15 +158,13 @@ async def clean_mask(request: InpaintRequest, call: CallModel, control: Control)
     inputs: dict[str, Array] = {"MASK": request.mask}
     if request.protect is not None:
         inputs["PROTECT"] = request.protect
-    grow = request.params.dilate_px
-    parameters: Scalars = {} if grow is None else {"dilate_px": grow}
+    asked = {name: getattr(request.params, name) for name in MaskParams.__dataclass_fields__}
+    parameters = {name: value for name, value in asked.items() if value is not None}
     with control.stage("mask_cleanup"):
         out = await control.wait("mask_cleanup", call("mask_cleanup", inputs, parameters))
     mask, ring = (out[name].astype(np.uint8, copy=False) for name in ("CLEAN_MASK", "RING"))
     with control.stage("windows"):
         windows = plan_windows(out["BOXES"].astype(np.int32, copy=False), *mask.shape)
         areas = tuple(int(np.count_nonzero(mask[window.holes.slices])) for window in windows)
-    done = json.loads(out["REPORT"][0])
-    return CleanedMask(
-        mask, ring, windows, areas, done["dilate_px"], done["specks"], done["pinholes"]
-    )
+    changes = MaskChanges(**json.loads(out["REPORT"][0]))
+    return CleanedMask(mask, ring, windows, areas, changes)

@@ -66,7 +66,7 @@ async def inpaint(
 
 def _report(task: Task, fill: Fill, reason: str) -> Report:
     request, cleaned, params = task.request, task.cleaned, task.request.params
-    prompting, denoising = fill.prompting, fill.denoising
+    prompting, denoising, changes = fill.prompting, fill.denoising, cleaned.changes
     return Report(
         engine=fill.engine,
         engine_reason=fill.reason or reason,
@@ -76,9 +76,13 @@ def _report(task: Task, fill: Fill, reason: str) -> Report:
         width=request.image.shape[1],
         height=request.image.shape[0],
         hole_px=cv2.countNonZero(cleaned.mask),
-        dilate_px=cleaned.dilate_px,
-        specks=cleaned.specks,
-        pinholes=cleaned.pinholes,
+        dilate_px=changes.dilate_px,
+        least_dilate_px=changes.least_dilate_px,
+        specks=changes.specks,
+        least_speck_px=changes.least_speck_px,
+        pinholes=changes.pinholes,
+        outlines=changes.outlines,
+        outlines_filled=changes.outlines_filled,
         labels=prompting.labels,
         labels_source=prompting.labels_source,
         prompt=prompting.prompt,

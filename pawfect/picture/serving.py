@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from pawfect.contract.parameters import MaskParams
 from pawfect.contract.tensors import Array
@@ -13,15 +14,16 @@ from pawfect.picture.mask import clean_mask
 
 def mask_cleanup(inputs: Mapping[str, Array], params: MaskParams) -> dict[str, Array]:
     """Clean a mask; see `pawfect.picture.mask.clean_mask`."""
-    cleaned = clean_mask(inputs["MASK"], inputs.get("PROTECT"), dilate_px=params.dilate_px)
-    report = {
-        "dilate_px": round(cleaned.dilate_px, 2),
-        "specks": cleaned.specks,
-        "pinholes": cleaned.pinholes,
-    }
+    cleaned = clean_mask(
+        inputs["MASK"],
+        inputs.get("PROTECT"),
+        dilate_px=params.dilate_px,
+        least_speck_px=params.least_speck_px,
+        fill_outlines=params.fill_outlines,
+    )
     return {
         "CLEAN_MASK": cleaned.mask,
         "BOXES": cleaned.boxes,
         "RING": cleaned.ring,
-        "REPORT": text_tensor(json.dumps(report)),
+        "REPORT": text_tensor(json.dumps(asdict(cleaned.changes))),
     }

@@ -19,7 +19,7 @@ from pawfect.scores.labels import strange_labels
 from pawfect.scores.look import look
 from pawfect.scores.seam import seam_step
 from pawfect.scores.sharpness import sharpness_ratio
-from pawfect_client import load_mask, load_photo
+from pawfect_client import load_mask, load_photo, load_protect
 from perf.audit.matrix import Source
 from perf.scenes import load_scene
 
@@ -75,7 +75,7 @@ def load_session(source: Source) -> Session:
         return Session(source, scene.photo, scene.mask, None, scene.truth)
     photo = load_photo(str(source.photo))
     mask = load_mask(str(source.mask), photo)
-    protect = load_mask(source.protect, photo) if source.protect else None
+    protect = load_protect(source.protect, photo) if source.protect else None
     truth = load_photo(source.truth).pixels if source.truth else None
     if truth is not None and truth.shape != photo.pixels.shape:
         got = f"{truth.shape[1]}x{truth.shape[0]}"

@@ -147,6 +147,8 @@ def failed(run: Any, kind: ErrorKind, message: str) -> None:
         ({"photo": "note.png"}, "note.png: expected a JPEG, PNG or WebP file, got text"),
         ({"photo": "half.png"}, "half.png: expected a whole PNG, got a truncated or broken one"),
         ({"mask": "small.png"}, "small.png: expected the photo's size 80x64, got 96x80"),
+        ({"mask": "twice.png"}, "got 160x128 of the same shape, which fit_mask scales to it"),
+        ({"mask": "inverted.png"}, "3.0% the other way round (mask_is=white or mask_is=black)"),
         ({"mask": "empty.png"}, "MASK: expected some pixels >= 128 (to fill), got none above 0"),
         ({"photo": "clear.png", "out": "out.jpg"}, "out.jpg: expected .png or .webp for a photo"),
     ],
@@ -156,6 +158,8 @@ def test_wrong_files_exit_with_65_and_write_nothing(desk, options, message):
     desk.put("half.png", png(scene(80, 64))[:3000])
     desk.put("small.png", png(hole()))
     desk.put("empty.png", png(hole(80, 64) * 0))
+    desk.put("twice.png", png(hole(160, 128)))
+    desk.put("inverted.png", png(255 - hole(80, 64)))
     desk.put("clear.png", png(scene(80, 64, channels=4)))
     before = sorted(desk.folder.iterdir())
     failed(desk(**options), ErrorKind.INVALID_ARG, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -56,6 +57,15 @@ def test_the_table_names_everything_that_explains_the_result():
     ):
         assert part in text
     assert "steps" not in text
+
+
+def test_the_table_says_what_was_done_to_the_mask():
+    done = replace(
+        REPORT, least_dilate_px=2.0, least_speck_px=9, outlines=1, outlines_filled=3, pinholes=0
+    )
+    text = " ".join(printed(done).replace("│", " ").split())
+    assert "grown by 2 to 9.5 px, 2 specks under 9 px dropped, 0 pinholes closed" in text
+    assert "1 outlines not filled inside, 3 outlines filled inside" in text
 
 
 def test_markup_in_labels_is_printed_as_it_is():

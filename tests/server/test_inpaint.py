@@ -6,6 +6,7 @@ import json
 import threading
 import time
 import urllib.request
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -53,8 +54,10 @@ def test_the_server_gives_the_pixels_of_the_library_and_reports_the_requests_lab
 
 
 def test_mask_cleanup_over_the_wire_equals_the_library(client):
-    result = client(None, SMALL_HOLE, model="mask_cleanup", dilate_px=12)
-    expected = clean_mask(SMALL_HOLE, dilate_px=12)
+    given = {"dilate_px": 12, "least_speck_px": 4, "fill_outlines": True}
+    result = client(None, SMALL_HOLE, model="mask_cleanup", **given)
+    expected = clean_mask(SMALL_HOLE, dilate_px=12, least_speck_px=4, fill_outlines=True)
+    assert json.loads(result.as_numpy("REPORT")[0]) == asdict(expected.changes)
     np.testing.assert_array_equal(result.as_numpy("CLEAN_MASK"), expected.mask)
     np.testing.assert_array_equal(result.as_numpy("RING"), expected.ring)
     np.testing.assert_array_equal(result.as_numpy("BOXES"), expected.boxes)

@@ -92,6 +92,12 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     `prompt` says what to fill with (FLUX), in at most 2,048 bytes. In place of a form with files,
     JSON names files in storage by their paths below `users/{uid}/`.
 
+    `mask_is` names another kind of mask: `white`, `black`, `opaque`, `transparent`, `erased` (the
+    photo itself with the object erased) or `auto`. Where nothing is said, of one colour with a
+    transparent part the smaller side is the hole, and a mask that covers more than 95 % is refused.
+    `invert_mask` and `fit_mask` (a mask of another size, but of the photo's shape) are `true` or
+    `false`. The file `mask` of the session is the mask as it was understood.
+
     The same request while its job is pending or processing is that job; another one is refused.
     Once the job is completed, failed or cancelled, a request is a new job of the session.
 

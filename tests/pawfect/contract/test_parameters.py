@@ -16,6 +16,7 @@ INTEGERS = {
     "seed": (0, 2**63 - 1),
     "deadline_ms": (1, 600_000),
     "dilate_px": (0, 64),
+    "least_speck_px": (0, 65_536),
     "window_px": (256, 2048),
     "preview_every": (0, 100),
 }
@@ -72,6 +73,14 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
     assert "seed" in message
 
 
+def test_auto_leaves_to_the_server_what_has_no_default_of_its_own():
+    params = InpaintParams.parse({"dilate_px": "auto", "steps": "auto", "seed": 3})
+    assert params == InpaintParams(seed=3)
+    assert MaskParams.parse({"dilate_px": "auto"}) == MaskParams()
+    assert refused(seed="auto") == "seed: expected an integer, got str 'auto'"
+    assert refused(fill_outlines="auto").startswith("fill_outlines: expected true or false")
+
+
 def test_parameters_of_one_model_are_unknown_to_another():
     for params, name in ((MaskParams, "seed"), (FillParams, "engine")):
         with pytest.raises(PawfectError, match=f"got {name}"):
@@ -90,4 +99,6 @@ def test_anything_else_is_a_clear_refusal_or_a_valid_set(given):
         assert "expected" in error.message
         assert "got" in error.message
     else:
-        assert all(getattr(params, name) == value for name, value in given.items())
+        read = {name: getattr(params, name) for name in given}
+        assert read == {name: None if value == "auto" and name != "engine" else value
+                        for name, value in given.items()}  # fmt: skip

@@ -88,6 +88,7 @@ def test_the_report_explains_and_repeats_the_result(photo, embedded):
     )  # fmt: skip
     assert (report.width, report.height, report.seed, report.specks) == (320, 240, 7, 1)
     assert report.hole_px == np.count_nonzero(result.clean_mask)
+    assert (report.dilate_px, report.least_dilate_px, report.least_speck_px) == (6, 6, 9)
     assert report.labels_source == "none"
     assert list(report.stage_ms) == [
         "validate",

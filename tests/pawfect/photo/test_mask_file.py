@@ -49,21 +49,26 @@ def test_colours_count_by_their_brightness():
 
 @pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (255, 0, 0), (12, 200, 90)])
 @pytest.mark.parametrize("under", [(0, 0, 0), (255, 255, 255)])
-def test_one_colour_on_a_transparent_ground_counts_by_its_opacity(colour, under):
+def test_what_one_colour_paints_on_a_transparent_ground_is_filled_soft_edges_too(colour, under):
     rgba = on_transparent(colour, under)
-    assert np.array_equal(decode_mask(png(rgba)), rgba[:, :, 3])
+    assert np.array_equal(decode_mask(png(rgba)), np.where(rgba[:, :, 3] >= 64, 255, 0))
 
 
 def test_black_and_white_on_a_transparent_ground_counts_by_its_brightness():
     rgba = on_transparent((255, 255, 255))
     rgba[:20] = (0, 0, 0, 255)
-    assert np.array_equal(decode_mask(png(rgba)) >= 128, HOLE >= 128)
+    assert np.array_equal(decode_mask(png(rgba)) >= 128, rgba[:, :, 3] * (rgba[:, :, 0] > 0) >= 64)
 
 
-def test_a_photo_with_a_hole_cut_out_is_no_mask():
-    rgba = np.dstack([scene(), 255 - HOLE])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_photo_with_a_hole_cut_out_is_no_mask_unless_it_is_said(channels):
+    photo = scene(channels=channels).reshape(80, 96, channels).repeat(4 - max(channels, 1), axis=2)
+    rgba = np.dstack([photo[:, :, :3], 255 - HOLE])
     with pytest.raises(PawfectError, match="got several colours and transparency"):
         decode_mask(png(rgba))
+    for said in ("erased", "transparent", "auto"):
+        assert np.array_equal(decode_mask(png(rgba), mask_is=said), HOLE), said
+    assert np.array_equal(decode_mask(png(rgba), mask_is="opaque"), 255 - HOLE)
 
 
 def test_a_mask_of_another_size_than_the_photo_is_refused_with_both_sizes():

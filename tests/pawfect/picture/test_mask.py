@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.picture.mask import auto_dilate_px, clean_mask, hole_boxes
+from pawfect.picture.mask import clean_mask, hole_boxes
 from tests.refusals import refusal
 
 
@@ -53,26 +53,61 @@ def test_growth_is_a_euclidean_disc_around_every_marked_pixel():
     np.testing.assert_array_equal(cleaned.mask, brute_force_dilation(mask, 9))
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "px"), [(512, 512, 8), (1000, 1000, 8), (1200, 1600, 11), (3000, 4000, 16)]
-)
-def test_growth_follows_the_size_of_the_image_from_8_to_16_px(height, width, px):
-    assert auto_dilate_px(height, width) == px
-
-
-def test_specks_go_and_leave_no_trace():
+def test_what_nobody_can_have_meant_goes_and_leaves_no_trace():
     mask = disc(1000, 100, (500, 500))
     clean = clean_mask(mask).mask
     for at in ((50, 50), (900, 120), (300, 950)):
-        cv2.circle(mask, at, 4, 255, -1)
+        cv2.circle(mask, at, 1, 255, -1)
     cleaned = clean_mask(mask)
-    assert cleaned.specks == 3
+    assert (cleaned.changes.specks, cleaned.changes.least_speck_px) == (3, 9)
     np.testing.assert_array_equal(cleaned.mask, clean)
 
 
+def test_a_crumb_beside_a_large_hole_stays():
+    mask = np.zeros((603, 1072), np.uint8)
+    cv2.circle(mask, (400, 300), 150, 255, -1)
+    cv2.circle(mask, (900, 100), 3, 255, -1)
+    cleaned = clean_mask(mask)
+    assert cleaned.changes.specks == 0
+    assert cleaned.mask[100, 900] == 255
+
+
+def test_a_crumb_of_12_px_stays_in_12_megapixels():
+    mask = np.zeros((3000, 4000), np.uint8)
+    cv2.circle(mask, (1500, 1500), 600, 255, -1)
+    cv2.circle(mask, (3500, 300), 6, 255, -1)
+    assert clean_mask(mask).mask[300, 3500] == 255
+
+
+def test_dust_beside_a_scratch_stays():
+    mask = np.zeros((768, 1024), np.uint8)
+    cv2.line(mask, (50, 50), (900, 700), 255, 5)
+    clean = clean_mask(mask)
+    for at in ((900, 100), (200, 600), (500, 60)):
+        cv2.circle(mask, at, 2, 255, -1)
+    cleaned = clean_mask(mask)
+    assert cleaned.changes.specks == 0
+    assert len(cleaned.boxes) == len(clean.boxes) + 3
+
+
+def test_what_counts_as_a_speck_can_be_said():
+    mask = disc(400, 60)
+    mask[10:15, 10:15] = mask[10:12, 300:302] = 255
+    for least, specks in ((0, 0), (1, 0), (4, 0), (5, 1), (25, 1), (26, 2)):
+        changes = clean_mask(mask, least_speck_px=least).changes
+        assert (changes.specks, changes.least_speck_px) == (specks, least)
+    only = np.where(mask, 255, 0).astype(np.uint8)
+    only[50:] = 0
+    message = refusal(ErrorKind.INVALID_ARG, clean_mask, only, least_speck_px=26)
+    assert (
+        message
+        == "MASK: expected something of at least least_speck_px = 26 px, got parts of at most 25 px"
+    )
+
+
 def test_a_lone_small_dot_is_no_speck():
-    cleaned = clean_mask(disc(2000, 3))
-    assert cleaned.specks == 0
+    cleaned = clean_mask(disc(2000, 1))
+    assert cleaned.changes.specks == 0
     assert cleaned.mask[1000, 1000] == 255
 
 
@@ -82,7 +117,7 @@ def test_a_sliver_that_touches_the_object_diagonally_belongs_to_it():
     for step in range(30):
         mask[200 + step, 200 + step] = 255
     cleaned = clean_mask(mask, dilate_px=0)
-    assert cleaned.specks == 0
+    assert cleaned.changes.specks == 0
     np.testing.assert_array_equal(cleaned.mask, mask)
 
 
@@ -91,7 +126,7 @@ def test_pinholes_close_but_the_inside_of_a_loop_stays():
     cv2.circle(mask, (400, 400), 80, 0, -1)  # a leash's loop
     cv2.circle(mask, (400, 260), 3, 0, -1)  # a pinhole in its rim
     cleaned = clean_mask(mask, dilate_px=0)
-    assert cleaned.pinholes == 1
+    assert cleaned.changes.pinholes == 1
     assert cleaned.mask[260, 400] == 255
     assert cleaned.mask[400, 400] == 0
 
@@ -112,6 +147,16 @@ def test_growing_further_never_loses_a_pixel(mask, one, other):
         return
     less, more = (clean_mask(mask, dilate_px=px).mask for px in (small, large))
     assert not (less & ~more).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(blobs)
+def test_growth_by_width_lies_between_2_px_and_the_growth_of_compact_holes(mask):
+    if mask.all():
+        return
+    least, by_width, most = (clean_mask(mask, dilate_px=px).mask for px in (2, None, 8))
+    assert not (least & ~by_width).any()
+    assert not (by_width & ~most).any()
 
 
 @settings(max_examples=60, deadline=None)

@@ -39,6 +39,13 @@ FIELDS = [
     ({"parameters": '{"sede": 7}'}, "parameters: expected some of"),
     ({"parameters": '{"deadline_ms": 600000}'}, "deadline_ms: expected from 1 to 180000"),
     ({"prompt": "x" * 2049}, "PROMPT: expected texts of at most 2048 bytes"),
+    (
+        {"mask_is": "grey"},
+        "mask_is: expected one of white, black, opaque, transparent, erased, auto",
+    ),
+    ({"mask_is": "opaque"}, "mask: expected a mask with transparency, of which mask_is=opaque"),
+    ({"fit_mask": "yes"}, "fit_mask: expected true or false, got str 'yes'"),
+    ({"invert_mask": "true"}, "mask: expected at most 95% of the photo to fill"),
     ({"colour": "red"}, "request: expected some of photo, mask"),
 ]
 

@@ -9,12 +9,15 @@ import pytest
 from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import MaskFileParams
 from pawfect_client import decode_photo
 from pawfect_service.jobs.kinds.pictures import (
     PREVIEW_PX,
+    UNDERSTOOD,
     check_headers,
     check_upload,
     preview_jpeg,
+    read_pictures,
 )
 from tests.pawfect.photo.pictures import encoded, hole, opened, scene
 
@@ -25,6 +28,9 @@ OTHER = encoded(hole(128, 160), "PNG")
 EMPTY = encoded(np.zeros((128, 160), np.uint8), "PNG")
 FULL = encoded(np.full((128, 160), 255, np.uint8), "PNG")
 CLEAR = encoded(np.dstack([scene(160, 128), np.full((128, 160), 90, np.uint8)]), "PNG")
+INVERTED = encoded(255 - hole(160, 128), "PNG")
+ERASED = encoded(np.dstack([np.zeros((128, 160, 3), np.uint8), 255 - hole(160, 128)]), "PNG")
+SMALL = encoded(hole(80, 64), "PNG")
 TURNED = Image.Exif()
 TURNED[0x0112] = 6
 
@@ -76,6 +82,62 @@ def test_what_headers_tell_is_refused_as_by_the_whole_check(files: Any, said: st
             check(*files)
         assert caught.value.kind is ErrorKind.INVALID_ARG
         assert caught.value.message.startswith(said)
+
+
+@pytest.mark.parametrize("check", [check_upload, check_headers])
+@pytest.mark.parametrize(
+    ("mask", "reading"),
+    [
+        (ERASED, MaskFileParams()),
+        (ERASED, MaskFileParams(mask_is="erased")),
+        (INVERTED, MaskFileParams(mask_is="black")),
+        (INVERTED, MaskFileParams(invert_mask=True)),
+        (INVERTED, MaskFileParams(mask_is="auto")),
+    ],
+)
+def test_a_mask_is_stored_as_it_was_understood(check: Any, mask: bytes, reading: Any) -> None:
+    _, stored, _ = check(PHOTO, mask, reading=reading)
+    kept = opened(stored)
+    assert kept.mode == "L"
+    assert np.array_equal(np.array(kept), hole(160, 128))
+
+
+@pytest.mark.parametrize("check", [check_upload, check_headers])
+def test_a_mask_of_the_photos_shape_is_stored_at_its_size(check: Any) -> None:
+    with pytest.raises(PawfectError, match="which fit_mask scales to it"):
+        check(PHOTO, SMALL)
+    _, *stored = check(PHOTO, SMALL, SMALL, reading=MaskFileParams(fit_mask=True))
+    assert [opened(file).size for file in stored] == [(160, 128)] * 2
+
+
+@pytest.mark.parametrize("check", [check_upload, check_headers])
+def test_a_photo_with_the_object_painted_over_is_compared_with_the_whole_photo(check: Any) -> None:
+    over = opened(PHOTO).convert("RGB")
+    over.paste((255, 0, 255), (60, 40, 100, 80))
+    reading = MaskFileParams(mask_is="erased")
+    stored = np.array(opened(check(PHOTO, encoded(over, "PNG"), reading=reading)[1]))
+    assert (stored[42:78, 62:98] == 255).all()
+    assert np.count_nonzero(stored) < 50 * 50
+
+
+def test_a_mask_of_nearly_everything_is_filled_where_it_was_named() -> None:
+    white = MaskFileParams(mask_is="white")
+    for check in (check_upload, check_headers):
+        photo, mask, _ = check(PHOTO, INVERTED, reading=white)
+        assert np.array_equal(read_pictures(photo, mask, None, None, UNDERSTOOD).mask < 128,
+                              hole(160, 128) >= 128)  # fmt: skip
+    for refused in (check_upload, read_pictures):
+        with pytest.raises(PawfectError, match="mask: expected at most 95% of the photo"):
+            refused(PHOTO, INVERTED, None)
+
+
+def test_a_silhouette_protects_what_it_paints() -> None:
+    pet = np.zeros((128, 160, 4), np.uint8)
+    pet[:, :100, 3] = 255
+    for check in (check_upload, check_headers):
+        _, _, guard = check(PHOTO, MASK, encoded(pet, "PNG"))
+        assert guard is not None
+        assert np.array_equal(np.array(opened(guard)), pet[:, :, 3])
 
 
 def test_a_preview_is_small() -> None:

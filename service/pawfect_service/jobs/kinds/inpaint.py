@@ -12,11 +12,13 @@ from typing import Any, Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.parameters import InpaintParams, MaskFileParams, Scalar
 from pawfect_client.results import Done
 from pawfect_service.jobs.fields import SceneLabels, storable
 from pawfect_service.jobs.kinds.kind import Kind, Made, OnProgress, Task, Tools
 from pawfect_service.jobs.kinds.pictures import (
+    UNDERSTOOD,
+    UNSAID,
     Pictures,
     check_headers,
     check_upload,
@@ -40,10 +42,12 @@ class Parameters:
     Attributes:
         scalars: those of InpaintParams that were given.
         prompt: text for FLUX, or None.
+        reading: how the mask's file was to be read.
     """
 
     scalars: Mapping[str, Scalar]
     prompt: str | None
+    reading: MaskFileParams
 
 
 class Inpaint:
@@ -51,16 +55,16 @@ class Inpaint:
 
     name = "inpaint"
     fields: Mapping[str, bool] = {"photo": True, "mask": True, "protect": False}
-    texts: tuple[str, ...] = ("prompt",)
+    texts: tuple[str, ...] = ("prompt", *MaskFileParams.__dataclass_fields__)
     inputs: Mapping[str, str] = {"original": ORIGINAL, "mask": MASK}
     optional: Mapping[str, str] = {"protect": PROTECT}
     outputs: Mapping[str, str] = {"preview": PREVIEW, "edited": EDITED}
     labelled = True
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
-        """Return what a request asks for; INVALID_ARG as InpaintParams says."""
+        """Return what a request asks for; INVALID_ARG as its parameters' classes say."""
         InpaintParams.parse(parameters)
-        return Parameters(parameters, texts.get("prompt"))
+        return Parameters(parameters, texts.get("prompt"), _reading(texts))
 
     def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
         """Return the scalars that were given; INVALID_ARG also for too late a deadline."""
@@ -68,20 +72,24 @@ class Inpaint:
         longest_ms = int(longest_s * 1000)
         if parsed.deadline_ms > longest_ms:
             raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
-        return {name: getattr(parsed, name) for name in parameters}
+        read = {name: getattr(parsed, name) for name in parameters}
+        return {name: value for name, value in read.items() if value is not None}
 
     def check(
         self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
     ) -> Mapping[str, bytes]:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
         check = check_headers if headers_only else check_upload
-        stored = check(files["photo"], files["mask"], files.get("protect"), texts.get("prompt"))
+        protect, prompt = files.get("protect"), texts.get("prompt")
+        stored = check(files["photo"], files["mask"], protect, prompt, _reading(texts))
         named = zip(("original", "mask", "protect"), stored, strict=True)
         return {name: data for name, data in named if data is not None}
 
     async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:
         """Return what the server's `scene_labels` says of the photo round its mask."""
-        pictures = await tools.off_loop(read_pictures, files["original"], files["mask"], None)
+        # The worker refuses what is wrong with the mask: its labels do no harm.
+        named = files["original"], files["mask"], None, None, UNDERSTOOD
+        pictures = await tools.off_loop(read_pictures, *named)
         found = await tools.labeller.scene_labels(pictures.photo.pixels, pictures.mask)
         return SceneLabels(
             labels=tuple(map(storable, found.labels)),
@@ -97,7 +105,9 @@ class Inpaint:
         with span("decode pictures"):
             names = ("original", "mask", "protect")
             files = (task.files.get(name) for name in names)
-            pictures = await tools.off_loop(read_pictures, *files, task.parameters.prompt)
+            asked: Parameters = task.parameters
+            reading = UNSAID if asked.reading == UNSAID else UNDERSTOOD
+            pictures = await tools.off_loop(read_pictures, *files, asked.prompt, reading)
         done = await _filled(pictures, task, tools, on_progress)
         with span("encode pictures"):
             edited, preview = await asyncio.gather(
@@ -107,6 +117,15 @@ class Inpaint:
         report = done.report
         outputs = {"edited": edited, "preview": preview}
         return Made(outputs, report.to_json(), round(report.total_ms / 1000, 3))
+
+
+def _reading(texts: Mapping[str, str]) -> MaskFileParams:
+    """Return how a mask's file is to be read; a form has texts alone, `true` and `false` too."""
+    flags = {"true": True, "false": False}
+    given = {
+        name: text for name, text in texts.items() if name in MaskFileParams.__dataclass_fields__
+    }
+    return MaskFileParams.parse({name: flags.get(text, text) for name, text in given.items()})
 
 
 async def _filled(pictures: Pictures, task: Task, tools: Tools, on_progress: OnProgress) -> Done:

@@ -10,8 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pawfect.contract.parameters import MaskFileParams
 from pawfect.contract.texts import check_texts
-from pawfect.photo.mask_file import check_same_size, decode_mask
+from pawfect.photo.image_file import read_header
+from pawfect.photo.mask_file import (
+    MaskFile,
+    check_same_size,
+    decode_mask_file,
+    decode_protect,
+)
 from pawfect.photo.photo import (
     Photo,
     PhotoSize,
@@ -26,6 +33,9 @@ from pawfect_client.inputs import inpaint_tensors
 EDITED_QUALITY: Final = 95
 PREVIEW_QUALITY: Final = 85
 PREVIEW_PX: Final = 512
+# Of a mask of which nothing was said, and of one that has been understood already.
+UNSAID: Final = MaskFileParams()
+UNDERSTOOD: Final = MaskFileParams(mask_is="white")
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
@@ -49,15 +59,20 @@ class Pictures:
 
 
 def read_pictures(
-    photo: bytes, mask: bytes, protect: bytes | None, prompt: str | None = None
+    photo: bytes,
+    mask: bytes,
+    protect: bytes | None,
+    prompt: str | None = None,
+    reading: MaskFileParams = UNSAID,
 ) -> Pictures:
     """Decode the files of a session.
 
     Args:
         photo: content of a JPEG, PNG or WebP file without transparent parts.
         mask: content of a mask's file, as `pawfect_client.decode_mask` takes them.
-        protect: likewise, or None.
+        protect: content of a file as `pawfect_client.decode_protect` takes them, or None.
         prompt: text for FLUX, checked along with them, or None.
+        reading: how the mask's file is read; UNDERSTOOD where the upload was read by more.
 
     Raises:
         PawfectError: INVALID_ARG for another format, a broken file, a size out of the limits, a
@@ -66,66 +81,89 @@ def read_pictures(
     decoded = decode_photo(photo, "photo")
     # What is filled leaves as edited.jpg.
     check_format(decoded, "JPEG", "photo")
-    hole = decode_mask(mask, decoded, "mask")
-    guard = None if protect is None else decode_mask(protect, decoded, "protect")
+    hole = decode_mask_file(mask, decoded, "mask", reading).mask
+    guard = None if protect is None else decode_protect(protect, decoded)
     inpaint_tensors(decoded.pixels, hole, guard, (), prompt)
     return Pictures(decoded, hole, guard)
 
 
 def check_upload(
-    photo: bytes, mask: bytes, protect: bytes | None = None, prompt: str | None = None
+    photo: bytes,
+    mask: bytes,
+    protect: bytes | None = None,
+    prompt: str | None = None,
+    reading: MaskFileParams = UNSAID,
 ) -> Stored:
     """Check the files of a request and bring them into the formats that they are stored in.
 
-    A JPEG and PNG masks are stored byte for byte.
+    A JPEG, and PNG masks whose own brightness is the mask, are stored byte for byte; any other mask
+    as it was understood, white = fill.
 
     Raises:
         PawfectError: INVALID_ARG as `read_pictures` does.
     """
-    size = glance_at_jpeg(photo)
-    if size is None:
-        decoded = decode_photo(photo, "photo")
+    known: Photo | PhotoSize | None = glance_at_jpeg(photo)
+    if known is None or reading.mask_is in ("erased", "auto"):
+        decoded = known = decode_photo(photo, "photo")
         check_format(decoded, "JPEG", "photo")
-        photo = encode_photo(decoded, "JPEG", EDITED_QUALITY)
-        size = PhotoSize(decoded.size, decoded.stored_size)
-    hole = decode_mask(mask, size, "mask")
-    guard = None if protect is None else decode_mask(protect, size, "protect")
+        if not is_jpeg(photo):
+            photo = encode_photo(decoded, "JPEG", EDITED_QUALITY)
+    hole = decode_mask_file(mask, known, "mask", reading)
+    guard = None
+    if protect is not None:
+        guard = decode_protect(protect, known, fit_mask=reading.fit_mask)
     # The request's other rules ask for the photo's shape alone.
-    shape = np.broadcast_to(np.uint8(0), (size.size[1], size.size[0], 3))
-    inpaint_tensors(shape, hole, guard, (), prompt)
-    kept = None if protect is None or guard is None else _as_png(protect, guard)
-    return photo, _as_png(mask, hole), kept
+    shape = np.broadcast_to(np.uint8(0), (known.size[1], known.size[0], 3))
+    inpaint_tensors(shape, hole.mask, guard, (), prompt)
+    if protect is None or guard is None:
+        return photo, _stored_mask(mask, hole), None
+    as_it_is = reading == UNSAID and _is_plain_png(protect, "protect")
+    return photo, _stored_mask(mask, hole), protect if as_it_is else _as_png(guard)
 
 
 def check_headers(
-    photo: bytes, mask: bytes, protect: bytes | None = None, prompt: str | None = None
+    photo: bytes,
+    mask: bytes,
+    protect: bytes | None = None,
+    prompt: str | None = None,
+    reading: MaskFileParams = UNSAID,
 ) -> Stored:
     """Check of a request's files what their headers tell, and leave the pixels to the worker.
 
     Formats, sizes, and an end that is missing are found in a twentieth of the time that
-    `check_upload` takes; broken pixels, and a mask that is empty or full, are not. Files that have
-    to be brought into another format are decoded, and checked, all the same.
+    `check_upload` takes; broken pixels, and a mask that is empty, full or nearly so, are not. Files
+    that have to be brought into another format, or whose meaning their pixels tell, are decoded,
+    and checked, all the same.
 
     Raises:
         PawfectError: INVALID_ARG for what is wrong with headers.
     """
     masks = [(name, data) for name, data in (("mask", mask), ("protect", protect)) if data]
     as_they_are = is_jpeg(photo) and all(data.startswith(_PNG) for _, data in masks)
-    if not as_they_are or not mask:
-        return check_upload(photo, mask, protect, prompt)
+    if not as_they_are or not mask or reading != UNSAID:
+        return check_upload(photo, mask, protect, prompt, reading)
     size = size_in_header(photo)
     for name, data in masks:
         check_same_size(size_in_header(data, name).size, size, name)
+    if not all(_is_plain_png(data, name) for name, data in masks):
+        return check_upload(photo, mask, protect, prompt, reading)
     if prompt is not None:
         check_texts("PROMPT", [prompt])
     return photo, mask, protect
 
 
-def _as_png(data: bytes, decoded: NDArray[np.uint8]) -> bytes:
-    if data.startswith(_PNG):
-        return data
+def _is_plain_png(data: bytes, name: str) -> bool:
+    """Say whether a file is a PNG without transparency: its brightness is the mask."""
+    return data.startswith(_PNG) and not read_header(data, name).has_transparency_data
+
+
+def _stored_mask(data: bytes, hole: MaskFile) -> bytes:
+    return data if data.startswith(_PNG) and hole.as_stored else _as_png(hole.mask)
+
+
+def _as_png(mask: NDArray[np.uint8]) -> bytes:
     sink = io.BytesIO()
-    Image.fromarray(decoded).save(sink, "PNG")
+    Image.fromarray(mask).save(sink, "PNG")
     return sink.getvalue()
 
 
