@@ -74,6 +74,10 @@ WRITTEN: Final[Mapping[str, Format]] = MappingProxyType(
 FORMAT_OF_SUFFIX: Final[Mapping[str, str]] = MappingProxyType(
     {suffix: kind for kind, row in WRITTEN.items() for suffix in row.suffixes}
 )
+# As people name them on a command line.
+FORMAT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {row.title.lower(): kind for kind, row in WRITTEN.items()}
+)
 # What a result is written as where the photo's own format is only read.
 WRITTEN_AS: Final[Mapping[str, str]] = MappingProxyType({"GIF": "PNG", "HEIF": "JPEG"})
 

@@ -101,7 +101,7 @@ class Inpaint:
         done = await _filled(pictures, task, tools, on_progress)
         with span("encode pictures"):
             edited, preview = await asyncio.gather(
-                tools.off_loop(edited_jpeg, pictures.photo, done.image),
+                tools.off_loop(edited_jpeg, pictures.photo, done.image, done.report.engine),
                 tools.off_loop(preview_jpeg, pictures.photo, done.image),
             )
         report = done.report

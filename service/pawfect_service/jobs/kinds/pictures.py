@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pawfect.contract.errors import invalid
 from pawfect.contract.texts import check_texts
+from pawfect.photo.formats import FORMATS
 from pawfect.photo.mask_file import check_same_size, decode_mask
 from pawfect.photo.photo import (
     Photo,
@@ -20,7 +22,7 @@ from pawfect.photo.photo import (
     is_jpeg,
     size_in_header,
 )
-from pawfect.photo.saving import check_format, encode_photo
+from pawfect.photo.saving import encode_photo
 from pawfect_client.inputs import inpaint_tensors
 
 EDITED_QUALITY: Final = 95
@@ -54,7 +56,7 @@ def read_pictures(
     """Decode the files of a session.
 
     Args:
-        photo: content of a JPEG, PNG or WebP file without transparent parts.
+        photo: content of a photo's file without transparent parts.
         mask: content of a mask's file, as `pawfect_client.decode_mask` takes them.
         protect: likewise, or None.
         prompt: text for FLUX, checked along with them, or None.
@@ -64,8 +66,7 @@ def read_pictures(
             mask of another size, and one that is empty or full.
     """
     decoded = decode_photo(photo, "photo")
-    # What is filled leaves as edited.jpg.
-    check_format(decoded, "JPEG", "photo")
+    _check_opaque(decoded)
     hole = decode_mask(mask, decoded, "mask")
     guard = None if protect is None else decode_mask(protect, decoded, "protect")
     inpaint_tensors(decoded.pixels, hole, guard, (), prompt)
@@ -85,7 +86,7 @@ def check_upload(
     size = glance_at_jpeg(photo)
     if size is None:
         decoded = decode_photo(photo, "photo")
-        check_format(decoded, "JPEG", "photo")
+        _check_opaque(decoded)
         photo = encode_photo(decoded, "JPEG", EDITED_QUALITY)
         size = PhotoSize(decoded.size, decoded.stored_size)
     hole = decode_mask(mask, size, "mask")
@@ -129,14 +130,24 @@ def _as_png(data: bytes, decoded: NDArray[np.uint8]) -> bytes:
     return sink.getvalue()
 
 
-def edited_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
-    """Return the content of edited.jpg: quality 95, upright, colour profile and EXIF kept.
+def _check_opaque(photo: Photo) -> None:
+    """Raise INVALID_ARG for a photo with transparent parts: what is filled leaves as edited.jpg."""
+    if photo.has_transparency:
+        expected = "a photo without transparent parts, since the result is a JPEG"
+        got = f"a {FORMATS[photo.format].title} with transparent parts"
+        raise invalid("photo", expected, got)
+
+
+def edited_jpeg(photo: Photo, pixels: NDArray[np.uint8], engine: str) -> bytes:
+    """Return the content of edited.jpg: quality 95, upright, with the original's metadata.
 
     Args:
         photo: the original.
         pixels: UINT8 [H, W, 3] RGB of its size.
+        engine: which filled it.
     """
-    return encode_photo(photo.with_pixels(pixels), "JPEG", EDITED_QUALITY)
+    filled = photo.with_pixels(pixels).changed_by(engine)
+    return encode_photo(filled, "JPEG", EDITED_QUALITY)
 
 
 def preview_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
@@ -148,5 +159,5 @@ def preview_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
     """
     small = Image.fromarray(pixels)
     small.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
-    shown = replace(photo, pixels=np.asarray(small), alpha=None, exif=None)
+    shown = replace(photo, pixels=np.asarray(small), alpha=None, exif=None, xmp=None, deep=None)
     return encode_photo(shown, "JPEG", PREVIEW_QUALITY)
