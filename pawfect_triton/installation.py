@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 # Smallest shared memory for pictures between the server and its models: three copies of a 50 MP
-# picture in flight. Docker gives a container 64 MB.
+# picture in flight. Docker gives a container 64 MB. One of 110 MP takes 1 GB.
 MIN_SHM_BYTES: Final = 512 * 2**20
 SHM_FOLDER: Final = Path("/dev/shm")
 
