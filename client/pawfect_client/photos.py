@@ -45,16 +45,19 @@ def inpaint_photo(
     Raises:
         PawfectError: as `fill` does.
     """
-    alpha, answer = None, None
+    alpha, report = None, None
     if asked := ask_alpha(photo, mask, protect):
         kept = {name: value for name, value in request.items() if name in _OF_ALPHA_TOO}
         answer = fill(asked.image, asked.mask, protect=asked.protect, engine=ALPHA_ENGINE, **kept)
-        alpha = continued_alpha(photo, mask, answer.image)
+        alpha, report = continued_alpha(photo, mask, answer.image), answer.report
+        # Of a large photo each is 150 MB, which the next request needs.
+        del answer
+    del asked
     colours = None
     if wanted := ask_colours(photo, mask, protect, alpha):
         answer = fill(wanted.image, wanted.mask, protect=wanted.protect, **request)
-        colours = answer.image
+        colours, report = answer.image, answer.report
     # One of both had something to ask.
-    assert answer is not None
+    assert report is not None
     filled = with_answers(photo, mask, colours, alpha)
-    return filled.changed_by(answer.report.engine), answer.report
+    return filled.changed_by(report.engine), report

@@ -104,7 +104,9 @@ def ask_colours(
     if protect is not None:
         barred = np.maximum(barred, protect)
     # Patches pass over what is barred; a network would see whatever the file holds there.
-    return Ask(_bled(photo.pixels, photo.alpha), mask, barred)
+    image, around = photo.pixels.copy(), _box(mask, alpha.shape)
+    image[around] = _bled(photo.pixels[around], photo.alpha[around])
+    return Ask(image, mask, barred)
 
 
 def with_answers(
@@ -121,9 +123,8 @@ def with_answers(
     if alpha is None or photo.alpha is None:
         return photo.with_pixels(photo.pixels if colours is None else colours)
     pixels = photo.pixels.copy()
-    seen = ~_unseen(photo.alpha, mask)
     if colours is not None:
-        pixels[seen] = colours[seen]
+        np.copyto(pixels, colours, where=~_unseen(photo.alpha, mask)[:, :, None])
     # What was removed does not stay under what cannot be seen.
     pixels[(alpha == 0) & ((mask >= MASK_THRESHOLD) | (photo.alpha > 0))] = 0
     return photo.with_pixels(pixels, alpha)

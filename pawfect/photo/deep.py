@@ -28,6 +28,9 @@ _SAMPLE_FORMAT: Final = 339
 _BLACK_IS_ZERO: Final = 1
 _RGB: Final = 2
 _PREMULTIPLIED: Final = 1
+# How hard PNG is packed: of 12 MP of 16 bits the default 6 takes 10 s on a core, 3 takes 4 s for 3 %
+# more bytes.
+PNG_LEVEL: Final = 3
 # The largest of 16 bits over the largest of 8: 255 becomes 65,535.
 _SCALE: Final = 257
 
@@ -83,7 +86,8 @@ def read_deep(data: bytes, image: Image.Image, name: str) -> Deep:
 
 def encode_deep_png(samples: Deep) -> bytes:
     """Return the content of a PNG without metadata of UINT16 [H, W, C]."""
-    encoded: bytes = _codecs().png_encode(samples[:, :, 0] if samples.shape[2] == 1 else samples)
+    stored = samples[:, :, 0] if samples.shape[2] == 1 else samples
+    encoded: bytes = _codecs().png_encode(stored, level=PNG_LEVEL)
     return encoded
 
 
