@@ -77,6 +77,34 @@ def test_a_heic_out_of_the_limits_is_refused():
         load_photo(FILES / "wide.heic")
 
 
+@pytest.mark.parametrize("size", [(64, 64), (97, 80), (4000, 4000), (12_000, 9000)])
+def test_a_heic_whose_header_lies_is_refused(size):
+    data = (FILES / "several.heic").read_bytes()
+    parts = data.split(b"ispe")
+    assert len(parts) > 1
+    lie = b"ispe" + bytes(4) + struct.pack(">II", *size)
+    with pytest.raises(PawfectError, match="a whole HEIC, got a truncated or broken one"):
+        decode_photo(lie.join([parts[0], *(part[12:] for part in parts[1:])]))
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_a_bomb_of_3600_megapixels_is_refused_by_its_header(kind):
+    heic = (FILES / "turned.heic").read_bytes()
+    data = bytearray(heic if kind == "HEIF" else encoded(scene(), "AVIF"))
+    at = data.index(b"ispe") + 8
+    data[at : at + 8] = struct.pack(">II", 60_000, 60_000)
+    with pytest.raises(PawfectError, match="expected"):
+        decode_photo(bytes(data))
+
+
+def test_a_heic_with_an_item_whose_type_is_no_text_is_refused():
+    data = (FILES / "turned.heic").read_bytes()
+    broken = data.replace(b"Exif\0", b"\xb1xif\0", 1)
+    assert broken != data
+    with pytest.raises(PawfectError, match="an item without a name"):
+        decode_photo(broken)
+
+
 @pytest.mark.parametrize("kind", ["BMP", "TIFF", "GIF"])
 def test_other_lossless_formats_are_read_as_they_are(kind):
     picture = Image.fromarray(scene()).quantize(64) if kind == "GIF" else scene()
