@@ -47,6 +47,7 @@ class Decoded:
         lossless: whether the format kept every pixel.
         stored_size: (width, height) in the file, px.
         orientation: EXIF's, 1 to 8: how the stored picture is to be turned.
+        animated: whether the file is an animation, of which this is the first frame.
         deep: whether the file has 16 bits per channel; `pawfect.photo.deep` reads them.
     """
 
@@ -55,6 +56,7 @@ class Decoded:
     lossless: bool
     stored_size: tuple[int, int]
     orientation: int
+    animated: bool
     deep: bool
 
 
@@ -132,9 +134,10 @@ def decode_file(data: bytes, name: str, *, glance: bool = False) -> Decoded:
     check_mode(image, name)
     known = FORMATS[kind].lossless
     lossless = _is_lossless_webp(data) if known is None else known
+    animated = kind == "GIF" and _is_animated(data)
     deep = is_deep(data, image)
     turn = orientation_of(image) if turn is None else turn
-    return Decoded(image, kind, lossless, header.stored_size, turn, deep)
+    return Decoded(image, kind, lossless, header.stored_size, turn, animated, deep)
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -208,6 +211,15 @@ def _opened(data: bytes, name: str) -> Image.Image:
         raise invalid(name, f"at most {MAX_PIXELS / 1e6:.0f} MP", got) from None
     except Exception:  # noqa: BLE001 - as in decode_file
         raise invalid(name, READ, what_starts_so(data)) from None
+
+
+def _is_animated(gif: bytes) -> bool:
+    """Say whether a GIF has a second frame, whole or not."""
+    try:
+        # By itself: looking further moves Pillow on from the first one.
+        return bool(getattr(Image.open(io.BytesIO(gif), formats=("GIF",)), "is_animated", False))
+    except Exception:  # noqa: BLE001 - as in decode_file
+        return True
 
 
 def _is_lossless_webp(data: bytes) -> bool:

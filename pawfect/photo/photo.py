@@ -50,6 +50,7 @@ class Photo:
         grey: whether it has one channel of colour.
         deep: UINT16 [H, W, C] of a file with 16 bits per channel, as it has them: grey or RGB, with
             alpha where it has any; `pixels` and `alpha` are the same rounded. Or None.
+        animated: whether it is the first frame of an animation.
     """
 
     pixels: Pixels
@@ -63,6 +64,7 @@ class Photo:
     dpi: tuple[float, float] | None = None
     grey: bool = False
     deep: Deep | None = None
+    animated: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -198,6 +200,7 @@ def decode_photo(data: bytes, name: str = "photo") -> Photo:
         dpi=dpi if decoded.orientation <= 4 or dpi is None else dpi[::-1],
         grey=colours.grey,
         deep=deep,
+        animated=decoded.animated,
     )
 
 

@@ -95,6 +95,8 @@ def losses(photo: Photo, kind: str) -> tuple[str, ...]:
     lost = []
     if photo.deep is not None and not row.deep:
         lost.append("8 of its 16 bits per channel")
+    if photo.animated:
+        lost.append("its other frames")
     if not row.metadata:
         kept = (("colour profile", photo.icc_profile), ("EXIF", photo.exif), ("XMP", photo.xmp))
         lost += [title for title, value in kept if value]
