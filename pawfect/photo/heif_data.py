@@ -31,4 +31,4 @@ def check_heif_items(data: bytes, name: str) -> None:
             body[_NUMBERS.get(body[0] if body else 0, 0) :].decode()
         except UnicodeDecodeError:
             got = "a truncated or broken one (an item without a name)"
-            raise invalid(name, "a whole HEIC", got) from None
+            raise invalid(name, "a whole HEIC or AVIF", got) from None

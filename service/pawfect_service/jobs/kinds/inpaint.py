@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.photo.image_file import read_header
 from pawfect_client.results import Done
 from pawfect_service.jobs.fields import SceneLabels, storable
 from pawfect_service.jobs.kinds.kind import Kind, Made, OnProgress, Task, Tools
@@ -24,8 +25,10 @@ from pawfect_service.jobs.kinds.pictures import (
     preview_jpeg,
     read_pictures,
 )
+from pawfect_service.jobs.kinds.room import DECODING
 from pawfect_service.telemetry.traces import StageSpans, span
 
+T = TypeVar("T")
 ORIGINAL: Final = "original.jpg"
 MASK: Final = "mask_auto.png"
 PROTECT: Final = "protect.png"
@@ -75,13 +78,16 @@ class Inpaint:
     ) -> Mapping[str, bytes]:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
         check = check_headers if headers_only else check_upload
-        stored = check(files["photo"], files["mask"], files.get("protect"), texts.get("prompt"))
+        others = files["mask"], files.get("protect"), texts.get("prompt")
+        stored = _in_turn(check, files["photo"], *others)
         named = zip(("original", "mask", "protect"), stored, strict=True)
         return {name: data for name, data in named if data is not None}
 
     async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:
         """Return what the server's `scene_labels` says of the photo round its mask."""
-        pictures = await tools.off_loop(read_pictures, files["original"], files["mask"], None)
+        pictures = await tools.off_loop(
+            _in_turn, read_pictures, files["original"], files["mask"], None
+        )
         found = await tools.labeller.scene_labels(pictures.photo.pixels, pictures.mask)
         return SceneLabels(
             labels=tuple(map(storable, found.labels)),
@@ -97,7 +103,7 @@ class Inpaint:
         with span("decode pictures"):
             names = ("original", "mask", "protect")
             files = (task.files.get(name) for name in names)
-            pictures = await tools.off_loop(read_pictures, *files, task.parameters.prompt)
+            pictures = await tools.off_loop(_in_turn, read_pictures, *files, task.parameters.prompt)
         done = await _filled(pictures, task, tools, on_progress)
         with span("encode pictures"):
             edited, preview = await asyncio.gather(
@@ -107,6 +113,13 @@ class Inpaint:
         report = done.report
         outputs = {"edited": edited, "preview": preview}
         return Made(outputs, report.to_json(), round(report.total_ms / 1000, 3))
+
+
+def _in_turn(work: Callable[..., T], photo: bytes, *others: Any) -> T:
+    """Return what work on files gives, done while there is room for the photo's pixels."""
+    width, height = read_header(photo, "photo").stored_size
+    with DECODING.taken(width * height):
+        return work(photo, *others)
 
 
 async def _filled(pictures: Pictures, task: Task, tools: Tools, on_progress: OnProgress) -> Done:
