@@ -189,3 +189,19 @@ def test_a_place_that_cannot_be_written_to_is_noticed_before_any_work(tmp_path):
         with pytest.raises(PawfectError, match=re.escape(reason)):
             check_writable(path)
     check_writable(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_of_a_tiffs_own_tags_those_that_describe_the_picture_are_kept(kind):
+    layers = b"Adobe Photoshop Document Data Block" * 4
+    tags = {0x010F: "Camera of a test", 0x010E: "a lawn", 0x8649: layers, 37724: layers}
+    source = encoded(scene(), "TIFF", tiffinfo=tags)
+    assert source.count(layers) == 2
+    data = encode_photo(decode_photo(source), kind)
+    exif = opened(data).getexif()
+    assert (exif[0x010F], exif[0x010E]) == ("Camera of a test", "a lawn")
+    assert layers not in data
+    if kind != "TIFF":
+        assert set(exif) == {0x010F, 0x010E, 0x0112}
+    again = decode_photo(data)
+    assert again.size == (96, 80)
