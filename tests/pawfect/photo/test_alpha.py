@@ -185,3 +185,24 @@ def test_16_bits_of_alpha_and_colour_stay_outside_the_hole():
     assert np.array_equal(filled.deep[far], deep[far])
     hole = mask >= 128
     assert np.array_equal(filled.deep[hole, 3] == 0, filled.alpha[hole] == 0)
+
+
+def test_half_transparent_ground_stays_half_transparent_and_a_ramp_goes_on():
+    mask = square(80, 100)
+    rgba = cut_out()
+    rgba[:, :, 3] = 128
+    flat, _ = inpaint_photo(Server(), with_object(rgba, mask), mask, None, {"engine": "patch"})
+    assert set(np.unique(flat.alpha)) == {128}
+    rgba[:, :, 3] = np.linspace(0, 255, WIDTH).astype(np.uint8)
+    ramp, _ = inpaint_photo(Server(), with_object(rgba, mask), mask, None, {"engine": "patch"})
+    assert np.abs(ramp.alpha.astype(int) - rgba[:, :, 3]).max() <= 2
+
+
+def test_where_all_that_can_be_seen_is_removed_nothing_is_left():
+    rgba = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    rgba[80:120, 90:140] = (200, 30, 30, 255)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[75:125, 85:145] = 255
+    filled, _ = inpaint_photo(Server(), decode_photo(png(rgba)), mask, None, {"engine": "patch"})
+    assert filled.alpha.max() == 0
+    assert filled.pixels.max() == 0
