@@ -19,8 +19,11 @@ from pawfect.photo.alpha import (
 from pawfect.photo.photo import Photo
 from pawfect_client.results import Inpainted
 
-# What of a request holds for alpha too: labels and a prompt say what is seen.
-_OF_ALPHA_TOO: Final = frozenset({"seed", "dilate_px", "window_px", "deadline_ms"})
+# What of a request holds for alpha too, such as which pixels are the hole: labels and a prompt say
+# what is seen.
+_OF_ALPHA_TOO: Final = frozenset(
+    {"seed", "dilate_px", "least_speck_px", "fill_outlines", "window_px", "deadline_ms"}
+)
 
 
 def inpaint_photo(
