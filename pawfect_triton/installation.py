@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 # Smallest shared memory for pictures between the server and its models: three copies of a 50 MP
-# picture in flight. Docker gives a container 64 MB.
+# picture in flight. Docker gives a container 64 MB. One of 108 MP takes 1.2 GB.
 MIN_SHM_BYTES: Final = 512 * 2**20
 SHM_FOLDER: Final = Path("/dev/shm")
 
@@ -139,7 +139,7 @@ def check_machine(installation: Installation, host: str, ports: Mapping[str, int
         if free < MIN_SHM_BYTES:
             problems.append(
                 f"{SHM_FOLDER} has {free // 2**20} MiB free, {MIN_SHM_BYTES // 2**20} are needed: "
-                "in Docker, --shm-size=1g"
+                "in Docker, --shm-size=3g"
             )
     if problems:
         raise MachineError(problems)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.probe import PROBE_ID
+from pawfect.contract.tensors import MAX_PIXELS
 from pawfect.models import MODELS, check_inputs
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.request import Progress, silent
@@ -27,18 +28,24 @@ from pawfect_triton.overrides import read
 
 # Probes held at a time beside the requests: the supervisor's, `pawfect probe`'s, some balancers'.
 PROBES: Final = 8
+# Pixels of all photos that are held: two of the largest, or 18 of 12 MP; at some 12 bytes a pixel,
+# 2.6 GB.
+PIXELS: Final = 2 * MAX_PIXELS
 
 
 class Places:
-    """How many requests are held; probes have places of their own, so neither keeps out the other.
+    """What is held at a time; probes have places of their own, so neither keeps out the other.
 
     Args:
         requests: most requests at a time.
+        pixels: of all their photos together; one request alone may have more.
     """
 
-    def __init__(self, requests: int) -> None:
+    def __init__(self, requests: int, pixels: int = PIXELS) -> None:
         self._free = {False: requests, True: PROBES}
         self._held = 0
+        self._most_pixels = pixels
+        self._pixels = 0
         self._lock = threading.Lock()
 
     @property
@@ -46,19 +53,22 @@ class Places:
         """Requests and probes that have a place."""
         return self._held
 
-    def take(self, *, probe: bool) -> bool:
-        """Take a place and say whether there was one."""
+    def take(self, *, probe: bool, pixels: int = 0) -> bool:
+        """Take a place for a photo of so many pixels, and say whether there was one."""
         with self._lock:
-            found = self._free[probe] > 0
+            fits = not self._pixels or self._pixels + pixels <= self._most_pixels
+            found = self._free[probe] > 0 and fits
             self._free[probe] -= found
             self._held += found
+            self._pixels += pixels * found
             return found
 
-    def leave(self, *, probe: bool) -> None:
-        """Give a place back."""
+    def leave(self, *, probe: bool, pixels: int = 0) -> None:
+        """Give back a place that was taken for so many pixels."""
         with self._lock:
             self._free[probe] += 1
             self._held -= 1
+            self._pixels -= pixels
 
 
 class OrchestratorModel:
@@ -96,8 +106,9 @@ class OrchestratorModel:
             started = time.monotonic()
             sender = request.get_response_sender()
             probe = request.request_id() == PROBE_ID
-            if self._places.take(probe=probe):
-                serving = self._serve(request, sender, started, probe=probe)
+            pixels = adapter.photo_pixels(request)
+            if self._places.take(probe=probe, pixels=pixels):
+                serving = self._serve(request, sender, started, probe=probe, pixels=pixels)
                 asyncio.run_coroutine_threadsafe(serving, self._loop)
             else:
                 self._refuse(sender, probe=probe)
@@ -111,13 +122,16 @@ class OrchestratorModel:
         self._loop.close()
 
     def _refuse(self, sender: Any, *, probe: bool) -> None:
-        most = f"{PROBES} probes" if probe else f"{self._limit} requests"
+        megapixels = f"{PIXELS / 1e6:.0f} MP"
+        most = f"{PROBES} probes" if probe else f"{self._limit} requests of {megapixels} together"
         error = PawfectError(ErrorKind.QUEUE_FULL, f"expected at most {most} at a time")
         if not probe:
             self._metrics.count(error.kind)
         self._end(sender, adapter.error_response(error, self._model.name))
 
-    async def _serve(self, request: Any, sender: Any, started: float, *, probe: bool) -> None:
+    async def _serve(
+        self, request: Any, sender: Any, started: float, *, probe: bool, pixels: int
+    ) -> None:
         kind: ErrorKind | None = None
         try:
             try:
@@ -135,7 +149,7 @@ class OrchestratorModel:
             # it.
             await asyncio.to_thread(self._end, sender, answer)
         finally:
-            self._places.leave(probe=probe)
+            self._places.leave(probe=probe, pixels=pixels)
             if not probe:
                 self._metrics.count(kind, (time.monotonic() - started) * 1000)
 

@@ -35,7 +35,7 @@ class BaseClient:
     Args:
         url: HOST:PORT of the server's gRPC endpoint.
         timeout_s: for one request with its retries, s; None: its deadline and 30 s for the
-            transfer.
+            transfer, or more for a photo of over 60 MP.
         retry: how often and how patiently a call is repeated that may succeed later.
         headers: asked before each call for its gRPC metadata, such as W3C's `traceparent`.
         called: what messages call the server, for those who are not to read its address; None: its

@@ -48,7 +48,7 @@ class PawfectClient(BaseClient):
         """Fill what the mask covers.
 
         Args:
-            image: UINT8 [H, W, 3] RGB, sides 64-8192 px, at most 50 MP.
+            image: UINT8 [H, W, 3] RGB, sides 64-16,384 px, at most 110 MP.
             mask: UINT8 [H, W], >= 128 = fill.
             protect: UINT8 [H, W], >= 128 = never filled (the pet), or None.
             scene_labels: surfaces around the hole, at most 64 texts of at most 2,048 bytes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -16,17 +16,21 @@ from rich.console import Console
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
 from pawfect.contract.report import Report
+from pawfect.photo.formats import FORMAT_NAMES, FORMAT_OF_SUFFIX
 from pawfect.photo.mask_file import load_mask_file, load_protect
 from pawfect.photo.photo import load_photo
 from pawfect.photo.saving import (
     check_format,
+    check_quality,
     check_writable,
+    losses,
     output_format,
     save_photo,
     write_atomically,
 )
 from pawfect_client.client import PawfectClient
 from pawfect_client.parameter_option import read_parameters
+from pawfect_client.photos import inpaint_photo
 from pawfect_client.progress import shown_progress
 from pawfect_client.results import Done, Inpainted, StageEvent
 from pawfect_client.retry import RetryPolicy
@@ -42,7 +46,18 @@ _FILE: Final = click.Path(path_type=Path)
 @click.command()
 @click.argument("photo", type=_FILE)
 @click.argument("mask", type=_FILE)
-@click.option("--out", required=True, type=_FILE, help="Result: .jpg, .jpeg, .png or .webp.")
+@click.option("--out", required=True, type=_FILE, help=f"Result: {', '.join(FORMAT_OF_SUFFIX)}.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(list(FORMAT_NAMES), case_sensitive=False),
+    help="Format of the result.  [default: by the name's ending]",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="Of a JPEG, WebP or AVIF.  [default: 95, AVIF 90, WebP of a lossless photo lossless]",
+)
 @click.option("--report", type=_FILE, help="Write the report there, as JSON.")
 @click.option("--stream", is_flag=True, help="Show progress while it works.")
 @click.option("--seed", type=int, help="Same photo, mask and seed: same pixels.  [default: 0]")
@@ -76,6 +91,8 @@ def inpaint(
     photo: Path,
     mask: Path,
     out: Path,
+    format_name: str | None,
+    quality: int | None,
     report: Path | None,
     stream: bool,
     seed: int | None,
@@ -99,34 +116,37 @@ def inpaint(
     # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        kind = output_format(out)
+        kind = FORMAT_NAMES[format_name] if format_name else output_format(out)
         for target in (out, report):
             if target is not None:
                 check_writable(target)
         loaded = load_photo(photo)
         check_format(loaded, kind, out.name)
+        check_quality(quality, kind)
         read = load_mask_file(mask, loaded, MaskFileParams(mask_is, invert_mask, fit_mask))
         guard = load_protect(protect, loaded, fit_mask=fit_mask) if protect else None
-        request: dict[str, Any] = {
-            "protect": guard,
-            "scene_labels": labels,
-            "prompt": prompt,
-            **parameters,
-        }
+        request: dict[str, Any] = {"scene_labels": labels, "prompt": prompt, **parameters}
         with PawfectClient(url, timeout_s=timeout_s, retry=_RETRY) as client:
-            if stream and not quiet:
-                result = _shown(client.inpaint_stream(loaded.pixels, read.mask, **request))
-            else:
-                result = client.inpaint(loaded.pixels, read.mask, **request)
-        save_photo(loaded.with_pixels(result.image), out)
+            fill = _streaming(client) if stream and not quiet else client.inpaint
+            filled, told = inpaint_photo(fill, loaded, read.mask, guard, request)
+        save_photo(filled, out, kind, quality)
         if report is not None:
-            write_atomically(report, _pretty(result.report).encode())
+            write_atomically(report, _pretty(told).encode())
     except PawfectError as error:
         _leave(error.kind, error.message)
     except KeyboardInterrupt:
         _leave(ErrorKind.CANCELLED, "interrupted")
     if not quiet:
-        click.echo(summary(out, result.report, read.note, parameters))
+        click.echo(summary(out, told, read.note, parameters, losses(loaded, kind)))
+
+
+def _streaming(client: PawfectClient) -> Callable[..., Inpainted]:
+    """Return what fills as `client.inpaint` does and shows how far it is."""
+
+    def fill(*args: Any, **request: Any) -> Inpainted:
+        return _shown(client.inpaint_stream(*args, **request))
+
+    return fill
 
 
 def _shown(events: Iterable[StageEvent | Done]) -> Inpainted:

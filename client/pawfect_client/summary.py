@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pawfect.contract.parameters import Scalar
@@ -10,7 +10,11 @@ from pawfect.contract.report import Report
 
 
 def summary(
-    out: Path, report: Report, mask_note: str | None, parameters: Mapping[str, Scalar]
+    out: Path,
+    report: Report,
+    mask_note: str | None,
+    parameters: Mapping[str, Scalar],
+    lost: Sequence[str],
 ) -> str:
     """Return one line.
 
@@ -19,10 +23,13 @@ def summary(
         report: how it came about.
         mask_note: how the mask's file was read, where that had to be found out.
         parameters: those of the request.
+        lost: what the result's format cannot hold.
     """
     size = f"{report.width}x{report.height}"
     how = f"by {report.engine} in {report.total_ms / 1000:.1f} s, seed {report.seed}"
     line = f"{out}: {size}, {report.hole_px} px filled {how}"
+    if lost:
+        line += f"; not in this format: {', '.join(lost)}"
     return "; ".join([line, *_remarks(report, mask_note, parameters)])
 
 

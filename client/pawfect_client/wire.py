@@ -25,14 +25,15 @@ from pawfect.contract.tensors import INPAINT, INPAINT_STREAM, SCENE_LABELS, Arra
 from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
-# Added to the deadline, which counts from the request's arrival: 150 MB (50 MP) each way take 24 s
-# at 100 Mbit/s.
+# Added to the deadline, which counts from the request's arrival: at least that, and what the photo
+# takes each way at 100 Mbit/s, which for the 330 MB of 110 MP are 53 s.
 TRANSFER_MARGIN_S: Final = 30.0
+_BYTES_PER_S: Final = 100e6 / 8
 
 _SPECS: Final = {spec.name: spec for spec in (INPAINT, INPAINT_STREAM, SCENE_LABELS)}
 _LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
-    # gRPC stops at 4 MB by default; a photo of 50 MP has 150 MB.
+    # gRPC stops at 4 MB by default; a photo of 110 MP has 330 MB.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     # gRPC would wait up to two minutes before it connects again; our retries come within seconds.
@@ -115,7 +116,8 @@ def call_of(
     for name, value in parameters.items():
         _set_parameter(message.parameters[name], value)
     if timeout_s is None:
-        timeout_s = params.deadline_ms / 1000 + TRANSFER_MARGIN_S
+        both_ways_s = 2 * tensors["IMAGE"].nbytes / _BYTES_PER_S
+        timeout_s = params.deadline_ms / 1000 + max(TRANSFER_MARGIN_S, both_ways_s)
     return Call(message, tensors["IMAGE"].shape, timeout_s)
 
 

@@ -15,6 +15,7 @@ from pawfect.contract.tables import (
     plain_type,
     read_table,
 )
+from pawfect.contract.tensors import MAX_SIDE, MIN_SIDE
 
 Scalar = bool | int | float | str
 
@@ -108,11 +109,11 @@ class FillParams(Parameters):
 
     Attributes:
         seed: 0 to 2**63 - 1; the same seed gives the same pixels.
-        working_px: longest side in px at which the window is filled, 64 to 8192; None: its own.
+        working_px: longest side in px at which the window is filled, 64 to 16,384; None: its own.
     """
 
     seed: Annotated[int, between(0, 2**63 - 1)] = 0
-    working_px: Annotated[int, between(64, 8192)] | None = None
+    working_px: Annotated[int, between(MIN_SIDE, MAX_SIDE)] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ Array = NDArray[Any]
 MIN_SIDE: Final = 64
 # Largest side: what phone panoramas reach, and cv2's remap still addresses in 16 bits with room to
 # spare.
-MAX_SIDE: Final = 8192
-# Most pixels of one photo (50 MP, the large mode of today's phones): 150 MB decoded.
-MAX_PIXELS: Final = 50_000_000
+MAX_SIDE: Final = 16_384
+# Most pixels of one photo (the 108 MP of today's largest phone sensors): 330 MB decoded.
+MAX_PIXELS: Final = 110_000_000
 # A mask value at or above this one means "fill": soft edges and JPEG noise in masks are common.
 MASK_THRESHOLD: Final = 128
 # Longest text of one label or prompt in bytes; FLUX reads 128 tokens of it.
@@ -117,7 +117,7 @@ SCENE_LABELS: Final = ModelSpec("scene_labels", (IMAGE, MASK), LABELS, ensemble=
 
 
 def check_photo_size(height: int, width: int, name: str) -> None:
-    """Raise INVALID_ARG unless both sides are 64-8192 px and the area is at most 50 MP."""
+    """Raise INVALID_ARG unless both sides are 64-16,384 px and the area is at most 110 MP."""
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
         raise invalid(name, f"sides of {MIN_SIDE} to {MAX_SIDE} px", f"{width}x{height}")
     if height * width > MAX_PIXELS:

@@ -3,47 +3,110 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from pawfect.contract.errors import invalid
+from pawfect.photo.deep import to_8_bits
+
 # Where an ICC profile names the colours it is for, ICC.1:2022 table 17.
 _ICC_SPACE: Final = slice(16, 20)
 _ICC_RGB: Final = b"RGB "
-# The profile's own space by Pillow's mode.
-_SPACE_OF_MODE: Final = {"CMYK": b"CMYK", "L": b"GRAY"}
+_ICC_GREY: Final = b"GRAY"
+_ICC_CMYK: Final = b"CMYK"
+# Pillow's modes of one channel of colour.
+_GREY: Final = frozenset({"1", "L", "LA", "La"})
+_DEEP_GREY: Final = frozenset({"I;16", "I;16B", "I;16L"})
+_COLOURED: Final = frozenset({"P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"})
 
 Rgb = NDArray[np.uint8]
 Plane = NDArray[np.uint8]
 
 
-def rgb_and_alpha(image: Image.Image) -> tuple[Rgb, Plane | None, bytes | None]:
-    """Return a loaded picture's colours, transparency, and the profile that goes with them.
+@dataclass(frozen=True, eq=False)
+class Colours:
+    """A picture's colours.
 
-    RGB samples are taken as they are, whatever their profile. CMYK and grey go through a profile of
-    their own kind to sRGB, where they have one; that profile means nothing on RGB and is not
-    returned. Of 16 bits the upper 8 remain (grey is rounded).
+    Attributes:
+        rgb: UINT8 [H, W, 3].
+        alpha: UINT8 [H, W], 255 = opaque, or None where the picture has none.
+        grey: whether the picture has one channel of colour.
+        profile: the ICC profile that goes with them, byte for byte, or None (sRGB).
+    """
+
+    rgb: Rgb
+    alpha: Plane | None
+    grey: bool
+    profile: bytes | None
+
+
+def check_mode(image: Image.Image, name: str) -> None:
+    """Raise INVALID_ARG for a picture that holds something else than colours, such as floats."""
+    if image.mode not in _GREY | _DEEP_GREY | _COLOURED:
+        expected = "8 or 16 bits per channel of RGB, grey, CMYK or a palette"
+        raise invalid(name, expected, f"a picture of the kind {image.mode}")
+
+
+def colours_of(image: Image.Image) -> Colours:
+    """Return the colours of a loaded picture of 8 bits.
+
+    RGB and grey samples are taken as they are, whatever their profile. CMYK goes through its own
+    profile to sRGB, where it has one; that profile means nothing on RGB and is not returned.
+    """
+    grey = image.mode in _GREY
+    if grey and not image.has_transparency_data:
+        samples = np.array(image if image.mode == "L" else image.convert("L"))
+        return Colours(in_three(samples), None, True, _of_space(image, _ICC_GREY))
+    rgb, alpha, profile = rgb_and_alpha(image)
+    return Colours(rgb, alpha, grey, _of_space(image, _ICC_GREY) if grey else profile)
+
+
+def deep_colours(samples: NDArray[np.uint16], image: Image.Image) -> Colours:
+    """Return in 8 bits the colours of UINT16 [H, W, C]; their file's header has the profile."""
+    small = to_8_bits(samples)
+    grey = samples.shape[2] < 3
+    alpha = None if samples.shape[2] in (1, 3) else small[:, :, -1].copy()
+    rgb = in_three(small[:, :, 0]) if grey else np.ascontiguousarray(small[:, :, :3])
+    return Colours(rgb, alpha, grey, _of_space(image, _ICC_GREY if grey else _ICC_RGB))
+
+
+def rgb_and_alpha(image: Image.Image) -> tuple[Rgb, Plane | None, bytes | None]:
+    """Return a loaded picture as RGB, grey through its profile where it has one.
 
     Returns:
         UINT8 [H, W, 3] RGB; UINT8 [H, W] alpha, 255 = opaque, or None where the picture has none;
-        the ICC profile or None.
+        the ICC profile that goes with it or None.
     """
-    profile: bytes | None = image.info.get("icc_profile") or None
-    if image.mode.startswith("I"):
+    profile = _of_space(image, _ICC_RGB)
+    if image.mode in _DEEP_GREY:
         grey, alpha = _from_16_bits(image)
-        return np.repeat(grey[:, :, None], 3, axis=2), alpha, _if_rgb(profile)
+        return in_three(grey), alpha, profile
     if image.has_transparency_data:
-        rgba = np.array(image.convert("RGBA"))
-        return np.ascontiguousarray(rgba[:, :, :3]), rgba[:, :, 3].copy(), _if_rgb(profile)
-    if profile and profile[_ICC_SPACE] == _SPACE_OF_MODE.get(image.mode):
-        image = _through_profile(image, profile)
-    return np.array(image.convert("RGB")), None, _if_rgb(profile)
+        rgba = np.array(image if image.mode == "RGBA" else image.convert("RGBA"))
+        return np.ascontiguousarray(rgba[:, :, :3]), rgba[:, :, 3].copy(), profile
+    space = {"CMYK": _ICC_CMYK, "L": _ICC_GREY}.get(image.mode)
+    if space and (own := _of_space(image, space)):
+        image = _through_profile(image, own)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB")), None, profile
 
 
-def _if_rgb(profile: bytes | None) -> bytes | None:
-    return profile if profile and profile[_ICC_SPACE] == _ICC_RGB else None
+def in_three(grey: Plane) -> Rgb:
+    """Return UINT8 [H, W] as UINT8 [H, W, 3] of equal channels."""
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def in_one(rgb: Rgb) -> Plane:
+    """Return the ITU-R 601 luma, UINT8 [H, W], of UINT8 [H, W, 3]; equal channels stay as is."""
+    return np.array(Image.fromarray(rgb).convert("L"))
+
+
+def _of_space(image: Image.Image, space: bytes) -> bytes | None:
+    profile: bytes | None = image.info.get("icc_profile") or None
+    return profile if profile and profile[_ICC_SPACE] == space else None
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
@@ -65,8 +128,8 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _from_16_bits(image: Image.Image) -> tuple[Plane, Plane | None]:
     """Return grey of 16 bits in 8, and alpha where one value is declared transparent."""
-    samples = np.array(image).astype(np.int64).clip(0, 65535)
-    grey = ((samples * 255 + 32767) // 65535).astype(np.uint8)
+    samples = np.array(image).clip(0, 65535).astype(np.uint16)
+    grey = to_8_bits(samples)
     clear = image.info.get("transparency")
     if not isinstance(clear, int):
         return grey, None

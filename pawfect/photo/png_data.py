@@ -1,15 +1,19 @@
-"""Whether a PNG holds what its header says; Pillow reads the rows it needs and asks no further."""
+"""PNG's chunks: whether they hold what the header says, and what is added to them.
+
+Pillow reads the rows it needs and asks no further.
+"""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pawfect.contract.errors import PawfectError, invalid
 
 _SIGNATURE_BYTES: Final = 8
+_METRES_PER_INCH: Final = 0.0254
 # Samples per pixel by the header's colour type, https://www.w3.org/TR/png-3/#11IHDR.
 _SAMPLES: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7's passes: (first column, first row, column step, row step).
@@ -59,6 +63,38 @@ def check_png_chunks(data: bytes, name: str) -> None:
         pass
 
 
+def with_chunks(data: bytes, chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a PNG with further chunks, (type, content), right behind its header."""
+    end = _SIGNATURE_BYTES + 12 + 13
+    return data[:end] + b"".join(_chunk(kind, body) for kind, body in chunks) + data[end:]
+
+
+def metadata_chunks(
+    *,
+    dpi: tuple[float, float] | None = None,
+    icc_profile: bytes | None = None,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the chunks, (type, content), of what a picture's file says besides its pixels.
+
+    Args:
+        dpi: (across, down), pixels per inch.
+        icc_profile: of RGB or grey.
+        exif: with the `Exif` prefix.
+        xmp: a packet.
+    """
+    if icc_profile:
+        yield b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile)
+    if dpi:
+        across, down = (round(side / _METRES_PER_INCH) for side in dpi)
+        yield b"pHYs", struct.pack(">IIB", across, down, 1)
+    if exif:
+        yield b"eXIf", exif.removeprefix(b"Exif\0\0")
+    if xmp:
+        yield b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp
+
+
 def has_metadata(data: bytes) -> bool:
     """Say whether a PNG may hold an orientation: in an eXIf or a text chunk."""
     return any(kind in data for kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"))
@@ -82,6 +118,11 @@ def _chunks(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
         if kind == b"IEND":
             return
         position += 12 + length
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    checksum = zlib.crc32(kind + body)
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
 
 
 def _declared_bytes(header: bytes, name: str) -> int:

@@ -41,7 +41,7 @@ def refusal(image=IMAGE, mask=MASK, **given) -> str:
         ),
         ({"image": MASK}, "IMAGE: expected a UINT8 array [H, W, 3], got uint8 [80, 96]"),
         ({"image": scene(channels=4)}, "IMAGE: expected UINT8 [H, W, 3], got uint8 [80, 96, 4]"),
-        ({"image": scene(63, 80)}, "IMAGE: expected sides of 64 to 8192 px, got 63x80"),
+        ({"image": scene(63, 80)}, "IMAGE: expected sides of 64 to 16384 px, got 63x80"),
         ({"image": [[0]]}, "IMAGE: expected a UINT8 array [H, W, 3], got list"),
         ({"protect": MASK[1:]}, "PROTECT: expected the image's size 96x80, got 96x79"),
         (
@@ -69,10 +69,10 @@ def test_an_unknown_parameter_is_refused_with_the_known_ones():
     assert message.endswith("got colour, deadline")
 
 
-def test_more_than_50_mp_are_refused_without_a_copy():
-    image = np.broadcast_to(np.uint8(0), (8000, 8000, 3))
-    message = refusal(image=image, mask=np.broadcast_to(np.uint8(0), (8000, 8000)))
-    assert message == "IMAGE: expected at most 50 MP, got 8000x8000 = 64.0 MP"
+def test_more_than_110_mp_are_refused_without_a_copy():
+    image = np.broadcast_to(np.uint8(0), (11_000, 11_000, 3))
+    message = refusal(image=image, mask=np.broadcast_to(np.uint8(0), (11_000, 11_000)))
+    assert message == "IMAGE: expected at most 110 MP, got 11000x11000 = 121.0 MP"
 
 
 @pytest.mark.parametrize("url", ["", "localhost", "http://localhost:8001", "a b:1", "host:port"])

@@ -42,12 +42,12 @@ def plane(height: int, width: int) -> np.ndarray:
         (SMALL, EMPTY, "MASK: expected some pixels >= 128 (to fill), got an empty mask"),
         (SMALL, EMPTY + 255, "MASK: expected some pixels < 128 (to keep), got a full mask"),
         (SMALL, SMALL_HOLE[:-1], "MASK: expected the image's size 80x64, got 80x63"),
-        (SMALL[:1], SMALL_HOLE[:1], "IMAGE: expected sides of 64 to 8192 px, got 80x1"),
-        (SMALL[:0], SMALL_HOLE[:0], "IMAGE: expected sides of 64 to 8192 px, got 80x0"),
-        (np.zeros((64, 8193, 3), np.uint8), plane(64, 8193), "got 8193x64"),
-        (np.zeros((7200, 7200, 3), np.uint8), plane(7200, 7200), "got 7200x7200 = 51.8 MP"),
+        (SMALL[:1], SMALL_HOLE[:1], "IMAGE: expected sides of 64 to 16384 px, got 80x1"),
+        (SMALL[:0], SMALL_HOLE[:0], "IMAGE: expected sides of 64 to 16384 px, got 80x0"),
+        (np.zeros((64, 16385, 3), np.uint8), plane(64, 16385), "got 16385x64"),
+        (np.zeros((10500, 10500, 3), np.uint8), plane(10500, 10500), "= 110.2 MP"),
     ],
-    ids=["empty", "full", "sizes differ", "1 px", "0 px", "8193 px", "51.8 MP"],
+    ids=["empty", "full", "sizes differ", "1 px", "0 px", "16385 px", "110.2 MP"],
 )
 def test_bad_pictures_are_named(client, server, model, image, mask, says):
     error = refused(server, model, image, mask)

@@ -190,22 +190,43 @@ def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server,
     refused = [answer for answer in answered if isinstance(answer, PawfectError)]
     assert {error.kind for error in refused} == {ErrorKind.QUEUE_FULL}
     assert 1 <= len(refused) <= 6
-    assert "at most 16 requests" in refused[0].message
+    assert "at most 16 requests of 220 MP together" in refused[0].message
     images = [a.as_numpy("IMAGE") for a in answered if not isinstance(a, PawfectError)]
     assert all(np.array_equal(image, images[0]) for image in images)
     assert answers(server, "inpaint", "QUEUE_FULL") == before + len(refused)
 
 
-def test_a_message_of_150_mb_passes(server):
-    """50 MP, the largest photo; a small hole, so that it is quick."""
-    photo = np.broadcast_to(np.uint8(120), (6100, 8190, 3)).copy()
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(8192, 6144), pytest.param(12_000, 9000, marks=pytest.mark.slow)],
+    ids=["50 MP", "108 MP"],
+)
+def test_the_largest_photos_of_phones_pass(server, width, height):
+    """A small hole, so that it is quick."""
+    photo = np.broadcast_to(np.uint8(120), (height, width, 3)).copy()
     photo[::7, ::5] = 90
-    mask = holes(6100, 8190, (4000, 3000, 4012, 3012))
+    mask = holes(height, width, (4000, 3000, 4012, 3012))
     client = RawClient(server.endpoints.grpc)
     image = client(photo, mask).as_numpy("IMAGE")
     assert image.shape == photo.shape
     outside = cv2.dilate(mask, np.ones((41, 41), np.uint8)) == 0
     assert np.array_equal(image[outside], photo[outside])
+
+
+@pytest.mark.slow
+def test_more_pixels_than_are_held_at_a_time_are_refused_and_the_others_served(server):
+    photo = np.full((6144, 8192, 3), 90, np.uint8)
+    photo[::7, ::5] = 120
+    # Some seconds of filling: the last one comes while the first is held.
+    mask = holes(6144, 8192, (4000, 3000, 4700, 3700))
+
+    def ask() -> triton.InferResult:
+        return RawClient(server.endpoints.grpc)(photo, mask, deadline_ms=100_000)
+
+    given = at_once([ask] * 6)
+    refused = [answer for answer in given if isinstance(answer, PawfectError)]
+    assert 1 <= len(refused) <= 2, "four of 50 MP are held"
+    assert {error.kind for error in refused} == {ErrorKind.QUEUE_FULL}
 
 
 def test_a_stream_tells_stages_in_order_then_gives_the_result(client, server):

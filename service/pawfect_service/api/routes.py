@@ -87,8 +87,9 @@ def _body(kind: Kind, help_: str) -> dict[str, Any]:
 async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     """Check a photo and a mask, store them and queue the job.
 
-    `photo` is a JPEG, PNG or WebP, sides 64-8192 px, at most 50 MP; `mask` (white = fill) and
-    `protect` (white = never filled) are of its size. `parameters`, all optional, are a JSON object;
+    `photo` is a JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF without transparent parts, sides
+    64-16,384 px, at most 110 MP; `mask` (white = fill) and `protect` (white = never filled) are of
+    its size. `parameters`, all optional, are a JSON object;
     `prompt` says what to fill with (FLUX), in at most 2,048 bytes. In place of a form with files,
     JSON names files in storage by their paths below `users/{uid}/`.
 

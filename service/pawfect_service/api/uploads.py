@@ -22,8 +22,8 @@ from pawfect_service.strict import strict_json
 PARAMETERS: Final = "parameters"
 # Longest JSON text: parameters have some 300 bytes, a prompt at most 2,048.
 MAX_TEXT: Final = 16 * 1024
-# A body that takes longer to come in ties up a connection, s: 64 MiB at 5 Mbit/s take 107.
-BODY_S: Final = 120.0
+# A body that takes longer to come in ties up a connection, s: 128 MiB at 5 Mbit/s take 215.
+BODY_S: Final = 240.0
 
 
 @dataclass(frozen=True)

@@ -126,5 +126,5 @@ class JobContract:
         return 1 + nacks + rest + self.starts + self.publications
 
 
-# Longest file of a session, bytes: a JPEG of 50 MP at quality 95 has up to some 40 MB.
-MAX_FILE_BYTES: Final = 64 * 2**20
+# Longest file of a session, bytes: a JPEG of 110 MP at quality 95 has up to some 90 MB.
+MAX_FILE_BYTES: Final = 128 * 2**20

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from pawfect.contract.errors import PawfectError
-from pawfect_client import decode_photo, load_photo
+from pawfect_client import decode_mask, decode_photo, load_photo
 from tests.pawfect.photo.pictures import (
     SRGB,
     encoded,
@@ -70,6 +70,7 @@ def test_alpha_is_kept_and_not_multiplied_into_the_colours(kind):
 
 GREY, PAIR, DEEP = scene(channels=1), scene(channels=2), np.full((80, 96), 40_000, np.uint16)
 DEEP[:8] = 1000
+MANY = scene().astype(np.uint16) * 256 + 77
 BITS = GREY > 128
 INDEXED = Image.fromarray(scene()).quantize(16)
 MARKED = scene()
@@ -102,7 +103,7 @@ def in_three(channel):
             in_three((DEEP / 257).round()),
             np.where(DEEP == 1000, 0, 255),
         ),
-        (png(scene().astype(np.uint16) * 256 + 77, bits=16), scene(), None),
+        (png(MANY, bits=16), (MANY / 257).round(), None),
     ],
     ids=["grey", "grey, alpha", "1 bit", "palette", "transparent colour", "deep grey", "deep RGB"],
 )
@@ -129,16 +130,23 @@ def test_cmyk_is_converted_and_its_profile_is_not_kept():
     assert np.abs(photo.pixels.astype(int) - scene()).mean() < 2
 
 
-def test_grey_with_a_profile_of_its_own_goes_through_it_to_srgb():
+def test_grey_samples_are_taken_as_they_are_with_a_profile_of_their_own():
     grey = np.full((80, 96), 55, np.uint8)
     photo = decode_photo(encoded(grey, "PNG", icc_profile=linear_grey_profile()))
+    assert (photo.pixels == 55).all()
+    assert photo.grey
+    assert photo.icc_profile == linear_grey_profile()
+
+
+def test_a_grey_mask_with_a_profile_of_its_own_goes_through_it_to_srgb():
+    grey = np.full((80, 96), 55, np.uint8)
+    mask = decode_mask(encoded(grey, "PNG", icc_profile=linear_grey_profile()))
     # Linear 55/255 = 0.2157; sRGB: 1.055 * 0.2157 ** (1 / 2.4) - 0.055 = 0.5020.
-    assert np.abs(photo.pixels.astype(int) - 128).max() <= 1
-    assert photo.icc_profile is None
+    assert np.abs(mask.astype(int) - 128).max() <= 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 def test_exif_orientation_is_applied_as_pillow_does(kind, orientation):
     exif = exif_with_thumbnail(orientation, b"", b"")
     data = encoded(scene(), kind, exif=exif)

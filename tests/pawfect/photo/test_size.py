@@ -36,7 +36,8 @@ def verdict(read, data: bytes) -> object:
 @pytest.mark.parametrize("orientation", range(10))
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("WEBP", "RGB")],
+    [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("WEBP", "RGB")]
+    + [("TIFF", "RGB"), ("AVIF", "RGB")],
 )
 def test_the_size_is_the_one_that_is_seen(kind, mode, orientation):
     data = encoded(WIDE.convert(mode), kind, exif=turned(orientation))
@@ -100,11 +101,11 @@ def test_no_pixel_is_decoded():
     ("data", "said"),
     [
         (b"", "an empty file"),
-        (b"GIF89a" + bytes(20), "a GIF"),
+        (b"GIF89a" + bytes(20), "a truncated or broken GIF"),
         (b"hello", "text"),
-        (encoded(scene(32, 32), "PNG"), "sides of 64 to 8192 px, got 32x32"),
+        (encoded(scene(32, 32), "PNG"), "sides of 64 to 16384 px, got 32x32"),
         (png(scene(64, 64), declared=(20000, 20000)), "mask: expected"),
-        (encoded(WIDE, "WEBP", save_all=True, append_images=[WIDE.rotate(90)]), "animated WEBP"),
+        (encoded(WIDE, "WEBP", save_all=True, append_images=[WIDE.rotate(90)]), "animated WebP"),
     ],
 )
 def test_what_is_no_photo_is_refused_by_its_name(data, said):

@@ -253,7 +253,7 @@ IMAGE, RING = np.zeros((80, 90, 3), np.uint8), np.full((80, 90), 255, np.uint8)
         (IMAGE.astype(np.float32), RING, {}, "IMAGE: expected UINT8 [H, W, 3], got float32"),
         (IMAGE, RING[..., None], {}, "RING: expected UINT8 [H, W], got uint8 [80, 90, 1]"),
         (IMAGE, RING > 0, {}, "RING: expected UINT8 [H, W], got bool [80, 90]"),
-        (IMAGE[:32], RING[:32], {}, "IMAGE: expected sides of 64 to 8192 px, got 90x32"),
+        (IMAGE[:32], RING[:32], {}, "IMAGE: expected sides of 64 to 16384 px, got 90x32"),
         (IMAGE, RING, {"least": 1.5}, "least: expected a score in 0 to 1, got 1.5"),
         (IMAGE, RING, {"least": float("nan")}, "least: expected a score in 0 to 1, got nan"),
         (IMAGE, RING, {"most": 0}, "most: expected at least 1 label, got 0"),

@@ -55,7 +55,7 @@ CASES = [
     ("florence2", "TASK", texts(b"<OD>"), "TASK: expected one of <CAPTION>,"),
     ("florence2", "RING", plane(64, 65), "RING: expected"),
     ("sam3_labeling", "RING", plane(65, 64), "RING: expected the image's size 64x64, got 64x65"),
-    ("sam3_labeling", "IMAGE", plane(63, 64, 3), "IMAGE: expected sides of 64 to 8192 px"),
+    ("sam3_labeling", "IMAGE", plane(63, 64, 3), "IMAGE: expected sides of 64 to 16384 px"),
     ("lama_fill", "MASK", plane(64, 65), "MASK: expected the image's size 64x64, got 65x64"),
     ("lama_fill", "MASK", plane(64, 64), "some to keep, got an empty or a full mask"),
     ("scene_labels", "MASK", np.zeros((64, 64), np.uint8), "got an empty mask"),

@@ -18,10 +18,13 @@ EMPTY = encoded(np.zeros((128, 160), np.uint8), "PNG")
 CLEAR = np.dstack([scene(160, 128), np.full((128, 160), 90, np.uint8)])
 
 PICTURES = [
-    ({"photo": b""}, "photo: expected a JPEG, PNG or WebP file, got an empty file"),
-    ({"photo": b"GIF89a" + bytes(20)}, "got a GIF"),
-    ({"photo": PHOTO[: len(PHOTO) // 2]}, "photo: expected a whole JPEG"),
-    ({"photo": encoded(CLEAR, "PNG")}, "which has no transparency"),
+    ({"photo": b""}, "BMP or GIF file, got an empty file"),
+    ({"photo": b"GIF89a" + bytes(20)}, "got a truncated or broken GIF"),
+    ({"photo": PHOTO[: len(PHOTO) // 2]}, "photo: expected a JPEG with all the pixels"),
+    (
+        {"photo": encoded(CLEAR, "PNG")},
+        "since the result is a JPEG, got a PNG with transparent parts",
+    ),
     ({"photo": png(scene(64, 64), declared=(20000, 20000))}, "photo: expected"),
     ({"mask": EMPTY}, "MASK: expected some pixels >= 128"),
     ({"mask": FULL}, "MASK: expected some pixels < 128"),

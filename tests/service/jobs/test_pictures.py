@@ -10,12 +10,15 @@ from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import MaskFileParams
+from pawfect.photo.formats import READ
+from pawfect.photo.xmp import source_type
 from pawfect_client import decode_photo
 from pawfect_service.jobs.kinds.pictures import (
     PREVIEW_PX,
     UNDERSTOOD,
     check_headers,
     check_upload,
+    edited_jpeg,
     preview_jpeg,
     read_pictures,
 )
@@ -43,6 +46,9 @@ TURNED[0x0112] = 6
         (encoded(scene(128, 160), "JPEG", exif=TURNED.tobytes()), MASK, None),
         (encoded(scene(160, 128), "PNG"), MASK, GUARD),
         (encoded(scene(160, 128), "WEBP"), MASK, None),
+        (encoded(scene(160, 128), "TIFF"), MASK, None),
+        (encoded(scene(160, 128), "AVIF"), MASK, None),
+        (encoded(scene(160, 128).astype(np.uint8)[:, :, 0], "BMP"), MASK, None),
         (PHOTO, encoded(hole(160, 128), "WEBP", lossless=True), None),
         (PHOTO, MASK, encoded(hole(160, 128), "WEBP", lossless=True)),
     ],
@@ -61,10 +67,10 @@ def test_good_files_become_the_same_upload_as_by_the_whole_check(files: Any) -> 
     ("files", "said"),
     [
         ((b"", MASK), "photo: expected"),
-        ((b"hello", MASK), "photo: expected a JPEG, PNG or WebP file, got text"),
+        ((b"hello", MASK), f"photo: expected {READ}, got text"),
         ((PHOTO, b""), "mask: expected"),
         ((b"GIF89a" + bytes(20), MASK), "photo: expected"),
-        ((PHOTO, b"%PDF-1.7"), "mask: expected a JPEG, PNG or WebP file, got a PDF"),
+        ((PHOTO, b"%PDF-1.7"), f"mask: expected {READ}, got a PDF"),
         ((PHOTO[:900], MASK), "photo: expected"),
         ((PHOTO, MASK[:-20]), "mask: expected"),
         ((PHOTO, OTHER), "mask: expected the photo's size 160x128"),
@@ -140,9 +146,38 @@ def test_a_silhouette_protects_what_it_paints() -> None:
         assert np.array_equal(np.array(opened(guard)), pet[:, :, 3])
 
 
+@pytest.mark.parametrize(
+    ("photo", "got"), [(CLEAR, "a PNG"), (encoded(opened(CLEAR), "TIFF"), "a TIFF")]
+)
+def test_transparent_parts_are_refused_by_the_photos_own_format(photo: bytes, got: str) -> None:
+    for check in (check_headers, check_upload):
+        with pytest.raises(PawfectError) as caught:
+            check(photo, MASK)
+        assert caught.value.message == (
+            "photo: expected a photo without transparent parts, since the result is a JPEG, "
+            f"got {got} with transparent parts"
+        )
+
+
+def test_a_result_says_how_it_was_changed_and_keeps_resolution_and_grey() -> None:
+    photo = decode_photo(encoded(scene(160, 128, channels=1), "JPEG", dpi=(300, 300)))
+    edited = opened(edited_jpeg(photo, photo.pixels, "lama"))
+    assert (edited.mode, edited.info["dpi"]) == ("L", (300, 300))
+    assert source_type(edited.info["xmp"]) == "compositeWithTrainedAlgorithmicMedia"
+    assert "xmp" not in opened(preview_jpeg(photo, photo.pixels)).info
+
+
 def test_a_preview_is_small() -> None:
     photo = decode_photo(encoded(scene(560, 420), "JPEG"))
     assert opened(preview_jpeg(photo, photo.pixels)).size == (PREVIEW_PX, PREVIEW_PX * 3 // 4)
+
+
+def test_a_jpeg_may_lack_its_end_mark_and_no_more() -> None:
+    stored = [check(PHOTO[:-2], MASK)[0] for check in (check_headers, check_upload)]
+    assert stored == [PHOTO[:-2]] * 2
+    for check in (check_headers, check_upload):
+        with pytest.raises(PawfectError, match="photo: expected a JPEG with all the pixels"):
+            check(PHOTO[:-40], MASK)
 
 
 @pytest.mark.parametrize("mask", [EMPTY, FULL], ids=["empty", "full"])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import InpaintParams, MaskFileParams, Scalar
+from pawfect.photo.image_file import read_header
 from pawfect_client.results import Done
 from pawfect_service.jobs.fields import SceneLabels, storable
 from pawfect_service.jobs.kinds.kind import Kind, Made, OnProgress, Task, Tools
@@ -26,8 +27,10 @@ from pawfect_service.jobs.kinds.pictures import (
     preview_jpeg,
     read_pictures,
 )
+from pawfect_service.jobs.kinds.room import DECODING
 from pawfect_service.telemetry.traces import StageSpans, span
 
+T = TypeVar("T")
 ORIGINAL: Final = "original.jpg"
 MASK: Final = "mask_auto.png"
 PROTECT: Final = "protect.png"
@@ -80,8 +83,8 @@ class Inpaint:
     ) -> Mapping[str, bytes]:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
         check = check_headers if headers_only else check_upload
-        protect, prompt = files.get("protect"), texts.get("prompt")
-        stored = check(files["photo"], files["mask"], protect, prompt, _reading(texts))
+        others = files["mask"], files.get("protect"), texts.get("prompt"), _reading(texts)
+        stored = _in_turn(check, files["photo"], *others)
         named = zip(("original", "mask", "protect"), stored, strict=True)
         return {name: data for name, data in named if data is not None}
 
@@ -89,7 +92,7 @@ class Inpaint:
         """Return what the server's `scene_labels` says of the photo round its mask."""
         # The worker refuses what is wrong with the mask: its labels do no harm.
         named = files["original"], files["mask"], None, None, UNDERSTOOD
-        pictures = await tools.off_loop(read_pictures, *named)
+        pictures = await tools.off_loop(_in_turn, read_pictures, *named)
         found = await tools.labeller.scene_labels(pictures.photo.pixels, pictures.mask)
         return SceneLabels(
             labels=tuple(map(storable, found.labels)),
@@ -107,11 +110,12 @@ class Inpaint:
             files = (task.files.get(name) for name in names)
             asked: Parameters = task.parameters
             reading = UNSAID if asked.reading == UNSAID else UNDERSTOOD
-            pictures = await tools.off_loop(read_pictures, *files, asked.prompt, reading)
+            given = *files, asked.prompt, reading
+            pictures = await tools.off_loop(_in_turn, read_pictures, *given)
         done = await _filled(pictures, task, tools, on_progress)
         with span("encode pictures"):
             edited, preview = await asyncio.gather(
-                tools.off_loop(edited_jpeg, pictures.photo, done.image),
+                tools.off_loop(edited_jpeg, pictures.photo, done.image, done.report.engine),
                 tools.off_loop(preview_jpeg, pictures.photo, done.image),
             )
         report = done.report
@@ -126,6 +130,13 @@ def _reading(texts: Mapping[str, str]) -> MaskFileParams:
         name: text for name, text in texts.items() if name in MaskFileParams.__dataclass_fields__
     }
     return MaskFileParams.parse({name: flags.get(text, text) for name, text in given.items()})
+
+
+def _in_turn(work: Callable[..., T], photo: bytes, *others: Any) -> T:
+    """Return what work on files gives, done while there is room for the photo's pixels."""
+    width, height = read_header(photo, "photo").stored_size
+    with DECODING.taken(width * height):
+        return work(photo, *others)
 
 
 async def _filled(pictures: Pictures, task: Task, tools: Tools, on_progress: OnProgress) -> Done:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import MaskFileParams
 from pawfect.contract.texts import check_texts
+from pawfect.photo.formats import FORMATS
 from pawfect.photo.image_file import read_header
 from pawfect.photo.mask_file import (
     MaskFile,
@@ -27,7 +29,7 @@ from pawfect.photo.photo import (
     is_jpeg,
     size_in_header,
 )
-from pawfect.photo.saving import check_format, encode_photo
+from pawfect.photo.saving import encode_photo
 from pawfect_client.inputs import inpaint_tensors
 
 EDITED_QUALITY: Final = 95
@@ -68,7 +70,7 @@ def read_pictures(
     """Decode the files of a session.
 
     Args:
-        photo: content of a JPEG, PNG or WebP file without transparent parts.
+        photo: content of a photo's file without transparent parts.
         mask: content of a mask's file, as `pawfect_client.decode_mask` takes them.
         protect: content of a file as `pawfect_client.decode_protect` takes them, or None.
         prompt: text for FLUX, checked along with them, or None.
@@ -79,8 +81,7 @@ def read_pictures(
             mask of another size, and one that is empty or full.
     """
     decoded = decode_photo(photo, "photo")
-    # What is filled leaves as edited.jpg.
-    check_format(decoded, "JPEG", "photo")
+    _check_opaque(decoded)
     hole = decode_mask_file(mask, decoded, "mask", reading).mask
     guard = None if protect is None else decode_protect(protect, decoded)
     inpaint_tensors(decoded.pixels, hole, guard, (), prompt)
@@ -104,8 +105,8 @@ def check_upload(
     """
     known: Photo | PhotoSize | None = glance_at_jpeg(photo)
     if known is None or reading.mask_is in ("erased", "auto"):
-        decoded = known = decode_photo(photo, "photo")
-        check_format(decoded, "JPEG", "photo")
+        known = decoded = decode_photo(photo, "photo")
+        _check_opaque(decoded)
         if not is_jpeg(photo):
             photo = encode_photo(decoded, "JPEG", EDITED_QUALITY)
     hole = decode_mask_file(mask, known, "mask", reading)
@@ -154,7 +155,7 @@ def check_headers(
 
 def _is_plain_png(data: bytes, name: str) -> bool:
     """Say whether a file is a PNG without transparency: its brightness is the mask."""
-    return data.startswith(_PNG) and not read_header(data, name).has_transparency_data
+    return data.startswith(_PNG) and not read_header(data, name).image.has_transparency_data
 
 
 def _stored_mask(data: bytes, hole: MaskFile) -> bytes:
@@ -167,14 +168,24 @@ def _as_png(mask: NDArray[np.uint8]) -> bytes:
     return sink.getvalue()
 
 
-def edited_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
-    """Return the content of edited.jpg: quality 95, upright, colour profile and EXIF kept.
+def _check_opaque(photo: Photo) -> None:
+    """Raise INVALID_ARG for a photo with transparent parts: what is filled leaves as edited.jpg."""
+    if photo.has_transparency:
+        expected = "a photo without transparent parts, since the result is a JPEG"
+        got = f"a {FORMATS[photo.format].title} with transparent parts"
+        raise invalid("photo", expected, got)
+
+
+def edited_jpeg(photo: Photo, pixels: NDArray[np.uint8], engine: str) -> bytes:
+    """Return the content of edited.jpg: quality 95, upright, with the original's metadata.
 
     Args:
         photo: the original.
         pixels: UINT8 [H, W, 3] RGB of its size.
+        engine: which filled it.
     """
-    return encode_photo(photo.with_pixels(pixels), "JPEG", EDITED_QUALITY)
+    filled = photo.with_pixels(pixels).changed_by(engine)
+    return encode_photo(filled, "JPEG", EDITED_QUALITY)
 
 
 def preview_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
@@ -186,5 +197,5 @@ def preview_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
     """
     small = Image.fromarray(pixels)
     small.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
-    shown = replace(photo, pixels=np.asarray(small), alpha=None, exif=None)
+    shown = replace(photo, pixels=np.asarray(small), alpha=None, exif=None, xmp=None, deep=None)
     return encode_photo(shown, "JPEG", PREVIEW_QUALITY)
