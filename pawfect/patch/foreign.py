@@ -3,7 +3,7 @@
 A dog that sits beside a hole in a lawn matches its rim well enough, seen small; at full size its
 fur differs from grass. So the photo is cut into cells, each described by its colours and by how
 strong the detail of two widths is in lightness and in hue, and a cell is foreign as far as it is
-unlike a share of the ring's own.
+unlike a share of the ring's own: by less where it hangs together with others that are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ LEAST_CELL: Final = 4  # px
 RING: Final = 0.12  # of the hole's side: a wider ring takes in what stands beside the hole
 LEAST_RING: Final = 16  # px
 SHARE: Final = 0.08  # of the ring's cells that a cell has to be like
-USUAL: Final = 0.9  # quantile of the ring's own unlikeness: up to it nothing is foreign
+USUAL: Final = 0.9  # quantile of the ring's own unlikeness: up to it nothing is surely foreign
+LIKELY: Final = 0.6  # and up to it nothing is likely foreign
+SURE_SHARE: Final = 0.1  # of the cells of a foreign body: so many are surely foreign
 GAIN: Final = 2.0  # foreign in full where 1 + 1 / GAIN times as unlike as usual
 LEAST_RING_CELLS: Final = 24  # fewer tell nothing
 MOST_RING_CELLS: Final = 256
@@ -67,7 +69,6 @@ def foreignness(
     side = math.sqrt(np.count_nonzero(hole))
     cell = max(LEAST_CELL, round(CELL * side))
     rows, columns = -(-hole.shape[0] // cell), -(-hole.shape[1] // cell)
-    share = np.zeros((rows, columns))
     sums = [cv2.boxFilter(lab, cv2.CV_32S, (n, n), normalize=False) for n in FINE]
     near = raster.grow(hole, max(LEAST_RING, round(RING * side)))
     count, ring, total = _totals(
@@ -80,7 +81,7 @@ def foreignness(
     ys, xs = np.nonzero(known)
     own = np.flatnonzero(at_home[ys, xs])
     if own.size < LEAST_RING_CELLS:
-        return Foreign(share, cell)
+        return Foreign(np.zeros((rows, columns)), cell)
     own = own[:: -(-own.size // MOST_RING_CELLS)]
     told = _described(total[ys, xs], count[ys, xs])
     places = np.stack([ys, xs], -1)
@@ -90,11 +91,31 @@ def foreignness(
             for at in range(0, ys.size, AT_ONCE)
         ]
     )
-    rank = int(USUAL * (own.size - 1))
-    usual = max(1.0, float(np.partition(unlike[own], rank)[rank]))
-    share[ys, xs] = np.clip(GAIN * (unlike / usual - 1.0), 0.0, 1.0)
+    surely, likely = (_share(unlike, unlike[own], known, usual) for usual in (USUAL, LIKELY))
+    share = _of_one_body(surely, likely)
     # The cells at an object's edge show some of both.
     return Foreign(np.asarray(cv2.dilate(share, np.ones((3, 3), np.uint8))), cell)
+
+
+def _share(unlike: Array, own: Array, known: NDArray[np.bool_], usual: float) -> Array:
+    """Return how foreign each cell is, 0 to 1, against a quantile of the ring's own unlikeness."""
+    rank = int(usual * (own.size - 1))
+    most = max(1.0, float(np.partition(own, rank)[rank]))
+    share = np.zeros(known.shape)
+    share[known] = np.clip(GAIN * (unlike / most - 1.0), 0.0, 1.0)
+    return share
+
+
+def _of_one_body(surely: Array, likely: Array) -> Array:
+    """Take cells as likely foreign where they hang together with enough that surely are.
+
+    A dog's paw in dry grass is like grass, but it is one with the dog.
+    """
+    count, labels = cv2.connectedComponents((likely > 0).astype(np.uint8), connectivity=8)
+    sure = np.bincount(labels.ravel(), (surely >= 1.0).ravel(), count)
+    body = sure >= SURE_SHARE * np.bincount(labels.ravel(), minlength=count)
+    body[0] = False
+    return np.where(body[labels], np.maximum(surely, likely), surely)
 
 
 @compiled

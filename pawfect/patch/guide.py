@@ -26,8 +26,8 @@ RELAXATIONS: Final = 200  # over some ten cells each way: as good as solved
 SURPRISE: Final = 0.8
 """Of the squared difference between a cell and the mean of those around it, against the cells' own
 variance: the film is trusted by what is left of 1."""
-SEVERAL: Final = 0.45  # mean trust of surroundings of several grounds, at most
-ONE: Final = 0.7  # and of one, at least
+SEVERAL: Final = 0.6  # mean trust of surroundings of several grounds, at most
+ONE: Final = 0.72  # and of one, at least
 LEAST_CELLS: Final = 6  # that have to be told from their neighbours, else the film is trusted
 
 Array = NDArray[Any]
