@@ -51,8 +51,15 @@ class Expected:
         # A thin hole sees what is on both sides; of several grounds any may go on in a hole.
         ground = one_ground(levels[begun])
         if ground > 0.0 and int(depths(hole).max()) > SLIM:
-            found = foreignness(lab, hole, levels[0].allowed)
-            self._foreign = Foreign(ground * found.share, found.cell)
+            self._foreign = self._but_lines(foreignness(lab, hole, levels[0].allowed), ground)
+
+    def _but_lines(self, found: Foreign, ground: float) -> Foreign:
+        """Return what is foreign to a ground; the lines that pass through the hole are not."""
+        share = ground * found.share
+        if self._lines.size:
+            rows, columns = share.shape
+            share[lines.drawn(self._lines, rows, columns, found.cell / self._factor) > 0] = 0.0
+        return Foreign(share, found.cell)
 
     def at_begin(self, number: int, rough: NDArray[np.int16] | None) -> NDArray[np.int16]:
         """Tell what a level is like, INT16 [H, W, 3]; `rough` is a coarser one, filled."""
@@ -62,7 +69,7 @@ class Expected:
             told[..., :2] = self._drawn[number][..., :2]
         elif self._lines.size:
             height, width, _ = told.shape
-            told[..., 0] += lines.drawn(self._lines, height, width, 2**number // self._factor)
+            told[..., 0] += lines.drawn(self._lines, height, width, 2**number / self._factor)
         return told
 
     def drawn(self, number: int) -> NDArray[np.int16] | None:

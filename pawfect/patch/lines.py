@@ -65,7 +65,7 @@ def lines(level: Level) -> NDArray[np.float64]:
     return np.concatenate([through, seen[_of_one_line(seen, through, off)]])
 
 
-def drawn(found: NDArray[np.float64], height: int, width: int, factor: int) -> NDArray[np.int16]:
+def drawn(found: NDArray[np.float64], height: int, width: int, factor: float) -> NDArray[np.int16]:
     """Draw lines on a level `factor` times as small, INT16 [height, width], 0 to MARK."""
     out = np.zeros((height, width), np.uint8)
     places = np.rint(((found + 0.5) / factor - 0.5) * 2**_SUBPIXEL).astype(np.int32)
