@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
@@ -47,6 +50,8 @@ def arrays_of(
     arrays: Mapping[str, Array] = {"IMAGE": photo, "MASK": mask}
     if config.source == "window":
         arrays = window_arrays(photo, mask)
+    elif config.source == "file":
+        arrays = file_arrays(photo, mask)
     elif config.source == "chain":
         arrays = asked[config.model]
     texts = {
@@ -54,6 +59,22 @@ def arrays_of(
         for name, texts in config.texts.items()
     }
     return {name: texts[name] if name in texts else arrays[name] for name in config.inputs}
+
+
+def file_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str, Array]:
+    """Return PHOTO and MASK as people have them, a JPEG and a PNG, as base64.
+
+    perf_analyzer takes texts alone.
+    """
+    files = {"PHOTO": (photo, "JPEG"), "MASK": (mask, "PNG")}
+    return {name: np.array([_base64(*file)], np.object_) for name, file in files.items()}
+
+
+def _base64(picture: NDArray[np.uint8], kind: str) -> bytes:
+    sink = io.BytesIO()
+    # As a phone writes it.
+    Image.fromarray(picture).save(sink, kind, quality=90)
+    return base64.b64encode(sink.getvalue())
 
 
 def window_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str, Array]:
