@@ -51,7 +51,7 @@ def arrays_of(
     if config.source == "window":
         arrays = window_arrays(photo, mask)
     elif config.source == "file":
-        arrays = file_arrays(photo, mask)
+        arrays = in_base64(file_arrays(photo, mask))
     elif config.source == "chain":
         arrays = asked[config.model]
     texts = {
@@ -62,19 +62,28 @@ def arrays_of(
 
 
 def file_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str, Array]:
-    """Return PHOTO and MASK as people have them, a JPEG and a PNG, as base64.
+    """Return PHOTO and MASK as people have them, a JPEG and a PNG.
 
-    perf_analyzer takes texts alone.
+    Args:
+        photo: UINT8 [H, W, 3].
+        mask: UINT8 [H, W].
     """
     files = {"PHOTO": (photo, "JPEG"), "MASK": (mask, "PNG")}
-    return {name: np.array([_base64(*file)], np.object_) for name, file in files.items()}
+    return {name: np.array([_file(*file)], np.object_) for name, file in files.items()}
 
 
-def _base64(picture: NDArray[np.uint8], kind: str) -> bytes:
+def in_base64(files: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the same as texts: perf_analyzer sends no others."""
+    return {
+        name: np.array([base64.b64encode(tensor[0])], np.object_) for name, tensor in files.items()
+    }
+
+
+def _file(picture: NDArray[np.uint8], kind: str) -> bytes:
     sink = io.BytesIO()
     # As a phone writes it.
     Image.fromarray(picture).save(sink, kind, quality=90)
-    return base64.b64encode(sink.getvalue())
+    return sink.getvalue()
 
 
 def window_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str, Array]:
