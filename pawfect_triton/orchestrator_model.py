@@ -30,7 +30,8 @@ from pawfect_triton.overrides import read
 # Probes held at a time beside the requests: the supervisor's, `pawfect probe`'s, some balancers'.
 PROBES: Final = 8
 # Pixels of all photos that are held: two of the largest, or 18 of 12 MP; at some 12 bytes a pixel,
-# 2.6 GB.
+# 2.6 GB. Read from a file, a photo took 24 bytes a pixel (12 and 50 MP, JPEG), and counts twice:
+# with its mask.
 PIXELS: Final = 2 * MAX_PIXELS
 
 # A request's inputs by name, and its parameters.
