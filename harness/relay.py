@@ -73,6 +73,12 @@ class Relay:
         self._moving = asyncio.Event()
         self._moving.set()
         self._passing: set[asyncio.Task[None]] = set()
+        self._passed = 0
+
+    @property
+    def passed(self) -> int:
+        """Bytes passed on so far, both ways together."""
+        return self._passed
 
     @property
     def address(self) -> str:
@@ -158,6 +164,7 @@ class Relay:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
                 await self._moving.wait()
+                self._passed += len(data)
                 writer.write(frames.whole(data) if frames else data)
                 await writer.drain()
             if not frames:

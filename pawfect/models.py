@@ -14,6 +14,7 @@ from typing import Final
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import (
     FillParams,
+    InpaintFileParams,
     InpaintParams,
     MaskParams,
     NoParams,
@@ -24,6 +25,7 @@ from pawfect.contract.tensors import (
     DTYPES,
     IMAGE,
     INPAINT,
+    INPAINT_FILE,
     INPAINT_STREAM,
     LABELS,
     MASK,
@@ -236,6 +238,13 @@ _DEFINITIONS: Final = (
         INPAINT_STREAM,
         InpaintParams,
         orchestration="pawfect.orchestrator.serving:INPAINT",
+        probe_parameters=_BY_PATCHES,
+    ),
+    Model(
+        INPAINT_FILE,
+        InpaintFileParams,
+        orchestration="pawfect.orchestrator.files:INPAINT_FILE",
+        probe="pawfect.orchestrator.files:probe",
         probe_parameters=_BY_PATCHES,
     ),
 )

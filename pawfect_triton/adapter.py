@@ -17,7 +17,7 @@ import numpy as np
 
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception, from_message
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.tensors import IMAGE, NONCE, Array
+from pawfect.contract.tensors import NONCE, Array
 from pawfect.models import MODELS
 from pawfect_triton.waiting import waiting
 
@@ -39,13 +39,6 @@ def decode(model: str, request: Any) -> tuple[dict[str, Array], dict[str, Scalar
         if tensor is not None:
             inputs[spec.name] = tensor.as_numpy()
     return inputs, decode_parameters(request.parameters())
-
-
-def photo_pixels(request: Any) -> int:
-    """Return how many pixels a request's IMAGE has; 0 where it has none of an image's rank."""
-    photo = backend().get_input_tensor_by_name(request, IMAGE.name)
-    shape: tuple[int, ...] = () if photo is None else photo.as_numpy().shape
-    return shape[0] * shape[1] if len(shape) == len(IMAGE.shape) else 0
 
 
 def decode_parameters(given: str | Mapping[str, Scalar]) -> dict[str, Scalar]:

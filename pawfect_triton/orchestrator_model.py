@@ -15,8 +15,9 @@ from pkgutil import resolve_name
 from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import PROBE_ID
-from pawfect.contract.tensors import MAX_PIXELS
+from pawfect.contract.tensors import MAX_PIXELS, Array
 from pawfect.models import MODELS, check_inputs
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.request import Progress, silent
@@ -29,8 +30,12 @@ from pawfect_triton.overrides import read
 # Probes held at a time beside the requests: the supervisor's, `pawfect probe`'s, some balancers'.
 PROBES: Final = 8
 # Pixels of all photos that are held: two of the largest, or 18 of 12 MP; at some 12 bytes a pixel,
-# 2.6 GB.
+# 2.6 GB. Read from a file, a photo took 24 bytes a pixel (12 and 50 MP, JPEG), and counts twice:
+# with its mask.
 PIXELS: Final = 2 * MAX_PIXELS
+
+# A request's inputs by name, and its parameters.
+Given = tuple[dict[str, Array], dict[str, Scalar]]
 
 
 class Places:
@@ -106,9 +111,10 @@ class OrchestratorModel:
             started = time.monotonic()
             sender = request.get_response_sender()
             probe = request.request_id() == PROBE_ID
-            pixels = adapter.photo_pixels(request)
+            given = adapter.decode(self._model.name, request)
+            pixels = self._orchestration.pixels(*given)
             if self._places.take(probe=probe, pixels=pixels):
-                serving = self._serve(request, sender, started, probe=probe, pixels=pixels)
+                serving = self._serve(request, given, sender, started, probe=probe, pixels=pixels)
                 asyncio.run_coroutine_threadsafe(serving, self._loop)
             else:
                 self._refuse(sender, probe=probe)
@@ -130,12 +136,19 @@ class OrchestratorModel:
         self._end(sender, adapter.error_response(error, self._model.name))
 
     async def _serve(
-        self, request: Any, sender: Any, started: float, *, probe: bool, pixels: int
+        self,
+        request: Any,
+        given: Given,
+        sender: Any,
+        started: float,
+        *,
+        probe: bool,
+        pixels: int,
     ) -> None:
         kind: ErrorKind | None = None
         try:
             try:
-                result = await self._run(request, sender, started)
+                result = await self._run(request, given, sender, started)
                 self._metrics.count_fallbacks(self._orchestration.fallbacks(result))
                 outputs = await asyncio.to_thread(self._orchestration.encode, result)
                 if self._model.spec.decoupled:
@@ -153,10 +166,10 @@ class OrchestratorModel:
             if not probe:
                 self._metrics.count(kind, (time.monotonic() - started) * 1000)
 
-    async def _run(self, request: Any, sender: Any, started: float) -> Any:
-        given, parameters = adapter.decode(self._model.name, request)
+    async def _run(self, request: Any, given: Given, sender: Any, started: float) -> Any:
+        arrays, parameters = given
         params: Any = self._model.parameters.parse(parameters)
-        inputs = check_inputs(self._model.name, given)
+        inputs = check_inputs(self._model.name, arrays)
         control = Control(params.deadline_ms, sender.is_cancelled, started)
 
         async def notify(progress: Progress) -> None:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from pawfect.contract.errors import TABLE
-from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.parameters import InpaintFileParams
 from pawfect.local import inpaint_local
 from pawfect.models import MODELS
 from tests.server.conftest import SMALL, SMALL_HOLE
@@ -53,15 +53,15 @@ def through_jpeg(image: np.ndarray) -> np.ndarray:
         return np.array(again)
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=["pawfect_client", "tritonclient"])
+@pytest.mark.parametrize("code", blocks("python"), ids=["pawfect_client", "tritonclient", "files"])
 def test_python_examples_fill_the_photo(code, server, folder):
     script = pointed(code, server)
     subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, timeout=60)
     (written,) = folder.glob("filled.*")
     with Image.open(written) as image:
-        filled = np.array(image)
+        filled, kind = np.array(image), image.format
     expected = inpaint_local(SMALL, SMALL_HOLE, seed=7).image
-    if written.suffix == ".jpg":
+    if kind == "JPEG":
         expected = through_jpeg(expected)
     np.testing.assert_array_equal(filled, expected)
 
@@ -79,6 +79,14 @@ def test_the_curl_example_answers_with_a_report(server, folder):
     assert (report["engine"], report["seed"], report["width"]) == ("patch", 7, 80)
 
 
+def test_the_curl_example_of_files_writes_the_file(server, folder):
+    (script,) = (code for code in blocks("sh") if "models/inpaint_file/infer" in code)
+    subprocess.run(["bash", "-euc", pointed(script, server)], cwd=folder, check=True, timeout=60)
+    with Image.open(folder / "filled.jpg") as image:
+        filled = np.array(image)
+    np.testing.assert_array_equal(filled, inpaint_local(SMALL, SMALL_HOLE, seed=7).image)
+
+
 def test_the_shell_example_fills_the_photo(server, folder):
     (script,) = (code for code in blocks("sh") if "pawfect inpaint" in code)
     command = script.strip().replace(".venv/bin/", f"{Path(sys.executable).parent}/")
@@ -91,7 +99,7 @@ def test_the_shell_example_fills_the_photo(server, folder):
 
 
 def test_the_tables_name_every_model_parameter_and_error():
-    for name in (*MODELS, *InpaintParams.__dataclass_fields__):
+    for name in (*MODELS, *InpaintFileParams.__dataclass_fields__):
         assert f"`{name}`" in README, name
     for kind, row in TABLE.items():
         again = "yes" if row.retry else "no"

@@ -24,6 +24,10 @@ ENGINES = ("auto", "flux", "lama", "patch")
 MAX_DEADLINE_MS = 600_000
 # What marks the hole in a mask's file; see `pawfect.photo.mask_file`.
 MASK_IS = ("white", "black", "opaque", "transparent", "erased", "auto")
+# How the result's file is written; see `pawfect.photo.formats`.
+FILE_FORMATS = ("jpeg", "png", "webp", "tiff", "avif", "bmp")
+# How files stand in BYTES: as they are, or as texts, since JSON cannot hold bytes.
+ENCODINGS = ("raw", "base64")
 MAX_STEPS = 100
 # Of a parameter without a default of its own: the server's choice, as if it were not given.
 AUTO = "auto"
@@ -152,3 +156,20 @@ class InpaintParams(Parameters):
     preview_every: Annotated[int, between(0, 100)] = 1
     feather_px: Annotated[int, between(0, 64)] | None = None
     match_colour: bool = True
+
+
+@dataclass(frozen=True)
+class InpaintFileParams(InpaintParams, MaskFileParams):
+    """Parameters of `inpaint_file`: those of `inpaint`, of the mask's file, and of the result's.
+
+    Attributes:
+        format: what the result is written as; None: the photo's own format, or where that is only
+            read, JPEG for HEIC and PNG for GIF.
+        quality: of a JPEG, WebP or AVIF, 1 to 100; None: 95, AVIF 90, and WebP without loss where
+            the photo came from a lossless file.
+        encoding: raw: files as they are; base64: texts, in and out.
+    """
+
+    format: Annotated[str, one_of(*FILE_FORMATS)] | None = None
+    quality: Annotated[int, between(1, 100)] | None = None
+    encoding: Annotated[str, one_of(*ENCODINGS)] = "raw"

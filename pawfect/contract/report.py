@@ -125,6 +125,8 @@ class Report:
         least_speck_px: components of the mask of fewer px2 were dropped.
         outlines: areas, not filled, whose strokes look like an outline drawn round them.
         outlines_filled: enclosed areas that were filled.
+        mask_note: of `inpaint_file`: how the mask's file was read, where that had to be found out.
+        lost: of `inpaint_file`: what of the photo the result's format cannot hold.
     """
 
     engine: str
@@ -160,6 +162,8 @@ class Report:
     least_speck_px: int = 0
     outlines: int = 0
     outlines_filled: int = 0
+    mask_note: str | None = None
+    lost: tuple[str, ...] = ()
     version: str = __version__
 
     def to_json(self) -> str:
@@ -180,4 +184,5 @@ class Report:
         )
         known["fallbacks"] = tuple(map(Fallback.of_json, given["fallbacks"]))
         known["labels"] = tuple(given["labels"])
+        known["lost"] = tuple(given.get("lost", ()))
         return cls(**known)

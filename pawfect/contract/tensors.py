@@ -91,13 +91,11 @@ LABELS: Final = (
     TensorSpec("SCORES", "FP32", (-1,)),
     TensorSpec("COVERAGE", "FP32", (-1,)),
 )
-_INPAINT_INPUTS: Final = (
-    IMAGE,
-    MASK,
-    PROTECT,
+_WORDS: Final = (
     TensorSpec("SCENE_LABELS", "BYTES", (-1,), optional=True),
     TensorSpec("PROMPT", "BYTES", (1,), optional=True),
 )
+_INPAINT_INPUTS: Final = (IMAGE, MASK, PROTECT, *_WORDS)
 
 # The models that clients call; `pawfect.models` has these and those behind them.
 INPAINT: Final = ModelSpec("inpaint", _INPAINT_INPUTS, (IMAGE, REPORT))
@@ -112,6 +110,17 @@ INPAINT_STREAM: Final = ModelSpec(
         TensorSpec("PREVIEW", "UINT8", (-1, -1, 3)),
     ),
     decoupled=True,
+)
+# Files as they are, each one BYTES; MASK and PROTECT are read as `pawfect.photo.mask_file` does.
+INPAINT_FILE: Final = ModelSpec(
+    "inpaint_file",
+    (
+        TensorSpec("PHOTO", "BYTES", (1,)),
+        TensorSpec("MASK", "BYTES", (1,)),
+        TensorSpec("PROTECT", "BYTES", (1,), optional=True),
+        *_WORDS,
+    ),
+    (TensorSpec("FILE", "BYTES", (1,)), REPORT),
 )
 SCENE_LABELS: Final = ModelSpec("scene_labels", (IMAGE, MASK), LABELS, ensemble=True)
 

@@ -104,6 +104,11 @@ class Control:
         """Milliseconds since the request arrived."""
         return (self.clock() - self.started) * 1000
 
+    def total_ms(self) -> float:
+        """Milliseconds since the request arrived, never less than the stages together."""
+        # Rounded up: the stages are rounded down.
+        return math.ceil(100 * self.elapsed_ms()) / 100
+
     def remaining_ms(self) -> float:
         """Milliseconds until the deadline, less what is reserved; negative when it has passed."""
         return self.within_ms - self.elapsed_ms()

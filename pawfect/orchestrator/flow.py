@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -98,8 +97,7 @@ def _report(task: Task, fill: Fill, reason: str) -> Report:
         strength=params.strength,
         windows=fill.windows,
         stage_ms=task.control.stage_ms,
-        # Rounded up: the stages are rounded down, and never more than the whole.
-        total_ms=math.ceil(100 * task.control.elapsed_ms()) / 100,
+        total_ms=task.control.total_ms(),
         fallbacks=fill.fallbacks,
         weights=fill.weights,
     )

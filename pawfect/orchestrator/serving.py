@@ -8,9 +8,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
-from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.report import Fallback
-from pawfect.contract.tensors import Array
+from pawfect.contract.tensors import IMAGE, Array
 from pawfect.contract.texts import read_texts, text_tensor
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
@@ -35,6 +35,8 @@ class Orchestration(Generic[Deployed, Request, Result]):
         run: answers it; raises PawfectError.
         encode: returns the outputs of a result.
         fallbacks: what a result had to do without.
+        pixels: of the pictures in a request's inputs, by its parameters as they came: what bounds
+            how many requests are held; never raises.
     """
 
     deploy: Callable[[Profile, bool], Deployed]
@@ -42,6 +44,7 @@ class Orchestration(Generic[Deployed, Request, Result]):
     run: Callable[[Request, Deployed, CallModel, Control, Notify], Awaitable[Result]]
     encode: Callable[[Result], dict[str, Array]]
     fallbacks: Callable[[Result], tuple[Fallback, ...]]
+    pixels: Callable[[Mapping[str, Array], Mapping[str, Scalar]], int]
 
 
 def encode_progress(progress: Progress) -> dict[str, Array]:
@@ -68,7 +71,15 @@ def inpaint_request(inputs: Mapping[str, Array], params: InpaintParams) -> Inpai
     )
 
 
-def _deployed(profile: Profile, verbatim: bool) -> Deployment:
+def photo_pixels(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> int:
+    """Return how many pixels a request's IMAGE has; 0 where it has none of an image's rank."""
+    del parameters
+    shape = inputs[IMAGE.name].shape if IMAGE.name in inputs else ()
+    return shape[0] * shape[1] if len(shape) == len(IMAGE.shape) else 0
+
+
+def deployed(profile: Profile, verbatim: bool) -> Deployment:
+    """Return a profile's deployment; see `Orchestration.deploy`."""
     return replace(read_deployment(profile), verbatim=verbatim)
 
 
@@ -77,9 +88,10 @@ def _inpainted(result: InpaintResult) -> dict[str, Array]:
 
 
 INPAINT: Final = Orchestration(
-    deploy=_deployed,
+    deploy=deployed,
     decode=inpaint_request,
     run=inpaint,
     encode=_inpainted,
     fallbacks=lambda result: result.report.fallbacks,
+    pixels=photo_pixels,
 )

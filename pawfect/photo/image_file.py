@@ -158,6 +158,16 @@ def read_header(data: bytes, name: str) -> Header:
     return header
 
 
+def declared_pixels(data: bytes) -> int:
+    """Return how many pixels a file's header declares; 0 for a file that will be refused by it."""
+    try:
+        image = _opened(data, "file")
+    except PawfectError:
+        return 0
+    pixels = image.width * image.height
+    return pixels if pixels <= MAX_PIXELS else 0
+
+
 def _header(data: bytes, name: str) -> Header:
     """Return the header of a file of one still picture within the limits."""
     image = _opened(data, name)

@@ -23,6 +23,7 @@ from pawfect_triton.prerequisites import prepare
 from pawfect_triton.server import TritonServer
 from perf.bench.analyzer import VERSION, Analyzer, AnalyzerError, Measurement
 from perf.bench.configs import AnalyzerConfig, load_configs
+from perf.bench.files import file_goals
 from perf.bench.goals import (
     FILE,
     append,
@@ -160,6 +161,7 @@ class Run:
             # Goals of the serving side; they are stated of the engine that needs no weights.
             by_patches = self.profile.engines[0] == "patch"
             goals = measure_goals(server, scene) if by_patches else []
+            goals += file_goals(server.endpoints.grpc, scene, self.profile) if by_patches else []
         goals += budget_goals(measurements, self.profile.budget)
         goals += filter(None, (slower(self.earlier, item) for item in measurements))
         source, earlier = self._source(), len(self.earlier)

@@ -87,6 +87,8 @@ class Analyzer:
             *("--concurrency-range", f"{concurrency}:{concurrency}"),
             *("--request-count", str(config.requests)),
         ]
+        for name, text in config.parameters.items():
+            arguments += ["--request-parameter", f"{name}:{text}:string"]
         said = self._run(arguments)
         if not report.is_file():
             raise AnalyzerError(f"perf_analyzer wrote no report for {config.model}:\n{said}")

@@ -31,14 +31,16 @@ class AnalyzerConfig:
         concurrency: numbers of requests kept in flight, 1 first: a budget is judged by it.
         requests: requests per measurement.
         texts: by tensor, texts that are sent in place of what the source has.
+        parameters: the request's, texts.
     """
 
     model: Annotated[str, one_of(*MODELS)]
     inputs: Annotated[tuple[str, ...], SOME]
-    source: Annotated[str, one_of("photo", "window", "chain")]
+    source: Annotated[str, one_of("photo", "file", "window", "chain")]
     concurrency: Annotated[tuple[int, ...], _FROM_ONE]
     requests: Annotated[int, at_least(1)]
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def streaming(self) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
@@ -47,6 +50,8 @@ def arrays_of(
     arrays: Mapping[str, Array] = {"IMAGE": photo, "MASK": mask}
     if config.source == "window":
         arrays = window_arrays(photo, mask)
+    elif config.source == "file":
+        arrays = in_base64(file_arrays(photo, mask))
     elif config.source == "chain":
         arrays = asked[config.model]
     texts = {
@@ -54,6 +59,31 @@ def arrays_of(
         for name, texts in config.texts.items()
     }
     return {name: texts[name] if name in texts else arrays[name] for name in config.inputs}
+
+
+def file_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str, Array]:
+    """Return PHOTO and MASK as people have them, a JPEG and a PNG.
+
+    Args:
+        photo: UINT8 [H, W, 3].
+        mask: UINT8 [H, W].
+    """
+    files = {"PHOTO": (photo, "JPEG"), "MASK": (mask, "PNG")}
+    return {name: np.array([_file(*file)], np.object_) for name, file in files.items()}
+
+
+def in_base64(files: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the same as texts: perf_analyzer sends no others."""
+    return {
+        name: np.array([base64.b64encode(tensor[0])], np.object_) for name, tensor in files.items()
+    }
+
+
+def _file(picture: NDArray[np.uint8], kind: str) -> bytes:
+    sink = io.BytesIO()
+    # As a phone writes it.
+    Image.fromarray(picture).save(sink, kind, quality=90)
+    return sink.getvalue()
 
 
 def window_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str, Array]:

@@ -11,12 +11,15 @@ from typing import Final
 
 import cv2
 import numpy as np
+import tritonclient.grpc as triton
 
+from pawfect.contract.errors import from_message
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import Array
 from pawfect.local import inpaint_local
 from pawfect_client import PawfectClient
 from pawfect_client.results import Done
+from pawfect_triton.probe import infer_inputs
 from pawfect_triton.server import TritonServer
 from perf.bench.configs import AnalyzerConfig
 from perf.bench.goals import Goal
@@ -42,7 +45,7 @@ class Split:
     """Where an orchestrator's time goes: medians of its reports, one request in flight.
 
     Attributes:
-        model: inpaint or inpaint_stream.
+        model: inpaint, inpaint_stream or inpaint_file.
         requests: how many.
         stage_ms: by stage, of the requests that had it; those that run side by side share a time.
         total_ms: from the request's arrival to its answer.
@@ -72,9 +75,26 @@ def measure_split(
     Raises:
         PawfectError: as the server answers.
     """
-    with PawfectClient(url) as client:
-        reports = [_report(client, config, arrays) for _ in range(requests)]
+    if config.source == "file":
+        reports = _reports_of_files(config, arrays, url, requests)
+    else:
+        with PawfectClient(url) as client:
+            reports = [_report(client, config, arrays) for _ in range(requests)]
     return split_of(config.model, reports)
+
+
+def _reports_of_files(
+    config: AnalyzerConfig, arrays: Mapping[str, Array], url: str, requests: int
+) -> list[Report]:
+    inputs, given = infer_inputs(config.model, arrays), dict(config.parameters)
+    client = triton.InferenceServerClient(url)
+    try:
+        answers = [client.infer(config.model, inputs, parameters=given) for _ in range(requests)]
+    except triton.InferenceServerException as error:
+        raise from_message(error.message()) from None
+    finally:
+        client.close()
+    return [Report.from_json(answer.as_numpy("REPORT")[0]) for answer in answers]
 
 
 def split_of(model: str, reports: Sequence[Report]) -> Split:

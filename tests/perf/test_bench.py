@@ -44,7 +44,8 @@ def test_every_model_of_every_profile_has_a_configuration_and_a_budget(profile):
         if MODELS[config.model].orchestration and chosen.flux and chosen.flux.device == "cuda":
             assert config.requests >= 20
             assert config.texts["SCENE_LABELS"] == ("grass", "fallen leaves")
-    assert chosen.budget["inpaint"] == chosen.budget["inpaint_stream"] == 30_000
+    for model in ("inpaint", "inpaint_stream", "inpaint_file"):
+        assert chosen.budget[model] == 30_000
     assert set(chosen.budget) == set(chosen.models)
 
 
@@ -62,7 +63,7 @@ def test_a_profile_changes_what_its_table_names_and_nothing_else():
         ({'["MASK"]': '["IMAGE"]'}, "inputs: expected"),
         ({'["MASK"]': '["MASK", "COLOUR"]'}, "inputs: expected"),
         ({'["MASK"]': "3"}, "inputs: expected"),
-        ({'"photo"': '"canvas"'}, "source: expected one of photo, window, chain"),
+        ({'"photo"': '"canvas"'}, "source: expected one of photo, file, window, chain"),
         ({"[1, 2, 4]": "[0]"}, "concurrency: expected rising integers from 1"),
         ({"[1, 2, 4]": "[2, 4]"}, "concurrency: expected rising integers from 1"),
         ({"60": "2.5"}, "requests: expected"),
@@ -104,15 +105,19 @@ def test_the_real_perf_analyzer_measures_a_model_of_the_running_server(server, t
     assert measured.throughput > 0
     with pytest.raises(AnalyzerError):
         analyzer.measure(config, [{"MASK": MASK[0]}], server.endpoints.grpc, 1)
+    files = replace(config_of("inpaint_file", "embedded"), requests=2)
+    sent = arrays_of(files, PHOTO, MASK, {})
+    assert analyzer.measure(files, [sent], server.endpoints.grpc, 1).requests == 2
 
 
 def test_the_split_of_an_orchestrator_is_the_median_of_its_reports_stages(server):
-    for model in ("inpaint_stream", "inpaint"):
-        arrays = {"IMAGE": PHOTO, "MASK": MASK}
-        url = server.endpoints.grpc
-        split = measure_split(config_of(model, "embedded"), arrays, url, requests=2)
+    for model in ("inpaint_stream", "inpaint", "inpaint_file"):
+        config, url = config_of(model, "embedded"), server.endpoints.grpc
+        arrays = arrays_of(config, PHOTO, MASK, {})
+        split = measure_split(config, arrays, url, requests=2)
         assert (split.model, split.requests, split.engines) == (model, 2, {"patch": 2})
-        assert list(split.stage_ms)[:2] == ["validate", "mask_cleanup"]
+        reading = ["decode"] if model == "inpaint_file" else []
+        assert list(split.stage_ms)[: len(reading) + 2] == [*reading, "validate", "mask_cleanup"]
         assert 0 < split.stage_ms["patch_fill"] <= split.total_ms
 
 

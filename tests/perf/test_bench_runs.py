@@ -15,6 +15,7 @@ from pawfect.profile import load_profile
 from perf.bench import __main__ as runner
 from perf.bench.analyzer import Measurement
 from perf.bench.configs import load_configs
+from perf.bench.files import goals_of
 from perf.bench.goals import FILE, append, budget_goals, read_history, slower
 from perf.bench.page import Outcome, markdown
 from perf.bench.served import split_of
@@ -55,6 +56,16 @@ def test_slower_is_over_a_tenth_above_the_median_and_outside_the_noise(before, n
     elif now > 60 + 45:
         assert (found.measured, found.reached) == (now, False)
         assert f"{middle:.1f} ms of {len(before)} earlier runs" in found.detail
+
+
+def test_the_serving_cost_of_files_leaves_out_reading_and_writing():
+    stages = [{"decode": 300.0, "patch_fill": 500.0, "encode": 200.0}] * 3
+    share, per_mp = goals_of([1120.0, 1500.0, 1110.0], [1000.0] * 3, stages)
+    assert (share.measured, share.reached) == (12.0, True)
+    assert (per_mp.measured, per_mp.reached) == (10.0, True)
+    assert "300 ms reading, 200 ms writing and 120 ms beside the stages" in share.detail
+    share, _ = goals_of([1160.0], [1000.0], stages[:1])
+    assert (share.measured, share.reached) == (16.0, False)
 
 
 def test_a_noisy_history_calls_slower_only_what_leaves_its_noise():
