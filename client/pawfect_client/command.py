@@ -34,7 +34,8 @@ from pawfect_client.wire import DEFAULT_URL
 # Someone waits at the terminal: about a second and a half, then the message that no server is
 # there.
 _RETRY: Final = RetryPolicy(attempts=3)
-_FILE: Final = click.Path(path_type=Path)
+# Whether it can be read shows when it is: a check of click's own would exit as for wrong usage.
+_FILE: Final = click.Path(path_type=Path, readable=False)
 
 
 @click.command(epilog=f"A picture's mask is known by its name: for dog.jpg {PATTERNS}.")
