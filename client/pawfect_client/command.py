@@ -38,7 +38,7 @@ _RETRY: Final = RetryPolicy(attempts=3)
 _FILE: Final = click.Path(path_type=Path, readable=False)
 
 
-@click.command(epilog=f"A picture's mask is known by its name: for dog.jpg {PATTERNS}.")
+@click.command(epilog=f"In a folder the mask of dog.jpg is called {PATTERNS}.")
 @click.argument("photo", type=_FILE)
 @click.argument("mask", type=_FILE)
 @click.option("--out", required=True, type=_FILE, help=f"Result: {', '.join(FORMAT_OF_SUFFIX)}.")

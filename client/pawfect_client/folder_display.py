@@ -98,7 +98,7 @@ def folder_summary(
     if plan.others:
         parts.append(f"{plan.others} other files left alone")
     if plan.unused:
-        parts.append(f"{plan.unused} masks without a picture")
+        parts.append(f"{plan.unused} masks not used")
     return printable(f"{out}: {', '.join(parts)}")
 
 

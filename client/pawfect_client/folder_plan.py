@@ -37,7 +37,7 @@ class FolderPlan:
     Attributes:
         pictures: by name.
         others: files of the folder that are no pictures by their names.
-        unused: masks that no picture took.
+        unused: masks that are no picture's only one.
     """
 
     pictures: tuple[Picture, ...]

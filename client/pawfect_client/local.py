@@ -70,8 +70,9 @@ class LocalClient:
     ) -> Inpainted:
         """Fill what the mask covers; see `PawfectClient.inpaint`."""
         checked = _checked(image, mask, protect, scene_labels, prompt, parameters)
-        result = self._flow.inpaint(**checked, stop=self._closed.is_set)
-        return Inpainted(result.image, result.report)
+        *_, done = self._events(checked)
+        assert isinstance(done, Done)
+        return Inpainted(done.image, done.report)
 
     def inpaint_stream(
         self,
@@ -87,6 +88,7 @@ class LocalClient:
         return self._events(_checked(image, mask, protect, scene_labels, prompt, parameters))
 
     def _events(self, checked: dict[str, Any]) -> Generator[StageEvent | Done, None, None]:
+        """Run the flow in a thread of its own: the caller's may be that of an event loop."""
         events: queue.SimpleQueue[StageEvent | Done | PawfectError] = queue.SimpleQueue()
         left = threading.Event()
 

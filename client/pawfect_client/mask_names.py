@@ -10,8 +10,8 @@ from typing import Final
 
 from pawfect.contract.errors import invalid
 
-# For people: `dog` stands for a picture's name, with its ending (dog.jpg) or without.
-PATTERNS: Final = "dog, dog_mask, dog-mask, dog.mask, dog_mask001, mask_dog, mask-dog"
+# For people; blanks and dots part as well as these, and any ending of a picture's name will do.
+PATTERNS: Final = "dog.png, dog_mask.png, dog-mask.png, dog_mask001.png, mask_dog.png, mask-dog.png or dog.jpg.png"
 _MARKED: Final = (
     re.compile(r"(.+)[_\-. ]mask\d*", re.IGNORECASE | re.DOTALL),
     re.compile(r"mask[_\-. ](.+)", re.IGNORECASE | re.DOTALL),

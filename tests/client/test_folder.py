@@ -155,7 +155,7 @@ def test_without_a_mask_or_with_several_a_picture_fails_and_the_others_go_on(thr
     assert run.exit_code == 65
     for told in ("3 of 5 pictures filled, 2 failed", "1 other files left alone"):
         assert told in run.stdout
-    assert "3 masks without a picture" in run.stdout
+    assert "3 masks not used" in run.stdout
     expected = "expected one mask of its name, such as"
     assert f"  lost.png: {expected} lost_mask.png, got none" in run.stderr
     both = "got mask-twice.png, twice_mask.png"

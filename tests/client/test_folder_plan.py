@@ -14,7 +14,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.folder_display import failure_lines, shown_folder
 from pawfect_client.folder_plan import plan_folder
 from pawfect_client.folder_results import PictureResult
-from pawfect_client.mask_names import MaskNames, apart
+from pawfect_client.mask_names import PATTERNS, MaskNames, apart
 from pawfect_client.printable import printable
 
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1).filter(
@@ -41,6 +41,13 @@ def test_a_name_that_says_nothing_of_masks_belongs_to_its_own_picture_alone(stem
     with pytest.raises(PawfectError, match="got none") as caught:
         MaskNames([Path(f"{other}.png")]).of(Path(f"{stem}.jpg"))
     assert caught.value.kind is ErrorKind.INVALID_ARG
+
+
+def test_every_name_that_the_help_lists_is_found():
+    listed = PATTERNS.replace(" or ", ", ").split(", ")
+    assert len(listed) == 7
+    for name in listed:
+        assert MaskNames([Path(name)]).of(Path("dog.jpg")) == Path(name)
 
 
 def test_the_whole_name_goes_before_others():
@@ -98,7 +105,8 @@ def test_two_results_of_one_name_are_told_apart_or_refused(tmp_path):
 def test_any_text_prints_as_one_line(text):
     shown = printable(text)
     assert shown.isprintable()
-    assert shown.encode()
+    assert printable(shown) == shown
+    assert shown.encode().decode() == shown
     if text.isprintable():
         assert shown == text
 

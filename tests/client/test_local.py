@@ -134,10 +134,27 @@ def test_the_client_gives_what_a_servers_client_gives(server):
         np.testing.assert_array_equal(answer.image, expected.image)
         assert answer.report.windows == expected.report.windows
         streams = [list(client.inpaint_stream(PHOTO, HOLE)) for client in (here, there)]
-    # A server's stream has a last stage of its own, `done`.
     stages = [[event.stage for event in stream[:-1]] for stream in streams]
-    assert [stage for stage in stages[1] if stage != "done"] == stages[0]
+    assert stages[0] == stages[1]
     assert isinstance(streams[0][-1], Done)
+
+
+async def test_it_can_be_called_where_an_event_loop_runs():
+    """As in a notebook."""
+    with LocalClient() as here:
+        assert here.inpaint(PHOTO, HOLE).image.shape == PHOTO.shape
+
+
+def test_what_breaks_in_the_flow_is_an_error_of_the_table_and_tells_no_more():
+    class Flow:
+        def inpaint(self, **given: Any) -> None:
+            raise OSError("/secret/place")
+
+    client = LocalClient()
+    client._flow = Flow()
+    with pytest.raises(PawfectError) as caught:
+        client.inpaint(PHOTO, HOLE)
+    assert (caught.value.kind, caught.value.message) == (ErrorKind.INTERNAL, "inpaint: OSError")
 
 
 def test_a_closed_client_and_a_stream_that_is_left_end_their_work():
