@@ -11,7 +11,7 @@ from typing import Final
 from pawfect.contract.errors import invalid
 
 # For people; blanks and dots part as well as these, and any ending of a picture's name will do.
-PATTERNS: Final = "dog.png, dog_mask.png, dog-mask.png, dog_mask001.png, mask_dog.png, mask-dog.png or dog.jpg.png"
+PATTERNS: Final = "dog.png, dog_mask.png, dog-mask.png, mask_dog.png, mask-dog.png or dog.jpg.png"
 _MARKED: Final = (
     re.compile(r"(.+)[_\-. ]mask\d*", re.IGNORECASE | re.DOTALL),
     re.compile(r"mask[_\-. ](.+)", re.IGNORECASE | re.DOTALL),
