@@ -79,6 +79,11 @@ def fill_folder(
             return replace(result, error=ErrorKind.CANCELLED, message="interrupted")
         return result
 
+    def stop(pool: ThreadPoolExecutor) -> None:
+        stopping.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        service.close()
+
     with ThreadPoolExecutor(in_flight, thread_name_prefix="picture") as pool:
         waiting = [pool.submit(fill_one, picture) for picture in plan.pictures]
         taken = set()
@@ -87,13 +92,14 @@ def fill_folder(
                 take(ended)
                 taken.add(ended)
         except KeyboardInterrupt:
-            stopping.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            service.close()
+            stop(pool)
             # What was being written is finished, what was being filled comes back as cancelled.
             begun = [ended for ended in waiting if not ended.cancelled() and ended not in taken]
             for ended in as_completed(begun):
                 take(ended)
+        except BaseException:
+            stop(pool)
+            raise
     return results, stopping.is_set()
 
 

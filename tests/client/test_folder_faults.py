@@ -82,6 +82,21 @@ def test_lines_that_find_no_room_are_counted_and_never_half_there(desk):
     assert f"{6 - written} of 6 pictures filled, {written} done before" in desk().stdout
 
 
+def test_where_nobody_reads_what_is_said_the_rest_is_not_begun(desk):
+    for number in range(40):
+        desk.put(f"{number:02}.png", FLAT, f"{number:02}.png")
+    process = started(desk)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.wait(timeout=60) != 0
+    assert process.stdout is not None
+    process.stdout.close()
+    assert len(desk.lines()) < 40
+    assert left_overs(desk) == []
+    assert desk().exit_code == 0
+    assert len(desk.results()) == 40
+
+
 def test_files_that_cannot_be_read_fail_and_the_rest_goes_on(desk):
     desk.put("good.png", mask="good.png")
     for name in ("dangling", "pipe", "secret"):
