@@ -53,8 +53,8 @@ setup-dev: $(VENV)/.dev
 setup-perf: $(VENV)/.perf  ## Install what the measurements and the audit need
 
 # --- running ----------------------------------------------------------------------------------
-demo: $(VENV)/.server  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, into build/demo
-	$(BIN)/python -m perf.demo $(if $(PHOTO),--photo '$(PHOTO)') $(if $(MASK),--mask '$(MASK)')
+demo: $(VENV)/.server  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, or without one where there is none (LOCAL=1: anyway), into build/demo
+	$(BIN)/python -m perf.demo $(if $(PHOTO),--photo '$(PHOTO)') $(if $(MASK),--mask '$(MASK)') $(if $(LOCAL),--local)
 
 serve: $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural)  ## Run the server of PROFILE (embedded) until Ctrl-C
 	$(BIN)/pawfect serve --profile $(PROFILE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.tensors import Array
+from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
-from pawfect.orchestrator.request import InpaintRequest, InpaintResult
-from pawfect.profile import Profile, load_profile
+from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Progress
+from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect.serving import Function, load_function
 from pawfect.stop import Stop, never
 from pawfect.weights.store import Store, weights_root
@@ -48,6 +49,12 @@ class LocalModels:
         finally:
             over.set()
 
+    def load_plain(self) -> None:
+        """Load the profile's models without weights: their code is compiled by then."""
+        for name in self._profile.models:
+            if MODELS[name].function:
+                self._function(name)
+
     def run(
         self,
         model: str,
@@ -56,10 +63,7 @@ class LocalModels:
         stop: Stop = never,
     ) -> dict[str, Array]:
         """Return the model's outputs by name, in the caller's own thread."""
-        with self._lock:
-            if model not in self._loaded:
-                self._loaded[model] = self._load(model)
-            function = self._loaded[model]
+        function = self._function(model)
         try:
             return function(inputs, parameters, stop)
         except Exception as error:
@@ -69,10 +73,73 @@ class LocalModels:
                 raise
             raise failure from error
 
+    def _function(self, model: str) -> Function:
+        with self._lock:
+            if model not in self._loaded:
+                self._loaded[model] = self._load(model)
+            return self._loaded[model]
+
     def _load(self, model: str) -> Function:
         if model not in self._profile.models:
             raise PawfectError(ErrorKind.UNAVAILABLE, f"{model}: not in the profile")
         return load_function(model, self._profile, Store(weights_root()))
+
+
+class LocalFlow:
+    """The flow of `inpaint` in this process; safe to use from several threads.
+
+    Args:
+        profile: None: the one of PAWFECT_PROFILE, else `embedded`.
+
+    Raises:
+        PawfectError: UNAVAILABLE where there is no such profile.
+    """
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        try:
+            self._deployment = read_deployment(profile or load_profile())
+        except ProfileError as error:
+            raise PawfectError(ErrorKind.UNAVAILABLE, str(error)) from None
+        self._models = LocalModels(self._deployment.profile)
+
+    def inpaint(
+        self,
+        image: NDArray[np.uint8],
+        mask: NDArray[np.uint8],
+        parameters: Mapping[str, Scalar],
+        *,
+        protect: NDArray[np.uint8] | None = None,
+        scene_labels: tuple[str, ...] = (),
+        prompt: str | None = None,
+        stop: Stop = never,
+        notify: Callable[[Progress], None] | None = None,
+    ) -> InpaintResult:
+        """Fill what the mask covers, with the pixels that the server would give.
+
+        Args:
+            image: UINT8 [H, W, 3] RGB.
+            mask: UINT8 [H, W], >= 128 = fill.
+            parameters: the request's scalars, as in `InpaintParams`.
+            protect: UINT8 [H, W] or None, >= 128 = never filled.
+            scene_labels: surfaces around the hole.
+            prompt: text for FLUX or None.
+            stop: asked often; once it is true, the work ends with CANCELLED.
+            notify: takes each stage as it ends.
+
+        Raises:
+            PawfectError: as `pawfect.orchestrator.flow.inpaint` does.
+        """
+        params = InpaintParams.parse(parameters)
+        request = InpaintRequest(image, mask, params, protect, scene_labels, prompt)
+        # As on a server, no request's deadline pays for it.
+        self._models.load_plain()
+        control = Control(params.deadline_ms, stop)
+
+        async def told(progress: Progress) -> None:
+            if notify is not None:
+                notify(progress)
+
+        return asyncio.run(inpaint(request, self._deployment, self._models, control, told))
 
 
 def inpaint_local(
@@ -83,20 +150,5 @@ def inpaint_local(
     profile: Profile | None = None,
     **parameters: Scalar,
 ) -> InpaintResult:
-    """Fill what the mask covers, in this process, with the pixels that the server would give.
-
-    Args:
-        image: UINT8 [H, W, 3] RGB.
-        mask: UINT8 [H, W], >= 128 = fill.
-        protect: UINT8 [H, W] or None, >= 128 = never filled.
-        profile: None: the one of PAWFECT_PROFILE, else `embedded`.
-        parameters: the request's scalars, as in `InpaintParams`.
-
-    Raises:
-        PawfectError: as `inpaint` does.
-    """
-    params = InpaintParams.parse(parameters)
-    request = InpaintRequest(image, mask, params, protect)
-    control = Control(params.deadline_ms)
-    deployment = read_deployment(profile or load_profile())
-    return asyncio.run(inpaint(request, deployment, LocalModels(deployment.profile), control))
+    """Fill one photo; see `LocalFlow.inpaint`, which keeps what it loaded for the next."""
+    return LocalFlow(profile).inpaint(image, mask, parameters, protect=protect)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,9 @@ from typing import Final
 # picture in flight. Docker gives a container 64 MB. One of 108 MP takes 1.2 GB.
 MIN_SHM_BYTES: Final = 512 * 2**20
 SHM_FOLDER: Final = Path("/dev/shm")
+# Systems for which the wheel exists, as `platform` names them; requirements/tritonserver.txt too.
+WHEEL_SYSTEMS: Final = frozenset({("Linux", "x86_64"), ("Linux", "aarch64")})
+_INSTALL: Final = "pip install --no-deps nvidia-pytriton==0.7.0"
 
 
 class MachineError(RuntimeError):
@@ -51,6 +55,30 @@ class Installation:
     caches: Path | None = None
 
 
+def why_no_server(
+    search_path: str | None = None, system: tuple[str, str] | None = None
+) -> str | None:
+    """Return why this machine has no server at all; None where it has one.
+
+    Args:
+        search_path: where `tritonserver` is looked for; None: PATH.
+        system: of `platform`, system and machine; None: this one's.
+    """
+    if shutil.which("tritonserver", path=search_path) or _wheel() is not None:
+        return None
+    system = system or (platform.system(), platform.machine())
+    if system in WHEEL_SYSTEMS:
+        return f"the wheel of the local server is not installed: {_INSTALL}"
+    offered = " and ".join(" ".join(each) for each in sorted(WHEEL_SYSTEMS, reverse=True))
+    return f"the wheel of the local server exists for {offered}, not for {' '.join(system)}"
+
+
+def _wheel() -> Path | None:
+    """Return the wheel's package; None where it is not installed."""
+    spec = importlib.util.find_spec("pytriton")
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
 def find_installation(run_folder: Path) -> Installation:
     """Return the server of this machine.
 
@@ -64,15 +92,15 @@ def find_installation(run_folder: Path) -> Installation:
     on_path = shutil.which("tritonserver")
     if on_path:
         return Installation(Path(on_path), None, {"PATH": stub_path}, f"PATH ({on_path})")
-    spec = importlib.util.find_spec("pytriton")
-    if spec is None or spec.origin is None:
+    package = _wheel()
+    if package is None:
         raise MachineError(
             [
-                "no tritonserver: install the container's, or the wheel that carries one: "
-                "pip install --no-deps nvidia-pytriton==0.7.0"
+                f"no tritonserver on PATH, and {why_no_server()}; without a server "
+                "`pawfect inpaint --local` fills in its own process"
             ]
         )
-    return _from_wheel(Path(spec.origin).parent, run_folder, stub_path)
+    return _from_wheel(package, run_folder, stub_path)
 
 
 def _from_wheel(package: Path, run_folder: Path, stub_path: str) -> Installation:

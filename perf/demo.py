@@ -1,8 +1,10 @@
-"""`make demo`: fill the reference scene, or anyone's photo, through a server of its own."""
+"""`make demo`: fill the reference scene, or anyone's photo, through a server or without one."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -14,8 +16,9 @@ from harness.local_server import running_server
 from pawfect.contract.errors import PawfectError
 from pawfect_client import load_mask, load_photo
 from pawfect_client.client import PawfectClient
+from pawfect_client.local import LocalClient
 from pawfect_client.report_table import print_report
-from pawfect_triton.installation import MachineError
+from pawfect_triton.installation import MachineError, why_no_server
 from perf.pictures import outlined
 from perf.scenes import load_scene
 
@@ -27,7 +30,8 @@ GAP_PX = 12
 @click.option("--mask", type=click.Path(path_type=Path), help="Your mask: white = remove.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo"))
 @click.option("--seed", type=int, default=0, show_default=True)
-def demo(photo: Path | None, mask: Path | None, out: Path, seed: int) -> None:
+@click.option("--local", is_flag=True, help="Without a server, though there may be one.")
+def demo(photo: Path | None, mask: Path | None, out: Path, seed: int, local: bool) -> None:
     """Fill a picture and write result.png, before_after.png and report.json."""
     if (photo is None) != (mask is None):
         raise click.UsageError("a photo of your own needs its mask too: PHOTO=... MASK=...")
@@ -41,11 +45,8 @@ def demo(photo: Path | None, mask: Path | None, out: Path, seed: int) -> None:
             pixels, hole = scene.photo, scene.mask
             for name, image in (("photo", pixels), ("mask", hole), ("truth", scene.truth)):
                 _write(out / f"{name}.png", image)
-        click.echo("starting the server ...")
-        with running_server("embedded", out / "server.log") as server:
-            click.echo(f"filling through {server.endpoints.grpc} ...")
-            with PawfectClient(server.endpoints.grpc) as client:
-                answer = client.inpaint(pixels, hole, seed=seed)
+        with _client(out, local=local) as client:
+            answer = client.inpaint(pixels, hole, seed=seed)
     except (PawfectError, MachineError) as error:
         click.echo(f"demo: {error}", err=True)
         sys.exit(error.row.exit_code if isinstance(error, PawfectError) else 1)
@@ -55,6 +56,22 @@ def demo(photo: Path | None, mask: Path | None, out: Path, seed: int) -> None:
     print_report(answer.report)
     for name in ("result.png", "before_after.png", "report.json"):
         click.echo(f"wrote {out / name}")
+
+
+@contextmanager
+def _client(out: Path, *, local: bool) -> Iterator[PawfectClient | LocalClient]:
+    """Yield what fills: a server of the demo's own, or this process where there can be none."""
+    lacking = "--local" if local else why_no_server()
+    if lacking is not None:
+        click.echo(f"filling in this process, as `pawfect inpaint --local` does: {lacking}")
+        with LocalClient() as here:
+            yield here
+        return
+    click.echo("starting the server ...")
+    with running_server("embedded", out / "server.log") as server:
+        click.echo(f"filling through {server.endpoints.grpc} ...")
+        with PawfectClient(server.endpoints.grpc) as client:
+            yield client
 
 
 def before_after(

@@ -87,15 +87,29 @@ def test_the_curl_example_of_files_writes_the_file(server, folder):
     np.testing.assert_array_equal(filled, inpaint_local(SMALL, SMALL_HOLE, seed=7).image)
 
 
+def commands(part: str) -> str:
+    """The one shell example that has a part, run with this environment's programs."""
+    (script,) = (code for code in blocks("sh") if part in code)
+    return script.strip().replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+
+
 def test_the_shell_example_fills_the_photo(server, folder):
-    (script,) = (code for code in blocks("sh") if "pawfect inpaint" in code)
-    command = script.strip().replace(".venv/bin/", f"{Path(sys.executable).parent}/")
-    subprocess.run(
-        f"{command} --url {server.endpoints.grpc}", shell=True, cwd=folder, check=True, timeout=60
-    )
+    command = f"{commands('inpaint photo.jpg')} --url {server.endpoints.grpc}"
+    subprocess.run(command, shell=True, cwd=folder, check=True, timeout=60)
     with Image.open(folder / "filled.jpg") as image:
         assert image.size == (80, 64)
     assert json.loads((folder / "report.json").read_text())["engine"] == "patch"
+
+
+def test_the_example_of_a_folder_without_a_server_fills_it(folder):
+    for name, pixels in (("photos/dog.png", SMALL), ("masks/mask_dog.png", SMALL_HOLE)):
+        (folder / name).parent.mkdir()
+        Image.fromarray(pixels).save(folder / name)
+    subprocess.run(commands("inpaint photos/"), shell=True, cwd=folder, check=True, timeout=60)
+    with Image.open(folder / "filled" / "dog.png") as image:
+        np.testing.assert_array_equal(image, inpaint_local(SMALL, SMALL_HOLE).image)
+    (line,) = (folder / "filled" / "results.jsonl").read_text().splitlines()
+    assert json.loads(line)["error"] is None
 
 
 def test_the_tables_name_every_model_parameter_and_error():

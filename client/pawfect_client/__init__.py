@@ -8,6 +8,7 @@ from pawfect.photo.mask_file import decode_mask, decode_protect, load_mask, load
 from pawfect.photo.photo import Photo, decode_photo, load_photo
 from pawfect.photo.saving import encode_photo, save_photo
 from pawfect_client.client import AsyncPawfectClient, PawfectClient
+from pawfect_client.local import LocalClient
 from pawfect_client.photos import inpaint_photo
 from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.retry import RetryPolicy
@@ -17,6 +18,7 @@ __all__ = [
     "Done",
     "ErrorKind",
     "Inpainted",
+    "LocalClient",
     "PawfectClient",
     "PawfectError",
     "Photo",

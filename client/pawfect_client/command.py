@@ -1,14 +1,14 @@
-"""`pawfect inpaint`: from files to a file."""
+"""`pawfect inpaint`: from files to a file, or from folders to a folder."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.console import Console
@@ -17,22 +17,16 @@ from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
 from pawfect.contract.report import Report
 from pawfect.photo.formats import FORMAT_NAMES, FORMAT_OF_SUFFIX
-from pawfect.photo.mask_file import load_mask_file, load_protect
-from pawfect.photo.photo import load_photo
-from pawfect.photo.saving import (
-    check_format,
-    check_quality,
-    check_writable,
-    losses,
-    output_format,
-    save_photo,
-    write_atomically,
-)
+from pawfect.photo.saving import check_writable, write_atomically
 from pawfect_client.client import PawfectClient
+from pawfect_client.folder import IN_FLIGHT, MOST_IN_FLIGHT
+from pawfect_client.folder_command import inpaint_folder
+from pawfect_client.local import LocalClient
+from pawfect_client.mask_names import PATTERNS
+from pawfect_client.one_file import FileRequest, fill_file
 from pawfect_client.parameter_option import read_parameters
-from pawfect_client.photos import inpaint_photo
-from pawfect_client.progress import shown_progress
-from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.printable import printable
+from pawfect_client.progress import streaming
 from pawfect_client.retry import RetryPolicy
 from pawfect_client.summary import summary
 from pawfect_client.wire import DEFAULT_URL
@@ -40,10 +34,11 @@ from pawfect_client.wire import DEFAULT_URL
 # Someone waits at the terminal: about a second and a half, then the message that no server is
 # there.
 _RETRY: Final = RetryPolicy(attempts=3)
-_FILE: Final = click.Path(path_type=Path)
+# Whether it can be read shows when it is: a check of click's own would exit as for wrong usage.
+_FILE: Final = click.Path(path_type=Path, readable=False)
 
 
-@click.command()
+@click.command(epilog=f"In a folder the mask of dog.jpg is called {PATTERNS}.")
 @click.argument("photo", type=_FILE)
 @click.argument("mask", type=_FILE)
 @click.option("--out", required=True, type=_FILE, help=f"Result: {', '.join(FORMAT_OF_SUFFIX)}.")
@@ -78,13 +73,21 @@ _FILE: Final = click.Path(path_type=Path)
 @click.option("--protect", type=_FILE, help="Mask of what must never be filled (the pet).")
 @click.option("--label", "labels", multiple=True, help="What surrounds the hole, such as grass.")
 @click.option("--prompt", help="What to fill with (FLUX).")
-@click.option("--url", default=DEFAULT_URL, show_default=True, metavar="HOST:PORT")
+@click.option("--url", metavar="HOST:PORT", help=f"Of the server.  [default: {DEFAULT_URL}]")
 @click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Longest wait.  [default: the deadline and 30 s]",
+)
+@click.option("--local", is_flag=True, help="Fill in this process, without a server.")
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1, MOST_IN_FLIGHT),
+    default=IN_FLIGHT,
+    show_default=True,
+    help="Pictures of a folder that are worked at at a time.",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing when all is well.")
 def inpaint(
@@ -103,66 +106,73 @@ def inpaint(
     protect: Path | None,
     labels: tuple[str, ...],
     prompt: str | None,
-    url: str,
+    url: str | None,
     timeout_s: float | None,
+    local: bool,
+    in_flight: int,
     quiet: bool,
 ) -> None:
     """Fill what MASK covers in PHOTO.
 
     MASK is white where to fill and black where to keep, or painted in one colour on a transparent
     ground, or erased from one; --mask-is names other kinds. It has the size of the upright photo.
+
+    PHOTO may be a folder, MASK then is the folder of its masks, and --out that of the results.
     """
     parameters = read_parameters(params if seed is None else (*params, f"seed={seed}"))
+    of_folder = os.path.isdir(photo)
+    if of_folder and (stream or report or protect):
+        raise click.UsageError("--stream, --report and --protect: expected a photo, got a folder")
+    if local and (timeout_s is not None or url is not None):
+        raise click.UsageError("--url and --timeout: expected a server, got --local")
     # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        kind = FORMAT_NAMES[format_name] if format_name else output_format(out)
-        for target in (out, report):
-            if target is not None:
-                check_writable(target)
-        loaded = load_photo(photo)
-        check_format(loaded, kind, out.name)
-        check_quality(quality, kind)
-        read = load_mask_file(mask, loaded, MaskFileParams(mask_is, invert_mask, fit_mask))
-        guard = load_protect(protect, loaded, fit_mask=fit_mask) if protect else None
-        request: dict[str, Any] = {"scene_labels": labels, "prompt": prompt, **parameters}
-        with PawfectClient(url, timeout_s=timeout_s, retry=_RETRY) as client:
-            fill = _streaming(client) if stream and not quiet else client.inpaint
-            filled, told = inpaint_photo(fill, loaded, read.mask, guard, request)
-        save_photo(filled, out, kind, quality)
+        asked = FileRequest(
+            FORMAT_NAMES[format_name] if format_name else None,
+            quality,
+            MaskFileParams(mask_is, invert_mask, fit_mask),
+            {"scene_labels": labels, "prompt": prompt, **parameters},
+        )
         if report is not None:
-            write_atomically(report, _pretty(told).encode())
+            check_writable(report)
+        with _connected(url, timeout_s, local=local, patient=of_folder) as client:
+            if of_folder:
+                sys.exit(
+                    inpaint_folder(
+                        client, photo, mask, out, asked, in_flight=in_flight, quiet=quiet
+                    )
+                )
+            shown = stream and not quiet
+            show = streaming(client.inpaint_stream, Console(stderr=True))
+            filled = fill_file(show if shown else client.inpaint, photo, mask, out, asked, protect)
+        if report is not None:
+            write_atomically(report, _pretty(filled.report).encode())
     except PawfectError as error:
         _leave(error.kind, error.message)
     except KeyboardInterrupt:
         _leave(ErrorKind.CANCELLED, "interrupted")
     if not quiet:
-        click.echo(summary(out, told, read.note, parameters, losses(loaded, kind)))
+        click.echo(printable(summary(out, filled, parameters)))
 
 
-def _streaming(client: PawfectClient) -> Callable[..., Inpainted]:
-    """Return what fills as `client.inpaint` does and shows how far it is."""
-
-    def fill(*args: Any, **request: Any) -> Inpainted:
-        return _shown(client.inpaint_stream(*args, **request))
-
-    return fill
-
-
-def _shown(events: Iterable[StageEvent | Done]) -> Inpainted:
-    """Show a stream's stages; return its result."""
-    with shown_progress(Console(stderr=True)) as show:
-        for event in events:
-            if isinstance(event, Done):
-                show(StageEvent("done", 1.0))
-                return event
-            show(event)
-    raise AssertionError("a stream ends with Done or raises")
+def _connected(
+    url: str | None, timeout_s: float | None, *, local: bool, patient: bool
+) -> PawfectClient | LocalClient:
+    """Return what fills; INVALID_ARG or UNAVAILABLE where it cannot be."""
+    if local:
+        return LocalClient()
+    if not patient:
+        return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s, retry=_RETRY)
+    # Where there is no server, one message says so, not one for each picture.
+    with PawfectClient(url or DEFAULT_URL, retry=_RETRY) as first:
+        first.probe()
+    return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s)
 
 
 def _leave(kind: ErrorKind, message: str) -> None:
     """Say what went wrong and exit with its code."""
-    click.echo(f"pawfect: {TABLE[kind].meaning}: {message}", err=True)
+    click.echo(f"pawfect: {TABLE[kind].meaning}: {printable(message)}", err=True)
     sys.exit(TABLE[kind].exit_code)
 
 

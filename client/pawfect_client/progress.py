@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from pawfect_client.results import StageEvent
+from pawfect_client.results import Done, Inpainted, StageEvent
 
 
 class Show(Protocol):
@@ -44,3 +44,20 @@ def shown_progress(console: Console) -> Iterator[Show]:
             bars.update(bar, description=event.stage, completed=event.progress)
 
         yield update
+
+
+def streaming(
+    stream: Callable[..., Iterable[StageEvent | Done]], console: Console
+) -> Callable[..., Inpainted]:
+    """Return what fills as `inpaint` does by a client's `inpaint_stream`, and shows its stages."""
+
+    def fill(*args: Any, **request: Any) -> Inpainted:
+        with shown_progress(console) as show:
+            for event in stream(*args, **request):
+                if isinstance(event, Done):
+                    show(StageEvent("done", 1.0))
+                    return event
+                show(event)
+        raise AssertionError("a stream ends with Done or raises")
+
+    return fill

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.report import Report
+from pawfect_client.one_file import FilledFile
 
 
-def summary(
-    out: Path,
-    report: Report,
-    mask_note: str | None,
-    parameters: Mapping[str, Scalar],
-    lost: Sequence[str],
-) -> str:
+def summary(out: Path, filled: FilledFile, parameters: Mapping[str, Scalar]) -> str:
     """Return one line.
 
     Args:
         out: where the result is.
-        report: how it came about.
-        mask_note: how the mask's file was read, where that had to be found out.
+        filled: how it came about.
         parameters: those of the request.
-        lost: what the result's format cannot hold.
     """
+    report = filled.report
     size = f"{report.width}x{report.height}"
     how = f"by {report.engine} in {report.total_ms / 1000:.1f} s, seed {report.seed}"
     line = f"{out}: {size}, {report.hole_px} px filled {how}"
-    if lost:
-        line += f"; not in this format: {', '.join(lost)}"
-    return "; ".join([line, *_remarks(report, mask_note, parameters)])
+    return "; ".join([line, *remarks(filled, parameters)])
 
 
-def _remarks(
-    report: Report, mask_note: str | None, parameters: Mapping[str, Scalar]
-) -> Iterator[str]:
+def remarks(filled: FilledFile, parameters: Mapping[str, Scalar]) -> Iterator[str]:
+    """Return what there is to say about a result, for people.
+
+    Args:
+        filled: how it came about.
+        parameters: those of the request.
+    """
+    report, mask_note = filled.report, filled.mask_note
+    if filled.lost:
+        yield f"not in this format: {', '.join(filled.lost)}"
     if mask_note:
         yield f"mask: {mask_note}"
     if report.specks:
