@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pawfect.patch.core import compiled
 from pawfect.picture import raster
+from pawfect.stop import Stop, look, never
 
 CELL: Final = 1 / 30  # of the hole's side
 LEAST_CELL: Final = 4  # px
@@ -55,7 +56,7 @@ NOTHING_FOREIGN: Final = Foreign(np.zeros((1, 1)), 1)
 
 
 def foreignness(
-    lab: NDArray[np.uint8], hole: NDArray[np.bool_], allowed: NDArray[np.bool_]
+    lab: NDArray[np.uint8], hole: NDArray[np.bool_], allowed: NDArray[np.bool_], stop: Stop = never
 ) -> Foreign:
     """Measure how foreign each part of a picture is to a hole in it.
 
@@ -63,6 +64,7 @@ def foreignness(
         lab: UINT8 [H, W, 3], the picture in CIELAB as `raster.to_lab_bytes` gives it.
         hole: [H, W].
         allowed: [H, W], the middles of whole known patches.
+        stop: looked at between its steps.
     """
     side = math.sqrt(np.count_nonzero(hole))
     cell = max(LEAST_CELL, round(CELL * side))
@@ -70,6 +72,7 @@ def foreignness(
     share = np.zeros((rows, columns))
     sums = [cv2.boxFilter(lab, cv2.CV_32S, (n, n), normalize=False) for n in FINE]
     near = raster.grow(hole, max(LEAST_RING, round(RING * side)))
+    look(stop)
     count, ring, total = _totals(
         lab, sums[0], sums[1], allowed.view(np.uint8), near.view(np.uint8), cell, rows, columns
     )
@@ -84,12 +87,12 @@ def foreignness(
     own = own[:: -(-own.size // MOST_RING_CELLS)]
     told = _described(total[ys, xs], count[ys, xs])
     places = np.stack([ys, xs], -1)
-    unlike = np.concatenate(
-        [
-            _unlikeness(told[at : at + AT_ONCE], places[at : at + AT_ONCE], told[own], places[own])
-            for at in range(0, ys.size, AT_ONCE)
-        ]
-    )
+    parts = []
+    for at in range(0, ys.size, AT_ONCE):
+        look(stop)
+        some = slice(at, at + AT_ONCE)
+        parts.append(_unlikeness(told[some], places[some], told[own], places[own]))
+    unlike = np.concatenate(parts)
     rank = int(USUAL * (own.size - 1))
     usual = max(1.0, float(np.partition(unlike[own], rank)[rank]))
     share[ys, xs] = np.clip(GAIN * (unlike / usual - 1.0), 0.0, 1.0)
