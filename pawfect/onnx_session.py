@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tensors import Array
+from pawfect.stop import Stop, look, never
 from pawfect.weights.reading import unusable
 
 EXTRA: Final = "onnx"  # of this package: what serving ONNX files needs
+LOOK_S: Final = 0.05  # between two looks at `stop` while a network runs
 # onnxruntime has no exception of its own for it.
 _SHORT_OF_MEMORY: Final = re.compile("bad_alloc|bad allocation|[Ff]ailed to allocate memory")
 
@@ -45,19 +48,43 @@ class Session:
     outputs: tuple[Tensor, ...]
     _runtime: Any
 
-    def run(self, fed: Mapping[str, Array]) -> Array:
+    def run(self, fed: Mapping[str, Array], stop: Stop = never) -> Array:
         """Return the first output.
 
+        Args:
+            fed: inputs by name.
+            stop: ends the run between two of the graph's nodes.
+
         Raises:
+            PawfectError: CANCELLED, since `stop` said so.
             MemoryError: there is not enough for it.
             Exception: whatever onnxruntime makes of a graph that fails otherwise.
         """
+        look(stop)
         try:
-            output: Array = self._runtime.run([self.outputs[0].name], dict(fed))[0]
+            output = self._ended_by(stop, fed)
         except Exception as error:
+            look(stop)
             if _SHORT_OF_MEMORY.search(str(error)):
                 raise MemoryError from None
             raise
+        look(stop)
+        return output
+
+    def _ended_by(self, stop: Stop, fed: Mapping[str, Array]) -> Array:
+        """Run in a thread of its own; this one looks at `stop`."""
+        from onnxruntime import RunOptions
+
+        options = RunOptions()
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(self._runtime.run, [self.outputs[0].name], dict(fed), options)
+            try:
+                while not wait({running}, LOOK_S).done and not stop():
+                    pass
+            finally:
+                # Where it has ended this does nothing; else it ends after the node that it is at.
+                options.terminate = True
+            output: Array = running.result()[0]
         return output
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import PawfectError
 from pawfect.lama.contract import EXPECTED, MASKED, PIPELINE, Contract, contract_of
 from pawfect.onnx_session import Session, open_session
+from pawfect.stop import Stop, never
 from pawfect.weights.reading import unusable
 
 MULTIPLE: Final = 32
@@ -73,27 +74,32 @@ class Network:
             return self.contract.size
         return -(-height // MULTIPLE) * MULTIPLE, -(-width // MULTIPLE) * MULTIPLE
 
-    def draw(self, picture: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    def draw(
+        self, picture: NDArray[np.uint8], hole: NDArray[np.bool_], stop: Stop = never
+    ) -> NDArray[np.uint8]:
         """Draw what may lie in a hole.
 
         Args:
             picture: UINT8 [H, W, 3] RGB of the size that `sides` says; what lies under the hole is
                 not looked at.
             hole: [H, W].
+            stop: ends the run.
 
         Returns:
             UINT8 [H, W, 3] RGB; the picture itself outside the hole.
 
         Raises:
             PawfectError: UNAVAILABLE where it gives no picture of that size, or numbers that are
-                none.
+                none; CANCELLED, since `stop` said so.
             MemoryError: there is not enough for it.
         """
-        drawn = self._run(picture, hole) * (255.0 / self.levels)
+        drawn = self._run(picture, hole, stop) * (255.0 / self.levels)
         pixels = np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
         return np.where(hole[..., None], pixels, picture)
 
-    def _run(self, picture: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def _run(
+        self, picture: NDArray[np.uint8], hole: NDArray[np.bool_], stop: Stop = never
+    ) -> NDArray[np.float32]:
         planes = np.where(hole[..., None], np.uint8(0), picture).transpose(2, 0, 1)[None]
         mask, contract = hole[None, None], self.contract
         if contract.kind == PIPELINE:
@@ -104,8 +110,8 @@ class Network:
             fed = {contract.picture: planes / np.float32(255), str(contract.mask): mask}
         fed = {name: np.ascontiguousarray(a, contract.dtype) for name, a in fed.items()}
         try:
-            out = np.asarray(self._session.run(fed), np.float32)
-        except MemoryError:
+            out = np.asarray(self._session.run(fed, stop), np.float32)
+        except (MemoryError, PawfectError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a graph of the user's does not compute
             raise self._useless(f"a picture, got {type(error).__name__}") from None

@@ -21,11 +21,11 @@ from pawfect.patch.engine import fill
 from pawfect.patch.serving import checked_planes
 from pawfect.picture import raster
 from pawfect.profile import LamaSettings
-from pawfect.stop import Stop, never
+from pawfect.stop import Stop, look, never
 
 
 class Run(Protocol):
-    """One window filled; see `pawfect.patch.engine.fill` for `stop`."""
+    """One window filled; `stop` ends the network's run and is looked at by the fill."""
 
     def __call__(
         self, inputs: Mapping[str, Array], params: FillParams, stop: Stop = never
@@ -45,11 +45,12 @@ def lama(settings: LamaSettings, folder: Path) -> Run:
         image, mask, protect = checked_planes(inputs)
         hole = mask >= MASK_THRESHOLD
         banned = np.zeros_like(hole) if protect is None else (protect >= MASK_THRESHOLD) & ~hole
-        drawing = drawn_window(network, image, hole, banned, settings.size)
+        drawing = drawn_window(network, image, hole, banned, settings.size, stop)
         result = fill(
             image, mask, protect=protect, drawing=drawing, seed=params.seed,
             working_px=params.working_px, stop=stop,
         )  # fmt: skip
+        look(stop)
         filled, method = result.image, "lama"
         if result.method == "membrane":
             # Nothing could be copied: then the drawing itself is better than a film from the rim.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pawfect.lama.network import Network
 from pawfect.picture import raster
 from pawfect.picture.box import Box
+from pawfect.stop import Stop, look, never
 
 CONTEXT: Final = 0.5
 """On each side of the hole's box, as a share of its longer side: half of what is seen is hole."""
@@ -40,6 +41,7 @@ def drawn_window(
     hole: NDArray[np.bool_],
     banned: NDArray[np.bool_],
     most_px: int,
+    stop: Stop = never,
 ) -> NDArray[np.uint8]:
     """Have a network draw a window's hole.
 
@@ -50,16 +52,18 @@ def drawn_window(
         banned: [H, W], what is not to go on in the hole, and is not shown: protected pixels, other
             holes.
         most_px: longest side, px, at which is drawn.
+        stop: ends the run of the network.
 
     Returns:
         UINT8 [H, W, 3] RGB, the whole window as sharp as the drawing: its drawing in the hole, the
         photo elsewhere.
 
     Raises:
-        PawfectError: UNAVAILABLE as `Network.draw` does.
+        PawfectError: UNAVAILABLE and CANCELLED as `Network.draw` does.
     """
+    look(stop)
     view = seen(image, hole, banned, _longest(network, most_px))
-    drawn = _drawn(network, view)
+    drawn = _drawn(network, view, stop)
     scale = view.picture.shape[0] / view.box.height, view.picture.shape[1] / view.box.width
     whole = tuple(max(1, round(s * n)) for s, n in zip(scale, hole.shape, strict=True))
     around, _ = _means(image, ~hole & ~banned, (whole[0], whole[1]))
@@ -119,13 +123,13 @@ def _longest(network: Network, most_px: int) -> int:
     return most_px if size is None else min(*size, most_px)
 
 
-def _drawn(network: Network, view: View) -> NDArray[np.uint8]:
+def _drawn(network: Network, view: View, stop: Stop) -> NDArray[np.uint8]:
     """Draw a view, padded by reflection to a size that the network takes: UINT8 [h, w, 3]."""
     height, width = view.unknown.shape
     tall, wide = network.sides(height, width)
     edge = ((0, tall - height), (0, wide - width))
     picture = np.pad(view.picture, (*edge, (0, 0)), mode="symmetric")
-    drawn = network.draw(picture, np.pad(view.unknown, edge, mode="symmetric"))
+    drawn = network.draw(picture, np.pad(view.unknown, edge, mode="symmetric"), stop)
     return np.ascontiguousarray(drawn[:height, :width])
 
 

@@ -150,7 +150,9 @@ class Control:
             PawfectError: CANCELLED or DEADLINE; the work is then left to end by itself and its
                 result is dropped.
         """
-        task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(self._begun(stage, work))
+        # One that never began is closed, or asyncio would report it as lost.
+        task.add_done_callback(lambda _: work.close())
         began = self.clock()
         try:
             while True:
@@ -173,6 +175,11 @@ class Control:
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             task.cancel()
             raise
+
+    async def _begun(self, stage: str, work: Coroutine[Any, Any, T]) -> T:
+        """Do work, unless the request is over by the time that it begins."""
+        self.check(stage)
+        return await work
 
 
 async def dropped(*futures: asyncio.Future[Any]) -> None:

@@ -18,7 +18,7 @@ from pawfect.patch.features import pyramid
 from pawfect.patch.repeats import repeated
 from pawfect.patch.search import Search, gaussian, positions
 from pawfect.picture import raster
-from pawfect.stop import Stop
+from pawfect.stop import Stop, look
 
 PASSES: Final = (14, 5, 3, 2)
 """Searches and votes, from the coarsest level to the finest."""
@@ -55,20 +55,23 @@ def complete(
     Raises:
         PawfectError: CANCELLED, since `stop` said so.
     """
+    look(stop)
     ys, xs = positions(hole)
     source = repeated(image, hole, ~hole & ~banned)
     if source is not None:
         return source, core.copied(image, ys, xs, source, _SEAM)
+    look(stop)
     lab = raster.to_lab_bytes(image)
-    levels = pyramid(lab, hole, banned)
+    levels = pyramid(lab, hole, banned, stop)
     if not levels[0].allowed.any():
         return None
     begun = sum(level.side > BEGUN_SIDE for level in levels)
     begun = min(max(begun, 1), len(levels) - 1)
-    expected = Expected(lab, hole, levels, begun, drawing)
+    expected = Expected(lab, hole, levels, begun, drawing, stop)
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(expected.levels)):
+        look(stop)
         search = Search(
             levels[number], expected.cost(number), (seed + _STRIDE * number) % 2**63, stop
         )
@@ -82,5 +85,6 @@ def complete(
         if number > begun:
             rough = search.settle()
     assert coarser is not None
+    look(stop)
     source = np.where(hole, coarser, np.int32(-1))
     return source, core.copied(image, ys, xs, source, _SEAM)

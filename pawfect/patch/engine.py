@@ -15,7 +15,7 @@ from pawfect.patch.tone import with_tone
 from pawfect.picture import raster
 from pawfect.picture.grain import match_grain
 from pawfect.picture.tone import membrane
-from pawfect.stop import Stop, never
+from pawfect.stop import Stop, look, never
 
 MAX_SEED: Final = 2**63 - 1
 GRAIN_RING: Final = 24.0
@@ -78,11 +78,13 @@ def fill(
     else:
         drawn = None if drawing is None else raster.shrink(drawing, size)
         filled = _filled(small, small_hole, small_banned, drawn, seed, stop)
+    look(stop)
     large = raster.cubic_resize(filled.image.astype(np.float32), (hole.shape[0], hole.shape[1]))
     pixels = np.where(hole[..., None], raster.to_pixels(large), image)
+    look(stop)
     ring = ~hole & ~banned & (raster.distance_to(hole) <= GRAIN_RING)
     near = raster.surrounding(hole, round(GRAIN_RING))
-    grained = match_grain(pixels[near], image[near], hole[near], ring[near])
+    grained = match_grain(pixels[near], image[near], hole[near], ring[near], stop)
     pixels[near] = np.where(hole[near][..., None], grained, image[near])
     return FillResult(pixels, filled.method)
 
@@ -118,6 +120,7 @@ def _filled(
     result, left, methods = image.copy(), hole.copy(), []
     for box in pieces(hole):
         at = context(box, hole.shape[0], hole.shape[1]).slices
+        look(stop)
         before = left[at].copy()
         left[box.slices] = False
         own = before & ~left[at]
@@ -149,12 +152,13 @@ def _completed(
     if found is None:
         known = ~hole & ~apart
         known = known if known.any() else ~hole & ~empty
-        film = raster.to_pixels(membrane(image.astype(np.float32), known))
+        film = raster.to_pixels(membrane(image.astype(np.float32), known, stop))
         return np.where(hole[..., None], film, image), "membrane"
     source, copies = found
     ys, xs = positions(hole)
     out = image.copy()
-    out[ys, xs] = np.clip(np.rint(with_tone(image, apart, ys, xs, source, copies)), 0, 255)
+    toned = with_tone(image, apart, ys, xs, source, copies, stop)
+    out[ys, xs] = np.clip(np.rint(toned), 0, 255)
     return out, "patches"
 
 

@@ -14,6 +14,7 @@ from pawfect.patch.foreign import NOTHING_FOREIGN, Foreign, foreignness
 from pawfect.patch.guide import guide, one_ground
 from pawfect.patch.lead import drawn_levels
 from pawfect.patch.search import depths
+from pawfect.stop import Stop, look
 
 SLIM: Final = 16  # px deep at most: nothing is foreign to such a hole
 FOREIGN: Final = 5000.0
@@ -34,6 +35,7 @@ class Expected:
         levels: list[Level],
         begun: int,
         drawing: NDArray[np.uint8] | None,
+        stop: Stop,
     ) -> None:
         self._levels = levels
         self.levels = len(levels)
@@ -47,11 +49,14 @@ class Expected:
             self._drawn = drawn_levels(levels[: self.levels], drawing)
             return
         self._factor = 2 ** sum(level.side > lines.SIDE_PX for level in levels[:-1])
-        self._lines = lines.lines(levels[self._factor.bit_length() - 1])
+        look(stop)
+        self._lines = lines.lines(levels[self._factor.bit_length() - 1], stop)
         # A thin hole sees what is on both sides; of several grounds any may go on in a hole.
         ground = one_ground(levels[begun])
         if ground > 0.0 and int(depths(hole).max()) > SLIM:
-            self._foreign = self._but_lines(foreignness(lab, hole, levels[0].allowed), ground)
+            look(stop)
+            found = foreignness(lab, hole, levels[0].allowed, stop)
+            self._foreign = self._but_lines(found, ground)
 
     def _but_lines(self, found: Foreign, ground: float) -> Foreign:
         """Return what is foreign to a ground; the lines that pass through the hole are not."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pawfect.patch.core import CHANNELS, RADIUS, SIDE, VOTED, halved
 from pawfect.picture import raster
+from pawfect.stop import Stop, look, never
 
 CHROMA: Final = 1.5  # of CIELAB's a and b beside L, which counts 2.55 as in OpenCV's bytes
 TEXTURE: Final = 4.5
@@ -64,7 +65,7 @@ def renew_border(f: NDArray[np.int16]) -> None:
 
 
 def pyramid(
-    lab: NDArray[np.uint8], hole: NDArray[np.bool_], banned: NDArray[np.bool_]
+    lab: NDArray[np.uint8], hole: NDArray[np.bool_], banned: NDArray[np.bool_], stop: Stop = never
 ) -> list[Level]:
     """Measure a picture's features and halve it until the hole is small.
 
@@ -74,6 +75,7 @@ def pyramid(
         hole: [H, W].
         banned: [H, W], neither copied from nor compared with: where it is near the hole, it is
             filled with it, and that is for the caller to throw away.
+        stop: looked at before each level.
 
     Returns:
         Fine to coarse, at least one level; where the first has sources, so have the others.
@@ -83,6 +85,7 @@ def pyramid(
     features = _measured(lab, known)
     levels = [_level(features, hole, banned, known, side)]
     while (side > COARSEST_SIDE or len(levels) < 2) and min(hole.shape) >= LEAST_SIDE:
+        look(stop)
         features, whole = halved(features, known.view(np.uint8))
         known = whole.view(np.bool_)
         hole, banned = _any_of_four(hole), _any_of_four(banned)

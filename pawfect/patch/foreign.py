@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pawfect.patch.core import compiled
 from pawfect.picture import raster
+from pawfect.stop import Stop, look, never
 
 CELL: Final = 1 / 30  # of the hole's side
 LEAST_CELL: Final = 4  # px
@@ -26,7 +27,7 @@ LEAST_RING: Final = 16  # px
 SHARE: Final = 0.08  # of the ring's cells that a cell has to be like
 USUAL: Final = 0.9  # quantile of the ring's own unlikeness: up to it nothing is surely foreign
 LIKELY: Final = 0.6  # and up to it nothing is likely foreign
-SURE_SHARE: Final = 0.1  # of the cells of a foreign body: so many are surely foreign
+SURE_SHARE: Final = 0.3  # of the cells of a foreign body: so many are surely foreign
 GAIN: Final = 2.0  # foreign in full where 1 + 1 / GAIN times as unlike as usual
 LEAST_RING_CELLS: Final = 24  # fewer tell nothing
 MOST_RING_CELLS: Final = 256
@@ -57,7 +58,7 @@ NOTHING_FOREIGN: Final = Foreign(np.zeros((1, 1)), 1)
 
 
 def foreignness(
-    lab: NDArray[np.uint8], hole: NDArray[np.bool_], allowed: NDArray[np.bool_]
+    lab: NDArray[np.uint8], hole: NDArray[np.bool_], allowed: NDArray[np.bool_], stop: Stop = never
 ) -> Foreign:
     """Measure how foreign each part of a picture is to a hole in it.
 
@@ -65,12 +66,14 @@ def foreignness(
         lab: UINT8 [H, W, 3], the picture in CIELAB as `raster.to_lab_bytes` gives it.
         hole: [H, W].
         allowed: [H, W], the middles of whole known patches.
+        stop: looked at between its steps.
     """
     side = math.sqrt(np.count_nonzero(hole))
     cell = max(LEAST_CELL, round(CELL * side))
     rows, columns = -(-hole.shape[0] // cell), -(-hole.shape[1] // cell)
     sums = [cv2.boxFilter(lab, cv2.CV_32S, (n, n), normalize=False) for n in FINE]
     near = raster.grow(hole, max(LEAST_RING, round(RING * side)))
+    look(stop)
     count, ring, total = _totals(
         lab, sums[0], sums[1], allowed.view(np.uint8), near.view(np.uint8), cell, rows, columns
     )
@@ -85,12 +88,12 @@ def foreignness(
     own = own[:: -(-own.size // MOST_RING_CELLS)]
     told = _described(total[ys, xs], count[ys, xs])
     places = np.stack([ys, xs], -1)
-    unlike = np.concatenate(
-        [
-            _unlikeness(told[at : at + AT_ONCE], places[at : at + AT_ONCE], told[own], places[own])
-            for at in range(0, ys.size, AT_ONCE)
-        ]
-    )
+    parts = []
+    for at in range(0, ys.size, AT_ONCE):
+        look(stop)
+        some = slice(at, at + AT_ONCE)
+        parts.append(_unlikeness(told[some], places[some], told[own], places[own]))
+    unlike = np.concatenate(parts)
     surely, likely = (_share(unlike, unlike[own], known, usual) for usual in (USUAL, LIKELY))
     share = _of_one_body(surely, likely)
     # The cells at an object's edge show some of both.

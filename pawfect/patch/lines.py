@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pawfect.patch.features import Level
 from pawfect.picture import raster
+from pawfect.stop import Stop, look, never
 
 MARK: Final = 30.0
 """Of a line's middle, as a feature. Quality set, structure: ST-LPIPS 0.069 without, 0.059 with 20,
@@ -47,10 +48,14 @@ class _End(NamedTuple):
     owner: int
 
 
-def lines(level: Level) -> NDArray[np.float64]:
+def lines(level: Level, stop: Stop = never) -> NDArray[np.float64]:
     """Find the lines that pass through a hole.
 
     Segments are found by LSD (Grompone von Gioi et al., PAMI 2010).
+
+    Args:
+        level: where they are looked for.
+        stop: looked at before each piece of work.
 
     Returns:
         FLOAT64 [N, 4], x0, y0, x1, y1, px of the level: where lines cross the hole, and all that is
@@ -58,8 +63,9 @@ def lines(level: Level) -> NDArray[np.float64]:
     """
     off = max(LEAST_OFF, OFF * level.side)
     clear = level.known & ~raster.grow(~level.known, EDGE)
-    seen = _segments(level, clear, max(LEAST_LONG, LONG * level.side))
-    through = _paired(_ends(seen, level.hole, max(LEAST_NEAR, NEAR * level.side)), off)
+    seen = _segments(level, clear, max(LEAST_LONG, LONG * level.side), stop)
+    ends = _ends(seen, level.hole, max(LEAST_NEAR, NEAR * level.side), stop)
+    through = _paired(ends, off, stop)
     if not through.size:
         return through
     return np.concatenate([through, seen[_of_one_line(seen, through, off)]])
@@ -76,7 +82,7 @@ def drawn(found: NDArray[np.float64], height: int, width: int, factor: float) ->
     return np.asarray(np.rint(MARK / 255 * soft).astype(np.int16))
 
 
-def _segments(level: Level, clear: NDArray[np.bool_], long: float) -> Array:
+def _segments(level: Level, clear: NDArray[np.bool_], long: float, stop: Stop) -> Array:
     """Find segments, FLOAT64 [N, 4], of each the longest part that is clear, if it is long."""
     if not clear.any():
         return np.zeros((0, 4))
@@ -85,7 +91,10 @@ def _segments(level: Level, clear: NDArray[np.bool_], long: float) -> Array:
     found = cv2.createLineSegmentDetector().detect(lightness)[0]
     if found is None:
         return np.zeros((0, 4))
-    parts = [_clear_part(segment, clear) for segment in found[:, 0].astype(np.float64)]
+    parts = []
+    for segment in found[:, 0].astype(np.float64):
+        look(stop)
+        parts.append(_clear_part(segment, clear))
     out = np.array(parts).reshape(-1, 4)
     return np.asarray(out[np.hypot(*(out[:, 2:] - out[:, :2]).T) >= long])
 
@@ -104,12 +113,13 @@ def _clear_part(segment: Array, clear: NDArray[np.bool_]) -> Array:
     return np.concatenate([start + share[first] * way, start + share[last] * way])
 
 
-def _ends(segments: Array, hole: NDArray[np.bool_], near: float) -> list[_End]:
+def _ends(segments: Array, hole: NDArray[np.bool_], near: float, stop: Stop) -> list[_End]:
     """Return the ends that lie at most so near to the hole, px, and point into it."""
     height, width = hole.shape
     distance = raster.distance_to(hole)
     out = []
     for number, segment in enumerate(segments):
+        look(stop)
         for place, other in ((segment[:2], segment[2:]), (segment[2:], segment[:2])):
             ahead = (place - other) / np.hypot(*(place - other))
             x, y = np.rint(place).astype(int)
@@ -120,10 +130,11 @@ def _ends(segments: Array, hole: NDArray[np.bool_], near: float) -> list[_End]:
     return out
 
 
-def _paired(ends: list[_End], off: float) -> Array:
+def _paired(ends: list[_End], off: float, stop: Stop) -> Array:
     """Pair ends that look at each other along one line, best first; FLOAT64 [N, 4]."""
     pairs = []
     for i, one in enumerate(ends):
+        look(stop)
         for j, other in enumerate(ends[:i]):
             way = other.place - one.place
             long = float(np.hypot(*way))

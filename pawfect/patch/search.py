@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.patch import core
 from pawfect.patch.core import CHANNELS, RADIUS, VOTED
 from pawfect.patch.features import Level, renew_border
 from pawfect.picture import raster
-from pawfect.stop import Stop
+from pawfect.stop import Stop, look
 
 # That each pixel's start is chosen from: as many times the hole's pixels, within bounds.
 CANDIDATES: Final = 4
@@ -89,7 +88,7 @@ class Search:
         for layer in range(int(self._depth.min()), int(self._depth.max()) + 1):
             own = np.flatnonzero(self._depth == layer)
             for part in np.array_split(own, -(-own.size // BEGUN)):
-                self._look()
+                look(self._stop)
                 core.begin(
                     self._f,
                     filled,
@@ -120,21 +119,27 @@ class Search:
             self._lead(guide)
         ys, xs = self._targets
         spare = np.flatnonzero(self._allowed).astype(np.int32)
-        core.carried_up(coarser, self._allowed, ys, xs, self.source, spare, self._seed)
+        for part in _parts(ys.size):
+            look(self._stop)
+            core.carried_up(
+                coarser, self._allowed, ys[part], xs[part], self.source, spare, self._seed
+            )
         self._vote(np.full(ys.size, 4096, np.int64))
 
     def refine(self, passes: int, *, thorough: bool) -> None:
         """Search and vote in turns; the last search is not voted on."""
         ys, xs = self._targets
         widest = max(self._hole.shape) // 2
-        parts = [slice(i, i + CHUNK) for i in range(0, ys.size, CHUNK)]
+        parts = _parts(ys.size)
         for number in range(passes):
             reach = widest if thorough or number == 0 else NEAR_REACH
-            core.measure(self._f, self._cost, ys, xs, self.source, self._apart)
+            for part in parts:
+                look(self._stop)
+                core.measure(self._f, self._cost, ys[part], xs[part], self.source, self._apart)
             for backwards in (False, True):
                 seed = (self._seed + 2 * number + backwards) % 2**63
                 for part in reversed(parts) if backwards else parts:
-                    self._look()
+                    look(self._stop)
                     core.scan(
                         self._f, self._allowed, self._cost, ys[part], xs[part], self.source,
                         self._apart, reach, seed, backwards,
@@ -160,10 +165,13 @@ class Search:
         weight = np.zeros(self._hole.shape, np.int64)
         near_rim = _BY_DEPTH[np.minimum(self._depth, _BY_DEPTH.size - 1)]
         weight[self._targets] = np.maximum(agreement * near_rim // 4096, 1)
-        self._look()
-        core.vote(self._f, ys, xs, self.source, weight, _NEAR)
+        # Copies are made of what is known, and written where nothing is: parts change nothing.
+        for part in _parts(ys.size):
+            look(self._stop)
+            core.vote(self._f, ys[part], xs[part], self.source, weight, _NEAR)
         renew_border(self._f)
 
-    def _look(self) -> None:
-        if self._stop():
-            raise PawfectError(ErrorKind.CANCELLED, "patch_fill: told to stop")
+
+def _parts(size: int) -> list[slice]:
+    """Return the parts of so many targets that are worked on between two looks at `stop`."""
+    return [slice(i, i + CHUNK) for i in range(0, size, CHUNK)]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.patch.core import compiled
+from pawfect.stop import Stop, look
 
 SCREEN: Final = 1e-4
 """Pull towards the copies' own colours: the rim's fades over some 1 / sqrt(SCREEN) = 58 px."""
@@ -22,6 +23,8 @@ EDGE: Final = 60.0
 FEW: Final = 64  # unknowns that need no coarser grid
 STIFF: Final = 0.4
 MOST_STEPS: Final = 400
+BLOCK: Final = 2**21
+"""Unknowns times steps between two looks at `stop`: under 0.1 s."""
 ACCURACY: Final = 0.1  # levels of 255, about: off by 0.3 in the mean and 1.2 at most
 
 Array = NDArray[Any]
@@ -35,6 +38,7 @@ def with_tone(
     xs: NDArray[np.int64],
     source: NDArray[np.int32],
     copies: NDArray[np.float64],
+    stop: Stop,
 ) -> NDArray[np.float64]:
     """Shift copied colours so that they meet each other and what lies outside the rim.
 
@@ -46,10 +50,15 @@ def with_tone(
         source: [H, W], flat index of where each hole pixel comes from, -1 elsewhere; whole patches
             of 3 x 3 px around it are known.
         copies: [N, 3], levels of 255.
+        stop: looked at every 0.1 s or so.
 
     Returns:
         FLOAT64 [N, 3].
+
+    Raises:
+        PawfectError: CANCELLED, since `stop` said so.
     """
+    look(stop)
     number = np.full(source.shape, -1, np.int32)
     number[ys, xs] = np.arange(ys.size)
     others, weights, right = _equations(
@@ -58,7 +67,7 @@ def with_tone(
     diagonal = SCREEN + weights.sum(1)
     weights[others < 0] = 0.0
     system = _System(ys, xs, diagonal, np.maximum(others, 0, out=others), weights)
-    return _solved(system, right, copies)
+    return _solved(system, right, copies, stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,24 +89,30 @@ class _System:
     weights: Array
 
 
-def _solved(system: _System, right: Array, start: Array) -> Array:
+def _solved(system: _System, right: Array, start: Array, stop: Stop) -> Array:
     """Solve for [N, 3], from a start that is mended on coarser grids first.
 
     The coarser grids join 2 x 2 pixels into one value, which is too stiff by half (Braess,
     "Towards algebraic multigrid for elliptic problems of second order", 1995).
     """
     n = system.ys.size
+    look(stop)
     if n > FEW:
         coarse, parent = _coarser(system)
         rest = right - _applied(system.diagonal, system.others, system.weights, start)
         sums = np.stack(
             [np.bincount(parent, rest[:, k], coarse.ys.size) for k in range(start.shape[1])], 1
         )
-        start = start + _solved(coarse, sums, np.zeros_like(sums))[parent]
+        start = start + _solved(coarse, sums, np.zeros_like(sums), stop)[parent]
     most = 4 * n * SCREEN * ACCURACY**2
-    return np.asarray(
-        _descended(system.diagonal, system.others, system.weights, right, start, most)
-    )
+    state = _begun(system.diagonal, system.others, system.weights, right, start)
+    block = max(1, BLOCK // n)
+    for done in range(0, MOST_STEPS, block):
+        look(stop)
+        steps = min(block, MOST_STEPS - done)
+        if _descended(system.diagonal, system.others, system.weights, *state, most, steps):
+            break
+    return np.asarray(state[0])
 
 
 def _coarser(system: _System) -> tuple[_System, Array]:
@@ -196,10 +211,8 @@ def _applied(diagonal: Array, others: Array, weights: Array, value: Array) -> An
 
 
 @compiled
-def _descended(
-    diagonal: Array, others: Array, weights: Array, right: Array, start: Array, most: float
-) -> Any:
-    """Go on by conjugate gradients, preconditioned by the diagonal, until all energies are low."""
+def _begun(diagonal: Array, others: Array, weights: Array, right: Array, start: Array) -> Any:
+    """Begin conjugate gradients: return the value, its residual, a direction, and energies."""
     n = start.shape[0]
     value, residual = start.copy(), right - _applied(diagonal, others, weights, start)
     direction, energy = np.empty_like(value), np.zeros(3)
@@ -208,10 +221,27 @@ def _descended(
         for k in range(3):
             direction[i, k] = residual[i, k] * inverse
             energy[k] += residual[i, k] * direction[i, k]
+    return value, residual, direction, energy
+
+
+@compiled
+def _descended(
+    diagonal: Array,
+    others: Array,
+    weights: Array,
+    value: Array,
+    residual: Array,
+    direction: Array,
+    energy: Array,
+    most: float,
+    steps: int,
+) -> Any:
+    """Go on by conjugate gradients, preconditioned by the diagonal; say whether it is solved."""
+    n = value.shape[0]
     along, step, share = np.zeros(3), np.zeros(3), np.zeros(3)
-    for _ in range(MOST_STEPS):
+    for _ in range(steps):
         if energy.max() <= most:
-            break
+            return True
         response = _applied(diagonal, others, weights, direction)
         along[:] = 0.0
         for i in range(n):
@@ -234,4 +264,4 @@ def _descended(
             inverse = 1.0 / diagonal[i]
             for k in range(3):
                 direction[i, k] = residual[i, k] * inverse + share[k] * direction[i, k]
-    return value
+    return energy.max() <= most

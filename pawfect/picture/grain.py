@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from pawfect.picture import raster
 from pawfect.picture.tone import blur_known
+from pawfect.stop import Stop, look, never
 
 SIGMA = 2.5  # px: what a blur of this width removes is grain or fine texture, 10 px and finer
 _TEXTON = 25  # px: several wavelengths of the coarsest grain
@@ -50,6 +51,7 @@ def sample_grain(
     rng: np.random.Generator,
     *,
     sigma: float = SIGMA,
+    stop: Stop = never,
 ) -> NDArray[np.float32]:
     """Draw new grain like that of a ring of pixels.
 
@@ -63,6 +65,7 @@ def sample_grain(
         shape: height and width to fill, px.
         rng: drawn from in a fixed order.
         sigma: px, of the blur that parts grain from the picture.
+        stop: looked at before each plane is drawn.
 
     Returns:
         FLOAT32 [height, width, 3], mean 0; zeros if the ring is empty.
@@ -88,6 +91,7 @@ def sample_grain(
         texton /= np.float32(np.sqrt(part.sum() * len(_QUANTILES)))
         noise = rng.standard_normal(shape, np.float32)
         for channel in range(3):
+            look(stop)
             grain[..., channel] += raster.convolve_wide(noise, texton[..., channel])
     return grain
 
@@ -97,6 +101,7 @@ def match_grain(
     image: NDArray[np.uint8],
     hole: NDArray[np.bool_],
     ring: NDArray[np.bool_],
+    stop: Stop = never,
 ) -> NDArray[np.uint8]:
     """Add the noise that a regenerated window lacks beside the photo's; take none away.
 
@@ -105,16 +110,20 @@ def match_grain(
         image: UINT8 [H, W, 3], true on the ring.
         hole: [H, W], where the fill's noise is measured.
         ring: [H, W], where the photo's noise is measured and learned from.
+        stop: looked at before each piece of work.
 
     Returns:
         UINT8 [H, W, 3]; the same arguments give the same noise.
     """
-    present, wanted = noise_level(filled, hole), min(noise_level(image, ring), MOST_NOISE)
+    present = noise_level(filled, hole)
+    look(stop)
+    wanted = min(noise_level(image, ring), MOST_NOISE)
     if wanted <= present:
         return filled
     rng = np.random.default_rng(0)
     shape = (hole.shape[0], hole.shape[1])
-    grain = sample_grain(image, ring, shape, rng, sigma=1.0)
+    grain = sample_grain(image, ring, shape, rng, sigma=1.0, stop=stop)
+    look(stop)
     drawn = noise_level(raster.to_pixels(grain + np.float32(128)), np.ones_like(hole))
     lacking = float(np.sqrt(wanted**2 - present**2))
     return raster.to_pixels(filled + grain * np.float32(lacking / max(drawn, 0.1)))

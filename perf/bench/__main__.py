@@ -40,6 +40,7 @@ from perf.bench.inputs import (
 )
 from perf.bench.page import Outcome, markdown
 from perf.bench.served import measure_goals, measure_split
+from perf.bench.stopping import measure_stopping
 from perf.publish import provenance, publish
 from perf.scenes import load_scene
 
@@ -160,8 +161,10 @@ class Run:
                     splits.append(measure_split(config, sent, server.endpoints.grpc))
             # Goals of the serving side; they are stated of the engine that needs no weights.
             by_patches = self.profile.engines[0] == "patch"
-            goals = measure_goals(server, scene) if by_patches else []
-            goals += file_goals(server.endpoints.grpc, scene, self.profile) if by_patches else []
+            goals = []
+            if by_patches:
+                goals = [*measure_goals(server, scene), *measure_stopping(server, scene)]
+                goals += file_goals(server.endpoints.grpc, scene, self.profile)
         goals += budget_goals(measurements, self.profile.budget)
         goals += filter(None, (slower(self.earlier, item) for item in measurements))
         source, earlier = self._source(), len(self.earlier)

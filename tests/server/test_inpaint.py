@@ -6,7 +6,9 @@ import json
 import threading
 import time
 import urllib.request
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -153,24 +155,60 @@ def test_a_cancelled_request_ends_and_frees_its_place(client, server):
     assert until(lambda: answers(server, "inpaint", "CANCELLED") == cancelled + 1, 5) < 1.5
 
 
-@pytest.mark.parametrize("model", ["patch_fill", "inpaint"])
-def test_a_cancelled_fill_gives_its_process_to_the_next_one_at_once(client, server, model):
+@dataclass(frozen=True)
+class GoneAway:
+    """A long request whose caller goes away: `begin` sends it, `end` is what the caller then does.
+
+    One without `end` waits for a bounded time, which passes in the middle of its fill.
+    """
+
+    begin: Callable[[str], Any]
+    end: Callable[[Any], object] | None = None
+
+
+def asked(url: str, model: str = "inpaint", **given: Any) -> tuple[Any, Any]:
+    """Send a long request; return its client and its call."""
+    raw = RawClient(url).grpc
+    inputs = infer_inputs(model, {"IMAGE": LONG, "MASK": LONG_HOLE})
+    return raw, raw.async_infer(model, inputs, lambda result, error: None, **given)
+
+
+GONE = {
+    "patch_fill cancelled": GoneAway(
+        lambda url: asked(url, "patch_fill"), lambda sent: sent[1].cancel()
+    ),
+    "inpaint cancelled": GoneAway(asked, lambda sent: sent[1].cancel()),
+    "its connection closed": GoneAway(asked, lambda sent: sent[0].close()),
+    "its stream closed": GoneAway(
+        lambda url: Stream(url, LONG, LONG_HOLE), lambda stream: stream.close(cancel=True)
+    ),
+    "out of patience": GoneAway(lambda url: asked(url, client_timeout=1.5)),
+}
+
+
+@pytest.mark.parametrize("way", GONE)
+def test_a_fill_that_nobody_waits_for_gives_its_process_to_the_next_one_at_once(
+    client, server, way
+):
     def small() -> float:
         start = time.monotonic()
         client(SMALL, SMALL_HOLE, model="patch_fill")
         return time.monotonic() - start
 
+    def spent() -> float:
+        return sum(process.cpu_times().user for process in processes)
+
     alone = small()
     processes = stubs(server, "patch_fill")
-    inputs = infer_inputs(model, {"IMAGE": LONG, "MASK": LONG_HOLE})
-    before = sum(process.cpu_times().user for process in processes)
-    calls = [
-        client.grpc.async_infer(model, inputs, callback=lambda result, error: None)
-        for _ in processes
-    ]
-    until(lambda: sum(process.cpu_times().user for process in processes) > before + 0.6)
-    for call in calls:
-        call.cancel()
+    gone, before = GONE[way], spent()
+    sent = [gone.begin(server.endpoints.grpc) for _ in processes]
+    until(lambda: spent() > before + 0.6)
+    if gone.end is None:
+        counted = answers(server, "inpaint", "CANCELLED") + len(processes)
+        until(lambda: answers(server, "inpaint", "CANCELLED") >= counted)
+    else:
+        for each in sent:
+            gone.end(each)
     # The fills themselves would go on for seconds.
     assert small() < alone + 0.5
 

@@ -28,6 +28,7 @@ class Repeat:
         done: how many have.
         now: how many are under way.
         most: how many were so at once.
+        idle: whether none is any more.
     """
 
     name = "repeat"
@@ -42,6 +43,7 @@ class Repeat:
         self.open = asyncio.Event()
         self.open.set()
         self.done = self.now = self.most = 0
+        self.idle = asyncio.Event()
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Times:
         times = parameters.get("times", 1)
@@ -63,6 +65,7 @@ class Repeat:
     async def work(self, task: Task, tools: Tools, on_progress: OnProgress) -> Made:
         self.now += 1
         self.most = max(self.most, self.now)
+        self.idle.clear()
         try:
             on_progress("repeat", 0.5)
             if not task.files["text"]:
@@ -71,6 +74,8 @@ class Repeat:
             text = await tools.off_loop(bytes.__mul__, task.files["text"], task.parameters.times)
         finally:
             self.now -= 1
+            if not self.now:
+                self.idle.set()
         self.done += 1
         outputs = {"repeated": task.files.get("title", b"") + text, "length": b"%d" % len(text)}
         return Made(outputs, '{"engine": "repeat"}', 2.0)

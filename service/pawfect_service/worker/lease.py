@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument, attempt_paths, own_paths
 from pawfect_service.jobs.fields import Progress, storable
 from pawfect_service.jobs.kinds import Kind
@@ -16,6 +18,7 @@ from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import extend_lease
 from pawfect_service.jobs.paths import session_path
+from pawfect_service.jobs.repair import readable
 from pawfect_service.sessions import Sessions
 
 LOG: Final = logging.getLogger("pawfect.worker")
@@ -70,6 +73,28 @@ class HeldJob:
         own = own_paths(self.message.uid, self.message.sid, self.kind)
         return {name: own[name] for name in self.kind.outputs}
 
+    def holds(self, session: SessionDocument | None) -> bool:
+        """Say whether a session, as it stands now, still has this work under way."""
+        return (
+            session is not None
+            and (session.job, session.processing_status) == (self.message.job, Status.PROCESSING)
+            and session.lease is not None
+            and session.lease.owner == self.owner
+        )
+
+    async def changes(self) -> AsyncIterator[SessionDocument | None]:
+        """Yield the session now and after each change; None once it is gone."""
+        uid, sid = self.message.uid, self.message.sid
+        versions = self.sessions.documents.watch(uid, sid)
+        try:
+            async for document in versions:
+                now = time.time()
+                yield None if document is None else readable(uid, sid, document, now)
+        finally:
+            close = getattr(versions, "aclose", None)
+            if close is not None:
+                await close()
+
     async def move(self, move: Callable[..., Step], **named: Any) -> Step:
         """Make a move as the holder of the job's lease."""
         named = {"job": self.message.job, "owner": self.owner, **named}
@@ -93,21 +118,56 @@ class LeaseKeeper:
     def __init__(self, job: HeldJob) -> None:
         self._job = job
         self._news: Progress | None = None
+        self._lost = asyncio.Event()
 
     def note(self, stage: str, share: float) -> None:
         """Note how far the job is; it is written with the next beat."""
         self._news = Progress(stage=storable(stage), share=min(max(float(share), 0.0), 1.0))
 
     async def run(self) -> Answer:
-        """Beat until the job is to be stopped; return why: LATE, BUSY or OVER."""
+        """Beat until the job is to be stopped; return why: LATE, BUSY or OVER.
+
+        A job that was cancelled or deleted is beaten for at once.
+        """
+        watching = asyncio.create_task(self._watch())
+        try:
+            return await self._beats()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Note that the job is no longer this worker's, as soon as its document says so."""
+        while True:
+            try:
+                async for session in self._job.changes():
+                    if not self._job.holds(session):
+                        self._lost.set()
+            except Exception:
+                # The beats find it out too, later.
+                LOG.warning("a job could not be watched", exc_info=True)
+            await asyncio.sleep(self._pause_s)
+
+    @property
+    def _pause_s(self) -> float:
+        return min(PROGRESS_EVERY_S, self._job.sessions.contract.lease_s / _BEATS_PER_LEASE)
+
+    async def _pause(self) -> None:
+        """Wait for the next beat, no longer than until the job is lost."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._lost.wait(), self._pause_s)
+
+    async def _beats(self) -> Answer:
         lease_s = self._job.sessions.contract.lease_s
         held_at, beat_at = time.monotonic(), 0.0
         while True:
             silent_s = time.monotonic() - beat_at
-            if self._news is None and silent_s < lease_s / _BEATS_PER_LEASE:
-                await asyncio.sleep(min(PROGRESS_EVERY_S, lease_s / _BEATS_PER_LEASE))
+            quiet = self._news is None and silent_s < lease_s / _BEATS_PER_LEASE
+            if quiet and not self._lost.is_set():
+                await self._pause()
                 continue
-            beat_at = time.monotonic()
+            beat_at, lost = time.monotonic(), self._lost.is_set()
+            self._lost.clear()
             try:
                 async with asyncio.timeout(lease_s):
                     answer = await self._beat()
@@ -116,11 +176,14 @@ class LeaseKeeper:
                 LOG.warning("a lease could not be extended", exc_info=True)
                 if time.monotonic() - held_at > lease_s:
                     return Answer.BUSY
+                if lost:
+                    self._lost.set()
+                await asyncio.sleep(self._pause_s)
             else:
                 if answer is not Answer.GO_ON:
                     return answer
                 held_at = beat_at
-            await asyncio.sleep(min(PROGRESS_EVERY_S, lease_s / _BEATS_PER_LEASE))
+                await self._pause()
 
     async def _beat(self) -> Answer:
         news, self._news = self._news, None

@@ -125,6 +125,22 @@ def random(folder: Path, channels: int = 4) -> Path:
     return written(folder, nodes, inputs, outputs, [constant("weight", weight)])
 
 
+def deep(folder: Path, layers: int) -> Path:
+    """So many convolutions that change nothing: all together take long, and each of them little."""
+    weight = np.zeros((8, 8, 3, 3), np.float32)
+    weight[range(8), range(8), 1, 1] = 1
+    same = {"pads": [1, 1, 1, 1]}
+    nodes = [helper.make_node("Concat", ["input", "input"], ["0"], axis=1)]
+    nodes += [
+        helper.make_node("Conv", [str(i), "weight"], [str(i + 1)], **same) for i in range(layers)
+    ]
+    cuts = [constant(name, np.array([n], np.int64)) for name, n in (("0c", 0), ("3c", 3))]
+    axis = constant("axis", np.array([1], np.int64))
+    nodes.append(helper.make_node("Slice", [str(layers), "0c", "3c", "axis"], ["output"]))
+    inputs, outputs = [tensor("input", 4, None)], [tensor("output", 3, None)]
+    return written(folder, nodes, inputs, outputs, [constant("weight", weight), axis, *cuts])
+
+
 def greedy(folder: Path) -> Path:
     """One that asks for 16 TB."""
     nodes = [

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from itertools import pairwise
 
+import pytest
+
 from pawfect.contract.errors import QueueAction
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
@@ -159,6 +161,25 @@ async def waiting(stack):
         return
     finally:
         await deliveries.aclose()
+
+
+@pytest.mark.parametrize("end", ["cancelled", "deleted"])
+async def test_work_that_nobody_waits_for_ends_at_once_though_it_tells_no_progress(
+    alone, repeat, end
+):
+    repeat.open.clear()
+    await alone.ordered(repeat)
+    async with alone.working():
+        # Its one word of progress is written; the next beat is seconds away.
+        await alone.until(lambda state: state["progress"])
+        if end == "cancelled":
+            await alone.cancel()
+        else:
+            await alone.documents.delete("u", "s")
+        ended = time.monotonic()
+        await asyncio.wait_for(repeat.idle.wait(), 3)
+        assert time.monotonic() - ended < 1
+    assert repeat.done == 0
 
 
 async def test_overdue_jobs_are_swept_and_one_that_cannot_be_is_in_no_others_way(
