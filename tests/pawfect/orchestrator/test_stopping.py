@@ -14,6 +14,7 @@ MOMENTS = 20
 ENGINES = {
     "flux": {"engine": "flux", "steps": 8},
     "auto": {"engine": "auto", "steps": 8},
+    "lama": {"engine": "lama"},
     "patch": {"engine": "patch"},
 }
 
