@@ -221,8 +221,8 @@ def test_a_hole_over_80_percent_leaves_half_of_what_was_known():
         (disc(63, 10), None, "got 63x63"),
         (np.zeros((1, 100), np.uint8), None, "got 100x1"),
         (np.zeros((0, 0), np.uint8), None, "got 0x0"),
-        (np.ones((64, 8193), np.uint8), None, "got 8193x64"),
-        (np.broadcast_to(np.uint8(255), (8000, 8000)), None, "64.0 MP"),
+        (np.ones((64, 16385), np.uint8), None, "got 16385x64"),
+        (np.broadcast_to(np.uint8(255), (12000, 12000)), None, "144.0 MP"),
     ],
 )
 def test_bad_masks_are_named(mask, protect, says):
