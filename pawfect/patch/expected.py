@@ -16,7 +16,7 @@ from pawfect.patch.lead import drawn_levels
 from pawfect.patch.search import depths
 from pawfect.stop import Stop, look
 
-SLIM: Final = 16  # px deep at most: nothing is foreign to such a hole
+THIN: Final = 16  # px deep at most: nothing is foreign to such a hole
 FOREIGN: Final = 5000.0
 """Of a wholly foreign source, a pixel of its patch: more than any other difference."""
 
@@ -36,6 +36,8 @@ class Expected:
         begun: int,
         drawing: NDArray[np.uint8] | None,
         stop: Stop,
+        *,
+        slim: bool,
     ) -> None:
         self._levels = levels
         self.levels = len(levels)
@@ -48,12 +50,14 @@ class Expected:
             self.levels = begun + 1
             self._drawn = drawn_levels(levels[: self.levels], drawing)
             return
+        if slim:
+            return
         self._factor = 2 ** sum(level.side > lines.SIDE_PX for level in levels[:-1])
         look(stop)
         self._lines = lines.lines(levels[self._factor.bit_length() - 1], stop)
-        # A thin hole sees what is on both sides; of several grounds any may go on in a hole.
+        # Of several grounds any may go on in a hole, and a thin one sees both sides.
         ground = one_ground(levels[begun])
-        if ground > 0.0 and int(depths(hole).max()) > SLIM:
+        if ground > 0.0 and int(depths(hole).max()) > THIN:
             look(stop)
             found = foreignness(lab, hole, levels[0].allowed, stop)
             self._foreign = self._but_lines(found, ground)

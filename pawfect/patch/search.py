@@ -63,16 +63,20 @@ def positions(hole: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.in
 class Search:
     """One level's sources, and its features as far as they are filled."""
 
-    def __init__(self, level: Level, cost: NDArray[np.int32], seed: int, stop: Stop) -> None:
+    def __init__(
+        self, level: Level, cost: NDArray[np.int32], seed: int, stop: Stop, *, rim: bool
+    ) -> None:
         self._seed, self._stop = seed, stop
         self._f = level.bordered()
         self._allowed = level.allowed.view(np.uint8)
         self._cost = cost
         self._hole = level.hole
         self._at = positions(level.hole)
-        # Patches whose middle is seen, but not all of them, have a say too.
-        rim = raster.grow(level.hole, RADIUS) & level.known
-        self._targets = positions(level.hole | rim)
+        self._targets = self._at
+        if rim:
+            # Patches whose middle is seen, but not all of them, have a say too.
+            near = raster.grow(level.hole, RADIUS) & level.known
+            self._targets = positions(level.hole | near)
         self._depth = depths(level.hole)[self._targets]
         self._apart = np.zeros(level.hole.shape, np.int32)
         self.source = np.full(level.hole.shape, -1, np.int32)
