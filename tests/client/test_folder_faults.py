@@ -160,19 +160,23 @@ def test_an_interrupt_leaves_whole_results_and_the_same_command_goes_on(server, 
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert "1 of 5 pictures filled" in out
-    assert "interrupted with 4 to go" in out
-    assert list(desk.results()) == ["1 small.png"]
+    # Where the interrupt comes late, one of those in flight is done too.
+    done = list(desk.results())
+    assert "1 small.png" in done
+    assert len(done) < 5
+    assert f"{len(done)} of 5 pictures filled" in out
+    assert f"interrupted with {5 - len(done)} to go" in out
     assert left_overs(desk) == []
     cancelled = {line["input"] for line in desk.lines() if line["error"] == "PAWFECT_CANCELLED"}
-    assert cancelled <= {f"{number} long.png" for number in range(2, 6)}
+    assert cancelled <= {f"{number} long.png" for number in range(2, 6)} - set(done)
     assert len(cancelled) <= 2
     if where == "server":
         until(lambda: answers(server, "inpaint", "CANCELLED") > before, 30)
-    for number in range(2, 6):
-        desk.put(f"{number} long.png", FLAT)
-        Image.fromarray(hole(80, 64)).save(desk.root / "masks" / f"{number} long.png")
+    left = [f"{number} long.png" for number in range(2, 6) if f"{number} long.png" not in done]
+    for name in left:
+        desk.put(name, FLAT)
+        Image.fromarray(hole(80, 64)).save(desk.root / "masks" / name)
     again = desk()
     assert again.exit_code == 0, again.output
-    assert "4 of 5 pictures filled, 1 done before" in again.stdout
-    assert load_photo(desk.root / "out" / "5 long.png").size == (80, 64)
+    assert f"{len(left)} of 5 pictures filled, {len(done)} done before" in again.stdout
+    assert load_photo(desk.root / "out" / left[-1]).size == (80, 64)
