@@ -62,14 +62,15 @@ def fill_folder(
         The results in the order in which they came, and whether someone interrupted: those in
         flight are then CANCELLED, those not begun have none.
     """
-    results: list[PictureResult] = []
+    # By its future: an interrupt may come in the middle of taking one, which is then taken again.
+    results: dict[Future[PictureResult], PictureResult] = {}
     stopping = threading.Event()
 
     def take(ended: Future[PictureResult]) -> None:
         result = ended.result()
         if result.error is not None or result.engine is not None:
             log.add(result)
-        results.append(result)
+        results[ended] = result
         show(result)
 
     def fill_one(picture: Picture) -> PictureResult:
@@ -86,21 +87,19 @@ def fill_folder(
 
     with ThreadPoolExecutor(in_flight, thread_name_prefix="picture") as pool:
         waiting = [pool.submit(fill_one, picture) for picture in plan.pictures]
-        taken = set()
         try:
             for ended in as_completed(waiting):
                 take(ended)
-                taken.add(ended)
         except KeyboardInterrupt:
             stop(pool)
             # What was being written is finished, what was being filled comes back as cancelled.
-            begun = [ended for ended in waiting if not ended.cancelled() and ended not in taken]
+            begun = [ended for ended in waiting if not ended.cancelled() and ended not in results]
             for ended in as_completed(begun):
                 take(ended)
         except BaseException:
             stop(pool)
             raise
-    return results, stopping.is_set()
+    return list(results.values()), stopping.is_set()
 
 
 def _filled(

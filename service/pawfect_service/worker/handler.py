@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -203,5 +203,15 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
     made = await kind.work(task, services.tools, on_progress)
     with span("write files"):
         outputs = {path: made.outputs[name] for name, path in job.attempts().items()}
-        await services.stores.files.put(outputs)
+        await _whole(services.stores.files.put(outputs))
     return made
+
+
+async def _whole(writing: Awaitable[None]) -> None:
+    """Wait for files to be written, also when cancelled: what is cleared then must be there."""
+    task = asyncio.ensure_future(writing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
