@@ -214,7 +214,8 @@ def test_a_fill_that_nobody_waits_for_gives_its_process_to_the_next_one_at_once(
 
 
 def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server, embedded):
-    crowd = embedded.limits.max_in_flight + 6
+    # So many that some come while the house is full, however quick the fills are.
+    crowd = 3 * embedded.limits.max_in_flight
     before = answers(server, "inpaint", "QUEUE_FULL")
     prober = Prober(server.endpoints.grpc, embedded)
 
@@ -227,7 +228,7 @@ def test_a_full_house_refuses_the_next_one_and_serves_the_others(client, server,
     assert probed is None, "a probe has a place of its own"
     refused = [answer for answer in answered if isinstance(answer, PawfectError)]
     assert {error.kind for error in refused} == {ErrorKind.QUEUE_FULL}
-    assert 1 <= len(refused) <= 6
+    assert 1 <= len(refused) <= crowd - embedded.limits.max_in_flight
     assert "at most 16 requests of 220 MP together" in refused[0].message
     images = [a.as_numpy("IMAGE") for a in answered if not isinstance(a, PawfectError)]
     assert all(np.array_equal(image, images[0]) for image in images)
