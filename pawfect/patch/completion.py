@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.patch import core
-from pawfect.patch.expected import Expected
+from pawfect.patch.expected import SLIM, Expected
 from pawfect.patch.features import pyramid
 from pawfect.patch.repeats import repeated
 from pawfect.patch.search import Search, depths, gaussian, positions
@@ -25,9 +25,6 @@ PASSES: Final = (14, 5, 3, 2)
 BEGUN_SIDE: Final = 54.0
 """px, the most: side of the hole on the level where its texture is begun, guided by coarser ones.
 Half of it halves the time and costs 0.014 ST-LPIPS on photos."""
-SLIM: Final = 11
-"""px deep at most: such a hole sees what is on both sides, and takes a third of the time without
-what helps a wider one: lines, and patches whose middle is seen."""
 SEAM_SIGMA: Final = 0.45  # px, of the last blend across seams between copies
 _SEAM: Final = gaussian(1, SEAM_SIGMA)
 _STRIDE: Final = 1_000_003  # between the levels' seeds
@@ -70,14 +67,14 @@ def complete(
         return None
     begun = sum(level.side > BEGUN_SIDE for level in levels)
     begun = min(max(begun, 1), len(levels) - 1)
-    slim = int(depths(hole).max()) <= SLIM
-    expected = Expected(lab, hole, levels, begun, drawing, stop, slim=slim)
+    depth = int(depths(hole).max())
+    expected = Expected(lab, hole, levels, begun, drawing, stop, depth=depth)
     rough: NDArray[np.int16] | None = None
     coarser: NDArray[np.int32] | None = None
     for number in reversed(range(expected.levels)):
         look(stop)
         own_seed = (seed + _STRIDE * number) % 2**63
-        search = Search(levels[number], expected.cost(number), own_seed, stop, rim=not slim)
+        search = Search(levels[number], expected.cost(number), own_seed, stop, rim=depth > SLIM)
         if coarser is None or number == begun:
             search.begin(expected.at_begin(number, rough))
         else:
