@@ -170,7 +170,8 @@ def _checked(
     kind: Kind, order: Order, headers_only: bool
 ) -> tuple[Mapping[str, bytes], JobRequest]:
     """Return an order's files as they are stored, and the request that names them; CPU work."""
-    files = kind.check(order.files, order.texts, headers_only=headers_only)
+    accepted = kind.check(order.files, order.texts, headers_only=headers_only)
+    files = accepted.files
     optional = tuple(name for name in kind.optional if name in files)
     digest = digest_of(kind, files)
-    return files, JobRequest(order.parameters, order.texts, optional, digest)
+    return files, JobRequest(order.parameters, order.texts, optional, digest, accepted.note)

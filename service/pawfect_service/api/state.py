@@ -74,6 +74,9 @@ class SessionState(BaseModel):
     job_deadline: float
     parameters: dict[str, bool | int | float | str]
     prompt: str | None
+    note: str | None = Field(
+        description="How the mask's file was read, where that had to be found out."
+    )
     attempts: Counts
     scene_labels: SceneLabels | None
     scene_labels_error: SceneLabelsError | None
@@ -100,6 +103,7 @@ def state_of(uid: str, sid: str, session: SessionDocument) -> SessionState:
         "processing_status": session.processing_status.value,
         "parameters": dict(request.parameters),
         "prompt": request.texts.get("prompt"),
+        "note": request.note,
         "attempts": session.counts,
         "report": _parsed(session.report),
     }

@@ -134,19 +134,28 @@ async def test_the_same_request_is_the_same_job_until_it_is_over(stack):
     assert second["createdAt"] == first["createdAt"]
 
 
-async def test_a_mask_that_was_named_black_is_shown_white_and_filled(stack):
+async def test_a_mask_that_is_black_is_shown_white_and_filled_and_a_reading_is_said(stack):
     inverted = encoded(255 - np.array(opened(MASK)), "PNG")
     assert (await stack.post(mask=inverted)).status_code == 400
     async with stack.working():
-        for sid, given in (("b", {"mask": inverted, "mask_is": "black"}), ("w", {})):
+        for sid, given, note in (
+            ("w", {}, None),
+            ("b", {"mask": inverted, "mask_is": "black"}, None),
+            ("a", {"mask": inverted, "mask_is": "auto"}, "taken for the hole: the smaller side"),
+        ):
             answer = await stack.post(sid=sid, **given)
             assert answer.status_code == 202, answer.text
-        done = [await stack.over(sid=sid) for sid in "bw"]
-    assert [state["processingStatus"] for state in done] == ["completed"] * 2
-    shown_masks = [np.array(opened(await stack.file("mask_auto.png", sid=sid))) for sid in "bw"]
-    np.testing.assert_array_equal(*shown_masks)
-    edited = [await stack.file("edited.jpg", sid=sid) for sid in "bw"]
-    assert edited[0] == edited[1]
+            said = answer.json()["note"]
+            assert (said or "").endswith(note or "") and bool(said) == bool(note)
+        done = [await stack.over(sid=sid) for sid in "wba"]
+    assert [state["processingStatus"] for state in done] == ["completed"] * 3
+    assert [bool(state["note"]) for state in done] == [False, False, True]
+    for name in ("mask_auto.png", "edited.jpg"):
+        white, *others = [
+            np.array(opened(await stack.file(name, sid=sid))) for sid in "wba"
+        ]
+        for other in others:
+            np.testing.assert_array_equal(white, other)
 
 
 async def test_two_requests_at_once_make_one_job(alone):

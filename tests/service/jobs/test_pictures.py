@@ -56,9 +56,9 @@ TURNED[0x0112] = 6
 def test_good_files_become_the_same_upload_as_by_the_whole_check(files: Any) -> None:
     stored = check_headers(*files, "grass")
     assert stored == check_upload(*files, "grass")
-    assert opened(stored[0]).format == "JPEG"
-    assert opened(stored[1]).format == "PNG"
-    for given, kept in zip(files, stored, strict=True):
+    assert opened(stored.photo).format == "JPEG"
+    assert opened(stored.mask).format == "PNG"
+    for given, kept in zip(files, (stored.photo, stored.mask, stored.protect), strict=True):
         if given and opened(given).format in ("JPEG", "PNG") and given != files[0]:
             assert kept == given, "stored byte for byte"
 
@@ -92,18 +92,22 @@ def test_what_headers_tell_is_refused_as_by_the_whole_check(files: Any, said: st
 
 @pytest.mark.parametrize("check", [check_upload, check_headers])
 @pytest.mark.parametrize(
-    ("mask", "reading"),
+    ("mask", "reading", "note"),
     [
-        (ERASED, MaskFileParams()),
-        (ERASED, MaskFileParams(mask_is="erased")),
-        (INVERTED, MaskFileParams(mask_is="black")),
-        (INVERTED, MaskFileParams(invert_mask=True)),
-        (INVERTED, MaskFileParams(mask_is="auto")),
+        (MASK, MaskFileParams(), None),
+        (ERASED, MaskFileParams(), "one colour; its transparent part, 9.8%, is taken for the hole"),
+        (ERASED, MaskFileParams(mask_is="erased"), None),
+        (INVERTED, MaskFileParams(mask_is="black"), None),
+        (INVERTED, MaskFileParams(invert_mask=True), None),
+        (INVERTED, MaskFileParams(mask_is="auto"), "its strokes, 9.8%, taken for the hole"),
     ],
 )
-def test_a_mask_is_stored_as_it_was_understood(check: Any, mask: bytes, reading: Any) -> None:
-    _, stored, _ = check(PHOTO, mask, reading=reading)
-    kept = opened(stored)
+def test_a_mask_is_stored_as_it_was_understood_and_that_is_said_where_it_was_found_out(
+    check: Any, mask: bytes, reading: Any, note: str | None
+) -> None:
+    stored = check(PHOTO, mask, reading=reading)
+    assert stored.note == (note and f"{note}: the smaller side")
+    kept = opened(stored.mask)
     assert kept.mode == "L"
     assert np.array_equal(np.array(kept), hole(160, 128))
 
@@ -112,8 +116,9 @@ def test_a_mask_is_stored_as_it_was_understood(check: Any, mask: bytes, reading:
 def test_a_mask_of_the_photos_shape_is_stored_at_its_size(check: Any) -> None:
     with pytest.raises(PawfectError, match="which fit_mask scales to it"):
         check(PHOTO, SMALL)
-    _, *stored = check(PHOTO, SMALL, SMALL, reading=MaskFileParams(fit_mask=True))
-    assert [opened(file).size for file in stored] == [(160, 128)] * 2
+    stored = check(PHOTO, SMALL, SMALL, reading=MaskFileParams(fit_mask=True))
+    assert [opened(file).size for file in (stored.mask, stored.protect)] == [(160, 128)] * 2
+    assert stored.note == "scaled from 80x64"
 
 
 @pytest.mark.parametrize("check", [check_upload, check_headers])
@@ -121,7 +126,7 @@ def test_a_photo_with_the_object_painted_over_is_compared_with_the_whole_photo(c
     over = opened(PHOTO).convert("RGB")
     over.paste((255, 0, 255), (60, 40, 100, 80))
     reading = MaskFileParams(mask_is="erased")
-    stored = np.array(opened(check(PHOTO, encoded(over, "PNG"), reading=reading)[1]))
+    stored = np.array(opened(check(PHOTO, encoded(over, "PNG"), reading=reading).mask))
     assert (stored[42:78, 62:98] == 255).all()
     assert np.count_nonzero(stored) < 50 * 50
 
@@ -129,9 +134,9 @@ def test_a_photo_with_the_object_painted_over_is_compared_with_the_whole_photo(c
 def test_a_mask_of_nearly_everything_is_filled_where_it_was_named() -> None:
     white = MaskFileParams(mask_is="white")
     for check in (check_upload, check_headers):
-        photo, mask, _ = check(PHOTO, INVERTED, reading=white)
-        assert np.array_equal(read_pictures(photo, mask, None, None, UNDERSTOOD).mask < 128,
-                              hole(160, 128) >= 128)  # fmt: skip
+        stored = check(PHOTO, INVERTED, reading=white)
+        understood = read_pictures(stored.photo, stored.mask, None, None, UNDERSTOOD).mask
+        assert np.array_equal(understood < 128, hole(160, 128) >= 128)
     for refused in (check_upload, read_pictures):
         with pytest.raises(PawfectError, match="mask: expected at most 95% of the photo"):
             refused(PHOTO, INVERTED, None)
@@ -141,7 +146,7 @@ def test_a_silhouette_protects_what_it_paints() -> None:
     pet = np.zeros((128, 160, 4), np.uint8)
     pet[:, :100, 3] = 255
     for check in (check_upload, check_headers):
-        _, _, guard = check(PHOTO, MASK, encoded(pet, "PNG"))
+        guard = check(PHOTO, MASK, encoded(pet, "PNG")).protect
         assert guard is not None
         assert np.array_equal(np.array(opened(guard)), pet[:, :, 3])
 
@@ -173,7 +178,7 @@ def test_a_preview_is_small() -> None:
 
 
 def test_a_jpeg_may_lack_its_end_mark_and_no_more() -> None:
-    stored = [check(PHOTO[:-2], MASK)[0] for check in (check_headers, check_upload)]
+    stored = [check(PHOTO[:-2], MASK).photo for check in (check_headers, check_upload)]
     assert stored == [PHOTO[:-2]] * 2
     for check in (check_headers, check_upload):
         with pytest.raises(PawfectError, match="photo: expected a JPEG with all the pixels"):
@@ -182,10 +187,10 @@ def test_a_jpeg_may_lack_its_end_mark_and_no_more() -> None:
 
 @pytest.mark.parametrize("mask", [EMPTY, FULL], ids=["empty", "full"])
 def test_what_only_pixels_tell_is_left_to_the_worker(mask: bytes) -> None:
-    assert check_headers(PHOTO, mask)[1] == mask
+    assert check_headers(PHOTO, mask).mask == mask
     with pytest.raises(PawfectError, match="MASK: expected some pixels"):
         check_upload(PHOTO, mask)
     broken = PHOTO[: len(PHOTO) // 2] + b"\xff\xd9"
-    assert check_headers(broken, MASK)[0] == broken
+    assert check_headers(broken, MASK).photo == broken
     with pytest.raises(PawfectError, match="photo: expected a JPEG with all the pixels"):
         check_upload(broken, MASK)

@@ -16,7 +16,7 @@ from pawfect.contract.parameters import InpaintParams, MaskFileParams, Scalar
 from pawfect.photo.image_file import read_header
 from pawfect_client.results import Done
 from pawfect_service.jobs.fields import SceneLabels, storable
-from pawfect_service.jobs.kinds.kind import Kind, Made, OnProgress, Task, Tools
+from pawfect_service.jobs.kinds.kind import Accepted, Kind, Made, OnProgress, Task, Tools
 from pawfect_service.jobs.kinds.pictures import (
     UNDERSTOOD,
     UNSAID,
@@ -80,13 +80,15 @@ class Inpaint:
 
     def check(
         self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
-    ) -> Mapping[str, bytes]:
+    ) -> Accepted:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
         check = check_headers if headers_only else check_upload
         others = files["mask"], files.get("protect"), texts.get("prompt"), _reading(texts)
         stored = _in_turn(check, files["photo"], *others)
-        named = zip(("original", "mask", "protect"), stored, strict=True)
-        return {name: data for name, data in named if data is not None}
+        named = {"original": stored.photo, "mask": stored.mask}
+        if stored.protect is not None:
+            named["protect"] = stored.protect
+        return Accepted(named, stored.note)
 
     async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:
         """Return what the server's `scene_labels` says of the photo round its mask."""

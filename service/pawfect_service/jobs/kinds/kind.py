@@ -15,6 +15,8 @@ from pawfect_service.jobs.fields import SceneLabels
 T = TypeVar("T")
 # The field of a request that says which files it was queued with.
 _DIGEST: Final = "digest"
+# And the one that says how they were read.
+_NOTE: Final = "note"
 # Is told how far a job is: the stage that ended, and the share that is done.
 OnProgress = Callable[[str, float], None]
 
@@ -74,6 +76,19 @@ class Made:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """A request's files, checked.
+
+    Attributes:
+        files: content as it is stored, by the input's name.
+        note: how they were read, for people, where that had to be found out.
+    """
+
+    files: Mapping[str, bytes]
+    note: str | None = None
+
+
 class Kind(Protocol):
     """A kind of job.
 
@@ -115,8 +130,8 @@ class Kind(Protocol):
 
     def check(
         self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
-    ) -> Mapping[str, bytes]:
-        """Return a request's files as they are stored, by the input's name; CPU work.
+    ) -> Accepted:
+        """Return a request's files as they are stored; CPU work.
 
         Args:
             files: content by field.
@@ -147,18 +162,21 @@ class JobRequest:
         texts: those that were given, by name.
         optional: names of the kind's optional inputs that there are.
         digest: of the files, as `digest_of` gives it; None: not known.
+        note: how the files were read, where that had to be found out.
     """
 
     parameters: Mapping[str, Scalar]
     texts: Mapping[str, str] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
     digest: str | None = None
+    note: str | None = None
 
     def to_document(self) -> dict[str, Scalar]:
         """Return the document's `request`."""
-        digest = {} if self.digest is None else {_DIGEST: self.digest}
+        own = {_DIGEST: self.digest, _NOTE: self.note}
+        known = {name: text for name, text in own.items() if text is not None}
         there = dict.fromkeys(self.optional, True)
-        return {**self.parameters, **self.texts, **there, **digest}
+        return {**self.parameters, **self.texts, **there, **known}
 
     @classmethod
     def of_document(cls, kind: Kind, fields: Mapping[str, Scalar]) -> JobRequest:
@@ -170,20 +188,20 @@ class JobRequest:
         """
         parameters = dict(fields)
         texts: dict[str, str] = {}
-        for name in (*kind.texts, _DIGEST):
+        for name in (*kind.texts, _DIGEST, _NOTE):
             text = parameters.pop(name, None)
             if isinstance(text, str):
                 texts[name] = text
             elif text is not None:
                 raise invalid(f"request.{name}", "a text", type(text).__name__)
-        digest = texts.pop(_DIGEST, None)
+        digest, note = texts.pop(_DIGEST, None), texts.pop(_NOTE, None)
         there = {name: parameters.pop(name, False) for name in kind.optional}
         for name, given in there.items():
             if not isinstance(given, bool):
                 raise invalid(f"request.{name}", "true or false", type(given).__name__)
         kind.parse(parameters, texts)
         optional = tuple(name for name, given in there.items() if given)
-        return cls(parameters, texts, optional, digest)
+        return cls(parameters, texts, optional, digest, note)
 
     def files(self, kind: Kind) -> dict[str, str]:
         """Return the names of the session's files that are the job's inputs, by input."""

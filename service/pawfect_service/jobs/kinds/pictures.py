@@ -41,8 +41,21 @@ UNDERSTOOD: Final = MaskFileParams(mask_is="white")
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
-# Contents of the photo (a JPEG), the mask and what must never be filled (PNGs), as they are stored.
-Stored = tuple[bytes, bytes, bytes | None]
+@dataclass(frozen=True)
+class Stored:
+    """Contents of a request's files as they are stored.
+
+    Attributes:
+        photo: a JPEG.
+        mask: a PNG.
+        protect: what must never be filled, a PNG, or None.
+        note: how the mask's file was read, where that had to be found out.
+    """
+
+    photo: bytes
+    mask: bytes
+    protect: bytes | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +129,11 @@ def check_upload(
     # The request's other rules ask for the photo's shape alone.
     shape = np.broadcast_to(np.uint8(0), (known.size[1], known.size[0], 3))
     inpaint_tensors(shape, hole.mask, guard, (), prompt)
+    stored = Stored(photo, _stored_mask(mask, hole), note=hole.note)
     if protect is None or guard is None:
-        return photo, _stored_mask(mask, hole), None
+        return stored
     as_it_is = reading == UNSAID and _is_plain_png(protect, "protect")
-    return photo, _stored_mask(mask, hole), protect if as_it_is else _as_png(guard)
+    return replace(stored, protect=protect if as_it_is else _as_png(guard))
 
 
 def check_headers(
@@ -150,7 +164,7 @@ def check_headers(
         return check_upload(photo, mask, protect, prompt, reading)
     if prompt is not None:
         check_texts("PROMPT", [prompt])
-    return photo, mask, protect
+    return Stored(photo, mask, protect)
 
 
 def _is_plain_png(data: bytes, name: str) -> bool:
