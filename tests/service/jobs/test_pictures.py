@@ -95,11 +95,11 @@ def test_what_headers_tell_is_refused_as_by_the_whole_check(files: Any, said: st
     ("mask", "reading", "note"),
     [
         (MASK, MaskFileParams(), None),
-        (ERASED, MaskFileParams(), "one colour; its transparent part, 9.8%, is taken for the hole"),
+        (ERASED, MaskFileParams(), "one colour; its transparent part, 2.9%, is taken for the hole"),
         (ERASED, MaskFileParams(mask_is="erased"), None),
         (INVERTED, MaskFileParams(mask_is="black"), None),
         (INVERTED, MaskFileParams(invert_mask=True), None),
-        (INVERTED, MaskFileParams(mask_is="auto"), "its strokes, 9.8%, taken for the hole"),
+        (INVERTED, MaskFileParams(mask_is="auto"), "its strokes, 2.9%, taken for the hole"),
     ],
 )
 def test_a_mask_is_stored_as_it_was_understood_and_that_is_said_where_it_was_found_out(
