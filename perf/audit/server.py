@@ -51,11 +51,12 @@ class AuditServer:
     Args:
         profile: which models load.
         log: where the server's output goes.
+        whole: whether also those load that no cell asks.
     """
 
-    def __init__(self, profile: Profile, log: Path) -> None:
-        models = tuple(name for name in profile.models if name not in _UNASKED)
-        self.profile = replace(profile, models=models)
+    def __init__(self, profile: Profile, log: Path, *, whole: bool = False) -> None:
+        models = (name for name in profile.models if whole or name not in _UNASKED)
+        self.profile = replace(profile, models=tuple(models))
         self._log = log
         self._running = ExitStack()
 
@@ -98,6 +99,15 @@ class AuditServer:
             self._server, self._loaded = server, Overrides()
             self._processes = set(server.running_stubs())
             self._running = running.pop_all()
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of gRPC."""
+        return self._server.endpoints.grpc
+
+    def stubs(self) -> dict[int, str]:
+        """Return the models' names by their processes' ids."""
+        return self._server.running_stubs()
 
     @property
     def broken(self) -> bool:

@@ -1,0 +1,68 @@
+"""What commands of their own show: whether blocks compile, and that prompts are tested."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pawfect.profile import Profile
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PROMPTS: Final = "tests/pawfect/scene/test_prompt.py"
+# On a card compiling takes a minute or two; a build that hangs is no reason to wait for ever, s.
+LONGEST_S: Final = 1800.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """A command as it ended.
+
+    Attributes:
+        exit_code: 0: well.
+        text: its output, from both streams.
+        seconds: it took.
+    """
+
+    exit_code: int
+    text: str
+    seconds: float
+
+    @classmethod
+    def of(cls, table: dict[str, Any]) -> Self:
+        """Read what `asdict` made of it."""
+        return cls(**table)
+
+    @property
+    def passed(self) -> int:
+        """Tests that pytest counted as passed."""
+        found = re.search(r"(\d+) passed", self.text)
+        return int(found[1]) if found else 0
+
+
+def compiled(profile: Profile) -> Told:
+    """Have a profile's own blocks compiled, on its card where there is one."""
+    return _run("-m", "perf.audit", "compile", "--profile", profile.name)
+
+
+def prompts_tested() -> Told:
+    """Run the tests of the module that builds prompts."""
+    return _run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", PROMPTS)
+
+
+def _run(*arguments: str) -> Told:
+    began = time.perf_counter()
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        timeout=LONGEST_S,
+        check=False,
+    )
+    return Told(ended.returncode, ended.stdout.strip(), round(time.perf_counter() - began, 1))

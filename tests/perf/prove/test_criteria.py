@@ -1,0 +1,173 @@
+"""Each of the roadmap's criteria passes on evidence that shows it, and fails without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from perf.audit.journal import Record
+from perf.prove.criteria import CRITERIA, ELSEWHERE, FAIL, LOOK, PASS, REHEARSED, Verdict
+from perf.prove.jobs import Jobs
+from perf.prove.preflight import Card
+from tests.perf.prove.conftest import EVENT, JOB, LIVE, fill
+
+ROADMAP = [
+    "0.1", "0.2", "0.3", "0.4",
+    "1.1", "1.2", "1.3", "1.4", "1.5",
+    "2.1", "2.2", "2.3", "2.4", "2.5",
+    "3.1", "3.2", "3.3", "3.4",
+    "4.1", "4.2", "4.3",
+]  # fmt: skip
+Q4, Q8 = "tiny-flux-fill-int4", "tiny-flux-fill-q8_0"
+FAILED = replace(EVENT, exit_code=1, text="NOT COMPILED: no graph")
+NEVER = replace(JOB, labels_source="sam3", over_s=16.0)
+
+
+def verdict(found: Any, number: str) -> Verdict:
+    (criterion,) = (criterion for criterion in CRITERIA if criterion.number == number)
+    return criterion.verdict(found)
+
+
+def strange(**shares: float):
+    """Return a change of records: the strange share by their quantisation."""
+    by_entry = {"q4": Q4, "q8": Q8}
+
+    def changed(row: Record) -> Record:
+        share = next(
+            (s for name, s in shares.items() if by_entry[name] == row.setting.quantisation), 0.0
+        )
+        return replace(row, scores={**row.scores, "strange": share})
+
+    return changed
+
+
+def test_every_line_of_the_roadmap_is_there_once_and_in_order():
+    assert [criterion.number for criterion in CRITERIA] == ROADMAP
+
+
+@pytest.mark.parametrize("number", ["1.4", "1.5", "2.1", "2.2", "2.3", "2.4", "2.5", "3.1", "3.2",
+                                    "3.3", "4.2"])  # fmt: skip
+def test_what_was_shown_passes(evidence, number):
+    assert verdict(evidence(), number).status == PASS
+
+
+def live(**instead: Any) -> dict[str, Any]:
+    return {"live": replace(LIVE, **instead)}
+
+
+def fills(**report: Any) -> dict[str, Any]:
+    return live(fills=(fill(0, **report),))
+
+
+@pytest.mark.parametrize(
+    ("number", "instead"),
+    [
+        ("1.4", live(specks_left=1)),
+        ("1.4", live(specks=0)),
+        ("1.5", live(dilate_px=4.0)),
+        ("1.5", live(growth_px=19.0)),
+        ("1.5", live(fills=(replace(fill(0), scores={"seam_off": 5.0}),))),
+        ("2.1", live(labels_around={})),
+        ("2.2", {"jobs": Jobs(replace(JOB, posted_s=5.0), NEVER)}),
+        ("2.2", {"jobs": Jobs(replace(JOB, document_labels=()), NEVER)}),
+        ("2.3", {"jobs": Jobs(replace(JOB, report_labels=("sand",)), NEVER)}),
+        ("2.3", {"jobs": Jobs(replace(JOB, labels_source="sam3"), NEVER)}),
+        ("2.4", {"jobs": Jobs(replace(JOB, label_waits=0), NEVER)}),
+        ("2.4", {"jobs": Jobs(JOB, replace(NEVER, label_waits=7))}),
+        ("2.5", {"jobs": Jobs(JOB, replace(NEVER, status="failed"))}),
+        ("2.5", live(without_any=fill(0, labels_source="sam3").report)),
+        ("3.1", fills(prompt="empty ground, nothing here")),
+        ("3.1", fills(prompt_source="none")),
+        ("3.2", live(without_sam3=fill(0, labels_source="none").report)),
+        ("3.2", live(without_sam3=None)),
+        ("3.3", {"prompts": replace(EVENT, exit_code=1)}),
+        ("3.3", {"prompts": replace(EVENT, text="no tests ran")}),
+        ("3.4", live(fills=(replace(fill(0), scores={"seam_off": 1.0, "strange": 0.3}),))),
+        ("4.2", fills(total_ms=31_000.0)),
+        ("4.2", live(analyzer={"p95_ms": 30_500.0})),
+        ("4.2", fills(engine="patch")),
+    ],
+)
+def test_what_was_not_shown_fails(evidence, number, instead):
+    assert verdict(evidence(**instead), number).status == FAIL
+
+
+@pytest.mark.parametrize(
+    ("shares", "word"), [({"q4": 0.3}, "confirmed"), ({"q8": 0.3}, "ruled out"), ({}, "ruled out")]
+)
+def test_quantisations_part_in_wrong_content_is_told_by_pairs(evidence, shares, word):
+    told = verdict(evidence(strange(**shares)), "0.1")
+    assert told.status == PASS
+    # The baseline's pair, and three seeds.
+    assert f"over 4 pairs {shares.get('q4', 0):.1%}" in told.how
+    assert told.how.endswith(f"quantisation's part is {word}")
+    assert len(told.pictures) == 2
+
+
+def test_without_labels_or_without_the_larger_weights_a_person_looks(evidence):
+    unlabelled = evidence(lambda row: replace(row, scores={"seam_off": 1.0}))
+    assert verdict(unlabelled, "0.1").status == LOOK
+
+    def without_q8(row: Record) -> Record:
+        return replace(row, status="failed") if row.setting.quantisation == Q8 else row
+
+    told = verdict(evidence(without_q8), "0.1")
+    assert told.status == LOOK
+    assert len(told.pictures) == 1
+
+
+def test_the_best_guidance_is_named_from_cells_that_differ_in_it_alone(evidence):
+    def changed(row: Record) -> Record:
+        # The baseline and the other weights would mislead: they are not of the grid.
+        own = row.setting.quantisation == Q4 and row.setting.prompt == "labels"
+        apart = abs(row.setting.guidance - 4.0)
+        return replace(row, scores={"seam_off": apart if own else 0.0})
+
+    told = verdict(evidence(changed), "0.2")
+    assert told.status == PASS
+    assert told.how.endswith("the best is 4.0")
+    assert [caption for _, caption in told.pictures] == [
+        f"guidance {value:.1f}" for value in (2, 4, 10, 20, 30)
+    ]
+
+
+def test_what_is_served_is_compared_with_what_is_recommended(evidence):
+    def best_is(quantisation: str, guidance: float, steps: int):
+        def changed(row: Record) -> Record:
+            own = row.setting
+            same = (own.quantisation, own.guidance, own.steps) == (quantisation, guidance, steps)
+            return replace(row, scores={"seam_off": 0.0 if same else 5.0})
+
+        return changed
+
+    own = evidence(best_is("tiny-flux-fill", 30.0, 8), **fills(steps=8, guidance_scale=30.0))
+    assert [verdict(own, number).status for number in ("1.1", "1.2", "1.3")] == [PASS] * 3
+    other = evidence(best_is(Q8, 10.0, 20), **fills(steps=8, guidance_scale=30.0))
+    assert [verdict(other, number).status for number in ("1.1", "1.2", "1.3")] == [FAIL] * 3
+    slow = evidence(lambda row: replace(row, report={**row.report, "total_ms": 31_000.0}))
+    assert [verdict(slow, n).status for n in ("0.4", "1.1", "1.3")] == [FAIL] * 3
+
+
+def test_what_a_t4_is_asked_for_is_judged_on_a_t4_alone(evidence):
+    h200 = evidence(card=Card("NVIDIA H200", 139.0, "9.0"))
+    assert verdict(h200, "4.2").status == ELSEWHERE
+    assert verdict(h200, "0.3").status == ELSEWHERE
+    assert verdict(evidence(), "0.3").status == PASS
+    assert verdict(evidence(compiled=FAILED), "0.3").how.startswith("rejected")
+
+
+def test_compiling_is_right_where_it_is_on_exactly_if_it_works(evidence):
+    # The tiny profile keeps it off.
+    assert verdict(evidence(compiled=FAILED), "4.1").status == PASS
+    assert verdict(evidence(), "4.1").status == FAIL
+
+
+def test_a_rehearsal_judges_no_picture_and_no_second_of_a_card(evidence):
+    found = evidence(rehearsal=True, card=Card("CPU"), **fills(total_ms=31_000.0))
+    by_number = {criterion.number: criterion.verdict(found) for criterion in CRITERIA}
+    assert {number for number, told in by_number.items() if told.status != REHEARSED} == {
+        "1.4", "1.5", "2.1", "2.2", "2.3", "2.4", "2.5", "3.1", "3.3",
+    }  # fmt: skip
+    assert by_number["4.2"].how.startswith("would be: fail.")
