@@ -51,7 +51,7 @@ def compiled(profile: Profile) -> Told:
 
 def prompts_tested() -> Told:
     """Run the tests of the module that builds prompts."""
-    return _run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", PROMPTS)
+    return _run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", PROMPTS)
 
 
 def _run(*arguments: str) -> Told:

@@ -187,7 +187,7 @@ def _mask_grows(found: Evidence) -> Verdict:
     )
     pictures = tuple((fill.crop, f"seed {seed}") for seed, fill in enumerate(live.fills))
     if found.plan.rehearsal:
-        return _judged(grown, how, *pictures)
+        return _judged(grown, f"{how}, which random weights do not keep: not judged", *pictures)
     return _judged(grown and soft, how, *pictures)
 
 
