@@ -10,7 +10,7 @@ from typing import Any
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import Scalar
 from pawfect_service.jobs.fields import SceneLabels
-from pawfect_service.jobs.kinds import Made, OnProgress, Task, Tools
+from pawfect_service.jobs.kinds import Accepted, Made, OnProgress, Task, Tools
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Repeat:
 
     def check(
         self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
-    ) -> Mapping[str, bytes]:
-        return files
+    ) -> Accepted:
+        return Accepted(files)
 
     async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:
         raise AssertionError("never asked")

@@ -3,8 +3,8 @@
 from typing import Final
 
 from pawfect_service.jobs.kinds.inpaint import INPAINT
-from pawfect_service.jobs.kinds.kind import Kind, Made, OnProgress, Task, Tools
+from pawfect_service.jobs.kinds.kind import Accepted, Kind, Made, OnProgress, Task, Tools
 
 KINDS: Final[dict[str, Kind]] = {INPAINT.name: INPAINT}
 
-__all__ = ["INPAINT", "KINDS", "Kind", "Made", "OnProgress", "Task", "Tools"]
+__all__ = ["INPAINT", "KINDS", "Accepted", "Kind", "Made", "OnProgress", "Task", "Tools"]
