@@ -15,7 +15,7 @@ from pawfect.photo.mask_file import check_same_size
 from pawfect.photo.photo import size_in_header
 
 _NAME: Final = r"[A-Za-z0-9_-]{1,64}"
-_TEXT: Final = Rule(lambda text: "\0" not in text, "a text without a zero byte")
+_TEXT: Final = Rule(lambda text: "\0" not in text, "a text, neither empty nor with a zero byte")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def check_matrix(name: str | None, cells: Mapping[str, int]) -> str:
         name: as it was asked for.
         cells: of each matrix.
     """
-    if name in cells:
+    if name is not None and name in cells:
         return name
     known = ", ".join(f"{each} ({count} cells)" for each, count in sorted(cells.items()))
     raise invalid("matrix", f"one of {known}", name or "none")

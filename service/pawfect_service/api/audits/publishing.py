@@ -46,12 +46,13 @@ async def publish(folder: AuditFolder, uid: str, sid: str, files: Files) -> bool
         names = [*new, PAGE]
         for first in range(0, len(names), _AT_ONCE):
             batch = names[first : first + _AT_ONCE]
-            contents = await asyncio.to_thread(
-                lambda batch=batch: [(folder.run / name).read_bytes() for name in batch]
-            )
-            paths = [report_path(uid, sid, name) for name in batch]
-            await files.put(dict(zip(paths, contents, strict=True)))
+            await files.put(await asyncio.to_thread(_contents, folder, uid, sid, batch))
     except Exception:
         LOG.exception("a report could not be put into storage; the API serves it")
         return False
     return True
+
+
+def _contents(folder: AuditFolder, uid: str, sid: str, names: list[str]) -> dict[str, bytes]:
+    """Return files of a report by their paths in storage."""
+    return {report_path(uid, sid, name): (folder.run / name).read_bytes() for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pawfect_service.api.app import ApiSettings
 from pawfect_service.http.callers import ApiKeys, new_api_key
 from tests.service.stack import ROUTE, Stack, running
 
@@ -43,6 +44,8 @@ class Audited:
 
     stack: Stack
     root: Path
+    settings: ApiSettings | None = None
+    headers: Mapping[str, str] | None = None
 
     @property
     def folder(self) -> Path:
@@ -75,13 +78,13 @@ class Audited:
 @asynccontextmanager
 async def audited(store: str, nowhere: str, root: Path, keys: Keys) -> AsyncIterator[Audited]:
     """Run an API with audits, and a session whose job was queued and cancelled."""
-    headers = {"x-api-key": keys.admin}
-    settings = {"authenticators": [ApiKeys(keys.lines)], "headers": headers, "audits": root}
-    async with running(store, nowhere, **settings) as stack:
+    headers, authenticators = {"x-api-key": keys.admin}, [ApiKeys(keys.lines)]
+    settings = ApiSettings(authenticators, "100000/minute", audits=root)
+    async with running(store, nowhere, authenticators, headers=headers, audits=root) as stack:
         if await stack.documents.get("u", "s") is None:
             assert (await stack.post()).status_code == 202
             await stack.cancel()
-        yield Audited(stack, root)
+        yield Audited(stack, root, settings, headers)
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from pawfect_service.api.audits import process
 from tests.service.api.audits.conftest import AUDIT, audited
 from tests.service.stack import MASK, PHOTO
 
-WAIT_S = 60.0
-
 
 def cells_in(folder) -> list[str]:
     """The cells of a journal, in the order in which they ran."""

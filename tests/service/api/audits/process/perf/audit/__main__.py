@@ -1,8 +1,8 @@
 """`pawfect audit` without a server: the real journal, cells that take no time, and an end to order.
 
-It imports nothing that takes time before it runs. What a run does is its matrix's name: `three` runs three cells; `waiting` runs one of the same
-and waits to be told to end; `stubborn` waits and does not listen; `broken` fails in words;
-`defect` without any; `killed` dies.
+It imports nothing that takes time before it runs. What a run does is its matrix's name: `three`
+runs three cells; `waiting` runs one of the same and waits to be told to end; `stubborn` waits and
+does not listen; `broken` fails in words; `defect` without any; `killed` dies.
 """
 
 from __future__ import annotations
