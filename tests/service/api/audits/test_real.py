@@ -12,6 +12,7 @@ import pytest
 
 from tests.pawfect.photo.pictures import encoded, hole, scene
 from tests.service.api.audits.conftest import AUDIT, audited
+from tests.service.api.audits.test_lifetime import process_of
 from tests.service.stack import HERE
 
 # Two busy cores take ten times as long to load the models as two idle ones.
@@ -40,7 +41,8 @@ async def test_a_session_is_audited_through_a_real_server_cancelled_and_gone_on_
         await api.started("tiny_short", **truth)
         state = await until(api, lambda state: state["progress"] and state["progress"]["ran"])
         assert state["progress"]["cells"] == 2
-        family = [each for each in psutil.Process().children(recursive=True)]
+        command = process_of(root)
+        family = [command, *command.children(recursive=True)]
         assert any("tritonserver" in each.name() for each in family)
         cancelled = await api.stack.http.delete(AUDIT)
         assert cancelled.json()["status"] in ("cancelled", "completed")
