@@ -116,10 +116,17 @@ class Audits:
         return await self._threaded(lambda: self._state(uid, sid))
 
     async def cancel(self, uid: str, sid: str) -> AuditState:
-        """End a session's audit and return it; one that is over stays as it is."""
+        """End a session's audit and return it; one that is over stays as it is.
+
+        Raises:
+            PawfectError: as `state` does; UNAVAILABLE in the instant in which it is started.
+        """
         await self.state(uid, sid)
         holder = await self._threaded(self._turn.holder)
         if holder is not None and (holder.uid, holder.sid) == (uid, sid):
+            if not holder.pid:
+                message = "audit: expected it to have started, it is about to"
+                raise PawfectError(ErrorKind.UNAVAILABLE, message)
             await self._threaded(self.folder(uid, sid).cancelled.touch)
             LOG.info("audit cancelled", extra={"session": f"{uid}/{sid}"})
             await self._turn.end(holder)

@@ -29,6 +29,9 @@ END_S: Final = 30.0
 _TRIES: Final = 10
 _APART_S: Final = 0.05
 
+# Of what the lock's file says: two ids of up to 128 characters, and a number.
+_LENGTH: Final = 512
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -65,7 +68,8 @@ class Turn:
             ApiError: 409 where an audit runs.
             OSError: the folder cannot be written to.
         """
-        file = self._path.open("a+b")
+        # Not to its end: what is written there replaces what was.
+        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
         try:
             for _ in range(_TRIES):
                 with suppress(BlockingIOError):
@@ -89,20 +93,13 @@ class Turn:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                # Half written, it is being started.
-                with suppress(ValueError, TypeError):
-                    return Holder(**json.loads(file.read()))
-                return Holder()
+                content = file.read()
+                # Nothing yet: the folder's first audit is being started.
+                return Holder(**json.loads(content)) if content else Holder()
         return None
 
     async def end(self, holder: Holder) -> None:
-        """Have the audit that runs end, and return once it has.
-
-        Raises:
-            PawfectError: UNAVAILABLE while it is being started.
-        """
-        if not holder.pid:
-            raise PawfectError(ErrorKind.UNAVAILABLE, "audit: expected it to be started, it is not")
+        """Have the audit that runs end, and return once it has."""
         waiting = asyncio.create_task(asyncio.to_thread(self._wait))
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
@@ -117,8 +114,8 @@ class Turn:
 
 
 def _write(file: IO[bytes], holder: Holder) -> None:
-    os.ftruncate(file.fileno(), 0)
-    os.write(file.fileno(), json.dumps(asdict(holder)).encode())
+    # In one piece of one length: whoever reads meanwhile sees one or the other.
+    os.pwrite(file.fileno(), json.dumps(asdict(holder)).ljust(_LENGTH).encode(), 0)
 
 
 async def start(arguments: Sequence[str], log: Path, turn: IO[bytes], holder: Holder) -> Process:
