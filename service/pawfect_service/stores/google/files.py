@@ -11,9 +11,11 @@ from typing import Any, Final, TypeVar
 import google.cloud.storage as storage
 from google.api_core.exceptions import NotFound
 from google.auth.credentials import Credentials, Signing
+from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.cloud.storage.retry import DEFAULT_RETRY
 
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.paths import check_path
 from pawfect_service.stores.base import check_length
 from pawfect_service.stores.google.errors import translated
@@ -96,7 +98,11 @@ class StorageFiles:
         return await _threaded(found)
 
     async def link(self, path: str, holds_s: float) -> str | None:
-        """Return a V4 signed URL: cloud.google.com/storage/docs/access-control/signed-urls."""
+        """Return a V4 signed URL: cloud.google.com/storage/docs/access-control/signed-urls.
+
+        Raises:
+            PawfectError: UNAVAILABLE where Google does not sign for this account.
+        """
         blob = self._bucket.blob(check_path(path))
 
         def signed() -> str | None:
@@ -112,7 +118,11 @@ class StorageFiles:
             )
             return url
 
-        return await _threaded(signed)
+        try:
+            return await _threaded(signed)
+        except GoogleAuthError as error:
+            message = f"files: {type(error).__name__}"
+            raise PawfectError(ErrorKind.UNAVAILABLE, message) from error
 
 
 def _signing(signer: Any) -> dict[str, Any] | None:

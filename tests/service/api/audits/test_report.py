@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
+import google.auth.credentials
 import google.cloud.storage as storage
 import httpx
 import pytest
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import RefreshError
 from google.oauth2.service_account import Credentials
 
 from pawfect_service.api.app import create_app
@@ -178,11 +180,27 @@ async def test_on_cloud_storage_pictures_come_from_the_bucket_by_its_signed_urls
         await api.over()
 
 
+class Refused(google.auth.credentials.Credentials):
+    """An account of a machine of Google's that may not have its links signed any more."""
+
+    service_account_email = "audit@project.iam.gserviceaccount.com"
+
+    def refresh(self, request):
+        raise RefreshError("no such account")
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-async def test_where_the_bucket_signs_nothing_the_api_serves_the_pictures(audits):
-    async with in_bucket(audits, AnonymousCredentials()) as api:
+@pytest.mark.parametrize("signer", [AnonymousCredentials(), Refused()], ids=["none", "refused"])
+async def test_where_the_bucket_signs_nothing_the_api_serves_the_pictures(audits, signer):
+    async with in_bucket(audits, signer) as api:
         link = await reported(api)
         picture = link.removesuffix("audit.html") + f"pictures/{'a' * 16}.jpg"
         answer = await api.stack.http.get(picture, headers=ANYBODY)
         assert (answer.status_code, answer.content) == (200, b"a" * 16)
         assert await api.stack.files.list(f"{HERE}/audit") == []
+        # Signed once, and refused since.
+        published = api.folder / "audit" / "note.json"
+        published.write_text(published.read_text().replace("false}", "true}"))
+        assert '"published": true' in published.read_text()
+        answer = await api.stack.http.get(picture, headers=ANYBODY)
+        assert (answer.status_code, answer.content) == (200, b"a" * 16)
