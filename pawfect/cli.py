@@ -34,25 +34,24 @@ class _LazyGroup(click.Group):
         return loaded
 
 
-# What a command needs beyond the server's packages.
-_EXTRAS: Final = {
-    "api": "sessions",
-    "inpaint": "client",
-    "weights": "neural",
-    "worker": "sessions",
+# How what a command needs beyond the server's packages is installed.
+_MENDED: Final = {
+    "api": "pip install 'pawfect[sessions]'",
+    "audit": "it runs in the source tree alone, after `make setup-perf`",
+    "inpaint": "pip install 'pawfect[client]'",
+    "weights": "pip install 'pawfect[neural]'",
+    "worker": "pip install 'pawfect[sessions]'",
 }
 
 
 def _missing(name: str, error: ModuleNotFoundError) -> click.Command:
     """Return a command that says which package it lacks."""
-    extra = _EXTRAS.get(name, "server")
+    mended = _MENDED.get(name, "pip install 'pawfect[server]'")
 
-    @click.command(name, help=f"(needs pip install 'pawfect[{extra}]')")
+    @click.command(name, help=f"(needs {error.name}: {mended})")
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def complain(arguments: tuple[str, ...]) -> None:
-        raise click.ClickException(
-            f"{name} needs the package {error.name}: pip install 'pawfect[{extra}]'"
-        )
+        raise click.ClickException(f"{name} needs the package {error.name}: {mended}")
 
     complain.ignore_unknown_options = True
     return complain

@@ -1,7 +1,8 @@
-"""`python -m perf.audit`: which settings are worth their time, measured through a real server."""
+"""`pawfect audit`: which settings are worth their time, measured through a real server."""
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,9 +25,9 @@ from pawfect_triton.prerequisites import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
 from perf.audit.cells import Cell, cells_of
 from perf.audit.choice import loss_of
-from perf.audit.compiled import compile_
 from perf.audit.journal import FAILED, AuditError, Journal, Record
-from perf.audit.matrix import AXES, Matrix, load_matrix
+from perf.audit.matrix import AXES, MATRICES, Matrix, load_matrix, matrix_names, session_in
+from perf.audit.options import audited, command_line, setting_options
 from perf.audit.report import read_run, upload, write_report
 from perf.audit.run import Audit
 from perf.audit.server import AuditServer
@@ -59,13 +60,40 @@ def _plainly(function: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-@click.group()
+class _Group(click.Group):
+    """Its `compile` imports torch, which takes seconds, only where it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "compile"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "compile":
+            from perf.audit.compiled import compile_
+
+            return compile_
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Group)
 def audit() -> None:
     """Measure settings through a real server, recommend one, approve it."""
 
 
 @audit.command()
-@click.option("--matrix", required=True, type=_FILE, help="TOML file: what is tried, on what.")
+def matrices() -> None:
+    """Print the matrices that come along, as JSON: profile, and cells for one session."""
+    told = {}
+    for name in matrix_names():
+        matrix = load_matrix(MATRICES / f"{name}.toml")
+        told[name] = {
+            "profile": matrix.profile,
+            "cells": matrix.cells // len(matrix.session),
+        }
+    click.echo(json.dumps(told))
+
+
+@audit.command()
+@audited
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -77,11 +105,21 @@ def audit() -> None:
 @click.option("--upload", "url", metavar="gs://BUCKET/PREFIX", help="Upload pictures, link there.")
 @click.option("--key", type=_FILE, help="Key file of the service account for --upload.")
 @_plainly
-def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path | None) -> None:
+def run(
+    matrix: Path,
+    session_folder: Path | None,
+    prompts: dict[str, str],
+    out: Path,
+    retry_failed: bool,
+    url: str | None,
+    key: Path | None,
+) -> None:
     """Run every cell that the folder's journal does not have yet, and write the report."""
     if url and not key:
         raise click.UsageError("--upload needs --key, by which the links are signed")
-    wanted = load_matrix(matrix)
+    if prompts and not session_folder:
+        raise click.UsageError("--prompt needs --session, whose text it is")
+    wanted = load_matrix(matrix, session_in(session_folder, prompts) if session_folder else None)
     profile = load_profile(wanted.profile)
     axes = ", ".join(f"{len(getattr(wanted.axes, name))} x {name}" for name in AXES)
     head = f"{len(wanted.session)} sessions, {len(wanted.seeds)} seeds"
@@ -94,8 +132,7 @@ def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path 
     with Journal(out) as journal:
         left = _left(journal.records, cells, retry_failed)
         click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
-        command = f"python -m perf.audit run --matrix {matrix} --out {out}"
-        journal.begin(run_note(wanted, cells, sessions, command))
+        journal.begin(run_note(wanted, cells, sessions, command_line(matrix, session_folder, out)))
         if left:
             signal.signal(signal.SIGTERM, _interrupt)
             by_name = {session.name: session for session in sessions}
@@ -117,19 +154,11 @@ def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path 
     _report(out, url, key)
 
 
-def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    kinds = {"size": int, "steps": int, "guidance": float, "strength": float}
-    for axis in reversed(AXES):
-        told = f"Instead of the recommended setting's {axis}."
-        function = click.option(f"--{axis}", type=kinds.get(axis, str), help=told)(function)
-    return function
-
-
 @audit.command()
 @click.option("--run", "folder", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write there instead.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_setting_options
+@setting_options
 @_plainly
 def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
     """Write a measured setting into its profile: weights, working sizes, steps, guidance."""
@@ -149,9 +178,6 @@ def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
     with (out or path).open("w", encoding="utf-8", newline="") as file:
         file.write(after)
     click.echo(f"wrote {out or path}")
-
-
-audit.add_command(compile_)
 
 
 def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, str]:

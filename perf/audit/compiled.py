@@ -1,4 +1,4 @@
-"""`python -m perf.audit compile`: whether a transformer compiles, really runs so, and pays.
+"""`pawfect audit compile`: whether a transformer compiles, really runs so, and pays.
 
 A compiled block may fall back to eager without a word: at an error that is suppressed, past the
 limit of recompilations. So compiled graphs are counted where they run.

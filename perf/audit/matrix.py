@@ -17,10 +17,21 @@ from pawfect.profile import load_profile
 from pawfect.weights.manifest import manifest
 from perf.scenes import scene_names
 
+# The matrices that come along, each known by its file's name.
+MATRICES: Final = Path(__file__).parent / "matrices"
 LARGEST_SIZE: Final = 2048
 # Beyond this a matrix is a slip of the pen: at 10 s a cell it runs for eleven days.
 MOST_CELLS: Final = 100_000
 FILES: Final = ("photo", "mask", "protect", "truth")
+# What a session's folder calls them, whatever the suffix: the product's own names too.
+_STEMS: Final = MappingProxyType(
+    {
+        "photo": ("photo", "original"),
+        "mask": ("mask", "mask_auto"),
+        "protect": ("protect",),
+        "truth": ("truth",),
+    }
+)
 AXES: Final = ("quantisation", "guidance", "steps", "strength", "prompt", "size")
 # Prompts that every session has: an empty one, and the product's own way, no PROMPT in the request,
 # so that the labels decide.
@@ -115,8 +126,39 @@ class Matrix:
         return len(self.session) * len(self.seeds) * axes
 
 
-def load_matrix(path: Path) -> Matrix:
+def matrix_names() -> list[str]:
+    """Return the names of the matrices that come along, sorted."""
+    return sorted(path.stem for path in MATRICES.glob("*.toml"))
+
+
+def session_in(folder: Path, prompts: Mapping[str, str]) -> Source:
+    """Return the session of a folder: photo and mask, perhaps protect and truth.
+
+    Args:
+        folder: whose files are called photo.* or original.*, mask.* or mask_auto.*, protect.* and
+            truth.*; others are left alone.
+        prompts: texts by name.
+
+    Raises:
+        TableError: two files for the same.
+    """
+    files: dict[str, Any] = {}
+    for role, stems in _STEMS.items():
+        found = sorted(p for p in folder.iterdir() if p.stem in stems and p.is_file())
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise TableError(f"session {folder.resolve().name}: {role}", "one file", names)
+        if found:
+            files[role] = str(found[0].resolve())
+    return Source(folder.resolve().name, prompts=MappingProxyType(dict(prompts)), **files)
+
+
+def load_matrix(path: Path, session: Source | None = None) -> Matrix:
     """Read a matrix file; relative paths in it count from its folder.
+
+    Args:
+        path: of the file.
+        session: in place of the file's own.
 
     Raises:
         TableError: it cannot be read; an unknown or missing key; a value out of bounds, twice in
@@ -128,6 +170,8 @@ def load_matrix(path: Path) -> Matrix:
     except (OSError, ValueError) as error:
         raise TableError(f"matrix {path.name}", "a TOML file", error) from None
     matrix = read_table(Matrix, table)
+    if session is not None:
+        matrix = replace(matrix, session=(session,))
     profile = load_profile(matrix.profile)
     if profile.flux is None:
         raise TableError("profile", "one with FLUX", profile.name)

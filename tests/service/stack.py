@@ -74,15 +74,19 @@ class Stack:
         path = f"/v1/users/{uid}/sessions/{sid}/inpaint"
         return await self.http.post(path, files=files, data=fields)
 
-    async def state(self, uid: str = "u", sid: str = "s") -> dict[str, Any]:
-        answer = await self.http.get(f"/v1/users/{uid}/sessions/{sid}")
+    async def state(
+        self, uid: str = "u", sid: str = "s", where: str | None = None
+    ) -> dict[str, Any]:
+        answer = await self.http.get(where or f"/v1/users/{uid}/sessions/{sid}")
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def until(self, holds: Any, uid: str = "u", sid: str = "s") -> dict[str, Any]:
-        """The session's state once `holds` is true of it."""
+    async def until(
+        self, holds: Any, uid: str = "u", sid: str = "s", where: str | None = None
+    ) -> dict[str, Any]:
+        """The session's state, or that of another route, once `holds` is true of it."""
         limit = time.monotonic() + PATIENCE_S
-        while not holds(state := await self.state(uid, sid)):
+        while not holds(state := await self.state(uid, sid, where)):
             assert time.monotonic() < limit, state
             await asyncio.sleep(0.05)
         return state

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
 
 from pawfect import __version__
+from pawfect_service.api.audits.audits import Audits
+from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
 from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
@@ -38,23 +41,28 @@ class ApiSettings:
         rate: how often each may call, such as "120/minute".
         rate_storage: where that is counted; see `RateLimit`.
         max_body_bytes: longest request body: the photo; masks have next to nothing.
+        audits: the folder of audits, which admins' keys may start; None: there are none.
     """
 
     authenticators: Sequence[Authenticator]
     rate: str = "120/minute"
     rate_storage: str = "memory://"
     max_body_bytes: int = MAX_FILE_BYTES
+    audits: Path | None = None
 
 
 def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     """Return the app. No CORS: a browser lets no other site's page call it."""
     counter = RequestCounter()
     labels = LabelTasks(services, give_way=counter.idle)
+    audits = Audits(settings.audits, services) if settings.audits else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await labels.close()
+        if audits:
+            await audits.close()
 
     app = FastAPI(
         title="Pawfect sessions", version=__version__, description=_ABOUT, lifespan=lifespan
@@ -66,6 +74,9 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
         RateLimit(settings.rate, settings.rate_storage),
     )
     app.include_router(router)
+    if audits:
+        app.state.audits = audits
+        app.include_router(audits_router)
     add_health(app, services.readiness)
     add_handlers(app)
     app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)

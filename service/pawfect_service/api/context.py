@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_service.api.enqueue import Enqueuer
 from pawfect_service.api.state import session_now
-from pawfect_service.http.callers import Authenticator, known_caller
+from pawfect_service.http.callers import Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.paths import check_id
@@ -73,6 +73,11 @@ class ApiContext:
     authenticators: Sequence[Authenticator]
     rate: RateLimit
 
+    async def check_guess(self, connection: HTTPConnection) -> None:
+        """Slow guesses at keys and links down, by address; ApiError 429 where there are many."""
+        host = connection.client.host if connection.client else "unknown"
+        await self.rate.check(f"address {host}")
+
 
 @dataclass(frozen=True)
 class Address:
@@ -82,11 +87,13 @@ class Address:
         uid: whose.
         sid: which.
         context: what the routes share.
+        caller: who calls.
     """
 
     uid: str
     sid: str
     context: ApiContext
+    caller: Caller
 
 
 async def admitted(
@@ -103,15 +110,13 @@ async def admitted(
     try:
         caller = await known_caller(context.authenticators, connection.headers)
     except ApiError:
-        # Guesses at keys are slowed down by address.
-        host = connection.client.host if connection.client else "unknown"
-        await context.rate.check(f"address {host}")
+        await context.check_guess(connection)
         raise
     await context.rate.check(caller.name)
     check_id("uid", uid)
     check_id("sid", sid)
     caller.check(uid)
-    return Address(uid, sid, context)
+    return Address(uid, sid, context, caller)
 
 
 Admitted = Annotated[Address, Depends(admitted)]

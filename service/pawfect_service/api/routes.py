@@ -8,7 +8,7 @@ import logging
 import mimetypes
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
@@ -20,10 +20,10 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
 from pawfect_service.api.context import Address, Admitted, Existing
 from pawfect_service.api.state import SessionState, changes, job_files, state_of
-from pawfect_service.api.uploads import PARAMETERS, read_order
+from pawfect_service.api.uploads import body_schema, read_order
 from pawfect_service.http.callers import KEY_HEADER
 from pawfect_service.http.failures import FAILURES, ApiError, ErrorAnswer, not_found
-from pawfect_service.jobs.kinds import INPAINT, Kind
+from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.moves import cancel
 from pawfect_service.jobs.paths import session_path
 
@@ -51,32 +51,15 @@ _EXAMPLE: Final = {
 }
 
 
-def _body(kind: Kind, help_: str) -> dict[str, Any]:
-    """Return a request's body for the OpenAPI page: a form with files, or JSON with their paths."""
-
-    def schema(file: dict[str, str], parameters: str) -> dict[str, Any]:
-        properties: dict[str, Any] = {name: {"type": "string", **file} for name in kind.fields}
-        properties |= {name: {"type": "string"} for name in kind.texts}
-        properties[PARAMETERS] = {"type": parameters, "description": help_}
-        required = [name for name, needed in kind.fields.items() if needed]
-        bounds = {"required": required, "additionalProperties": False}
-        return {"type": "object", **bounds, "properties": properties}
-
-    form, stored = schema({"format": "binary"}, "string"), schema({}, "object")
-    content = {
-        "multipart/form-data": {"schema": form, "example": {PARAMETERS: '{"seed": 7}'}},
-        "application/json": {"schema": stored, "example": _EXAMPLE},
-    }
-    return {"requestBody": {"required": True, "content": content}}
-
-
 @router.post(
     "/inpaint",
     status_code=202,
     summary="Queue a job",
     response_model=SessionState,
     dependencies=CREDENTIALS,
-    openapi_extra=_body(INPAINT, (InpaintParams.__doc__ or "").partition("Attributes:")[2]),
+    openapi_extra=body_schema(
+        INPAINT, (InpaintParams.__doc__ or "").partition("Attributes:")[2], _EXAMPLE
+    ),
     responses={
         **FAILURES,
         408: {"model": ErrorAnswer, "description": "The body came too slowly"},

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.parameters import Scalar
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.contract import JobContract
-from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.paths import check_id
 from pawfect_service.stores.base import Files
 from pawfect_service.strict import strict_json
@@ -26,31 +25,72 @@ MAX_TEXT: Final = 16 * 1024
 BODY_S: Final = 240.0
 
 
+class Form(Protocol):
+    """What a POST may bring; each kind of job is one.
+
+    Attributes:
+        fields: file fields, and whether each has to be there.
+        texts: text fields besides `parameters`.
+    """
+
+    fields: Mapping[str, bool]
+    texts: tuple[str, ...]
+
+    def checked(self, parameters: Mapping[str, Any], longest_s: float) -> Mapping[str, Any]:
+        """Return the parameters that were given; INVALID_ARG for one that is wrong."""
+
+
 @dataclass(frozen=True)
 class Order:
     """A request as it came, its parameters checked, its files not yet.
 
     Attributes:
         files: content by field.
-        parameters: scalars of the kind's that were given.
+        parameters: as the form's `checked` gave them.
         texts: by field.
         stored: what was read from storage, by path.
     """
 
     files: Mapping[str, bytes]
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, bytes] = field(default_factory=dict)
 
 
+def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body for the OpenAPI page: a form with files, or JSON with their paths.
+
+    Args:
+        form: what it may bring.
+        help_: of its parameters.
+        example: of the JSON.
+    """
+
+    def schema(file: dict[str, str], parameters: str) -> dict[str, Any]:
+        properties: dict[str, Any] = {name: {"type": "string", **file} for name in form.fields}
+        properties |= {name: {"type": "string"} for name in form.texts}
+        properties[PARAMETERS] = {"type": parameters, "description": help_}
+        required = [name for name, needed in form.fields.items() if needed]
+        bounds = {"required": required, "additionalProperties": False}
+        return {"type": "object", **bounds, "properties": properties}
+
+    files, stored = schema({"format": "binary"}, "string"), schema({}, "object")
+    parameters = json.dumps(example[PARAMETERS])
+    content = {
+        "multipart/form-data": {"schema": files, "example": {PARAMETERS: parameters}},
+        "application/json": {"schema": stored, "example": dict(example)},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
 async def read_order(
-    request: Request, kind: Kind, uid: str, files: Files, contract: JobContract
+    request: Request, kind: Form, uid: str, files: Files, contract: JobContract
 ) -> Order:
     """Return what a POST orders.
 
     Args:
         request: with a multipart form or a JSON object.
-        kind: of job.
+        kind: of job, or another form.
         uid: whose; files in storage must be this user's.
         files: the storage.
         contract: bounds of the job.
@@ -88,7 +128,7 @@ async def read_order(
     return Order(contents, parameters, texts, stored)
 
 
-async def _form(request: Request, kind: Kind) -> dict[str, Any]:
+async def _form(request: Request, kind: Form) -> dict[str, Any]:
     given: dict[str, Any] = {}
     texts = (PARAMETERS, *kind.texts)
     async with request.form(
@@ -116,7 +156,7 @@ async def _text(request: Request) -> bytes:
     return data
 
 
-def _check_names(given: Mapping[str, Any], kind: Kind) -> None:
+def _check_names(given: Mapping[str, Any], kind: Form) -> None:
     known = [*kind.fields, PARAMETERS, *kind.texts]
     unknown = sorted(set(given) - set(known))
     if unknown:
@@ -126,7 +166,7 @@ def _check_names(given: Mapping[str, Any], kind: Kind) -> None:
             raise invalid(name, "a file", "none")
 
 
-def _parameters(given: Any, kind: Kind, contract: JobContract) -> dict[str, Scalar]:
+def _parameters(given: Any, kind: Form, contract: JobContract) -> Mapping[str, Any]:
     if not isinstance(given, dict):
         raise invalid(PARAMETERS, "an object", type(given).__name__)
     return kind.checked(given, contract.fill_s)

@@ -37,7 +37,9 @@ FETCH_S: Final = 10.0
 # Where it fails, those of before are good for as long as they say; so long until the next try, s.
 FETCHED_AGAIN_S: Final = 60.0
 _LOOPBACK: Final = re.compile(r"localhost|127(\.\d+){3}|::1")
-_KEY_LINE: Final = re.compile(r"(?P<name>[\w.-]+)\s+(?P<uid>\S+)\s+(?P<hash>[0-9a-f]{64})")
+_KEY_LINE: Final = re.compile(
+    r"(?P<name>[\w.-]+)\s+(?P<uid>\S+)\s+(?P<hash>[0-9a-f]{64})(\s+(?P<admin>admin))?"
+)
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,23 @@ class Caller:
     Attributes:
         name: for the rate limit and the log.
         uid: whose sessions; None: everybody's (a service that acts for its users).
+        admin: whether it may also do what takes this machine for hours.
     """
 
     name: str
     uid: str | None
+    admin: bool = False
 
     def check(self, uid: str) -> None:
         """Raise 403 where the sessions are not this caller's."""
         if self.uid is not None and self.uid != uid:
             message = "uid: expected the caller's own, got another user's"
+            raise ApiError(403, ErrorKind.INVALID_ARG, message)
+
+    def check_admin(self) -> None:
+        """Raise 403 where this is no admin."""
+        if not self.admin:
+            message = "credentials: expected an admin's key, got another"
             raise ApiError(403, ErrorKind.INVALID_ARG, message)
 
 
@@ -92,7 +102,8 @@ class ApiKeys:
     """Authenticator by `X-API-Key`. Keys are long and random: one SHA-256 of each is kept, no more.
 
     Args:
-        lines: NAME UID SHA256 each (UID `*`: every user); empty ones and comments are left out.
+        lines: NAME UID SHA256 each (UID `*`: every user), and `admin` behind it where the key is an
+            admin's; empty ones and comments are left out.
 
     Raises:
         PawfectError: INVALID_ARG for a line of another form.
@@ -106,9 +117,9 @@ class ApiKeys:
                 continue
             found = _KEY_LINE.fullmatch(text)
             if not found:
-                raise invalid(f"API keys, line {number}", "NAME UID SHA256", "another form")
+                raise invalid(f"API keys, line {number}", "NAME UID SHA256 [admin]", "another form")
             uid = None if found["uid"] == EVERY_USER else check_id("uid", found["uid"])
-            caller = Caller(f"key {found['name']}", uid)
+            caller = Caller(f"key {found['name']}", uid, admin=found["admin"] is not None)
             self._keys.append((bytes.fromhex(found["hash"]), caller))
 
     @classmethod
@@ -118,6 +129,11 @@ class ApiKeys:
             return cls(path.read_text("utf-8").splitlines())
         except (OSError, UnicodeDecodeError) as error:
             raise invalid("API keys", "a readable file", type(error).__name__) from None
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether one of the keys is an admin's."""
+        return any(caller.admin for _, caller in self._keys)
 
     async def caller(self, headers: Mapping[str, str]) -> Caller | None:
         """Return whose key it is, in a time that does not depend on which."""
@@ -131,10 +147,11 @@ class ApiKeys:
         return matches[0]
 
 
-def new_api_key(name: str, uid: str) -> tuple[str, str]:
+def new_api_key(name: str, uid: str, *, admin: bool = False) -> tuple[str, str]:
     """Return a new key and the line that lets it in."""
     key = secrets.token_urlsafe(32)
-    return key, f"{name} {uid} {hashlib.sha256(key.encode()).hexdigest()}"
+    line = f"{name} {uid} {hashlib.sha256(key.encode()).hexdigest()}"
+    return key, f"{line} admin" if admin else line
 
 
 class KeptCertificates(transport.Request):

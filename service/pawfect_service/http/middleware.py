@@ -119,8 +119,10 @@ class HttpLog:
                 if status >= 500:
                     opened.set_status(Status(StatusCode.ERROR))
                 spent_ms = round((time.monotonic() - began) * 1000, 1)
-                fields = {"method": method, "path": scope["path"], "status": status, "ms": spent_ms}
                 named = scope.get("path_params", {})
+                # Whoever has a signed link's token may read: no log has it.
+                path = route if "token" in named else scope["path"]
+                fields = {"method": method, "path": path, "status": status, "ms": spent_ms}
                 if "uid" in named and "sid" in named:
                     fields["session"] = f"{named['uid']}/{named['sid']}"
                 LOG.info("request", extra=fields)

@@ -15,6 +15,7 @@ from pawfect_service.api.app import ApiSettings, create_app
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.process.options import (
     authenticators_of,
+    check_audits,
     common,
     print_key,
     push_check,
@@ -47,8 +48,14 @@ _ONE_OF_SEVERAL: Final = "--one-of-several"
     callback=print_key,
     expose_value=False,
     is_eager=True,
-    metavar="NAME:UID",
+    metavar="NAME:UID[:admin]",
     help="Make a key for a user (*: for every user), print it, and leave.",
+)
+@click.option(
+    "--audits",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Let admins' keys audit sessions on this machine; their pictures and reports lie there.",
 )
 @click.option(
     "--google-audience",
@@ -82,6 +89,7 @@ def api(
     host: str,
     port: int,
     api_keys: Path | None,
+    audits: Path | None,
     google_audience: tuple[str, ...],
     no_auth: bool,
     rate: str,
@@ -102,7 +110,8 @@ def api(
 
     async def main() -> None:
         authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
-        settings = ApiSettings(authenticators, rate, rate_storage)
+        check_audits(audits, authenticators)
+        settings = ApiSettings(authenticators, rate, rate_storage, audits=audits)
         async with (
             open_services(store, JobContract(), triton) as services,
             asyncio.TaskGroup() as group,

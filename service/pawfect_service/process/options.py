@@ -27,6 +27,7 @@ from pawfect_service.worker.push import PushCheck
 F = TypeVar("F", bound=Callable[..., Any])
 
 _JOBS: Final = click.IntRange(min=1)
+_ADMIN: Final = ":admin"
 _LEVELS: Final = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])
 
 
@@ -81,12 +82,13 @@ def print_key(context: click.Context, option: click.Parameter, wanted: str | Non
     """Print a new key for NAME:UID and leave; nothing where none is wanted."""
     if wanted is None:
         return
-    name, _, uid = wanted.partition(":")
-    key, line = new_api_key(name, uid)
+    name, _, uid = wanted.removesuffix(_ADMIN).partition(":")
+    key, line = new_api_key(name, uid, admin=wanted.endswith(_ADMIN))
     try:
         ApiKeys([line])
     except PawfectError:
-        raise click.BadParameter(f"expected NAME:UID or NAME:*, got {wanted}") from None
+        expected = "NAME:UID or NAME:*, perhaps :admin behind it"
+        raise click.BadParameter(f"expected {expected}, got {wanted}") from None
     click.echo(f"key (shown once): {key}\nline for --api-keys: {line}")
     context.exit()
 
@@ -107,6 +109,16 @@ def authenticators_of(
     if not authenticators:
         raise click.UsageError("expected --api-keys, --google-audience or, on a laptop, --no-auth")
     return authenticators
+
+
+def check_audits(audits: Path | None, authenticators: Sequence[Authenticator]) -> None:
+    """Raise a usage error for audits that nobody could start: without an admin's key."""
+    keys = (each for each in authenticators if isinstance(each, ApiKeys))
+    if audits is not None and not any(each.has_admin for each in keys):
+        raise click.UsageError(
+            "--audits: expected an admin's key in --api-keys (pawfect api --new-api-key "
+            "NAME:UID:admin makes one)"
+        )
 
 
 def push_check(

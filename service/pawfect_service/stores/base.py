@@ -77,6 +77,9 @@ class Files(Protocol):
     async def list(self, folder: str) -> list[str]:
         """Return the paths of all objects below a folder, sorted."""
 
+    async def link(self, path: str, holds_s: float) -> str | None:
+        """Return a URL by which anybody may read an object for so long; None: there are none."""
+
 
 @dataclass(frozen=True)
 class Delivery:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
-import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, quote, urlsplit
 
-import gcp_storage_emulator.server
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.cloud.storage import Client
 
-from harness.local_server import free_ports
 from perf.audit.choice import choose
 from perf.audit.journal import AuditError, Journal
-from perf.audit.report import EMULATOR_VARIABLE, Run, read_run, upload, write_report
+from perf.audit.report import Run, read_run, upload, write_report
 from tests.perf.audit.conftest import TINY_Q8, cell, note, record
+from tests.signed_urls import MAIL, check_signature, emulated_bucket, write_key
 
 EVIL = '<script>alert("x")</script>|`'
 VOID = {"meta", "img", "br", "link", "input", "hr"}
-MAIL = "audit@project.iam.gserviceaccount.com"
 
 
 class Page(HTMLParser):
@@ -131,62 +125,24 @@ def test_a_run_without_any_record_is_a_page_too(tmp_path, run):
 
 
 @pytest.fixture(scope="module")
-def private_key():
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+def key_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("key") / "key.json"
 
 
 @pytest.fixture(scope="module")
-def key_file(tmp_path_factory, private_key):
-    pem = private_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = tmp_path_factory.mktemp("key") / "key.json"
-    content = {
-        "type": "service_account",
-        "project_id": "project",
-        "private_key_id": "1",
-        "private_key": pem.decode(),
-        "client_email": MAIL,
-        "token_uri": "https://oauth2.googleapis.com/token",
-    }
-    path.write_text(json.dumps(content))
-    return path
-
-
-def string_to_sign(link: str) -> tuple[bytes, bytes]:
-    """Build what a V4 signature signs, from the link alone, and return it with the signature."""
-    parts = urlsplit(link)
-    query = dict(parse_qsl(parts.query))
-    signature = bytes.fromhex(query.pop("X-Goog-Signature"))
-    canonical_query = "&".join(
-        f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in sorted(query.items())
-    )
-    request = "\n".join(
-        ("GET", parts.path, canonical_query, f"host:{parts.netloc}", "", "host", "UNSIGNED-PAYLOAD")
-    )
-    scope = query["X-Goog-Credential"].split("/", 1)[1]
-    digest = hashlib.sha256(request.encode()).hexdigest()
-    text = f"GOOG4-RSA-SHA256\n{query['X-Goog-Date']}\n{scope}\n{digest}"
-    return text.encode(), signature
+def public_key(key_file):
+    return write_key(key_file)
 
 
 @pytest.fixture
-def emulator(monkeypatch):
-    (port,) = free_ports(1)
-    server = gcp_storage_emulator.server.create_server(
-        "127.0.0.1", port, in_memory=True, default_bucket="pets"
-    )
-    server.start()
-    monkeypatch.setenv(EMULATOR_VARIABLE, f"http://127.0.0.1:{port}")
-    yield
-    server.stop()
+def emulator():
+    with emulated_bucket():
+        yield
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_pictures_are_uploaded_once_and_the_page_links_to_them_signed(
-    emulator, tmp_path, key_file, private_key
+    emulator, tmp_path, key_file, public_key
 ):
     def stored() -> dict[str, bytes]:
         blobs = Client(project="project").bucket("pets").list_blobs()
@@ -214,12 +170,11 @@ def test_pictures_are_uploaded_once_and_the_page_links_to_them_signed(
     assert parts.path == f"/pets/{quote('runs & 1')}/{paths[0]}"
     assert query["X-Goog-Expires"] == str(7 * 24 * 3600)
     assert query["X-Goog-Credential"].startswith(f"{MAIL}/")
-    signed, signature = string_to_sign(link)
-    private_key.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+    check_signature(link, public_key)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_what_is_no_bucket_or_no_key_is_a_plain_error(emulator, tmp_path, key_file):
+def test_what_is_no_bucket_or_no_key_is_a_plain_error(emulator, tmp_path, key_file, public_key):
     with pytest.raises(AuditError, match=r"upload to gs://none:"):
         upload(tmp_path, [], "gs://none", key_file)
     for wrong in ("s3://pets", "pets/runs", "gs://", "gs:///x"):

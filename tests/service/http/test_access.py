@@ -52,7 +52,13 @@ async def test_an_api_key_opens_its_users_sessions_alone(store, nowhere, keys):
 
 
 async def test_a_key_file_says_where_it_is_wrong(tmp_path):
-    for line in ("name u", "name u abc", "name ../v " + "0" * 64, "na/me u " + "0" * 64):
+    for line in (
+        "name u",
+        "name u " + "0" * 64 + " root",
+        "name u abc",
+        "name ../v " + "0" * 64,
+        "na/me u " + "0" * 64,
+    ):
         with pytest.raises(PawfectError, match=r"API keys, line 2|uid"):
             ApiKeys(["# first", line])
     with pytest.raises(PawfectError, match="FileNotFoundError"):
@@ -62,7 +68,13 @@ async def test_a_key_file_says_where_it_is_wrong(tmp_path):
     assert key not in line
     caller = await ApiKeys.from_file(tmp_path / "keys").caller({"x-api-key": key})
     assert caller is not None
-    assert caller.uid == "u"
+    assert (caller.uid, caller.admin) == ("u", False)
+    admin, line = new_api_key("ops", "*", admin=True)
+    keys = ApiKeys([line])
+    caller = await keys.caller({"x-api-key": admin})
+    assert caller is not None
+    assert (caller.uid, caller.admin) == (None, True)
+    assert [keys.has_admin, ApiKeys.from_file(tmp_path / "keys").has_admin] == [True, False]
 
 
 async def test_while_google_is_away_its_certificates_of_before_go_on(store, nowhere, monkeypatch):

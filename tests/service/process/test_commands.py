@@ -181,4 +181,8 @@ def test_a_new_key_is_shown_once_with_its_line():
     assert ran.exit_code == 0
     assert line.startswith("phone u ")
     assert key not in line
-    assert "expected NAME:UID or NAME:*, got phone" in refused("api", "--new-api-key", "phone")
+    said = refused("api", "--new-api-key", "phone")
+    assert "expected NAME:UID or NAME:*, perhaps :admin behind it, got phone" in said
+    ran = CliRunner().invoke(command.api, ["--new-api-key", "ops:*:admin"])
+    assert ran.stdout.splitlines()[1].endswith(" admin")
+    assert ": ops * " in ran.stdout

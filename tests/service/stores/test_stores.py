@@ -178,6 +178,12 @@ async def test_a_reader_sees_one_whole_version_or_the_other(opened: Any, uid: st
     assert reads >= 3
 
 
+async def test_neither_a_folder_nor_an_emulator_gives_links(stores: Stores, uid: str) -> None:
+    path = f"users/{uid}/edited.jpg"
+    await stores.files.put({path: b"picture"})
+    assert await stores.files.link(path, 60.0) is None
+
+
 async def test_a_path_that_plays_tricks_is_refused(stores: Stores) -> None:
     files = stores.files
     for bad in ("", "/etc/passwd", "users/../x", "users//x", ".partial/x", "a/.b"):

@@ -81,6 +81,10 @@ class Folder:
 
         return await self._threaded(found)
 
+    async def link(self, path: str, holds_s: float) -> str | None:
+        """Return none: a folder has no URLs."""
+        return None
+
     async def _threaded(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)

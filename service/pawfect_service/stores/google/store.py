@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import google.auth
 import google.cloud.storage as storage
-from google.auth.credentials import AnonymousCredentials
+from google.auth.credentials import AnonymousCredentials, Credentials
 from google.cloud import firestore
 
 from pawfect_service.jobs.contract import JobContract
@@ -31,8 +32,7 @@ def open_google(project: str, bucket: str, topic: str, contract: JobContract) ->
         contract: the bounds that the queue needs.
     """
     client, watcher = firestore.AsyncClient(project=project), firestore.Client(project=project)
-    emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
-    credentials = AnonymousCredentials() if emulated else None  # type: ignore[no-untyped-call]
+    credentials = _credentials()
     files = storage.Client(project=project, credentials=credentials)
     queue = PubSubQueue(Names.of(project, topic), contract)
 
@@ -44,4 +44,13 @@ def open_google(project: str, bucket: str, topic: str, contract: JobContract) ->
         channels[0].close()
         await channels[1].close()
 
-    return Stores(FirestoreDocuments(client, watcher), StorageFiles(files, bucket), queue, close)
+    stored = StorageFiles(files, bucket, credentials)
+    return Stores(FirestoreDocuments(client, watcher), stored, queue, close)
+
+
+def _credentials() -> Credentials:
+    """Return those of Cloud Storage; its emulator knows no accounts."""
+    if os.environ.get("STORAGE_EMULATOR_HOST"):
+        return AnonymousCredentials()  # type: ignore[no-untyped-call]
+    credentials: Credentials = google.auth.default(scopes=storage.Client.SCOPE)[0]
+    return credentials

@@ -1,0 +1,82 @@
+"""Options of `pawfect audit`: what is audited, and which setting is approved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from perf.audit.matrix import AXES, MATRICES, matrix_names
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _matrix_file(context: click.Context, option: click.Parameter, given: str) -> Path:
+    """Return the file of a matrix that is named, or is one."""
+    if given in matrix_names():
+        return MATRICES / f"{given}.toml"
+    if not Path(given).is_file():
+        names = ", ".join(matrix_names())
+        raise click.BadParameter(f"expected a TOML file or one of {names}, got {given}")
+    return Path(given)
+
+
+def _prompts(
+    context: click.Context, option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """Return texts by name."""
+    prompts = dict(one.partition("=")[::2] for one in given)
+    if len(prompts) < len(given) or not all(
+        name and "=" in one for one, name in zip(given, prompts, strict=True)
+    ):
+        raise click.BadParameter("expected NAME=TEXT, each name once")
+    return prompts
+
+
+def audited(command: F) -> F:
+    """Add the options that say what is audited: `matrix`, `session_folder` and `prompts`."""
+    for option in (
+        click.option(
+            "--prompt",
+            "prompts",
+            multiple=True,
+            callback=_prompts,
+            metavar="NAME=TEXT",
+            help="A text of --session's that the matrix's axis prompt names.",
+        ),
+        click.option(
+            "--session",
+            "session_folder",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Folder of a photo and a mask, perhaps protect and truth: instead of the matrix's "
+            "own sessions.",
+        ),
+        click.option(
+            "--matrix",
+            required=True,
+            callback=_matrix_file,
+            metavar="NAME|FILE",
+            help="What is tried, on what: one of perf/audit/matrices, or a TOML file.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def setting_options(command: F) -> F:
+    """Add an option for each axis, None where it is not given."""
+    kinds = {"size": int, "steps": int, "guidance": float, "strength": float}
+    for axis in reversed(AXES):
+        told = f"Instead of the recommended setting's {axis}."
+        command = click.option(f"--{axis}", type=kinds.get(axis, str), help=told)(command)
+    return command
+
+
+def command_line(matrix: Path, session: Path | None, out: Path) -> str:
+    """Return a run's command as its report shows it; a session's report is passed on: no paths."""
+    named = matrix.stem if matrix.parent == MATRICES else matrix
+    if session is None:
+        return f"pawfect audit run --matrix {named} --out {out}"
+    return f"pawfect audit run --matrix {named} --session {session.resolve().name} --out {out.name}"
