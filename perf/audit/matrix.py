@@ -32,6 +32,7 @@ _STEMS: Final = MappingProxyType(
         "truth": ("truth",),
     }
 )
+_NEEDED: Final = ("photo", "mask")
 AXES: Final = ("quantisation", "guidance", "steps", "strength", "prompt", "size")
 # Prompts that every session has: an empty one, and the product's own way, no PROMPT in the request,
 # so that the labels decide.
@@ -140,16 +141,23 @@ def session_in(folder: Path, prompts: Mapping[str, str]) -> Source:
         prompts: texts by name.
 
     Raises:
-        TableError: two files for the same.
+        TableError: there is no such folder, no photo or no mask in it, or two files for the same.
     """
+    where = f"session {folder.resolve().name}"
+    if not folder.is_dir():
+        raise TableError(where, "a folder with a photo and a mask", "no such folder")
     files: dict[str, Any] = {}
     for role, stems in _STEMS.items():
         found = sorted(p for p in folder.iterdir() if p.stem in stems and p.is_file())
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
-            raise TableError(f"session {folder.resolve().name}: {role}", "one file", names)
+            raise TableError(f"{where}: {role}", "one file", names)
         if found:
             files[role] = str(found[0].resolve())
+        elif role in _NEEDED:
+            # Enough of what is there to see that it is the wrong folder.
+            there = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "an empty folder"
+            raise TableError(f"{where}: {role}", " or ".join(f"{stem}.*" for stem in stems), there)
     return Source(folder.resolve().name, prompts=MappingProxyType(dict(prompts)), **files)
 
 
@@ -191,7 +199,7 @@ def _placed(source: Source, folder: Path, prompts: tuple[str, ...]) -> Source:
     files = {role: folder / name for role, name in named.items() if name is not None}
     name = source.name or source.scene or Path(source.photo or "?").stem
     where = f"session {name}"
-    if bool(source.scene) == bool(files) or (files and not {"photo", "mask"} <= set(files)):
+    if bool(source.scene) == bool(files) or (files and not set(_NEEDED) <= set(files)):
         got = ", ".join((*(["scene"] if source.scene else []), *files)) or "neither"
         raise TableError(where, "a scene, or photo and mask", got)
     for role, path in files.items():

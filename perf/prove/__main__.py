@@ -16,14 +16,13 @@ from pawfect.profile import ProfileError, load_profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
 from perf.audit.journal import AuditError
-from perf.audit.matrix import Source
+from perf.audit.matrix import Source, session_in
 from perf.audit.report import write_report
 from perf.audit.sessions import load_session
 from perf.prove.page import verdicts_of, write_page, write_result
 from perf.prove.plan import plan_of
 from perf.prove.preflight import FOLDER_GB, ProofError, check_room, fetch_weights, find_card
 from perf.prove.run import Proof
-from perf.prove.session import read_session
 from perf.scenes import REFERENCE
 
 # Of the reference session, small enough for a CPU's tiny models.
@@ -97,7 +96,7 @@ def _prove(name: str, folder: Path | None, full: bool, out: Path, results: Path)
 
 def _source(folder: Path | None, *, rehearsal: bool) -> Source:
     if folder is not None:
-        return read_session(folder)
+        return session_in(folder, {})
     scene = REHEARSAL_SCENE if rehearsal else REFERENCE
     return Source(name=scene, scene=scene)
 

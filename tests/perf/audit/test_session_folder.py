@@ -56,7 +56,7 @@ def test_a_sessions_folder_takes_the_place_of_the_matrixs_own(folder, lawn_files
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda place: (place / "mask_auto.png").unlink(), "expected a scene, or photo and mask"),
+        (lambda place: (place / "mask_auto.png").unlink(), "mask: expected mask"),
         (
             lambda place: shutil.copy(place / "mask_auto.png", place / "mask.png"),
             "mask: expected one file, got mask",

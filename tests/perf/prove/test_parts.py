@@ -14,11 +14,11 @@ from pawfect.picture.mask import clean_mask
 from pawfect.profile import load_profile
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store
+from perf.audit.matrix import session_in
 from perf.audit.sessions import load_session
 from perf.prove.live import APART_PX, SPECKS, growth, strew
 from perf.prove.plan import PUBLISHED, REHEARSED, STATIC_PROMPT, plan_of
 from perf.prove.preflight import Card, ProofError, check_card, check_room, fetch_weights, find_card
-from perf.prove.session import read_session
 from perf.prove.steps import Steps
 from tests.perf.prove.conftest import SCENE, cells
 
@@ -36,7 +36,7 @@ def save(folder, **sizes):
 @pytest.mark.parametrize("names", [("photo", "mask"), ("original", "mask_auto")])
 def test_a_folder_as_people_name_it_and_as_the_api_stores_it_is_a_session(tmp_path, names):
     folder = save(tmp_path / "D1A406F5", **dict.fromkeys((*names, "truth"), (80, 96)))
-    source = read_session(folder)
+    source = session_in(folder, {})
     session = load_session(source)
     assert session.name == "D1A406F5"
     assert session.photo.shape == (80, 96, 3)
@@ -47,13 +47,13 @@ def test_a_folder_as_people_name_it_and_as_the_api_stores_it_is_a_session(tmp_pa
 
 def test_a_folder_that_is_no_session_is_refused_with_what_is_there(tmp_path):
     with pytest.raises(TableError, match=r"session no: expected a folder .* got no such folder"):
-        read_session(tmp_path / "no")
+        session_in(tmp_path / "no", {})
     folder = save(tmp_path / "s", photo=(80, 96), other=(80, 96))
     with pytest.raises(TableError, match=r"mask\.\* or mask_auto\.\*, got other.png, photo.png"):
-        read_session(folder)
+        session_in(folder, {})
     save(folder, mask=(80, 96), original=(80, 96))
-    with pytest.raises(TableError, match=r"one of photo.* got original.png, photo.png"):
-        read_session(folder)
+    with pytest.raises(TableError, match=r"photo: expected one file, got original.png, photo.png"):
+        session_in(folder, {})
 
 
 @pytest.mark.parametrize("name", ["t4", "l4", "h200", "tiny"])
