@@ -11,6 +11,7 @@ import click
 from google.auth.transport.requests import Request as GoogleTransport
 
 from pawfect.contract.errors import PawfectError
+from pawfect_client.base import Headers
 from pawfect_client.wire import DEFAULT_URL
 from pawfect_service.http.callers import (
     Anybody,
@@ -21,6 +22,7 @@ from pawfect_service.http.callers import (
     is_loopback,
     new_api_key,
 )
+from pawfect_service.identity import GoogleIdentity, nobody
 from pawfect_service.stores.base import PushTarget
 from pawfect_service.worker.push import PushCheck
 
@@ -35,12 +37,18 @@ def common(command: F) -> F:
     for option in (
         click.option("--log-level", type=_LEVELS, default="INFO", show_default=True),
         click.option(
+            "--triton-identity",
+            is_flag=True,
+            envvar="PAWFECT_TRITON_IDENTITY",
+            help="Call Triton as this process's Google account, as Cloud Run's IAM asks for.",
+        ),
+        click.option(
             "--triton",
             envvar="PAWFECT_TRITON",
             default=DEFAULT_URL,
             show_default=True,
             metavar="HOST:PORT",
-            help="Triton's gRPC endpoint.",
+            help="Triton's gRPC endpoint; https://HOST where it is behind TLS.",
         ),
         click.option(
             "--store",
@@ -89,6 +97,11 @@ def print_key(context: click.Context, option: click.Parameter, wanted: str | Non
         raise click.BadParameter(f"expected NAME:UID or NAME:*, got {wanted}") from None
     click.echo(f"key (shown once): {key}\nline for --api-keys: {line}")
     context.exit()
+
+
+def caller_of(triton: str, identity: bool) -> Callable[[], Headers]:
+    """Return as whom Triton is called; raises INVALID_ARG where a token would go unencrypted."""
+    return GoogleIdentity(triton, GoogleTransport()).headers if identity else nobody
 
 
 def authenticators_of(
