@@ -85,6 +85,8 @@ def add(
             if one not in wanted:
                 say(f"{name}/{one.path}: here and whole, nothing to do")
         _check(wanted, entry, store, terms)
+        if wanted:
+            say(f"{name}: {entry.terms}")
         for one in wanted:
             _take(one, entry, store, terms, say)
         _say_what_is_missing(name, store, say)

@@ -82,8 +82,7 @@ def fetch(
 
 def _fetch_entry(entry: Entry, store: Store, hub: Hub, say: Say) -> None:
     """Fetch an entry's missing and damaged files; the caller holds the entry."""
-    note = f": {entry.licence_note}" if entry.licence_note else ""
-    say(f"{entry.name}: licence {entry.licence}{note}")
+    say(f"{entry.name}: {entry.terms}")
     locked = store.lock.get(entry.name)
     revisions = _known_revisions(entry, locked)
     if any(locked.revisions.get(name, commit) != commit for name, commit in revisions.items()):

@@ -102,6 +102,7 @@ def left(store: Store) -> list[str]:
 
 def test_files_of_known_digests_are_verified_and_the_entry_is_whole(store, mine):
     said = added(store, "known", mine / "model.safetensors")
+    assert said.startswith("known: licence Toy\n")
     assert f"verified by the manifest: SHA-256 {DIGEST}" in said
     assert "known: not whole yet: expected config.json, got nothing; add them, or run" in said
     assert added(store, "known", mine / "config.json").endswith("known: whole")

@@ -10,12 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+import grpc
 import pytest
 from google.auth import jwt
 from google.auth.transport.requests import Request
 
-from pawfect.contract.errors import ErrorKind
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.identity import GoogleIdentity, nobody
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.services import open_services
 from tests.refusals import refusal
 from tests.service.tokens import _keys, token
 
@@ -106,3 +109,36 @@ def test_no_token_goes_over_an_open_connection():
 
 def test_nobody_has_no_headers():
     assert nobody() == ()
+
+
+class _Heard(grpc.GenericRpcHandler):
+    """A server that takes note of what came with each call, and answers nothing."""
+
+    def __init__(self) -> None:
+        self.metadata: list[dict[str, Any]] = []
+
+    def service(self, details: grpc.HandlerCallDetails) -> None:
+        self.metadata.append(dict(details.invocation_metadata))
+
+
+async def test_every_call_of_the_server_shows_who_calls(tmp_path):
+    heard = _Heard()
+    server = grpc.aio.server(handlers=[heard])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with open_services(
+            f"embedded:{tmp_path}",
+            JobContract(),
+            f"127.0.0.1:{port}",
+            lambda: (("authorization", "Bearer mine"),),
+        ) as services:
+            for client in (services.tools.triton, services.tools.labeller):
+                with pytest.raises(PawfectError, match="PAWFECT_UNAVAILABLE"):
+                    await client.probe()
+            with pytest.raises(PawfectError, match="PAWFECT_UNAVAILABLE"):
+                await services.readiness.check()
+    finally:
+        await server.stop(None)
+    assert len(heard.metadata) >= 3
+    assert {one["authorization"] for one in heard.metadata} == {"Bearer mine"}

@@ -107,10 +107,9 @@ def api(
     async def main() -> None:
         authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
         settings = ApiSettings(authenticators, rate, rate_storage)
+        caller = caller_of(triton, triton_identity, beside=with_server is not None)
         async with (
-            open_services(
-                store, JobContract(), triton, caller_of(triton, triton_identity)
-            ) as services,
+            open_services(store, JobContract(), triton, caller) as services,
             asyncio.TaskGroup() as group,
         ):
             if not one_of_several:

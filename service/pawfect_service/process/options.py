@@ -12,7 +12,7 @@ from google.auth.transport.requests import Request as GoogleTransport
 
 from pawfect.contract.errors import PawfectError
 from pawfect_client.base import Headers
-from pawfect_client.wire import DEFAULT_URL
+from pawfect_client.wire import DEFAULT_URL, target_of
 from pawfect_service.http.callers import (
     Anybody,
     ApiKeys,
@@ -99,8 +99,21 @@ def print_key(context: click.Context, option: click.Parameter, wanted: str | Non
     context.exit()
 
 
-def caller_of(triton: str, identity: bool) -> Callable[[], Headers]:
-    """Return as whom Triton is called; raises INVALID_ARG where a token would go unencrypted."""
+def caller_of(triton: str, identity: bool, *, beside: bool = False) -> Callable[[], Headers]:
+    """Return as whom Triton is called.
+
+    Args:
+        triton: --triton.
+        identity: --triton-identity.
+        beside: whether --with-server runs it on this machine.
+
+    Raises:
+        UsageError: it is to run here and is named as one behind TLS.
+        PawfectError: INVALID_ARG for a url of another form, and where a token would go unencrypted.
+    """
+    if beside and target_of(triton)[1]:
+        expected = "--triton HOST:PORT with it, where it is to listen"
+        raise click.UsageError(f"--with-server: expected {expected}, got {triton}")
     return GoogleIdentity(triton, GoogleTransport()).headers if identity else nobody
 
 
