@@ -145,6 +145,11 @@ def test_the_job_verifies_the_servers_profile_on_the_servers_volume():
     assert parsed(container) == {"names": (L4.name,)}
     (ours,), (theirs,) = JOB["volumes"], PODS["server"]["volumes"]
     assert ours["csi"]["volumeAttributes"] == theirs["csi"]["volumeAttributes"]
+    users = re.findall(r"^USER (\d+):(\d+)$", (CONTEXT / "Dockerfile.triton").read_text(), re.M)
+    options = ours["csi"]["volumeAttributes"]["mountOptions"].split(",")
+    assert [f"{kind}={number}" for kind, number in zip(("uid", "gid"), *users, strict=True)] == [
+        option for option in options if "=" in option
+    ]
     # It writes the lock; the servers write nothing.
     assert not ours["csi"].get("readOnly")
     assert theirs["csi"]["readOnly"] is True
