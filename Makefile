@@ -80,7 +80,8 @@ format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docker-check: $(VENV)/.dev  ## Run Dockerfile.triton's steps without Docker and try what they make
+docker-check: $(VENV)/.dev  ## Run the Dockerfiles' steps without Docker and try what they make
+	$(BIN)/python -m harness.container.run_steps --dockerfile Dockerfile.service
 	$(BIN)/python -m harness.container.run_steps --profile $(PROFILE) $(if $(NEURAL),,--build-arg WITH_NEURAL=no)
 
 # --- measuring --------------------------------------------------------------------------------
@@ -123,6 +124,7 @@ lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra onnx -o requirements/onnx.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra neural -o requirements/neural.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra sessions -o requirements/sessions.txt pyproject.toml
+	$(UV) --constraint requirements/perf.txt --extra client --extra sessions -o requirements/service.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra dev -o requirements/dev.txt pyproject.toml
 
 clean:  ## Remove what the targets made

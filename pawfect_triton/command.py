@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
 import click
 
 from pawfect.contract.errors import PawfectError
 from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profile_names
+from pawfect_triton.health import Health, HealthServer
 from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
 from pawfect_triton.server import Endpoints, TritonServer
@@ -30,6 +32,11 @@ from pawfect_triton.supervisor import Supervisor
 @click.option("--http-port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 @click.option("--no-http", is_flag=True, help="Serve gRPC and the metrics only.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), default=8002, show_default=True)
+@click.option(
+    "--health-port",
+    type=click.IntRange(1, 65535),
+    help="Tell over HTTP how the models are: /readyz and /healthz.  [default: off]",
+)
 @click.option("--verbose", is_flag=True, help="Print Triton's INFO lines too.")
 def serve(
     profile: str,
@@ -38,6 +45,7 @@ def serve(
     http_port: int,
     no_http: bool,
     metrics_port: int,
+    health_port: int | None,
     verbose: bool,
 ) -> None:
     """Start Triton with a profile's models, and keep it alive."""
@@ -62,6 +70,8 @@ def serve(
         click.echo(f"gRPC     {host}:{grpc_port}")
         click.echo("HTTP     off" if no_http else f"HTTP     http://{host}:{http_port}")
         click.echo(f"metrics  http://{host}:{metrics_port}/metrics")
+        if health_port is not None:
+            click.echo(f"health   http://{host}:{health_port}/readyz")
         for model, reason in server.degraded.items():
             click.echo(f"WITHOUT  {model}: {reason}")
         click.echo("ready: every model has answered")
@@ -74,7 +84,8 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     try:
-        code = supervisor.run()
+        with _told(host, health_port, supervisor.health):
+            code = supervisor.run()
     except MachineError as error:
         raise click.ClickException(f"this machine lacks something:\n{error}") from None
     except PawfectError as error:
@@ -82,3 +93,16 @@ def serve(
     finally:
         server.close()
     sys.exit(0 if code == 0 else 1)
+
+
+def _told(host: str, port: int | None, health: Health) -> AbstractContextManager[object]:
+    """Return what tells of a server's health while it is open; nothing without a port."""
+    if port is None:
+        return nullcontext()
+    try:
+        return HealthServer(host, port, health)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise click.ClickException(
+            f"health port {port} on {host}: {reason}; choose another, --health-port"
+        ) from None

@@ -15,6 +15,7 @@ from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.models import MODELS
+from pawfect_triton.health import Health
 from pawfect_triton.probe import Prober
 from pawfect_triton.server import TritonServer
 
@@ -45,6 +46,10 @@ class Supervisor:
     Args:
         server: not yet started.
         on_ready: called each time all models have answered.
+
+    Attributes:
+        restarts: how often it was restarted.
+        health: how it is, for whoever asks from outside.
     """
 
     def __init__(self, server: TritonServer, on_ready: Callable[[], None]) -> None:
@@ -52,6 +57,8 @@ class Supervisor:
         self._on_ready = on_ready
         self._stopping = threading.Event()
         self.restarts = 0
+        # A restart may take as long as a start; what takes longer is not mended from here.
+        self.health = Health(server.profile.limits.ready_s + LONGEST_PAUSE_S, HUNG_S)
 
     def stop(self, number: int) -> None:
         """Hand a signal on to the server and end `run`; a second one kills it."""
@@ -72,6 +79,7 @@ class Supervisor:
         self._server.start(self.restarts)
         self._server.wait_ready(self._server.profile.limits.ready_s, self._stopping)
         while not self._stopping.is_set():
+            self.health.serves()
             self._on_ready()
             since = time.monotonic()
             trouble = self._watch()
@@ -86,6 +94,7 @@ class Supervisor:
         while not self._stopping.is_set():
             self.restarts += 1
             LOG.error("restart %d: %s", self.restarts, trouble)
+            self.health.troubled(trouble)
             self._server.stop(DRAIN_S)
             self._stopping.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -117,6 +126,7 @@ class Supervisor:
                     if trouble:
                         return trouble
                     due[model] = time.monotonic() + _pause(model)
+                self.health.seen()
             return None
         finally:
             prober.close()

@@ -33,7 +33,7 @@ class BaseClient:
     """Builds requests and maps failures; the clients send and wait.
 
     Args:
-        url: HOST:PORT of the server's gRPC endpoint.
+        url: HOST:PORT of the server's gRPC endpoint, or https://HOST[:PORT] of one behind TLS.
         timeout_s: for one request with its retries, s; None: its deadline and 30 s for the
             transfer, or more for a photo of over 60 MP.
         retry: how often and how patiently a call is repeated that may succeed later.
@@ -46,6 +46,7 @@ class BaseClient:
     """
 
     _open_channel: ClassVar[Callable[..., Any]]
+    _open_secure_channel: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class BaseClient:
         headers: Callable[[], Headers] = _no_headers,
         called: str | None = None,
     ) -> None:
-        self._url = wire.checked_url(url)
+        self._url, self._secure = wire.target_of(url)
         self._called = called
         self._timeout_s = timeout_s
         self._retry = retry
@@ -70,7 +71,11 @@ class BaseClient:
         with self._connecting:
             if self._stub is None:
                 options = wire.channel_options(self._url)
-                self._channel = self._open_channel(self._url, options=options)
+                if self._secure:
+                    trusted = grpc.ssl_channel_credentials()
+                    self._channel = self._open_secure_channel(self._url, trusted, options=options)
+                else:
+                    self._channel = self._open_channel(self._url, options=options)
                 self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         return self._stub
 

@@ -23,6 +23,7 @@ class PawfectClient(BaseClient):
     """
 
     _open_channel = staticmethod(grpc.insecure_channel)
+    _open_secure_channel = staticmethod(grpc.secure_channel)
 
     def __enter__(self) -> Self:
         return self
@@ -160,6 +161,7 @@ class AsyncPawfectClient(BaseClient):
     """
 
     _open_channel = staticmethod(grpc.aio.insecure_channel)
+    _open_secure_channel = staticmethod(grpc.aio.secure_channel)
 
     async def __aenter__(self) -> Self:
         return self

@@ -73,7 +73,11 @@ _FILE: Final = click.Path(path_type=Path, readable=False)
 @click.option("--protect", type=_FILE, help="Mask of what must never be filled (the pet).")
 @click.option("--label", "labels", multiple=True, help="What surrounds the hole, such as grass.")
 @click.option("--prompt", help="What to fill with (FLUX).")
-@click.option("--url", metavar="HOST:PORT", help=f"Of the server.  [default: {DEFAULT_URL}]")
+@click.option(
+    "--url",
+    metavar="HOST:PORT",
+    help=f"Of the server; https://HOST of one behind TLS.  [default: {DEFAULT_URL}]",
+)
 @click.option(
     "--timeout",
     "timeout_s",

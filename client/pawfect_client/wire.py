@@ -42,6 +42,9 @@ _CHANNEL_OPTIONS: Final = (
 )
 _LOOPBACK = re.compile(r"(localhost|127\.[\d.]+|\[::1\]):\d+")
 _URL = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", re.ASCII)
+# A server behind TLS: what Cloud Run gives a service, and load balancers.
+_SECURE: Final = "https://"
+_SECURE_PORT: Final = 443
 # An address as gRPC writes it once it is resolved, such as "ipv4:10.0.0.7:8001: ".
 _RESOLVED: Final = re.compile(r"\b(?:ipv4|ipv6|dns|unix):\S*\s?")
 # How Triton opens its answer to a request that it refuses before a model sees it.
@@ -75,15 +78,26 @@ class Call:
     timeout_s: float
 
 
-def checked_url(url: str) -> str:
-    """Return the address; raises INVALID_ARG unless it is HOST:PORT."""
-    if not _URL.fullmatch(url):
-        raise invalid("url", "HOST:PORT of the server's gRPC endpoint", repr(url))
-    return url
+def target_of(url: str) -> tuple[str, bool]:
+    """Return HOST:PORT of a server, and whether the connection to it is encrypted.
+
+    Args:
+        url: HOST:PORT, or https://HOST[:PORT] of a server behind TLS (443 where there is none).
+
+    Raises:
+        PawfectError: INVALID_ARG for a url of another form.
+    """
+    secure, target = url.startswith(_SECURE), url.removeprefix(_SECURE)
+    if secure and not re.search(r":\d*$", target):
+        target = f"{target}:{_SECURE_PORT}"
+    if not _URL.fullmatch(target):
+        expected = "HOST:PORT of the server's gRPC endpoint, or https://HOST of one behind TLS"
+        raise invalid("url", expected, repr(url))
+    return target, secure
 
 
 def channel_options(url: str) -> list[tuple[str, int]]:
-    """Return gRPC's options for a channel to this address."""
+    """Return gRPC's options for a channel to HOST:PORT."""
     # A proxy from the environment cannot reach this machine's own loopback.
     proxy = [("grpc.enable_http_proxy", 0)] if _LOOPBACK.fullmatch(url) else []
     return [*_CHANNEL_OPTIONS, *proxy]

@@ -1,10 +1,12 @@
-"""`pawfect weights`: what there is, fetch it, check it, say where it lies."""
+"""`pawfect weights`: what there is, fetch or add it, check it, say where it lies."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -14,6 +16,8 @@ from pawfect.profile import load_profile, profile_names
 from pawfect.weights.lock import held
 from pawfect.weights.manifest import BUILT, Entry, find_entry
 from pawfect.weights.store import Store, weights_root
+from pawfect_export.add import Terms
+from pawfect_export.add import add as take
 from pawfect_export.progress import in_words
 
 FETCH = "pawfect weights fetch"
@@ -62,6 +66,49 @@ def fetch(names: tuple[str, ...], fresh: bool) -> None:
                 "'pawfect[neural]' for what needs torch",
             ) from None
         bring(entries, store, Hub.of_environment, _say, fresh=fresh)
+
+
+@weights.command()
+@click.argument("name", metavar="ENTRY")
+@click.argument(
+    "sources", metavar="FILE|FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--as",
+    "path",
+    metavar="PATH",
+    help="Which file of the entry it is, such as vae/config.json, where its name does not tell.",
+)
+@click.option("--move", is_flag=True, help="Remove the given files once they are in the store.")
+@click.option(
+    "--sha256",
+    default="",
+    callback=lambda context, option, value: _checked_digest(value),
+    metavar="DIGEST",
+    help="Digest of the one file, from its publisher's page, where none is known here.",
+)
+@click.option(
+    "--unverified",
+    is_flag=True,
+    help="Take files whose digest is not known too, and record it: it cannot be verified.",
+)
+@click.option("--fresh", is_flag=True, help="Replace what is there and what was recorded of it.")
+def add(
+    name: str,
+    sources: tuple[Path, ...],
+    path: str | None,
+    move: bool,
+    sha256: str,
+    unverified: bool,
+    fresh: bool,
+) -> None:
+    """Take files that you have already into the store: verified, then linked or copied.
+
+    A FOLDER is one laid out as published. Pickles are never taken.
+    """
+    with _reported():
+        terms = Terms(move, unverified, sha256, fresh)
+        take(name, sources, Store(weights_root()), _say, path=path, terms=terms)
 
 
 @weights.command()
@@ -119,6 +166,13 @@ def path(entry: str | None) -> None:
     with _reported():
         store = Store(weights_root())
         click.echo(store.root / find_entry(store.entries, entry).name if entry else store.root)
+
+
+def _checked_digest(text: str) -> str:
+    digest = text.strip().lower()
+    if digest and not re.fullmatch("[0-9a-f]{64}", digest):
+        raise click.BadParameter(f"expected 64 hexadecimal digits, got {text!r}")
+    return digest
 
 
 def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:

@@ -6,21 +6,17 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from huggingface_hub.utils.sha import git_hash
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.weights.lock import NOTHING, RECORDED, VERIFIED, LockedEntry, held, now
+from pawfect.weights.lock import ADDED, NOTHING, RECORDED, VERIFIED, LockedEntry, held, now
 from pawfect.weights.manifest import BUILT, Entry, WeightsFile, find_entry, is_commit
 from pawfect.weights.store import Store, locked_now, sha256_of
 from pawfect_export.build import build_entry
 from pawfect_export.hub import Hub, Remote, size_of, unavailable
 from pawfect_export.progress import Say, in_words
-
-# Left free on the disk beside what is fetched: locks, logs, other programs.
-RESERVE_BYTES: Final = 256 * 2**20
-PARTS: Final = ".parts"
+from pawfect_export.space import PARTS, check_space
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,7 @@ def fetch(
 
 def _fetch_entry(entry: Entry, store: Store, hub: Hub, say: Say) -> None:
     """Fetch an entry's missing and damaged files; the caller holds the entry."""
-    note = f": {entry.licence_note}" if entry.licence_note else ""
-    say(f"{entry.name}: licence {entry.licence}{note}")
+    say(f"{entry.name}: {entry.terms}")
     locked = store.lock.get(entry.name)
     revisions = _known_revisions(entry, locked)
     if any(locked.revisions.get(name, commit) != commit for name, commit in revisions.items()):
@@ -96,8 +91,9 @@ def _fetch_entry(entry: Entry, store: Store, hub: Hub, say: Say) -> None:
     damaged = {problem.path for problem in store.problems(entry.name)}
     files = [file for file in entry.files if file.path in damaged]
     wanted = [_describe(file, revisions, store, entry, hub) for file in files]
-    if not entry.pinned and entry.repository not in locked.revisions:
-        commit = revisions[entry.repository]
+    # Not known where all that is missing comes from elsewhere: the rest was added by hand.
+    commit = revisions.get(entry.repository)
+    if not entry.pinned and commit and entry.repository not in locked.revisions:
         say(f"{entry.name}: {entry.repository} is not pinned; recorded its commit {commit}")
     store.lock.put(entry.name, LockedEntry(revisions, store.lock.get(entry.name).files))
     for item in list(wanted):
@@ -105,7 +101,7 @@ def _fetch_entry(entry: Entry, store: Store, hub: Hub, say: Say) -> None:
         if digest:
             _record(item, digest, entry, store, say)
             wanted.remove(item)
-    _check_space(store.root, sum(item.missing for item in wanted), entry.name)
+    check_space(store.root, sum(item.missing for item in wanted), entry.name)
     for item in wanted:
         digest = _download(item, entry.name, hub, say)
         item.target.parent.mkdir(parents=True, exist_ok=True)
@@ -208,17 +204,9 @@ def _record(item: _Wanted, digest: str, entry: Entry, store: Store, say: Say) ->
     if entry.file(path).sha256:
         row = replace(row, origin=VERIFIED)
     elif before is not None:
-        row = replace(row, origin=before.origin, time=before.time)
+        # One that was added by hand has now been compared with the hub's.
+        origin = RECORDED if before.origin == ADDED else before.origin
+        row = replace(row, origin=origin, time=before.time)
     else:
         say(f"{entry.name}/{path}: its digest was not known; recorded {digest}")
     store.lock.put_file(entry.name, path, row)
-
-
-def _check_space(root: Path, needed: int, name: str) -> None:
-    free = shutil.disk_usage(root).free
-    if needed and free < needed + RESERVE_BYTES:
-        raise PawfectError(
-            ErrorKind.UNAVAILABLE,
-            f"weights {name}: expected {in_words(needed + RESERVE_BYTES)} of free disk space, got "
-            f"{in_words(free)}; free some, or choose another disk with PAWFECT_WEIGHTS",
-        )

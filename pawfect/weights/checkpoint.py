@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.out_of_memory import fitting
+from pawfect.weights.formats import is_pickle
 from pawfect.weights.reading import read_json, unusable
 
 # As many names of tensors as a message lists.
@@ -21,8 +22,6 @@ NAMED: Final = 3
 DTYPES: Final = MappingProxyType(
     {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 )
-# How a pickle starts: protocols 2 to 5, or the zip archive that torch.save wraps one in.
-PICKLE_STARTS: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
 def torch_dtype(name: str) -> torch.dtype:
@@ -86,7 +85,7 @@ def read_file(path: Path) -> dict[str, torch.Tensor]:
     except FileNotFoundError:
         raise unusable(path.parent, f"expected {path.name}, got nothing") from None
     except (safetensors.SafetensorError, OSError) as error:
-        got = "a pickle" if _is_pickle(path) else f"a damaged file ({type(error).__name__})"
+        got = "a pickle" if is_pickle(path) else f"a damaged file ({type(error).__name__})"
         raise unusable(path.parent, f"{path.name}: expected safetensors, got {got}") from None
 
 
@@ -216,14 +215,6 @@ def _read_parts(folder: Path, index: str) -> dict[str, torch.Tensor]:
             raise unusable(folder, f"{part}: expected the tensors of the index, not so {differing}")
         tensors |= given
     return tensors
-
-
-def _is_pickle(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(4).startswith(PICKLE_STARTS)
-    except OSError:
-        return False
 
 
 def _refuse(what: str, count: int, problem: str, names: Collection[str]) -> None:

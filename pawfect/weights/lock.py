@@ -23,7 +23,8 @@ VERSION: Final = 1
 VERIFIED: Final = "manifest"
 RECORDED: Final = "first fetch"
 BUILT_HERE: Final = "build"
-ORIGINS: Final = (VERIFIED, RECORDED, BUILT_HERE)
+ADDED: Final = "added by hand"
+ORIGINS: Final = (VERIFIED, RECORDED, BUILT_HERE, ADDED)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class LockedFile:
         mtime_ns: time of the last change, ns; with the size it stands for the digest until either
             changes.
         origin: `manifest` (the digest is the manifest's), `first fetch` (it was not known before),
-            or `build`.
+            `build`, or `added by hand` (it was not known, and no hub stood for the file).
         time: when it was first here, ISO 8601, UTC.
     """
 

@@ -78,6 +78,12 @@ class Entry:
     files: tuple[WeightsFile, ...] = ()
     sources: tuple[str, ...] = ()
 
+    @property
+    def terms(self) -> str:
+        """The licence and what to know about it, as one line for people."""
+        note = f": {self.licence_note}" if self.licence_note else ""
+        return f"licence {self.licence}{note}"
+
     def file(self, path: str) -> WeightsFile:
         """Return the file of that path; KeyError where there is none."""
         return next(file for file in self.files if file.path == path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.weights.lock import VERIFIED, LockedEntry, LockedFile, LockFile, now
+from pawfect.weights.lock import ADDED, NOTHING, VERIFIED, LockedEntry, LockedFile, LockFile, now
 from pawfect.weights.manifest import BUILT, Entry, find_entry, is_commit, manifest
 
 ROOT_VARIABLE: Final = "PAWFECT_WEIGHTS"
@@ -106,6 +106,20 @@ class Store:
             if wrong:
                 yield Problem(path, wrong)
 
+    def problem(self, name: str, path: str) -> str | None:
+        """Return what is wrong with one file of an entry, or None; raises as `problems` does."""
+        return self._problem(
+            find_entry(self.entries, name), path, self.lock.get(name).files.get(path), False
+        )
+
+    def forget_moved(self, name: str) -> None:
+        """Drop what is recorded of an entry that was fetched at another commit than the manifest's.
+
+        Digests that were recorded then bind no more.
+        """
+        if any(_moved(find_entry(self.entries, name), self.lock.get(name))):
+            self.lock.put(name, NOTHING)
+
     def identity(self, name: str) -> str:
         """Return what tells these weights from any others.
 
@@ -113,7 +127,8 @@ class Store:
             name: the entry's name.
 
         Returns:
-            REPOSITORY@COMMIT, with the file where the entry takes only one of the repository, or
+            REPOSITORY@COMMIT, with the file where the entry takes only one of the repository, and
+            with +DIGEST where files were added by hand that nothing could be compared with; or
             NAME@DIGEST of a built entry.
 
         Raises:
@@ -124,21 +139,22 @@ class Store:
         if entry.kind == BUILT:
             if not locked.files:
                 raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {name}: not built here")
-            digests = {path: file.sha256 for path, file in locked.files.items()}
-            content = json.dumps(digests, sort_keys=True).encode()
-            return f"{name}@{hashlib.sha256(content).hexdigest()[:12]}"
+            return f"{name}@{_digest_of(locked.files)}"
         revision = locked.revisions.get(entry.repository, entry.revision)
         short = revision[:7] if is_commit(revision) else revision
         own = [file.path for file in entry.files if file.repository == entry.repository]
         only = f":{own[0]}" if len(own) == 1 else ""
-        return f"{entry.repository}@{short}{only}"
+        unknown = {file.path for file in entry.files if file.sha256 is None}
+        added = {p: f for p, f in locked.files.items() if f.origin == ADDED and p in unknown}
+        unverified = f"+{_digest_of(added)}" if added else ""
+        return f"{entry.repository}@{short}{only}{unverified}"
 
     def _problem(
         self, entry: Entry, path: str, locked: LockedFile | None, rehash: bool
     ) -> str | None:
         """Return what is wrong with one file, or None."""
         whole = self.root / entry.name / path
-        if not _stays_below(whole, self.root):
+        if not stays_below(whole, self.root):
             return f"expected {path} inside the weights' folder, got a link out of it"
         try:
             found = whole.stat()
@@ -236,5 +252,12 @@ def _moved(entry: Entry, locked: LockedEntry) -> Iterator[str]:
             yield f"expected {repository} at {revision[:7]}, got {got[:7]}"
 
 
-def _stays_below(path: Path, root: Path) -> bool:
+def _digest_of(files: Mapping[str, LockedFile]) -> str:
+    """Return a short digest of files by path."""
+    digests = {path: file.sha256 for path, file in files.items()}
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def stays_below(path: Path, root: Path) -> bool:
+    """Say whether a path, its links followed, lies below a folder."""
     return path.resolve().is_relative_to(root.resolve())

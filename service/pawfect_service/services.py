@@ -12,9 +12,11 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from pawfect.contract.errors import invalid
+from pawfect_client.base import Headers
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http.health import PATIENCE_S, Readiness
+from pawfect_service.identity import nobody
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.kinds import Tools
 from pawfect_service.jobs.paths import session_path
@@ -71,24 +73,32 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    store: str, contract: JobContract, triton_url: str
+    store: str,
+    contract: JobContract,
+    triton_url: str,
+    caller: Callable[[], Headers] = nobody,
 ) -> AsyncIterator[Services]:
     """Open a store and a connection to Triton for the length of the block.
 
     Args:
         store: as `stores.open_stores` takes it.
         contract: the bounds of jobs.
-        triton_url: HOST:PORT of the server's gRPC endpoint.
+        triton_url: of the server's gRPC endpoint, as the client takes it.
+        caller: tells, before each call, as whom the server is called.
 
     Raises:
         PawfectError: INVALID_ARG for a store or url of another form.
     """
+
+    def headers() -> Headers:
+        return (*grpc_headers(), *caller())
+
     once = RetryPolicy(attempts=1)
     # What they say of failures is read by users.
     connected = partial(AsyncPawfectClient, triton_url, called="server")
-    triton = connected(retry=_RETRY, headers=grpc_headers)
-    labeller = connected(retry=once, headers=grpc_headers)
-    prober = connected(retry=once, timeout_s=PATIENCE_S)
+    triton = connected(retry=_RETRY, headers=headers)
+    labeller = connected(retry=once, headers=headers)
+    prober = connected(retry=once, timeout_s=PATIENCE_S, headers=caller)
     stores = open_stores(store, contract)
     cpu = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
     try:

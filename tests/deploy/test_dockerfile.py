@@ -21,7 +21,8 @@ from harness.container.dockerfile import (
     ignored,
     instructions,
 )
-from harness.container.run_steps import CONTEXT, DOCKERFILE, MADE, Image, build
+from harness.container.image import CONTEXT, MADE, Image, build
+from harness.container.server import DOCKERFILE
 from pawfect.profile import load_profile, profile_names
 from pawfect_triton.command import serve
 from pawfect_triton.probe_command import probe

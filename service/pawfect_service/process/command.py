@@ -15,6 +15,7 @@ from pawfect_service.api.app import ApiSettings, create_app
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.process.options import (
     authenticators_of,
+    caller_of,
     check_audits,
     common,
     print_key,
@@ -30,6 +31,8 @@ from pawfect_service.worker.pull import PullWorker
 from pawfect_service.worker.push import create_push_app
 
 _PORT: Final = click.IntRange(1, 65535)
+# How Cloud Run, and others like it, tell a container where to listen.
+_PORT_VARIABLE: Final = "PORT"
 # One of `--processes`: shares the port, and starts nothing beside itself.
 _ONE_OF_SEVERAL: Final = "--one-of-several"
 
@@ -37,7 +40,7 @@ _ONE_OF_SEVERAL: Final = "--one-of-several"
 @click.command()
 @common
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=_PORT, default=8080, show_default=True)
+@click.option("--port", type=_PORT, envvar=_PORT_VARIABLE, default=8080, show_default=True)
 @click.option(
     "--api-keys",
     type=click.Path(path_type=Path),
@@ -85,6 +88,7 @@ _ONE_OF_SEVERAL: Final = "--one-of-several"
 def api(
     store: str,
     triton: str,
+    triton_identity: bool,
     log_level: str,
     host: str,
     port: int,
@@ -112,8 +116,9 @@ def api(
         authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
         check_audits(audits, authenticators)
         settings = ApiSettings(authenticators, rate, rate_storage, audits=audits)
+        caller = caller_of(triton, triton_identity, beside=with_server is not None)
         async with (
-            open_services(store, JobContract(), triton) as services,
+            open_services(store, JobContract(), triton, caller) as services,
             asyncio.TaskGroup() as group,
         ):
             if not one_of_several:
@@ -139,7 +144,14 @@ def api(
 @worker_options
 @click.option("--push", is_flag=True, help="Take jobs that Pub/Sub pushes, instead of pulling.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of --push.")
-@click.option("--port", type=_PORT, default=8090, show_default=True, help="Port of --push.")
+@click.option(
+    "--port",
+    type=_PORT,
+    envvar=_PORT_VARIABLE,
+    default=8090,
+    show_default=True,
+    help="Port of --push.",
+)
 @click.option("--push-audience", help="Audience of the subscription's OIDC token.")
 @click.option("--push-email", help="Service account of the subscription's OIDC token.")
 @click.option(
@@ -152,6 +164,7 @@ def api(
 def worker(
     store: str,
     triton: str,
+    triton_identity: bool,
     log_level: str,
     jobs: int,
     grace: float,
@@ -173,7 +186,8 @@ def worker(
         target = push_target(push_endpoint, check, push=push, make_topics=make_topics)
         if make_topics:
             await asyncio.to_thread(make_queue, store, JobContract(), target)
-        async with open_services(store, JobContract(), triton) as services:
+        caller = caller_of(triton, triton_identity)
+        async with open_services(store, JobContract(), triton, caller) as services:
             if not push:
                 await _puller(services, jobs, grace, price_per_hour).run(stop)
                 return

@@ -11,7 +11,8 @@ import click
 from google.auth.transport.requests import Request as GoogleTransport
 
 from pawfect.contract.errors import PawfectError
-from pawfect_client.wire import DEFAULT_URL
+from pawfect_client.base import Headers
+from pawfect_client.wire import DEFAULT_URL, target_of
 from pawfect_service.http.callers import (
     Anybody,
     ApiKeys,
@@ -21,6 +22,7 @@ from pawfect_service.http.callers import (
     is_loopback,
     new_api_key,
 )
+from pawfect_service.identity import GoogleIdentity, nobody
 from pawfect_service.stores.base import PushTarget
 from pawfect_service.worker.push import PushCheck
 
@@ -36,12 +38,18 @@ def common(command: F) -> F:
     for option in (
         click.option("--log-level", type=_LEVELS, default="INFO", show_default=True),
         click.option(
+            "--triton-identity",
+            is_flag=True,
+            envvar="PAWFECT_TRITON_IDENTITY",
+            help="Call Triton as this process's Google account, as Cloud Run's IAM asks for.",
+        ),
+        click.option(
             "--triton",
             envvar="PAWFECT_TRITON",
             default=DEFAULT_URL,
             show_default=True,
             metavar="HOST:PORT",
-            help="Triton's gRPC endpoint.",
+            help="Triton's gRPC endpoint; https://HOST where it is behind TLS.",
         ),
         click.option(
             "--store",
@@ -91,6 +99,24 @@ def print_key(context: click.Context, option: click.Parameter, wanted: str | Non
         raise click.BadParameter(f"expected {expected}, got {wanted}") from None
     click.echo(f"key (shown once): {key}\nline for --api-keys: {line}")
     context.exit()
+
+
+def caller_of(triton: str, identity: bool, *, beside: bool = False) -> Callable[[], Headers]:
+    """Return as whom Triton is called.
+
+    Args:
+        triton: --triton.
+        identity: --triton-identity.
+        beside: whether --with-server runs it on this machine.
+
+    Raises:
+        UsageError: it is to run here and is named as one behind TLS.
+        PawfectError: INVALID_ARG for a url of another form, and where a token would go unencrypted.
+    """
+    if beside and target_of(triton)[1]:
+        expected = "--triton HOST:PORT with it, where it is to listen"
+        raise click.UsageError(f"--with-server: expected {expected}, got {triton}")
+    return GoogleIdentity(triton, GoogleTransport()).headers if identity else nobody
 
 
 def authenticators_of(

@@ -152,6 +152,12 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
         (["api", "--api-keys", "none"], "API keys: expected a readable file"),
         (["api", "--no-auth", "--store", "cloud:x"], "store: expected embedded:FOLDER"),
         (["api", "--no-auth", "--triton", "http://x"], "url: expected HOST:PORT"),
+        (["api", "--no-auth", "--triton-identity"], "triton: expected https://HOST with"),
+        (
+            ["api", "--no-auth", "--triton", "https://x", "--with-server", "embedded"],
+            "--with-server: expected --triton HOST:PORT with it",
+        ),
+        (["worker", "--triton-identity", "--triton", "x:1"], "triton: expected https://HOST with"),
         (["api", "--no-auth", "--rate", "often"], "rate limit: expected one such as 120/minute"),
         (["worker", "--push"], "--push: expected --push-audience and --push-email"),
         (["worker", "--store", "nowhere"], "store: expected embedded:FOLDER"),

