@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import resource
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from safetensors.numpy import save
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.weights.store import Store
 from pawfect_export import add as adding
-from pawfect_export import command
-from pawfect_export.command import weights
 from tests.export.add.conftest import (
     CONFIG,
     DIGEST,
@@ -181,44 +175,6 @@ def test_a_link_out_of_the_weights_folder_is_not_written_through(store, mine, tm
     (store.root / "known").symlink_to(tmp_path / "elsewhere")
     assert "a link out of it" in refused(store, "known", mine)
     assert [*(tmp_path / "elsewhere").iterdir()] == []
-
-
-# --- as it is typed -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def typed(monkeypatch, tmp_path, store):
-    monkeypatch.setenv("PAWFECT_WEIGHTS", str(store.root))
-    monkeypatch.setattr(command, "Store", lambda root: Store(root, store.entries))
-
-    def run(*words: object) -> Any:
-        return CliRunner().invoke(weights, list(map(str, words)))
-
-    return run
-
-
-def test_added_files_pass_verify(typed, mine):
-    run = typed("add", "known", mine / "model.safetensors", mine / "config.json")
-    assert (run.exit_code, run.stdout) == (0, "")
-    assert run.stderr.endswith("known: whole\n")
-    assert typed("verify", "known").stdout == "known: whole\n"
-
-
-def test_as_and_sha256_are_read_from_the_command_line(typed, mine, store):
-    digest = hashlib.sha256(CONFIG).hexdigest()
-    words = ("add", "unknown", mine / "config.json", "--as", "vae/config.json")
-    assert typed(*words, "--sha256", "abc").exit_code == 2
-    run = typed(*words, "--sha256", digest.upper())
-    assert run.exit_code == 0, run.stderr
-    assert left(store) == ["unknown/vae/config.json"]
-
-
-def test_a_refusal_ends_with_65_and_one_line_without_a_path(typed, mine, tmp_path):
-    run = typed("add", "unknown", mine / "model.safetensors")
-    assert run.exit_code == 65
-    (line,) = run.stderr.splitlines()
-    assert line.startswith("pawfect weights: unknown: expected files whose digest is known")
-    assert str(tmp_path) not in line
 
 
 def test_a_file_that_cannot_be_read_is_the_files_fault(store, tmp_path):
