@@ -153,7 +153,9 @@ def verify(names: tuple[str, ...]) -> None:
             if problems:
                 damaged.append(name)
             else:
-                click.echo(f"{name}: whole")
+                by_hand = ", ".join(store.unverified(name))
+                said_of = f", but nobody vouches for what was added by hand: {by_hand}"
+                click.echo(f"{name}: whole{said_of if by_hand else ''}")
     if damaged:
         click.echo(f"mend with: {FETCH} {' '.join(damaged)}", err=True)
         sys.exit(1)

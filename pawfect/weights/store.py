@@ -144,10 +144,20 @@ class Store:
         short = revision[:7] if is_commit(revision) else revision
         own = [file.path for file in entry.files if file.repository == entry.repository]
         only = f":{own[0]}" if len(own) == 1 else ""
-        unknown = {file.path for file in entry.files if file.sha256 is None}
-        added = {p: f for p, f in locked.files.items() if f.origin == ADDED and p in unknown}
-        unverified = f"+{_digest_of(added)}" if added else ""
-        return f"{entry.repository}@{short}{only}{unverified}"
+        added = {path: locked.files[path] for path in self.unverified(name)}
+        by_hand = f"+{_digest_of(added)}" if added else ""
+        return f"{entry.repository}@{short}{only}{by_hand}"
+
+    def unverified(self, name: str) -> tuple[str, ...]:
+        """Return which files of an entry were added by hand and never compared with the published.
+
+        Raises:
+            PawfectError: as `problems` does.
+        """
+        entry, locked = find_entry(self.entries, name), self.lock.get(name)
+        unknown = (file.path for file in entry.files if file.sha256 is None)
+        rows = {path: locked.files[path] for path in unknown if path in locked.files}
+        return tuple(path for path, row in rows.items() if row.origin == ADDED)
 
     def _problem(
         self, entry: Entry, path: str, locked: LockedFile | None, rehash: bool
