@@ -44,7 +44,7 @@ def profile() -> Iterator[Profile]:
             "description": "one throw-away model",
             "models": ["negative"],
             "engines": ["patch"],
-            "limits": {"max_in_flight": 1, "ready_s": 60},
+            "limits": {"max_in_flight": 1, "ready_s": 120},
         },
     )
     del models._BY_NAME["negative"], sys.modules["tests.server.negative"]
