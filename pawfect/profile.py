@@ -34,6 +34,9 @@ Amount = Annotated[float, at_least(0)]
 # Where the outputs of FLUX's modulation layers come from: from the layers in each step, or once per
 # prompt and schedule on the CPU, the layers' weights off the GPU.
 Modulation = Annotated[str, one_of("layers", "cached")]
+# What computes FLUX's attention: whatever torch chooses; torch's memory-efficient kernel, torch's
+# plain products or xformers' kernel, and nothing else.
+Attention = Annotated[str, one_of("auto", "efficient", "math", "xformers")]
 Engine = Annotated[str, one_of(*(engine for engine in ENGINES if engine != "auto"))]
 
 
@@ -76,6 +79,9 @@ class FluxSettings:
         modulation: `layers` or `cached`.
         compile: whether the transformer's repeated blocks are compiled.
         compile_reason: why, or why not and what is in force instead.
+        attention: what computes the transformer's attention: `auto`, `efficient`, `math` or
+            `xformers`, see `pawfect.flux.attention`.
+        attention_reason: why this one.
     """
 
     device: Device
@@ -93,6 +99,8 @@ class FluxSettings:
     modulation: Modulation
     compile: bool
     compile_reason: str
+    attention: Attention
+    attention_reason: str
 
 
 @dataclass(frozen=True)
