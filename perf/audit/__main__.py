@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -22,15 +23,15 @@ from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
+from perf.audit.attention import attention
 from perf.audit.cells import Cell, cells_of
-from perf.audit.choice import loss_of
 from perf.audit.compiled import compile_
-from perf.audit.journal import FAILED, AuditError, Journal, Record
+from perf.audit.journal import AuditError, Journal
 from perf.audit.matrix import AXES, Matrix, load_matrix
+from perf.audit.placing import ALONE, BESIDE, NOT_AT_ALL
 from perf.audit.report import read_run, upload, write_report
-from perf.audit.run import Audit
-from perf.audit.server import AuditServer
 from perf.audit.sessions import Session, load_session
+from perf.audit.stages import Plan, placements_of, run_stages, to_label, to_run
 from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "tritonclient")
@@ -91,23 +92,24 @@ def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path 
     sessions = [load_session(source) for source in wanted.session]
     # Two sessions of the same pictures count once.
     cells = list({c.identity: c for c in cells_of(wanted, sessions, profile, identities)}.values())
+    placements = placements_of(cells, profile, wanted.card_gib)
+    by_name = {session.name: session for session in sessions}
+    plan = Plan(out, profile, by_name, wanted.axes.prompt, wanted.deadline_ms, placements)
+    if wanted.card_gib is not None:
+        where = Counter(map(plan.where, cells))
+        told = ", ".join(f"{where[what]} {what}" for what in (BESIDE, ALONE, NOT_AT_ALL))
+        click.echo(f"of {wanted.card_gib:g} GiB of the card they fit: {told}")
     with Journal(out) as journal:
-        left = _left(journal.records, cells, retry_failed)
+        left = to_run(journal.records, cells, plan, retry_failed)
         click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
         command = f"python -m perf.audit run --matrix {matrix} --out {out}"
         journal.begin(run_note(wanted, cells, sessions, command))
-        if left:
+        if left or to_label(journal.records, cells):
             signal.signal(signal.SIGTERM, _interrupt)
-            by_name = {session.name: session for session in sessions}
             try:
-                with AuditServer(profile, out / "server.log") as server:
-                    begun = Audit(out, wanted.deadline_ms, by_name, server, journal, click.echo)
-                    click.echo("server ready; warming every prompt up ...")
-                    begun.prepare(left, wanted.axes.prompt)
-                    for number, cell in enumerate(left, 1):
-                        click.echo(f"{number}/{len(left)} {line(begun.run(cell))}")
+                run_stages(plan, cells, left, journal, click.echo)
             except KeyboardInterrupt:
-                done = len(cells) - len(_left(journal.records, cells, False))
+                done = len(cells) - len(to_run(journal.records, cells, plan, False))
                 click.echo(
                     f"\ninterrupted: {done} of {len(cells)} cells are in the journal; the "
                     "same command goes on",
@@ -118,10 +120,11 @@ def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path 
 
 
 def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    kinds = {"size": int, "steps": int, "guidance": float, "strength": float}
+    kinds = {"size": int, "steps": int, "guidance": float, "strength": float, "tile_px": int}
     for axis in reversed(AXES):
         told = f"Instead of the recommended setting's {axis}."
-        function = click.option(f"--{axis}", type=kinds.get(axis, str), help=told)(function)
+        option = f"--{axis.replace('_', '-')}"
+        function = click.option(option, type=kinds.get(axis, str), help=told)(function)
     return function
 
 
@@ -139,7 +142,8 @@ def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
     path = profile_path(name)
     with path.open(encoding="utf-8", newline="") as file:
         before = file.read()
-    after = rewritten(name, before, changes_for(found.choice, setting))
+    changes = changes_for(found.choice, setting, load_profile(name).flux)
+    after = rewritten(name, before, changes)
     click.echo(f"{setting}\n(the prompt is each request's, by its labels: a profile holds none)")
     click.echo(difference(name, before, after) or "the profile says all this already")
     if after == before and out is None:
@@ -152,6 +156,7 @@ def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
 
 
 audit.add_command(compile_)
+audit.add_command(attention)
 
 
 def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, str]:
@@ -188,6 +193,7 @@ def run_note(
     return {
         "profile": matrix.profile,
         "budget_ms": matrix.budget_ms,
+        "card_gib": matrix.card_gib,
         "provenance": provenance(command, PACKAGES),
         "sessions": [
             {
@@ -199,24 +205,6 @@ def run_note(
         ],
         "cells": [asdict(cell) for cell in cells],
     }
-
-
-def line(record: Record) -> str:
-    """Return a cell as it came out, in one line."""
-    head = f"{record.session}: {record.setting}: {record.status}"
-    if record.status == FAILED:
-        return f"{head}: {record.reason}"
-    tail = f", {record.total_ms / 1000:.2f} s, loss {loss_of(record):.3f}"
-    return head + tail + (f" ({record.reason})" if record.reason else "")
-
-
-def _left(known: Mapping[str, Record], cells: Sequence[Cell], retry_failed: bool) -> list[Cell]:
-    """Return the cells that are not in the journal, or failed where these are tried again."""
-    return [
-        cell
-        for cell in cells
-        if cell.identity not in known or (retry_failed and known[cell.identity].status == FAILED)
-    ]
 
 
 def _report(folder: Path, url: str | None, key: Path | None) -> None:

@@ -97,6 +97,19 @@ def test_a_graph_break_and_a_backend_that_fails_are_refused():
     assert (counting.made, counting.ran) == (0, 0)
 
 
+def test_explain_says_of_each_kind_of_block_whether_it_is_one_graph():
+    (whole,) = proof_of(Chain()).explained
+    assert (whole.kind, whole.graphs, whole.breaks, whole.reasons) == ("Block", 1, 0, ())
+    assert whole.whole
+    proof = proof_of(Chain("break"))
+    (broken,) = proof.explained
+    assert (broken.graphs, broken.breaks) == (2, 1)
+    assert not broken.whole
+    (reason,) = broken.reasons
+    assert reason
+    assert proof.problems[0] == f"explain(): Block: 2 graphs, 1 breaks; {reason}"
+
+
 @torch._dynamo.config.patch(suppress_errors=True)
 def test_suppressed_errors_are_refused_before_anything_is_compiled():
     proof = proof_of(Chain())
@@ -159,6 +172,8 @@ def test_the_real_blocks_compile_whole_and_the_command_tells(tmp_path, monkeypat
         assert f"batch of {batch}: " in good.output
     assert good.output.count("a step ran 4 compiled graphs for 4 blocks") == 3
     assert "every block of every step ran as a compiled graph" in good.output
+    for kind in ("FluxTransformerBlock", "FluxSingleTransformerBlock"):
+        assert f"torch._dynamo.explain(): {kind}: 1 graphs, 0 breaks" in good.output
     assert "weights: random" in good.output
     torch._dynamo.reset()
     with torch._dynamo.config.patch(suppress_errors=True):

@@ -1,0 +1,199 @@
+"""A run in its stages: what fits beside the labelling models, what goes without, what does not fit.
+
+Of what goes without, labels are made before by a server that has nothing else on the card, given
+with each request, and the fills are labelled by such a server again. Every stage writes to the
+journal as it goes: killed at any time, the run goes on with what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from pawfect.profile import Profile
+from pawfect.scene.prompt import build_prompt
+from perf.audit.cells import Cell, Setting
+from perf.audit.choice import loss_of
+from perf.audit.journal import FAILED, NOT_FITTING, Journal, Record
+from perf.audit.placing import (
+    ALONE,
+    BESIDE,
+    NOT_AT_ALL,
+    Placement,
+    only_labelling,
+    place,
+    without_labelling,
+)
+from perf.audit.run import Audit, look_at, overrides_of, record_of, shares
+from perf.audit.server import AuditServer
+from perf.audit.sessions import Place, Session, judge_labels
+
+LOG: Final = "server.log"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run, and where.
+
+    Attributes:
+        folder: the audit's.
+        profile: whose server runs.
+        sessions: by name.
+        prompts: names of the matrix's prompts.
+        deadline_ms: of each request.
+        placements: by setting.
+    """
+
+    folder: Path
+    profile: Profile
+    sessions: Mapping[str, Session]
+    prompts: Sequence[str]
+    deadline_ms: int
+    placements: Mapping[Setting, Placement]
+
+    def where(self, cell: Cell) -> str:
+        """Return BESIDE, ALONE or NOT_AT_ALL."""
+        return self.placements[cell.setting].where
+
+    def server(self, profile: Profile, *, fills: bool = True) -> AuditServer:
+        """Return a server of some of the profile's models, not yet started."""
+        return AuditServer(profile, self.folder / LOG, fills=fills)
+
+
+def placements_of(
+    cells: Iterable[Cell], profile: Profile, card_gib: float | None
+) -> dict[Setting, Placement]:
+    """Return where each setting of some cells fits."""
+    by_need: dict[object, Placement] = {}
+    found = {}
+    for setting in {cell.setting for cell in cells}:
+        overrides = overrides_of(setting)
+        if overrides not in by_need:
+            by_need[overrides] = place(profile, card_gib, overrides)
+        found[setting] = by_need[overrides]
+    return found
+
+
+def to_run(
+    known: Mapping[str, Record], cells: Iterable[Cell], plan: Plan, retry_failed: bool
+) -> list[Cell]:
+    """Return the cells that are still to be filled.
+
+    They are not in the journal, failed where these are tried again, or did not fit a card and fit
+    this one.
+    """
+
+    def left(cell: Cell) -> bool:
+        record = known.get(cell.identity)
+        if record is None or (retry_failed and record.status == FAILED):
+            return True
+        return record.status == NOT_FITTING and plan.where(cell) != NOT_AT_ALL
+
+    return [cell for cell in cells if left(cell)]
+
+
+def to_label(known: Mapping[str, Record], cells: Iterable[Cell]) -> list[Record]:
+    """Return the records whose fills are still to be labelled."""
+    records = (known.get(cell.identity) for cell in cells)
+    return [record for record in records if record is not None and not record.labelled]
+
+
+def run_stages(
+    plan: Plan,
+    cells: Sequence[Cell],
+    left: Sequence[Cell],
+    journal: Journal,
+    say: Callable[[str], None],
+) -> None:
+    """Run what is left of a matrix's cells, and label what was filled without labels.
+
+    Args:
+        plan: where what runs.
+        cells: of the matrix.
+        left: as `to_run` gives them.
+        journal: open.
+        say: takes a line for people.
+
+    Raises:
+        AuditError: a server keeps dying.
+        PawfectError: one does not start, or refuses a session.
+        OSError: the disk is full.
+    """
+    by_place = {
+        where: [c for c in left if plan.where(c) == where] for where in (BESIDE, ALONE, NOT_AT_ALL)
+    }
+    for cell in by_place[NOT_AT_ALL]:
+        reason = plan.placements[cell.setting].reason
+        journal.add(record_of(cell, NOT_FITTING, reason=reason))
+        say(line(journal.records[cell.identity]))
+    if by_place[BESIDE]:
+        with plan.server(plan.profile) as server:
+            _run(
+                plan,
+                Audit(plan.folder, plan.deadline_ms, plan.sessions, server, journal, say),
+                by_place[BESIDE],
+            )
+    if not by_place[ALONE] and not to_label(journal.records, cells):
+        return
+    places = _places(plan, say)
+    if by_place[ALONE]:
+        reasons = {setting: found.reason for setting, found in plan.placements.items()}
+        with plan.server(without_labelling(plan.profile)) as server:
+            audit = Audit(
+                plan.folder, plan.deadline_ms, plan.sessions, server, journal, say, places, reasons
+            )
+            _run(plan, audit, by_place[ALONE])
+    _label(plan, to_label(journal.records, cells), places, journal, say)
+
+
+def _run(plan: Plan, audit: Audit, cells: Sequence[Cell]) -> None:
+    audit.say("server ready; warming every prompt up ...")
+    audit.prepare(cells, plan.prompts)
+    for number, cell in enumerate(cells, 1):
+        audit.say(f"{number}/{len(cells)} {line(audit.run(cell))}")
+
+
+def _places(plan: Plan, say: Callable[[str], None]) -> dict[str, Place]:
+    """Return what fills are judged by, with the prompt that the product makes of the labels."""
+    places = {}
+    say("making labels before the fills ...")
+    with plan.server(only_labelling(plan.profile), fills=False) as server:
+        for name, session in plan.sessions.items():
+            known = look_at(server, plan.folder, session)
+            # As the product does: a caption only where no surface was recognised.
+            caption = None if known.around else server.caption(session.photo, known.ring)
+            places[name] = replace(known, prompt=build_prompt(known.around, caption).text)
+    return places
+
+
+def _label(
+    plan: Plan,
+    records: Sequence[Record],
+    places: Mapping[str, Place],
+    journal: Journal,
+    say: Callable[[str], None],
+) -> None:
+    """Label fills from their pictures, and write their records again."""
+    say(f"labelling {len(records)} fills ...")
+    with plan.server(only_labelling(plan.profile), fills=False) as server:
+        for record in records:
+            known = places[record.session]
+            with Image.open(plan.folder / record.picture) as picture:
+                image = np.array(picture.convert("RGB"))
+            inside = server.labels(image, known.hole)
+            scores = {**record.scores, **judge_labels(known, inside, plan.profile)}
+            journal.add(replace(record, scores=scores, labels_inside=shares(inside), labelled=True))
+
+
+def line(record: Record) -> str:
+    """Return a cell as it came out, in one line."""
+    head = f"{record.session}: {record.setting}: {record.status}"
+    if record.status in (FAILED, NOT_FITTING):
+        return f"{head}: {record.reason}"
+    tail = f", {record.total_ms / 1000:.2f} s, loss {loss_of(record):.3f}"
+    return head + tail + (f" ({record.reason})" if record.reason else "")
