@@ -5,6 +5,8 @@ Whatever is named computes the attention or fails; only `auto` may choose.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from logging import getLogger
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -27,11 +29,15 @@ BACKENDS: Final = MappingProxyType(
 )
 # Tokens of the trial: whole tiles of every kernel.
 TRIAL_TOKENS: Final = 64
-MEND_XFORMERS: Final = (
-    "run `python -m pip install --no-deps xformers` in the server's environment (its build must be "
-    'for this torch), or set flux.attention = "auto"'
-)
 MEND: Final = 'set flux.attention = "auto"'
+INSTALL: Final = (
+    "run `python -m pip install --no-deps xformers` in the server's environment (a build for its "
+    f"torch), or {MEND}"
+)
+# It says at each choice that the mechanism may change; the library's version is pinned.
+getLogger("diffusers.models.modeling_utils").addFilter(
+    lambda record: "experimental feature" not in record.getMessage()
+)
 
 
 class AttentionError(RuntimeError):
@@ -50,7 +56,7 @@ def use_attention(module: Any, attention: str) -> None:
             dtype and head width; the module then computes as before.
     """
     backend = BACKENDS[attention]
-    mend = MEND_XFORMERS if attention == "xformers" else MEND
+    lacking = attention == "xformers" and find_spec("xformers") is None
     try:
         # The library sets what all other modules of the process compute with, too: put back.
         with attention_backend(backend):
@@ -59,14 +65,17 @@ def use_attention(module: Any, attention: str) -> None:
             module.set_attention_backend(backend.value)
     # What torch, xformers and diffusers raise for a kernel that is not there.
     except (RuntimeError, ValueError, NotImplementedError) as error:
-        said = str(error).strip().splitlines()[0].rstrip(".")
+        # Their first sentence; what follows are other ways out than this one's.
+        said = str(error).strip().splitlines()[0].partition(". ")[0].rstrip(".")
+        mend = INSTALL if lacking else MEND
         raise AttentionError(f"attention {attention}: {said}; {mend}") from None
 
 
 @torch.inference_mode()
 def _try(module: Any, backend: AttentionBackendName) -> None:
     """Compute one attention of the module's heads; raises as the kernel does."""
-    config, like = module.config, next(iter(module.x_embedder.parameters()))
+    # Of what no scheme quantises: on the device and in the dtype of what it computes.
+    config, like = module.config, module.transformer_blocks[0].attn.norm_q.weight
     shape = (1, TRIAL_TOKENS, config["num_attention_heads"], config["attention_head_dim"])
     values = torch.zeros(shape, device=like.device, dtype=like.dtype)
     dispatch_attention_fn(values, values, values, backend=backend)

@@ -31,7 +31,7 @@ from perf.audit.matrix import AXES, Matrix, load_matrix
 from perf.audit.placing import ALONE, BESIDE, NOT_AT_ALL
 from perf.audit.report import read_run, upload, write_report
 from perf.audit.sessions import Session, load_session
-from perf.audit.stages import Plan, placements_of, run_stages, to_label, to_run
+from perf.audit.stages import Plan, Stages, placements_of, to_label, to_run
 from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "tritonclient")
@@ -107,7 +107,7 @@ def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path 
         if left or to_label(journal.records, cells):
             signal.signal(signal.SIGTERM, _interrupt)
             try:
-                run_stages(plan, cells, left, journal, click.echo)
+                Stages(plan, journal, click.echo).run(cells, left)
             except KeyboardInterrupt:
                 done = len(cells) - len(to_run(journal.records, cells, plan, False))
                 click.echo(

@@ -103,91 +103,104 @@ def to_label(known: Mapping[str, Record], cells: Iterable[Cell]) -> list[Record]
     return [record for record in records if record is not None and not record.labelled]
 
 
-def run_stages(
-    plan: Plan,
-    cells: Sequence[Cell],
-    left: Sequence[Cell],
-    journal: Journal,
-    say: Callable[[str], None],
-) -> None:
-    """Run what is left of a matrix's cells, and label what was filled without labels.
+@dataclass(frozen=True)
+class Stages:
+    """The stages of one run.
 
-    Args:
+    Attributes:
         plan: where what runs.
-        cells: of the matrix.
-        left: as `to_run` gives them.
         journal: open.
         say: takes a line for people.
-
-    Raises:
-        AuditError: a server keeps dying.
-        PawfectError: one does not start, or refuses a session.
-        OSError: the disk is full.
     """
-    by_place = {
-        where: [c for c in left if plan.where(c) == where] for where in (BESIDE, ALONE, NOT_AT_ALL)
-    }
-    for cell in by_place[NOT_AT_ALL]:
-        reason = plan.placements[cell.setting].reason
-        journal.add(record_of(cell, NOT_FITTING, reason=reason))
-        say(line(journal.records[cell.identity]))
-    if by_place[BESIDE]:
-        with plan.server(plan.profile) as server:
-            _run(
-                plan,
-                Audit(plan.folder, plan.deadline_ms, plan.sessions, server, journal, say),
-                by_place[BESIDE],
-            )
-    if not by_place[ALONE] and not to_label(journal.records, cells):
-        return
-    places = _places(plan, say)
-    if by_place[ALONE]:
+
+    plan: Plan
+    journal: Journal
+    say: Callable[[str], None]
+
+    def run(self, cells: Sequence[Cell], left: Sequence[Cell]) -> None:
+        """Run what is left of a matrix's cells, and label what was filled without labels.
+
+        Args:
+            cells: of the matrix.
+            left: as `to_run` gives them.
+
+        Raises:
+            AuditError: a server keeps dying.
+            PawfectError: one does not start, or refuses a session.
+            OSError: the disk is full.
+        """
+        places: dict[str, Place] = {}
+        beside, alone, others = (
+            [cell for cell in left if self.plan.where(cell) == where]
+            for where in (BESIDE, ALONE, NOT_AT_ALL)
+        )
+        for cell in others:
+            self._leave_out(cell)
+        if beside:
+            with self.plan.server(self.plan.profile) as server:
+                self._fill(server, beside, {})
+        if alone:
+            self.say("making labels before the fills ...")
+            with self._labelling() as server:
+                places = _places(self.plan, server)
+            with self.plan.server(without_labelling(self.plan.profile)) as server:
+                self._fill(server, alone, places)
+        if filled := to_label(self.journal.records, cells):
+            self.say(f"labelling {len(filled)} fills ...")
+            with self._labelling() as server:
+                places = places or _places(self.plan, server)
+                for record in filled:
+                    self.journal.add(_labelled(self.plan, record, server, places))
+
+    def _labelling(self) -> AuditServer:
+        return self.plan.server(only_labelling(self.plan.profile), fills=False)
+
+    def _leave_out(self, cell: Cell) -> None:
+        reason = self.plan.placements[cell.setting].reason
+        self.journal.add(record_of(cell, NOT_FITTING, reason=reason))
+        self.say(line(self.journal.records[cell.identity]))
+
+    def _fill(self, server: AuditServer, cells: Sequence[Cell], places: dict[str, Place]) -> None:
+        """Run cells on a server; with places, on one without the labelling models."""
+        plan = self.plan
         reasons = {setting: found.reason for setting, found in plan.placements.items()}
-        with plan.server(without_labelling(plan.profile)) as server:
-            audit = Audit(
-                plan.folder, plan.deadline_ms, plan.sessions, server, journal, say, places, reasons
-            )
-            _run(plan, audit, by_place[ALONE])
-    _label(plan, to_label(journal.records, cells), places, journal, say)
+        audit = Audit(
+            plan.folder,
+            plan.deadline_ms,
+            plan.sessions,
+            server,
+            self.journal,
+            self.say,
+            places=places,
+            reasons=reasons,
+        )
+        self.say("server ready; warming every prompt up ...")
+        audit.prepare(cells, plan.prompts)
+        for number, cell in enumerate(cells, 1):
+            self.say(f"{number}/{len(cells)} {line(audit.run(cell))}")
 
 
-def _run(plan: Plan, audit: Audit, cells: Sequence[Cell]) -> None:
-    audit.say("server ready; warming every prompt up ...")
-    audit.prepare(cells, plan.prompts)
-    for number, cell in enumerate(cells, 1):
-        audit.say(f"{number}/{len(cells)} {line(audit.run(cell))}")
-
-
-def _places(plan: Plan, say: Callable[[str], None]) -> dict[str, Place]:
+def _places(plan: Plan, server: AuditServer) -> dict[str, Place]:
     """Return what fills are judged by, with the prompt that the product makes of the labels."""
     places = {}
-    say("making labels before the fills ...")
-    with plan.server(only_labelling(plan.profile), fills=False) as server:
-        for name, session in plan.sessions.items():
-            known = look_at(server, plan.folder, session)
-            # As the product does: a caption only where no surface was recognised.
-            caption = None if known.around else server.caption(session.photo, known.ring)
-            places[name] = replace(known, prompt=build_prompt(known.around, caption).text)
+    for name, session in plan.sessions.items():
+        known = look_at(server, plan.folder, session)
+        # As the product does: a caption only where no surface was recognised.
+        caption = None if known.around else server.caption(session.photo, known.ring)
+        places[name] = replace(known, prompt=build_prompt(known.around, caption).text)
     return places
 
 
-def _label(
-    plan: Plan,
-    records: Sequence[Record],
-    places: Mapping[str, Place],
-    journal: Journal,
-    say: Callable[[str], None],
-) -> None:
-    """Label fills from their pictures, and write their records again."""
-    say(f"labelling {len(records)} fills ...")
-    with plan.server(only_labelling(plan.profile), fills=False) as server:
-        for record in records:
-            known = places[record.session]
-            with Image.open(plan.folder / record.picture) as picture:
-                image = np.array(picture.convert("RGB"))
-            inside = server.labels(image, known.hole)
-            scores = {**record.scores, **judge_labels(known, inside, plan.profile)}
-            journal.add(replace(record, scores=scores, labels_inside=shares(inside), labelled=True))
+def _labelled(
+    plan: Plan, record: Record, server: AuditServer, places: Mapping[str, Place]
+) -> Record:
+    """Return a record with the labels of its picture, as saved, and their score."""
+    known = places[record.session]
+    with Image.open(plan.folder / record.picture) as picture:
+        image = np.array(picture.convert("RGB"))
+    inside = server.labels(image, known.hole)
+    scores = {**record.scores, **judge_labels(known, inside, plan.profile)}
+    return replace(record, scores=scores, labels_inside=shares(inside), labelled=True)
 
 
 def line(record: Record) -> str:
@@ -195,5 +208,6 @@ def line(record: Record) -> str:
     head = f"{record.session}: {record.setting}: {record.status}"
     if record.status in (FAILED, NOT_FITTING):
         return f"{head}: {record.reason}"
-    tail = f", {record.total_ms / 1000:.2f} s, loss {loss_of(record):.3f}"
+    loss = f"loss {loss_of(record):.3f}" if record.labelled else "to be labelled"
+    tail = f", {record.total_ms / 1000:.2f} s, {loss}"
     return head + tail + (f" ({record.reason})" if record.reason else "")

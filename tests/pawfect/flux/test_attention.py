@@ -11,11 +11,13 @@ from diffusers.models.attention_dispatch import AttentionBackendName, _Attention
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.attention import BACKENDS, AttentionError, use_attention
+from pawfect.flux.gguf import load_transformer
 from pawfect.flux.transformer import Transformer
 from pawfect.profile import load_profile, profile_names
 from pawfect.serving import load_batch
 from pawfect.weights.store import Store
 from pawfect_triton.probe import lacks_weights
+from tests.pawfect.flux.test_gguf import relative, velocity
 from tests.pawfect.flux.test_transformer import by_diffusers, step
 from tests.refusals import refusal
 
@@ -61,6 +63,15 @@ def test_the_named_kernel_runs_and_no_other(own):
     use_attention(own.module, "auto")
     (chosen,) = kernels(lambda: own.velocity(**given))
     assert chosen == "aten::_scaled_dot_product_flash_attention_for_cpu"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_quantised_transformer_takes_it_too(gguf_files, dtype):
+    module = load_transformer(gguf_files["Q8_0"], device="cpu", dtype=dtype)
+    kind = getattr(torch, dtype)
+    before = velocity(module, kind)
+    use_attention(module, "math")
+    assert relative(velocity(module, kind), before) <= {"float32": 1e-5, "float16": 0.01}[dtype]
 
 
 def test_other_modules_of_the_process_keep_theirs(own, flux_folder):

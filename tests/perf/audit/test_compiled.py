@@ -8,9 +8,11 @@ from click.testing import CliRunner
 from torch import nn
 
 from pawfect.contract.errors import PawfectError
+from pawfect.flux.attention import use_attention
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
+from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE
-from perf.audit.compiled import CountingBackend, compile_, prove
+from perf.audit.compiled import CountingBackend, compile_, prove, steps_of, transformer_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -180,6 +182,17 @@ def test_the_real_blocks_compile_whole_and_the_command_tells(tmp_path, monkeypat
         bad = invoke("--profile", "tiny", "--size", "64", "--backend", "eager")
     assert bad.exit_code == 1
     assert "NOT COMPILED" in bad.output
+
+
+def test_blocks_with_a_named_attention_compile_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    tiny = load_profile("tiny")
+    module, _ = transformer_of(tiny)
+    use_attention(module, "math")
+    proof = prove(module, steps_of(module, tiny.flux, 4), backend="eager", batches=(1,))
+    assert proof.problems == []
+    assert all(one.whole for one in proof.explained)
+    assert proof.ran == {1: 4}
 
 
 @pytest.mark.parametrize(
