@@ -31,7 +31,7 @@ from perf.audit.matrix import AXES, Matrix, load_matrix
 from perf.audit.placing import ALONE, BESIDE, NOT_AT_ALL
 from perf.audit.report import read_run, upload, write_report
 from perf.audit.sessions import Session, load_session
-from perf.audit.stages import Plan, Stages, placements_of, to_label, to_run
+from perf.audit.stages import Plan, Stages, check_start, placements_of, to_label, to_run
 from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "tritonclient")
@@ -93,6 +93,7 @@ def run(matrix: Path, out: Path, retry_failed: bool, url: str | None, key: Path 
     # Two sessions of the same pictures count once.
     cells = list({c.identity: c for c in cells_of(wanted, sessions, profile, identities)}.values())
     placements = placements_of(cells, profile, wanted.card_gib)
+    check_start(profile, wanted.card_gib, placements)
     by_name = {session.name: session for session in sessions}
     plan = Plan(out, profile, by_name, wanted.axes.prompt, wanted.deadline_ms, placements)
     if wanted.card_gib is not None:
@@ -135,7 +136,7 @@ def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @_setting_options
 @_plainly
 def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
-    """Write a measured setting into its profile: weights, working sizes, steps, guidance."""
+    """Write a measured setting into its profile, its weights and sizes with it."""
     found = read_run(folder)
     name = found.note["profile"]
     setting = chosen_setting(found.choice, asked)

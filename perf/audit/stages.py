@@ -17,9 +17,10 @@ from PIL import Image
 
 from pawfect.profile import Profile
 from pawfect.scene.prompt import build_prompt
+from pawfect_triton.overrides import Overrides
 from perf.audit.cells import Cell, Setting
 from perf.audit.choice import loss_of
-from perf.audit.journal import FAILED, NOT_FITTING, Journal, Record
+from perf.audit.journal import FAILED, NOT_FITTING, AuditError, Journal, Record
 from perf.audit.placing import (
     ALONE,
     BESIDE,
@@ -77,6 +78,28 @@ def placements_of(
             by_need[overrides] = place(profile, card_gib, overrides)
         found[setting] = by_need[overrides]
     return found
+
+
+def check_start(
+    profile: Profile, card_gib: float | None, placements: Mapping[Setting, Placement]
+) -> None:
+    """Raise AuditError where a server that some setting needs would not even start.
+
+    It loads the profile's own transformer first, whatever the setting names.
+    """
+    assert profile.flux is not None
+    own = place(profile, card_gib, Overrides(size=profile.flux.sizes[0]))
+    needed = {found.where for found in placements.values()}
+    too_much = (BESIDE in needed and own.where != BESIDE) or (
+        ALONE in needed and own.where == NOT_AT_ALL
+    )
+    if too_much:
+        entry = profile.weights["flux_transformer"]
+        raise AuditError(
+            f"profile {profile.name}: a server starts with {entry}, {own.beside:.2f} of "
+            f"{own.card:.2f} GiB beside the labelling models, {own.alone:.2f} without; choose the "
+            "profile of this card"
+        )
 
 
 def to_run(

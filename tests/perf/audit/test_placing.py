@@ -9,7 +9,7 @@ import pytest
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE
-from perf.audit.journal import Journal
+from perf.audit.journal import AuditError, Journal
 from perf.audit.placing import (
     ALONE,
     BESIDE,
@@ -22,7 +22,7 @@ from perf.audit.placing import (
     without_labelling,
 )
 from perf.audit.run import overrides_of
-from perf.audit.stages import Plan, placements_of, to_label, to_run
+from perf.audit.stages import Plan, check_start, placements_of, to_label, to_run
 from perf.flux.cards import CARDS
 from perf.flux.memory import CONTEXT_GIB, processes_of, total_gib
 from tests.perf.audit.conftest import TINY, TINY_Q8, cell, record, setting
@@ -105,6 +105,22 @@ def test_the_two_servers_of_such_a_run_load_no_model_that_the_other_needs_the_ro
     assert set(filling.models) == set(tiny.models) - set(LABELLING)
     assert labelling.models == ("mask_cleanup", *LABELLING)
     assert set(labelling.models) | set(filling.models) <= set(MODELS)
+
+
+def test_a_profile_whose_own_weights_do_not_fit_is_refused_before_a_server_starts_with_them():
+    def check(name: str, quantisation: str, card_gib: float) -> None:
+        profile, one = load_profile(name), cell(quantisation=quantisation, size=512)
+        check_start(profile, card_gib, placements_of([one], profile, card_gib))
+
+    check("t4", "flux-fill-dev-q8_0", 14.7)
+    check("l4", "flux-fill-dev-q4_0", 22.0)
+    # Nothing starts where nothing fits.
+    check("l4", "flux-fill-dev-q4_0", 5.0)
+    with pytest.raises(AuditError) as caught:
+        check("l4", "flux-fill-dev-q4_0", 14.7)
+    assert str(caught.value).startswith("profile l4: a server starts with flux-fill-dev-q8_0, ")
+    assert "of 14.70 GiB" in str(caught.value)
+    assert "choose the profile of this card" in str(caught.value)
 
 
 @pytest.fixture
