@@ -17,8 +17,9 @@ from diffusers.models.attention_dispatch import (
     dispatch_attention_fn,
 )
 
-# By the profile's word. `auto`: torch chooses for each call, and may choose the plain path that
-# holds every token against every other.
+# By the profile's word. `auto`: torch chooses for each call, and may choose the plain products.
+# `efficient`: torch's memory-efficient kernel; `math`: plain products, which hold every token
+# against every other; `xformers`: its own kernel. These three give way to nothing.
 BACKENDS: Final = MappingProxyType(
     {
         "auto": AttentionBackendName.NATIVE,

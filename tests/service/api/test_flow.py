@@ -151,7 +151,9 @@ async def test_a_mask_that_is_black_is_shown_white_and_filled_and_a_reading_is_s
     assert [state["processingStatus"] for state in done] == ["completed"] * 3
     assert [bool(state["note"]) for state in done] == [False, False, True]
     for name in ("mask_auto.png", "edited.jpg"):
-        white, *others = [np.array(opened(await stack.file(name, sid=sid))) for sid in "wba"]
+        white, *others = [
+            np.array(opened(await stack.file(name, sid=sid))) for sid in "wba"
+        ]
         for other in others:
             np.testing.assert_array_equal(white, other)
 
