@@ -31,9 +31,9 @@ Device = Annotated[str, one_of("cpu", "cuda")]
 Dtype = Annotated[str, one_of("float32", "float16", "bfloat16")]
 Count = Annotated[int, at_least(1)]
 Amount = Annotated[float, at_least(0)]
-# Where the outputs of FLUX's modulation layers come from: from the layers in each step, or once per
-# prompt and schedule on the CPU, the layers' weights off the GPU.
+# FLUX's modulation: by its layers in each step, or once per prompt and schedule on the CPU.
 Modulation = Annotated[str, one_of("layers", "cached")]
+Attention = Annotated[str, one_of("auto", "efficient", "math", "xformers")]
 Engine = Annotated[str, one_of(*(engine for engine in ENGINES if engine != "auto"))]
 
 
@@ -76,6 +76,8 @@ class FluxSettings:
         modulation: `layers` or `cached`.
         compile: whether the transformer's repeated blocks are compiled.
         compile_reason: why, or why not and what is in force instead.
+        attention: `auto`, `efficient`, `math` or `xformers`, see `pawfect.flux.attention`.
+        attention_reason: why this one.
     """
 
     device: Device
@@ -93,6 +95,8 @@ class FluxSettings:
     modulation: Modulation
     compile: bool
     compile_reason: str
+    attention: Attention
+    attention_reason: str
 
 
 @dataclass(frozen=True)
@@ -210,10 +214,8 @@ class Profile:
             first = next((e for e in self.engines if e not in without), self.engines[0])
             return first, f"first engine of profile {self.name}"
         if asked not in self.engines:
-            raise PawfectError(
-                ErrorKind.UNAVAILABLE,
-                f"engine={asked}: profile {self.name} has {', '.join(self.engines)} only",
-            )
+            problem = f"engine={asked}: profile {self.name} has {', '.join(self.engines)} only"
+            raise PawfectError(ErrorKind.UNAVAILABLE, problem)
         return asked, "asked for"
 
     def settings(self, model: Model) -> Any:
@@ -277,10 +279,8 @@ def _check_models(profile: Profile) -> None:
     for engine in set(profile.engines) & {"flux", "lama"}:
         own = {model.name for model in MODELS.values() if model.settings == engine}
         if lacking := sorted(own - set(profile.models)):
-            expected = f"models {', '.join(sorted(own))}"
-            raise TableError(
-                f"{profile.name}: engine {engine}", expected, f"none {', '.join(lacking)}"
-            )
+            expected, got = f"models {', '.join(sorted(own))}", f"none {', '.join(lacking)}"
+            raise TableError(f"{profile.name}: engine {engine}", expected, got)
     for model in map(MODELS.__getitem__, profile.models):
         settings = profile.settings(model)
         if (settings is None and model.settings) or not set(model.weights) <= set(profile.weights):

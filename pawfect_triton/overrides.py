@@ -11,12 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pawfect.contract.errors import invalid
-from pawfect.contract.tables import TableError, multiple_of, read_table
+from pawfect.contract.tables import TableError, at_least, multiple_of, read_table
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import Profile, load_profile
+from pawfect.profile import Attention, Profile, load_profile
 
 PARAMETER: Final = "audit"
 
@@ -30,12 +30,16 @@ class Overrides:
         size: the one working size, px, a multiple of 16.
         check: False: FLUX fills leave unchecked, so that each setting shows its own picture.
         verbatim: whether a request's PROMPT reaches FLUX word for word.
+        attention: what computes FLUX's attention, see `pawfect.profile.FluxSettings`.
+        tile_px: side above which the VAE works in tiles, px; 0: never.
     """
 
     transformer: str | None = None
     size: Annotated[int, multiple_of(TOKEN_PX)] | None = None
     check: bool = True
     verbatim: bool = False
+    attention: Attention | None = None
+    tile_px: Annotated[int, at_least(0)] | None = None
 
     def parameter(self) -> dict[str, dict[str, str]]:
         """Return the config's `parameters` that `read` understands."""
@@ -46,12 +50,19 @@ class Overrides:
         """Return the profile with what differs; a profile without FLUX stays as it is."""
         if profile.flux is None:
             return profile
+        given = {
+            "sizes": None if self.size is None else (self.size,),
+            "attention": self.attention,
+            "tile_px": self.tile_px,
+        }
+        differs: dict[str, Any] = {
+            name: value for name, value in given.items() if value is not None
+        }
+        profile = replace(profile, flux=replace(profile.flux, **differs))
         if self.transformer not in (None, profile.weights["flux_transformer"]):
             weights = {**profile.weights, "flux_transformer": self.transformer}
             # The profile's costs are those of its own transformer.
             profile = replace(profile, weights=MappingProxyType(weights), cost=MappingProxyType({}))
-        if self.size is not None and profile.flux is not None:
-            profile = replace(profile, flux=replace(profile.flux, sizes=(self.size,)))
         return profile if self.check else replace(profile, check=None)
 
 

@@ -19,6 +19,7 @@ from pawfect.contract.texts import read_texts, text_tensor
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH
 from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import FluxSettings
+from pawfect.weights.reading import unusable
 
 if TYPE_CHECKING:
     from pawfect.flux.vae import Vae
@@ -97,9 +98,14 @@ def transformer(settings: FluxSettings, folder: Path, whole: Path) -> BatchFunct
         settings: of the profile.
         folder: of the transformer's weights.
         whole: of the whole model, which has the schedule.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the weights are not usable, or the profile's attention is
+            not here, with what mends it.
     """
     import torch
 
+    from pawfect.flux.attention import AttentionError, use_attention
     from pawfect.flux.batch import answer_steps
     from pawfect.flux.compiling import compile_blocks
     from pawfect.flux.schedule import read_schedule
@@ -120,6 +126,10 @@ def transformer(settings: FluxSettings, folder: Path, whole: Path) -> BatchFunct
         schedule=schedule,
         steps=settings.steps,
     )
+    try:
+        use_attention(model.module, settings.attention)
+    except AttentionError as error:
+        raise unusable(folder, str(error)) from None
     if settings.compile:
         compile_blocks(model.module)
     return partial(answer_steps, model)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, ParamSpec
@@ -24,14 +26,13 @@ from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
 from perf.audit.cells import Cell, cells_of
-from perf.audit.choice import loss_of
-from perf.audit.journal import FAILED, AuditError, Journal, Record
+from perf.audit.journal import AuditError, Journal
 from perf.audit.matrix import AXES, MATRICES, Matrix, load_matrix, matrix_names, session_in
 from perf.audit.options import audited, command_line, setting_options
+from perf.audit.placing import ALONE, BESIDE, NOT_AT_ALL
 from perf.audit.report import read_run, upload, write_report
-from perf.audit.run import Audit
-from perf.audit.server import AuditServer
 from perf.audit.sessions import Session, load_session
+from perf.audit.stages import Plan, Stages, check_start, placements_of, to_label, to_run
 from perf.publish import provenance
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "tritonclient")
@@ -60,17 +61,23 @@ def _plainly(function: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+_WITH_TORCH: Final = {
+    "attention": ("perf.audit.attention", "attention"),
+    "compile": ("perf.audit.compiled", "compile_"),
+}
+
+
 class _Group(click.Group):
-    """Its `compile` imports torch, which takes seconds, only where it is asked for."""
+    """Some commands import torch, which takes seconds, only where they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "compile"])
+        return sorted([*super().list_commands(ctx), *_WITH_TORCH])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "compile":
-            from perf.audit.compiled import compile_
-
-            return compile_
+        if cmd_name in _WITH_TORCH:
+            module, name = _WITH_TORCH[cmd_name]
+            command: click.Command = getattr(import_module(module), name)
+            return command
         return super().get_command(ctx, cmd_name)
 
 
@@ -129,22 +136,24 @@ def run(
     sessions = [load_session(source) for source in wanted.session]
     # Two sessions of the same pictures count once.
     cells = list({c.identity: c for c in cells_of(wanted, sessions, profile, identities)}.values())
+    placements = placements_of(cells, profile, wanted.card_gib)
+    check_start(profile, wanted.card_gib, placements)
+    by_name = {session.name: session for session in sessions}
+    plan = Plan(out, profile, by_name, wanted.axes.prompt, wanted.deadline_ms, placements)
+    if wanted.card_gib is not None:
+        where = Counter(map(plan.where, cells))
+        told = ", ".join(f"{where[what]} {what}" for what in (BESIDE, ALONE, NOT_AT_ALL))
+        click.echo(f"of {wanted.card_gib:g} GiB of the card they fit: {told}")
     with Journal(out) as journal:
-        left = _left(journal.records, cells, retry_failed)
+        left = to_run(journal.records, cells, plan, retry_failed)
         click.echo(f"{len(cells) - len(left)} are done already, {len(left)} to run")
         journal.begin(run_note(wanted, cells, sessions, command_line(matrix, session_folder, out)))
-        if left:
+        if left or to_label(journal.records, cells):
             signal.signal(signal.SIGTERM, _interrupt)
-            by_name = {session.name: session for session in sessions}
             try:
-                with AuditServer(profile, out / "server.log") as server:
-                    begun = Audit(out, wanted.deadline_ms, by_name, server, journal, click.echo)
-                    click.echo("server ready; warming every prompt up ...")
-                    begun.prepare(left, wanted.axes.prompt)
-                    for number, cell in enumerate(left, 1):
-                        click.echo(f"{number}/{len(left)} {line(begun.run(cell))}")
+                Stages(plan, journal, click.echo).run(cells, left)
             except KeyboardInterrupt:
-                done = len(cells) - len(_left(journal.records, cells, False))
+                done = len(cells) - len(to_run(journal.records, cells, plan, False))
                 click.echo(
                     f"\ninterrupted: {done} of {len(cells)} cells are in the journal; the "
                     "same command goes on",
@@ -161,14 +170,15 @@ def run(
 @setting_options
 @_plainly
 def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
-    """Write a measured setting into its profile: weights, working sizes, steps, guidance."""
+    """Write a measured setting into its profile, its weights and sizes with it."""
     found = read_run(folder)
     name = found.note["profile"]
     setting = chosen_setting(found.choice, asked)
     path = profile_path(name)
     with path.open(encoding="utf-8", newline="") as file:
         before = file.read()
-    after = rewritten(name, before, changes_for(found.choice, setting))
+    changes = changes_for(found.choice, setting, load_profile(name).flux)
+    after = rewritten(name, before, changes)
     click.echo(f"{setting}\n(the prompt is each request's, by its labels: a profile holds none)")
     click.echo(difference(name, before, after) or "the profile says all this already")
     if after == before and out is None:
@@ -214,6 +224,7 @@ def run_note(
     return {
         "profile": matrix.profile,
         "budget_ms": matrix.budget_ms,
+        "card_gib": matrix.card_gib,
         "provenance": provenance(command, PACKAGES),
         "sessions": [
             {
@@ -225,24 +236,6 @@ def run_note(
         ],
         "cells": [asdict(cell) for cell in cells],
     }
-
-
-def line(record: Record) -> str:
-    """Return a cell as it came out, in one line."""
-    head = f"{record.session}: {record.setting}: {record.status}"
-    if record.status == FAILED:
-        return f"{head}: {record.reason}"
-    tail = f", {record.total_ms / 1000:.2f} s, loss {loss_of(record):.3f}"
-    return head + tail + (f" ({record.reason})" if record.reason else "")
-
-
-def _left(known: Mapping[str, Record], cells: Sequence[Cell], retry_failed: bool) -> list[Cell]:
-    """Return the cells that are not in the journal, or failed where these are tried again."""
-    return [
-        cell
-        for cell in cells
-        if cell.identity not in known or (retry_failed and known[cell.identity].status == FAILED)
-    ]
 
 
 def _report(folder: Path, url: str | None, key: Path | None) -> None:

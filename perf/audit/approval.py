@@ -6,17 +6,19 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import MISSING, asdict, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from pawfect.profile import ProfileError, parse_profile
+from pawfect.profile import FluxSettings, ProfileError, parse_profile
 from perf.audit.cells import Setting
 from perf.audit.choice import Choice
 from perf.audit.journal import AuditError
 
 _VALUE: Final = r"\"[^\"\n]*\"|\[[^\]\n]*\]|[^#\s\[\"][^#\s]*"
+# What a profile says of an attention that was approved.
+AUDITED: Final = "approved by an audit: of its settings within the budget that of the least loss"
 
 Changes = Mapping[tuple[str, str], Any]
 
@@ -42,8 +44,10 @@ def chosen_setting(choice: Choice, asked: Mapping[str, Any]) -> Setting:
     given = {name: value for name, value in asked.items() if value is not None}
     if choice.recommended is not None:
         setting = replace(choice.recommended.setting, **given)
-    elif set(given) == set(Setting.__dataclass_fields__):
-        setting = Setting(**given)
+    elif set(given) >= {one.name for one in fields(Setting) if one.default is MISSING}:
+        measured = (one.setting for one in choice.outcomes)
+        alike = (one for one in measured if given.items() <= asdict(one).items())
+        setting = next(alike, Setting(**given))
     else:
         raise AuditError(
             "the run recommends nothing (no complete setting keeps the budget): name a whole "
@@ -55,7 +59,7 @@ def chosen_setting(choice: Choice, asked: Mapping[str, Any]) -> Setting:
     if not outcome.complete:
         raise AuditError(
             f"not every cell of this setting is done ({outcome.fallen_back} fell back, "
-            f"{outcome.failed} failed): {setting}"
+            f"{outcome.failed} failed, {outcome.not_fitting} do not fit the card): {setting}"
         )
     if setting.strength != 1.0:
         raise AuditError(
@@ -65,8 +69,14 @@ def chosen_setting(choice: Choice, asked: Mapping[str, Any]) -> Setting:
     return setting
 
 
-def changes_for(choice: Choice, setting: Setting) -> Changes:
+def changes_for(choice: Choice, setting: Setting, now: FluxSettings | None = None) -> Changes:
     """Return what a setting changes in a profile, by table and key.
+
+    Args:
+        choice: of the run.
+        setting: approved.
+        now: of the profile as it is; where another attention is approved than its own, its reason
+            is written too.
 
     Working sizes are the approved one and those below it that were measured with the same settings:
     a small hole keeps its small canvas.
@@ -78,12 +88,19 @@ def changes_for(choice: Choice, setting: Setting) -> Changes:
         and one.setting.size <= setting.size
         and replace(one.setting, size=setting.size) == setting
     )
-    return {
+    changes: dict[tuple[str, str], Any] = {
         ("weights", "flux_transformer"): f'"{setting.quantisation}"',
         ("flux", "sizes"): sizes,
         ("flux", "steps"): setting.steps,
         ("flux", "guidance_scale"): f"{setting.guidance:g}",
     }
+    if setting.tile_px is not None:
+        changes["flux", "tile_px"] = setting.tile_px
+    if setting.attention is not None:
+        changes["flux", "attention"] = f'"{setting.attention}"'
+        if now is not None and now.attention != setting.attention:
+            changes["flux", "attention_reason"] = f'"{AUDITED}"'
+    return changes
 
 
 def rewritten(name: str, text: str, changes: Changes) -> str:

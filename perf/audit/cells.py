@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
+from typing import Any
 
 from pawfect import __version__
 from pawfect.profile import Profile
@@ -25,6 +26,9 @@ class Setting:
         prompt: name of the prompt, see `perf.audit.matrix.Axes`.
         guidance: guidance scale.
         steps: denoising steps.
+        attention: what computed the transformer's attention; None: the profile's own, in journals
+            from before it was varied.
+        tile_px: side, px, above which the VAE worked in tiles, 0: never; None: likewise.
     """
 
     quantisation: str
@@ -33,9 +37,13 @@ class Setting:
     prompt: str
     guidance: float
     steps: int
+    attention: str | None = None
+    tile_px: int | None = None
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {value}" for name, value in vars(self).items())
+        return ", ".join(
+            f"{name} {value}" for name, value in vars(self).items() if value is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -69,22 +77,25 @@ def cells_of(
         profile: the matrix's.
         identities: of the weights by entry, for all quantisations and the profile's own.
     """
-    axes = matrix.axes
-    for quantisation, size in product(axes.quantisation, axes.size):
+    axes = matrix.axes.of(profile)
+    loaded = product(axes.quantisation, axes.size, axes.attention or (), axes.tile_px or ())
+    for quantisation, size, attention, tile_px in loaded:
         weights = {**profile.weights, "flux_transformer": quantisation}
         common = {
             "version": __version__,
-            "profile": _profile_digest(profile),
+            "profile": _profile_digest(profile, tile_px),
             "weights": {component: identities[entry] for component, entry in weights.items()},
             "deadline_ms": matrix.deadline_ms,
         }
         for session, strength, prompt, guidance, steps, seed in product(
             sessions, axes.strength, axes.prompt, axes.guidance, axes.steps, matrix.seeds
         ):
-            setting = Setting(quantisation, size, strength, prompt, guidance, steps)
+            setting = Setting(
+                quantisation, size, strength, prompt, guidance, steps, attention, tile_px
+            )
             own = {
                 **common,
-                "setting": asdict(setting),
+                "setting": _told(setting),
                 "session": session.digest,
                 "text": session.source.text(prompt),
                 "seed": seed,
@@ -94,10 +105,26 @@ def cells_of(
             yield Cell(setting, session.name, seed, identity)
 
 
-def _profile_digest(profile: Profile) -> str:
-    """Return a digest of what the profile decides and no cell does."""
+def _told(setting: Setting) -> dict[str, Any]:
+    """Return what an identity says of a setting itself.
+
+    Tiles are told with the profile, as they were before they were varied; of the attention only
+    what was not in force then: so journals of that time go on.
+    """
+    told = asdict(setting)
+    del told["tile_px"]
+    if setting.attention == "auto":
+        del told["attention"]
+    return told
+
+
+def _profile_digest(profile: Profile, tile_px: int) -> str:
+    """Return a digest of what the profile decides and no cell says of itself."""
     assert profile.flux is not None
     # Each cell says these itself; an approved audit may then change them without voiding its cells.
     flux = replace(profile.flux, steps=1, guidance_scale=1.0, sizes=(), compile_reason="")
-    decides = repr((profile.name, flux, profile.sam3, profile.florence2, profile.lama))
+    told = vars(replace(flux, tile_px=tile_px))
+    said = ", ".join(f"{k}={v!r}" for k, v in told.items() if not k.startswith("attention"))
+    others = map(repr, (profile.sam3, profile.florence2, profile.lama))
+    decides = f"({profile.name!r}, FluxSettings({said}), {', '.join(others)})"
     return hashlib.sha256(decides.encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from perf.audit.cells import Cell, Setting
-from perf.audit.journal import DONE, FAILED, FALLEN_BACK, Record
+from perf.audit.journal import DONE, FAILED, FALLEN_BACK, NOT_FITTING, Record
 
 # What counts as one unit of loss, by score. ST-LPIPS: the distance of a good fill from a smear on
 # the 30 scenes of perf/results/quality.md (0.07 against 0.20). Seam: 2.3 CIE76 can just be seen on
@@ -19,9 +19,9 @@ UNITS: Final[Mapping[str, float]] = MappingProxyType(
     {"st_lpips": 0.13, "seam_off": 2.3, "sharpness_log": 0.69, "strange": 1.0}
 )
 RULE: Final = (
-    "Of the settings whose every cell is done (none failed, none fell back) and whose slowest cell "
-    "keeps the budget, the one of the lowest loss; of equal ones the faster. A cell's loss is the "
-    "sum of its scores, each over its unit: "
+    "Of the settings whose every cell is done (none failed, fell back or lacks room on the card) "
+    "and whose slowest cell keeps the budget, the one of the lowest loss; of equal ones the "
+    "faster. A cell's loss is the sum of its scores, each over its unit: "
     + ", ".join(f"{name} / {unit:g}" for name, unit in UNITS.items())
     + "; a score that a session does not have (no truth, no labels around) is left out for all its "
     "cells. A setting's loss is the mean over its sessions and seeds."
@@ -38,6 +38,7 @@ class Outcome:
         done: how many gave a picture of this setting's own.
         fallen_back: how many gave another one.
         failed: how many gave none.
+        not_fitting: how many the card has no room for.
         loss: mean over the cells that are done; infinite where there are none.
         mean_ms: mean time, likewise.
         slowest_ms: longest time, likewise.
@@ -50,6 +51,7 @@ class Outcome:
     done: int
     fallen_back: int
     failed: int
+    not_fitting: int = 0
     loss: float = float("inf")
     mean_ms: float = float("inf")
     slowest_ms: float = float("inf")
@@ -95,7 +97,9 @@ def choose(cells: Iterable[Cell], records: Mapping[str, Record], budget_ms: int)
     """
     by_setting: dict[Setting, list[Record | None]] = defaultdict(list)
     for cell in cells:
-        by_setting[cell.setting].append(records.get(cell.identity))
+        record = records.get(cell.identity)
+        # One whose labels are still to come has not all its scores.
+        by_setting[cell.setting].append(record if record and record.labelled else None)
     outcomes = [_summed(setting, rows) for setting, rows in by_setting.items()]
     outcomes.sort(key=lambda one: (not one.complete, one.loss, one.mean_ms, one.setting))
     missing = sum(row is None for rows in by_setting.values() for row in rows)
@@ -105,9 +109,11 @@ def choose(cells: Iterable[Cell], records: Mapping[str, Record], budget_ms: int)
 def _summed(setting: Setting, rows: Sequence[Record | None]) -> Outcome:
     ran = [row for row in rows if row is not None]
     done = [row for row in ran if row.status == DONE]
-    fallen, failed = (sum(row.status == what for row in ran) for what in (FALLEN_BACK, FAILED))
+    fallen, failed, not_fitting = (
+        sum(row.status == what for row in ran) for what in (FALLEN_BACK, FAILED, NOT_FITTING)
+    )
     if not done:
-        return Outcome(setting, len(rows), 0, fallen, failed)
+        return Outcome(setting, len(rows), 0, fallen, failed, not_fitting)
     names = sorted({name for row in done for name in row.scores})
     return Outcome(
         setting,
@@ -115,6 +121,7 @@ def _summed(setting: Setting, rows: Sequence[Record | None]) -> Outcome:
         len(done),
         fallen,
         failed,
+        not_fitting,
         fmean(loss_of(row) for row in done),
         fmean(row.total_ms for row in done),
         max(row.total_ms for row in done),

@@ -19,6 +19,7 @@ import torch
 from torch._dynamo.backends.registry import lookup_backend
 
 from pawfect.contract.errors import PawfectError
+from pawfect.flux.attention import AttentionError, use_attention
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
 from pawfect.flux.transformer import Transformer
 from pawfect.picture.canvas import TOKEN_PX
@@ -28,6 +29,7 @@ from pawfect.weights.published import read as read_published
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
 from pawfect_export.tiny.flux import PROMPT_WIDTH, TRANSFORMER
+from perf.audit.explained import Explained, explain_blocks
 from perf.flux.random_transformer import random_transformer, step_arguments
 
 # Graphs of each kind of block over all batch sizes. With torch 2.13 it takes three in all for
@@ -54,6 +56,7 @@ class Proof:
         eager_ms: median time of a step without, batch of the first size; None: not taken.
         compiled_ms: the same with, taken in turns with those without.
         difference: largest difference of the outputs, relative to the largest output.
+        explained: what torch._dynamo.explain() says of one block of each kind.
         problems: what fell back to eager, in plain sentences; none: it holds.
     """
 
@@ -63,6 +66,7 @@ class Proof:
     eager_ms: float | None = None
     compiled_ms: float | None = None
     difference: float = 0.0
+    explained: list[Explained] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -111,6 +115,8 @@ def prove(
         counting = CountingBackend(backend)
         torch._dynamo.reset()
         try:
+            proof.explained = explain_blocks(module, lambda: step(batches[0]))
+            proof.problems += [f"explain(): {one}" for one in proof.explained if not one.whole]
             compile_blocks(module, counting)
             proof.difference = _difference(step(batches[0]), expected)
             _count_runs(proof, step, counting, batches)
@@ -186,21 +192,33 @@ def _eager_in_silence(proof: Proof) -> Iterator[str]:
               type=click.Choice(torch.compiler.list_backends(exclude_tags=())))  # fmt: skip
 def compile_(name: str, size: int | None, backend: str) -> None:
     """Compile a profile's blocks; the exit code is 1 where any of them ran eager."""
+    profile = flux_of(name)
+    assert profile.flux is not None
+    side = (size or profile.flux.sizes[0]) // TOKEN_PX
+    module, weights = transformer_of(profile)
+    if device_of(profile.flux) == profile.flux.device:
+        try:
+            use_attention(module, profile.flux.attention)
+        except AttentionError as error:
+            raise click.ClickException(str(error)) from None
+    click.echo(f"profile {name}: compile is {'on' if profile.flux.compile else 'off'}: "
+               f"{profile.flux.compile_reason}")  # fmt: skip
+    click.echo(f"{weights}\ntorch {torch.__version__}, backend {backend}, {profile.flux.dtype}, "
+               f"{side * TOKEN_PX} px, {device_of(profile.flux)}")  # fmt: skip
+    proof = prove(module, steps_of(module, profile.flux, side), backend=backend)
+    click.echo(summary(proof))
+    sys.exit(1 if proof.problems else 0)
+
+
+def flux_of(name: str) -> Profile:
+    """Return a profile with FLUX; BadParameter where there is none of this name."""
     try:
         profile = load_profile(name)
     except ProfileError as error:
         raise click.BadParameter(str(error), param_hint="--profile") from None
     if profile.flux is None:
         raise click.BadParameter(f"profile {name} has no FLUX", param_hint="--profile")
-    side = (size or profile.flux.sizes[0]) // TOKEN_PX
-    module, weights = transformer_of(profile)
-    click.echo(f"profile {name}: compile is {'on' if profile.flux.compile else 'off'}: "
-               f"{profile.flux.compile_reason}")  # fmt: skip
-    click.echo(f"{weights}\ntorch {torch.__version__}, backend {backend}, {profile.flux.dtype}, "
-               f"{side * TOKEN_PX} px, {_device(profile.flux)}")  # fmt: skip
-    proof = prove(module, steps_of(module, profile.flux, side), backend=backend)
-    click.echo(summary(proof))
-    sys.exit(1 if proof.problems else 0)
+    return profile
 
 
 def transformer_of(profile: Profile) -> tuple[Any, str]:
@@ -210,7 +228,7 @@ def transformer_of(profile: Profile) -> tuple[Any, str]:
     """
     settings = profile.flux
     assert settings is not None
-    device = _device(settings)
+    device = device_of(settings)
     try:
         folder = weights_folder("flux_transformer", profile, Store(weights_root()))
         module = Transformer.load(folder, device=device, dtype=settings.dtype).module
@@ -225,7 +243,7 @@ def transformer_of(profile: Profile) -> tuple[Any, str]:
 
 def steps_of(module: Any, settings: FluxSettings, side: int) -> Step:
     """Return what runs one step for a batch of so many, on a grid of `side` x `side` tokens."""
-    like = torch.empty(0, device=_device(settings), dtype=torch_dtype(settings.dtype))
+    like = torch.empty(0, device=device_of(settings), dtype=torch_dtype(settings.dtype))
 
     def step(batch: int) -> torch.Tensor:
         given = step_arguments(module.config, side * side, settings.text_tokens, batch, like)
@@ -235,7 +253,8 @@ def steps_of(module: Any, settings: FluxSettings, side: int) -> Step:
     return step
 
 
-def _device(settings: FluxSettings) -> str:
+def device_of(settings: FluxSettings) -> str:
+    """Return where a profile's transformer is on this machine: the CPU where there is no card."""
     return settings.device if torch.cuda.is_available() else "cpu"
 
 
@@ -243,6 +262,7 @@ def summary(proof: Proof) -> str:
     """Return what came of it, for people."""
     blocks = proof.kinds.total()
     lines = [", ".join(f"{count} x {kind}" for kind, count in proof.kinds.items())]
+    lines += [f"torch._dynamo.explain(): {one}" for one in proof.explained]
     lines += [
         f"batch of {batch}: {made} graphs compiled; a step ran {proof.ran[batch]} compiled graphs "
         f"for {blocks} blocks"

@@ -22,6 +22,7 @@ FORMAT: Final = 2
 DONE: Final = "done"
 FALLEN_BACK: Final = "fallen back"
 FAILED: Final = "failed"
+NOT_FITTING: Final = "not fitting"
 
 
 class AuditError(RuntimeError):
@@ -37,9 +38,10 @@ class Record:
         session: the session's name.
         seed: of the noise.
         setting: what was tried.
-        status: done, fallen back (the answer is not this setting's own) or failed.
+        status: done, fallen back (the answer is not this setting's own), failed, or not fitting
+            (the card has no room for it: it was not run).
         at: when it ended, ISO 8601, UTC.
-        reason: why it fell back or failed.
+        reason: why it fell back, failed or does not fit, and why its labels were made before.
         picture: the photo as filled, a path below the audit's folder.
         crop: its holes with some context, likewise.
         peak_mib: most memory held at one time while it ran.
@@ -47,6 +49,7 @@ class Record:
         labels_inside: surfaces in the fill, with the share of it that each covers.
         labels_around: surfaces around it, likewise.
         report: the server's REPORT; empty where there is no answer.
+        labelled: False until its fill is labelled, where its server had no labelling models.
     """
 
     cell: str
@@ -63,6 +66,7 @@ class Record:
     labels_inside: Mapping[str, float] = field(default_factory=dict)
     labels_around: Mapping[str, float] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
+    labelled: bool = True
 
     @property
     def total_ms(self) -> float:

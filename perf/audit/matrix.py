@@ -12,9 +12,11 @@ from typing import Annotated, Any, Final, get_args
 
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tables import Rule, TableError, field_types, one_of, read_table
+from pawfect.flux.tokens import VAE_PX
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import load_profile
+from pawfect.profile import Attention, Profile, load_profile
 from pawfect.weights.manifest import manifest
+from perf.audit.placing import usable_gib
 from perf.scenes import scene_names
 
 # The matrices that come along, each known by its file's name.
@@ -33,7 +35,11 @@ _STEMS: Final = MappingProxyType(
     }
 )
 _NEEDED: Final = ("photo", "mask")
-AXES: Final = ("quantisation", "guidance", "steps", "strength", "prompt", "size")
+AXES: Final = (
+    "quantisation", "guidance", "steps", "strength", "prompt", "size", "attention", "tile_px",
+)  # fmt: skip
+# The VAE halves a tile that does not fit, down to this, px (`pawfect.flux.vae`).
+TILE_PX: Final = 4 * VAE_PX
 # Prompts that every session has: an empty one, and the product's own way, no PROMPT in the request,
 # so that the labels decide.
 OWN_PROMPTS: Final = MappingProxyType({"none": "", "labels": None})
@@ -43,6 +49,11 @@ _ONCE: Final = Rule(
 _SIZE: Final = Rule(
     lambda size: 0 < size <= LARGEST_SIZE and size % TOKEN_PX == 0,
     f"a multiple of {TOKEN_PX} up to {LARGEST_SIZE}",
+)
+_GIB: Final = Rule(lambda gib: 0 < gib < math.inf, "above 0")
+_TILE: Final = Rule(
+    lambda px: 0 <= px <= LARGEST_SIZE and px % TILE_PX == 0,
+    f"a multiple of {TILE_PX} up to {LARGEST_SIZE}, or 0",
 )
 
 
@@ -90,6 +101,8 @@ class Axes:
         prompt: names of prompts. Over-specified ones are a known cause of bad fills.
         size: working sizes, px.
         strength: 1: from noise; below: from the patch result.
+        attention: what computes the transformer's attention; not said: the profile's own.
+        tile_px: sides, px, above which the VAE works in tiles, 0: never; likewise.
     """
 
     quantisation: Annotated[tuple[Annotated[str, one_of(*manifest())], ...], _ONCE]
@@ -98,6 +111,15 @@ class Axes:
     prompt: Annotated[tuple[str, ...], _ONCE]
     size: Annotated[tuple[Annotated[int, _SIZE], ...], _ONCE]
     strength: Annotated[tuple[Annotated[float, _bounds("strength")], ...], _ONCE] = (1.0,)
+    attention: Annotated[tuple[Attention, ...], _ONCE] | None = None
+    tile_px: Annotated[tuple[Annotated[int, _TILE], ...], _ONCE] | None = None
+
+    def of(self, profile: Profile) -> Axes:
+        """Return the axes with a profile's own values where none are said."""
+        assert profile.flux is not None
+        attention = self.attention or (profile.flux.attention,)
+        tile_px = self.tile_px or (profile.flux.tile_px,)
+        return replace(self, attention=attention, tile_px=tile_px)
 
 
 @dataclass(frozen=True)
@@ -111,6 +133,8 @@ class Matrix:
         seeds: of the noise.
         deadline_ms: of each request; the longest by default, so that a slow setting shows its time.
         budget_ms: what a recommended setting must keep; by default the profile's own.
+        card_gib: memory of the card that the models can share, GiB; by default that of the
+            profile's card, and without end where it has none.
     """
 
     profile: str
@@ -119,11 +143,12 @@ class Matrix:
     seeds: Annotated[tuple[Annotated[int, _bounds("seed")], ...], _ONCE] = (0,)
     deadline_ms: Annotated[int, _bounds("deadline_ms")] = MAX_DEADLINE_MS
     budget_ms: Annotated[int, _bounds("deadline_ms")] | None = None
+    card_gib: Annotated[float, _GIB] | None = None
 
     @property
     def cells(self) -> int:
         """How many cells there are."""
-        axes = math.prod(len(getattr(self.axes, axis)) for axis in AXES)
+        axes = math.prod(len(getattr(self.axes, axis) or (None,)) for axis in AXES)
         return len(self.session) * len(self.seeds) * axes
 
 
@@ -183,14 +208,19 @@ def load_matrix(path: Path, session: Source | None = None) -> Matrix:
     profile = load_profile(matrix.profile)
     if profile.flux is None:
         raise TableError("profile", "one with FLUX", profile.name)
+    matrix = replace(matrix, axes=matrix.axes.of(profile))
     if matrix.cells > MOST_CELLS:
         raise TableError("axes", f"at most {MOST_CELLS} cells", matrix.cells)
     sessions = tuple(_placed(source, path.parent, matrix.axes.prompt) for source in matrix.session)
     names = [session.name for session in sessions]
     if len(set(names)) < len(names):
         raise TableError("session", "each name once", names)
-    budget_ms = matrix.budget_ms or profile.budget["inpaint"]
-    return replace(matrix, session=sessions, budget_ms=budget_ms)
+    return replace(
+        matrix,
+        session=sessions,
+        budget_ms=matrix.budget_ms or profile.budget["inpaint"],
+        card_gib=matrix.card_gib or usable_gib(profile),
+    )
 
 
 def _placed(source: Source, folder: Path, prompts: tuple[str, ...]) -> Source:

@@ -67,10 +67,11 @@ def audited(command: F) -> F:
 
 def setting_options(command: F) -> F:
     """Add an option for each axis, None where it is not given."""
-    kinds = {"size": int, "steps": int, "guidance": float, "strength": float}
+    kinds = {"size": int, "steps": int, "guidance": float, "strength": float, "tile_px": int}
     for axis in reversed(AXES):
         told = f"Instead of the recommended setting's {axis}."
-        command = click.option(f"--{axis}", type=kinds.get(axis, str), help=told)(command)
+        option = f"--{axis.replace('_', '-')}"
+        command = click.option(option, type=kinds.get(axis, str), help=told)(command)
     return command
 
 

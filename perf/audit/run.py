@@ -18,12 +18,13 @@ from pawfect.contract.errors import PawfectError
 from pawfect.contract.files import write_whole
 from pawfect.contract.report import Report
 from pawfect.flux.schedule import first_step
+from pawfect.scene.prompt import Label
 from pawfect_client.results import Inpainted
 from pawfect_triton.overrides import Overrides
-from perf.audit.cells import Cell
+from perf.audit.cells import Cell, Setting
 from perf.audit.journal import DONE, FAILED, FALLEN_BACK, AuditError, Journal, Record
 from perf.audit.server import AuditServer
-from perf.audit.sessions import Place, Session, judge
+from perf.audit.sessions import Place, Session, judge, judge_labels
 from perf.pictures import outlined, view_of
 
 # A server that dies this often in a row is no accident of one cell.
@@ -43,9 +44,12 @@ class Audit:
         server: started.
         journal: open.
         say: takes a line for people.
-        places: what fills are judged by, by session.
+        places: what fills are judged by, by session; where they are given, the server has no
+            labelling models: their labels go with the requests, and fills are labelled later.
+        reasons: why that is so, by setting.
         deaths: how often in a row a process of the server died.
-        refused: what the server said of weights that it did not load.
+        refused: what the server said of a transformer that it did not load, by weights and
+            attention.
     """
 
     folder: Path
@@ -55,8 +59,13 @@ class Audit:
     journal: Journal
     say: Callable[[str], None]
     places: dict[str, Place] = field(default_factory=dict)
+    reasons: Mapping[Setting, str] = field(default_factory=dict)
     deaths: int = 0
-    refused: dict[str, PawfectError] = field(default_factory=dict)
+    refused: dict[tuple[str, str | None], PawfectError] = field(default_factory=dict)
+    labelled_before: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.labelled_before = bool(self.places)
 
     def prepare(self, cells: Sequence[Cell], prompts: Sequence[str]) -> None:
         """Look at each session and warm every prompt up.
@@ -67,9 +76,10 @@ class Audit:
             PawfectError: the server refuses a session (too large, an empty mask), or does not load
                 the first weights.
         """
-        self.server.load(_overrides(cells[0]))
+        self.server.load(overrides_of(cells[0].setting))
         for session in self.sessions.values():
-            self.places[session.name] = self._look_at(session)
+            if not self.labelled_before:
+                self.places[session.name] = look_at(self.server, self.folder, session)
             for prompt in prompts:
                 self._fill(cells[0], session, prompt, steps=1, strength=1.0)
 
@@ -85,7 +95,7 @@ class Audit:
             self._load(cell)
             record = self._measured(cell)
         except PawfectError as error:
-            record = _record(cell, FAILED, reason=str(error))
+            record = record_of(cell, FAILED, reason=str(error))
         self.journal.add(record)
         if not self.server.broken:
             self.deaths = 0
@@ -101,16 +111,16 @@ class Audit:
         return record
 
     def _load(self, cell: Cell) -> None:
-        """Load a cell's weights; those that the server refused once are not tried again."""
-        weights = cell.setting.quantisation
-        if weights in self.refused:
-            raise self.refused[weights]
+        """Load what a cell runs with; what the server refused once is not tried again."""
+        transformer = cell.setting.quantisation, cell.setting.attention
+        if transformer in self.refused:
+            raise self.refused[transformer]
         try:
-            loaded = self.server.load(_overrides(cell))
+            loaded = self.server.load(overrides_of(cell.setting))
         except PawfectError as error:
             # Of a server that died meanwhile nothing is known: the next one is asked again.
             if not self.server.broken:
-                self.refused[weights] = error
+                self.refused[transformer] = error
             raise
         if loaded:
             # The first request after a load pays for pages and allocations that no later one does.
@@ -121,20 +131,23 @@ class Audit:
         session, place = self.sessions[cell.session], self.places[cell.session]
         with self.server.watched() as memory:
             answer = self._fill(cell, session, cell.setting.prompt)
-        inside = self.server.labels(answer.image, place.hole)
+        profile = self.server.profile
+        inside = [] if self.labelled_before else self.server.labels(answer.image, place.hole)
+        scores = {} if self.labelled_before else judge_labels(place, inside, profile)
         reason = why_fallen_back(cell, answer.report)
         crop = answer.image[view_of(place.hole)]
-        return _record(
+        return record_of(
             cell,
             FALLEN_BACK if reason else DONE,
-            reason=reason,
+            reason="; ".join(filter(None, (reason, self.reasons.get(cell.setting)))),
             picture=save_picture(self.folder, cell.identity, answer.image),
             crop=save_picture(self.folder, f"{cell.identity}-crop", crop),
             peak_mib=round(memory.bytes / 2**20, 1),
-            scores=judge(answer.image, place, inside, self.server.profile),
-            labels_inside={label.name: round(label.coverage, 4) for label in inside},
-            labels_around={label.name: round(label.coverage, 4) for label in place.around},
+            scores=judge(answer.image, place) | scores,
+            labels_inside=shares(inside),
+            labels_around=shares(place.around),
             report=json.loads(answer.report.to_json()),
+            labelled=not self.labelled_before,
         )
 
     def _fill(self, cell: Cell, session: Session, prompt: str, **instead: Any) -> Inpainted:
@@ -147,15 +160,38 @@ class Audit:
             "deadline_ms": self.deadline_ms,
             "preview_every": 0,
         }
-        return self.server.fill(session, session.source.text(prompt), **(given | instead))
+        text = session.source.text(prompt)
+        labels: tuple[str, ...] = ()
+        if self.labelled_before:
+            place = self.places[session.name]
+            text = place.prompt if text is None else text
+            labels = tuple(label.name for label in place.around)
+        return self.server.fill(session, text, labels, **(given | instead))
 
-    def _look_at(self, session: Session) -> Place:
-        hole, ring = self.server.clean(session)
-        shown = {"photo": outlined(session.photo, hole), "truth": session.truth}
-        for name, image in shown.items():
-            if image is not None:
-                save_picture(self.folder, f"{session.digest[:16]}-{name}", image[view_of(hole)])
-        return Place(session, hole, self.server.labels(session.photo, ring))
+
+def look_at(server: AuditServer, folder: Path, session: Session) -> Place:
+    """Return what fills of a session are judged by, and save its pictures for the report.
+
+    Args:
+        server: with the labelling models.
+        folder: the audit's.
+        session: whose photo and mask.
+
+    Raises:
+        PawfectError: as the server answers.
+        OSError: the disk is full.
+    """
+    hole, ring = server.clean(session)
+    shown = {"photo": outlined(session.photo, hole), "truth": session.truth}
+    for name, image in shown.items():
+        if image is not None:
+            save_picture(folder, f"{session.digest[:16]}-{name}", image[view_of(hole)])
+    return Place(session, hole, ring, server.labels(session.photo, ring))
+
+
+def shares(labels: Sequence[Label]) -> dict[str, float]:
+    """Return the share of the area that each label covers, by name."""
+    return {label.name: round(label.coverage, 4) for label in labels}
 
 
 def save_picture(folder: Path, name: str, image: NDArray[np.uint8]) -> str:
@@ -200,11 +236,19 @@ def why_fallen_back(cell: Cell, report: Report) -> str:
     return ""
 
 
-def _overrides(cell: Cell) -> Overrides:
-    setting = cell.setting
-    return Overrides(setting.quantisation, setting.size, check=False, verbatim=True)
+def overrides_of(setting: Setting) -> Overrides:
+    """Return what a setting changes of the profile."""
+    return Overrides(
+        setting.quantisation,
+        setting.size,
+        check=False,
+        verbatim=True,
+        attention=setting.attention,
+        tile_px=setting.tile_px,
+    )
 
 
-def _record(cell: Cell, status: str, **given: Any) -> Record:
+def record_of(cell: Cell, status: str, **given: Any) -> Record:
+    """Return the record of a cell that ended now."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Record(cell.identity, cell.session, cell.seed, cell.setting, status, now, **given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from harness.local_server import free_ports
 from pawfect.contract.errors import ErrorKind, PawfectError, from_message
 from pawfect.contract.tensors import Array
+from pawfect.contract.texts import text_tensor
+from pawfect.orchestrator.surroundings import CAPTION_TASK
 from pawfect.profile import Profile
 from pawfect.scene.prompt import Label
 from pawfect_client.client import PawfectClient
@@ -29,9 +31,10 @@ from pawfect_triton.server import LOOPBACK, Endpoints, TritonServer
 from perf.audit.sessions import Session
 from perf.peak_memory import PeakMemory, tree_bytes
 
-# The models that an override concerns: the one that loads the weights, and the one that plans with
-# the size and reports the weights' identity.
+# The models that overrides concern: what loads the weights and computes the attention, what works
+# in tiles, and what plans with the size and reports the weights' identity.
 TRANSFORMER: Final = "flux_transformer"
+AUTOENCODERS: Final = ("flux_vae_encoder", "flux_vae_decoder")
 ORCHESTRATOR: Final = "inpaint"
 # How long a process may take to end, s: its weights must be out of memory before the next are
 # loaded.
@@ -51,13 +54,17 @@ class AuditServer:
     Args:
         profile: which models load.
         log: where the server's output goes.
+        fills: whether it is to fill: with FLUX and its orchestrator among the models.
         whole: whether also those load that no cell asks.
     """
 
-    def __init__(self, profile: Profile, log: Path, *, whole: bool = False) -> None:
+    def __init__(
+        self, profile: Profile, log: Path, *, fills: bool = True, whole: bool = False
+    ) -> None:
         models = (name for name in profile.models if whole or name not in _UNASKED)
         self.profile = replace(profile, models=tuple(models))
         self._log = log
+        self._fills = fills
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -92,11 +99,12 @@ class AuditServer:
             # One attempt: a cell's trouble is its result, and its time counts no waiting.
             client = PawfectClient(endpoints.grpc, retry=RetryPolicy(attempts=1))
             self._client = running.enter_context(client)
+            reloaded = (TRANSFORMER, *AUTOENCODERS, ORCHESTRATOR) if self._fills else ()
             self._configs = {
                 model: self._control.get_model_config(model, as_json=True)["config"]
-                for model in (TRANSFORMER, ORCHESTRATOR)
+                for model in reloaded
             }
-            self._server, self._loaded = server, Overrides()
+            self._server, self._loaded = server, self._own()
             self._processes = set(server.running_stubs())
             self._running = running.pop_all()
 
@@ -125,13 +133,20 @@ class AuditServer:
         """
         if overrides == self._loaded:
             return False
-        before, self._loaded = self._loaded, Overrides()
-        same = before.transformer == overrides.transformer
-        for model in (ORCHESTRATOR,) if same else (TRANSFORMER, ORCHESTRATOR):
+        before, self._loaded = self._loaded, None
+        for model in reloaded_between(before, overrides):
             self._reload(model, overrides)
         self._processes = set(self._server.running_stubs())
         self._loaded = overrides
         return True
+
+    def _own(self) -> Overrides | None:
+        """Return what is in force before anything is overridden."""
+        flux = self.profile.flux
+        if flux is None or not self._fills:
+            return None
+        own = self.profile.weights["flux_transformer"]
+        return Overrides(own, attention=flux.attention, tile_px=flux.tile_px)
 
     def _reload(self, model: str, overrides: Overrides) -> None:
         """Unload a model, wait until its process is gone, and load it with another config."""
@@ -150,10 +165,24 @@ class AuditServer:
         except triton.InferenceServerException as error:
             raise from_message(error.message() or str(error), ErrorKind.UNAVAILABLE) from None
 
-    def fill(self, session: Session, prompt: str | None, **parameters: Any) -> Inpainted:
-        """Fill a session's photo; raises PawfectError as the server answers."""
+    def fill(
+        self, session: Session, prompt: str | None, labels: Sequence[str] = (), **parameters: Any
+    ) -> Inpainted:
+        """Fill a session's photo; raises PawfectError as the server answers.
+
+        Args:
+            session: whose photo and mask.
+            prompt: for FLUX, or None.
+            labels: surfaces around the hole, where they are known already.
+            parameters: of the request.
+        """
         return self._client.inpaint(
-            session.photo, session.mask, protect=session.protect, prompt=prompt, **parameters
+            session.photo,
+            session.mask,
+            protect=session.protect,
+            scene_labels=labels,
+            prompt=prompt,
+            **parameters,
         )
 
     def clean(self, session: Session) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -176,6 +205,18 @@ class AuditServer:
         answer = self._ask("sam3_labeling", arrays, ("LABELS", "SCORES", "COVERAGE"))
         named = zip(*answer, strict=True)
         return [Label(name.decode(), float(score), float(share)) for name, score, share in named]
+
+    def caption(self, image: NDArray[np.uint8], where: NDArray[np.uint8]) -> str | None:
+        """Ask Florence-2 what lies under a mask, UINT8 [H, W]; None where the profile lacks it.
+
+        Raises:
+            PawfectError: as the server answers.
+        """
+        if self.profile.florence2 is None:
+            return None
+        arrays = {"IMAGE": image, "RING": where, "TASK": text_tensor(CAPTION_TASK)}
+        (text,) = self._ask("florence2", arrays, ("TEXT",))
+        return str(text[0].decode())
 
     def _ask(
         self, model: str, arrays: Mapping[str, Array], outputs: tuple[str, ...]
@@ -208,3 +249,16 @@ class AuditServer:
             lines = page.read().decode().splitlines()
         used = (line for line in lines if line.startswith("nv_gpu_memory_us"))
         return max((float(line.rsplit(" ", 1)[1]) for line in used), default=0.0)
+
+
+def reloaded_between(before: Overrides | None, after: Overrides) -> tuple[str, ...]:
+    """Return the models to load anew between two settings; all where the first is not known."""
+    models: list[str] = []
+    if before is None or (before.transformer, before.attention) != (
+        after.transformer,
+        after.attention,
+    ):
+        models.append(TRANSFORMER)
+    if before is None or before.tile_px != after.tile_px:
+        models += AUTOENCODERS
+    return (*models, ORCHESTRATOR)

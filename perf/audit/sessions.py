@@ -91,32 +91,30 @@ class Place:
     Attributes:
         session: with its truth, where there is one.
         hole: UINT8 [H, W], 255 = filled.
+        ring: UINT8 [H, W], 255 = looked at for `around`.
         around: surfaces in the ring.
+        prompt: what the product makes of the labels or a caption, where they were made before.
     """
 
     session: Session
     hole: NDArray[np.uint8]
+    ring: NDArray[np.uint8]
     around: Sequence[Label]
+    prompt: str | None = None
 
 
-def judge(
-    image: NDArray[np.uint8], place: Place, inside: Sequence[Label], profile: Profile
-) -> dict[str, float]:
-    """Score a fill.
+def judge(image: NDArray[np.uint8], place: Place) -> dict[str, float]:
+    """Score the pixels of a fill.
 
     Args:
         image: UINT8 [H, W, 3].
         place: what it is judged by.
-        inside: surfaces in the fill, by the server.
-        profile: for the share from which a label counts.
 
     Returns:
         By name, lower is better but for `sharpness`, which is best at 1: seam_off (CIE76), the
         colour step at the rim, or its distance from the truth's own where there is a truth: a smear
         has less of a step than the truth. sharpness and sharpness_log (none for a hole too thin to
-        tell); st_lpips where there is a truth; strange: the share of the fill, 0 to 1 and above
-        where labels overlap, covered by labels which the surroundings do not have, where these
-        have any.
+        tell); st_lpips where there is a truth.
     """
     truth, hole = place.session.truth, place.hole
     own_step = 0.0 if truth is None else seam_step(truth, hole > 0)
@@ -127,8 +125,23 @@ def judge(
         scores["sharpness_log"] = abs(float(np.log(scores["sharpness"])))
     if truth is not None:
         scores["st_lpips"] = look(image, truth, hole)
-    if place.around:
-        least = profile.check.strange_coverage if profile.check else STRANGE_COVERAGE
-        strange = set(strange_labels(inside, place.around, least))
-        scores["strange"] = sum(label.coverage for label in inside if label.name in strange)
     return scores
+
+
+def judge_labels(place: Place, inside: Sequence[Label], profile: Profile) -> dict[str, float]:
+    """Score the labels of a fill.
+
+    Args:
+        place: what it is judged by.
+        inside: surfaces in the fill, by the server.
+        profile: for the share from which a label counts.
+
+    Returns:
+        strange: the share of the fill, 0 to 1 and above where labels overlap, covered by labels
+        which the surroundings do not have; nothing where these have none.
+    """
+    if not place.around:
+        return {}
+    least = profile.check.strange_coverage if profile.check else STRANGE_COVERAGE
+    strange = set(strange_labels(inside, place.around, least))
+    return {"strange": sum(label.coverage for label in inside if label.name in strange)}

@@ -33,6 +33,11 @@ SLACK: Final = 1.1
 # in the single blocks, where queries, keys, values, the MLP's hidden layer and its input live
 # together. VAE: pixels x its first width.
 FLUX_PEAK: Final = 17.6
+# Where plain products compute the attention: the same, and the scores of every token against every
+# other in fp32, before and after the softmax. All else that computes it holds none.
+PLAIN_PEAK: Final = 18.6
+SCORES: Final = 2
+HEAD_WIDTH: Final = 128
 ENCODE_PEAK: Final = 5.1
 DECODE_PEAK: Final = 6.1
 VAE_WIDTH: Final = 128
@@ -214,8 +219,12 @@ def _flux(settings: FluxSettings, entry: str, px: int, batch: int, kernels: str)
         found.append(_process(model, _values("flux_vae"), live, dtype))
     storage = storage_of(entry, kernels)
     weights = transformer_bytes(storage, dtype, settings.modulation)
-    tokens = batch * ((px // 16) ** 2 + settings.text_tokens)
-    live = FLUX_PEAK * tokens * WIDTH * size + storage.scratch_bytes * WIDEST * WIDTH
+    tokens = (px // 16) ** 2 + settings.text_tokens
+    plain = settings.attention == "math"
+    live = (PLAIN_PEAK if plain else FLUX_PEAK) * batch * tokens * WIDTH * size
+    live += storage.scratch_bytes * WIDEST * WIDTH
+    if plain:
+        live += SCORES * batch * WIDTH / HEAD_WIDTH * tokens**2 * BYTES["float32"]
     found.append(Process("flux_transformer", weights / GIB, SLACK * live / GIB))
     return found
 

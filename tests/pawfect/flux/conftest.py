@@ -15,7 +15,7 @@ from pawfect.flux.vae import Vae
 from pawfect_export.tiny.flux_gguf import QUANTISATIONS
 from pawfect_export.tiny.flux_gguf import build as build_gguf
 from tests import oracle
-from tests.pawfect.flux.gguf_files import K_QUANTS, build_random, transformer
+from tests.pawfect.flux.gguf_files import K_QUANTS, MIXES, build_random, transformer
 
 TOKENS = 64
 
@@ -84,7 +84,7 @@ def gguf_files(gguf_source, tmp_path_factory) -> dict[str, Path]:
     for quantisation in QUANTISATIONS:
         folders[quantisation] = tmp_path_factory.mktemp(quantisation)
         build_gguf(folders[quantisation], gguf_source, quantisation)
-    for name in K_QUANTS:
+    for name in (*K_QUANTS, *MIXES):
         folders[name] = tmp_path_factory.mktemp(name)
         build_random(folders[name], gguf_source, name)
     return folders

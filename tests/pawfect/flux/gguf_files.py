@@ -29,6 +29,9 @@ SMALL = {
 F32 = gguf.GGMLQuantizationType.F32
 # Bytes of one block, and where its fp16 scales lie in it (ggml's block_q4_K, q5_K and q6_K).
 K_QUANTS = {"Q4_K": (144, (0, 2)), "Q5_K": (176, (0, 2)), "Q6_K": (210, (208,))}
+# What a file of a mix holds: most of it in the first type, the layers that lose most in the other.
+MIXES = {"Q5_K_M": ("Q5_K", "Q6_K")}
+LOSING_MOST = ("mlp.2.weight", "linear2.weight")
 
 
 def transformer(**changes: object) -> FluxTransformer2DModel:
@@ -42,13 +45,13 @@ def transformer(**changes: object) -> FluxTransformer2DModel:
 
 
 def build_random(folder: Path, source: Path, name: str) -> None:
-    """Write a file whose block weights are random blocks of a type that gguf cannot make."""
-    kind = gguf.GGMLQuantizationType[name]
-    size, scales = K_QUANTS[name]
+    """Write a file whose block weights are random blocks of types that gguf cannot make."""
     rng = np.random.default_rng(0)
     writer = gguf.GGUFWriter(folder / f"random-{name}.gguf", "flux")
     for tensor, value in joined(transformer().state_dict(), SMALL).items():
         if value.ndim == 2 and "_blocks." in tensor:
+            own = MIXES.get(name, (name, name))[tensor.endswith(LOSING_MOST)]
+            kind, (size, scales) = gguf.GGMLQuantizationType[own], K_QUANTS[own]
             count = value.shape[1] // 256
             blocks = rng.integers(0, 256, (value.shape[0], count, size), dtype=np.uint8)
             for at in scales:

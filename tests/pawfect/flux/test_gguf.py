@@ -16,7 +16,7 @@ from pawfect.flux.gguf import QuantisedLinear, load_transformer, own_rows
 from pawfect.flux.published_names import published_names
 from pawfect.weights.checkpoint import load_strict
 from pawfect_export.tiny.flux_gguf import QUANTISATIONS, build
-from tests.pawfect.flux.gguf_files import K_QUANTS, transformer
+from tests.pawfect.flux.gguf_files import K_QUANTS, MIXES, transformer
 
 
 def decoded_by_gguf(folder: Path) -> dict[str, torch.Tensor]:
@@ -64,7 +64,7 @@ def relative(got: torch.Tensor, expected: torch.Tensor) -> float:
     return float((got - expected).abs().max() / expected.abs().max())
 
 
-@pytest.mark.parametrize("name", [*QUANTISATIONS, *K_QUANTS])
+@pytest.mark.parametrize("name", [*QUANTISATIONS, *K_QUANTS, *MIXES])
 def test_weights_and_results_are_those_of_the_file_decoded(gguf_files, name):
     module = load_transformer(gguf_files[name], device="cpu", dtype="float32")
     expected = decoded_by_gguf(gguf_files[name])
@@ -117,6 +117,24 @@ def test_every_linear_layer_of_the_blocks_stays_quantised(gguf_files, name):
     kind = gguf.GGMLQuantizationType[name]
     assert held == sum(t.n_bytes for t in gguf.GGUFReader(path).tensors if t.tensor_type == kind)
     assert not any(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_a_mix_keeps_each_layer_in_its_own_type(gguf_files):
+    (path,) = gguf_files["Q5_K_M"].glob("*.gguf")
+    stored = {t.tensor_type.name: 0 for t in gguf.GGUFReader(path).tensors if t.n_bytes}
+    assert set(MIXES["Q5_K_M"]) < set(stored)
+    module = load_transformer(gguf_files["Q5_K_M"], device="cpu", dtype="float16")
+    kinds = {
+        name: layer.weight.quant_type.name
+        for name, layer in module.named_modules()
+        if isinstance(layer, QuantisedLinear)
+    }
+    assert set(kinds.values()) == set(MIXES["Q5_K_M"])
+    # The last of each feed-forward, and a single block's one layer out.
+    six = {name for name, kind in kinds.items() if kind == "Q6_K"}
+    assert six == {
+        name for name in kinds if name.endswith((".net.2", "proj_out")) and "blocks" in name
+    }
 
 
 def test_the_names_and_rows_are_those_of_diffusers_converter():

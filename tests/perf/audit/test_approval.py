@@ -8,9 +8,9 @@ from dataclasses import asdict
 import pytest
 from click.testing import CliRunner
 
-from pawfect.profile import parse_profile, profile_names
+from pawfect.profile import load_profile, parse_profile, profile_names
 from perf.audit.__main__ import audit
-from perf.audit.approval import changes_for, chosen_setting, profile_path, rewritten
+from perf.audit.approval import AUDITED, changes_for, chosen_setting, profile_path, rewritten
 from perf.audit.choice import choose
 from perf.audit.journal import AuditError, Journal
 from tests.perf.audit.conftest import TINY_Q8, cell, note, record, setting
@@ -89,7 +89,12 @@ def test_the_recommended_setting_is_approved_unless_another_is_named():
         (
             choice({}, {"steps": 4}, statuses=["done", "fallen back"]),
             {"steps": 4},
-            "1 fell back, 0 failed",
+            "1 fell back, 0 failed, 0 do not fit the card",
+        ),
+        (
+            choice({}, {"steps": 4}, statuses=["done", "not fitting"]),
+            {"steps": 4},
+            "0 failed, 1 do not fit the card",
         ),
         (choice({"strength": 0.5}), {}, "a profile holds none"),
     ],
@@ -110,6 +115,32 @@ def test_smaller_sizes_stay_only_where_they_were_measured_alike():
     run = choice({"size": 256}, {"size": 128}, {"size": 64, "steps": 4}, {"size": 512})
     assert changes_for(run, setting(size=256))["flux", "sizes"] == [128, 256]
     assert changes_for(run, setting(size=64, steps=4))["flux", "sizes"] == [64]
+
+
+def test_attention_and_tiles_are_approved_with_the_reason_where_they_change(tmp_path):
+    run = choice({"attention": "math", "tile_px": 64}, {"attention": "auto", "tile_px": 0})
+    best = chosen_setting(run, {})
+    assert (best.attention, best.tile_px) == ("math", 64)
+    tiny = load_profile("tiny").flux
+    changes = changes_for(run, best, tiny)
+    after = rewritten("tiny", profile_path("tiny").read_text(), changes)
+    profile = parse_profile("tiny", tomllib.loads(after))
+    assert (profile.flux.attention, profile.flux.tile_px) == ("math", 64)
+    assert profile.flux.attention_reason == AUDITED
+    own = chosen_setting(run, {"attention": "auto", "tile_px": 0})
+    assert ("flux", "attention_reason") not in changes_for(run, own, tiny)
+
+
+def test_a_run_from_before_these_were_varied_approves_neither():
+    assert {key for _, key in changes_for(choice({}), setting())} == {
+        "flux_transformer", "sizes", "steps", "guidance_scale",
+    }  # fmt: skip
+
+
+def test_a_whole_setting_may_leave_out_attention_and_tiles():
+    run = choice({"attention": "math", "tile_px": 64}, budget_ms=1)
+    given = {name: value for name, value in asdict(setting()).items() if value is not None}
+    assert chosen_setting(run, given) == setting(attention="math", tile_px=64)
 
 
 @pytest.fixture

@@ -172,6 +172,93 @@ def test_an_audit_that_is_killed_goes_on_and_a_killed_models_process_costs_one_c
                 assert (other[100:160, 90:170] != image[100:160, 90:170]).any()
 
 
+PLACED = """
+profile = "tiny"
+deadline_ms = 100000
+{limit}
+[axes]
+quantisation = ["tiny-flux-fill"]
+guidance = [4]
+steps = [2]
+prompt = ["none", "labels"]
+size = [128]
+attention = {attention}
+tile_px = {tile_px}
+
+[[session]]
+name = "lawn"
+photo = "photo.png"
+mask = "mask.png"
+truth = "truth.png"
+"""
+
+
+@pytest.mark.slow
+def test_what_does_not_fit_beside_the_labels_gets_them_before_and_gives_the_same_pictures(
+    tmp_path, lawn_files, weights
+):
+    matrix = lawn_files / "placed.toml"
+
+    def run(folder: str, attention: list[str], tile_px: list[int], limit: str = "") -> str:
+        axes = {"attention": json.dumps(attention), "tile_px": tile_px}
+        matrix.write_text(PLACED.format(limit=limit, **axes))
+        with Run(matrix, tmp_path / folder, weights) as ran:
+            assert ran.process.wait(LONG_S) == 0, ran.output()
+            return ran.output()
+
+    run("beside", ["math"], [0, 64])
+    beside = read_run(tmp_path / "beside").records
+    assert {row.status for row in beside.values()} == {"done"}
+    # Tiles are loaded with the setting that names them.
+    whole, tiled = (
+        picture(tmp_path / "beside", row)
+        for px in (0, 64)
+        for row in beside.values()
+        if (row.setting.tile_px, row.setting.prompt) == (px, "labels")
+    )
+    assert (whole != tiled).any()
+
+    # 2.7 GiB as six processes on a card, 1.8 without the two that label.
+    log = run("alone", ["math", "xformers"], [64], "card_gib = 2")
+    assert "4 without the labelling models" in log
+    alone = read_run(tmp_path / "alone").records
+    assert {row.status for row in alone.values()} == {"done", "fallen back"}
+    for name, row in alone.items():
+        assert "labels made before: 2.7" in row.reason
+        assert "of 2.00 GiB beside the labelling models" in row.reason
+        assert row.labelled
+        assert row.labels_inside
+        if row.status == "fallen back":
+            # The rest of the server answers, and the cell says why it is none of its own.
+            assert row.setting.attention == "xformers"
+            assert "PAWFECT_UNAVAILABLE: weights tiny-flux-fill: attention xformers" in row.reason
+            continue
+        before = beside[name]
+        assert (picture(tmp_path / "alone", row) == picture(tmp_path / "beside", before)).all()
+        assert row.labels_around == before.labels_around
+        assert row.report["prompt"] == before.report["prompt"]
+        assert row.report["labels_source"] == "request"
+        assert set(row.scores) == set(before.scores) > {"strange"}
+    # Filled first, labelled afterwards: what is killed in between goes on with the labels.
+    lines = (tmp_path / "alone" / NAME).read_text().splitlines()
+    filled = [line for line in lines if '"labelled": false' in line]
+    assert len(filled) == 4
+    with (tmp_path / "alone" / NAME).open("a") as journal:
+        journal.write(f"{filled[0]}\n")
+    log = run("alone", ["math", "xformers"], [64], "card_gib = 2")
+    assert log.count("4 are done already, 0 to run") == 1
+    assert "labelling 1 fills" in log
+    assert read_run(tmp_path / "alone").records == alone
+
+    run("none", ["math"], [64], "card_gib = 1")
+    none = read_run(tmp_path / "none")
+    assert [row.status for row in none.rows] == ["not fitting"] * 2
+    assert all("1.8" in row.reason and "of 1.00 GiB" in row.reason for row in none.rows)
+    assert not (tmp_path / "none" / "pictures").exists()
+    assert none.choice.recommended is None
+    assert "2 not fitting" in (tmp_path / "none" / "audit.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
@@ -186,7 +273,7 @@ def test_weights_that_are_not_here_or_no_transformer_are_said_before_anything_ru
     matrix = lawn_files / "wrong.toml"
     matrix.write_text(MATRIX.replace("tiny-flux-fill-q8_0", entry))
     folder = tmp_path / "out"
-    ended = CliRunner().invoke(audit, ["run", "--matrix", str(matrix), "--out", str(folder)])
-    assert ended.exit_code == 1
-    assert said in ended.output
+    refused = CliRunner().invoke(audit, ["run", "--matrix", str(matrix), "--out", str(folder)])
+    assert refused.exit_code == 1
+    assert said in refused.output
     assert not folder.exists()

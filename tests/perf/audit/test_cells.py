@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pawfect import __version__
 from pawfect.profile import load_profile
 from perf.audit.cells import cells_of
 from perf.audit.matrix import load_matrix
@@ -73,6 +76,51 @@ def test_an_approved_setting_changes_no_identity(given):
     weights = {**profile.weights, "flux_transformer": TINY_Q8}
     approved = replace(profile, flux=flux, weights=weights)
     assert identities(matrix, sessions, approved) == identities(*given)
+
+
+def test_attention_and_tiles_are_axes_and_naming_the_profiles_own_changes_no_identity(given):
+    matrix, sessions, profile = given
+    before = identities(*given)
+    named = replace(matrix, axes=replace(matrix.axes, attention=("auto",), tile_px=(0,)))
+    assert identities(named, sessions, profile) == before
+    axes = replace(matrix.axes, attention=("auto", "math"), tile_px=(0, 64))
+    wider = identities(replace(matrix, axes=axes), sessions, profile)
+    assert len(set(wider)) == 4 * len(before)
+    assert set(before) < set(wider)
+
+
+def test_an_approved_attention_and_tiles_change_no_identity(given):
+    matrix, sessions, profile = given
+    axes = replace(matrix.axes, attention=("auto", "math"), tile_px=(0, 64))
+    wider = replace(matrix, axes=axes)
+    flux = replace(profile.flux, attention="math", attention_reason="audited", tile_px=64)
+    approved = replace(profile, flux=flux)
+    assert identities(wider, sessions, approved) == identities(wider, sessions, profile)
+
+
+def test_identities_are_those_of_journals_from_before_these_axes(given):
+    matrix, (session,), profile = given
+    # What a cell's identity stood for then: the profile's settings without these two.
+    flux = replace(profile.flux, steps=1, guidance_scale=1.0, sizes=(), compile_reason="")
+    decides = repr((profile.name, flux, profile.sam3, profile.florence2, profile.lama))
+    decides = decides.replace(", attention='auto'", "")
+    decides = decides.replace(f", attention_reason={flux.attention_reason!r}", "")
+    assert "attention" not in decides
+    own = {
+        "version": __version__,
+        "profile": hashlib.sha256(decides.encode()).hexdigest()[:16],
+        "weights": {c: WEIGHTS[e] for c, e in profile.weights.items()},
+        "deadline_ms": matrix.deadline_ms,
+        "setting": {
+            "quantisation": TINY, "size": 128, "strength": 1.0, "prompt": "none", "guidance": 4.0,
+            "steps": 1,
+        },
+        "session": session.digest,
+        "text": "",
+        "seed": 0,
+    }  # fmt: skip
+    text = json.dumps(own, sort_keys=True)
+    assert identities(*given)[0] == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def test_one_pixel_of_the_photo_changes_every_cell(given, write_matrix, lawn_files):

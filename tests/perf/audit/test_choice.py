@@ -37,6 +37,20 @@ def test_a_setting_that_fell_back_or_failed_anywhere_is_never_recommended():
     assert choice.recommended.setting.steps == 12
 
 
+def test_a_setting_that_the_card_has_no_room_for_is_counted_and_never_recommended():
+    choice = run((4, 100, 0.1, "not fitting"), (12, 100, 9.0))
+    assert choice.recommended is not None
+    assert choice.recommended.setting.steps == 12
+    assert (choice.outcomes[1].not_fitting, choice.outcomes[1].complete) == (1, False)
+    assert choice.missing == 0
+
+
+def test_a_fill_whose_labels_are_still_to_come_counts_as_missing():
+    one = cell()
+    assert choose([one], {one.identity: record(one, labelled=False)}, 10_000).missing == 1
+    assert choose([one], {one.identity: record(one)}, 10_000).missing == 0
+
+
 def test_nothing_is_recommended_where_nothing_keeps_the_budget():
     choice = run((4, 20_000, 1.0))
     assert choice.recommended is None

@@ -8,9 +8,11 @@ from click.testing import CliRunner
 from torch import nn
 
 from pawfect.contract.errors import PawfectError
+from pawfect.flux.attention import use_attention
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
+from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE
-from perf.audit.compiled import CountingBackend, compile_, prove
+from perf.audit.compiled import CountingBackend, compile_, prove, steps_of, transformer_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -97,6 +99,19 @@ def test_a_graph_break_and_a_backend_that_fails_are_refused():
     assert (counting.made, counting.ran) == (0, 0)
 
 
+def test_explain_says_of_each_kind_of_block_whether_it_is_one_graph():
+    (whole,) = proof_of(Chain()).explained
+    assert (whole.kind, whole.graphs, whole.breaks, whole.reasons) == ("Block", 1, 0, ())
+    assert whole.whole
+    proof = proof_of(Chain("break"))
+    (broken,) = proof.explained
+    assert (broken.graphs, broken.breaks) == (2, 1)
+    assert not broken.whole
+    (reason,) = broken.reasons
+    assert reason
+    assert proof.problems[0] == f"explain(): Block: 2 graphs, 1 breaks; {reason}"
+
+
 @torch._dynamo.config.patch(suppress_errors=True)
 def test_suppressed_errors_are_refused_before_anything_is_compiled():
     proof = proof_of(Chain())
@@ -159,12 +174,25 @@ def test_the_real_blocks_compile_whole_and_the_command_tells(tmp_path, monkeypat
         assert f"batch of {batch}: " in good.output
     assert good.output.count("a step ran 4 compiled graphs for 4 blocks") == 3
     assert "every block of every step ran as a compiled graph" in good.output
+    for kind in ("FluxTransformerBlock", "FluxSingleTransformerBlock"):
+        assert f"torch._dynamo.explain(): {kind}: 1 graphs, 0 breaks" in good.output
     assert "weights: random" in good.output
     torch._dynamo.reset()
     with torch._dynamo.config.patch(suppress_errors=True):
         bad = invoke("--profile", "tiny", "--size", "64", "--backend", "eager")
     assert bad.exit_code == 1
     assert "NOT COMPILED" in bad.output
+
+
+def test_blocks_with_a_named_attention_compile_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    tiny = load_profile("tiny")
+    module, _ = transformer_of(tiny)
+    use_attention(module, "math")
+    proof = prove(module, steps_of(module, tiny.flux, 4), backend="eager", batches=(1,))
+    assert proof.problems == []
+    assert all(one.whole for one in proof.explained)
+    assert proof.ran == {1: 4}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,18 @@ def test_what_was_added_is_read_back(tmp_path):
     assert list(records.values()) == rows
 
 
+def test_a_journal_from_before_attention_was_varied_is_read(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with Journal(tmp_path) as journal:
+        journal.begin({"profile": "tiny"})
+        journal.add(record())
+    head, row = map(json.loads, path.read_text().splitlines())
+    assert head["format"] == 2
+    del row["setting"]["attention"], row["setting"]["tile_px"], row["labelled"]
+    path.write_text("".join(f"{json.dumps(table)}\n" for table in (head, row)))
+    assert read_journal(path)[1] == {"a" * 16: record()}
+
+
 def test_the_last_of_two_records_of_a_cell_counts_and_one_audit_writes(tmp_path):
     with Journal(tmp_path) as journal:
         with pytest.raises(AuditError, match="another audit is writing here"):

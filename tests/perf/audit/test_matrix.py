@@ -30,6 +30,19 @@ def test_a_matrix_says_what_is_tried_on_what(write_matrix):
     assert (session.text("none"), session.text("labels")) == ("", None)
     assert session.text("five") == "patchy green grass with fallen leaves"
     assert (matrix.seeds, matrix.axes.strength, matrix.budget_ms) == ((0,), (1.0,), 30_000)
+    assert (matrix.axes.attention, matrix.axes.tile_px, matrix.card_gib) == (("auto",), (0,), None)
+
+
+def test_attention_tiles_and_the_cards_memory_are_the_profiles_unless_they_are_said(write_matrix):
+    own = load_matrix(Path(matrix_module.__file__).parent / "matrices" / "t4.toml")
+    assert (own.axes.attention, own.axes.tile_px, own.card_gib) == (("efficient",), (1024,), 14.7)
+    text = MATRIX.replace(
+        "size = [128]", 'size = [128]\nattention = ["auto", "math"]\ntile_px = [0, 64, 96]'
+    )
+    said = load_matrix(write_matrix(f"card_gib = 2\n{text}", "said.toml"))
+    assert said.axes.attention == ("auto", "math")
+    assert said.axes.tile_px == (0, 64, 96)
+    assert (said.cells, said.card_gib) == (16 * 6, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +65,22 @@ def test_a_matrix_says_what_is_tried_on_what(write_matrix):
         ("size = [128]", "size = [130]", "axes: size: expected a multiple of 16 up to 2048"),
         ("size = [128]", "size = [true]", "axes: size: expected an integer"),
         ("size = [128]", "size = [128]\nstrength = [0]", "axes: strength: expected above 0.0"),
+        (
+            "size = [128]",
+            'size = [128]\nattention = ["flash"]',
+            "axes: attention: expected one of auto",
+        ),
+        (
+            "size = [128]",
+            "size = [128]\ntile_px = [100]",
+            "axes: tile_px: expected a multiple of 32",
+        ),
+        (
+            "size = [128]",
+            "size = [128]\ntile_px = []",
+            "axes: tile_px: expected at least one value",
+        ),
+        ("deadline_ms = 100000", "card_gib = 0", "card_gib: expected above 0"),
         ("deadline_ms = 100000", "deadline_ms = -5", "deadline_ms: expected from 1"),
         ("deadline_ms = 100000", "deadline_ms = 9e12", "deadline_ms: expected an integer"),
         ('"five"]', '"five", "two"]', "session lawn: prompts: expected a text two"),
@@ -86,7 +115,7 @@ def test_a_matrix_that_is_not_there_is_an_error(tmp_path):
         load_matrix(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize(("name", "cells"), [("tiny", 32), ("t4", 1000)])
+@pytest.mark.parametrize(("name", "cells"), [("tiny", 32), ("t4", 1500)])
 def test_the_matrices_that_come_along_are_right(name, cells):
     path = Path(matrix_module.__file__).parent / "matrices" / f"{name}.toml"
     assert load_matrix(path).cells == cells

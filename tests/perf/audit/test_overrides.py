@@ -27,7 +27,9 @@ def test_a_config_without_overrides_leaves_the_profile(monkeypatch):
 
 def test_what_is_written_is_read(monkeypatch):
     monkeypatch.setenv(PROFILE_VARIABLE, "tiny")
-    overrides = Overrides("tiny-flux-fill-q8_0", 256, check=False, verbatim=True)
+    overrides = Overrides(
+        "tiny-flux-fill-q8_0", 256, check=False, verbatim=True, attention="math", tile_px=64
+    )
     config = args(overrides.parameter())
     assert read(config) == overrides
     profile, plain = served_profile(config), load_profile("tiny")
@@ -35,7 +37,9 @@ def test_what_is_written_is_read(monkeypatch):
     assert profile.weights["flux"] == plain.weights["flux"]
     assert profile.flux is not None
     assert plain.flux is not None
-    assert profile.flux == replace(plain.flux, sizes=(256,))
+    assert profile.flux == replace(plain.flux, sizes=(256,), attention="math", tile_px=64)
+    # 0 is a value: never in tiles.
+    assert Overrides(tile_px=0).applied(load_profile("t4")).flux.tile_px == 0
 
 
 def test_the_check_is_taken_away_and_nothing_is_done_to_a_profile_without_flux():
@@ -49,7 +53,8 @@ def test_the_check_is_taken_away_and_nothing_is_done_to_a_profile_without_flux()
 @pytest.mark.parametrize(
     "value",
     ["", "no json", "[]", '{"weights": "x"}', '{"transformer": 1}', '{"size": 100}',
-     '{"size": 0}', '{"size": true}', '{"check": "false"}', '{"verbatim": 1}'],
+     '{"size": 0}', '{"size": true}', '{"attention": "flash"}', '{"tile_px": -1}',
+     '{"check": "false"}', '{"verbatim": 1}'],
 )  # fmt: skip
 def test_another_config_is_refused(value):
     with pytest.raises(PawfectError) as caught:

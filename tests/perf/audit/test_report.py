@@ -100,7 +100,8 @@ def test_filters_offer_every_value_and_rows_carry_it(tmp_path, run):
     page = written(tmp_path, run)
     offered = {attrs["data-axis"] for attrs in page.all("select")}
     assert offered == {
-        "quantisation", "size", "strength", "prompt", "guidance", "steps", "status",
+        "quantisation", "size", "strength", "prompt", "guidance", "steps", "attention", "tile_px",
+        "status",
     }  # fmt: skip
     assert {attrs["data-steps"] for attrs in page.all("figure", "cell")} == {"8", "28"}
     for value in ("4", "8", "12", "28", "fallen back", "failed", TINY_Q8):
@@ -116,6 +117,21 @@ def test_the_recommended_setting_stands_there_with_its_numbers_and_the_rule(tmp_
     assert chosen["data-guidance"] == "30"
     assert "st_lpips / 0.13" in page.text
     assert f"{best.loss:.3f}" in page.text
+
+
+def test_what_does_not_fit_is_shown_with_its_gib_and_what_was_not_varied_as_the_profiles(tmp_path):
+    cells = [cell("a" * 16), cell("b" * 16, attention="math", tile_px=64)]
+    why = "25.00 of 14.70 GiB without the labelling models, 30.00 with them"
+    rows = [record(cells[0], "not fitting", reason=why, picture="", crop="", report={})]
+    rows.append(record(cells[1]))
+    known = {row.cell: row for row in rows}
+    text = written(tmp_path, Run(note(cells[:1]), cells[:1], known, choose(cells, known, 1))).text
+    assert why in text
+    assert "1 not fitting" in text
+    assert 'data-attention="profile&#39;s"' in text
+    text = written(tmp_path, Run(note(cells[1:]), cells[1:], known, choose(cells, known, 1))).text
+    assert "attention math, tiles 64 px" in text
+    assert 'data-tile_px="64"' in text
 
 
 def test_a_run_without_any_record_is_a_page_too(tmp_path, run):

@@ -10,7 +10,7 @@ from pawfect.profile import load_profile
 from pawfect.scene.prompt import Label
 from pawfect.scores.seam import seam_step
 from perf.audit.matrix import Source
-from perf.audit.sessions import Place, Session, judge
+from perf.audit.sessions import Place, Session, judge, judge_labels
 
 PROFILE = load_profile("tiny")
 
@@ -31,18 +31,18 @@ def hole() -> np.ndarray:
 
 
 def place(truth, hole, known: bool, around=()) -> Place:
-    return Place(Session(Source("lawn"), truth, hole, None, truth if known else None), hole, around)
+    session = Session(Source("lawn"), truth, hole, None, truth if known else None)
+    return Place(session, hole, np.zeros_like(hole), around)
 
 
 def test_a_smear_has_less_of_a_seam_than_the_truth_and_is_not_the_better_for_it(truth, hole):
     smear = cv2.inpaint(truth, hole, 5, cv2.INPAINT_TELEA)
     assert seam_step(smear, hole > 0) < seam_step(truth, hole > 0)
-    perfect, smeared = (judge(image, place(truth, hole, True), (), PROFILE)
-                        for image in (truth, smear))  # fmt: skip
+    perfect, smeared = (judge(image, place(truth, hole, True)) for image in (truth, smear))
     assert perfect["seam_off"] == 0
     assert smeared["seam_off"] > 0
     assert smeared["st_lpips"] > perfect["st_lpips"] == pytest.approx(0, abs=1e-6)
-    unknown = judge(smear, place(truth, hole, False), (), PROFILE)
+    unknown = judge(smear, place(truth, hole, False))
     assert unknown["seam_off"] == seam_step(smear, hole > 0)
     assert "st_lpips" not in unknown
 
@@ -50,5 +50,6 @@ def test_a_smear_has_less_of_a_seam_than_the_truth_and_is_not_the_better_for_it(
 def test_labels_that_the_surroundings_lack_are_strange(truth, hole):
     inside = (Label("grass", 1, 0.5), Label("hand", 1, 0.4), Label("sky", 1, 0.1))
     around = (Label("grass"),)
-    assert judge(truth, place(truth, hole, True, around), inside, PROFILE)["strange"] == 0.4
-    assert "strange" not in judge(truth, place(truth, hole, True), inside, PROFILE)
+    known = place(truth, hole, True, around)
+    assert judge_labels(known, inside, PROFILE) == {"strange": 0.4}
+    assert judge_labels(place(truth, hole, True), inside, PROFILE) == {}

@@ -89,7 +89,7 @@ def test_the_command_lists_its_matrices_and_takes_them_by_name():
     told = json.loads(ran.stdout)
     assert list(told) == matrix_names()
     assert told["tiny_short"] == {"profile": "tiny", "cells": 2}
-    assert told["t4"] == {"profile": "t4", "cells": 500}
+    assert told["t4"] == {"profile": "t4", "cells": 750}
     for arguments, said in (
         (["--matrix", "none"], "expected a TOML file or one of t4, tiny, tiny_short"),
         (["--matrix", "tiny", "--prompt", "grass"], "expected NAME=TEXT, each name once"),
@@ -105,7 +105,7 @@ def test_what_is_listed_needs_no_torch_and_compile_is_among_it():
     code = "import sys; from perf.audit.__main__ import audit; print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
-    assert audit.list_commands(None) == ["approve", "compile", "matrices", "run"]
+    assert audit.list_commands(None) == ["approve", "attention", "compile", "matrices", "run"]
 
 
 def test_without_the_source_tree_the_command_says_where_it_runs(tmp_path):

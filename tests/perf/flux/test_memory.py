@@ -10,12 +10,14 @@ from typing import Any
 import gguf
 import pytest
 import torch
+from diffusers.models.attention_dispatch import attention_backend
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from diffusers.quantizers.gguf.utils import dequantize_functions
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
+from pawfect.flux.attention import BACKENDS
 from pawfect.profile import Profile, load_profile
 from pawfect.weights.published import read
 from perf.flux import memory
@@ -144,6 +146,23 @@ def test_flux_peaks_where_the_formula_says(px, text_tokens, batch, in_half):
             module(**inputs, return_dict=False)
     formula = memory.FLUX_PEAK * batch * (tokens + text_tokens) * 3072 * HALF
     assert mode.peak <= formula <= 1.05 * mode.peak
+
+
+@pytest.mark.parametrize("px", [512, 1024])
+def test_plain_attention_peaks_where_the_formula_says(px, in_half):
+    config = {**read("flux_transformer").config, "num_layers": 1, "num_single_layers": 2}
+    with FakeTensorMode(), torch.no_grad():
+        module = FluxTransformer2DModel.from_config(config)
+        inputs = step_arguments(config, (px // 16) ** 2, 128, 1, torch.zeros(1))
+        with attention_backend(BACKENDS["math"]), Peak() as mode:
+            module(**inputs, return_dict=False)
+    profile = variant("flux-fill-dev-transformer-bf16", "cached", attention="math")
+    (held,) = (
+        process.activations * GIB / memory.SLACK
+        for process in processes_of(profile, side=px)
+        if process.model == "flux_transformer"
+    )
+    assert mode.peak <= held <= 1.05 * mode.peak
 
 
 @pytest.mark.parametrize("px", [512, 1024])
