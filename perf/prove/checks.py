@@ -1,4 +1,4 @@
-"""What commands of their own show: whether blocks compile, and that prompts are tested."""
+"""What commands of their own show: compiled blocks, attention, and that prompts are tested."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROMPTS: Final = "tests/pawfect/scene/test_prompt.py"
 # On a card compiling takes a minute or two; a build that hangs is no reason to wait for ever, s.
 LONGEST_S: Final = 1800.0
+# Eager over compiled: less is not worth a start that compiles.
+FASTER: Final = 1.05
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class Told:
         return cls(**table)
 
     @property
+    def pays(self) -> bool:
+        """Whether compiled steps are faster, by the command's words, beyond the noise of timing."""
+        found = re.search(r"([\d.]+) ms eager, ([\d.]+) ms compiled", self.text)
+        return found is not None and float(found[1]) > FASTER * float(found[2])
+
+    @property
     def passed(self) -> int:
         """Tests that pytest counted as passed."""
         found = re.search(r"(\d+) passed", self.text)
@@ -47,6 +55,11 @@ class Told:
 def compiled(profile: Profile) -> Told:
     """Have a profile's own blocks compiled, on its card where there is one."""
     return _run("-m", "perf.audit", "compile", "--profile", profile.name)
+
+
+def attention_timed(profile: Profile) -> Told:
+    """Have the ways to compute attention timed in turn, on a profile's card where there is one."""
+    return _run("-m", "perf.audit", "attention", "--profile", profile.name)
 
 
 def prompts_tested() -> Told:

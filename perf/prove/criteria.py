@@ -284,12 +284,12 @@ def _right_content(found: Evidence) -> Verdict:
 def _regional_compile(found: Evidence) -> Verdict:
     flux = found.profile.flux
     assert flux is not None
-    allowed = found.compiled.exit_code == 0
-    how = (
-        f"profile: compile is {'on' if flux.compile else 'off'} ({flux.compile_reason}); blocks "
-        + ("compile whole" if allowed else "do not compile")
-    )
-    return _judged(flux.compile == allowed, how)
+    works, pays = found.compiled.exit_code == 0, found.compiled.pays
+    told = "blocks do not compile"
+    if works:
+        told = "blocks compile whole, and a step is " + ("faster" if pays else "not faster so")
+    how = f"profile: compile is {'on' if flux.compile else 'off'} ({flux.compile_reason}); {told}"
+    return _judged(works if flux.compile else not pays, how)
 
 
 def _in_time(found: Evidence) -> Verdict:
@@ -309,8 +309,14 @@ def _in_time(found: Evidence) -> Verdict:
 def _otherwise(found: Evidence) -> Verdict:
     flux = found.profile.flux
     assert flux is not None
-    tile = f"VAE in tiles above {flux.tile_px} px" if flux.tile_px else "VAE whole"
-    return Verdict(PASS if flux.tile_px or found.plan.rehearsal else FAIL, f"profile: {tile}")
+    applied = []
+    if flux.attention != "auto":
+        applied.append(f"attention {flux.attention} ({flux.attention_reason})")
+    if flux.tile_px:
+        applied.append(f"the VAE in tiles above {flux.tile_px} px")
+    how = f"profile: {'; '.join(applied) or 'none'}; timed in turn below"
+    in_force = found.attention.exit_code == 0
+    return _judged(in_force and bool(applied), how if in_force else f"{how}: NOT IN FORCE")
 
 
 CRITERIA: Final = (

@@ -29,6 +29,7 @@ class Evidence:
         live: the product as it is served.
         jobs: labels that come late or never.
         compiled: the blocks' compilation.
+        attention: the ways to compute attention, timed.
         prompts: the tests of the prompt's module.
     """
 
@@ -39,6 +40,7 @@ class Evidence:
     live: Live
     jobs: Jobs
     compiled: Told
+    attention: Told
     prompts: Told
 
     @property

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pawfect.scores.seam import seam_step
 from pawfect_client.results import Inpainted
 from pawfect_triton.overrides import Overrides
-from perf.audit.run import save_picture
+from perf.audit.run import look_at, save_picture, shares
 from perf.audit.server import AuditServer
-from perf.audit.sessions import Place, Session, judge
+from perf.audit.sessions import Place, Session, judge, judge_labels
 from perf.bench.analyzer import Analyzer, AnalyzerError
 from perf.bench.configs import AnalyzerConfig
 from perf.pictures import view_of
@@ -48,7 +48,7 @@ class Fill:
         picture: of the whole photo, a path below the proof's folder.
         crop: of the holes with some context.
         report: the server's REPORT.
-        scores: as `perf.audit.sessions.judge` gives them.
+        scores: as `judge` and `judge_labels` of `perf.audit.sessions` give them.
         labels_inside: surfaces in the fill, with the share of it that each covers.
     """
 
@@ -110,8 +110,7 @@ def observe(server: AuditServer, session: Session, folder: Path, config: Analyze
         OSError: the disk is full.
     """
     server.load(Overrides())
-    hole, ring = server.clean(session)
-    place = Place(session, hole, server.labels(session.photo, ring))
+    place = look_at(server, folder, session)
     # The first request pays for pages and caches that no later one does.
     server.fill(session, None)
     fills = []
@@ -122,14 +121,14 @@ def observe(server: AuditServer, session: Session, folder: Path, config: Analyze
     cleaned, _ = server.clean(Session(session.source, session.photo, strewn, session.protect))
     return Live(
         fills=tuple(fills),
-        labels_around={label.name: round(label.coverage, 4) for label in place.around},
+        labels_around=shares(place.around),
         peak_gib=round(memory.bytes / 2**30, 2),
         analyzer=_analyzed(server, session, config),
-        growth_px=growth(session.mask, hole),
+        growth_px=growth(session.mask, place.hole),
         dilate_px=float(fills[0].report["dilate_px"]),
         specks=int(added.sum()),
         specks_left=int(np.count_nonzero(cleaned[added])),
-        truth_step=None if session.truth is None else seam_step(session.truth, hole > 0),
+        truth_step=None if session.truth is None else seam_step(session.truth, place.hole > 0),
     )
 
 
@@ -196,8 +195,8 @@ def _fill(server: AuditServer, place: Place, folder: Path, answer: Inpainted) ->
         picture=save_picture(folder, name, answer.image),
         crop=save_picture(folder, f"{name}-crop", answer.image[view_of(place.hole)]),
         report=json.loads(answer.report.to_json()),
-        scores=judge(answer.image, place, inside, server.profile),
-        labels_inside={label.name: round(label.coverage, 4) for label in inside},
+        scores=judge(answer.image, place) | judge_labels(place, inside, server.profile),
+        labels_inside=shares(inside),
     )
 
 

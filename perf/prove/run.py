@@ -17,11 +17,11 @@ from harness.process import ProcessError
 from pawfect import __version__
 from pawfect.profile import Profile
 from pawfect.weights.store import Store
-from perf.audit.__main__ import check_weights, line, run_note
+from perf.audit import stages
+from perf.audit.__main__ import check_weights, run_note
 from perf.audit.cells import Cell, cells_of
 from perf.audit.journal import Journal
 from perf.audit.report import read_run
-from perf.audit.run import Audit
 from perf.audit.server import AuditServer
 from perf.audit.sessions import Session
 from perf.bench.configs import load_configs
@@ -70,18 +70,20 @@ class Proof:
             identities |= check_weights(matrix, self.profile, store)
         cells = self._cells(identities)
         with Journal(self.folder) as journal:
-            left = [cell for cell in cells if cell.identity not in journal.records]
+            plan = self._stages(cells)
+            left = stages.to_run(journal.records, cells, plan, retry_failed=False)
             self.say(f"{len(cells)} cells: {len(cells) - len(left)} are done already")
             note = run_note(self.plan.matrices[0], cells, [self.session], self.command)
             journal.begin(note)
             steps = Steps(self.folder, self._key(identities), self.say)
             # Before the server: a card has no room for both.
             compiled = steps.found("compile", lambda: asdict(checks.compiled(self.profile)))
-            if left or any(steps.known(name) is None for name in SERVED):
-                log = self.folder / "server.log"
-                self.say("starting the server ...")
-                with AuditServer(self.profile, log, whole=True) as server:
-                    self._fill(server, journal, left)
+            timed = steps.found("attention", lambda: asdict(checks.attention_timed(self.profile)))
+            if left or stages.to_label(journal.records, cells):
+                stages.Stages(plan, journal, self.say).run(cells, left)
+            if any(steps.known(name) is None for name in SERVED):
+                self.say("starting the server as it is served ...")
+                with AuditServer(self.profile, self.folder / stages.LOG, whole=True) as server:
                     self._observe(server, steps)
             served = {name: steps.known(name) or {} for name in SERVED}
         return Evidence(
@@ -92,6 +94,7 @@ class Proof:
             live.Live.of(served["live"] | served["without"]),
             jobs.Jobs.of(served["jobs"]),
             checks.Told.of(compiled),
+            checks.Told.of(timed),
             # In seconds, and the code may be another than before.
             checks.prompts_tested(),
         )
@@ -111,15 +114,14 @@ class Proof:
         text = json.dumps([*decides, dict(sorted(identities.items()))])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _fill(self, server: AuditServer, journal: Journal, left: Sequence[Cell]) -> None:
-        if not left:
-            return
-        matrix = self.plan.matrices[0]
+    def _stages(self, cells: Sequence[Cell]) -> stages.Plan:
+        """Return where each cell runs: on the card beside the labelling models, alone, or not."""
+        placements = stages.placements_of(cells, self.profile, self.card.gib or None)
+        stages.check_start(self.profile, self.card.gib or None, placements)
+        prompts = sorted({cell.setting.prompt for cell in cells})
         sessions = {self.session.name: self.session}
-        audit = Audit(self.folder, matrix.deadline_ms, sessions, server, journal, self.say)
-        audit.prepare(left, sorted({cell.setting.prompt for cell in left}))
-        for number, cell in enumerate(left, 1):
-            self.say(f"{number}/{len(left)} {line(audit.run(cell))}")
+        deadline_ms = self.plan.matrices[0].deadline_ms
+        return stages.Plan(self.folder, self.profile, sessions, prompts, deadline_ms, placements)
 
     def _observe(self, server: AuditServer, steps: Steps) -> None:
         (config,) = load_configs(("inpaint",), self.profile.name)

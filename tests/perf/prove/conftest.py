@@ -117,7 +117,7 @@ def evidence() -> Build:
         note["cells"] = [asdict(cell) for cell in own]
         run = Run(json.loads(json.dumps(note)), own, records, choose(own, records, 30_000))
         given = {"live": LIVE, "jobs": Jobs(JOB, replace(JOB, labels_source="sam3", over_s=16.0)),
-                 "compiled": EVENT, "prompts": EVENT}  # fmt: skip
+                 "compiled": EVENT, "attention": EVENT, "prompts": EVENT}  # fmt: skip
         return Evidence(profile, plan, card, run, **(given | instead))
 
     return build

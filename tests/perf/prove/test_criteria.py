@@ -158,10 +158,32 @@ def test_what_a_t4_is_asked_for_is_judged_on_a_t4_alone(evidence):
     assert verdict(evidence(compiled=FAILED), "0.3").how.startswith("rejected")
 
 
-def test_compiling_is_right_where_it_is_on_exactly_if_it_works(evidence):
+def test_compiling_may_be_off_only_where_it_fails_or_does_not_pay(evidence):
     # The tiny profile keeps it off.
     assert verdict(evidence(compiled=FAILED), "4.1").status == PASS
-    assert verdict(evidence(), "4.1").status == FAIL
+    for compiled_ms, status in ((99.0, PASS), (60.0, FAIL)):
+        timed = replace(EVENT, text=f"a step: 100.0 ms eager, {compiled_ms} ms compiled (medians")
+        assert verdict(evidence(compiled=timed), "4.1").status == status
+
+
+def with_flux(found: Any, **instead: Any) -> Any:
+    profile = replace(found.profile, flux=replace(found.profile.flux, **instead))
+    return replace(found, profile=profile)
+
+
+def test_compiling_that_is_on_has_to_work(evidence):
+    assert verdict(with_flux(evidence(), compile=True), "4.1").status == PASS
+    assert verdict(with_flux(evidence(compiled=FAILED), compile=True), "4.1").status == FAIL
+
+
+def test_another_optimisation_is_named_by_the_profile_and_in_force(evidence):
+    assert verdict(evidence(), "4.3").status == FAIL
+    tiled = with_flux(evidence(), tile_px=1024)
+    assert verdict(tiled, "4.3").status == PASS
+    efficient = with_flux(evidence(), attention="efficient", attention_reason="no flash here")
+    assert "attention efficient (no flash here)" in verdict(efficient, "4.3").how
+    broken = with_flux(evidence(attention=FAILED), attention="efficient")
+    assert verdict(broken, "4.3").status == FAIL
 
 
 def test_a_rehearsal_judges_no_picture_and_no_second_of_a_card(evidence):
