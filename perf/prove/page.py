@@ -13,8 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pawfect.contract.files import write_whole
 from perf.audit.choice import loss_of
 from perf.audit.journal import Record
-from perf.prove.criteria import CRITERIA, Criterion, Verdict
+from perf.prove.criteria import CRITERIA, Criterion
 from perf.prove.evidence import Evidence
+from perf.prove.verdict import Verdict
 from perf.publish import as_markdown, publish, table
 
 HTML: Final = "prove.html"

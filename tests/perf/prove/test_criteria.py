@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from perf.audit.journal import Record
-from perf.prove.criteria import CRITERIA, ELSEWHERE, FAIL, LOOK, PASS, REHEARSED, Verdict
+from perf.prove.criteria import CRITERIA
 from perf.prove.jobs import Jobs
 from perf.prove.preflight import Card
+from perf.prove.verdict import ELSEWHERE, FAIL, LOOK, PASS, REHEARSED, Verdict
 from tests.perf.prove.conftest import EVENT, JOB, LIVE, fill
 
 ROADMAP = [

@@ -7,10 +7,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from perf.audit.journal import Record
-from perf.prove.criteria import CRITERIA, PASS
+from perf.prove.criteria import CRITERIA
 from perf.prove.page import HTML, MEANINGLESS, verdicts_of, write_page, write_result
 from perf.prove.plan import STATIC
 from perf.prove.preflight import Card
+from perf.prove.verdict import PASS
 from tests.perf.prove.conftest import LIVE
 
 

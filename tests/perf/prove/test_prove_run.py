@@ -16,7 +16,7 @@ from PIL import Image
 from harness.process import LoggedProcess
 from pawfect.weights.store import ROOT_VARIABLE
 from perf.audit.journal import NAME, read_journal
-from perf.prove.criteria import FAIL, PASS, REHEARSED
+from perf.prove.verdict import FAIL, PASS, REHEARSED
 
 # Two busy cores take ten times as long as two idle ones.
 LONG_S = 1500

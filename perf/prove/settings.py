@@ -1,0 +1,151 @@
+"""What the roadmap asks of settings and of the card: phases 0 and 4, and the first of phase 1."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from perf.audit.choice import loss_of
+from perf.audit.journal import Record
+from perf.prove.evidence import Evidence, strange
+from perf.prove.plan import BASELINE_STEPS
+from perf.prove.verdict import ELSEWHERE, FAIL, LOOK, PASS, STRANGE_MARGIN, Verdict, judged
+
+T4_MS: Final = 30_000.0
+T4: Final = "T4"
+TURING: Final = "7.5"
+
+
+def _crop(row: Record, caption: str) -> tuple[str, str]:
+    return row.crop, caption
+
+
+def quantisations_part(found: Evidence) -> Verdict:
+    """Judge 0.1: the baseline's time, and what of wrong content is quantisation's doing."""
+    baseline = found.baseline()
+    if baseline is None:
+        return Verdict(FAIL, "the baseline gave no picture of its own: see its cell")
+    pairs = list(found.pairs("Q4_0", "Q8_0"))
+    time = f"baseline ({baseline.setting}): {baseline.total_ms / 1000:.1f} s"
+    pictures = [_crop(baseline, f"baseline, Q4_0, {BASELINE_STEPS} steps")]
+    if larger := found.baseline("Q8_0"):
+        pictures.append(_crop(larger, "the same, Q8_0"))
+    if not pairs:
+        return Verdict(LOOK, f"{time}; no cell of Q8_0 to compare with fits", tuple(pictures))
+    small, large = strange([a for a, _ in pairs]), strange([b for _, b in pairs])
+    if small is None or large is None:
+        return Verdict(LOOK, f"{time}; no labels tell what is wrong content", tuple(pictures))
+    part = "ruled out" if small - large <= STRANGE_MARGIN else "confirmed"
+    how = (
+        f"{time}; over {len(pairs)} pairs {small:.1%} of the fill has labels that the surroundings "
+        f"lack with Q4_0, {large:.1%} with Q8_0: quantisation's part is {part}"
+    )
+    return Verdict(PASS, how, tuple(pictures))
+
+
+def guidance_grid(found: Evidence) -> Verdict:
+    """Judge 0.2: the loss by guidance, and the best."""
+    return _axis(found, "guidance", "guidance")
+
+
+def _axis(found: Evidence, axis: str, name: str) -> Verdict:
+    losses = found.by(axis)
+    if len(losses) < 2:
+        return Verdict(FAIL, f"fewer than two values of {name} gave pictures of their own")
+    best = min(losses, key=losses.__getitem__)
+    told = ", ".join(f"{value}: {loss:.3f}" for value, loss in losses.items())
+    rows = [row for row in found.rows() if getattr(row.setting, axis) in losses]
+    lowest: dict[object, Record] = {}
+    for row in sorted(rows, key=loss_of, reverse=True):
+        lowest[getattr(row.setting, axis)] = row
+    pictures = tuple(_crop(lowest[value], f"{name} {value}") for value in losses if value in lowest)
+    return Verdict(PASS, f"loss by {name}: {told}; the best is {best}", pictures)
+
+
+def compile_explained(found: Evidence) -> Verdict:
+    """Judge 0.3: whether the blocks compile whole, on a card of sm_75."""
+    told = found.compiled
+    word = "confirmed" if told.exit_code == 0 else "rejected"
+    how = f"{word} on {found.card.name}, in {told.seconds:.0f} s; the command's words stand below"
+    if found.card.capability != TURING and not found.plan.rehearsal:
+        return Verdict(ELSEWHERE, f"sm_75 is asked, this is {found.card.capability}: {how}")
+    return Verdict(PASS, how)
+
+
+def targets(found: Evidence) -> Verdict:
+    """Judge 0.4: the setting that the audit recommends."""
+    best = found.best
+    if best is None:
+        return Verdict(FAIL, "no complete setting keeps the budget")
+    return Verdict(PASS, f"this page and audit.html; recommended: {best.setting}")
+
+
+def steps_live(found: Evidence) -> Verdict:
+    """Judge 1.1: the steps that were served beside those recommended."""
+    return _live(found, "steps", {int(fill.report["steps"] or 0) for fill in found.live.fills})
+
+
+def guidance_live(found: Evidence) -> Verdict:
+    """Judge 1.2: the guidance that was served beside that recommended."""
+    own = {float(fill.report["guidance_scale"] or 0) for fill in found.live.fills}
+    return _live(found, "guidance", own)
+
+
+def quantisation_live(found: Evidence) -> Verdict:
+    """Judge 1.3: the weights that were served beside those recommended."""
+    own = {str(fill.report["weights"].get("flux_transformer")) for fill in found.live.fills}
+    entry = found.profile.weights["flux_transformer"]
+    if found.best is None:
+        return Verdict(FAIL, f"served: {', '.join(sorted(own))}; nothing is recommended")
+    asked = found.best.setting.quantisation
+    how = f"served: {entry} ({', '.join(sorted(own))}); recommended: {asked}"
+    return judged(asked == entry, how)
+
+
+def _live(found: Evidence, axis: str, served: set[Any]) -> Verdict:
+    shown = ", ".join(map(str, sorted(served)))
+    if found.best is None:
+        return Verdict(FAIL, f"served: {shown}; nothing is recommended")
+    asked = getattr(found.best.setting, axis)
+    how = f"served: {shown}; recommended: {asked} (`pawfect audit approve` writes it)"
+    return judged(served == {asked}, how)
+
+
+def regional_compile(found: Evidence) -> Verdict:
+    """Judge 4.1: whether the profile compiles where that works and pays."""
+    flux = found.profile.flux
+    assert flux is not None
+    works, pays = found.compiled.exit_code == 0, found.compiled.pays
+    told = "blocks do not compile"
+    if works:
+        told = "blocks compile whole, and a step is " + ("faster" if pays else "not faster so")
+    how = f"profile: compile is {'on' if flux.compile else 'off'} ({flux.compile_reason}); {told}"
+    return judged(works if flux.compile else not pays, how)
+
+
+def in_time(found: Evidence) -> Verdict:
+    """Judge 4.2: the slowest request and the p95, on a T4."""
+    slowest = max(fill.report["total_ms"] for fill in found.live.fills)
+    how = f"slowest of {len(found.live.fills)} requests {slowest / 1000:.2f} s, all stages"
+    p95 = found.live.analyzer.get("p95_ms")
+    if p95 is not None:
+        how += f"; perf_analyzer p95 {p95 / 1000:.2f} s"
+    engines = {fill.report["engine"] for fill in found.live.fills}
+    if engines != {"flux"}:
+        return Verdict(FAIL, f"filled by {', '.join(sorted(engines))}: {how}")
+    if T4 not in found.card.name and not found.plan.rehearsal:
+        return Verdict(ELSEWHERE, f"a T4 is asked, this is {found.card.name}: {how}")
+    return judged(max(slowest, p95 or 0.0) < T4_MS, how)
+
+
+def otherwise(found: Evidence) -> Verdict:
+    """Judge 4.3: what else the profile does, and whether it is in force."""
+    flux = found.profile.flux
+    assert flux is not None
+    applied = []
+    if flux.attention != "auto":
+        applied.append(f"attention {flux.attention} ({flux.attention_reason})")
+    if flux.tile_px:
+        applied.append(f"the VAE in tiles above {flux.tile_px} px")
+    how = f"profile: {'; '.join(applied) or 'none'}; timed in turn below"
+    in_force = found.attention.exit_code == 0
+    return judged(in_force and bool(applied), how if in_force else f"{how}: NOT IN FORCE")
