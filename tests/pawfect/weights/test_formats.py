@@ -117,7 +117,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:6d06\nsize 343993
         (b"\n  <!DOCTYPE html><html>Sign in</html>", "a web page (HTML)"),
         (b"<html><body>403</body></html>", "a web page (HTML)"),
         (b'<?xml version="1.0"?><Error>AccessDenied</Error>', "an XML message"),
-        (gzip.compress(b"weights"), "an archive; unpack it first"),
+        (gzip.compress(b"weights", mtime=0), "an archive; unpack it first"),
         (b"\x80\x04\x95", "a pickle"),
     ],
 )
