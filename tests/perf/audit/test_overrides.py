@@ -80,7 +80,9 @@ def test_a_server_without_model_control_has_it_off():
         assert f"--model-control-mode={expected}" in command
         assert ("--load-model=*" in command) is control
         # Triton's own 30 s are too few for a model's process on a busy machine: it then hangs.
-        assert "--backend-config=python,stub-timeout-seconds=60" in command
+        patience = server.profile.limits.ready_s
+        assert patience >= 60
+        assert f"--backend-config=python,stub-timeout-seconds={patience}" in command
 
 
 def test_a_setup_reads_prompts_through_the_table_unless_told():

@@ -30,10 +30,10 @@ class Shown(BaseModel):
 class AuditCell(Shown):
     """One setting on the session, as it came out."""
 
-    setting: dict[str, str | int | float]
+    setting: dict[str, str | int | float | None]
     seed: int
-    status: str = Field(description="done, fallen back or failed")
-    reason: str = Field(description="Why it fell back or failed.")
+    status: str = Field(description="done, fallen back, failed or not fitting")
+    reason: str = Field(description="Why it is not simply done.")
     total_ms: float = Field(description="The server's own time; 0: there is no answer.")
     at: str = Field(description="When it ended, ISO 8601, UTC.")
 
@@ -51,7 +51,7 @@ class _Record(BaseModel):
     """A cell's line; what is not shown is left out."""
 
     cell: str
-    setting: dict[str, str | int | float]
+    setting: dict[str, str | int | float | None]
     seed: int
     status: str
     at: str
