@@ -26,7 +26,7 @@ class Told:
 
     Attributes:
         exit_code: 0: well.
-        text: its output, from both streams.
+        text: its output; where it ended badly what it complained of, too.
         seconds: it took.
     """
 
@@ -71,11 +71,13 @@ def _run(*arguments: str) -> Told:
     began = time.perf_counter()
     ended = subprocess.run(
         [sys.executable, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         cwd=ROOT,
         timeout=LONGEST_S,
         check=False,
     )
-    return Told(ended.returncode, ended.stdout.strip(), round(time.perf_counter() - began, 1))
+    # Libraries warn there of what is none of ours.
+    complaint = ended.stderr if ended.returncode else ""
+    text = f"{ended.stdout}{complaint}".strip()
+    return Told(ended.returncode, text, round(time.perf_counter() - began, 1))

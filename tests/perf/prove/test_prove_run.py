@@ -1,4 +1,4 @@
-"""The whole rehearsal on a real server, killed in the middle and gone on with."""
+"""The whole rehearsal on a real server and a session's own files, killed and gone on with."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from harness.process import LoggedProcess
 from pawfect.weights.store import ROOT_VARIABLE
 from perf.audit.journal import NAME, read_journal
 from perf.prove.verdict import FAIL, PASS, REHEARSED
+from perf.scenes import load_scene
 
 # Two busy cores take ten times as long as two idle ones.
 LONG_S = 1500
@@ -26,10 +27,11 @@ class Proving(LoggedProcess):
     """A `python -m perf.prove` of its own process."""
 
     def __init__(self, folder: Path) -> None:
-        self.out = folder / "out"
+        self.out, session = folder / "out", folder / "D1A406F5"
         own = {ROOT_VARIABLE: str(folder / "weights")}
         command = [sys.executable, "-u", "-m", "perf.prove", "--profile", "tiny"]
         command += ["--out", str(self.out), "--results", str(folder / "results")]
+        command += ["--session", str(session)]
         super().__init__(command, folder / "prove.log", environment=os.environ | own)
 
     def cells(self) -> int:
@@ -43,8 +45,18 @@ class Proving(LoggedProcess):
             time.sleep(0.1)
 
 
+def save_session(folder: Path) -> None:
+    """Save a scene as its photo's owner would have it."""
+    scene = load_scene("reference_768")
+    folder.mkdir()
+    files = {"photo": scene.photo, "mask": scene.mask, "protect": scene.protect}
+    for name, picture in {**files, "truth": scene.truth}.items():
+        Image.fromarray(picture).save(folder / f"{name}.png")
+
+
 @pytest.mark.slow
 def test_a_rehearsal_that_is_killed_goes_on_and_judges_what_needs_no_weights(tmp_path):
+    save_session(tmp_path / "D1A406F5")
     with Proving(tmp_path) as proving:
         proving.wait_for_cells(3)
         servers = [
@@ -69,6 +81,7 @@ def test_a_rehearsal_that_is_killed_goes_on_and_judges_what_needs_no_weights(tmp
     judged = {number for number, status in statuses.items() if status != REHEARSED}
     assert judged == {"1.4", "1.5", "2.1", "2.2", "2.3", "2.4", "2.5", "3.1", "3.3"}
     assert all(statuses[number] == PASS for number in judged)
+    assert result["session"] == "D1A406F5"
     assert {cell["status"] for cell in result["cells"]} == {"done"}
     page = (tmp_path / "out" / "prove.html").read_text()
     for link in set(re.findall(r'(?:src|href)="([^"]+)"', page)):
