@@ -138,7 +138,7 @@ class TritonServer:
             stderr=self._log,
             # A group of its own: the terminal's Ctrl-C reaches us, and we hand it on once.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
     def command(self) -> list[str]:
@@ -294,6 +294,6 @@ def _has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Have the kernel end this process when its parent dies, so that none is left behind."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

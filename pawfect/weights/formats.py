@@ -121,7 +121,7 @@ def _safetensors(file: BinaryIO, size: int) -> str | None:
     try:
         header = json.loads(text)
         ends = [int(row["data_offsets"][1]) for key, row in header.items() if key[:2] != "__"]
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         return "a damaged header"
     return _compared(size, 8 + length + max(ends, default=0), exact=True)
 
@@ -131,6 +131,8 @@ def _gguf(file: BinaryIO, size: int) -> str | None:
         whole = gguf_size(file)
     except GgufCutOffError:
         return f"only {size} bytes, which end within its own header: it was cut off"
+    except RecursionError:
+        return "a damaged header"
     except ValueError:
         return _OTHER
     # Writers may fill up the end to the alignment.

@@ -48,8 +48,7 @@ class Audit:
             labelling models: their labels go with the requests, and fills are labelled later.
         reasons: why that is so, by setting.
         deaths: how often in a row a process of the server died.
-        refused: what the server said of a transformer that it did not load, by weights and
-            attention.
+        refused: what the server said of what it did not load.
     """
 
     folder: Path
@@ -61,7 +60,7 @@ class Audit:
     places: dict[str, Place] = field(default_factory=dict)
     reasons: Mapping[Setting, str] = field(default_factory=dict)
     deaths: int = 0
-    refused: dict[tuple[str, str | None], PawfectError] = field(default_factory=dict)
+    refused: dict[Overrides, PawfectError] = field(default_factory=dict)
     labelled_before: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,15 +111,15 @@ class Audit:
 
     def _load(self, cell: Cell) -> None:
         """Load what a cell runs with; what the server refused once is not tried again."""
-        transformer = cell.setting.quantisation, cell.setting.attention
-        if transformer in self.refused:
-            raise self.refused[transformer]
+        overrides = overrides_of(cell.setting)
+        if overrides in self.refused:
+            raise self.refused[overrides]
         try:
-            loaded = self.server.load(overrides_of(cell.setting))
+            loaded = self.server.load(overrides)
         except PawfectError as error:
             # Of a server that died meanwhile nothing is known: the next one is asked again.
             if not self.server.broken:
-                self.refused[transformer] = error
+                self.refused[overrides] = error
             raise
         if loaded:
             # The first request after a load pays for pages and allocations that no later one does.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from pawfect.profile import Profile
+from pawfect_triton.server import die_with_parent
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROMPTS: Final = "tests/pawfect/scene/test_prompt.py"
@@ -18,6 +19,9 @@ PROMPTS: Final = "tests/pawfect/scene/test_prompt.py"
 LONGEST_S: Final = 1800.0
 # Eager over compiled: less is not worth a start that compiles.
 FASTER: Final = 1.05
+# Words of `perf.audit.compiled.summary`.
+NOT_COMPILED: Final = "NOT COMPILED:"
+EXPLAINED: Final = "torch._dynamo.explain()"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class Told:
     def of(cls, table: dict[str, Any]) -> Self:
         """Read what `asdict` made of it."""
         return cls(**table)
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether a compilation was tried to its end: that it failed is then the finding."""
+        tried = NOT_COMPILED in self.text and "out of memory" not in self.text.lower()
+        return tried or (self.exit_code == 0 and EXPLAINED in self.text)
 
     @property
     def pays(self) -> bool:
@@ -69,14 +79,19 @@ def prompts_tested() -> Told:
 
 def _run(*arguments: str) -> Told:
     began = time.perf_counter()
-    ended = subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=LONGEST_S,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(
+            [sys.executable, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=LONGEST_S,
+            check=False,
+            # It may hold a card's memory: none is left behind.
+            preexec_fn=die_with_parent,
+        )
+    except subprocess.TimeoutExpired:
+        return Told(-1, f"expected it to end within {LONGEST_S:g} s, it did not", LONGEST_S)
     # Libraries warn there of what is none of ours.
     complaint = ended.stderr if ended.returncode else ""
     text = f"{ended.stdout}{complaint}".strip()

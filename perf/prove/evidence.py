@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from statistics import fmean
 
 from pawfect.profile import Profile
@@ -45,8 +46,22 @@ class Evidence:
 
     @property
     def best(self) -> Outcome | None:
-        """The setting that the audit recommends."""
-        return self.run.choice.recommended
+        """The best setting in the budget, the baseline's static prompt left out."""
+        choice = self.run.choice
+        own = (one for one in choice.outcomes if one.setting.prompt != STATIC)
+        return next((one for one in own if choice.in_budget(one)), None)
+
+    @property
+    def product_loss(self) -> float:
+        """The loss of the product's own setting; infinite where it gave no picture of its own."""
+        flux = self.profile.flux
+        assert flux is not None
+        own = (self.profile.weights["flux_transformer"], flux.guidance_scale, flux.steps)
+        for one in self.run.choice.outcomes:
+            setting = one.setting
+            if (setting.quantisation, setting.guidance, setting.steps) == own:
+                return one.loss
+        return inf
 
     def rows(self, wanted: Callable[[Record], bool] = lambda _: True) -> list[Record]:
         """Return the cells that gave a picture of their own and fit."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from perf.prove.evidence import Evidence
 from perf.prove.jobs import CONTRACT, LATE_S
-from perf.prove.live import FLORENCE2
+from perf.prove.live import ERROR, FLORENCE2
 from perf.prove.plan import STATIC_PROMPT
 from perf.prove.verdict import FAIL, LOOK, STRANGE_MARGIN, Verdict, judged
 
@@ -29,7 +29,8 @@ def mask_grows(found: Evidence) -> Verdict:
     """Judge 1.5: how far the mask grew, and the colour step at its rim."""
     live = found.live
     low, high = GROWTH_PX
-    grown = low <= live.dilate_px <= high and live.growth_px <= high + GRID_PX
+    measured = low - GRID_PX <= live.growth_px <= high + GRID_PX
+    grown = measured and low <= live.dilate_px <= high
     steps = [fill.scores["seam_off"] for fill in live.fills]
     soft = max(steps) <= VISIBLE_STEP
     how = (
@@ -92,14 +93,17 @@ def never_failed(found: Evidence) -> Verdict:
     told = [f"job whose labels never came: {never.status}, labels from {never.labels_source}"]
     holds = never.status == "completed"
     for what, report in (("SAM3 killed", live.without_sam3), ("Florence-2 too", live.without_any)):
-        if report is not None:
+        if report is not None and ERROR in report:
+            told.append(f"{what}: {report[ERROR]}")
+            holds = False
+        elif report is not None:
             source, prompt = report["labels_source"], report["prompt_source"]
             told.append(
                 f"{what}: filled by {report['engine']}, labels from {source}, prompt {prompt}"
             )
             holds &= report["hole_px"] > 0
     if live.without_any is not None:
-        holds &= live.without_any["labels_source"] == "none"
+        holds &= live.without_any.get("labels_source") == "none"
     return judged(holds, "; ".join(told))
 
 
@@ -115,6 +119,8 @@ def prompt_built(found: Evidence) -> Verdict:
 def captions(found: Evidence) -> Verdict:
     """Judge 3.2: how long Florence-2 took where SAM3 was not there."""
     report = found.live.without_sam3
+    if report is not None and ERROR in report:
+        return Verdict(FAIL, f"no fill without SAM3: {report[ERROR]}")
     if report is None:
         return Verdict(FAIL, f"profile {found.profile.name} has no SAM3 or no Florence-2")
     took = report["stage_ms"].get(FLORENCE2)

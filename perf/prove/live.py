@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.errors import PawfectError
 from pawfect.scores.seam import seam_step
 from pawfect_client.results import Inpainted
 from pawfect_triton.overrides import Overrides
@@ -38,6 +40,8 @@ GONE_S: Final = 30.0
 SAM3: Final = "sam3_labeling"
 FLORENCE2: Final = "florence2"
 BUILD: Final = Path("build/bench")
+# In place of a REPORT, why there is none.
+ERROR: Final = "error"
 
 
 @dataclass(frozen=True)
@@ -136,13 +140,18 @@ def observe_without(server: AuditServer, session: Session) -> dict[str, Any]:
     """Kill who names surfaces, one after the other, and fill each time; the last thing to do.
 
     Returns:
-        `without_sam3` and `without_any`, REPORTs; none of a model that the profile lacks.
+        `without_sam3` and `without_any`, REPORTs, or why there is none under ERROR; nothing of a
+        model that the profile lacks.
     """
     found: dict[str, Any] = {}
     for name, model in (("without_sam3", SAM3), ("without_any", FLORENCE2)):
         if model in server.profile.models:
             kill(server.stubs, model)
-            found[name] = json.loads(server.fill(session, None).report.to_json())
+            try:
+                found[name] = json.loads(server.fill(session, None).report.to_json())
+            except PawfectError as error:
+                # What is not to happen: it is judged, and ends nothing.
+                found[name] = {ERROR: str(error)}
     return found
 
 
@@ -207,6 +216,6 @@ def _analyzed(server: AuditServer, session: Session, config: AnalyzerConfig) -> 
         arrays["PROTECT"] = session.protect
     try:
         measured = Analyzer(BUILD).measure(config, [arrays], server.address, 1)
-    except AnalyzerError as error:
+    except (AnalyzerError, subprocess.TimeoutExpired) as error:
         return {"problem": str(error).splitlines()[0]}
     return {"p50_ms": measured.p50_ms, "p95_ms": measured.p95_ms, "requests": measured.requests}

@@ -52,6 +52,7 @@ def write_page(folder: Path, found: Evidence, verdicts: Verdicts) -> Path:
         meaningless=MEANINGLESS if found.plan.rehearsal else "",
         session=session,
         columns=_columns(found),
+        stands_for=_stands_for(found),
         stages=_stages(found),
         run=found.run.note,
     )
@@ -90,8 +91,16 @@ def write_result(results: Path, name: str, found: Evidence, verdicts: Verdicts) 
     card = found.card.name + (f", {found.card.gib:.1f} GiB" if found.card.gib else "")
     text = f"# The roadmap's criteria, profile `{found.profile.name}`\n\n"
     text += f"{MEANINGLESS}\n\n" if found.plan.rehearsal else ""
+    text += f"{_stands_for(found)}\n\n"
     text += f"On {card}, session {result['session']}. {as_markdown(source)}\n{told}\n{cells}"
     publish(results, name, result, text)
+
+
+def _stands_for(found: Evidence) -> str:
+    """Say which entry each of the roadmap's quantisations is, or what stands for it."""
+    told = ", ".join(f"{name}: {entry}" for name, entry in found.plan.quantisations.items())
+    missing = "no published Q5_K_M of FLUX.1-Fill-dev could be named, Q5_K_S stands for it"
+    return f"The roadmap's weights here: {told}; {missing}."
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -103,9 +112,9 @@ def _row(record: Record) -> dict[str, Any]:
         "prompt": record.setting.prompt,
         "seed": record.seed,
         "status": record.status,
-        "s": round(record.total_ms / 1000, 2),
-        "GiB": round(record.peak_mib / 1024, 2),
-        "loss": round(loss_of(record), 3),
+        "s": round(record.total_ms / 1000, 2) if record.report else None,
+        "GiB": round(record.peak_mib / 1024, 2) if record.report else None,
+        "loss": round(loss_of(record), 3) if record.scores else None,
         "strange labels": record.scores.get("strange"),
         "reason": record.reason,
     }

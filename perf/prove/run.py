@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -77,8 +78,16 @@ class Proof:
             journal.begin(note)
             steps = Steps(self.folder, self._key(identities), self.say)
             # Before the server: a card has no room for both.
-            compiled = steps.found("compile", lambda: asdict(checks.compiled(self.profile)))
-            timed = steps.found("attention", lambda: asdict(checks.attention_timed(self.profile)))
+            compiled = steps.found(
+                "compile",
+                lambda: asdict(checks.compiled(self.profile)),
+                lambda found: checks.Told.of(found).conclusive,
+            )
+            timed = steps.found(
+                "attention",
+                lambda: asdict(checks.attention_timed(self.profile)),
+                lambda found: checks.Told.of(found).exit_code == 0,
+            )
             if left or stages.to_label(journal.records, cells):
                 stages.Stages(plan, journal, self.say).run(cells, left)
             if any(steps.known(name) is None for name in SERVED):
@@ -136,6 +145,6 @@ class Proof:
         folder.mkdir(parents=True)
         try:
             return asyncio.run(jobs.observe(server.address, self.session, folder))
-        except (httpx.HTTPError, ProcessError, TimeoutError) as error:
+        except (httpx.HTTPError, ProcessError, subprocess.TimeoutExpired) as error:
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ProofError(f"jobs: {problem}; see jobs/api.log in {self.folder.name}") from None

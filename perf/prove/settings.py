@@ -64,6 +64,9 @@ def _axis(found: Evidence, axis: str, name: str) -> Verdict:
 def compile_explained(found: Evidence) -> Verdict:
     """Judge 0.3: whether the blocks compile whole, on a card of sm_75."""
     told = found.compiled
+    if not told.conclusive:
+        last = told.text.splitlines()[-1] if told.text else "no output"
+        return Verdict(FAIL, f"it came to no finding ({last}); the next run tries again")
     word = "confirmed" if told.exit_code == 0 else "rejected"
     how = f"{word} on {found.card.name}, in {told.seconds:.0f} s; the command's words stand below"
     if found.card.capability != TURING and not found.plan.rehearsal:
@@ -81,7 +84,8 @@ def targets(found: Evidence) -> Verdict:
 
 def steps_live(found: Evidence) -> Verdict:
     """Judge 1.1: the steps that were served beside those recommended."""
-    return _live(found, "steps", {int(fill.report["steps"] or 0) for fill in found.live.fills})
+    taken = {int(fill.report["steps_taken"] or 0) for fill in found.live.fills}
+    return _live(found, "steps", taken)
 
 
 def guidance_live(found: Evidence) -> Verdict:
@@ -91,14 +95,20 @@ def guidance_live(found: Evidence) -> Verdict:
 
 
 def quantisation_live(found: Evidence) -> Verdict:
-    """Judge 1.3: the weights that were served beside those recommended."""
-    own = {str(fill.report["weights"].get("flux_transformer")) for fill in found.live.fills}
+    """Judge 1.3: whether what is served is the better of the two, or better than it."""
+    served = {str(fill.report["weights"].get("flux_transformer")) for fill in found.live.fills}
     entry = found.profile.weights["flux_transformer"]
-    if found.best is None:
-        return Verdict(FAIL, f"served: {', '.join(sorted(own))}; nothing is recommended")
-    asked = found.best.setting.quantisation
-    how = f"served: {entry} ({', '.join(sorted(own))}); recommended: {asked}"
-    return judged(asked == entry, how)
+    losses = found.by("quantisation")
+    larger = [found.plan.quantisations[name] for name in ("Q5_K_M", "Q8_0")]
+    known = {name: losses[name] for name in larger if name in losses}
+    head = f"served: {entry} ({', '.join(sorted(served))})"
+    if not known:
+        return Verdict(FAIL, f"{head}; neither of the larger gave pictures of its own")
+    better = min(known, key=known.__getitem__)
+    told = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
+    own = found.product_loss
+    how = f"{head}, loss {own:.3f} as it is served; of the others: {told}"
+    return judged(entry == better or own <= known[better], how)
 
 
 def _live(found: Evidence, axis: str, served: set[Any]) -> Verdict:
@@ -119,6 +129,8 @@ def regional_compile(found: Evidence) -> Verdict:
     if works:
         told = "blocks compile whole, and a step is " + ("faster" if pays else "not faster so")
     how = f"profile: compile is {'on' if flux.compile else 'off'} ({flux.compile_reason}); {told}"
+    if not found.compiled.conclusive:
+        return Verdict(FAIL, f"{how}: it came to no finding")
     return judged(works if flux.compile else not pays, how)
 
 
@@ -129,12 +141,21 @@ def in_time(found: Evidence) -> Verdict:
     p95 = found.live.analyzer.get("p95_ms")
     if p95 is not None:
         how += f"; perf_analyzer p95 {p95 / 1000:.2f} s"
+    assert found.profile.flux is not None
+    steps, least = found.profile.flux.steps, _fewest_steps(found)
+    if least < steps:
+        return Verdict(FAIL, f"only {least} of {steps} steps were taken in time: {how}")
     engines = {fill.report["engine"] for fill in found.live.fills}
     if engines != {"flux"}:
         return Verdict(FAIL, f"filled by {', '.join(sorted(engines))}: {how}")
     if T4 not in found.card.name and not found.plan.rehearsal:
         return Verdict(ELSEWHERE, f"a T4 is asked, this is {found.card.name}: {how}")
     return judged(max(slowest, p95 or 0.0) < T4_MS, how)
+
+
+def _fewest_steps(found: Evidence) -> int:
+    """Return the fewest steps that a fill took: a run that would be late leaves some out."""
+    return min(int(fill.report["steps_taken"] or 0) for fill in found.live.fills)
 
 
 def otherwise(found: Evidence) -> Verdict:

@@ -36,8 +36,18 @@ class Steps:
         found = stored.get("found")
         return found if isinstance(found, dict) else None
 
-    def found(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def found(
+        self,
+        name: str,
+        work: Callable[[], dict[str, Any]],
+        kept: Callable[[dict[str, Any]], bool] = lambda found: True,
+    ) -> dict[str, Any]:
         """Return what a step finds, JSON objects alone, running it where that is not known yet.
+
+        Args:
+            name: of the step.
+            work: finds it.
+            kept: says of what was found whether it stays: a failure that can be mended does not.
 
         Raises:
             OSError: the disk is full; what was there stays.
@@ -48,6 +58,8 @@ class Steps:
             return known
         self.say(f"{name} ...")
         found = work()
+        if not kept(found):
+            return found
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps({"key": self.key, "found": found}).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 from pathlib import Path
 
 import gguf
@@ -167,3 +168,13 @@ def test_json_is_read_and_other_texts_are_left_alone(tmp_path):
     assert mistaken(tmp_path / "given", "merges.txt") is None
     (tmp_path / "given").write_bytes(b'{"a": 1}')
     assert mistaken(tmp_path / "given", "config.json") is None
+
+
+def test_headers_without_an_end_or_a_bottom_are_damaged(tmp_path):
+    header = b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, Infinity]}}'
+    (tmp_path / "m").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert mistaken(tmp_path / "m", "m.safetensors") == "a damaged header"
+    nested = struct.pack("<IQ", 9, 1) * 3000
+    start = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"k"
+    (tmp_path / "m").write_bytes(start + struct.pack("<I", 9) + nested)
+    assert mistaken(tmp_path / "m", "m.gguf") == "a damaged header"

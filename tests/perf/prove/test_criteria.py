@@ -22,7 +22,9 @@ ROADMAP = [
     "4.1", "4.2", "4.3",
 ]  # fmt: skip
 Q4, Q8 = "tiny-flux-fill-int4", "tiny-flux-fill-q8_0"
-FAILED = replace(EVENT, exit_code=1, text="NOT COMPILED: no graph")
+FAILED = replace(EVENT, exit_code=1, text="torch._dynamo.explain(): 2 graphs\nNOT COMPILED:")
+CRASHED = replace(EVENT, exit_code=-9, text="weights: random")
+NO_ROOM = replace(EVENT, exit_code=1, text="NOT COMPILED:\n  OutOfMemoryError: CUDA out of memory")
 NEVER = replace(JOB, labels_source="sam3", over_s=16.0)
 
 
@@ -69,6 +71,7 @@ def fills(**report: Any) -> dict[str, Any]:
         ("1.4", live(specks=0)),
         ("1.5", live(dilate_px=4.0)),
         ("1.5", live(growth_px=19.0)),
+        ("1.5", live(growth_px=0.0)),
         ("1.5", live(fills=(replace(fill(0), scores={"seam_off": 5.0}),))),
         ("2.1", live(labels_around={})),
         ("2.2", {"jobs": Jobs(replace(JOB, posted_s=5.0), NEVER)}),
@@ -79,16 +82,20 @@ def fills(**report: Any) -> dict[str, Any]:
         ("2.4", {"jobs": Jobs(JOB, replace(NEVER, label_waits=7))}),
         ("2.5", {"jobs": Jobs(JOB, replace(NEVER, status="failed"))}),
         ("2.5", live(without_any=fill(0, labels_source="sam3").report)),
+        ("2.5", live(without_sam3={"error": "PAWFECT_INTERNAL: no labels"})),
+        ("2.5", {"jobs": Jobs(JOB, replace(NEVER, status="processing"))}),
         ("3.1", fills(prompt="empty ground, nothing here")),
         ("3.1", fills(prompt_source="none")),
         ("3.2", live(without_sam3=fill(0, labels_source="none").report)),
         ("3.2", live(without_sam3=None)),
+        ("3.2", live(without_sam3={"error": "PAWFECT_INTERNAL: no labels"})),
         ("3.3", {"prompts": replace(EVENT, exit_code=1)}),
         ("3.3", {"prompts": replace(EVENT, text="no tests ran")}),
         ("3.4", live(fills=(replace(fill(0), scores={"seam_off": 1.0, "strange": 0.3}),))),
         ("4.2", fills(total_ms=31_000.0)),
         ("4.2", live(analyzer={"p95_ms": 30_500.0})),
         ("4.2", fills(engine="patch")),
+        ("4.2", fills(steps_taken=5)),
     ],
 )
 def test_what_was_not_shown_fails(evidence, number, instead):
@@ -101,7 +108,7 @@ def test_what_was_not_shown_fails(evidence, number, instead):
 def test_quantisations_part_in_wrong_content_is_told_by_pairs(evidence, shares, word):
     told = verdict(evidence(strange(**shares)), "0.1")
     assert told.status == PASS
-    # The baseline's pair, and three seeds.
+    # The baseline's with three seeds, and one of the grid.
     assert f"over 4 pairs {shares.get('q4', 0):.1%}" in told.how
     assert told.how.endswith(f"quantisation's part is {word}")
     assert len(told.pictures) == 2
@@ -134,21 +141,51 @@ def test_the_best_guidance_is_named_from_cells_that_differ_in_it_alone(evidence)
     ]
 
 
-def test_what_is_served_is_compared_with_what_is_recommended(evidence):
-    def best_is(quantisation: str, guidance: float, steps: int):
-        def changed(row: Record) -> Record:
-            own = row.setting
-            same = (own.quantisation, own.guidance, own.steps) == (quantisation, guidance, steps)
-            return replace(row, scores={"seam_off": 0.0 if same else 5.0})
+def best_is(**setting: Any):
+    """Return a change of records: the cells of this setting are the best."""
 
-        return changed
+    def changed(row: Record) -> Record:
+        same = all(getattr(row.setting, name) == value for name, value in setting.items())
+        return replace(row, scores={"seam_off": 0.0 if same else 5.0})
 
-    own = evidence(best_is("tiny-flux-fill", 30.0, 8), **fills(steps=8, guidance_scale=30.0))
-    assert [verdict(own, number).status for number in ("1.1", "1.2", "1.3")] == [PASS] * 3
-    other = evidence(best_is(Q8, 10.0, 20), **fills(steps=8, guidance_scale=30.0))
-    assert [verdict(other, number).status for number in ("1.1", "1.2", "1.3")] == [FAIL] * 3
+    return changed
+
+
+def test_steps_and_guidance_that_are_served_are_compared_with_what_is_recommended(evidence):
+    own = {"quantisation": "tiny-flux-fill", "guidance": 30.0, "steps": 8}
+    same = evidence(best_is(**own), **fills(guidance_scale=30.0))
+    assert [verdict(same, number).status for number in ("1.1", "1.2")] == [PASS] * 2
+    other = evidence(best_is(quantisation=Q8, prompt="labels"), **fills(guidance_scale=30.0))
+    assert [verdict(other, number).status for number in ("1.1", "1.2")] == [FAIL] * 2
+    fewer = evidence(best_is(**own), **fills(guidance_scale=30.0, steps_taken=5))
+    assert verdict(fewer, "1.1").status == FAIL
     slow = evidence(lambda row: replace(row, report={**row.report, "total_ms": 31_000.0}))
-    assert [verdict(slow, n).status for n in ("0.4", "1.1", "1.3")] == [FAIL] * 3
+    assert [verdict(slow, n).status for n in ("0.4", "1.1", "1.2")] == [FAIL] * 3
+
+
+def test_the_weights_that_are_served_are_the_better_of_the_larger_or_better_than_it(evidence):
+    assert verdict(evidence(best_is(quantisation="tiny-flux-fill")), "1.3").status == PASS
+    assert verdict(evidence(best_is(quantisation=Q8)), "1.3").status == FAIL
+    q8 = evidence(best_is(quantisation=Q8))
+    weights = {**q8.profile.weights, "flux_transformer": Q8}
+    served = replace(q8, profile=replace(q8.profile, weights=weights))
+    assert verdict(served, "1.3").status == PASS
+
+
+def test_the_former_services_prompt_is_never_recommended(evidence):
+    found = evidence(best_is(prompt="static"))
+    assert found.run.choice.recommended is not None
+    assert found.run.choice.recommended.setting.prompt == "static"
+    assert found.best is not None
+    assert found.best.setting.prompt == "labels"
+
+
+def test_settings_that_are_compared_have_the_same_seeds(evidence):
+    seeds: dict[Any, set[int]] = {}
+    for cell in evidence().run.cells:
+        if cell.setting.prompt == "labels":
+            seeds.setdefault(cell.setting, set()).add(cell.seed)
+    assert set(map(frozenset, seeds.values())) == {frozenset({0})}
 
 
 def test_what_a_t4_is_asked_for_is_judged_on_a_t4_alone(evidence):
@@ -163,8 +200,17 @@ def test_compiling_may_be_off_only_where_it_fails_or_does_not_pay(evidence):
     # The tiny profile keeps it off.
     assert verdict(evidence(compiled=FAILED), "4.1").status == PASS
     for compiled_ms, status in ((99.0, PASS), (60.0, FAIL)):
-        timed = replace(EVENT, text=f"a step: 100.0 ms eager, {compiled_ms} ms compiled (medians")
+        step = f"a step: 100.0 ms eager, {compiled_ms} ms compiled (medians"
+        timed = replace(EVENT, text=f"{EVENT.text}\n{step}")
         assert verdict(evidence(compiled=timed), "4.1").status == status
+
+
+@pytest.mark.parametrize("told", [CRASHED, NO_ROOM, replace(EVENT, text="")])
+def test_a_compilation_without_a_finding_is_neither_confirmed_nor_rejected(evidence, told):
+    found = evidence(compiled=told)
+    assert verdict(found, "0.3").status == FAIL
+    assert verdict(found, "4.1").status == FAIL
+    assert not told.conclusive
 
 
 def with_flux(found: Any, **instead: Any) -> Any:

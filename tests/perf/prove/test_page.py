@@ -56,6 +56,8 @@ def test_the_page_has_every_criterion_and_the_pictures_side_by_side(evidence, tm
     assert {fill.crop for fill in LIVE.fills} <= set(shown.pictures)
     assert "as it was, Q4_0" in shown.text
     assert "Tesla T4, 14.7 GiB" in shown.text
+    assert "Q5_K_M: tiny-flux-fill-int8" in shown.text
+    assert "Q5_K_S stands for it" in shown.text
     assert MEANINGLESS not in shown.text
 
 
@@ -74,10 +76,14 @@ def test_a_run_whose_baseline_failed_has_a_page_too(evidence, tmp_path):
         why = "PAWFECT_OUT_OF_MEMORY: <flux>"
         return replace(row, status="failed", reason=why, crop="", picture="", scores={}, report={})
 
-    shown = page(tmp_path, evidence(failed, live=replace(LIVE, analyzer={"problem": "no <wheel>"})))
+    found = evidence(failed, live=replace(LIVE, analyzer={"problem": "no <wheel>"}))
+    shown = page(tmp_path, found)
     assert "the baseline gave no picture of its own" in shown.text
     assert "no <wheel>" in shown.text
     assert "as it was, Q4_0" not in shown.text
+    write_result(tmp_path, "prove-t4", found, verdicts_of(found))
+    rows = json.loads((tmp_path / "prove-t4.json").read_text())["cells"]
+    assert {row["loss"] for row in rows if row["status"] == "failed"} == {None}
 
 
 def test_the_result_has_the_verdicts_and_a_row_for_each_cell_and_no_picture(evidence, tmp_path):

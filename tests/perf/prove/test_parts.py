@@ -158,6 +158,14 @@ def test_a_damaged_step_is_run_again(tmp_path, content):
     assert stored == {"key": "one", "found": {"n": 1}}
 
 
+def test_what_can_be_mended_is_not_kept(tmp_path):
+    steps = Steps(tmp_path, "one", lambda line: None)
+    assert steps.found("compile", lambda: {"ok": False}, lambda found: found["ok"]) == {"ok": False}
+    assert steps.known("compile") is None
+    assert steps.found("compile", lambda: {"ok": True}, lambda found: found["ok"]) == {"ok": True}
+    assert steps.known("compile") == {"ok": True}
+
+
 def test_strewn_pixels_are_isolated_and_leave_the_mask_when_it_is_cleaned():
     mask = np.zeros((600, 800), np.uint8)
     mask[200:320, 300:460] = 255

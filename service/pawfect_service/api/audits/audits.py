@@ -170,9 +170,10 @@ class Audits:
                     told = self._closing or folder.cancelled.is_file() or code in _TOLD
                     if code == 0 or not told:
                         note = await asyncio.to_thread(_ended, folder, note, code)
-                if code == 0 and await publish(folder, uid, sid, self._services.stores.files):
-                    published = note.model_copy(update={"published": True})
-                    await asyncio.to_thread(folder.write_note, published)
+                    # Before the turn is over: the next start's note is not written over.
+                    if code == 0 and await publish(folder, uid, sid, self._services.stores.files):
+                        published = note.model_copy(update={"published": True})
+                        await asyncio.to_thread(folder.write_note, published)
             except Exception:
                 LOG.exception("the end of an audit could not be written down")
             finally:
