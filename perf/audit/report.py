@@ -14,15 +14,16 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.exceptions import GoogleCloudError
 from google.cloud.storage import Client
 from google.oauth2.service_account import Credentials
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pawfect.contract.files import write_whole
 from perf.audit.cells import Cell, Setting
 from perf.audit.choice import RULE, Choice, choose, loss_of
 from perf.audit.journal import NAME, AuditError, Record, read_journal
 from perf.audit.matrix import AXES
+from perf.pages import render
 
 HTML: Final = "audit.html"
+TEMPLATE: Final = Path(__file__).with_name("page.html.j2")
 SCORES: Final = ("st_lpips", "seam_off", "sharpness", "strange")
 EMULATOR_VARIABLE: Final = "STORAGE_EMULATOR_HOST"
 # How long links hold: the longest that V4 allows.
@@ -76,15 +77,9 @@ def write_report(folder: Path, run: Run, links: Mapping[str, str] | None = None)
     Raises:
         OSError: the disk is full; the report stays as it was.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     rows, links = run.rows, links or {}
-    page = environment.get_template("page.html.j2").render(
+    page = render(
+        TEMPLATE,
         run=run.note,
         axes={axis: sorted({getattr(cell.setting, axis) for cell in run.cells}) for axis in AXES},
         sessions=[
@@ -104,7 +99,7 @@ def write_report(folder: Path, run: Run, links: Mapping[str, str] | None = None)
         link=lambda path: links.get(path, path),
         links_end=f"{datetime.now(UTC) + LINKS_HOLD:%Y-%m-%d %H:%M UTC}" if links else "",
     )
-    write_whole(folder / HTML, page.encode())
+    write_whole(folder / HTML, page)
     return folder / HTML
 
 

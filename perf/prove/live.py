@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -29,8 +29,6 @@ from perf.pictures import view_of
 
 # Fills as a user's requests come: a seed each.
 SEEDS: Final = (0, 1, 2)
-# perf_analyzer's requests, one in flight, after one that warms up.
-REQUESTS: Final = 10
 # Isolated white pixels that are strewn over the mask, and how far from it and each other, px: the
 # mask's own components must not reach them when they grow.
 SPECKS: Final = 40
@@ -90,8 +88,8 @@ class Live:
     specks: int
     specks_left: int
     truth_step: float | None = None
-    without_sam3: Mapping[str, Any] | None = field(default=None)
-    without_any: Mapping[str, Any] | None = field(default=None)
+    without_sam3: Mapping[str, Any] | None = None
+    without_any: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:

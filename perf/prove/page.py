@@ -8,17 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from pawfect.contract.files import write_whole
 from perf.audit.choice import loss_of
 from perf.audit.journal import Record
+from perf.pages import render
 from perf.prove.criteria import CRITERIA, Criterion
 from perf.prove.evidence import Evidence
 from perf.prove.verdict import Verdict
 from perf.publish import as_markdown, publish, table
 
 HTML: Final = "prove.html"
+TEMPLATE: Final = Path(__file__).with_name("page.html.j2")
 MEANINGLESS: Final = (
     "A rehearsal with tiny random weights on a CPU: its pictures are noise and its seconds say "
     "nothing of a card. What it shows is that every step runs."
@@ -37,15 +37,9 @@ def write_page(folder: Path, found: Evidence, verdicts: Verdicts) -> Path:
     Raises:
         OSError: the disk is full; the page stays as it was.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     (session,) = found.run.note["sessions"]
-    page = environment.get_template("page.html.j2").render(
+    page = render(
+        TEMPLATE,
         found=found,
         verdicts=verdicts,
         counts=Counter(verdict.status for _, verdict in verdicts),
@@ -56,7 +50,7 @@ def write_page(folder: Path, found: Evidence, verdicts: Verdicts) -> Path:
         stages=_stages(found),
         run=found.run.note,
     )
-    write_whole(folder / HTML, page.encode())
+    write_whole(folder / HTML, page)
     return folder / HTML
 
 

@@ -39,15 +39,11 @@ class Plan:
     Attributes:
         matrices: whose cells together are run.
         quantisations: by the roadmap's name, the entry that is it or stands for it.
-        baseline_px: working size of the baseline.
-        grid_px: working size of the grid.
         rehearsal: whether the weights are tiny random ones.
     """
 
     matrices: tuple[Matrix, ...]
     quantisations: Mapping[str, str]
-    baseline_px: int
-    grid_px: int
     rehearsal: bool
 
     @property
@@ -109,4 +105,4 @@ def plan_of(profile: Profile, source: Source, *, full: bool) -> Plan:
         matrices.append(matrix((q4,), (BASELINE_GUIDANCE,), STEPS))
     names = ("Q4_0", "Q5_K_M", "Q8_0")
     roles = MappingProxyType(dict(zip(names, entries, strict=True)))
-    return Plan(tuple(matrices), roles, baseline_px, grid_px, rehearsal)
+    return Plan(tuple(matrices), roles, rehearsal)

