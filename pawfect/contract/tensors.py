@@ -122,6 +122,16 @@ INPAINT_FILE: Final = ModelSpec(
     ),
     (TensorSpec("FILE", "BYTES", (1,)), REPORT),
 )
+BACKGROUND_REMOVAL: Final = ModelSpec(
+    "background_removal",
+    (IMAGE, TensorSpec("BACKGROUND", "UINT8", (-1, -1, 3), optional=True)),
+    (TensorSpec("ALPHA", "UINT8", (-1, -1)), TensorSpec("CUTOUT", "UINT8", (-1, -1, 4)), REPORT),
+)
+BACKGROUND_REMOVAL_FILE: Final = ModelSpec(
+    "background_removal_file",
+    (TensorSpec("PHOTO", "BYTES", (1,)), TensorSpec("BACKGROUND", "BYTES", (1,), optional=True)),
+    (TensorSpec("FILE", "BYTES", (1,)), REPORT),
+)
 SCENE_LABELS: Final = ModelSpec("scene_labels", (IMAGE, MASK), LABELS, ensemble=True)
 
 
