@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-onnx setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost quantisation prove t4 scaling load faults docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost quantisation prove t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -27,10 +27,6 @@ $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 	$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/.onnx: $(VENV)/.server requirements/onnx.txt
-	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/onnx.txt
-	@touch $@
-
 # --no-deps: each of these is a whole resolution but for torch, which comes after it.
 $(VENV)/.neural: $(VENV)/.server requirements/neural.txt requirements/torch.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/neural.txt
@@ -46,7 +42,6 @@ $(VENV)/.sessions: $(VENV)/.server requirements/sessions.txt
 	@touch $@
 
 setup: $(VENV)/.server  ## Install what the server, the client and the demo need
-setup-onnx: $(VENV)/.onnx  ## Install what LaMa needs on the profile embedded
 setup-neural: $(VENV)/.neural  ## Install what the profiles other than embedded need: torch and the models' libraries
 setup-sessions: $(VENV)/.sessions  ## Install what the API and the queue's worker need
 setup-dev: $(VENV)/.dev
@@ -119,9 +114,8 @@ faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, 
 
 # The largest first: the others take its versions, so that one environment can hold them all.
 lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
-	$(UV) --extra client --extra server --extra dev --extra sessions --extra onnx --extra neural --extra export --extra perf -o requirements/perf.txt pyproject.toml
+	$(UV) --extra client --extra server --extra dev --extra sessions --extra neural --extra export --extra perf -o requirements/perf.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server -o requirements/server.txt pyproject.toml
-	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra onnx -o requirements/onnx.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra neural -o requirements/neural.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra sessions -o requirements/sessions.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra sessions -o requirements/service.txt pyproject.toml

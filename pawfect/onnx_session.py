@@ -14,7 +14,7 @@ from pawfect.contract.tensors import Array
 from pawfect.stop import Stop, look, never
 from pawfect.weights.reading import unusable
 
-EXTRA: Final = "onnx"  # of this package: what serving ONNX files needs
+EXTRA: Final = "server"  # of this package: what serving ONNX files needs
 LOOK_S: Final = 0.05  # between two looks at `stop` while a network runs
 # onnxruntime has no exception of its own for it.
 _SHORT_OF_MEMORY: Final = re.compile("bad_alloc|bad allocation|[Ff]ailed to allocate memory")

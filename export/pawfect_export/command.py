@@ -62,7 +62,7 @@ def fetch(names: tuple[str, ...], fresh: bool) -> None:
         except ModuleNotFoundError as error:
             raise PawfectError(
                 ErrorKind.UNAVAILABLE,
-                f"fetching needs the package {error.name}: pip install 'pawfect[onnx]', or "
+                f"fetching needs the package {error.name}: pip install 'pawfect[server]', or "
                 "'pawfect[neural]' for what needs torch",
             ) from None
         bring(entries, store, Hub.of_environment, _say, fresh=fresh)

@@ -140,7 +140,7 @@ def test_fetching_without_the_hub_library_says_how_to_install_it(typed, monkeypa
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     run = typed("fetch", "toy")
     assert run.exit_code == 69
-    assert "needs the package huggingface_hub: pip install 'pawfect[onnx]'" in run.stderr
+    assert "needs the package huggingface_hub: pip install 'pawfect[server]'" in run.stderr
     assert typed("list").exit_code == 0
 
 
