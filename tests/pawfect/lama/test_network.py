@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.lama.contract import MASKED, PAIR, PIPELINE, contract_of
 from pawfect.lama.network import Network
-from pawfect.onnx_session import Tensor
+from pawfect.onnx.session import Tensor
 from tests.pawfect.lama import networks
 from tests.pawfect.lama.networks import RED, loaded, tensor, written
 from tests.refusals import refusal
