@@ -18,11 +18,14 @@ from pawfect.settings import (
     CaptionSettings,
     CheckSettings,
     Count,
+    CutoutSettings,
     Engine,
     FluxSettings,
     LabelSettings,
     LamaSettings,
     Limits,
+    OnnxSettings,
+    ProtectSettings,
 )
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
@@ -44,11 +47,14 @@ class Profile:
         engines: engines that are there, in the order in which `auto` takes them.
         limits: bounds.
         weights: entries of the weights' manifest by component (flux, flux_transformer, sam3,
-            florence2, lama).
+            florence2, lama, matting).
         flux: None where FLUX is not there.
         sam3: None where SAM3 is not there.
         florence2: None where Florence-2 is not there.
         lama: None where LaMa is not there.
+        onnx: None where no model needs the process of the ONNX networks.
+        cutout: None where backgrounds are not removed.
+        protect: None where nothing but PROTECT is protected.
         check: None where FLUX fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
         cost: what each of `pawfect.costs.STAGES` takes; empty where that is not known.
@@ -64,6 +70,9 @@ class Profile:
     sam3: LabelSettings | None = None
     florence2: CaptionSettings | None = None
     lama: LamaSettings | None = None
+    onnx: OnnxSettings | None = None
+    cutout: CutoutSettings | None = None
+    protect: ProtectSettings | None = None
     check: CheckSettings | None = None
     budget: Mapping[str, Count] = field(default_factory=lambda: MappingProxyType({}))
     cost: Mapping[str, StageCost] = field(default_factory=lambda: MappingProxyType({}))

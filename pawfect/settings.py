@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from pawfect.contract.cutout import PRESETS
 from pawfect.contract.parameters import ENGINES
-from pawfect.contract.tables import at_least, multiple_of, one_of, rising
+from pawfect.contract.tables import SOME, at_least, between, multiple_of, one_of, rising
 from pawfect.picture.canvas import TOKEN_PX
 
 Device = Annotated[str, one_of("cpu", "cuda")]
@@ -125,6 +126,56 @@ class LamaSettings:
     device: Annotated[str, one_of("cpu")]
     threads: Count
     size: Annotated[int, multiple_of(32)]
+    timeout_ms: Count
+
+
+@dataclass(frozen=True)
+class OnnxSettings:
+    """How the one process of the ONNX networks runs.
+
+    Attributes:
+        device: cpu or cuda.
+        device_reason: why there.
+        tensorrt: whether TensorRT takes what it can of them on a card.
+        threads: that one call works with on the CPU.
+        keep: networks that stay loaded at a time.
+    """
+
+    device: Device
+    device_reason: str
+    tensorrt: bool
+    threads: Count
+    keep: Count
+
+
+@dataclass(frozen=True)
+class CutoutSettings:
+    """How background removal runs.
+
+    Attributes:
+        networks: of `pawfect/matting/networks.toml`; the first whose weights are here is taken
+            where a request names none.
+        preset: where a request names none.
+        features: modes that are on, of `pawfect.matting.presets.FEATURES`.
+    """
+
+    networks: Annotated[tuple[str, ...], SOME]
+    preset: Annotated[str, one_of(*PRESETS)]
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProtectSettings:
+    """How `inpaint` finds what it protects.
+
+    Attributes:
+        size: px at which the network looks.
+        least_confidence: 0 to 1; a subject that the network is less sure of is not protected.
+        timeout_ms: an answer that takes longer is not waited for.
+    """
+
+    size: Count
+    least_confidence: Annotated[float, between(0.0, 1.0)]
     timeout_ms: Count
 
 

@@ -150,7 +150,7 @@ def open_session(
             str(path), options, providers=providers, enable_fallback=0
         )
         inputs, outputs = map(_described, (opened.get_inputs(), opened.get_outputs()))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a damaged file fails in any way, its names' decoding included
         if short_of_memory(error):
             raise MemoryError from None
         # Its text may hold a path.

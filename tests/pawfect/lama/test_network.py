@@ -214,5 +214,5 @@ def test_without_onnxruntime_the_message_says_what_to_install(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     message = refused(folder)
     assert message.endswith(
-        "serving them needs the package onnxruntime: pip install 'pawfect[onnx]'"
+        "serving them needs the package onnxruntime: pip install 'pawfect[server]'"
     )
