@@ -74,9 +74,7 @@ class Network:
     output: Annotated[int, at_least(0)] = 0
 
     def view(self, size: int, resize: str) -> View:
-        """Return the view of that size and resize, else the nearest that is not larger, else the
-        smallest.
-        """
+        """Return the view that is nearest to a size and resize, and not larger if there is one."""
         own = [view for view in self.views if view.resize == resize] or list(self.views)
         fitting = [view for view in own if view.size <= size]
         return max(fitting, key=_size) if fitting else min(own, key=_size)

@@ -90,6 +90,7 @@ class Plan:
         edges: none, guided or matting.
         threshold: 0 to 1, or None.
         output: what CUTOUT is.
+        network_asked: whether the request itself named the network.
         fallbacks: what was asked for and is not there.
     """
 
@@ -100,6 +101,7 @@ class Plan:
     edges: str
     threshold: float | None
     output: str
+    network_asked: bool = False
     fallbacks: tuple[Fallback, ...] = ()
 
 
@@ -165,7 +167,7 @@ def plan(
         )
     return Plan(
         network, view, view.seen(*size), str(wanted.preset), str(wanted.edges), wanted.threshold,
-        output, fallbacks,
+        output, params.network is not None, fallbacks,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ import psutil
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import NoParams
 from pawfect.contract.probe import probe_photo
-from pawfect.contract.tensors import Array
+from pawfect.contract.tensors import NONCE, Array
 from pawfect.contract.texts import read_texts, text_tensor
 from pawfect.matting.network import OpenNetwork, shrunk
 from pawfect.matting.networks import Network, View, find_network, key, networks
@@ -112,9 +112,7 @@ def onnx_networks(settings: OnnxSettings, find: Find) -> Run:
     shelf = Shelf(settings, find)
     wanted = "tensorrt" if settings.device == "cuda" and settings.tensorrt else settings.device
 
-    def run(
-        inputs: Mapping[str, Array], params: NoParams, stop: Stop = never
-    ) -> dict[str, Array]:
+    def run(inputs: Mapping[str, Array], params: NoParams, stop: Stop = never) -> dict[str, Array]:
         del params
         network, view = _named(inputs)
         picture = np.asarray(inputs["IMAGE"])
@@ -169,4 +167,9 @@ def probe(settings: Any) -> dict[str, Array]:
     network = min(networks().values(), key=lambda network: network.views[0].size)
     view = network.views[0]
     picture = shrunk(probe_photo(), network, (view.size, view.size))
-    return {"IMAGE": picture, "NETWORK": text_tensor(key(network, view))}
+    return {
+        "IMAGE": picture,
+        "NETWORK": text_tensor(key(network, view)),
+        # Never twice the same: the response cache would answer in the process's place.
+        NONCE: np.array([time.time_ns()], np.int64),
+    }
