@@ -15,6 +15,7 @@ from tritonclient.grpc import service_pb2_grpc
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect_client import wire
+from pawfect_client.failures import failure
 from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.retry import Attempts, RetryPolicy
 
@@ -102,4 +103,4 @@ class BaseClient:
 
     def _failure(self, error: grpc.RpcError, call: wire.Call, attempts: Attempts) -> PawfectError:
         over = attempts.remaining_s() == 0
-        return wire.failure(error, self._url, call.timeout_s, self._called, over=over)
+        return failure(error, self._url, call.timeout_s, self._called, over=over)
