@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from pawfect.contract.parameters import Scalar
 from pawfect_client import wire
 from pawfect_client.base import Image
-from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.transport import AsyncTransport, SyncTransport
 
 
@@ -66,6 +66,24 @@ class PawfectClient(SyncTransport):
             PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no labels.
         """
         return wire.scene_labels(self._answer(self._request("scene_labels", image, mask)))
+
+    def background_removal(
+        self, image: Image, *, background: Image | None = None, **parameters: Scalar
+    ) -> CutOut:
+        """Cut the subject out; where there is none alpha is empty, which is no error.
+
+        Args:
+            image: as in `inpaint`.
+            background: UINT8 [h, w, 3] RGB, sides 64-16,384 px, at most 110 MP: what the subject is
+                laid on, or None.
+            parameters: the scalars of `pawfect.contract.cutout.CutoutParams`.
+
+        Raises:
+            PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no network
+                for it, or lacks its weights.
+        """
+        call = self._cutout_request(image, background, parameters)
+        return wire.cut_out(self._answer(call), call)
 
     def inpaint_stream(
         self,
@@ -126,6 +144,13 @@ class AsyncPawfectClient(AsyncTransport):
     async def scene_labels(self, image: Image, mask: Image) -> SceneLabels:
         """Name the surfaces around what the mask covers; see `PawfectClient.scene_labels`."""
         return wire.scene_labels(await self._answer(self._request("scene_labels", image, mask)))
+
+    async def background_removal(
+        self, image: Image, *, background: Image | None = None, **parameters: Scalar
+    ) -> CutOut:
+        """Cut the subject out; see `PawfectClient.background_removal`."""
+        call = self._cutout_request(image, background, parameters)
+        return wire.cut_out(await self._answer(call), call)
 
     def inpaint_stream(
         self,

@@ -7,22 +7,32 @@ client class of `tritonclient.grpc` holds one stream at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import InferResult, service_pb2
 from tritonclient.utils import serialize_byte_tensor
 
+from pawfect.contract.cutout import CutoutParams, CutoutReport
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.contract.report import Report
-from pawfect.contract.tensors import INPAINT, INPAINT_STREAM, SCENE_LABELS, Array
+from pawfect.contract.tensors import (
+    BACKGROUND_REMOVAL,
+    INPAINT,
+    INPAINT_STREAM,
+    SCENE_LABELS,
+    Array,
+    ModelSpec,
+)
 from pawfect_client.failures import failure_in_stream
-from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
+
+AnyReport = TypeVar("AnyReport", Report, CutoutReport)
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
 # Added to the deadline, which counts from the request's arrival: at least that, and what the photo
@@ -30,7 +40,14 @@ DEFAULT_URL: Final = "127.0.0.1:8001"
 TRANSFER_MARGIN_S: Final = 30.0
 _BYTES_PER_S: Final = 100e6 / 8
 
-_SPECS: Final = {spec.name: spec for spec in (INPAINT, INPAINT_STREAM, SCENE_LABELS)}
+# The models that are called, the scalars that each takes, and the bytes that it answers for each of
+# the photo's pixels.
+_MODELS: Final[Mapping[str, tuple[ModelSpec, type[InpaintParams | CutoutParams], int]]] = {
+    INPAINT.name: (INPAINT, InpaintParams, 3),
+    INPAINT_STREAM.name: (INPAINT_STREAM, InpaintParams, 3),
+    SCENE_LABELS.name: (SCENE_LABELS, InpaintParams, 0),
+    BACKGROUND_REMOVAL.name: (BACKGROUND_REMOVAL, CutoutParams, 5),
+}
 _LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
     # gRPC stops at 4 MB by default; a photo of 110 MP has 330 MB.
@@ -96,7 +113,7 @@ def call_of(
     """Return the call of a model.
 
     Args:
-        model: `inpaint`, `inpaint_stream` or `scene_labels`.
+        model: `inpaint`, `inpaint_stream`, `scene_labels` or `background_removal`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.
@@ -104,19 +121,28 @@ def call_of(
     Raises:
         PawfectError: INVALID_ARG for an unknown parameter or one of another type or out of bounds.
     """
-    params = InpaintParams.parse(parameters)
+    spec, kind, answered = _MODELS[model]
+    params = kind.parse(parameters)
+    if isinstance(params, CutoutParams):
+        params.laid_on(background="BACKGROUND" in tensors)
     message = service_pb2.ModelInferRequest(model_name=model)
     for name, array in tensors.items():
-        datatype = _SPECS[model].input(name).datatype
+        datatype = spec.input(name).datatype
         message.inputs.add(name=name, datatype=datatype, shape=array.shape)
         packed = serialize_byte_tensor(array).item() if datatype == "BYTES" else array.tobytes()
         message.raw_input_contents.append(packed)
     for name, value in parameters.items():
         _set_parameter(message.parameters[name], value)
     if timeout_s is None:
-        both_ways_s = 2 * tensors["IMAGE"].nbytes / _BYTES_PER_S
-        timeout_s = params.deadline_ms / 1000 + max(TRANSFER_MARGIN_S, both_ways_s)
+        height, width = tensors["IMAGE"].shape[:2]
+        sent = sum(array.nbytes for array in tensors.values())
+        timeout_s = params.deadline_ms / 1000 + _margin_s(sent + answered * height * width)
     return Call(message, tensors["IMAGE"].shape, timeout_s)
+
+
+def _margin_s(transferred: int) -> float:
+    """Return what is added to a deadline for so many bytes, both ways together, s."""
+    return max(TRANSFER_MARGIN_S, transferred / _BYTES_PER_S)
 
 
 def probe_call(timeout_s: float | None) -> Call:
@@ -146,17 +172,19 @@ def inpainted(response: Any, call: Call) -> Inpainted:
     Raises:
         PawfectError: INTERNAL for an answer that is not what the contract says.
     """
-    image, report = _output(response, "IMAGE"), _output(response, "REPORT")
-    if image is None or image.shape != call.shape or image.dtype != np.uint8:
-        got = "nothing" if image is None else f"{image.dtype} {list(image.shape)}"
-        raise _broken("IMAGE", f"uint8 {list(call.shape)}", got)
-    if report is None or report.size != 1:
-        raise _broken("REPORT", "one text", "nothing" if report is None else str(report.size))
-    try:
-        parsed = Report.from_json(report.item())
-    except (ValueError, KeyError, TypeError) as error:
-        raise _broken("REPORT", "entries that this client knows", repr(error)) from None
-    return Inpainted(_own(image), parsed)
+    image = _picture(response, "IMAGE", call.shape)
+    return Inpainted(image, _report(response, Report.from_json))
+
+
+def cut_out(response: Any, call: Call) -> CutOut:
+    """Return the cut-out in a ModelInferResponse.
+
+    Raises:
+        PawfectError: INTERNAL for an answer that is not what the contract says.
+    """
+    size = call.shape[:2]
+    alpha, cutout = _picture(response, "ALPHA", size), _picture(response, "CUTOUT", (*size, 4))
+    return CutOut(alpha, cutout, _report(response, CutoutReport.from_json))
 
 
 def scene_labels(response: Any) -> SceneLabels:
@@ -204,6 +232,24 @@ def stream_event(response: Any, call: Call) -> StageEvent | Done:
 def ended_early() -> PawfectError:
     """Return the error of a stream that ended without a result."""
     return _broken("stream", "a result at its end", "none")
+
+
+def _picture(response: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    picture = _output(response, name)
+    if picture is None or picture.shape != shape or picture.dtype != np.uint8:
+        got = "nothing" if picture is None else f"{picture.dtype} {list(picture.shape)}"
+        raise _broken(name, f"uint8 {list(shape)}", got)
+    return _own(picture)
+
+
+def _report(response: Any, read: Callable[[bytes], AnyReport]) -> AnyReport:
+    report = _output(response, "REPORT")
+    if report is None or report.size != 1:
+        raise _broken("REPORT", "one text", "nothing" if report is None else str(report.size))
+    try:
+        return read(report.item())
+    except (ValueError, KeyError, TypeError) as error:
+        raise _broken("REPORT", "entries that this client knows", repr(error)) from None
 
 
 def _broken(what: str, expected: str, got: str) -> PawfectError:
