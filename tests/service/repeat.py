@@ -55,7 +55,12 @@ class Repeat:
         return {"times": self.parse(parameters, {}).times}
 
     def check(
-        self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
+        self,
+        files: Mapping[str, bytes],
+        parameters: Mapping[str, Scalar],
+        texts: Mapping[str, str],
+        *,
+        headers_only: bool,
     ) -> Accepted:
         return Accepted(files)
 

@@ -49,12 +49,14 @@ class Order:
         parameters: as the form's `checked` gave them.
         texts: by field.
         stored: what was read from storage, by path.
+        variant: which variant chose what the client left open; None: none was asked.
     """
 
     files: Mapping[str, bytes]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, bytes] = field(default_factory=dict)
+    variant: str | None = None
 
 
 def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str, Any]:

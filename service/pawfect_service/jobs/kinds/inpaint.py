@@ -79,7 +79,12 @@ class Inpaint:
         return {name: value for name, value in read.items() if value is not None}
 
     def check(
-        self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
+        self,
+        files: Mapping[str, bytes],
+        parameters: Mapping[str, Scalar],
+        texts: Mapping[str, str],
+        *,
+        headers_only: bool,
     ) -> Accepted:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
         check = check_headers if headers_only else check_upload
