@@ -54,6 +54,7 @@ class Cutout:
     optional: Mapping[str, str] = {"background": BACKGROUND}
     outputs: Mapping[str, str] = {"preview": PREVIEW, "alpha": ALPHA, "cutout": CUTOUT_FILE}
     labelled = False
+    varied: tuple[str, ...] = ("preset", "network", "size", "resize", "edges", "threshold")
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as CutoutParams says."""

@@ -63,6 +63,7 @@ class Inpaint:
     optional: Mapping[str, str] = {"protect": PROTECT}
     outputs: Mapping[str, str] = {"preview": PREVIEW, "edited": EDITED}
     labelled = True
+    varied: tuple[str, ...] = ()
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as its parameters' classes say."""

@@ -102,6 +102,7 @@ class Kind(Protocol):
         optional: those that a job may have too; its request says which by `name: true`.
         outputs: the files that it makes, by name, in the order in which they are published.
         labelled: whether it waits for labels of the surroundings.
+        varied: the parameters that a variant may choose; none where there are no variants.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Kind(Protocol):
     optional: Mapping[str, str]
     outputs: Mapping[str, str]
     labelled: bool
+    varied: tuple[str, ...]
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Any:
         """Return the kind's own dataclass of a request's parameters and texts.
@@ -216,6 +218,13 @@ class JobRequest:
     def files(self, kind: Kind) -> dict[str, str]:
         """Return the names of the session's files that are the job's inputs, by input."""
         return {**kind.inputs, **{name: kind.optional[name] for name in self.optional}}
+
+
+def variant_of(document: Mapping[str, Any]) -> str | None:
+    """Return which variant a stored document's job is of; None where it says none."""
+    request = document.get("request")
+    variant = request.get(_VARIANT) if isinstance(request, Mapping) else None
+    return variant if isinstance(variant, str) else None
 
 
 def digest_of(kind: Kind, files: Mapping[str, bytes]) -> str:
