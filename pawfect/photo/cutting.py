@@ -100,10 +100,12 @@ class Cutting:
         return ((alpha.astype(np.uint16) * own + 127) // 255).astype(np.uint8)
 
     def _cut_free(self, alpha: Plane, cutout: NDArray[np.uint8]) -> Photo:
-        pixels, own = np.ascontiguousarray(cutout[:, :, :3]), self.photo.alpha
+        pixels, own = cutout[:, :, :3].copy(), self.photo.alpha
         if own is not None:
             # Its own colours, not those that it has on white.
             np.copyto(pixels, self.photo.pixels, where=((own > 0) & (own < 255))[:, :, None])
+        # What was removed does not stay under what cannot be seen.
+        pixels[alpha == 0] = 0
         made = _opaque(self.photo).with_pixels(pixels)
         deep = made.deep
         if deep is not None:
