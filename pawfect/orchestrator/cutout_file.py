@@ -20,6 +20,7 @@ from pawfect.orchestrator.cutout import (
     CutoutRequest,
     CutoutResult,
     Removal,
+    measures_of,
     read_removal,
     remove_background,
 )
@@ -171,4 +172,5 @@ BACKGROUND_REMOVAL_FILE: Final = Orchestration(
     fallbacks=lambda result: result.report.fallbacks,
     # The photo once more: alpha and what is cut out take as much as a photo and its mask.
     pixels=pixels_of(("PHOTO", "PHOTO", "BACKGROUND")),
+    measures=lambda result: measures_of(result.report),
 )
