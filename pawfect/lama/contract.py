@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from pawfect.onnx_session import Tensor
+from pawfect.onnx.session import Tensor
 
 MASKED: Final = "masked"
 PAIR: Final = "pair"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import PawfectError
 from pawfect.lama.contract import EXPECTED, MASKED, PIPELINE, Contract, contract_of
-from pawfect.onnx_session import Session, open_session
+from pawfect.onnx.session import Session, open_session
 from pawfect.stop import Stop, never
 from pawfect.weights.reading import unusable
 

@@ -20,7 +20,7 @@ from pawfect.out_of_memory import fitting
 from pawfect.patch.engine import fill
 from pawfect.patch.serving import checked_planes
 from pawfect.picture import raster
-from pawfect.profile import LamaSettings
+from pawfect.settings import LamaSettings
 from pawfect.stop import Stop, look, never
 
 

@@ -20,7 +20,7 @@ from pawfect.orchestrator.engine import Task
 from pawfect.orchestrator.lama import floor_ms
 from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas
-from pawfect.profile import FluxSettings
+from pawfect.settings import FluxSettings
 
 # Shares of the wished steps, best first. The order of the classes is: at each size all of these,
 # from the largest size to the smallest, and LAST_SHARE at the smallest alone. A fill at less than

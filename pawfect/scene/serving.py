@@ -8,7 +8,7 @@ from pathlib import Path
 from pawfect.contract.parameters import NoParams
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import read_texts, text_tensor
-from pawfect.profile import CaptionSettings, LabelSettings
+from pawfect.settings import CaptionSettings, LabelSettings
 
 Run = Callable[[Mapping[str, Array], NoParams], dict[str, Array]]
 

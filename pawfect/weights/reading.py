@@ -17,6 +17,11 @@ def weights_folder(component: str, profile: Profile, store: Store) -> Path:
     return store.folder(profile.weights[component], mend=mend)
 
 
+def entry_folder(entry: str, store: Store) -> Path:
+    """Return the verified folder of an entry of the manifest; raises as `Store.folder`."""
+    return store.folder(entry, mend=f"pawfect weights fetch {entry}")
+
+
 def read_json(folder: Path, name: str) -> dict[str, Any]:
     """Read one of a checkpoint's JSON files.
 

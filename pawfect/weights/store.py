@@ -127,9 +127,9 @@ class Store:
             name: the entry's name.
 
         Returns:
-            REPOSITORY@COMMIT, with the file where the entry takes only one of the repository, and
-            with +DIGEST where files were added by hand that nothing could be compared with; or
-            NAME@DIGEST of a built entry.
+            REPOSITORY@COMMIT or PACKAGE==VERSION, with the file where the entry takes only one of
+            it, and with +DIGEST where files were added by hand that nothing could be compared with;
+            or NAME@DIGEST of a built entry.
 
         Raises:
             PawfectError: as `problems` does; UNAVAILABLE for a built entry that is not here.
@@ -141,12 +141,11 @@ class Store:
                 raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {name}: not built here")
             return f"{name}@{_digest_of(locked.files)}"
         revision = locked.revisions.get(entry.repository, entry.revision)
-        short = revision[:7] if is_commit(revision) else revision
         own = [file.path for file in entry.files if file.repository == entry.repository]
         only = f":{own[0]}" if len(own) == 1 else ""
         added = {path: locked.files[path] for path in self.unverified(name)}
         by_hand = f"+{_digest_of(added)}" if added else ""
-        return f"{entry.repository}@{short}{only}{by_hand}"
+        return f"{replace(entry, revision=revision).origin}{only}{by_hand}"
 
     def unverified(self, name: str) -> tuple[str, ...]:
         """Return which files of an entry were added by hand and never compared with the published.

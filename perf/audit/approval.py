@@ -11,7 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from pawfect.profile import FluxSettings, ProfileError, parse_profile
+from pawfect.profile import ProfileError, parse_profile
+from pawfect.settings import FluxSettings
 from perf.audit.cells import Setting
 from perf.audit.choice import Choice
 from perf.audit.journal import AuditError

@@ -23,7 +23,8 @@ from pawfect.flux.attention import AttentionError, use_attention
 from pawfect.flux.compiling import compile_blocks, repeated_blocks
 from pawfect.flux.transformer import Transformer
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import FluxSettings, Profile, ProfileError, load_profile
+from pawfect.profile import Profile, ProfileError, load_profile
+from pawfect.settings import FluxSettings
 from pawfect.weights.checkpoint import torch_dtype
 from pawfect.weights.published import read as read_published
 from pawfect.weights.reading import weights_folder

@@ -14,7 +14,8 @@ from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tables import Rule, TableError, field_types, one_of, read_table
 from pawfect.flux.tokens import VAE_PX
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import Attention, Profile, load_profile
+from pawfect.profile import Profile, load_profile
+from pawfect.settings import Attention
 from pawfect.weights.manifest import manifest
 from perf.audit.placing import usable_gib
 from perf.scenes import scene_names

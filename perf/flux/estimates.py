@@ -13,7 +13,8 @@ from typing import Final
 
 from pawfect.costs import CASES, STAGES, Costs, StageCost
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import FluxSettings, Profile
+from pawfect.profile import Profile
+from pawfect.settings import FluxSettings
 from perf.flux import flops
 from perf.flux.cards import BYTES, CARDS, CPU, Card
 from perf.flux.flops import Work

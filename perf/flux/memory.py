@@ -15,7 +15,8 @@ from typing import Final
 
 from pawfect.flux.quantised.sizes import ROW_SCALE, bits
 from pawfect.models import MODELS
-from pawfect.profile import FluxSettings, Profile
+from pawfect.profile import Profile
+from pawfect.settings import FluxSettings
 from pawfect.weights.manifest import BUILT, manifest
 from pawfect.weights.published import read
 from perf.flux.cards import BYTES

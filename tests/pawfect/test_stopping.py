@@ -18,7 +18,7 @@ from pawfect.lama.serving import lama
 from pawfect.patch import core, features, foreign, guide, lines, repeats, tone
 from pawfect.patch.serving import patch_fill
 from pawfect.picture import raster
-from pawfect.profile import LamaSettings
+from pawfect.settings import LamaSettings
 from pawfect.stop import Stop
 from tests.pawfect.lama import networks
 from tests.pawfect.patch.textures import box_mask, stones

@@ -16,7 +16,7 @@ from pawfect.lama.serving import distance, lama
 from pawfect.lama.view import cut
 from pawfect.out_of_memory import require
 from pawfect.patch.engine import fill
-from pawfect.profile import LamaSettings
+from pawfect.settings import LamaSettings
 from tests.pawfect.lama import networks
 from tests.pawfect.patch.test_bad_input import KNOWN, masked, middle, painted
 from tests.pawfect.patch.test_lead import bay, off

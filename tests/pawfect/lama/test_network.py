@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.lama.contract import MASKED, PAIR, PIPELINE, contract_of
 from pawfect.lama.network import Network
-from pawfect.onnx_session import Tensor
+from pawfect.onnx.session import Tensor
 from tests.pawfect.lama import networks
 from tests.pawfect.lama.networks import RED, loaded, tensor, written
 from tests.refusals import refusal
@@ -214,5 +214,5 @@ def test_without_onnxruntime_the_message_says_what_to_install(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     message = refused(folder)
     assert message.endswith(
-        "serving them needs the package onnxruntime: pip install 'pawfect[onnx]'"
+        "serving them needs the package onnxruntime: pip install 'pawfect[server]'"
     )

@@ -10,8 +10,8 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator import budget
-from pawfect.profile import CheckSettings
 from pawfect.scores.seam import seam_step
+from pawfect.settings import CheckSettings
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 # What random weights paint is far from the photo where its tone is not fitted.

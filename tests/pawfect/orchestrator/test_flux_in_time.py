@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.profile import CheckSettings
+from pawfect.settings import CheckSettings
 from tests.lawn import holes, lawn
 from tests.pawfect.orchestrator.cards import card
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising

@@ -22,7 +22,8 @@ from pawfect.orchestrator.patch import estimate_ms
 from pawfect.patch.engine import fill as fill_patches
 from pawfect.picture.box import Box
 from pawfect.picture.window import plan_windows, with_context
-from pawfect.profile import LamaSettings, Profile, load_profile
+from pawfect.profile import Profile, load_profile
+from pawfect.settings import LamaSettings
 from pawfect.weights.lock import BUILT_HERE, now
 from pawfect.weights.store import ROOT_VARIABLE, Store, locked_folder
 from tests.lawn import holes

@@ -79,7 +79,7 @@ def with_file(**change):
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        (changed(kind="found"), r"kind: expected one of fetched, built, got 'found'"),
+        (changed(kind="found"), r"kind: expected one of fetched, packaged, built, got 'found'"),
         (changed(kind=None), r"expected kind, licence, name, got"),
         (changed(licence=None), r"expected kind, licence, name, got"),
         (changed(licence=""), r"licence: expected a text"),

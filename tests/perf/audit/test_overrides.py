@@ -9,7 +9,8 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.orchestrator import Deployment
-from pawfect.profile import PROFILE_VARIABLE, CheckSettings, load_profile
+from pawfect.profile import PROFILE_VARIABLE, load_profile
+from pawfect.settings import CheckSettings
 from pawfect_triton.overrides import Overrides, read, served_profile
 from pawfect_triton.server import Endpoints, TritonServer
 

@@ -1,0 +1,183 @@
+"""Networks that onnxruntime runs: a file of a verified folder, opened for a device."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import Array
+from pawfect.stop import Stop, look, never
+from pawfect.weights.reading import unusable
+
+EXTRA: Final = "server"  # of this package: what serving ONNX files needs
+LOOK_S: Final = 0.05  # between two looks at `stop` while a network runs
+CPU: Final = "cpu"
+# By device, the execution provider that runs it. TensorRT takes what it can; CUDA runs the rest.
+_PROVIDERS: Final[Mapping[str, tuple[str, ...]]] = {
+    CPU: (),
+    "cuda": ("CUDAExecutionProvider",),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+}
+# onnxruntime has no exception of its own for it.
+_SHORT_OF_MEMORY: Final = re.compile(
+    "bad_alloc|bad allocation|[Ff]ailed to allocate memory|out of memory|CUDA failure 2:"
+)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a file.
+
+    Attributes:
+        name: its name.
+        type: such as `tensor(float)`.
+        shape: sizes; those that are left open are texts or None.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """An open file.
+
+    Attributes:
+        inputs: what it takes.
+        outputs: what it gives.
+        device: what it runs on: cpu, cuda or tensorrt.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    device: str
+    _runtime: Any
+
+    def run(self, fed: Mapping[str, Array], stop: Stop = never, output: int = 0) -> Array:
+        """Return one output.
+
+        Args:
+            fed: inputs by name.
+            stop: ends the run between two of the graph's nodes.
+            output: its place among `outputs`.
+
+        Raises:
+            PawfectError: CANCELLED, since `stop` said so.
+            MemoryError: there is not enough for it.
+            Exception: whatever onnxruntime makes of a graph that fails otherwise.
+        """
+        look(stop)
+        try:
+            result = self._ended_by(stop, fed, self.outputs[output].name)
+        except Exception as error:
+            look(stop)
+            if short_of_memory(error):
+                raise MemoryError from None
+            raise
+        look(stop)
+        return result
+
+    def _ended_by(self, stop: Stop, fed: Mapping[str, Array], output: str) -> Array:
+        """Run in a thread of its own; this one looks at `stop`."""
+        from onnxruntime import RunOptions
+
+        options = RunOptions()
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(self._runtime.run, [output], dict(fed), options)
+            try:
+                while not wait({running}, LOOK_S).done and not stop():
+                    pass
+            finally:
+                # Where it has ended this does nothing; else it ends after the node that it is at.
+                options.terminate = True
+            result: Array = running.result()[0]
+        return result
+
+
+def short_of_memory(error: Exception) -> bool:
+    """Say whether what onnxruntime raised means that memory is short."""
+    return isinstance(error, MemoryError) or bool(_SHORT_OF_MEMORY.search(str(error)))
+
+
+def usable_device(device: str) -> str:
+    """Return the device itself, or the CPU where this onnxruntime cannot use it.
+
+    Raises:
+        PawfectError: UNAVAILABLE where onnxruntime is not installed.
+    """
+    there = set(_onnxruntime("onnxruntime").get_available_providers())
+    return device if there.issuperset(_PROVIDERS[device]) else CPU
+
+
+def open_session(
+    folder: Path, threads: int, *, device: str = CPU, file: str | None = None
+) -> Session:
+    """Open an ONNX file of a folder.
+
+    Args:
+        folder: of verified weights.
+        threads: that one call works with on the CPU.
+        device: cpu, cuda or tensorrt.
+        file: its name; None: the folder's only one.
+
+    Raises:
+        PawfectError: UNAVAILABLE where onnxruntime is not installed or lacks the device, or the
+            file is damaged, uses what this onnxruntime lacks, or is not the only one.
+        MemoryError: there is not enough for it.
+    """
+    onnxruntime = _onnxruntime(folder.name)
+    if usable_device(device) != device:
+        raise unusable(
+            folder, f"expected an onnxruntime that runs on {device}, got one that cannot"
+        )
+    path = folder / file if file else _only_file(folder)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # What one picture took is given back after it: requests are rare, and memory is a laptop's.
+    options.enable_cpu_mem_arena = False
+    # Fatal ones only: what fails is raised, and a graph's own warnings help nobody.
+    options.log_severity_level = 4
+    providers = [*_PROVIDERS[device], "CPUExecutionProvider"]
+    try:
+        opened = onnxruntime.InferenceSession(
+            str(path), options, providers=providers, enable_fallback=0
+        )
+        inputs, outputs = map(_described, (opened.get_inputs(), opened.get_outputs()))
+    except Exception as error:  # noqa: BLE001 - a damaged file fails in any way, its names' decoding included
+        if short_of_memory(error):
+            raise MemoryError from None
+        # Its text may hold a path.
+        raise unusable(
+            folder, f"expected an ONNX file that onnxruntime loads, got {type(error).__name__}"
+        ) from None
+    return Session(inputs, outputs, device, opened)
+
+
+def _only_file(folder: Path) -> Path:
+    files = sorted(folder.glob("*.onnx"))
+    if len(files) != 1:
+        raise unusable(folder, f"expected one ONNX file, got {len(files)}")
+    return files[0]
+
+
+def _onnxruntime(weights: str) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise PawfectError(
+            ErrorKind.UNAVAILABLE,
+            f"weights {weights}: serving them needs the package onnxruntime: "
+            f"pip install 'pawfect[{EXTRA}]'",
+        ) from None
+    return onnxruntime
+
+
+def _described(tensors: Any) -> tuple[Tensor, ...]:
+    return tuple(Tensor(tensor.name, tensor.type, tuple(tensor.shape)) for tensor in tensors)

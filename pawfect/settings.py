@@ -1,0 +1,194 @@
+"""The tables of a profile: how each of its parts runs, with bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pawfect.contract.cutout import PRESETS
+from pawfect.contract.parameters import ENGINES
+from pawfect.contract.tables import SOME, at_least, between, multiple_of, one_of, rising
+from pawfect.picture.canvas import TOKEN_PX
+
+Device = Annotated[str, one_of("cpu", "cuda")]
+Dtype = Annotated[str, one_of("float32", "float16", "bfloat16")]
+Count = Annotated[int, at_least(1)]
+Amount = Annotated[float, at_least(0)]
+# FLUX's modulation: by its layers in each step, or once per prompt and schedule on the CPU.
+Modulation = Annotated[str, one_of("layers", "cached")]
+Attention = Annotated[str, one_of("auto", "efficient", "math", "xformers")]
+Engine = Annotated[str, one_of(*(engine for engine in ENGINES if engine != "auto"))]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one server.
+
+    Attributes:
+        max_in_flight: requests that one orchestrator instance holds at a time, at least 1.
+        ready_s: how long the models may take to load before a start counts as failed, s.
+    """
+
+    max_in_flight: Count
+    ready_s: Count
+
+
+@dataclass(frozen=True)
+class FluxSettings:
+    """How FLUX.1-Fill runs.
+
+    Attributes:
+        device: cpu or cuda.
+        dtype: of its arithmetic: float32, float16 or bfloat16.
+        text_device: of the text encoders: T5-XXL (9.5 GB in 16 bits) does not fit beside the
+            transformer on every card.
+        text_dtype: of their arithmetic.
+        text_threads: threads of theirs on a CPU, and of the modulation that is kept there.
+        text_tokens: length of the text embeddings; longer prompts are cut.
+        text_width: of a text embedding, for the warm-up (4096 for the full-size model).
+        pooled_width: of the pooled embedding, likewise (768).
+        sizes: sides, px, of the square working sizes, rising, multiples of 16; others have about
+            the area of one of these.
+        steps: denoising steps where the request asks for none.
+        guidance_scale: likewise.
+        tile_px: side above which the VAE works in tiles, px; 0: never.
+        modulation: `layers` or `cached`.
+        compile: whether the transformer's repeated blocks are compiled.
+        compile_reason: why, or why not and what is in force instead.
+        attention: `auto`, `efficient`, `math` or `xformers`, see `pawfect.flux.attention`.
+        attention_reason: why this one.
+    """
+
+    device: Device
+    dtype: Dtype
+    text_device: Device
+    text_dtype: Dtype
+    text_threads: Count
+    text_tokens: Count
+    text_width: Count
+    pooled_width: Count
+    sizes: Annotated[tuple[int, ...], rising(TOKEN_PX)]
+    steps: Count
+    guidance_scale: Amount
+    tile_px: Annotated[int, at_least(0)]
+    modulation: Modulation
+    compile: bool
+    compile_reason: str
+    attention: Attention
+    attention_reason: str
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """How SAM3 names surfaces.
+
+    Attributes:
+        device: cpu or cuda.
+        dtype: of its arithmetic.
+        least_score: labels that score less are dropped, 0 to 1.
+        timeout_ms: an answer that takes longer is not waited for.
+    """
+
+    device: Device
+    dtype: Dtype
+    least_score: Amount
+    timeout_ms: Count
+
+
+@dataclass(frozen=True)
+class CaptionSettings:
+    """How Florence-2 captions.
+
+    Attributes:
+        device: cpu or cuda.
+        dtype: of its arithmetic.
+        max_tokens: longest caption, tokens.
+        timeout_ms: an answer that takes longer is not waited for.
+    """
+
+    device: Device
+    dtype: Dtype
+    max_tokens: Count
+    timeout_ms: Count
+
+
+@dataclass(frozen=True)
+class LamaSettings:
+    """How the inpainting network that leads `lama_fill` runs.
+
+    Attributes:
+        device: cpu; on a card it would need a process of its own.
+        threads: that one call works with.
+        size: longest side, px, at which it draws; a file of a fixed size draws at that.
+        timeout_ms: an answer that takes longer is not waited for where patches can take its place.
+    """
+
+    device: Annotated[str, one_of("cpu")]
+    threads: Count
+    size: Annotated[int, multiple_of(32)]
+    timeout_ms: Count
+
+
+@dataclass(frozen=True)
+class OnnxSettings:
+    """How the one process of the ONNX networks runs.
+
+    Attributes:
+        device: cpu or cuda.
+        device_reason: why there.
+        tensorrt: whether TensorRT takes what it can of them on a card.
+        threads: that one call works with on the CPU.
+        keep: networks that stay loaded at a time.
+    """
+
+    device: Device
+    device_reason: str
+    tensorrt: bool
+    threads: Count
+    keep: Count
+
+
+@dataclass(frozen=True)
+class CutoutSettings:
+    """How background removal runs.
+
+    Attributes:
+        networks: of `pawfect/matting/networks.toml`; the first whose weights are here is taken
+            where a request names none.
+        preset: where a request names none.
+        features: modes that are on, of `pawfect.matting.presets.FEATURES`.
+    """
+
+    networks: Annotated[tuple[str, ...], SOME]
+    preset: Annotated[str, one_of(*PRESETS)]
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProtectSettings:
+    """How `inpaint` finds what it protects.
+
+    Attributes:
+        size: px at which the network looks.
+        least_confidence: 0 to 1; a subject that the network is less sure of is not protected.
+        timeout_ms: an answer that takes longer is not waited for.
+    """
+
+    size: Count
+    least_confidence: Annotated[float, between(0.0, 1.0)]
+    timeout_ms: Count
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What a FLUX fill must pass before it leaves.
+
+    Attributes:
+        seam_step: largest colour step across the seam, CIE76, above what the patch fill has
+            there.
+        strange_coverage: share of the fill, 0 to 1, from which a label that its surroundings do
+            not have counts as invented.
+    """
+
+    seam_step: Amount
+    strange_coverage: Amount
