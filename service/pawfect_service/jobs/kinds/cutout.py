@@ -11,16 +11,12 @@ from opentelemetry.trace import SpanKind
 from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import Scalar
+from pawfect.photo.cutting import Cutting, cutting
 from pawfect.photo.image_file import read_header
 from pawfect.photo.photo import Photo, decode_photo
 from pawfect_client.results import CutOut
 from pawfect_service.jobs.fields import SceneLabels
-from pawfect_service.jobs.kinds.cutout_pictures import (
-    alpha_png,
-    check_photo,
-    cutout_png,
-    preview_png,
-)
+from pawfect_service.jobs.kinds.cutout_pictures import check_photo, result_files
 from pawfect_service.jobs.kinds.kind import Accepted, Kind, Made, OnProgress, Task, Tools
 from pawfect_service.jobs.kinds.room import DECODING
 from pawfect_service.telemetry.traces import StageSpans, span
@@ -86,8 +82,7 @@ class Cutout:
             PawfectError: INVALID_ARG as `check_photo` says, and for an output that wants a
                 background where none came.
         """
-        if parameters.get("output") == "background" and "background" not in files:
-            raise invalid("background", "a file, since output is background", "none")
+        CutoutParams.parse(parameters).laid_on(background="background" in files)
         given = {"original": files["photo"]}
         if "background" in files:
             given["background"] = files["background"]
@@ -109,15 +104,19 @@ class Cutout:
             background = None
             if "background" in task.files:
                 given = task.files["background"], "background"
-                background = (await tools.off_loop(_decoded, *given)).pixels
+                background = await tools.off_loop(_decoded, *given)
+            scalars = task.parameters.scalars
+            output = CutoutParams.parse(scalars).laid_on(background=background is not None)
+            asked = await tools.off_loop(cutting, photo, background, output)
         on_progress(_MODEL, 0.0)
         with span(f"triton {_MODEL}", SpanKind.CLIENT, attributes=task.span_attributes):
+            stages = StageSpans()
             found = await tools.triton.background_removal(
-                photo.pixels, background=background, **task.parameters.scalars
+                asked.image, background=asked.background, **{**scalars, "output": output}
             )
-            StageSpans().record(found.report.stage_ms)
+            stages.record(found.report.stage_ms)
         with span("encode pictures"):
-            outputs = await tools.off_loop(_encoded, photo, found)
+            outputs = await tools.off_loop(_encoded, asked, found)
         report = found.report
         return Made(outputs, report.to_json(), round(report.total_ms / 1000, 3))
 
@@ -129,14 +128,10 @@ def _decoded(data: bytes, name: str) -> Photo:
         return decode_photo(data, name)
 
 
-def _encoded(photo: Photo, found: CutOut) -> dict[str, bytes]:
-    width, height = photo.size
+def _encoded(asked: Cutting, found: CutOut) -> dict[str, bytes]:
+    width, height = asked.photo.size
     with DECODING.taken(width * height):
-        return {
-            "cutout": cutout_png(photo, found.cutout),
-            "alpha": alpha_png(found.alpha),
-            "preview": preview_png(photo, found.cutout),
-        }
+        return result_files(asked, found)
 
 
 CUTOUT: Final[Kind] = Cutout()

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pawfect.contract.errors import invalid
+from pawfect.photo.cutting import Cutting
 from pawfect.photo.photo import Photo, decode_photo, glance_at_jpeg, is_jpeg, size_in_header
 from pawfect.photo.saving import encode_photo
+from pawfect_client.results import CutOut
 from pawfect_service.jobs.kinds.pictures import EDITED_QUALITY, PREVIEW_PX
 
 
@@ -38,49 +40,44 @@ def check_photo(data: bytes, name: str, *, headers_only: bool) -> bytes:
     return encode_photo(photo, "JPEG", EDITED_QUALITY)
 
 
-def cutout_png(photo: Photo, cutout: NDArray[np.uint8]) -> bytes:
-    """Return the content of cutout.png: RGBA, upright, with the photo's metadata.
+def result_files(asked: Cutting, found: CutOut) -> dict[str, bytes]:
+    """Return the content of each of a cut-out's outputs, by its name.
 
     Args:
-        photo: the original.
-        cutout: UINT8 [H, W, 4] RGBA of its size, not premultiplied.
+        asked: what the server was asked for.
+        found: its answer.
     """
-    return encode_photo(_cut(photo, cutout), "PNG")
+    made = asked.cut(found.alpha, found.cutout)
+    return {
+        "cutout": encode_photo(made, "PNG"),
+        "alpha": alpha_png(found.alpha),
+        "preview": preview_png(made),
+    }
 
 
 def alpha_png(alpha: NDArray[np.uint8]) -> bytes:
-    """Return the content of alpha.png: grey, 255 = subject, no metadata.
+    """Return the content of alpha.png: grey, no metadata.
 
     Args:
-        alpha: UINT8 [H, W].
+        alpha: UINT8 [H, W], 255 = subject.
     """
-    return _png(Image.fromarray(alpha))
-
-
-def preview_png(photo: Photo, cutout: NDArray[np.uint8]) -> bytes:
-    """Return the content of preview.png: RGBA, longest side at most 512 px, no EXIF.
-
-    Args:
-        photo: the original; the colour profile is its own.
-        cutout: UINT8 [H, W, 4] RGBA of its size.
-    """
-    small = Image.fromarray(cutout)
-    # Pillow resizes RGBA premultiplied, so that what is transparent colours nothing.
-    small.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
-    shown = replace(photo, exif=None, xmp=None)
-    return encode_photo(_cut(shown, np.asarray(small)), "PNG")
-
-
-def _cut(photo: Photo, cutout: NDArray[np.uint8]) -> Photo:
-    """Return what was cut out as a photo; what a grey photo is laid on may have colour."""
-    colours = np.ascontiguousarray(cutout[..., :3])
-    grey = photo.grey and bool((colours == colours[..., :1]).all())
-    profile = photo.icc_profile if grey == photo.grey else None
-    cut = replace(photo, pixels=colours, alpha=cutout[..., 3], deep=None)
-    return replace(cut, grey=grey, icc_profile=profile)
-
-
-def _png(image: Image.Image) -> bytes:
     sink = io.BytesIO()
-    image.save(sink, "PNG")
+    Image.fromarray(alpha).save(sink, "PNG")
     return sink.getvalue()
+
+
+def preview_png(made: Photo) -> bytes:
+    """Return the content of preview.png: longest side at most 512 px, no EXIF.
+
+    Args:
+        made: the cut-out; the colour profile is its own.
+    """
+    small = Image.fromarray(made.pixels)
+    if made.alpha is not None:
+        small.putalpha(Image.fromarray(made.alpha))
+    # Pillow makes RGBA smaller premultiplied: what is transparent colours nothing.
+    small.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
+    samples = np.asarray(small)
+    alpha = None if made.alpha is None else samples[..., 3]
+    shown = replace(made, pixels=samples[..., :3], alpha=alpha, exif=None, xmp=None, deep=None)
+    return encode_photo(shown, "PNG")
