@@ -65,7 +65,7 @@ class _Opinion(Part):
     },
 )
 async def make_run(
-    let_in: _LetIn,
+    entry: _LetIn,
     request: Request,
     kind: Annotated[str, Query(description="Of the first job: cutout or inpaint.")] = CUTOUT.name,
     user: Annotated[
@@ -83,7 +83,7 @@ async def make_run(
     Each POST makes a run of its own. Where the API has variants, the user's own one chooses what
     the request leaves open; `variant` says which.
     """
-    context, caller = let_in
+    context, caller = entry
     chosen, uid = _kind(kind), owner_of(caller, user)
     stores, contract = context.services.stores, context.services.sessions.contract
     run = RunId.new(uid)
