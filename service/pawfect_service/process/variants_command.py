@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pawfect.contract.errors import PawfectError
-from pawfect.contract.files import write_whole
+from pawfect.photo.saving import write_atomically
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.kinds import KINDS
 from pawfect_service.process.options import store_option
@@ -99,7 +99,7 @@ def report(
     figures = _told(lambda: asyncio.run(_figures(store, kind, since, known_variants)))
     if page is not None:
         began = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
-        write_whole(page, page_of(kind, figures, began).encode())
+        _told(lambda: write_atomically(page, page_of(kind, figures, began).encode()))
     if as_json:
         click.echo(json.dumps([asdict(each) for each in figures], indent=2))
     else:

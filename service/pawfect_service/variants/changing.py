@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import tomlkit
 
-from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.files import write_whole
+from pawfect.contract.errors import invalid
+from pawfect.photo.saving import write_atomically
 from pawfect_service.variants.file import Variants, load_text, parse_variants
 
 # Texts that are kept, the oldest go: a year of a change a day.
@@ -38,8 +38,8 @@ def set_variants(path: Path, changes: Changes) -> Variants:
         What the file says then.
 
     Raises:
-        PawfectError: INVALID_ARG for a name that is not there, and for what the file may not say;
-            the file is then as it was.
+        PawfectError: INVALID_ARG for a name that is not there, for what the file may not say, and
+            where it cannot be written; the file is then as it was.
     """
     with _alone(path):
         before, history = load_text(path), _history(path)
@@ -47,8 +47,8 @@ def set_variants(path: Path, changes: Changes) -> Variants:
         variants = parse_variants(text)
         if text != before:
             history.append({"at": time.time(), "text": before})
-            _write(_history_path(path), json.dumps(history[-_KEPT:], ensure_ascii=False, indent=1))
-            _write(path, text)
+            _keep(path, history[-_KEPT:])
+            write_atomically(path, text.encode())
         return variants
 
 
@@ -78,8 +78,8 @@ def take_back(path: Path) -> Variants:
             raise invalid(_history_path(path).name, "a change to take back", "none")
         before = history[-1]["text"]
         variants = parse_variants(before)
-        _write(path, before)
-        _write(_history_path(path), json.dumps(history[:-1], ensure_ascii=False, indent=1))
+        write_atomically(path, before.encode())
+        _keep(path, history[:-1])
         return variants
 
 
@@ -101,16 +101,13 @@ def _history(path: Path) -> list[dict[str, Any]]:
     return history
 
 
+def _keep(path: Path, history: list[dict[str, Any]]) -> None:
+    text = json.dumps(history, ensure_ascii=False, indent=1)
+    write_atomically(_history_path(path), text.encode())
+
+
 def _is_entry(entry: Any) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("text"), str)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_whole(path, text.encode())
-    except OSError as error:
-        got = error.strerror or type(error).__name__
-        raise PawfectError(ErrorKind.UNAVAILABLE, f"{path.name}: not written: {got}") from None
 
 
 @contextmanager

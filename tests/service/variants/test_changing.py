@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pawfect.contract.errors import PawfectError
+from pawfect.contract.errors import PawfectError, invalid
 from pawfect_service.variants import changing
 from pawfect_service.variants.changing import set_variants, take_back
 from pawfect_service.variants.file import parse_variants
@@ -74,15 +74,15 @@ def test_a_change_that_may_not_be_changes_nothing(file: Path, changes, message):
 
 def test_a_change_that_is_interrupted_is_whole_or_nothing_and_no_step_back(file, monkeypatch):
     set_variants(file, {"high": {"share": 5.0}})
-    five, write = file.read_text(), changing.write_whole
+    five, write = file.read_text(), changing.write_atomically
 
     def full(path: Path, data: bytes) -> None:
         if path == file:
-            raise OSError(28, "No space left on device")
+            raise invalid(path.name, "a place that can be written to", "No space left on device")
         write(path, data)
 
-    monkeypatch.setattr(changing, "write_whole", full)
-    with pytest.raises(PawfectError, match="not written: No space left on device"):
+    monkeypatch.setattr(changing, "write_atomically", full)
+    with pytest.raises(PawfectError, match="got No space left on device"):
         set_variants(file, {"high": {"share": 50.0}})
     assert file.read_text() == five
     monkeypatch.undo()

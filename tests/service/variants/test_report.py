@@ -92,6 +92,10 @@ def test_shares_are_set_and_taken_back_by_a_command_each(file, uid):
         (("set", file, uid, "--share", "nan"), "share: expected from 0.0 to 100.0, got nan"),
         (("set", file, "none", "--share", "1"), f"variant: expected one of {uid}, got none"),
         (("back", file.with_name("none")), "none: expected a readable file"),
+        (
+            ("report", file, "--store", f"embedded:{file.parent}", "--page", "no/such"),
+            "such: expected a",
+        ),
         (("report", "--apply"), "--apply: expected FILE with it"),
         (("report", "--kind", "inpaint"), "--kind: expected one of cutout, got inpaint"),
         (("report", "--days", "0"), "0.0 is not in the range"),

@@ -8,10 +8,11 @@ import re
 import pytest
 
 from pawfect_service.jobs.paths import RunId
+from pawfect_service.stores import make_queue
 from pawfect_service.stores.base import Change
 from tests.service.api.runs.runs import RUNS, completed, made
 from tests.service.repeat import Repeat
-from tests.service.stack import Stack
+from tests.service.stack import SOON, Stack, running
 
 
 async def test_a_run_is_made_worked_on_and_its_files_are_fetched(alone: Stack, repeat: Repeat):
@@ -40,6 +41,23 @@ async def test_a_run_is_made_worked_on_and_its_files_are_fetched(alone: Stack, r
         assert (found.status_code, found.content) == (200, b"abab")
         again = await alone.http.get(link, headers={"if-none-match": found.headers["etag"]})
         assert again.status_code == 304
+
+
+async def test_a_run_goes_through_either_store_and_its_queue(
+    store_url: str, nowhere: str, repeat: Repeat, uid: str
+):
+    make_queue(store_url, SOON)
+    async with running(store_url, nowhere) as stack, stack.working():
+        runs = [(await made(stack, user=uid)).json()["runId"] for _ in range(2)]
+        for run in runs:
+            here = f"{RUNS}/{run}"
+            await stack.until(lambda run: run["processingStatus"] == "completed", where=here)
+            assert (await stack.http.get(f"{here}/files/repeated.txt")).content == b"ab"
+            answer = await stack.http.post(f"{here}/feedback", json={"rating": 3})
+            assert answer.json()["versions"][0]["feedback"]["rating"] == 3
+        documents = [each async for each in stack.documents.of_kind("repeat", 0.0)]
+        ratings = [each["jobFeedback"]["rating"] for each in documents if uid in str(each["paths"])]
+        assert ratings == [3, 3]
 
 
 async def test_each_post_makes_a_run_of_its_own_and_no_session(alone: Stack, repeat: Repeat):
