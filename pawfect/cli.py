@@ -39,6 +39,7 @@ _MENDED: Final = {
     "api": "pip install 'pawfect[sessions]'",
     "audit": "it runs in the source tree alone, after `make setup-perf`",
     "inpaint": "pip install 'pawfect[client]'",
+    "variants": "pip install 'pawfect[sessions]'",
     "weights": "pip install 'pawfect[neural]'",
     "worker": "pip install 'pawfect[sessions]'",
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from pawfect.contract.cutout import CutoutParams
+from pawfect.contract.cutout import CutoutFileParams, CutoutParams
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import (
     FillParams,
@@ -24,6 +24,7 @@ from pawfect.contract.parameters import (
 )
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
+    BACKGROUND_REMOVAL_FILE,
     DTYPES,
     IMAGE,
     INPAINT,
@@ -118,6 +119,7 @@ _COMPILE_FILL: Final = "pawfect.patch.ahead:compile_ahead"
 
 # Through an orchestrator a probe takes the fastest way: the other models are probed themselves.
 _BY_PATCHES: Final = MappingProxyType({"engine": "patch"})
+_WITHOUT_EDGES: Final = MappingProxyType({"edges": "none"})
 
 _DEFINITIONS: Final = (
     Model(
@@ -259,7 +261,15 @@ _DEFINITIONS: Final = (
         CutoutParams,
         orchestration="pawfect.orchestrator.cutout:BACKGROUND_REMOVAL",
         prepare="pawfect.matting.foreground:compile_ahead",
-        probe_parameters=MappingProxyType({"edges": "none"}),
+        probe_parameters=_WITHOUT_EDGES,
+    ),
+    Model(
+        BACKGROUND_REMOVAL_FILE,
+        CutoutFileParams,
+        orchestration="pawfect.orchestrator.cutout_file:BACKGROUND_REMOVAL_FILE",
+        prepare="pawfect.matting.foreground:compile_ahead",
+        probe="pawfect.orchestrator.cutout_file:probe",
+        probe_parameters=_WITHOUT_EDGES,
     ),
     Model(
         INPAINT,

@@ -9,12 +9,13 @@ from pawfect.photo.photo import Photo, decode_photo, load_photo
 from pawfect.photo.saving import encode_photo, save_photo
 from pawfect_client.client import AsyncPawfectClient, PawfectClient
 from pawfect_client.local import LocalClient
-from pawfect_client.photos import inpaint_photo
-from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.photos import cutout_photo, inpaint_photo
+from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.retry import RetryPolicy
 
 __all__ = [
     "AsyncPawfectClient",
+    "CutOut",
     "Done",
     "ErrorKind",
     "Inpainted",
@@ -25,6 +26,7 @@ __all__ = [
     "RetryPolicy",
     "SceneLabels",
     "StageEvent",
+    "cutout_photo",
     "decode_mask",
     "decode_photo",
     "decode_protect",

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator, Generator, Sequence
-from typing import Any, Self
-
-import grpc
 
 from pawfect.contract.parameters import Scalar
 from pawfect_client import wire
-from pawfect_client.base import BaseClient, Image
-from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
-from pawfect_client.stream import StreamReader
+from pawfect_client.base import Image
+from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.transport import AsyncTransport, SyncTransport
 
 
-class PawfectClient(BaseClient):
+class PawfectClient(SyncTransport):
     """Calls the service over gRPC; safe to use from several threads, several streams at a time.
 
     Its arguments are those of `BaseClient`.
     """
-
-    _open_channel = staticmethod(grpc.insecure_channel)
-    _open_secure_channel = staticmethod(grpc.secure_channel)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection; what is in flight is cancelled."""
-        if self._channel is not None:
-            self._channel.close()
 
     def inpaint(
         self,
@@ -86,6 +67,24 @@ class PawfectClient(BaseClient):
         """
         return wire.scene_labels(self._answer(self._request("scene_labels", image, mask)))
 
+    def background_removal(
+        self, image: Image, *, background: Image | None = None, **parameters: Scalar
+    ) -> CutOut:
+        """Cut the subject out; where there is none alpha is empty, which is no error.
+
+        Args:
+            image: as in `inpaint`.
+            background: UINT8 [h, w, 3] RGB, sides 64-16,384 px, at most 110 MP: what the subject is
+                laid on, or None.
+            parameters: the scalars of `pawfect.contract.cutout.CutoutParams`.
+
+        Raises:
+            PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no network
+                for it, or lacks its weights.
+        """
+        call = self._cutout_request(image, background, parameters)
+        return wire.cut_out(self._answer(call), call)
+
     def inpaint_stream(
         self,
         image: Image,
@@ -115,64 +114,13 @@ class PawfectClient(BaseClient):
         asked = image, mask, protect, scene_labels, prompt, parameters
         return self._events(self._request("inpaint_stream", *asked))
 
-    def _answer(self, call: wire.Call) -> Any:
-        """Return the answer of a model that gives one, asked as often as the policy has it."""
-        stub = self._connected()
-        attempts = self._attempts(call)
-        while True:
-            pending = stub.ModelInfer.future(call.message, **self._options(attempts))
-            try:
-                return pending.result()
-            except grpc.RpcError as error:
-                pause_s = attempts.wait_after(self._failure(error, call, attempts))
-            finally:
-                # Does nothing to a call that has ended; tells the server after a KeyboardInterrupt.
-                pending.cancel()
-            time.sleep(pause_s)
 
-    def _events(self, call: wire.Call) -> Generator[StageEvent | Done, None, None]:
-        stub = self._connected()
-        attempts = self._attempts(call)
-        while True:
-            reader = StreamReader(call)
-            # One stream per request: the only way for gRPC to cancel one and not the others.
-            pending = stub.ModelStreamInfer(iter((call.message,)), **self._options(attempts))
-            try:
-                for response in pending:
-                    event = reader.take(response)
-                    if event is not None:
-                        yield event
-            except grpc.RpcError as error:
-                reader.broke(self._failure(error, call, attempts))
-            finally:
-                pending.cancel()
-            end = reader.end(attempts)
-            if isinstance(end, Done):
-                yield end
-                return
-            time.sleep(end)
-
-
-class AsyncPawfectClient(BaseClient):
+class AsyncPawfectClient(AsyncTransport):
     """Calls the service over gRPC from one event loop, several requests and streams at a time.
 
     Its arguments are those of `BaseClient`, its methods those of `PawfectClient`. Cancelling the
     task cancels the request on the server.
     """
-
-    _open_channel = staticmethod(grpc.aio.insecure_channel)
-    _open_secure_channel = staticmethod(grpc.aio.secure_channel)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connection; what is in flight is cancelled."""
-        if self._channel is not None:
-            await self._channel.close()
 
     async def inpaint(
         self,
@@ -197,6 +145,13 @@ class AsyncPawfectClient(BaseClient):
         """Name the surfaces around what the mask covers; see `PawfectClient.scene_labels`."""
         return wire.scene_labels(await self._answer(self._request("scene_labels", image, mask)))
 
+    async def background_removal(
+        self, image: Image, *, background: Image | None = None, **parameters: Scalar
+    ) -> CutOut:
+        """Cut the subject out; see `PawfectClient.background_removal`."""
+        call = self._cutout_request(image, background, parameters)
+        return wire.cut_out(await self._answer(call), call)
+
     def inpaint_stream(
         self,
         image: Image,
@@ -213,37 +168,3 @@ class AsyncPawfectClient(BaseClient):
         """
         asked = image, mask, protect, scene_labels, prompt, parameters
         return self._events(self._request("inpaint_stream", *asked))
-
-    async def _answer(self, call: wire.Call) -> Any:
-        stub = self._connected()
-        attempts = self._attempts(call)
-        while True:
-            pending = stub.ModelInfer(call.message, **self._options(attempts))
-            try:
-                return await pending
-            except grpc.RpcError as error:
-                pause_s = attempts.wait_after(self._failure(error, call, attempts))
-            finally:
-                pending.cancel()
-            await asyncio.sleep(pause_s)
-
-    async def _events(self, call: wire.Call) -> AsyncGenerator[StageEvent | Done, None]:
-        stub = self._connected()
-        attempts = self._attempts(call)
-        while True:
-            reader = StreamReader(call)
-            pending = stub.ModelStreamInfer(iter((call.message,)), **self._options(attempts))
-            try:
-                async for response in pending:
-                    event = reader.take(response)
-                    if event is not None:
-                        yield event
-            except grpc.RpcError as error:
-                reader.broke(self._failure(error, call, attempts))
-            finally:
-                pending.cancel()
-            end = reader.end(attempts)
-            if isinstance(end, Done):
-                yield end
-                return
-            await asyncio.sleep(end)

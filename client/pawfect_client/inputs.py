@@ -37,11 +37,8 @@ def inpaint_tensors(
         PawfectError: INVALID_ARG for another type, dtype, rank or size, sizes that differ, a mask
             that is empty or full, too many labels, or a text of over 2,048 bytes.
     """
-    _check_array(image, "IMAGE", 3)
+    _check_picture(image, "IMAGE")
     height, width = image.shape[:2]
-    if image.shape[2] != 3:
-        raise invalid("IMAGE", "UINT8 [H, W, 3]", f"{image.dtype} {list(image.shape)}")
-    check_photo_size(height, width, "IMAGE")
     tensors: dict[str, Array] = {"IMAGE": image, "MASK": mask}
     if protect is not None:
         tensors["PROTECT"] = protect
@@ -57,6 +54,32 @@ def inpaint_tensors(
     if prompt is not None:
         tensors["PROMPT"] = text_tensor(*check_texts("PROMPT", [prompt]))
     return tensors
+
+
+def cutout_tensors(
+    image: NDArray[np.uint8], background: NDArray[np.uint8] | None
+) -> dict[str, Array]:
+    """Return the tensors of a request of background removal by name.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+        background: UINT8 [h, w, 3] RGB of any size that a photo may have, or None.
+
+    Raises:
+        PawfectError: INVALID_ARG for another type, dtype, rank or size.
+    """
+    _check_picture(image, "IMAGE")
+    if background is None:
+        return {"IMAGE": image}
+    _check_picture(background, "BACKGROUND")
+    return {"IMAGE": image, "BACKGROUND": background}
+
+
+def _check_picture(picture: Array, name: str) -> None:
+    _check_array(picture, name, 3)
+    if picture.shape[2] != 3:
+        raise invalid(name, "UINT8 [H, W, 3]", f"{picture.dtype} {list(picture.shape)}")
+    check_photo_size(picture.shape[0], picture.shape[1], name)
 
 
 def _check_array(array: object, name: str, rank: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.cutout import CutoutReport
 from pawfect.contract.report import Report
 
 
@@ -42,6 +43,21 @@ class StageEvent:
 @dataclass(frozen=True, eq=False)
 class Done(Inpainted):
     """The last message of a stream: the result."""
+
+
+@dataclass(frozen=True, eq=False)
+class CutOut:
+    """The answer to one request of background removal, of the size of the photo sent, writable.
+
+    Attributes:
+        alpha: UINT8 [H, W], 255 = subject, 0 = background.
+        cutout: UINT8 [H, W, 4] RGBA, not premultiplied: what `output` says.
+        report: how it came about.
+    """
+
+    alpha: NDArray[np.uint8]
+    cutout: NDArray[np.uint8]
+    report: CutoutReport
 
 
 @dataclass(frozen=True)

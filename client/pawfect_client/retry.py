@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_client.wire import AnsweredError
+from pawfect_client.failures import AnsweredError
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Between arrays and Triton's gRPC messages, and from every failure of a call to a PawfectError.
+"""Between arrays and Triton's gRPC messages.
 
 The synchronous and the asynchronous client share all of it. Both use Triton's generated stubs: the
 client class of `tritonclient.grpc` holds one stream at a time.
@@ -7,22 +7,32 @@ client class of `tritonclient.grpc` holds one stream at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar
 
-import grpc
 import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import InferResult, service_pb2
 from tritonclient.utils import serialize_byte_tensor
 
-from pawfect.contract.errors import ErrorKind, PawfectError, from_message, invalid, without_paths
+from pawfect.contract.cutout import CutoutParams, CutoutReport
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.contract.report import Report
-from pawfect.contract.tensors import INPAINT, INPAINT_STREAM, SCENE_LABELS, Array
-from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
+from pawfect.contract.tensors import (
+    BACKGROUND_REMOVAL,
+    INPAINT,
+    INPAINT_STREAM,
+    SCENE_LABELS,
+    Array,
+    ModelSpec,
+)
+from pawfect_client.failures import failure_in_stream
+from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
+
+AnyReport = TypeVar("AnyReport", Report, CutoutReport)
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
 # Added to the deadline, which counts from the request's arrival: at least that, and what the photo
@@ -30,7 +40,14 @@ DEFAULT_URL: Final = "127.0.0.1:8001"
 TRANSFER_MARGIN_S: Final = 30.0
 _BYTES_PER_S: Final = 100e6 / 8
 
-_SPECS: Final = {spec.name: spec for spec in (INPAINT, INPAINT_STREAM, SCENE_LABELS)}
+# The models that are called, the scalars that each takes, and the bytes that it answers for each of
+# the photo's pixels.
+_MODELS: Final[Mapping[str, tuple[ModelSpec, type[InpaintParams | CutoutParams], int]]] = {
+    INPAINT.name: (INPAINT, InpaintParams, 3),
+    INPAINT_STREAM.name: (INPAINT_STREAM, InpaintParams, 3),
+    SCENE_LABELS.name: (SCENE_LABELS, InpaintParams, 0),
+    BACKGROUND_REMOVAL.name: (BACKGROUND_REMOVAL, CutoutParams, 5),
+}
 _LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
     # gRPC stops at 4 MB by default; a photo of 110 MP has 330 MB.
@@ -45,22 +62,6 @@ _URL = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", re.ASCII)
 # A server behind TLS: what Cloud Run gives a service, and load balancers.
 _SECURE: Final = "https://"
 _SECURE_PORT: Final = 443
-# An address as gRPC writes it once it is resolved, such as "ipv4:10.0.0.7:8001: ".
-_RESOLVED: Final = re.compile(r"\b(?:ipv4|ipv6|dns|unix):\S*\s?")
-# How Triton opens its answer to a request that it refuses before a model sees it.
-_REFUSED_BY_TRITON: Final = "[request id:"
-_KIND_OF_STATUS: Final = {
-    grpc.StatusCode.INVALID_ARGUMENT: ErrorKind.INVALID_ARG,
-    grpc.StatusCode.CANCELLED: ErrorKind.CANCELLED,
-}
-# A server without these models, or one that is no Triton server at all.
-_ABSENT: Final = frozenset(
-    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED}
-)
-
-
-class AnsweredError(PawfectError):
-    """A failure that the service itself put into words, with the token of its kind."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def call_of(
     """Return the call of a model.
 
     Args:
-        model: `inpaint`, `inpaint_stream` or `scene_labels`.
+        model: `inpaint`, `inpaint_stream`, `scene_labels` or `background_removal`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.
@@ -120,19 +121,28 @@ def call_of(
     Raises:
         PawfectError: INVALID_ARG for an unknown parameter or one of another type or out of bounds.
     """
-    params = InpaintParams.parse(parameters)
+    spec, kind, answered = _MODELS[model]
+    params = kind.parse(parameters)
+    if isinstance(params, CutoutParams):
+        params.laid_on(background="BACKGROUND" in tensors)
     message = service_pb2.ModelInferRequest(model_name=model)
     for name, array in tensors.items():
-        datatype = _SPECS[model].input(name).datatype
+        datatype = spec.input(name).datatype
         message.inputs.add(name=name, datatype=datatype, shape=array.shape)
         packed = serialize_byte_tensor(array).item() if datatype == "BYTES" else array.tobytes()
         message.raw_input_contents.append(packed)
     for name, value in parameters.items():
         _set_parameter(message.parameters[name], value)
     if timeout_s is None:
-        both_ways_s = 2 * tensors["IMAGE"].nbytes / _BYTES_PER_S
-        timeout_s = params.deadline_ms / 1000 + max(TRANSFER_MARGIN_S, both_ways_s)
+        height, width = tensors["IMAGE"].shape[:2]
+        sent = sum(array.nbytes for array in tensors.values())
+        timeout_s = params.deadline_ms / 1000 + _margin_s(sent + answered * height * width)
     return Call(message, tensors["IMAGE"].shape, timeout_s)
+
+
+def _margin_s(transferred: int) -> float:
+    """Return what is added to a deadline for so many bytes, both ways together, s."""
+    return max(TRANSFER_MARGIN_S, transferred / _BYTES_PER_S)
 
 
 def probe_call(timeout_s: float | None) -> Call:
@@ -162,17 +172,19 @@ def inpainted(response: Any, call: Call) -> Inpainted:
     Raises:
         PawfectError: INTERNAL for an answer that is not what the contract says.
     """
-    image, report = _output(response, "IMAGE"), _output(response, "REPORT")
-    if image is None or image.shape != call.shape or image.dtype != np.uint8:
-        got = "nothing" if image is None else f"{image.dtype} {list(image.shape)}"
-        raise _broken("IMAGE", f"uint8 {list(call.shape)}", got)
-    if report is None or report.size != 1:
-        raise _broken("REPORT", "one text", "nothing" if report is None else str(report.size))
-    try:
-        parsed = Report.from_json(report.item())
-    except (ValueError, KeyError, TypeError) as error:
-        raise _broken("REPORT", "entries that this client knows", repr(error)) from None
-    return Inpainted(_own(image), parsed)
+    image = _picture(response, "IMAGE", call.shape)
+    return Inpainted(image, _report(response, Report.from_json))
+
+
+def cut_out(response: Any, call: Call) -> CutOut:
+    """Return the cut-out in a ModelInferResponse.
+
+    Raises:
+        PawfectError: INTERNAL for an answer that is not what the contract says.
+    """
+    size = call.shape[:2]
+    alpha, cutout = _picture(response, "ALPHA", size), _picture(response, "CUTOUT", (*size, 4))
+    return CutOut(alpha, cutout, _report(response, CutoutReport.from_json))
 
 
 def scene_labels(response: Any) -> SceneLabels:
@@ -201,7 +213,7 @@ def stream_event(response: Any, call: Call) -> StageEvent | Done:
         PawfectError: the failure that it carries, or INTERNAL as `inpainted` does.
     """
     if response.error_message:
-        raise _failure_in_stream(response.error_message)
+        raise failure_in_stream(response.error_message)
     answer = response.infer_response
     if _output(answer, "IMAGE") is not None:
         result = inpainted(answer, call)
@@ -222,54 +234,22 @@ def ended_early() -> PawfectError:
     return _broken("stream", "a result at its end", "none")
 
 
-def failure(
-    error: Exception, url: str, timeout_s: float, called: str | None = None, *, over: bool = False
-) -> PawfectError:
-    """Return the PawfectError of a failed call.
-
-    Args:
-        error: a grpc.RpcError.
-        url: HOST:PORT that was called.
-        timeout_s: how long the caller was ready to wait, s.
-        called: what the message calls the server; None: its url. No other address is in it.
-        over: whether that time is over. gRPC's asyncio calls it an internal error of its own where
-            the time ran out while it still sent the request.
-    """
-    status = cast("Any", error)
-    code, details = status.code(), status.details() or ""
-    if _has_token(details):
-        return _answered(details)
-    server = called or url
-    late = PawfectError(
-        ErrorKind.DEADLINE, f"expected an answer from {server} within {timeout_s:g} s, got none"
-    )
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return late
-    details = _RESOLVED.sub("", details).replace(url, server)
-    if code in _KIND_OF_STATUS:
-        return PawfectError(_KIND_OF_STATUS[code], without_paths(details))
-    default = ErrorKind.UNAVAILABLE if code in _ABSENT else ErrorKind.INTERNAL
-    mapped = from_message(details, default)
-    if over and mapped.kind is ErrorKind.INTERNAL:
-        return late
-    return PawfectError(mapped.kind, f"{server}: {mapped.message}")
+def _picture(response: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    picture = _output(response, name)
+    if picture is None or picture.shape != shape or picture.dtype != np.uint8:
+        got = "nothing" if picture is None else f"{picture.dtype} {list(picture.shape)}"
+        raise _broken(name, f"uint8 {list(shape)}", got)
+    return _own(picture)
 
 
-def _failure_in_stream(message: str) -> PawfectError:
-    """Map a stream's message, which comes without a status code."""
-    if _has_token(message):
-        return _answered(message)
-    refused = message.lstrip().startswith(_REFUSED_BY_TRITON)
-    return from_message(message, ErrorKind.INVALID_ARG if refused else ErrorKind.INTERNAL)
-
-
-def _has_token(message: str) -> bool:
-    return any(kind.value in message for kind in ErrorKind)
-
-
-def _answered(message: str) -> AnsweredError:
-    mapped = from_message(message)
-    return AnsweredError(mapped.kind, mapped.message)
+def _report(response: Any, read: Callable[[bytes], AnyReport]) -> AnyReport:
+    report = _output(response, "REPORT")
+    if report is None or report.size != 1:
+        raise _broken("REPORT", "one text", "nothing" if report is None else str(report.size))
+    try:
+        return read(report.item())
+    except (ValueError, KeyError, TypeError) as error:
+        raise _broken("REPORT", "entries that this client knows", repr(error)) from None
 
 
 def _broken(what: str, expected: str, got: str) -> PawfectError:

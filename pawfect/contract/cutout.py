@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Self
 
 from pawfect import __version__
+from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import (
     AUTO,
     ENCODINGS,
@@ -63,6 +64,19 @@ class CutoutParams(Parameters):
         """Return the parameters of one request; a size may be a number as well as a text."""
         size = given.get("size")
         return super().parse({**given, "size": str(size)} if type(size) is int else given)
+
+    def laid_on(self, *, background: bool) -> str:
+        """Return what CUTOUT is: one of OUTPUTS or a colour #rrggbb.
+
+        Args:
+            background: whether the input BACKGROUND is given.
+
+        Raises:
+            PawfectError: INVALID_ARG for output=background without that input.
+        """
+        if self.output == "background" and not background:
+            raise invalid("BACKGROUND", "a picture, as output=background says", "nothing")
+        return self.output or ("background" if background else "rgba")
 
 
 @dataclass(frozen=True)

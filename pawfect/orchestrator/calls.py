@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from pawfect.contract.parameters import Scalar
 from pawfect.contract.tensors import Array
 
-Scalars = Mapping[str, bool | int | str]
+Scalars = Mapping[str, Scalar]
 
 
 class CallModel(Protocol):
@@ -24,6 +25,6 @@ class CallModel(Protocol):
         Args:
             model: name in `pawfect.models.MODELS`.
             inputs: arrays by tensor name; optional ones may be absent.
-            parameters: request parameters; of the types that a BLS request can carry.
+            parameters: request parameters.
         """
         ...

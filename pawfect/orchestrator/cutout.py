@@ -296,8 +296,8 @@ def _encoded(result: CutoutResult) -> dict[str, Array]:
     }
 
 
-def _measures(result: CutoutResult) -> tuple[Measure, ...]:
-    report = result.report
+def measures_of(report: CutoutReport) -> tuple[Measure, ...]:
+    """Return the numbers of an answer that become metrics."""
     labels = {"network": report.network, "size": str(report.size), "device": report.device}
     edge = () if report.sharpness is None else (Measure("cutout_sharpness", report.sharpness),)
     return (
@@ -314,5 +314,5 @@ BACKGROUND_REMOVAL: Final = Orchestration(
     encode=_encoded,
     fallbacks=lambda result: result.report.fallbacks,
     pixels=photo_pixels,
-    measures=_measures,
+    measures=lambda result: measures_of(result.report),
 )

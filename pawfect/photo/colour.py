@@ -90,7 +90,7 @@ def rgb_and_alpha(image: Image.Image) -> tuple[Rgb, Plane | None, bytes | None]:
         return np.ascontiguousarray(rgba[:, :, :3]), rgba[:, :, 3].copy(), profile
     space = {"CMYK": _ICC_CMYK, "L": _ICC_GREY}.get(image.mode)
     if space and (own := _of_space(image, space)):
-        image = _through_profile(image, own)
+        image = _through_profile(image, own, None)
     return np.array(image if image.mode == "RGB" else image.convert("RGB")), None, profile
 
 
@@ -104,18 +104,47 @@ def in_one(rgb: Rgb) -> Plane:
     return np.array(Image.fromarray(rgb).convert("L"))
 
 
+def through_grey_profile(rgb: Rgb, profile: bytes) -> Rgb:
+    """Return grey samples, UINT8 [H, W, 3] of equal channels, in sRGB through a grey profile."""
+    return np.array(_through_profile(Image.fromarray(rgb[:, :, 0]), profile, None).convert("RGB"))
+
+
+def converted(rgb: Rgb, own: bytes | None, target: bytes | None) -> Rgb:
+    """Return colours of one RGB profile in those of another.
+
+    Args:
+        rgb: UINT8 [H, W, 3].
+        own: their ICC profile; None: sRGB.
+        target: the other one; None: sRGB.
+
+    Returns:
+        UINT8 [H, W, 3]; the same where the profiles are, or where one of them is broken.
+    """
+    if own == target:
+        return rgb
+    return np.array(_through_profile(Image.fromarray(rgb), own, target))
+
+
 def _of_space(image: Image.Image, space: bytes) -> bytes | None:
     profile: bytes | None = image.info.get("icc_profile") or None
     return profile if profile and profile[_ICC_SPACE] == space else None
 
 
-def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """Return the picture in sRGB, or as it is where the profile is broken."""
+def _through_profile(
+    image: Image.Image, profile: bytes | None, target: bytes | None
+) -> Image.Image:
+    """Return the picture in the colours of another profile, or as it is where one is broken.
+
+    Args:
+        image: of the mode that its profile is for.
+        profile: its own; None: sRGB.
+        target: of RGB; None: sRGB.
+    """
     try:
         converted = ImageCms.profileToProfile(
             image,
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
+            _profile(profile),
+            _profile(target),
             # As Photoshop converts by default.
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             outputMode="RGB",
@@ -124,6 +153,11 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
     except (ImageCms.PyCMSError, OSError):
         return image
     return converted or image
+
+
+def _profile(data: bytes | None) -> ImageCms.ImageCmsProfile:
+    named = ImageCms.createProfile("sRGB") if data is None else io.BytesIO(data)
+    return ImageCms.ImageCmsProfile(named)
 
 
 def _from_16_bits(image: Image.Image) -> tuple[Plane, Plane | None]:

@@ -34,6 +34,7 @@ _AVIF_QUALITY: Final = 90
 # that stands before it.
 _MAX_JPEG_EXIF: Final = 65533
 _MAX_JPEG_XMP: Final = 65502
+FEWER_BITS: Final = "8 of its 16 bits per channel"
 
 
 def output_format(path: Path | str) -> str:
@@ -61,14 +62,20 @@ def check_writable(path: Path | str) -> None:
         raise invalid(path.name, "a place in a folder that may be written to", "a read-only one")
 
 
-def check_format(photo: Photo, kind: str, name: str) -> None:
-    """Raise INVALID_ARG where a format cannot hold the photo.
+def check_format(photo: Photo, kind: str, name: str, *, transparent: bool | None = None) -> None:
+    """Raise INVALID_ARG where a format cannot hold the photo, or what it becomes.
 
     A photo with transparent parts is not written as JPEG: flattening it would put a colour of our
     choice where there was none. Alpha that is opaque throughout is dropped.
+
+    Args:
+        photo: of the result's size.
+        kind: one of `pawfect.photo.formats.WRITTEN`.
+        name: what messages call the place of the format.
+        transparent: whether the result may have transparent parts; None: as the photo has.
     """
     row = FORMATS[kind]
-    if not row.alpha and photo.has_transparency:
+    if not row.alpha and (photo.has_transparency if transparent is None else transparent):
         able = [other.suffixes[0] for other in WRITTEN.values() if other.alpha]
         expected = f"{', '.join(able[:-1])} or {able[-1]} for a photo with transparent parts"
         raise invalid(name, expected, f"{row.title}, which has no transparency")
@@ -94,7 +101,7 @@ def losses(photo: Photo, kind: str) -> tuple[str, ...]:
     row = FORMATS[kind]
     lost = []
     if photo.deep is not None and not row.deep:
-        lost.append("8 of its 16 bits per channel")
+        lost.append(FEWER_BITS)
     if photo.animated:
         lost.append("its other frames")
     if not row.metadata:

@@ -35,12 +35,15 @@ _ORIENTATION: Final = "{http://ns.adobe.com/tiff/1.0/}Orientation"
 _CODES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 # What a fill by each engine makes of a photo: copying its own pixels is an algorithm without
-# training, the networks are trained.
+# training, the networks are trained. A cut-out has the photo's own pixels too, on a background also
+# those of another picture.
 SOURCE_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "patch": "algorithmicallyEnhanced",
         "lama": "compositeWithTrainedAlgorithmicMedia",
         "flux": "compositeWithTrainedAlgorithmicMedia",
+        "cutout": "algorithmicallyEnhanced",
+        "background": "composite",
     }
 )
 # What a photo may say of itself that a fill by patches does not undo: that parts of it, or all,

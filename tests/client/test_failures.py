@@ -14,8 +14,9 @@ from tritonclient.grpc import service_pb2
 
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 from pawfect_client import RetryPolicy
+from pawfect_client.failures import AnsweredError, failure
 from pawfect_client.retry import Attempts, may_succeed_later
-from pawfect_client.wire import AnsweredError, Call, failure, inpainted, stream_event
+from pawfect_client.wire import Call, inpainted, stream_event
 
 URL = "127.0.0.1:1"
 

@@ -89,8 +89,8 @@ def test_the_engine_decides_the_source_type(engine, kind):
     assert source_type(with_source_type(RICH, engine)) == kind
 
 
-def test_every_engine_has_one():
-    assert set(SOURCE_TYPES) == set(ENGINES) - {"auto"}
+def test_every_engine_has_one_and_so_has_a_cut_out():
+    assert set(SOURCE_TYPES) == set(ENGINES) - {"auto"} | {"cutout", "background"}
 
 
 @pytest.mark.parametrize("form", ["attribute", "element"])

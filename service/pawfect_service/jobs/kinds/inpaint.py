@@ -63,6 +63,7 @@ class Inpaint:
     optional: Mapping[str, str] = {"protect": PROTECT}
     outputs: Mapping[str, str] = {"preview": PREVIEW, "edited": EDITED}
     labelled = True
+    varied: tuple[str, ...] = ()
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as its parameters' classes say."""
@@ -79,7 +80,12 @@ class Inpaint:
         return {name: value for name, value in read.items() if value is not None}
 
     def check(
-        self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
+        self,
+        files: Mapping[str, bytes],
+        parameters: Mapping[str, Scalar],
+        texts: Mapping[str, str],
+        *,
+        headers_only: bool,
     ) -> Accepted:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
         check = check_headers if headers_only else check_upload
