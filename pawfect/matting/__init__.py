@@ -1,0 +1,1 @@
+"""Background removal: what in a photo is the subject, and its edges."""
