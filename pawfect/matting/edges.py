@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.cutout import EDGES
 from pawfect.matting.foreground import as_bytes
-from pawfect.matting.guided import applied, between, trimap
+from pawfect.matting.guided import applied, between, read_only, trimap
 from pawfect.matting.matted import matted
 from pawfect.patch.kept import compiled
 from pawfect.picture import raster
@@ -39,9 +39,8 @@ def refine(photo: NDArray[np.uint8], alpha: Floats, mode: str, stop: Stop = neve
     alpha = np.clip(alpha, 0, 1)
     full = raster.linear_resize(alpha, (photo.shape[0], photo.shape[1]))
     look(stop)
-    if mode == "none" or not 0 < np.ptp(alpha):
+    if mode == "none" or not np.ptp(alpha) > 0:
         return full
-    photo = np.ascontiguousarray(photo)
     if mode == "matting":
         matted(photo, alpha, full, stop)
     else:
@@ -77,7 +76,7 @@ def sharpness(alpha: NDArray[Any]) -> float | None:
     Raises:
         ValueError: alpha is of another type, or holds NaN.
     """
-    lengths, squares = _steepness(as_bytes(alpha))
+    lengths, squares = _steepness(read_only(as_bytes(alpha)))
     return min(1.0, squares / lengths / 255) if lengths else None
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.matting.guided import work_size
+from pawfect.matting.guided import read_only, work_size
 from pawfect.patch.kept import compiled
 from pawfect.picture import raster
 from pawfect.stop import Stop, look, never
@@ -62,18 +62,19 @@ def foreground(
     if opacity.shape != photo.shape[:2]:
         raise ValueError(f"expected alpha {list(photo.shape[:2])}, got {list(opacity.shape)}")
     if not opacity.any() or opacity.min() == 255:
-        return photo.copy()
-    size = work_size(opacity.shape, ESTIMATE_PX)
+        return np.array(photo, order="C")
+    size = work_size((photo.shape[0], photo.shape[1]), ESTIMATE_PX)
     image = raster.shrink(photo, size).astype(np.float32) / np.float32(255)
     small = cv2.resize(opacity, size[::-1], interpolation=cv2.INTER_AREA)
     share = small.astype(np.float32) / np.float32(255)
     look(stop)
     front, back = estimate(image, share, stop)
-    own = np.empty_like(photo)
+    given, opacity = read_only(photo), read_only(opacity)
+    own = np.empty(photo.shape, np.uint8)
     for top in range(0, len(photo), _ROWS):
         look(stop)
         rows = slice(top, min(top + _ROWS, len(photo)))
-        _lay(photo, opacity, front, back, own, rows.start, rows.stop)
+        _lay(given, opacity, front, back, own, rows.start, rows.stop)
     return own
 
 
@@ -84,12 +85,13 @@ def as_bytes(alpha: NDArray[Any]) -> NDArray[np.uint8]:
         ValueError: it is neither UINT8 nor FLOAT32, or holds NaN.
     """
     if alpha.dtype == np.uint8:
-        return np.ascontiguousarray(alpha)
+        return alpha
     if alpha.dtype != np.float32:
         raise ValueError(f"expected alpha UINT8 or FLOAT32, got {alpha.dtype}")
     if np.isnan(alpha).any():
         raise ValueError("expected alpha of 0 to 1, got NaN")
-    return np.rint(np.clip(alpha, 0, 1) * np.float32(255)).astype(np.uint8)
+    opacity: NDArray[np.uint8] = np.rint(np.clip(alpha, 0, 1) * np.float32(255)).astype(np.uint8)
+    return opacity
 
 
 def estimate(image: Floats, alpha: Floats, stop: Stop = never) -> tuple[Floats, Floats]:

@@ -2,10 +2,11 @@
 
 It is the guided filter of He, Sun and Tang (IEEE TPAMI 2013) in its fast form (He and Sun,
 arXiv:1505.00996): alpha is locally a linear function of the photo's colours, fitted on a small
-picture and applied to the full one. But where theirs fits what is to be filtered everywhere, which
-a network's soft ramp leaves as soft (on the fur set plain guided filtering raises the gradient
-error by 2 to 51 %), here sure pixels count for the fit and those between hardly do, and a fit
-counts as far as it tells the sure ones apart.
+picture and applied to the full one. But where theirs fits what is to be filtered everywhere, a
+network's soft ramp included, here sure pixels count for the fit and those between hardly do, and a
+fit counts as far as it tells the sure ones apart. On the fur set that leaves 0.38 of the raw
+alpha's gradient error at a network's 320 px and 0.42 at 1024 px; plain guided filtering at its best
+of three radii 0.51 and 1.03.
 """
 
 from __future__ import annotations
@@ -154,19 +155,21 @@ def linear_model(
 
 
 def _solved(covariance: list[Floats], along: Floats, epsilon: np.float32) -> Floats:
-    """Solve the symmetric systems of three by their cofactors."""
+    """Solve the symmetric systems of three by LDL': by cofactors float32 loses grey pictures."""
     rr, rg, rb, gg, gb, bb = covariance
-    rr, gg, bb = rr + epsilon, gg + epsilon, bb + epsilon
-    first, second, third = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
-    fifth, sixth, last = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
-    determinant = rr * first + rg * second + rb * third
-    x, y, z = along[..., 0], along[..., 1], along[..., 2]
-    solved = (
-        first * x + second * y + third * z,
-        second * x + fifth * y + sixth * z,
-        third * x + sixth * y + last * z,
-    )
-    return np.stack(solved, -1) / np.maximum(determinant, np.float32(1e-20))[..., None]
+    tiny = np.float32(1e-12)
+    first = np.maximum(rr + epsilon, tiny)
+    green, blue = rg / first, rb / first
+    second = np.maximum(gg + epsilon - green * rg, tiny)
+    mixed = (gb - green * rb) / second
+    third = np.maximum(bb + epsilon - blue * rb - mixed * mixed * second, tiny)
+    x = along[..., 0]
+    y = along[..., 1] - green * x
+    z = (along[..., 2] - blue * x - mixed * y) / third
+    y = y / second - mixed * z
+    x = x / first - green * y - blue * z
+    solved: Floats = np.stack((x, y, z), -1)
+    return solved
 
 
 def between(known: Trimap) -> Floats:
@@ -192,7 +195,14 @@ def applied(photo: NDArray[np.uint8], planes: Floats, alpha: Floats) -> None:
             which the function's alpha stands for what is there.
         alpha: FLOAT32 [H, W], 0 to 1; changed in place, where the share is above 0.
     """
-    _apply(photo, planes, alpha)
+    _apply(read_only(photo), planes, alpha)
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array as compiled code takes it: of one kind, so that it is compiled once."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 @compiled

@@ -51,7 +51,8 @@ def matted(photo: NDArray[np.uint8], alpha: Floats, full: Floats, stop: Stop = n
     guide = np.rint(known.guide * np.float32(255)).astype(np.uint8)
     applied(guide, planes, start)
     start = np.where(unknown, start, known.inside).astype(np.float32)
-    trust = raster.linear_resize(np.ascontiguousarray(planes[..., 4]), unknown.shape)
+    size = known.guide.shape[0], known.guide.shape[1]
+    trust = raster.linear_resize(np.ascontiguousarray(planes[..., 4]), size)
     hold = trust * np.float32(_HOLD)
     solved = closed_form(known.guide, start, unknown, hold, ITERATIONS, stop)
     look(stop)
