@@ -195,6 +195,12 @@ def test_without_pip_the_message_says_how_to_have_it(store, monkeypatch, tmp_pat
     assert "this Python has no pip: run `python -m ensurepip`" in refused(store, "wheel")
 
 
+def test_an_environment_without_pip_takes_the_one_on_the_path(store, index, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", os.fspath(Path(sys.executable).parent))
+    assert fetched(store, "wheel")[-1] == "wheel: whole"
+
+
 def test_pieces_are_joined_in_the_files_order(store, npm):
     assert "fetching @lab/toy==1.2 with npm" in fetched(store, "pieces")
     path = store.folder("pieces", mend="m") / "model.onnx"
