@@ -6,6 +6,7 @@ that the user has set up. Nothing of the package is installed, and no code of it
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +29,15 @@ from pawfect_export.space import PARTS, check_space
 
 # Attempts of the client beside the first: without a network each waits longer than the last.
 _RETRIES: Final = "2"
+# What unpacking raises of an archive that is none, is cut off, or was made in a way unknown here.
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+)
 # A distribution of some 100 MB over a slow line, s; a client that hangs is ended then.
 _TIMEOUT_S: Final = 1800.0
 
@@ -140,7 +151,7 @@ def _take(file: WeightsFile, entry: Entry, archive: Path, store: Store, say: Say
 def _pieces(file: WeightsFile, entry: Entry, archive: Path) -> Sequence[Path]:
     """Unpack a file's members beside the archive; return them in the file's order."""
     folder = archive.parent / "members"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     left = {member: folder / str(number) for number, member in enumerate(file.members)}
     pieces = tuple(left.values())
     try:
@@ -148,7 +159,7 @@ def _pieces(file: WeightsFile, entry: Entry, archive: Path) -> Sequence[Path]:
             with left.pop(name).open("xb") as out:
                 # One byte more than the whole file: enough to tell that it is another one.
                 _copy(member, out, (file.size or 0) + 1)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, KeyError) as error:
+    except _DAMAGED as error:
         problem = f"its archive is damaged ({type(error).__name__})"
         raise _unavailable(entry, problem) from None
     if left:

@@ -22,6 +22,7 @@ from pawfect_export import fetch, packages
 from tests.refusals import refusal
 
 MODEL = bytes(range(256)) * 40
+WORDS = b"Do with it what you like."
 PIECES = [b"first" * 100, b"second" * 100, b"third"]
 MEMBER = "toy_weights/model.onnx"
 # Its own order is another one than the file's.
@@ -53,6 +54,18 @@ TABLES = {
     "longer": entry("pypi", MODEL[:1000], MEMBER),
     "no-member": entry("pypi", MODEL, "toy_weights/nothing.onnx"),
     "no-version": entry("pypi", MODEL, MEMBER, version="1.3"),
+    "two": entry("pypi", MODEL, MEMBER)
+    | {
+        "files": [
+            *entry("pypi", MODEL, MEMBER)["files"],
+            {
+                "path": "LICENCE",
+                "members": ["toy_weights/LICENCE"],
+                "size": len(WORDS),
+                "sha256": hashlib.sha256(WORDS).hexdigest(),
+            },
+        ]
+    },
     "source": entry("pypi", MODEL, MEMBER, package="toy-source"),
     "pieces": entry(
         "npm", b"".join(PIECES), "package/a", "package/b", "package/c", package="@lab/toy"
@@ -78,6 +91,7 @@ def index(tmp_path, monkeypatch) -> Path:
     with zipfile.ZipFile(folder / "toy_weights-1.2-py3-none-any.whl", "w") as wheel:
         info = "toy_weights-1.2.dist-info"
         wheel.writestr(MEMBER, MODEL)
+        wheel.writestr("toy_weights/LICENCE", WORDS)
         wheel.writestr("toy_weights/__init__.py", "raise SystemExit('ran')")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
         # What it wants is not looked at: it may clash with what is here.
@@ -149,6 +163,14 @@ def test_the_one_file_comes_by_digest_and_nothing_of_the_package_is_installed(st
     assert fetched(store, "wheel") == ["wheel: here and whole"]
 
 
+def test_several_files_come_out_of_one_package(store, index):
+    fetched(store, "two")
+    folder = store.folder("two", mend="m")
+    assert (folder / "model.onnx").read_bytes() == MODEL
+    assert (folder / "LICENCE").read_bytes() == WORDS
+    assert store.identity("two") == "toy-weights==1.2"
+
+
 def test_a_damaged_file_is_fetched_again(store, index):
     fetched(store, "wheel")
     (store.root / "wheel/model.onnx").write_bytes(b"x" * len(MODEL))
@@ -207,8 +229,9 @@ def test_pieces_are_joined_in_the_files_order(store, npm):
     assert path.read_bytes() == b"".join(PIECES)
 
 
-def test_a_damaged_archive_is_named(store, npm):
-    npm.write_bytes(npm.read_bytes()[:100])
+@pytest.mark.parametrize("keep", [0, 5, 100])
+def test_a_damaged_archive_is_named(store, npm, keep):
+    npm.write_bytes(npm.read_bytes()[:keep])
     assert "its archive is damaged" in refused(store, "pieces")
 
 

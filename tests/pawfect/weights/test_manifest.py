@@ -163,6 +163,7 @@ def with_file(**change):
         (with_member(members=[]), r"a.onnx: expected members, size and sha256"),
         (with_member(members=["../a.onnx"]), r"a.onnx: expected a plain relative path"),
         (with_member(members=["toy/a.pt"]), r"a.onnx: expected a format that cannot run code"),
+        (with_member(members=["b", "b"]), r"a.onnx: expected different members"),
         (with_member(path="a.pkl"), r"a format that cannot run code"),
         (
             packaged(files=[{"path": "a.onnx", "members": ["a"], "size": 1}]),
