@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup network setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost quantisation prove t4 scaling load faults docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost quantisation prove t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -41,6 +41,7 @@ $(VENV)/.sessions: $(VENV)/.server requirements/sessions.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/sessions.txt
 	@touch $@
 
+.PHONY: network
 # Asked each time, in half a second: a clone's `weights` may go while its environment stays.
 network: $(VENV)/.server
 	@$(BIN)/pawfect weights fetch u2netp || \
