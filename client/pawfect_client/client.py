@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
+from typing import Any
 
 from pawfect.contract.parameters import Scalar
+from pawfect.contract.tensors import Array
 from pawfect_client import wire
+from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.transport import AsyncTransport, SyncTransport
 
 
-class PawfectClient(SyncTransport):
+class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
     """Calls the service over gRPC; safe to use from several threads, several streams at a time.
 
     Its arguments are those of `BaseClient`.
@@ -67,24 +70,6 @@ class PawfectClient(SyncTransport):
         """
         return wire.scene_labels(self._answer(self._request("scene_labels", image, mask)))
 
-    def background_removal(
-        self, image: Image, *, background: Image | None = None, **parameters: Scalar
-    ) -> CutOut:
-        """Cut the subject out; where there is none alpha is empty, which is no error.
-
-        Args:
-            image: as in `inpaint`.
-            background: UINT8 [h, w, 3] RGB, sides 64-16,384 px, at most 110 MP: what the subject is
-                laid on, or None.
-            parameters: the scalars of `pawfect.contract.cutout.CutoutParams`.
-
-        Raises:
-            PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no network
-                for it, or lacks its weights.
-        """
-        call = self._cutout_request(image, background, parameters)
-        return wire.cut_out(self._answer(call), call)
-
     def inpaint_stream(
         self,
         image: Image,
@@ -114,8 +99,12 @@ class PawfectClient(SyncTransport):
         asked = image, mask, protect, scene_labels, prompt, parameters
         return self._events(self._request("inpaint_stream", *asked))
 
+    def _cut_out(self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> CutOut:
+        call = wire.call_of("background_removal", tensors, parameters, self._timeout_s)
+        return wire.cut_out(self._answer(call), call)
 
-class AsyncPawfectClient(AsyncTransport):
+
+class AsyncPawfectClient(AsyncTransport, BackgroundRemoval[Coroutine[Any, Any, CutOut]]):
     """Calls the service over gRPC from one event loop, several requests and streams at a time.
 
     Its arguments are those of `BaseClient`, its methods those of `PawfectClient`. Cancelling the
@@ -145,13 +134,6 @@ class AsyncPawfectClient(AsyncTransport):
         """Name the surfaces around what the mask covers; see `PawfectClient.scene_labels`."""
         return wire.scene_labels(await self._answer(self._request("scene_labels", image, mask)))
 
-    async def background_removal(
-        self, image: Image, *, background: Image | None = None, **parameters: Scalar
-    ) -> CutOut:
-        """Cut the subject out; see `PawfectClient.background_removal`."""
-        call = self._cutout_request(image, background, parameters)
-        return wire.cut_out(await self._answer(call), call)
-
     def inpaint_stream(
         self,
         image: Image,
@@ -168,3 +150,9 @@ class AsyncPawfectClient(AsyncTransport):
         """
         asked = image, mask, protect, scene_labels, prompt, parameters
         return self._events(self._request("inpaint_stream", *asked))
+
+    async def _cut_out(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> CutOut:
+        call = wire.call_of("background_removal", tensors, parameters, self._timeout_s)
+        return wire.cut_out(await self._answer(call), call)
