@@ -23,6 +23,7 @@ from pawfect.matting.output import laid
 from pawfect.matting.presets import Defaults, Plan, plan, read_defaults
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import networks_here
 from pawfect.orchestrator.looking import Looked, look_at
 from pawfect.orchestrator.request import Notify, Progress, silent
 from pawfect.orchestrator.serving import Measure, Orchestration, photo_pixels
@@ -118,14 +119,13 @@ def read_removal(profile: Profile, verbatim: bool = False) -> Removal:
         return Removal(profile, error=PawfectError(ErrorKind.UNAVAILABLE, problem))
     store = Store(weights_root())
     weights: dict[str, str] = {}
-    for name in settings.networks:
+    for name in networks_here(settings.networks, store):
         entry = find_network(name).weights
-        if (store.root / entry).is_dir():
-            try:
-                weights[name] = store.identity(entry)
-            except PawfectError:
-                # What is damaged is told where it is used.
-                weights[name] = entry
+        try:
+            weights[name] = store.identity(entry)
+        except PawfectError:
+            # What is damaged is told where it is used.
+            weights[name] = entry
     if not weights:
         names = [find_network(name).weights for name in settings.networks]
         problem = f"weights {names[-1]}: expected them here, got nothing; run "
