@@ -93,9 +93,9 @@ def _blurred(photo: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.u
     factor = max(1.0, sigma / _BLUR_PX)
     size = max(1, round(height / factor)), max(1, round(width / factor))
     known = raster.box_mean_resize((255 - alpha).astype(np.float32)[..., None], size)[..., 0] / 255
-    picture = raster.shrink(photo, size).astype(np.float32)
+    ground = raster.shrink(over(photo, np.bitwise_not(alpha), np.zeros_like(photo)), size)
     share = cv2.GaussianBlur(known, (0, 0), sigma / factor)
-    total = cv2.GaussianBlur(picture * known[..., None], (0, 0), sigma / factor)
+    total = cv2.GaussianBlur(ground.astype(np.float32), (0, 0), sigma / factor)
     usual = total.sum((0, 1)) / max(float(share.sum()), 1e-6)
     # Deep in the subject nothing is known; there it is of the mean colour, under the subject.
     mixed = np.where(share[..., None] > 1e-3, total / np.maximum(share, 1e-3)[..., None], usual)

@@ -19,9 +19,12 @@ from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.picture import raster
 from pawfect.picture.box import Box
 from pawfect.picture.growth import auto_dilate_px
+from pawfect.picture.mask import LEAST_SPECK_PX, SPECK_LARGEST_SHARE
 
 SUBJECT: Final = 0.5
 """From this alpha on a pixel is the subject's."""
+LEAST_SHARE: Final = 5e-4
+"""Parts of the subject under this share of the photo are the network's noise, not a pet."""
 MARKED_SHARE: Final = 0.5
 """A part of the subject that the mask covers by this share is what is to go."""
 DISC_SHARE: Final = 2.0
@@ -60,37 +63,44 @@ def protection(alpha: NDArray[np.float32], mask: NDArray[np.uint8]) -> Protectio
     parts = np.asarray(labelled, np.int32)
     covered = np.bincount(parts[hole], minlength=count)
     areas = stats[:, cv2.CC_STAT_AREA]
-    goes = covered >= MARKED_SHARE * areas
-    under = _under(hole, parts, count)
-    stays = ~(goes | under)
-    stays[0] = False
-    kept = stays[parts] & ~hole
+    goes = (covered >= MARKED_SHARE * areas) | (areas < LEAST_SHARE * mask.size)
+    goes[0] = True
+    kept = ~goes[parts] & ~hole
     kept &= ~_left_over(kept, hole)
+    under = _under(hole, np.where(kept, parts, 0), count)
+    kept &= ~under[parts]
     found = kept.any()
     return Protection(
         kept.astype(np.uint8) * np.uint8(255) if found else None,
         int(np.count_nonzero(goes[1:] & (covered[1:] > 0))),
-        int(np.count_nonzero(under[1:] & ~goes[1:])),
+        int(np.count_nonzero(under)),
     )
 
 
 def _under(hole: NDArray[np.bool_], parts: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
-    """Return which parts of the subject go on under a hole: BOOL [count].
+    """Return which of what is left of the subject's parts go on under a hole: BOOL [count].
 
     Those that a disc somewhat wider than the hole, rolled along their outside, does not follow
     into it: their closing covers some of the hole.
     """
-    under = np.zeros(count, np.bool_)
+    under, nothing = np.zeros(count, np.bool_), np.arange(count) == 0
     tall, holes, stats, _ = cv2.connectedComponentsWithStats(hole.view(np.uint8), connectivity=8)
+    largest = int(stats[1:, cv2.CC_STAT_AREA].max(initial=0))
     for index in range(1, tall):
-        x, y, w, h, _ = stats[index]
+        x, y, w, h, area = stats[index]
+        if area < min(LEAST_SPECK_PX, SPECK_LARGEST_SHARE * largest):
+            # The mask's cleaning drops it.
+            continue
+        reach = _around(Box(x, y, x + w, y + h), 2 * max(w, h) + 3, hole.shape)
+        if (under | nothing)[parts[reach.slices]].all():
+            continue
         own = np.pad(holes[y : y + h, x : x + w] == index, 1)
         radius = math.ceil(DISC_SHARE * float(raster.distance_to(~own).max()))
         near = _around(Box(x, y, x + w, y + h), 2 * radius + 1, hole.shape)
-        for part in np.unique(parts[near.slices][~hole[near.slices]]):
+        for part in np.unique(parts[near.slices]):
             if part and not under[part]:
-                rest = (parts[near.slices] == part) & ~hole[near.slices]
-                under[part] = _covered(rest, holes[near.slices] == index, radius) >= UNDER_SHARE
+                rest, opening = parts[near.slices] == part, holes[near.slices] == index
+                under[part] = _covered(rest, opening, radius) >= UNDER_SHARE
     return under
 
 
