@@ -25,7 +25,7 @@ class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -35,7 +35,8 @@ class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
         Args:
             image: UINT8 [H, W, 3] RGB, sides 64-16,384 px, at most 110 MP.
             mask: UINT8 [H, W], >= 128 = fill.
-            protect: UINT8 [H, W], >= 128 = never filled (the pet), or None.
+            protect: UINT8 [H, W], >= 128 = never filled (the pet); or the parameter of that name:
+                auto (as None) has a network find the pet, none protects nothing.
             scene_labels: surfaces around the hole, at most 64 texts of at most 2,048 bytes.
             prompt: text for FLUX, at most 2,048 bytes, or None.
             parameters: the scalars of `pawfect.contract.parameters.InpaintParams`.
@@ -75,7 +76,7 @@ class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -88,7 +89,7 @@ class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
         Args:
             image: as in `inpaint`, like the others.
             mask: UINT8 [H, W].
-            protect: UINT8 [H, W] or None.
+            protect: UINT8 [H, W], auto, none or None.
             scene_labels: surfaces around the hole.
             prompt: text for FLUX or None.
             parameters: the scalars of `pawfect.contract.parameters.InpaintParams`.
@@ -116,7 +117,7 @@ class AsyncPawfectClient(AsyncTransport, BackgroundRemoval[Coroutine[Any, Any, C
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -139,7 +140,7 @@ class AsyncPawfectClient(AsyncTransport, BackgroundRemoval[Coroutine[Any, Any, C
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,

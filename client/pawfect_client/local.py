@@ -13,7 +13,7 @@ from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.tensors import Array
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
-from pawfect_client.inputs import inpaint_tensors
+from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
 from pawfect_client.results import CutOut, Done, Inpainted, StageEvent
 
 FLOWS: Final = "pawfect.flows"
@@ -67,7 +67,7 @@ class LocalClient(BackgroundRemoval[CutOut]):
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -83,7 +83,7 @@ class LocalClient(BackgroundRemoval[CutOut]):
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -161,13 +161,14 @@ class LocalClient(BackgroundRemoval[CutOut]):
 def _checked(
     image: Image,
     mask: Image,
-    protect: Image | None,
+    protect: Image | str | None,
     scene_labels: Sequence[str],
     prompt: str | None,
-    parameters: dict[str, Scalar],
+    parameters: Mapping[str, Scalar],
 ) -> dict[str, Any]:
     """Return the flow's arguments, checked as those of a server are."""
-    inpaint_tensors(image, mask, protect, scene_labels, prompt)
+    guard, parameters = tensor_or_parameter(protect, parameters)
+    inpaint_tensors(image, mask, guard, scene_labels, prompt)
     InpaintParams.parse(parameters)
-    given = {"protect": protect, "scene_labels": tuple(scene_labels), "prompt": prompt}
+    given = {"protect": guard, "scene_labels": tuple(scene_labels), "prompt": prompt}
     return {"image": image, "mask": mask, "parameters": parameters, **given}
