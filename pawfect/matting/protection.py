@@ -25,12 +25,16 @@ SUBJECT: Final = 0.5
 """From this alpha on a pixel is the subject's."""
 LEAST_SHARE: Final = 5e-4
 """Parts of the subject under this share of the photo are the network's noise, not a pet."""
+FUR_PX: Final = 3
+"""Tips of fur that near to a part belong to it, though a network's threshold cut them off."""
 MARKED_SHARE: Final = 0.5
 """A part of the subject that the mask covers by this share is what is to go."""
 DISC_SHARE: Final = 2.0
 """Radius of the disc that tells what goes on under a hole, by the hole's own half width."""
 UNDER_SHARE: Final = 0.1
 """A part of the subject whose closing covers this share of a hole goes on under it."""
+JUDGED_PX: Final = 1536
+"""Longer side, px, at which that is judged: a network saw less of the photo."""
 CLOSING_PX: Final = 24
 """Radius, px, at which that is computed: a disc of twice the radius takes four times as long."""
 
@@ -58,23 +62,45 @@ def protection(alpha: NDArray[np.float32], mask: NDArray[np.uint8]) -> Protectio
         mask: UINT8 [H, W], >= 128 = to be filled, as the user drew it.
     """
     hole = mask >= MASK_THRESHOLD
-    subject = (alpha >= SUBJECT).view(np.uint8)
-    count, labelled, stats, _ = cv2.connectedComponentsWithStats(subject, connectivity=8)
-    parts = np.asarray(labelled, np.int32)
+    factor = max(mask.shape) / JUDGED_PX
+    if factor <= 1:
+        judged = _judged(alpha >= SUBJECT, hole)
+        kept = judged.kept
+    else:
+        size = round(mask.shape[0] / factor), round(mask.shape[1] / factor)
+        small = raster.box_mean_resize(alpha[..., None], size)[..., 0] >= SUBJECT
+        judged = _judged(small, raster.shrink_any(hole, size))
+        # One pixel more, since at full size each edge lies within one of the small ones.
+        near = raster.grow(judged.kept, 1).view(np.uint8)
+        whole = cv2.resize(near, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        kept = whole.view(np.bool_) & (alpha >= SUBJECT) & ~hole
+    found = np.where(kept, np.uint8(255), np.uint8(0)) if kept.any() else None
+    return Protection(found, judged.marked, judged.under)
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What of a subject is kept, BOOL [h, w], and how many parts are not, as in `Protection`."""
+
+    kept: NDArray[np.bool_]
+    marked: int
+    under: int
+
+
+def _judged(subject: NDArray[np.bool_], hole: NDArray[np.bool_]) -> _Judged:
+    joined = raster.grow(subject, FUR_PX).view(np.uint8)
+    count, labelled = cv2.connectedComponents(joined, connectivity=8)
+    parts = np.where(subject, labelled, 0).astype(np.int32)
     covered = np.bincount(parts[hole], minlength=count)
-    areas = stats[:, cv2.CC_STAT_AREA]
-    goes = (covered >= MARKED_SHARE * areas) | (areas < LEAST_SHARE * mask.size)
+    areas = np.bincount(parts.ravel(), minlength=count)
+    goes = (covered >= MARKED_SHARE * areas) | (areas < LEAST_SHARE * hole.size)
     goes[0] = True
     kept = ~goes[parts] & ~hole
     kept &= ~_left_over(kept, hole)
     under = _under(hole, np.where(kept, parts, 0), count)
     kept &= ~under[parts]
-    found = kept.any()
-    return Protection(
-        kept.astype(np.uint8) * np.uint8(255) if found else None,
-        int(np.count_nonzero(goes[1:] & (covered[1:] > 0))),
-        int(np.count_nonzero(under)),
-    )
+    marked = np.count_nonzero(goes[1:] & (covered[1:] > 0))
+    return _Judged(kept, int(marked), int(np.count_nonzero(under)))
 
 
 def _under(hole: NDArray[np.bool_], parts: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
@@ -97,7 +123,7 @@ def _under(hole: NDArray[np.bool_], parts: NDArray[np.int32], count: int) -> NDA
         own = np.pad(holes[y : y + h, x : x + w] == index, 1)
         radius = math.ceil(DISC_SHARE * float(raster.distance_to(~own).max()))
         near = _around(Box(x, y, x + w, y + h), 2 * radius + 1, hole.shape)
-        for part in np.unique(parts[near.slices]):
+        for part in np.flatnonzero(np.bincount(parts[near.slices].ravel(), minlength=count)):
             if part and not under[part]:
                 rest, opening = parts[near.slices] == part, holes[near.slices] == index
                 under[part] = _covered(rest, opening, radius) >= UNDER_SHARE
@@ -131,10 +157,12 @@ def _left_over(kept: NDArray[np.bool_], hole: NDArray[np.bool_]) -> NDArray[np.b
     left_over = np.zeros_like(hole)
     # Beyond that nothing that is judged is reached.
     at = raster.surrounding(hole, 4 * rim_px)
-    size = 2 * rim_px + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    thick = cv2.morphologyEx(kept[at].view(np.uint8), cv2.MORPH_OPEN, disc)
+    own, near = kept[at], raster.grow(hole[at], rim_px)
+    deep = raster.distance_to(~own) > rim_px if not own.all() else own
     # The tips and corners of what is thick belong to it.
-    thick = cv2.dilate(thick, disc).view(np.bool_)
-    left_over[at] = raster.grow(hole[at], rim_px) & kept[at] & ~thick
+    thick = raster.distance_to(deep) <= 2 * rim_px if deep.any() else deep
+    thin = near & own & ~thick
+    _, pieces = cv2.connectedComponents(thin.view(np.uint8), connectivity=8)
+    beside = np.unique(pieces[thin & raster.grow(hole[at], 1)])
+    left_over[at] = thin & np.isin(pieces, beside)
     return left_over

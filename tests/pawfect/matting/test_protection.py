@@ -91,3 +91,11 @@ def test_specks_of_a_networks_noise_are_not_protected():
 
 def test_a_subject_that_is_the_whole_photo_is_what_the_hole_is_filled_with():
     assert found(np.full(SIZE, 255, np.uint8), disc((300, 200), 50)).mask is None
+
+
+def test_a_large_photo_is_judged_smaller_and_protected_to_its_last_pixel():
+    pet = cv2.circle(np.zeros((2000, 3000), np.uint8), (2100, 1000), 600, 255, -1)
+    hole = cv2.circle(np.zeros_like(pet), (1350, 1000), 200, 255, -1)  # 50 px of it over the pet
+    np.testing.assert_array_equal(found(pet, hole).mask, np.where(hole > 0, 0, pet))
+    collar = cv2.circle(np.zeros_like(pet), (2100, 900), 100, 255, -1)
+    assert found(pet, collar).under == 1
