@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.weights.store import ROOT_VARIABLE
 from pawfect_client import load_photo
 from pawfect_client.cutout_command import cutout
 from tests.client.test_folder_faults import obey_permissions
@@ -189,6 +190,15 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(
 def test_wrong_usage_exits_with_2(desk, options):
     run = desk(*options)
     assert run.exit_code == 2, run.output
+    assert not (desk.root / "out.png").exists()
+
+
+def test_without_weights_the_command_that_mends_it_is_named(desk, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(desk.root / "none"))
+    desk.where = "--local"
+    run = desk()
+    assert run.exit_code == TABLE[ErrorKind.UNAVAILABLE].exit_code
+    assert run.stderr.endswith("run `pawfect weights fetch u2netp`\n")
     assert not (desk.root / "out.png").exists()
 
 
