@@ -38,6 +38,7 @@ class _LazyGroup(click.Group):
 _MENDED: Final = {
     "api": "pip install 'pawfect[sessions]'",
     "audit": "it runs in the source tree alone, after `make setup-perf`",
+    "cutout": "pip install 'pawfect[client]'",
     "inpaint": "pip install 'pawfect[client]'",
     "variants": "pip install 'pawfect[sessions]'",
     "weights": "pip install 'pawfect[neural]'",

@@ -101,6 +101,14 @@ def test_the_shell_example_fills_the_photo(server, folder):
     assert json.loads((folder / "report.json").read_text())["engine"] == "patch"
 
 
+def test_the_shell_example_cuts_the_photo_out(server, folder):
+    command = f"{commands('cutout photo.jpg')} --url {server.endpoints.grpc}"
+    subprocess.run(command, shell=True, cwd=folder, check=True, timeout=60)
+    with Image.open(folder / "cut.png") as image:
+        assert (image.size, image.mode) == ((80, 64), "RGBA")
+    assert json.loads((folder / "report.json").read_text())["output"] == "rgba"
+
+
 def test_the_example_of_a_folder_without_a_server_fills_it(folder):
     for name, pixels in (("photos/dog.png", SMALL), ("masks/mask_dog.png", SMALL_HOLE)):
         (folder / name).parent.mkdir()

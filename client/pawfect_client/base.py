@@ -16,7 +16,7 @@ from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect_client import wire
 from pawfect_client.failures import failure
-from pawfect_client.inputs import cutout_tensors, inpaint_tensors
+from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
 from pawfect_client.retry import Attempts, RetryPolicy
 
 _DEFAULT_RETRY: Final = RetryPolicy()
@@ -85,21 +85,15 @@ class BaseClient:
         model: str,
         image: Image,
         mask: Image,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         parameters: Mapping[str, Scalar] = MappingProxyType({}),
     ) -> wire.Call:
         """Return the checked call of a model that takes a photo and a mask."""
-        tensors = inpaint_tensors(image, mask, protect, scene_labels, prompt)
+        guard, parameters = tensor_or_parameter(protect, parameters)
+        tensors = inpaint_tensors(image, mask, guard, scene_labels, prompt)
         return wire.call_of(model, tensors, parameters, self._timeout_s)
-
-    def _cutout_request(
-        self, image: Image, background: Image | None, parameters: Mapping[str, Scalar]
-    ) -> wire.Call:
-        """Return the checked call of `background_removal`."""
-        tensors = cutout_tensors(image, background)
-        return wire.call_of("background_removal", tensors, parameters, self._timeout_s)
 
     def _attempts(self, call: wire.Call) -> Attempts:
         return Attempts(self._retry, call.timeout_s)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
+from typing import Any
 
 from pawfect.contract.parameters import Scalar
+from pawfect.contract.tensors import Array
 from pawfect_client import wire
+from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 from pawfect_client.transport import AsyncTransport, SyncTransport
 
 
-class PawfectClient(SyncTransport):
+class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
     """Calls the service over gRPC; safe to use from several threads, several streams at a time.
 
     Its arguments are those of `BaseClient`.
@@ -22,7 +25,7 @@ class PawfectClient(SyncTransport):
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -32,7 +35,8 @@ class PawfectClient(SyncTransport):
         Args:
             image: UINT8 [H, W, 3] RGB, sides 64-16,384 px, at most 110 MP.
             mask: UINT8 [H, W], >= 128 = fill.
-            protect: UINT8 [H, W], >= 128 = never filled (the pet), or None.
+            protect: UINT8 [H, W], >= 128 = never filled (the pet); or the parameter of that name:
+                auto (as None) has a network find the pet, none protects nothing.
             scene_labels: surfaces around the hole, at most 64 texts of at most 2,048 bytes.
             prompt: text for FLUX, at most 2,048 bytes, or None.
             parameters: the scalars of `pawfect.contract.parameters.InpaintParams`.
@@ -67,30 +71,12 @@ class PawfectClient(SyncTransport):
         """
         return wire.scene_labels(self._answer(self._request("scene_labels", image, mask)))
 
-    def background_removal(
-        self, image: Image, *, background: Image | None = None, **parameters: Scalar
-    ) -> CutOut:
-        """Cut the subject out; where there is none alpha is empty, which is no error.
-
-        Args:
-            image: as in `inpaint`.
-            background: UINT8 [h, w, 3] RGB, sides 64-16,384 px, at most 110 MP: what the subject is
-                laid on, or None.
-            parameters: the scalars of `pawfect.contract.cutout.CutoutParams`.
-
-        Raises:
-            PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no network
-                for it, or lacks its weights.
-        """
-        call = self._cutout_request(image, background, parameters)
-        return wire.cut_out(self._answer(call), call)
-
     def inpaint_stream(
         self,
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -103,7 +89,7 @@ class PawfectClient(SyncTransport):
         Args:
             image: as in `inpaint`, like the others.
             mask: UINT8 [H, W].
-            protect: UINT8 [H, W] or None.
+            protect: UINT8 [H, W], auto, none or None.
             scene_labels: surfaces around the hole.
             prompt: text for FLUX or None.
             parameters: the scalars of `pawfect.contract.parameters.InpaintParams`.
@@ -114,8 +100,12 @@ class PawfectClient(SyncTransport):
         asked = image, mask, protect, scene_labels, prompt, parameters
         return self._events(self._request("inpaint_stream", *asked))
 
+    def _cut_out(self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> CutOut:
+        call = wire.call_of("background_removal", tensors, parameters, self._timeout_s)
+        return wire.cut_out(self._answer(call), call)
 
-class AsyncPawfectClient(AsyncTransport):
+
+class AsyncPawfectClient(AsyncTransport, BackgroundRemoval[Coroutine[Any, Any, CutOut]]):
     """Calls the service over gRPC from one event loop, several requests and streams at a time.
 
     Its arguments are those of `BaseClient`, its methods those of `PawfectClient`. Cancelling the
@@ -127,7 +117,7 @@ class AsyncPawfectClient(AsyncTransport):
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -145,19 +135,12 @@ class AsyncPawfectClient(AsyncTransport):
         """Name the surfaces around what the mask covers; see `PawfectClient.scene_labels`."""
         return wire.scene_labels(await self._answer(self._request("scene_labels", image, mask)))
 
-    async def background_removal(
-        self, image: Image, *, background: Image | None = None, **parameters: Scalar
-    ) -> CutOut:
-        """Cut the subject out; see `PawfectClient.background_removal`."""
-        call = self._cutout_request(image, background, parameters)
-        return wire.cut_out(await self._answer(call), call)
-
     def inpaint_stream(
         self,
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
@@ -168,3 +151,9 @@ class AsyncPawfectClient(AsyncTransport):
         """
         asked = image, mask, protect, scene_labels, prompt, parameters
         return self._events(self._request("inpaint_stream", *asked))
+
+    async def _cut_out(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> CutOut:
+        call = wire.call_of("background_removal", tensors, parameters, self._timeout_s)
+        return wire.cut_out(await self._answer(call), call)

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import warnings
-from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 import click
 from rich.console import Console
 
-from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
-from pawfect.contract.report import Report
 from pawfect.photo.formats import FORMAT_NAMES, FORMAT_OF_SUFFIX
 from pawfect.photo.saving import check_writable, write_atomically
-from pawfect_client.client import PawfectClient
-from pawfect_client.folder import IN_FLIGHT, MOST_IN_FLIGHT
-from pawfect_client.folder_command import inpaint_folder
-from pawfect_client.local import LocalClient
+from pawfect_client.folder_filling import inpaint_folder
 from pawfect_client.mask_names import PATTERNS
 from pawfect_client.one_file import FileRequest, fill_file
 from pawfect_client.parameter_option import read_parameters
 from pawfect_client.printable import printable
 from pawfect_client.progress import streaming
-from pawfect_client.retry import RetryPolicy
 from pawfect_client.summary import summary
-from pawfect_client.wire import DEFAULT_URL
-
-# Someone waits at the terminal: about a second and a half, then the message that no server is
-# there.
-_RETRY: Final = RetryPolicy(attempts=3)
-# Whether it can be read shows when it is: a check of click's own would exit as for wrong usage.
-_FILE: Final = click.Path(path_type=Path, readable=False)
+from pawfect_client.terminal import FILE, connected, leave, pretty, where_options
 
 
 @click.command(epilog=f"In a folder the mask of dog.jpg is called {PATTERNS}.")
-@click.argument("photo", type=_FILE)
-@click.argument("mask", type=_FILE)
-@click.option("--out", required=True, type=_FILE, help=f"Result: {', '.join(FORMAT_OF_SUFFIX)}.")
+@click.argument("photo", type=FILE)
+@click.argument("mask", type=FILE)
+@click.option("--out", required=True, type=FILE, help=f"Result: {', '.join(FORMAT_OF_SUFFIX)}.")
 @click.option(
     "--format",
     "format_name",
@@ -53,7 +39,7 @@ _FILE: Final = click.Path(path_type=Path, readable=False)
     type=click.IntRange(1, 100),
     help="Of a JPEG, WebP or AVIF.  [default: 95, AVIF 90, WebP of a lossless photo lossless]",
 )
-@click.option("--report", type=_FILE, help="Write the report there, as JSON.")
+@click.option("--report", type=FILE, help="Write the report there, as JSON.")
 @click.option("--stream", is_flag=True, help="Show progress while it works.")
 @click.option("--seed", type=int, help="Same photo, mask and seed: same pixels.  [default: 0]")
 @click.option(
@@ -70,30 +56,10 @@ _FILE: Final = click.Path(path_type=Path, readable=False)
 )
 @click.option("--invert-mask", is_flag=True, help="Fill what the mask keeps.")
 @click.option("--fit-mask", is_flag=True, help="Scale masks of the photo's shape to its size.")
-@click.option("--protect", type=_FILE, help="Mask of what must never be filled (the pet).")
+@click.option("--protect", type=FILE, help="Mask of what must never be filled (the pet).")
 @click.option("--label", "labels", multiple=True, help="What surrounds the hole, such as grass.")
 @click.option("--prompt", help="What to fill with (FLUX).")
-@click.option(
-    "--url",
-    metavar="HOST:PORT",
-    help=f"Of the server; https://HOST of one behind TLS.  [default: {DEFAULT_URL}]",
-)
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Longest wait.  [default: the deadline and 30 s]",
-)
-@click.option("--local", is_flag=True, help="Fill in this process, without a server.")
-@click.option(
-    "--in-flight",
-    type=click.IntRange(1, MOST_IN_FLIGHT),
-    default=IN_FLIGHT,
-    show_default=True,
-    help="Pictures of a folder that are worked at at a time.",
-)
-@click.option("--quiet", is_flag=True, help="Say nothing when all is well.")
+@where_options
 def inpaint(
     photo: Path,
     mask: Path,
@@ -127,8 +93,6 @@ def inpaint(
     of_folder = os.path.isdir(photo)
     if of_folder and (stream or report or protect):
         raise click.UsageError("--stream, --report and --protect: expected a photo, got a folder")
-    if local and (timeout_s is not None or url is not None):
-        raise click.UsageError("--url and --timeout: expected a server, got --local")
     # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
@@ -140,7 +104,7 @@ def inpaint(
         )
         if report is not None:
             check_writable(report)
-        with _connected(url, timeout_s, local=local, patient=of_folder) as client:
+        with connected(url, timeout_s, local=local, of_folder=of_folder) as client:
             if of_folder:
                 sys.exit(
                     inpaint_folder(
@@ -151,34 +115,10 @@ def inpaint(
             show = streaming(client.inpaint_stream, Console(stderr=True))
             filled = fill_file(show if shown else client.inpaint, photo, mask, out, asked, protect)
         if report is not None:
-            write_atomically(report, _pretty(filled.report).encode())
+            write_atomically(report, pretty(filled.report))
     except PawfectError as error:
-        _leave(error.kind, error.message)
+        leave(error.kind, error.message)
     except KeyboardInterrupt:
-        _leave(ErrorKind.CANCELLED, "interrupted")
+        leave(ErrorKind.CANCELLED, "interrupted")
     if not quiet:
         click.echo(printable(summary(out, filled, parameters)))
-
-
-def _connected(
-    url: str | None, timeout_s: float | None, *, local: bool, patient: bool
-) -> PawfectClient | LocalClient:
-    """Return what fills; INVALID_ARG or UNAVAILABLE where it cannot be."""
-    if local:
-        return LocalClient()
-    if not patient:
-        return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s, retry=_RETRY)
-    # Where there is no server, one message says so, not one for each picture.
-    with PawfectClient(url or DEFAULT_URL, retry=_RETRY) as first:
-        first.probe()
-    return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s)
-
-
-def _leave(kind: ErrorKind, message: str) -> None:
-    """Say what went wrong and exit with its code."""
-    click.echo(f"pawfect: {TABLE[kind].meaning}: {printable(message)}", err=True)
-    sys.exit(TABLE[kind].exit_code)
-
-
-def _pretty(report: Report) -> str:
-    return json.dumps(asdict(report), ensure_ascii=False, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""A folder of pictures: several in flight, each filled or failed alone, what is done skipped."""
+"""A folder of pictures: several in flight, each done or failed alone, what is done skipped."""
 
 from __future__ import annotations
 
@@ -7,32 +7,43 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception, invalid
 from pawfect.photo.image_file import read_file
 from pawfect_client.folder_plan import FolderPlan, Picture
 from pawfect_client.folder_results import PictureResult, ResultLog
-from pawfect_client.one_file import FileRequest, fill_file
-from pawfect_client.results import Inpainted
-from pawfect_client.summary import remarks
 
-# Enough to read one photo and write another while a third is filled.
+# Enough to read one photo and write another while a third is worked at.
 IN_FLIGHT: Final = 2
 # The service holds no more at a time.
 MOST_IN_FLIGHT: Final = 16
 
+Result = TypeVar("Result", bound=PictureResult)
 
-class Service(Protocol):
-    """What fills: a client of a server, or the flow in this process."""
+
+class Work(Protocol[Result]):
+    """What a command does to each picture of a folder."""
 
     @property
-    def inpaint(self) -> Callable[..., Inpainted]:
-        """Fill one photo."""
+    def verbs(self) -> tuple[str, str]:
+        """What it does and what is then done, such as filling and filled."""
+        ...
+
+    def begun(self, picture: Picture) -> Result:
+        """Return the result of a picture that is still to be done: the names of its files."""
+        ...
+
+    def request_of(self, picture: Picture) -> str:
+        """Return what tells this request from any other, see `digest_of`."""
+        ...
+
+    def make(self, picture: Picture, out: Path, result: Result) -> Result:
+        """Write the picture's result, and return how it was made but for its time."""
         ...
 
     def close(self) -> None:
@@ -40,20 +51,18 @@ class Service(Protocol):
         ...
 
 
-def fill_folder(
-    service: Service,
+def run_folder(
+    work: Work[Result],
     plan: FolderPlan,
-    asked: FileRequest,
     log: ResultLog,
     in_flight: int,
-    show: Callable[[PictureResult], None],
-) -> tuple[list[PictureResult], bool]:
-    """Fill the pictures of a folder; what fails does not keep the others from being filled.
+    show: Callable[[Result], None],
+) -> tuple[list[Result], bool]:
+    """Do the pictures of a folder; what fails does not keep the others from being done.
 
     Args:
-        service: what fills; closed where someone interrupts.
+        work: what is done to each picture; closed where someone interrupts.
         plan: what is to be done.
-        asked: the same for each picture.
         log: knows what is done; takes a line for each picture that was not.
         in_flight: pictures at a time, at least 1.
         show: takes each picture's result as it comes.
@@ -63,18 +72,18 @@ def fill_folder(
         flight are then CANCELLED, those not begun have none.
     """
     # By its future: an interrupt may come in the middle of taking one, which is then taken again.
-    results: dict[Future[PictureResult], PictureResult] = {}
+    results: dict[Future[Result], Result] = {}
     stopping = threading.Event()
 
-    def take(ended: Future[PictureResult]) -> None:
+    def take(ended: Future[Result]) -> None:
         result = ended.result()
-        if result.error is not None or result.engine is not None:
+        if result.error is not None or result.made:
             log.add(result)
         results[ended] = result
         show(result)
 
-    def fill_one(picture: Picture) -> PictureResult:
-        result = _filled(service.inpaint, picture, asked, log)
+    def do_one(picture: Picture) -> Result:
+        result = _done(work, picture, log)
         # A call that a closed connection no longer takes fails in words of its own.
         if stopping.is_set() and result.error is not None:
             return replace(result, error=ErrorKind.CANCELLED, message="interrupted")
@@ -83,16 +92,16 @@ def fill_folder(
     def stop(pool: ThreadPoolExecutor) -> None:
         stopping.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        service.close()
+        work.close()
 
     with ThreadPoolExecutor(in_flight, thread_name_prefix="picture") as pool:
-        waiting = [pool.submit(fill_one, picture) for picture in plan.pictures]
+        waiting = [pool.submit(do_one, picture) for picture in plan.pictures]
         try:
             for ended in as_completed(waiting):
                 take(ended)
         except KeyboardInterrupt:
             stop(pool)
-            # What was being written is finished, what was being filled comes back as cancelled.
+            # What was being written is finished, what was worked at comes back as cancelled.
             begun = [ended for ended in waiting if not ended.cancelled() and ended not in results]
             for ended in as_completed(begun):
                 take(ended)
@@ -102,45 +111,46 @@ def fill_folder(
     return list(results.values()), stopping.is_set()
 
 
-def _filled(
-    fill: Callable[..., Inpainted], picture: Picture, asked: FileRequest, log: ResultLog
-) -> PictureResult:
-    """Return what became of a picture; one that was done before has neither engine nor error."""
+def _done(work: Work[Result], picture: Picture, log: ResultLog) -> Result:
+    """Return what became of a picture; one that was done before is not made, and has no error."""
     began = time.monotonic()
-    result = PictureResult(picture.photo.name, _name(picture.mask), _name(picture.out))
+    result = work.begun(picture)
     try:
-        mask, out = _known(picture.mask), _known(picture.out)
-        result = replace(result, request=_request_of(picture.photo, mask, asked))
-        if log.is_done(picture.photo.name, str(result.request)) and os.path.isfile(out):
+        result = replace(result, request=work.request_of(picture))
+        out = known(picture.out)
+        if log.is_done(result.input, str(result.request)) and os.path.isfile(out):
             return result
-        filled = fill_file(fill, picture.photo, mask, out, asked)
-    except PawfectError as error:
-        return replace(result, error=error.kind, message=error.message)
+        made = work.make(picture, out, result)
     except Exception as error:  # noqa: BLE001 - the border of one picture: the rest goes on
         failure = from_exception(error, "picture")
         return replace(result, error=failure.kind, message=failure.message)
-    return replace(
-        result,
-        engine=filled.report.engine,
-        ms=round((time.monotonic() - began) * 1000, 1),
-        remarks=tuple(remarks(filled, asked.request)),
-    )
+    return replace(made, ms=round((time.monotonic() - began) * 1000, 1))
 
 
-def _known(path: Path | PawfectError) -> Path:
+def known(path: Path | PawfectError) -> Path:
+    """Return a picture's file; raises the reason where there is none."""
     if isinstance(path, PawfectError):
         raise path
     return path
 
 
-def _name(path: Path | PawfectError) -> str | None:
+def name_of(path: Path | PawfectError) -> str | None:
+    """Return the name of a picture's file; None where there is none."""
     return None if isinstance(path, PawfectError) else path.name
 
 
-def _request_of(photo: Path, mask: Path, asked: FileRequest) -> str:
-    """Return what tells a request from any other, SHA-256 of all that goes into it."""
-    digest = hashlib.sha256(json.dumps(asdict(asked), sort_keys=True).encode())
-    for path in (photo, mask):
+def digest_of(asked: Mapping[str, Any], files: Iterable[Path]) -> str:
+    """Return what tells a request from any other, SHA-256 of all that goes into it.
+
+    Args:
+        asked: what JSON can hold.
+        files: whose content counts.
+
+    Raises:
+        PawfectError: INVALID_ARG for a file that cannot be read.
+    """
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
+    for path in files:
         # A pipe, for one, would be waited for without end.
         if os.path.exists(path) and not os.path.isfile(path):
             raise invalid(path.name, "a regular file", "none")

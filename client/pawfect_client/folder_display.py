@@ -30,12 +30,15 @@ MIXED: Final = 1
 
 
 @contextmanager
-def shown_folder(console: Console, count: int) -> Iterator[Callable[[PictureResult], None]]:
+def shown_folder(
+    console: Console, count: int, doing: str
+) -> Iterator[Callable[[PictureResult], None]]:
     """Show results while the block runs: a bar on a terminal, else a line each.
 
     Args:
         console: where to.
         count: pictures in all.
+        doing: what is done to them, such as filling.
     """
     if not console.is_terminal:
         begun = iter(range(1, count + 1))
@@ -54,13 +57,13 @@ def shown_folder(console: Console, count: int) -> Iterator[Callable[[PictureResu
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task("filling", total=count)
+        bar = bars.add_task(doing, total=count)
         failures = 0
 
         def update(result: PictureResult) -> None:
             nonlocal failures
             failures += result.error is not None
-            told = f"filling, {failures} failed" if failures else "filling"
+            told = f"{doing}, {failures} failed" if failures else doing
             bars.update(bar, description=told, advance=1)
 
         yield update
@@ -69,29 +72,30 @@ def shown_folder(console: Console, count: int) -> Iterator[Callable[[PictureResu
 def _outcome(result: PictureResult) -> str:
     if result.error is not None:
         return "failed"
-    if result.engine is None:
+    if result.ms is None:
         return "done before"
-    return f"filled by {result.engine} in {(result.ms or 0) / 1000:.1f} s"
+    return f"{result.how()} in {result.ms / 1000:.1f} s"
 
 
 def folder_summary(
     out: Path,
+    done: str,
     plan: FolderPlan,
     results: Sequence[PictureResult],
     failures: Sequence[PictureResult],
     *,
     interrupted: bool,
 ) -> str:
-    """Return one line: what was done, what was not, and what was passed over."""
-    filled = sum(result.engine is not None for result in results)
-    before = sum(result.engine is None and result.error is None for result in results)
-    parts = [f"{filled} of {len(plan.pictures)} pictures filled"]
+    """Return one line: what was done, such as filled, what was not, and what was passed over."""
+    made = sum(result.made for result in results)
+    before = sum(not result.made and result.error is None for result in results)
+    parts = [f"{made} of {len(plan.pictures)} pictures {done}"]
     if before:
         parts.append(f"{before} done before")
     if failures:
         parts.append(f"{len(failures)} failed")
     if interrupted:
-        left = len(plan.pictures) - filled - before - len(failures)
+        left = len(plan.pictures) - made - before - len(failures)
         parts.append(f"interrupted with {left} to go, with which the same command goes on")
     if told := sum(bool(result.remarks) for result in results):
         parts.append(f"remarks on {told} in {RESULTS_NAME}")

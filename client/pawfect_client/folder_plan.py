@@ -1,4 +1,4 @@
-"""What is to be done to a folder: its pictures, the mask of each, and where each result goes."""
+"""What is to be done to a folder: its pictures, perhaps masks, and where each result goes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Picture:
 
     Attributes:
         photo: its file.
-        mask: its mask's file, or why there is none.
         out: where its result goes, or why it has no place.
+        mask: its mask's file, or why there is none; None where masks play no part.
     """
 
     photo: Path
-    mask: Path | PawfectError
     out: Path | PawfectError
+    mask: Path | PawfectError | None = None
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class FolderPlan:
     unused: int
 
 
-def plan_folder(folder: Path, masks: Path, out: Path, kind: str | None = None) -> FolderPlan:
+def plan_folder(folder: Path, masks: Path | None, out: Path, kind: str | None = None) -> FolderPlan:
     """Return what is to be done to the pictures that lie in a folder, not those further down.
 
     Args:
         folder: the pictures; those with the ending of a picture's name that are not hidden.
-        masks: their masks; may be the same folder.
+        masks: their masks; may be the same folder; None where masks play no part.
         out: folder of the results; need not exist.
         kind: format of the results; None: the picture's own, or what stands for it.
 
@@ -59,19 +59,20 @@ def plan_folder(folder: Path, masks: Path, out: Path, kind: str | None = None) -
             results that would lie among the pictures or the masks.
     """
     files, others = _pictures_in(folder, "pictures")
-    if _same(folder, masks):
+    mask_files: list[Path] = []
+    if masks is not None and _same(folder, masks):
         files, mask_files = apart(files)
-    else:
+    elif masks is not None:
         mask_files, _ = _pictures_in(masks, "masks")
     for what, source in (("pictures", folder), ("masks", masks)):
-        if _same(out, source):
+        if source is not None and _same(out, source):
             raise invalid(_name(out), "a folder of its own for the results", f"that of the {what}")
     if not files:
         raise invalid(_name(folder), "a folder with pictures", "none")
     names = MaskNames(mask_files)
-    taken = [_mask(names, file) for file in files]
+    taken = [None if masks is None else _mask(names, file) for file in files]
     results = _results(files, out, kind)
-    pictures = tuple(map(Picture, files, taken, results))
+    pictures = tuple(map(Picture, files, results, taken))
     return FolderPlan(pictures, others, len(set(mask_files) - set(taken)))
 
 

@@ -18,27 +18,34 @@ RESULTS_NAME: Final = "results.jsonl"
 class PictureResult:
     """What became of one picture; files are named within their folders.
 
+    What a command has to say besides, such as what filled, the fields of its own kind of it say.
+
     Attributes:
         input: the picture's name.
-        mask: the mask's name; None where none was found.
         output: the result's name; None where it has none.
-        request: SHA-256 of photo, mask and all that was asked; None where they were not read.
-        engine: what filled; None where nothing did.
-        ms: from reading the photo to its result on disk, ms.
+        request: SHA-256 of its files and all that was asked; None where they were not read.
+        ms: from reading the photo to its result on disk, ms; None where none was made.
         remarks: what there is to say about it, as on the command's last line.
         error: the failure's kind, by its token, or None.
         message: what was expected and what came, or None.
     """
 
     input: str
-    mask: str | None
     output: str | None
     request: str | None = None
-    engine: str | None = None
     ms: float | None = None
     remarks: tuple[str, ...] = ()
     error: ErrorKind | None = None
     message: str | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether its result was made just now, rather than before or not at all."""
+        return self.ms is not None
+
+    def how(self) -> str:
+        """Return how its result was made, for people."""
+        raise NotImplementedError
 
     def line(self) -> bytes:
         """Return the result as a line of JSON."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import Scalar
 from pawfect.contract.tensors import (
     MASK_THRESHOLD,
     MAX_LABELS,
@@ -54,6 +55,20 @@ def inpaint_tensors(
     if prompt is not None:
         tensors["PROMPT"] = text_tensor(*check_texts("PROMPT", [prompt]))
     return tensors
+
+
+def tensor_or_parameter(
+    protect: NDArray[np.uint8] | str | None, parameters: Mapping[str, Scalar]
+) -> tuple[NDArray[np.uint8] | None, Mapping[str, Scalar]]:
+    """Return PROTECT and the parameters of a request: a text is the parameter of that name.
+
+    Args:
+        protect: a mask, or auto or none, or None.
+        parameters: the others.
+    """
+    if isinstance(protect, str):
+        return None, {**parameters, "protect": protect}
+    return protect, parameters
 
 
 def cutout_tensors(

@@ -1,21 +1,25 @@
-"""The flow in this process, found by an entry point: the client imports none of it."""
+"""Flows in this process, found by their entry points: the client imports none of them."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.tensors import Array
+from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
-from pawfect_client.inputs import inpaint_tensors
-from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
+from pawfect_client.results import CutOut, Done, Inpainted, StageEvent
 
 FLOWS: Final = "pawfect.flows"
 _INSTALL: Final = "pip install 'pawfect[client,server]'"
+
+Result = TypeVar("Result", Done, CutOut)
 
 
 def find_flow(name: str, group: str = FLOWS) -> Any:
@@ -35,17 +39,17 @@ def find_flow(name: str, group: str = FLOWS) -> Any:
         raise PawfectError(ErrorKind.UNAVAILABLE, message) from None
 
 
-class LocalClient:
-    """Fills in this process, with the pixels that a server of the same profile gives.
+class LocalClient(BackgroundRemoval[CutOut]):
+    """Works in this process, with the pixels that a server of the same profile gives.
 
-    The profile is that of PAWFECT_PROFILE, else `embedded`. Safe to use from several threads.
-
-    Raises:
-        PawfectError: UNAVAILABLE as `find_flow` does, and for a profile that does not exist.
+    The profile is that of PAWFECT_PROFILE, else `embedded`. Safe to use from several threads. Each
+    method raises UNAVAILABLE as `find_flow` does, and for a profile that does not exist.
     """
 
     def __init__(self) -> None:
-        self._flow = find_flow("inpaint")()
+        # By name, each made when it is first asked.
+        self._flows: dict[str, Any] = {}
+        self._finding = threading.Lock()
         self._closed = threading.Event()
 
     def __enter__(self) -> Self:
@@ -63,14 +67,14 @@ class LocalClient:
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
     ) -> Inpainted:
         """Fill what the mask covers; see `PawfectClient.inpaint`."""
         checked = _checked(image, mask, protect, scene_labels, prompt, parameters)
-        *_, done = self._events(checked)
+        *_, done = self._filling(checked)
         assert isinstance(done, Done)
         return Inpainted(done.image, done.report)
 
@@ -79,17 +83,52 @@ class LocalClient:
         image: Image,
         mask: Image,
         *,
-        protect: Image | None = None,
+        protect: Image | str | None = None,
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         **parameters: Scalar,
     ) -> Generator[StageEvent | Done, None, None]:
         """Fill what the mask covers and tell how far it is; see `PawfectClient.inpaint_stream`."""
-        return self._events(_checked(image, mask, protect, scene_labels, prompt, parameters))
+        return self._filling(_checked(image, mask, protect, scene_labels, prompt, parameters))
 
-    def _events(self, checked: dict[str, Any]) -> Generator[StageEvent | Done, None, None]:
-        """Run the flow in a thread of its own: the caller's may be that of an event loop."""
-        events: queue.SimpleQueue[StageEvent | Done | PawfectError] = queue.SimpleQueue()
+    def _filling(self, checked: dict[str, Any]) -> Generator[StageEvent | Done, None, None]:
+        flow = self._flow("inpaint")
+
+        def work(**told: Any) -> Done:
+            result = flow.inpaint(**checked, **told)
+            return Done(result.image, result.report)
+
+        return self._events("inpaint", work)
+
+    def _cut_out(self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> CutOut:
+        flow, background = self._flow("background_removal"), tensors.get("BACKGROUND")
+
+        def work(**told: Any) -> CutOut:
+            result = flow.remove_background(
+                tensors["IMAGE"], parameters, background=background, **told
+            )
+            return CutOut(result.alpha, result.cutout, result.report)
+
+        *_, answer = self._events("background_removal", work)
+        assert isinstance(answer, CutOut)
+        return answer
+
+    def _flow(self, name: str) -> Any:
+        with self._finding:
+            if name not in self._flows:
+                self._flows[name] = find_flow(name)()
+            return self._flows[name]
+
+    def _events(
+        self, name: str, work: Callable[..., Result]
+    ) -> Generator[StageEvent | Result, None, None]:
+        """Run a flow in a thread of its own: the caller's may be that of an event loop.
+
+        Args:
+            name: what messages call it.
+            work: takes `stop` and `notify`, as flows do; returns the result.
+        """
+        events: queue.SimpleQueue[StageEvent | Result | PawfectError] = queue.SimpleQueue()
         left = threading.Event()
 
         def notify(progress: Any) -> None:
@@ -98,14 +137,13 @@ class LocalClient:
         def stop() -> bool:
             return left.is_set() or self._closed.is_set()
 
-        def work() -> None:
+        def run() -> None:
             try:
-                result = self._flow.inpaint(**checked, stop=stop, notify=notify)
-                events.put(Done(result.image, result.report))
+                events.put(work(stop=stop, notify=notify))
             except Exception as error:  # noqa: BLE001 - the border of a thread
-                events.put(from_exception(error, "inpaint"))
+                events.put(from_exception(error, name))
 
-        worker = threading.Thread(target=work, name="inpaint")
+        worker = threading.Thread(target=run, name=name)
         worker.start()
         try:
             while True:
@@ -113,7 +151,7 @@ class LocalClient:
                 if isinstance(event, PawfectError):
                     raise event
                 yield event
-                if isinstance(event, Done):
+                if not isinstance(event, StageEvent):
                     return
         finally:
             left.set()
@@ -123,13 +161,14 @@ class LocalClient:
 def _checked(
     image: Image,
     mask: Image,
-    protect: Image | None,
+    protect: Image | str | None,
     scene_labels: Sequence[str],
     prompt: str | None,
-    parameters: dict[str, Scalar],
+    parameters: Mapping[str, Scalar],
 ) -> dict[str, Any]:
     """Return the flow's arguments, checked as those of a server are."""
-    inpaint_tensors(image, mask, protect, scene_labels, prompt)
+    guard, parameters = tensor_or_parameter(protect, parameters)
+    inpaint_tensors(image, mask, guard, scene_labels, prompt)
     InpaintParams.parse(parameters)
-    given = {"protect": protect, "scene_labels": tuple(scene_labels), "prompt": prompt}
+    given = {"protect": guard, "scene_labels": tuple(scene_labels), "prompt": prompt}
     return {"image": image, "mask": mask, "parameters": parameters, **given}

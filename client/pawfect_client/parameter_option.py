@@ -7,11 +7,9 @@ from typing import Final
 
 import click
 
-from pawfect.contract.parameters import AUTO, InpaintParams, Scalar
+from pawfect.contract.parameters import AUTO, InpaintParams, Parameters, Scalar
 from pawfect.contract.tables import field_types, plain_type
 
-_TYPES: Final = field_types(InpaintParams)
-_CHOICES: Final = InpaintParams.choices_of_the_server()
 # How a text becomes a value of each type, and what is expected of it.
 _FROM_TEXT: Final[Mapping[type, tuple[Callable[[str], Scalar], str]]] = {
     str: (str, "a text"),
@@ -21,25 +19,30 @@ _FROM_TEXT: Final[Mapping[type, tuple[Callable[[str], Scalar], str]]] = {
 }
 
 
-def read_parameters(given: Iterable[str]) -> dict[str, Scalar]:
+def read_parameters(
+    given: Iterable[str], kind: type[Parameters] = InpaintParams
+) -> dict[str, Scalar]:
     """Return parameters by name; their bounds are the request's own matter.
 
     Args:
         given: KEY=VALUE, each key once.
+        kind: declares their names and types.
 
     Raises:
         click.UsageError: an unknown key, one given twice, or a value of another type.
     """
+    own: type = kind
+    types, choices = field_types(own), kind.choices_of_the_server()
     parameters: dict[str, Scalar] = {}
     for option in given:
         key, equals, text = option.partition("=")
-        if not equals or key not in _TYPES:
-            expected = f"expected KEY=VALUE with a key of {', '.join(_TYPES)}"
+        if not equals or key not in types:
+            expected = f"expected KEY=VALUE with a key of {', '.join(types)}"
             raise click.BadParameter(f"{expected}; got {option}", param_hint="'--param'")
         if key in parameters:
             raise click.UsageError(f"parameter {key}: expected once, got twice")
-        kind = str if text == AUTO and key in _CHOICES else plain_type(_TYPES[key])
-        read, wanted = _FROM_TEXT[kind]
+        wanted_type = str if text == AUTO and key in choices else plain_type(types[key])
+        read, wanted = _FROM_TEXT[wanted_type]
         try:
             parameters[key] = read(text)
         except (KeyError, ValueError):

@@ -39,7 +39,9 @@ def inpaint_photo(
     step = next_step(steps)
     while not isinstance(step, FilledPhoto):
         ask, given = step
-        answer = fill(ask.image, ask.mask, protect=ask.protect, **given)
+        wish = given.pop("protect", None)
+        guard = wish if ask.protect is None else ask.protect
+        answer = fill(ask.image, ask.mask, protect=guard, **given)
         # Of a large photo each is 150 MB, which the next request needs.
         del ask, step
         step = next_step(steps, answer)

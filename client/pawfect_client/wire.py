@@ -123,8 +123,6 @@ def call_of(
     """
     spec, kind, answered = _MODELS[model]
     params = kind.parse(parameters)
-    if isinstance(params, CutoutParams):
-        params.laid_on(background="BACKGROUND" in tensors)
     message = service_pb2.ModelInferRequest(model_name=model)
     for name, array in tensors.items():
         datatype = spec.input(name).datatype

@@ -108,7 +108,8 @@ async def cutout_file(
     params = request.params
     with control.stage("decode"):
         opened = await control.wait("decode", asyncio.to_thread(_opened, request, removal))
-    reserve_ms = writing_ms(opened.photo, opened.kind, params.quality, params.deadline_ms)
+    alpha, wishes = opened.cutting.output == "rgba", (params.quality, params.deadline_ms)
+    reserve_ms = writing_ms(opened.photo, opened.kind, *wishes, alpha=alpha)
     early = control.reserving(reserve_ms)
     asked = CutoutRequest(opened.cutting.image, opened.params, opened.cutting.background)
     result = await remove_background(asked, removal, call, early, notify)

@@ -118,7 +118,8 @@ async def inpaint_file(
     params = request.params
     with control.stage("decode"):
         opened = await control.wait("decode", asyncio.to_thread(_opened, request))
-    reserve_ms = writing_ms(opened.photo, opened.kind, params.quality, params.deadline_ms)
+    alpha, wishes = opened.photo.alpha is not None, (params.quality, params.deadline_ms)
+    reserve_ms = writing_ms(opened.photo, opened.kind, *wishes, alpha=alpha)
     early = control.reserving(reserve_ms)
     filled = await _filled(opened, request, deployment, call, early, notify)
     with control.stage("encode"):

@@ -75,14 +75,21 @@ def check_format(photo: Photo, kind: str, name: str, *, transparent: bool | None
         transparent: whether the result may have transparent parts; None: as the photo has.
     """
     row = FORMATS[kind]
-    if not row.alpha and (photo.has_transparency if transparent is None else transparent):
-        able = [other.suffixes[0] for other in WRITTEN.values() if other.alpha]
-        expected = f"{', '.join(able[:-1])} or {able[-1]} for a photo with transparent parts"
-        raise invalid(name, expected, f"{row.title}, which has no transparency")
+    if photo.has_transparency if transparent is None else transparent:
+        check_holds_transparency(kind, name)
     longest = max(photo.size)
     if row.most_side is not None and longest > row.most_side:
         expected = f"sides of at most {row.most_side} px, which is where {row.title} ends"
         raise invalid(name, expected, f"{photo.size[0]}x{photo.size[1]}")
+
+
+def check_holds_transparency(kind: str, name: str) -> None:
+    """Raise INVALID_ARG for a format that holds none; arguments as of `check_format`."""
+    row = FORMATS[kind]
+    if not row.alpha:
+        able = [other.suffixes[0] for other in WRITTEN.values() if other.alpha]
+        expected = f"{', '.join(able[:-1])} or {able[-1]} for a photo with transparent parts"
+        raise invalid(name, expected, f"{row.title}, which has no transparency")
 
 
 def check_quality(quality: int | None, kind: str) -> None:

@@ -49,6 +49,9 @@ class AsyncFromOutside:
     def scene_labels(self, *request: Any) -> Any:
         return self._run(self._client.scene_labels(*request))
 
+    def background_removal(self, *request: Any, **more: Any) -> Any:
+        return self._run(self._client.background_removal(*request, **more))
+
     def probe(self) -> None:
         self._run(self._client.probe())
 

@@ -1,6 +1,8 @@
-"""`background_removal` of the clients: what is refused, what is sent, and what is read."""
+"""`background_removal` of the clients: what is refused, sent and read, and what comes of it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +14,14 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import BACKGROUND_REMOVAL
 from pawfect.contract.texts import text_tensor
-from pawfect_client import PawfectClient
+from pawfect_client import LocalClient
 from pawfect_client.inputs import cutout_tensors
 from pawfect_client.wire import TRANSFER_MARGIN_S, Call, call_of, cut_out
+from tests.client.serving import CLIENTS
 from tests.pawfect.photo.pictures import scene
 from tests.refusals import refusal
+from tests.server.conftest import answers
+from tests.subject import share_in_common, standing
 
 IMAGE = scene()
 HEIGHT, WIDTH = IMAGE.shape[:2]
@@ -41,6 +46,8 @@ REPORT = CutoutReport(
     height=HEIGHT,
     stage_ms={"network": 12.5},
     total_ms=20.0,
+    load_ms=80.0,
+    network_mib=20.0,
     fallbacks=(Fallback("network", "too large", "320 px", ErrorKind.OUT_OF_MEMORY),),
     weights={"u2netp": "abc"},
 )
@@ -64,11 +71,12 @@ REPORT = CutoutReport(
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_is_sent(given, message):
-    with PawfectClient(NOWHERE) as client:
-        ask = {"image": IMAGE, **given}
-        assert refusal(
-            ErrorKind.INVALID_ARG, client.background_removal, ask.pop("image"), **ask
-        ).startswith(message)
+    ask = {"image": IMAGE, **given}
+    image = ask.pop("image")
+    for kind in (*CLIENTS.values(), lambda url: LocalClient()):
+        with kind(NOWHERE) as client:
+            says = refusal(ErrorKind.INVALID_ARG, client.background_removal, image, **ask)
+        assert says.startswith(message)
 
 
 def test_tensors_and_parameters_are_sent_as_the_contract_says():
@@ -156,3 +164,51 @@ def test_an_answer_that_breaks_the_contract_is_a_defect(changed, message):
         cut_out(answer(**changed), Call(None, IMAGE.shape, 1))
     assert caught.value.kind is ErrorKind.INTERNAL
     assert caught.value.message == message
+
+
+@pytest.fixture(params=CLIENTS.values(), ids=CLIENTS)
+def both(server, request):
+    with request.param(server.endpoints.grpc) as connected:
+        yield connected
+
+
+def test_the_subject_is_cut_out_by_a_server_as_it_is_here(both):
+    photo, figure = standing()
+    ground = scene(70, 64, seed=3)
+    for given in ({}, {"threshold": 0.5}, {"output": "map"}, {"background": ground}):
+        there = both.background_removal(photo, **given)
+        assert share_in_common(there.alpha, figure) > 0.95
+        with LocalClient() as local:
+            here = local.background_removal(photo, **given)
+        assert np.array_equal(here.alpha, there.alpha)
+        assert np.array_equal(here.cutout, there.cutout)
+        own = {"load_ms": 0.0, "network_mib": 0.0, "stage_ms": {}, "total_ms": 0.0}
+        assert replace(here.report, **own) == replace(there.report, **own)
+        assert (there.report.width, there.report.height) == (96, 80)
+        there.alpha[0, 0] = here.alpha[0, 0] = there.cutout[0, 0] = here.cutout[0, 0] = 0
+
+
+def test_what_the_server_lacks_is_not_asked_for_again(server, both):
+    before = answers(server, "background_removal", "INVALID_ARG")
+    says = refusal(ErrorKind.INVALID_ARG, both.background_removal, IMAGE, network="nobody")
+    assert says.startswith("network: expected one of")
+    assert answers(server, "background_removal", "INVALID_ARG") == before + 1
+    late = refusal(ErrorKind.DEADLINE, both.background_removal, IMAGE, deadline_ms=1)
+    assert "expected an answer within 1 ms" in late
+
+
+async def test_it_can_be_called_where_an_event_loop_runs():
+    """As in a notebook."""
+    with LocalClient() as here:
+        assert here.background_removal(IMAGE).alpha.shape == IMAGE.shape[:2]
+
+
+def test_what_breaks_in_the_flow_is_an_error_of_the_table_and_tells_no_more():
+    class Flow:
+        def remove_background(self, *given: object, **more: object) -> None:
+            raise OSError("/secret/place")
+
+    client = LocalClient()
+    client._flows["background_removal"] = Flow()
+    says = refusal(ErrorKind.INTERNAL, client.background_removal, IMAGE)
+    assert says == "background_removal: OSError"

@@ -78,6 +78,19 @@ def test_labels_prompt_and_protect_arrive(client):
     assert np.array_equal(result.image[protect > 0], IMAGE[protect > 0])
 
 
+def test_what_is_protected_may_be_a_mask_or_the_wish_for_none(both):
+    nothing = np.zeros_like(MASK)
+    sources = [
+        both.inpaint(IMAGE, MASK, protect=protect).report.protect_source
+        for protect in ("none", nothing)
+    ]
+    assert sources == ["none", "request"]
+    found = [both.inpaint(IMAGE, MASK, **given).report for given in ({}, {"protect": "auto"})]
+    assert found[0].protect_source == found[1].protect_source
+    says = refused(ErrorKind.INVALID_ARG, both, "inpaint", IMAGE, MASK, protect="all")
+    assert says == "protect: expected one of auto, none, got 'all'"
+
+
 def test_arrays_that_are_views_arrive_in_order(client):
     turned, mask = IMAGE[::-1].swapaxes(0, 1), MASK[::-1].T
     result = client.inpaint(turned, mask)

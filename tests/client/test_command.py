@@ -87,6 +87,19 @@ def test_alpha_and_pixels_outside_the_mask_stay_in_a_lossless_file(desk):
     assert np.array_equal(result.pixels[:9], rgba[:9, :, :3])
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_wish_for_no_protection_reaches_the_service_beside_a_mask_of_it_too(desk, channels):
+    desk.put("photo.png", png(scene(80, 64, channels=channels)))
+    desk.put("pet.png", png(np.zeros((64, 80), np.uint8)))
+    report = desk.path("r.json")
+    for options, source in (((), "none"), (("--protect", desk.path("pet.png")), "request")):
+        run = desk("--param", "protect=none", "--report", report, *options)
+        assert run.exit_code == 0, run.output
+        told = json.loads(Path(report).read_text())["protect_source"]
+        # A photo with transparent parts has them barred in a request of its own.
+        assert told == (source if channels == 3 else "request")
+
+
 def test_the_options_reach_the_service(desk):
     options = ["--seed=7", "--param", "dilate_px=3", "--param", "engine=patch", "--label", "grass"]
     more = ["--label", "leaves", "--prompt", "grass with leaves", "--timeout", "60"]

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.folder_display import failure_lines, shown_folder
+from pawfect_client.folder_filling import FilledPicture
 from pawfect_client.folder_plan import plan_folder
-from pawfect_client.folder_results import PictureResult
 from pawfect_client.mask_names import PATTERNS, MaskNames, apart
 from pawfect_client.printable import printable
 
@@ -113,17 +113,17 @@ def test_any_text_prints_as_one_line(text):
 
 def test_on_a_terminal_a_bar_says_how_many_are_done_and_how_many_failed():
     sink = io.StringIO()
-    with shown_folder(Console(file=sink, force_terminal=True, width=100), 3) as show:
-        show(PictureResult("a.png", None, None, engine="patch", ms=5.0))
-        show(PictureResult("b.png", None, None, error=ErrorKind.INTERNAL, message="x"))
-        show(PictureResult("c.png", "c.png", "c.png"))
+    with shown_folder(Console(file=sink, force_terminal=True, width=100), 3, "filling") as show:
+        show(FilledPicture("a.png", "a.png", engine="patch", ms=5.0))
+        show(FilledPicture("b.png", None, error=ErrorKind.INTERNAL, message="x"))
+        show(FilledPicture("c.png", "c.png"))
     assert "3/3" in sink.getvalue()
     assert "filling, 1 failed" in sink.getvalue()
 
 
 def test_of_many_failures_the_first_are_shown_and_the_rest_counted():
     failures = [
-        PictureResult(f"{number:03}.png", None, None, error=ErrorKind.DEADLINE, message="late")
+        FilledPicture(f"{number:03}.png", None, error=ErrorKind.DEADLINE, message="late")
         for number in range(30)
     ]
     lines = list(failure_lines(failures))

@@ -151,7 +151,7 @@ def test_what_breaks_in_the_flow_is_an_error_of_the_table_and_tells_no_more():
             raise OSError("/secret/place")
 
     client = LocalClient()
-    client._flow = Flow()
+    client._flows["inpaint"] = Flow()
     with pytest.raises(PawfectError) as caught:
         client.inpaint(PHOTO, HOLE)
     assert (caught.value.kind, caught.value.message) == (ErrorKind.INTERNAL, "inpaint: OSError")

@@ -1,0 +1,99 @@
+"""What commands on pictures share: who does the work, and how a command ends that failed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import click
+
+from pawfect.contract.cutout import CutoutReport
+from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.contract.report import Report
+from pawfect_client.client import PawfectClient
+from pawfect_client.folder import IN_FLIGHT, MOST_IN_FLIGHT
+from pawfect_client.local import LocalClient
+from pawfect_client.printable import printable
+from pawfect_client.retry import RetryPolicy
+from pawfect_client.wire import DEFAULT_URL
+
+# Someone waits at the terminal: about a second and a half, then the message that no server is
+# there.
+_RETRY: Final = RetryPolicy(attempts=3)
+# Whether it can be read shows when it is: a check of click's own would exit as for wrong usage.
+FILE: Final = click.Path(path_type=Path, readable=False)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_WHERE: Final = (
+    click.option(
+        "--url",
+        metavar="HOST:PORT",
+        help=f"Of the server; https://HOST of one behind TLS.  [default: {DEFAULT_URL}]",
+    ),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Longest wait.  [default: the deadline and 30 s]",
+    ),
+    click.option("--local", is_flag=True, help="Work in this process, without a server."),
+    click.option(
+        "--in-flight",
+        type=click.IntRange(1, MOST_IN_FLIGHT),
+        default=IN_FLIGHT,
+        show_default=True,
+        help="Pictures of a folder that are worked at at a time.",
+    ),
+    click.option("--quiet", is_flag=True, help="Say nothing when all is well."),
+)
+
+
+def where_options(command: Command) -> Command:
+    """Give a command --url, --timeout, --local, --in-flight and --quiet."""
+    for option in reversed(_WHERE):
+        command = option(command)
+    return command
+
+
+def connected(
+    url: str | None, timeout_s: float | None, *, local: bool, of_folder: bool
+) -> PawfectClient | LocalClient:
+    """Return what does the work.
+
+    Args:
+        url: of the server; None: the usual one.
+        timeout_s: longest wait for one request, s, or None.
+        local: whether it is done in this process.
+        of_folder: whether a folder is worked at: patiently, once a server has answered.
+
+    Raises:
+        click.UsageError: a server and --local.
+        PawfectError: INVALID_ARG for another url, UNAVAILABLE where a folder's server is not there.
+    """
+    if local:
+        if timeout_s is not None or url is not None:
+            raise click.UsageError("--url and --timeout: expected a server, got --local")
+        return LocalClient()
+    if not of_folder:
+        return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s, retry=_RETRY)
+    # Where there is no server, one message says so, not one for each picture.
+    with PawfectClient(url or DEFAULT_URL, retry=_RETRY) as first:
+        first.probe()
+    return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s)
+
+
+def leave(kind: ErrorKind, message: str) -> NoReturn:
+    """Say what went wrong and exit with its code."""
+    click.echo(f"pawfect: {TABLE[kind].meaning}: {printable(message)}", err=True)
+    sys.exit(TABLE[kind].exit_code)
+
+
+def pretty(report: Report | CutoutReport) -> bytes:
+    """Return a report as the file that --report writes."""
+    return json.dumps(asdict(report), ensure_ascii=False, indent=2).encode() + b"\n"
