@@ -193,10 +193,11 @@ def background(recipe: Recipe, width: int, height: int) -> NDArray[np.uint8]:
     size = (max(width, round(truth.shape[1] * scale)), max(height, round(truth.shape[0] * scale)))
     large = cv2.resize(truth, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
     y, x = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
-    view = large[y : y + height, x : x + width].astype(np.float32) * np.float32(recipe.tint)
+    middle = large[y : y + height, x : x + width].astype(np.float32)
+    view = np.asarray(middle * np.array(recipe.tint, np.float32), np.float32)
     if recipe.blur_px:
-        view = cv2.GaussianBlur(view, (0, 0), recipe.blur_px)
-    return np.clip(np.rint(view), 0, 255).astype(np.uint8)
+        view = raster.gaussian(view, recipe.blur_px)
+    return raster.to_pixels(view)
 
 
 def of_folder(folder: Path) -> Iterator[Picture]:

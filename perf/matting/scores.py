@@ -170,7 +170,7 @@ def _unit(alpha: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _lab(colours: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return colours [N, 3] as CIELAB [N, 3]."""
-    return raster.to_lab(np.ascontiguousarray(colours[None]))[0]
+    return np.asarray(raster.to_lab(np.ascontiguousarray(colours[None]))[0], np.float32)
 
 
 def _gradient(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -181,7 +181,7 @@ def _gradient(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
         cv2.sepFilter2D(values, cv2.CV_64F, rows, columns, borderType=cv2.BORDER_REPLICATE)
         for rows, columns in ((slope, smooth), (smooth, slope))
     )
-    return np.hypot(across, down)
+    return np.asarray(np.hypot(across, down), np.float64)
 
 
 def _gaussian_pair(sigma: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -217,4 +217,5 @@ def _textured(
         noise = random.normal(0, TEXTURE / 2, (cells, cells)).astype(np.float32)
         grain += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
     light = np.linspace(1.08, 0.86, height, dtype=np.float32)[:, None, None]
-    return np.clip((np.float32(colour) + grain[..., None]) * light, 0, 255).astype(np.uint8)
+    shaded = (np.array(colour, np.float32) + grain[..., None]) * light
+    return np.asarray(np.clip(shaded, 0, 255), np.uint8)
