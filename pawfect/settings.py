@@ -169,11 +169,13 @@ class ProtectSettings:
     """How `inpaint` finds what it protects.
 
     Attributes:
+        networks: as in `CutoutSettings`, of those that are quick enough.
         size: px at which the network looks.
         least_confidence: 0 to 1; a subject that the network is less sure of is not protected.
         timeout_ms: an answer that takes longer is not waited for.
     """
 
+    networks: Annotated[tuple[str, ...], SOME]
     size: Count
     least_confidence: Annotated[float, between(0.0, 1.0)]
     timeout_ms: Count

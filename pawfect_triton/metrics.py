@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind
 from pawfect.contract.report import Fallback
+from pawfect.orchestrator.serving import Measure
 from pawfect_triton import adapter
 
 # Set by whoever runs the server: how often it was restarted because a model's process died.
@@ -42,6 +43,8 @@ class RequestMetrics:
             description="Stages that were missing or failed, and what was done instead",
             kind=counter,
         )
+        self._gauges: dict[str, Any] = {}
+        self._measured: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
         self._model = model
         self._by_kind: dict[str, Any] = {}
         self._by_fallback: dict[tuple[str, str], Any] = {}
@@ -56,6 +59,22 @@ class RequestMetrics:
             self._by_kind[label] = self._answers.Metric(labels=labels)
         self._by_kind[label].increment(1)
         self._spent.increment(spent_ms)
+
+    def measure(self, measures: Iterable[Measure]) -> None:
+        """Set the gauges of one answer's numbers."""
+        pb_utils = adapter.backend()
+        for one in measures:
+            key = (one.name, tuple(sorted(one.labels.items())))
+            if one.name not in self._gauges:
+                self._gauges[one.name] = pb_utils.MetricFamily(
+                    name=f"pawfect_{one.name}",
+                    description=f"{one.name} of the last answer",
+                    kind=pb_utils.MetricFamily.GAUGE,
+                )
+            if key not in self._measured:
+                labels = {"model": self._model, **one.labels}
+                self._measured[key] = self._gauges[one.name].Metric(labels=labels)
+            self._measured[key].set(one.value)
 
     def count_fallbacks(self, fallbacks: Iterable[Fallback]) -> None:
         """Count what one answer had to do without."""

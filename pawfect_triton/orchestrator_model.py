@@ -93,6 +93,8 @@ class OrchestratorModel:
         self._orchestration: Orchestration[Any, Any, Any] = resolve_name(
             str(self._model.orchestration)
         )
+        if self._model.prepare:
+            resolve_name(self._model.prepare)()
         self._deployment = self._orchestration.deploy(profile, overrides.verbatim)
         self._limit = profile.limits.max_in_flight
         self._places = Places(self._limit)
@@ -150,6 +152,7 @@ class OrchestratorModel:
             try:
                 result = await self._run(request, given, sender, started)
                 self._metrics.count_fallbacks(self._orchestration.fallbacks(result))
+                self._metrics.measure(self._orchestration.measures(result))
                 outputs = await asyncio.to_thread(self._orchestration.encode, result)
                 if self._model.spec.decoupled:
                     outputs |= encode_progress(Progress("done", 1.0))

@@ -30,7 +30,8 @@ from pawfect_triton.repository import gather
 # 1 MB at a time by default: many small steps for a 36 MB picture.
 SHM_DEFAULT_BYTES: Final = 4 * 2**20
 SHM_GROWTH_BYTES: Final = 16 * 2**20
-# Response cache: some 60 prompts of 128 tokens at full size (1 MB each), more than surfaces.
+# Response cache: some 60 prompts of 128 tokens at full size (1 MB each), more than surfaces; or 16
+# photos as a network sees them at 1024 px (4 MB each), 160 at 320 px.
 CACHE_BYTES: Final = 64 * 2**20
 # How long the server may finish what it holds after SIGTERM, s: above the default deadline of 30 s.
 EXIT_TIMEOUT_S: Final = 60
@@ -178,7 +179,7 @@ class TritonServer:
         ]
         if self.installation.backends:
             command.append(f"--backend-directory={self.installation.backends}")
-        if self.profile.flux is not None:
+        if self.profile.flux is not None or self.profile.onnx is not None:
             command.append(f"--cache-config=local,size={CACHE_BYTES}")
             if self.installation.caches:
                 command.append(f"--cache-directory={self.installation.caches}")

@@ -98,6 +98,8 @@ class CutoutReport:
         subject_share: share of the photo that is the subject, 0 to 1.
         sharpness: how steep alpha's edge is, see `pawfect.matting.edges`; None without an edge.
         device: what the network ran on: cpu, cuda or tensorrt.
+        load_ms: milliseconds that loading the network took, when that was.
+        network_mib: memory that its process took for it then, MiB.
         profile: name of the server's profile.
         width: the photo's, px.
         height: the photo's, px.
@@ -121,6 +123,8 @@ class CutoutReport:
     subject_share: float
     sharpness: float | None
     device: str
+    load_ms: float
+    network_mib: float
     profile: str
     width: int
     height: int

@@ -26,6 +26,8 @@ MAX_DEADLINE_MS = 600_000
 MASK_IS = ("white", "black", "opaque", "transparent", "erased", "auto")
 # How the result's file is written; see `pawfect.photo.formats`.
 FILE_FORMATS = ("jpeg", "png", "webp", "tiff", "avif", "bmp")
+# What is protected where a request has no PROTECT: what a network finds, or nothing.
+PROTECTS = ("auto", "none")
 # How files stand in BYTES: as they are, or as texts, since JSON cannot hold bytes.
 ENCODINGS = ("raw", "base64")
 MAX_STEPS = 100
@@ -141,6 +143,8 @@ class InpaintParams(Parameters):
         preview_every: a preview every so many steps, 0 (none) to 100.
         feather_px: width of the blend around a hole that FLUX filled, in px, 0 to 64.
         match_colour: whether colour and grain of a FLUX fill are fitted to the photo's.
+        protect: without PROTECT, auto: the subject that a network finds and the mask does not mark
+            is neither filled nor copied from; none: nothing is protected.
     """
 
     engine: Annotated[str, one_of(*ENGINES)] = "auto"
@@ -156,6 +160,7 @@ class InpaintParams(Parameters):
     preview_every: Annotated[int, between(0, 100)] = 1
     feather_px: Annotated[int, between(0, 64)] | None = None
     match_colour: bool = True
+    protect: Annotated[str, one_of(*PROTECTS)] = "auto"
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ class Report:
         total_ms: milliseconds from the request's arrival to its answer.
         fallbacks: what was missing or failed.
         weights: identity of the weights in use, by model.
+        protect_source: where what was protected came from: request, the network that found it, or
+            none.
+        protect_reason: why that was protected, or why nothing was.
+        protect_confidence: how sure the network is of its subject, 0 to 1; None: none was asked.
+        protected_share: share of the photo that was protected, 0 to 1.
         least_dilate_px: how far the mask's thinnest strokes grew, px; None where an older server
             does not say.
         least_speck_px: components of the mask of fewer px2 were dropped.
@@ -158,6 +163,10 @@ class Report:
     guidance_scale: float | None = None
     fallbacks: tuple[Fallback, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
+    protect_source: str = "none"
+    protect_reason: str | None = None
+    protect_confidence: float | None = None
+    protected_share: float = 0.0
     least_dilate_px: float | None = None
     least_speck_px: int = 0
     outlines: int = 0

@@ -150,7 +150,10 @@ def _by_corners(values: NDArray[np.float32], length: int, axis: int) -> NDArray[
     high = np.minimum(low + 1, last)
     shape = (-1, 1) if axis == 0 else (1, -1)
     part = (at - low).astype(np.float32).reshape(shape)
-    return values.take(low, axis) * (1 - part) + values.take(high, axis) * part
+    mixed: NDArray[np.float32] = (
+        values.take(low, axis) * (1 - part) + values.take(high, axis) * part
+    )
+    return mixed
 
 
 def _takes(tensor: Tensor, view: View) -> bool:

@@ -172,7 +172,7 @@ def plan(
 
 
 def _filled_in(params: CutoutParams, defaults: Defaults) -> CutoutParams:
-    names = ("preset", "network", "threshold", "output")
+    names: tuple[str, ...] = ("preset", "network", "threshold", "output")
     if params.preset is None:
         # A preset that a request names is stronger than a server's default for one of its parts.
         names += ("size", "resize", "edges")
@@ -188,7 +188,9 @@ def _with_preset(chosen: CutoutParams, params: CutoutParams, longer: int) -> Cut
         chosen = replace(chosen, size=str(px))
         # Only what keeps its shape is looked at larger than the square of the stable preset.
         parts["resize"] = "static" if px <= STABLE.size else "dynamic"
-    own = {name: value for name, value in parts.items() if getattr(chosen, name) is None}
+    own: dict[str, Any] = {
+        name: value for name, value in parts.items() if getattr(chosen, name) is None
+    }
     return replace(chosen, **own)
 
 
@@ -200,7 +202,8 @@ def _without_features(
     for feature, (name, value) in FEATURES.items():
         if feature not in features and getattr(chosen, name) == value:
             stable = str(getattr(STABLE, name))
-            chosen = replace(chosen, **{name: stable})
+            change: dict[str, Any] = {name: stable}
+            chosen = replace(chosen, **change)
             fallbacks.append(Fallback("preset", f"{name}={value} is off here", f"{name}={stable}"))
     return chosen, tuple(fallbacks)
 

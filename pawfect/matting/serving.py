@@ -72,7 +72,7 @@ class Shelf:
     def __init__(self, settings: OnnxSettings, find: Find) -> None:
         self._settings = settings
         self._find = find
-        self._loaded: OrderedDict[tuple[str, str], Loaded] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, str, str], Loaded] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, network: Network, view: View, device: str) -> Loaded:
@@ -83,7 +83,7 @@ class Shelf:
                 or damaged.
             MemoryError: there is not enough for it.
         """
-        wanted = key(network, view), device
+        wanted = network.name, view.file, device
         with self._lock:
             if wanted not in self._loaded:
                 while len(self._loaded) >= self._settings.keep:

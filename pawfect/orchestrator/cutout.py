@@ -23,9 +23,10 @@ from pawfect.matting.output import laid
 from pawfect.matting.presets import Defaults, Plan, plan, read_defaults
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import networks_here
 from pawfect.orchestrator.looking import Looked, look_at
 from pawfect.orchestrator.request import Notify, Progress, silent
-from pawfect.orchestrator.serving import Orchestration, photo_pixels
+from pawfect.orchestrator.serving import Measure, Orchestration, photo_pixels
 from pawfect.profile import Profile
 from pawfect.stop import Stop
 from pawfect.weights.store import Store, weights_root
@@ -59,7 +60,7 @@ class CutoutRequest:
                 continue
             if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
                 raise invalid(name, "uint8 [H, W, 3]", f"{picture.dtype} {list(picture.shape)}")
-            check_photo_size(*picture.shape[:2], name)
+            check_photo_size(picture.shape[0], picture.shape[1], name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,14 +119,13 @@ def read_removal(profile: Profile, verbatim: bool = False) -> Removal:
         return Removal(profile, error=PawfectError(ErrorKind.UNAVAILABLE, problem))
     store = Store(weights_root())
     weights: dict[str, str] = {}
-    for name in settings.networks:
+    for name in networks_here(settings.networks, store):
         entry = find_network(name).weights
-        if (store.root / entry).is_dir():
-            try:
-                weights[name] = store.identity(entry)
-            except PawfectError:
-                # What is damaged is told where it is used.
-                weights[name] = entry
+        try:
+            weights[name] = store.identity(entry)
+        except PawfectError:
+            # What is damaged is told where it is used.
+            weights[name] = entry
     if not weights:
         names = [find_network(name).weights for name in settings.networks]
         problem = f"weights {names[-1]}: expected them here, got nothing; run "
@@ -210,7 +210,8 @@ def _refined(image: NDArray[np.uint8], looked: Looked, mode: str, stop: Stop) ->
 
 def to_bytes(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return alpha of 0 to 1 as UINT8, rounded to nearest: the one way from floats to pixels."""
-    return np.rint(np.clip(alpha, 0, 1) * np.float32(255)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.clip(alpha, 0, 1) * np.float32(255)).astype(np.uint8)
+    return pixels
 
 
 def _colours(
@@ -263,6 +264,8 @@ def _report(
         subject_share=round(subject.share, 4),
         sharpness=None if edge is None else round(edge, 4),
         device=looked.device,
+        load_ms=looked.load_ms,
+        network_mib=looked.mib,
         profile=removal.profile.name,
         width=request.image.shape[1],
         height=request.image.shape[0],
@@ -299,6 +302,17 @@ def _encoded(result: CutoutResult) -> dict[str, Array]:
     }
 
 
+def _measures(result: CutoutResult) -> tuple[Measure, ...]:
+    report = result.report
+    labels = {"network": report.network, "size": str(report.size), "device": report.device}
+    edge = () if report.sharpness is None else (Measure("cutout_sharpness", report.sharpness),)
+    return (
+        Measure("network_load_ms", report.load_ms, labels),
+        Measure("network_mib", report.network_mib, labels),
+        *edge,
+    )
+
+
 BACKGROUND_REMOVAL: Final = Orchestration(
     deploy=read_removal,
     decode=_request,
@@ -306,4 +320,5 @@ BACKGROUND_REMOVAL: Final = Orchestration(
     encode=_encoded,
     fallbacks=lambda result: result.report.fallbacks,
     pixels=photo_pixels,
+    measures=_measures,
 )

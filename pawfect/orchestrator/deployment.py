@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pawfect.contract.errors import PawfectError
 from pawfect.costs import Costs, costs_of
 from pawfect.flux.schedule import Schedule, read_schedule
+from pawfect.matting.networks import find_network
 from pawfect.profile import Profile
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
@@ -23,6 +24,7 @@ class Deployment:
         schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
         weights: identity of the weights by component, for the report.
         flux_error: why there is no schedule although the profile has FLUX.
+        finders: networks that find what is protected, of which anything is here, in order.
         lama: whether anything of LaMa's weights is here: `auto` passes over what was never fetched.
         costs: what FLUX's stages are expected to take on the profile's card; None: not known, and
             nothing is planned ahead.
@@ -34,6 +36,7 @@ class Deployment:
     schedule: Schedule | None = None
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     flux_error: PawfectError | None = None
+    finders: tuple[str, ...] = ()
     lama: bool = False
     costs: Costs | None = None
     verbatim: bool = False
@@ -69,5 +72,17 @@ def read_deployment(profile: Profile) -> Deployment:
         except PawfectError as error:
             if component.startswith("flux"):
                 flux_error = flux_error or error
-    costs = costs_of(profile.cost)
-    return Deployment(profile, schedule, MappingProxyType(weights), flux_error, lama, costs)
+    return Deployment(
+        profile,
+        schedule,
+        MappingProxyType(weights),
+        flux_error,
+        networks_here(profile.protect.networks, store) if profile.protect else (),
+        lama,
+        costs_of(profile.cost),
+    )
+
+
+def networks_here(names: Sequence[str], store: Store) -> tuple[str, ...]:
+    """Return those networks of which anything is here; what is damaged is told where it is used."""
+    return tuple(name for name in names if (store.root / find_network(name).weights).is_dir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +18,7 @@ from pawfect.orchestrator.flux import fill_by_flux
 from pawfect.orchestrator.lama import fill_by_lama
 from pawfect.orchestrator.patch import fill_by_patches
 from pawfect.orchestrator.progress import FILL_STARTS, ProgressReporter
+from pawfect.orchestrator.protecting import Protected, find_protected
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress, silent
 
 # By the names that a profile lists.
@@ -54,16 +56,18 @@ async def inpaint(
     with control.stage("validate"):
         request.check_planes()
         engine, reason = deployment.engine(request.params.engine)
+    protected = await find_protected(request, deployment, call, control)
+    request = replace(request, protect=protected.mask)
     cleaned = await clean_mask(request, call, control)
     await notify(Progress("mask_cleanup", FILL_STARTS))
     previews = request.params.preview_every > 0
     progress = ProgressReporter(notify, request.image, cleaned.mask, previews)
     task = Task(request, cleaned, deployment, call, control, progress)
     fill = await ENGINES[engine](task)
-    return InpaintResult(fill.image, cleaned.mask, _report(task, fill, reason))
+    return InpaintResult(fill.image, cleaned.mask, _report(task, fill, reason, protected))
 
 
-def _report(task: Task, fill: Fill, reason: str) -> Report:
+def _report(task: Task, fill: Fill, reason: str, protected: Protected) -> Report:
     request, cleaned, params = task.request, task.cleaned, task.request.params
     prompting, denoising, changes = fill.prompting, fill.denoising, cleaned.changes
     return Report(
@@ -98,6 +102,10 @@ def _report(task: Task, fill: Fill, reason: str) -> Report:
         windows=fill.windows,
         stage_ms=task.control.stage_ms,
         total_ms=task.control.total_ms(),
-        fallbacks=fill.fallbacks,
+        fallbacks=protected.fallbacks + fill.fallbacks,
+        protect_source=protected.source,
+        protect_reason=protected.reason,
+        protect_confidence=protected.confidence,
+        protected_share=protected.share,
         weights=fill.weights,
     )

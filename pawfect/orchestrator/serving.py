@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -25,6 +25,27 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A number of one answer that becomes a gauge: the last one stands.
+
+    Attributes:
+        name: without the `pawfect_` that all of ours have.
+        value: the number.
+        labels: what tells it from others of that name, beside the model.
+    """
+
+    name: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def unmeasured(result: object) -> tuple[Measure, ...]:
+    """Return no measure."""
+    del result
+    return ()
+
+
+@dataclass(frozen=True)
 class Orchestration(Generic[Deployed, Request, Result]):
     """A flow over several models, without Triton.
 
@@ -37,6 +58,7 @@ class Orchestration(Generic[Deployed, Request, Result]):
         fallbacks: what a result had to do without.
         pixels: of the pictures in a request's inputs, by its parameters as they came: what bounds
             how many requests are held; never raises.
+        measures: numbers of a result that become metrics.
     """
 
     deploy: Callable[[Profile, bool], Deployed]
@@ -45,6 +67,7 @@ class Orchestration(Generic[Deployed, Request, Result]):
     encode: Callable[[Result], dict[str, Array]]
     fallbacks: Callable[[Result], tuple[Fallback, ...]]
     pixels: Callable[[Mapping[str, Array], Mapping[str, Scalar]], int]
+    measures: Callable[[Result], tuple[Measure, ...]] = unmeasured
 
 
 def encode_progress(progress: Progress) -> dict[str, Array]:

@@ -77,7 +77,8 @@ def filling(
     alpha, report = None, None
     if asked := ask_alpha(photo, mask, protect):
         kept = {name: value for name, value in request.items() if name in _OF_ALPHA_TOO}
-        answer = yield asked, kept | {"engine": ALPHA_ENGINE}
+        # What is the subject is seen in its colours alone.
+        answer = yield asked, kept | {"engine": ALPHA_ENGINE, "protect": "none"}
         assert answer is not None
         alpha, report = continued_alpha(photo, mask, answer.image), answer.report
         # Of a large photo each is 150 MB, which the next request needs.
