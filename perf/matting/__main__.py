@@ -175,7 +175,7 @@ def _own(photos: Path) -> Iterable[Picture]:
 
 
 def _warm(removers: dict[Variant, Remover]) -> dict[Variant, Remover]:
-    warm_up(removers, pictures.picture("none_gravel"))
+    warm_up(removers, pictures.picture(SHORT[0]))
     return removers
 
 
