@@ -84,15 +84,14 @@ class Removal:
 
     Attributes:
         profile: its name, settings and networks.
-        there: names of the networks of which anything is here, the preferred first.
-        weights: identity of the weights by network.
+        networks: those of which anything is here, the preferred first, and the identity of the
+            weights of each.
         defaults: what is taken where a request says nothing.
         error: why no request can be answered, or None.
     """
 
     profile: Profile
-    there: tuple[str, ...] = ()
-    weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    networks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     defaults: Defaults | None = None
     error: PawfectError | None = None
 
@@ -107,7 +106,9 @@ class Removal:
         assert self.defaults is not None
         size = request.image.shape[1], request.image.shape[0]
         background = request.background is not None
-        return plan(request.params, self.defaults, self.there, size, background=background)
+        return plan(
+            request.params, self.defaults, tuple(self.networks), size, background=background
+        )
 
 
 def read_removal(profile: Profile, verbatim: bool = False) -> Removal:
@@ -118,14 +119,7 @@ def read_removal(profile: Profile, verbatim: bool = False) -> Removal:
         problem = f"background_removal: profile {profile.name} has none"
         return Removal(profile, error=PawfectError(ErrorKind.UNAVAILABLE, problem))
     store = Store(weights_root())
-    weights: dict[str, str] = {}
-    for name in networks_here(settings.networks, store):
-        entry = find_network(name).weights
-        try:
-            weights[name] = store.identity(entry)
-        except PawfectError:
-            # What is damaged is told where it is used.
-            weights[name] = entry
+    weights = networks_here(settings.networks, store)
     if not weights:
         names = [find_network(name).weights for name in settings.networks]
         problem = f"weights {names[-1]}: expected them here, got nothing; run "
@@ -135,7 +129,7 @@ def read_removal(profile: Profile, verbatim: bool = False) -> Removal:
         defaults = read_defaults(settings)
     except PawfectError as error:
         return Removal(profile, error=error)
-    return Removal(profile, tuple(weights), MappingProxyType(weights), defaults)
+    return Removal(profile, weights, defaults)
 
 
 async def remove_background(
@@ -162,7 +156,7 @@ async def remove_background(
     with control.stage("validate"):
         request.check()
         planned = removal.plan(request)
-    looked = await look_at(request.image, planned, removal.there, call, control)
+    looked = await look_at(request.image, planned, tuple(removal.networks), call, control)
     await notify(Progress("onnx_networks", _LOOKED))
     if not looked.subject.found:
         return await _nothing(request, removal, looked, control)
@@ -272,7 +266,7 @@ def _report(
         stage_ms=control.stage_ms,
         total_ms=control.total_ms(),
         fallbacks=planned.fallbacks,
-        weights={name: removal.weights[name]},
+        weights={name: removal.networks[name]},
     )
 
 

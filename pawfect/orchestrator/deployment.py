@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from pawfect.contract.errors import PawfectError
 from pawfect.costs import Costs, costs_of
@@ -13,6 +14,9 @@ from pawfect.matting.networks import find_network
 from pawfect.profile import Profile
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
+
+# Components of networks that are found by name, see `networks_here`.
+_FINDERS: Final = frozenset({"matting", "protect"})
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Deployment:
         schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
         weights: identity of the weights by component, for the report.
         flux_error: why there is no schedule although the profile has FLUX.
-        finders: networks that find what is protected, of which anything is here, in order.
+        finders: networks that find what is protected, of which anything is here, in order, and the
+            identity of the weights of each.
         lama: whether anything of LaMa's weights is here: `auto` passes over what was never fetched.
         costs: what FLUX's stages are expected to take on the profile's card; None: not known, and
             nothing is planned ahead.
@@ -36,7 +41,7 @@ class Deployment:
     schedule: Schedule | None = None
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     flux_error: PawfectError | None = None
-    finders: tuple[str, ...] = ()
+    finders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     lama: bool = False
     costs: Costs | None = None
     verbatim: bool = False
@@ -63,7 +68,7 @@ def read_deployment(profile: Profile) -> Deployment:
     # What is damaged is told where it is used; what was never fetched is no fault.
     lama = "lama" in profile.weights and (store.root / profile.weights["lama"]).is_dir()
     for component, entry in profile.weights.items():
-        if component == "lama" and not lama:
+        if component in _FINDERS or (component == "lama" and not lama):
             continue
         try:
             if component == "flux":
@@ -77,12 +82,23 @@ def read_deployment(profile: Profile) -> Deployment:
         schedule,
         MappingProxyType(weights),
         flux_error,
-        networks_here(profile.protect.networks, store) if profile.protect else (),
+        networks_here(profile.protect.networks if profile.protect else (), store),
         lama,
         costs_of(profile.cost),
     )
 
 
-def networks_here(names: Sequence[str], store: Store) -> tuple[str, ...]:
-    """Return those networks of which anything is here; what is damaged is told where it is used."""
-    return tuple(name for name in names if (store.root / find_network(name).weights).is_dir())
+def networks_here(names: Sequence[str], store: Store) -> Mapping[str, str]:
+    """Return the networks of which anything is here, in order, and their weights' identities.
+
+    What is damaged is told where it is used.
+    """
+    here: dict[str, str] = {}
+    for name in names:
+        entry = find_network(name).weights
+        if (store.root / entry).is_dir():
+            try:
+                here[name] = store.identity(entry)
+            except PawfectError:
+                here[name] = entry
+    return MappingProxyType(here)

@@ -68,14 +68,13 @@ async def find_protected(
         return Protected(None, "none", "protect=none")
     if settings is None or not deployment.finders:
         return Protected(None, "none", "no network that finds a subject is here")
-    network = find_network(deployment.finders[0])
+    finders = tuple(deployment.finders)
+    network = find_network(finders[0])
     view = network.view(settings.size, "static")
     size = request.image.shape[1], request.image.shape[0]
     planned = Plan(network, view, view.seen(*size), "fast", "none", None, "map")
     try:
-        looked = await look_at(
-            request.image, planned, deployment.finders, call, control, settings.timeout_ms
-        )
+        looked = await look_at(request.image, planned, finders, call, control, settings.timeout_ms)
     except PawfectError as error:
         control.raise_if_over(error)
         failed = Fallback(STAGE, error.message, "nothing protected", error.kind)
@@ -98,7 +97,7 @@ async def _judged(
     if found.marked:
         beside.append(f"{found.marked} of its parts marked by the mask")
     if found.under:
-        beside.append(f"{found.under} of its parts under a hole")
+        beside.append(f"{found.under} of its parts going on under a hole")
     reason = ", ".join(["the subject", *beside])
     source = name if found.mask is not None else "none"
     return Protected(found.mask, source, reason, sure, fallbacks)
