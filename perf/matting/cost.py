@@ -19,7 +19,7 @@ import click
 
 from pawfect.costs import CASES
 from pawfect.matting.presets import PRESETS
-from perf.flux.cards import BYTES, L4, Card
+from perf.flux.cards import BYTES, CPU, L4, Card
 from perf.flux.flops import Work
 from perf.flux.memory import CONTEXT_GIB
 from perf.publish import as_markdown as source_lines
@@ -47,6 +47,8 @@ EDGES_S: Final[Mapping[str, tuple[float, float, float]]] = MappingProxyType(
 AROUND_S: Final = (0.2, 0.4, 0.8)
 # The goal for `standard` on an L4, s.
 STANDARD_S: Final = 5.0
+# Of a host beside an L4 that run the network where the card has no room for it, as the profile l4.
+HOST_THREADS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def view_of(preset: str) -> View:
     return VIEWS[width, size]
 
 
-def network_seconds(view: View, case: str, card: Card = L4) -> float:
+def network_seconds(view: View, case: str, card: Card = L4, threads: int = 1) -> float:
     """Return how long a network's kernels take in fp32, s.
 
     Products at the card's fp32 rate, attention's at a share of it, weights and what is left of the
@@ -131,24 +133,26 @@ def network_seconds(view: View, case: str, card: Card = L4) -> float:
         view: what is computed.
         case: low, likely or high.
         card: whose rates.
+        threads: of a CPU.
     """
     moved = view.work.moved * LEFT_MOVED[CASES.index(case)]
-    return card.seconds(replace(view.work, moved=moved), DTYPE, case)
+    return card.seconds(replace(view.work, moved=moved), DTYPE, case, threads)
 
 
-def modelled(preset: str, case: str, card: Card = L4) -> Modelled:
+def modelled(preset: str, case: str, card: Card = L4, threads: int = 1) -> Modelled:
     """Return what a preset takes with InSPyReNet for a photo of PHOTO_MP, s.
 
     Args:
         preset: one of PRESETS.
         case: low, likely or high.
         card: that the network runs on.
+        threads: of a CPU.
     """
     view, at = view_of(preset), CASES.index(case)
     # Three channels there, one back.
-    over_bus = view.width * view.height * (3 + 1) * BYTES[DTYPE]
+    over_bus = 0 if card is CPU else view.width * view.height * (3 + 1) * BYTES[DTYPE]
     return Modelled(
-        network_seconds(view, case, card),
+        network_seconds(view, case, card, threads),
         over_bus / BUS_BYTES_S,
         EDGES_S[PRESETS[preset].edges][at],
         AROUND_S[at],
@@ -173,6 +177,10 @@ def result() -> dict[str, Any]:
         "presets": {
             name: {case: asdict(modelled(name, case)) for case in CASES} for name in PRESETS
         },
+        "on_the_host": {
+            name: {case: asdict(modelled(name, case, CPU, HOST_THREADS)) for case in CASES}
+            for name in PRESETS
+        },
     }
 
 
@@ -190,17 +198,31 @@ def as_markdown(found: dict[str, Any]) -> str:
         for view in found["views"]
     )
     head = ("sees, px", "TFLOP", "of 1024's", "moved, GB", *(f"s, {c}" for c in CASES), "GiB")
-    presets = (
+    return "\n".join(
+        (
+            _TEXT,
+            table(head, views),
+            _REQUEST,
+            _preset_table(found["presets"]),
+            _HOST,
+            _preset_table(found["on_the_host"]),
+            _arithmetic(),
+        )
+    )
+
+
+def _preset_table(presets: Mapping[str, Any]) -> str:
+    rows = (
         (
             name,
             f"{view_of(name).width}x{view_of(name).height}",
             *(f"{sum(cases['likely'][part] for part in parts):.2f}" for parts in _PARTS),
             *(f"{sum(cases[case].values()):.1f}" for case in CASES),
         )
-        for name, cases in found["presets"].items()
+        for name, cases in presets.items()
     )
     names = ("preset", "sees", "network and bus", "edges", "around", *(f"s, {c}" for c in CASES))
-    return "\n".join((_TEXT, table(head, views), _REQUEST, table(names, presets), _arithmetic()))
+    return table(names, rows)
 
 
 _PARTS: Final = (("network", "bus"), ("edges",), ("around",))
@@ -214,6 +236,12 @@ _TEXT: Final = (
 _REQUEST: Final = (
     f"A request with a photo of {PHOTO_MP:.0f} MP, 4:3, likely by part, then low, likely, high of "
     "all. What runs on the CPU is held or assumed, not counted.\n"
+)
+
+
+_HOST: Final = (
+    f"The same with the network on {HOST_THREADS} threads of the host's CPU, where the card has no "
+    "room: so the profile l4 has it, whose card FLUX, SAM3 and Florence-2 fill.\n"
 )
 
 

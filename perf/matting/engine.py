@@ -40,7 +40,7 @@ class Engine:
         if removal.error is not None:
             raise removal.error
         self._flow = LocalRemoval(loaded)
-        self.networks = removal.there
+        self.networks = tuple(removal.networks)
 
     def variants(self) -> tuple[Variant, ...]:
         """Return a variant for each view of each network that is here, and each edge step."""
