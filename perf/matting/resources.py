@@ -73,7 +73,7 @@ def taken(variant: Variant, profile: str, width: int, height: int, turns: int = 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
-            return pool.submit(_in_child, variant, profile, width, height, turns).result()
+            return pool.submit(measure_here, variant, profile, width, height, turns).result()
         except BrokenProcessPool:
             return Taken(variant.name, width, height, error="the process ended, out of memory?")
 
@@ -88,7 +88,8 @@ def all_taken(
     return [taken(one, profile, *size, turns) for one in variants for size in sizes]
 
 
-def _in_child(variant: Variant, profile: str, width: int, height: int, turns: int) -> Taken:
+def measure_here(variant: Variant, profile: str, width: int, height: int, turns: int) -> Taken:
+    """Measure a variant on one size of photo in this process, which holds what it held before."""
     photo = photo_of(width, height)
     pid = os.getpid()
     idle = tree_bytes(pid, "rss")
