@@ -81,7 +81,7 @@ def as_json(row: Row) -> dict[str, Any]:
     """Return a row as it is stored, rounded to what the tolerances can tell apart."""
     stored = asdict(row) | {"seconds": round(row.seconds, 3)}
     stored["cpu_seconds"] = round(row.cpu_seconds, 3)
-    for name in ("sharpness", "true_sharpness"):
+    for name in ("sharpness", "true_sharpness", "confidence"):
         stored[name] = None if stored[name] is None else round(stored[name], 4)
     if row.scores is not None:
         stored["scores"] = {

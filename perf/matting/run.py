@@ -27,6 +27,7 @@ class Row:
         sharpness: of alpha's edge, as REPORT has it; None without an edge.
         true_sharpness: of the true alpha's.
         found: whether it says that there is a subject; None where it says nothing.
+        confidence: how sure it says it is, 0 to 1; None likewise.
         seconds: wall time, the median of the turns.
         cpu_seconds: time of all threads of this process, likewise.
         error: what was raised, empty if nothing.
@@ -39,6 +40,7 @@ class Row:
     sharpness: float | None = None
     true_sharpness: float | None = None
     found: bool | None = None
+    confidence: float | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     error: str = ""
@@ -129,6 +131,7 @@ def _row(
         sharpness(cutout.alpha),
         sharpness(picture.alpha),
         cutout.report.get("subject_found"),
+        cutout.report.get("confidence"),
         wall,
         cpu,
     )

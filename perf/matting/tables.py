@@ -85,21 +85,38 @@ def by_group(rows: Sequence[Row]) -> dict[str, list[Means]]:
     }
 
 
-def nothing_found(rows: Sequence[Row]) -> dict[str, tuple[int, int, int, int]]:
-    """Return by variant how often it says that there is a subject.
+@dataclass(frozen=True)
+class Said:
+    """How often a variant says that there is a subject, in one kind of picture.
 
-    Returns:
-        Where there is one: how many pictures it says so of, of how many; then the same where there
-        is none.
+    Attributes:
+        found: in how many pictures it says so.
+        of: of how many.
+        least: its least confidence among them, 0 to 1.
+        most: its most.
     """
-    counts: dict[str, list[int]] = {}
+
+    found: int
+    of: int
+    least: float
+    most: float
+
+
+def said(rows: Sequence[Row]) -> dict[str, tuple[Said | None, Said | None]]:
+    """Return what variants say where there is a subject, and where there is none.
+
+    None where a variant says nothing, or there are no such pictures.
+    """
+    told: dict[str, tuple[list[Row], list[Row]]] = {}
     for row in rows:
         if row.found is not None:
-            told = counts.setdefault(row.variant, [0, 0, 0, 0])
-            place = 2 if row.group == "none" else 0
-            told[place] += row.found
-            told[place + 1] += 1
-    return {name: (a, b, c, d) for name, (a, b, c, d) in counts.items()}
+            told.setdefault(row.variant, ([], []))[row.group == "none"].append(row)
+    return {name: (_said(there), _said(none)) for name, (there, none) in told.items()}
+
+
+def _said(rows: Sequence[Row]) -> Said | None:
+    sure = [row.confidence or 0.0 for row in rows]
+    return Said(sum(bool(r.found) for r in rows), len(rows), min(sure), max(sure)) if rows else None
 
 
 def ratios(rows: Sequence[Row]) -> dict[str, tuple[float, ...]]:
@@ -194,12 +211,18 @@ def _ratio_table(rows: Sequence[Row]) -> str:
 
 
 def _found_table(rows: Sequence[Row]) -> str:
-    found = nothing_found(rows)
+    found = said(rows)
     if not found:
         return ""
     head = ("variant", "says so where there is one", "says so where there is none")
-    lines = ((name, f"{a} of {b}", f"{c} of {d}") for name, (a, b, c, d) in found.items())
+    lines = ((name, *map(_said_cell, kinds)) for name, kinds in found.items())
     return f"## Whether there is a subject\n\n{table(head, lines)}"
+
+
+def _said_cell(one: Said | None) -> str:
+    if one is None:
+        return ""
+    return f"{one.found} of {one.of}, confidence {one.least:.2f} to {one.most:.2f}"
 
 
 def _ratio(pairs: Sequence[tuple[Row, Row]], metric: str) -> float:

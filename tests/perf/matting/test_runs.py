@@ -17,7 +17,7 @@ from perf.matting.pictures import Picture
 from perf.matting.removers import Cutout, Variant, chosen, distinct
 from perf.matting.run import Result, Row, run_picture
 from perf.matting.scores import over
-from perf.matting.tables import as_markdown, by_group, means, nothing_found, ratios
+from perf.matting.tables import Said, as_markdown, by_group, means, ratios, said
 
 OURS = Variant("u2netp", "standard", "guided")
 PLAIN = Variant("u2netp", "standard", "none")
@@ -36,7 +36,7 @@ def disc(name: str = "disc", group: str = "laid") -> Picture:
 def perfect(photo: np.ndarray) -> Cutout:
     del photo
     made = disc()
-    return Cutout(made.alpha, made.colour, {"subject_found": True})
+    return Cutout(made.alpha, made.colour, {"subject_found": True, "confidence": 0.75})
 
 
 def blurred(photo: np.ndarray) -> Cutout:
@@ -156,9 +156,11 @@ def test_the_table_tells_whether_a_subject_is_said_to_be_where_there_is_none():
         *run_picture(disc(), {OURS: perfect}).rows,
         *run_picture(disc("empty", "none"), {OURS: perfect}).rows,
     ]
-    assert nothing_found(rows) == {OURS.name: (1, 1, 1, 1)}
+    one = Said(1, 1, 0.75, 0.75)
+    assert said(rows) == {OURS.name: (one, one)}
+    assert said(rows[:1]) == {OURS.name: (one, None)}
     text = as_markdown(rows, [], "rembg was left out.")
-    assert "| u2netp standard guided | 1 of 1 | 1 of 1 |" in text
+    assert "| u2netp standard guided | 1 of 1, confidence 0.75 to 0.75 | 1 of 1, " in text
     assert "rembg was left out." in text
 
 
