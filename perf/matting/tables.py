@@ -18,7 +18,8 @@ EXPLANATION: Final = (
     "difference, in thousandths. Gradient and connectivity: as Rhemann et al. (CVPR 2009) define "
     "them, in thousands. All four over the whole picture, as there is no trimap. IoU: above 0.5. "
     "Halo: mean CIE76 colour error within 3 px of the true edge, laid on white and on green. "
-    "Sharpness: of alpha's edge, beside the true alpha's. Lower is better but for IoU. Seconds are "
+    "Sharpness: one over the width of alpha's edge in px, beside the true alpha's. Lower is better "
+    "but for IoU; a sharpness is best where it is the truth's. Seconds are "
     "of one answer, all warm, wall and of all threads, medians; every variant took its turn on "
     "each picture.\n"
 )
