@@ -1,4 +1,4 @@
-"""`python -m pawfect.matting`: compile edges and colours ahead, so that no request waits for it."""
+"""`python -m pawfect.matting`: compile edges and colours ahead, so that no start waits for it."""
 
 from pawfect.matting.ahead import compile_ahead
 

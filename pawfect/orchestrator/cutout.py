@@ -213,7 +213,7 @@ def _colours(
 ) -> NDArray[np.uint8]:
     if planned.threshold is not None or planned.output == "map":
         return image
-    return foreground(image, alpha.astype(np.float32) / np.float32(255), stop)
+    return foreground(image, alpha, stop)
 
 
 async def _answer(
