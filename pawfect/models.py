@@ -7,11 +7,12 @@ A new model is a definition here (or one given to `register`), a folder with its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import (
     FillParams,
     InpaintFileParams,
@@ -22,7 +23,9 @@ from pawfect.contract.parameters import (
     Scalar,
 )
 from pawfect.contract.tensors import (
+    BOXES,
     DTYPES,
+    FIND_MASKS,
     IMAGE,
     INPAINT,
     INPAINT_FILE,
@@ -30,6 +33,7 @@ from pawfect.contract.tensors import (
     LABELS,
     MASK,
     NONCE,
+    PHRASE,
     PROTECT,
     REPORT,
     SCENE_LABELS,
@@ -94,6 +98,7 @@ class Model:
 
 
 _RING: Final = TensorSpec("RING", "UINT8", (-1, -1))
+_PRESENCE: Final = TensorSpec("PRESENCE", "FP32", (1,))
 # FLUX's tokens are 2x2 pixels of the latents, 16x16 of the picture. Widths of text embeddings
 # differ between the full-size model (4096 and 768) and the tiny one.
 _LATENTS: Final = TensorSpec("LATENTS", "FP32", (-1, 64))
@@ -146,7 +151,13 @@ _DEFINITIONS: Final = (
         stoppable=True,
     ),
     Model(
-        ModelSpec("sam3_labeling", (IMAGE, _RING), LABELS),
+        ModelSpec(
+            "sam3_labeling",
+            # Either RING or some of PHRASE and BOXES.
+            (IMAGE, replace(_RING, optional=True), PHRASE, BOXES),
+            # Of a ring LABELS, SCORES and COVERAGE; of words SCORES and the rest, best first.
+            (*LABELS, TensorSpec("MASK_LOGITS", "FP32", (-1, -1, -1)), _PRESENCE),
+        ),
         weights=("sam3",),
         settings="sam3",
         loader="pawfect.scene.serving:sam3",
@@ -165,6 +176,14 @@ _DEFINITIONS: Final = (
         probe="pawfect.scene.serving:caption_probe",
     ),
     Model(SCENE_LABELS),
+    Model(
+        FIND_MASKS,
+        FindMasksParams,
+        orchestration="pawfect.orchestrator.find:FIND_MASKS",
+        probe="pawfect.orchestrator.find:probe",
+        # Something is found in any photo then: an answer is never empty.
+        probe_parameters=MappingProxyType({"least_score": 0.0, "most": 1}),
+    ),
     Model(
         ModelSpec(
             "flux_text_encoder",
