@@ -10,13 +10,14 @@ from pawfect.photo.saving import encode_photo, save_photo
 from pawfect_client.client import AsyncPawfectClient, PawfectClient
 from pawfect_client.local import LocalClient
 from pawfect_client.photos import inpaint_photo
-from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.results import Done, FoundMasks, Inpainted, SceneLabels, StageEvent
 from pawfect_client.retry import RetryPolicy
 
 __all__ = [
     "AsyncPawfectClient",
     "Done",
     "ErrorKind",
+    "FoundMasks",
     "Inpainted",
     "LocalClient",
     "PawfectClient",

@@ -10,9 +10,10 @@ from typing import Any, Self
 import grpc
 
 from pawfect.contract.parameters import Scalar
-from pawfect_client import wire
+from pawfect.contract.tensors import Array
+from pawfect_client import scene_answers, wire
 from pawfect_client.base import BaseClient, Image
-from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.results import Done, FoundMasks, Inpainted, SceneLabels, StageEvent
 from pawfect_client.stream import StreamReader
 
 
@@ -84,7 +85,29 @@ class PawfectClient(BaseClient):
         Raises:
             PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no labels.
         """
-        return wire.scene_labels(self._answer(self._request("scene_labels", image, mask)))
+        return scene_answers.scene_labels(self._answer(self._request("scene_labels", image, mask)))
+
+    def find_masks(
+        self,
+        image: Image,
+        phrase: str | None = None,
+        *,
+        boxes: Array | None = None,
+        **parameters: Scalar,
+    ) -> FoundMasks:
+        """Find what a phrase or boxes mean; best first, perhaps nothing.
+
+        Args:
+            image: as in `inpaint`.
+            phrase: what to find, such as "leash", at most 32 tokens; None: boxes say it.
+            boxes: FP32 [B, 4], at most 16: x0, y0, x1, y1 in px round examples of it; None: none.
+            parameters: the scalars of `pawfect.contract.find.FindMasksParams`.
+
+        Raises:
+            PawfectError: as `inpaint` does; UNAVAILABLE where the server has no SAM3.
+        """
+        call = self._finding(image, phrase, boxes, parameters)
+        return scene_answers.found_masks(self._answer(call), call)
 
     def inpaint_stream(
         self,
@@ -195,7 +218,21 @@ class AsyncPawfectClient(BaseClient):
 
     async def scene_labels(self, image: Image, mask: Image) -> SceneLabels:
         """Name the surfaces around what the mask covers; see `PawfectClient.scene_labels`."""
-        return wire.scene_labels(await self._answer(self._request("scene_labels", image, mask)))
+        return scene_answers.scene_labels(
+            await self._answer(self._request("scene_labels", image, mask))
+        )
+
+    async def find_masks(
+        self,
+        image: Image,
+        phrase: str | None = None,
+        *,
+        boxes: Array | None = None,
+        **parameters: Scalar,
+    ) -> FoundMasks:
+        """Find what a phrase or boxes mean; see `PawfectClient.find_masks`."""
+        call = self._finding(image, phrase, boxes, parameters)
+        return scene_answers.found_masks(await self._answer(call), call)
 
     def inpaint_stream(
         self,

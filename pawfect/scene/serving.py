@@ -38,10 +38,10 @@ def sam3(settings: LabelSettings, folder: Path) -> Run:
     labeller, finder = SurfaceLabeller(network, labelled_surfaces()), Finder(network)
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
-        words = {"PHRASE", "BOXES"} & set(inputs)
+        words = [name for name in ("PHRASE", "BOXES") if name in inputs]
         if ("RING" in inputs) == bool(words):
-            got = "both" if words else "neither"
-            raise invalid("inputs", "either RING or some of PHRASE and BOXES", got)
+            expected = "UINT8 [H, W], or PHRASE or BOXES in its place"
+            raise invalid("RING", expected, f"it and {words[0]}" if words else "nothing")
         if words:
             return _proposals(finder, inputs)
         labels = labeller.label(inputs["IMAGE"], inputs["RING"], least=settings.least_score)
