@@ -49,6 +49,9 @@ class AsyncFromOutside:
     def scene_labels(self, *request: Any) -> Any:
         return self._run(self._client.scene_labels(*request))
 
+    def find_masks(self, *request: Any, **more: Any) -> Any:
+        return self._run(self._client.find_masks(*request, **more))
+
     def probe(self) -> None:
         self._run(self._client.probe())
 

@@ -174,4 +174,6 @@ def _checked(
     files = accepted.files
     optional = tuple(name for name in kind.optional if name in files)
     digest = digest_of(kind, files)
-    return files, JobRequest(order.parameters, order.texts, optional, digest, accepted.note)
+    return files, JobRequest(
+        order.parameters, order.texts, optional, digest, accepted.note or order.note
+    )

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
 from pawfect_service.api.context import Address, Admitted, Existing
+from pawfect_service.api.naming import with_mask
 from pawfect_service.api.state import SessionState, changes, job_files, state_of
 from pawfect_service.api.uploads import body_schema, read_order
 from pawfect_service.http.callers import KEY_HEADER
@@ -82,6 +83,12 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     `invert_mask` and `fit_mask` (a mask of another size, but of the photo's shape) are `true` or
     `false`. The file `mask` of the session is the mask as it was understood.
 
+    In place of `mask`, `remove` says in words what to remove: up to eight phrases with commas
+    between them, such as `leash, hand`. What they find is the session's mask, and `note` says each
+    with its score and area. Words that find nothing, or over 95 % of the photo, are refused with
+    400 and named; it needs a server with SAM3, or the answer is 503. `least_score`, 0 to 1, says
+    how sure to be of what is found (0.3).
+
     The same request while its job is pending or processing is that job; another one is refused.
     Once the job is completed, failed or cancelled, a request is a new job of the session.
 
@@ -93,6 +100,7 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     stores, contract = context.services.stores, context.services.sessions.contract
     with context.enqueuer.counter.counted():
         order = await read_order(request, INPAINT, address.uid, stores.files, contract)
+        order = await with_mask(order, context.services.tools)
         session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
     state = state_of(address.uid, address.sid, session)
     here = request.url.path.removesuffix("/inpaint")

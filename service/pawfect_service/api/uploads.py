@@ -49,12 +49,14 @@ class Order:
         parameters: as the form's `checked` gave them.
         texts: by field.
         stored: what was read from storage, by path.
+        note: how its files came about, for people, where there is something to say.
     """
 
     files: Mapping[str, bytes]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, bytes] = field(default_factory=dict)
+    note: str | None = None
 
 
 def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str, Any]:
