@@ -2,7 +2,7 @@
 
 The model is transformers' `Sam3Model` (Carion et al., "SAM 3: Segment Anything with Concepts",
 2025). A picture goes through the vision encoder once (5.6 TFLOP at full size), each phrase through
-the detector (0.4 TFLOP). The text encoder, 42 % of the weights, may stay on the CPU: a phrase is 22
+the detector (0.4 TFLOP). The text encoder, 42 % of the weights, may stay on the CPU: a phrase is 19
 GFLOP for it.
 """
 
