@@ -34,6 +34,7 @@ from pawfect.contract.tensors import (
     MASK,
     NONCE,
     PHRASE,
+    PROPOSALS,
     PROTECT,
     REPORT,
     SCENE_LABELS,
@@ -98,7 +99,6 @@ class Model:
 
 
 _RING: Final = TensorSpec("RING", "UINT8", (-1, -1))
-_PRESENCE: Final = TensorSpec("PRESENCE", "FP32", (1,))
 # FLUX's tokens are 2x2 pixels of the latents, 16x16 of the picture. Widths of text embeddings
 # differ between the full-size model (4096 and 768) and the tiny one.
 _LATENTS: Final = TensorSpec("LATENTS", "FP32", (-1, 64))
@@ -153,10 +153,9 @@ _DEFINITIONS: Final = (
     Model(
         ModelSpec(
             "sam3_labeling",
-            # Either RING or some of PHRASE and BOXES.
+            # Labels of RING, or proposals for PHRASE, BOXES or both.
             (IMAGE, replace(_RING, optional=True), PHRASE, BOXES),
-            # Of a ring LABELS, SCORES and COVERAGE; of words SCORES and the rest, best first.
-            (*LABELS, TensorSpec("MASK_LOGITS", "FP32", (-1, -1, -1)), _PRESENCE),
+            (*LABELS, *PROPOSALS),
         ),
         weights=("sam3",),
         settings="sam3",
@@ -181,7 +180,6 @@ _DEFINITIONS: Final = (
         FindMasksParams,
         orchestration="pawfect.orchestrator.find:FIND_MASKS",
         probe="pawfect.orchestrator.find:probe",
-        # Something is found in any photo then: an answer is never empty.
         probe_parameters=MappingProxyType({"least_score": 0.0, "most": 1}),
     ),
     Model(

@@ -135,6 +135,11 @@ BACKGROUND_REMOVAL_FILE: Final = ModelSpec(
 PHRASE: Final = TensorSpec("PHRASE", "BYTES", (1,), optional=True)
 # x0, y0, x1, y1 in px of the photo.
 BOXES: Final = TensorSpec("BOXES", "FP32", (-1, 4), optional=True)
+# Beside SCORES, best first.
+PROPOSALS: Final = (
+    TensorSpec("MASK_LOGITS", "FP32", (-1, -1, -1)),
+    TensorSpec("PRESENCE", "FP32", (1,)),
+)
 # At least one of PHRASE and BOXES.
 FIND_MASKS: Final = ModelSpec(
     "find_masks",

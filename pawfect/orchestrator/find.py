@@ -126,7 +126,7 @@ async def find_masks(
 
 
 def probe(settings: LabelSettings | None) -> dict[str, Array]:
-    """Return the probe's tensors."""
+    """Return the probe's tensors: with `least_score` 0 something is found in any photo."""
     del settings
     return {"IMAGE": probe_photo(), "PHRASE": text_tensor("leash")}
 

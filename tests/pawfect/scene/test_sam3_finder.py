@@ -132,6 +132,19 @@ def test_words_and_boxes_each_change_what_is_found(finder, image):
         assert np.abs(plain.scores - changed.scores).max() > 1e-4
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_in_16_bits_with_the_text_encoder_apart_it_stays_near_full_precision(
+    checkpoint, finder, image, dtype
+):
+    # As on a card: the network in 16 bits there, the text encoder in 32 here.
+    halves = Finder(Sam3.load(checkpoint, device="cpu", dtype=dtype, text_device="apart"))
+    for boxes in (None, BOXES):
+        full, half = finder.find(image, "leash", boxes), halves.find(image, "leash", boxes)
+        assert half.scores.dtype == half.mask_logits.dtype == np.float32
+        assert np.abs(full.scores - half.scores).max() < 0.05
+        assert half.presence == pytest.approx(full.presence, abs=0.02)
+
+
 def test_each_find_is_told_with_its_area_and_box(finder, image):
     own = found(finder, image, "leaf", least_score=0.0, most=5)
     assert len(own.finds) == len(own.masks) == 5
