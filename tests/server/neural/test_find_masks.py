@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.contract.find import FindMasksParams, FindReport
 from pawfect.contract.texts import text_tensor
+from pawfect.picture.mask import clean_mask
 from pawfect.scene.found_masks import found_masks
 from pawfect_client import FoundMasks, PawfectClient, load_mask, load_photo
 from pawfect_client.command import inpaint
@@ -182,7 +183,9 @@ def test_what_words_find_is_said_and_filled_and_all_else_kept(run, desk, some):
     assert done.exit_code == 0, done.output
     assert "leash: score" in done.output
     filled = load_photo(out).pixels
-    kept = found.masks[0] == 0
+    # What is cleaned of a mask that should not grow: gaps of some pixels close.
+    kept = clean_mask(found.masks[0], dilate_px=0, least_speck_px=0).mask == 0
+    assert kept.sum() > 0.9 * (found.masks[0] == 0).sum()
     assert np.array_equal(filled[kept], PHOTO[kept])
     assert (filled[~kept] != PHOTO[~kept]).any()
 
