@@ -14,9 +14,8 @@ from tritonclient.grpc import service_pb2_grpc
 
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.tensors import Array
 from pawfect_client import wire
-from pawfect_client.inputs import find_tensors, inpaint_tensors
+from pawfect_client.inputs import inpaint_tensors
 from pawfect_client.retry import Attempts, RetryPolicy
 
 _DEFAULT_RETRY: Final = RetryPolicy()
@@ -94,17 +93,6 @@ class BaseClient:
         tensors = inpaint_tensors(image, mask, protect, scene_labels, prompt)
         return wire.call_of(model, tensors, parameters, self._timeout_s)
 
-    def _finding(
-        self,
-        image: Image,
-        phrase: str | None,
-        boxes: Array | None,
-        parameters: Mapping[str, Scalar],
-    ) -> wire.Call:
-        """Return the checked call of `find_masks`."""
-        tensors = find_tensors(image, phrase, boxes)
-        return wire.call_of("find_masks", tensors, parameters, self._timeout_s)
-
     def _attempts(self, call: wire.Call) -> Attempts:
         return Attempts(self._retry, call.timeout_s)
 
@@ -114,5 +102,4 @@ class BaseClient:
 
     def _failure(self, error: grpc.RpcError, call: wire.Call, attempts: Attempts) -> PawfectError:
         over = attempts.remaining_s() == 0
-        model = call.message.model_name
-        return wire.failure(error, self._url, call.timeout_s, self._called, over=over, model=model)
+        return wire.failure(error, self._url, call.timeout_s, self._called, over=over)

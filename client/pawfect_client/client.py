@@ -11,8 +11,9 @@ import grpc
 
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.tensors import Array
-from pawfect_client import scene_answers, wire
+from pawfect_client import wire
 from pawfect_client.base import BaseClient, Image
+from pawfect_client.masks_by_words import find_tensors, found_masks, sam3_asked
 from pawfect_client.results import Done, FoundMasks, Inpainted, SceneLabels, StageEvent
 from pawfect_client.stream import StreamReader
 
@@ -85,7 +86,7 @@ class PawfectClient(BaseClient):
         Raises:
             PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no labels.
         """
-        return scene_answers.scene_labels(self._answer(self._request("scene_labels", image, mask)))
+        return wire.scene_labels(self._answer(self._request("scene_labels", image, mask)))
 
     def find_masks(
         self,
@@ -106,8 +107,10 @@ class PawfectClient(BaseClient):
         Raises:
             PawfectError: as `inpaint` does; UNAVAILABLE where the server has no SAM3.
         """
-        call = self._finding(image, phrase, boxes, parameters)
-        return scene_answers.found_masks(self._answer(call), call)
+        tensors = find_tensors(image, phrase, boxes)
+        call = wire.call_of("find_masks", tensors, parameters, self._timeout_s)
+        with sam3_asked():
+            return found_masks(self._answer(call), call)
 
     def inpaint_stream(
         self,
@@ -218,9 +221,7 @@ class AsyncPawfectClient(BaseClient):
 
     async def scene_labels(self, image: Image, mask: Image) -> SceneLabels:
         """Name the surfaces around what the mask covers; see `PawfectClient.scene_labels`."""
-        return scene_answers.scene_labels(
-            await self._answer(self._request("scene_labels", image, mask))
-        )
+        return wire.scene_labels(await self._answer(self._request("scene_labels", image, mask)))
 
     async def find_masks(
         self,
@@ -231,8 +232,10 @@ class AsyncPawfectClient(BaseClient):
         **parameters: Scalar,
     ) -> FoundMasks:
         """Find what a phrase or boxes mean; see `PawfectClient.find_masks`."""
-        call = self._finding(image, phrase, boxes, parameters)
-        return scene_answers.found_masks(await self._answer(call), call)
+        tensors = find_tensors(image, phrase, boxes)
+        call = wire.call_of("find_masks", tensors, parameters, self._timeout_s)
+        with sam3_asked():
+            return found_masks(await self._answer(call), call)
 
     def inpaint_stream(
         self,

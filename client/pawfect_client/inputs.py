@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
-from pawfect.contract.find import check_boxes, check_phrase
 from pawfect.contract.tensors import (
     MASK_THRESHOLD,
     MAX_LABELS,
@@ -38,7 +37,11 @@ def inpaint_tensors(
         PawfectError: INVALID_ARG for another type, dtype, rank or size, sizes that differ, a mask
             that is empty or full, too many labels, or a text of over 2,048 bytes.
     """
-    height, width = _check_image(image)
+    _check_array(image, "IMAGE", 3)
+    height, width = image.shape[:2]
+    if image.shape[2] != 3:
+        raise invalid("IMAGE", "UINT8 [H, W, 3]", f"{image.dtype} {list(image.shape)}")
+    check_photo_size(height, width, "IMAGE")
     tensors: dict[str, Array] = {"IMAGE": image, "MASK": mask}
     if protect is not None:
         tensors["PROTECT"] = protect
@@ -54,41 +57,6 @@ def inpaint_tensors(
     if prompt is not None:
         tensors["PROMPT"] = text_tensor(*check_texts("PROMPT", [prompt]))
     return tensors
-
-
-def find_tensors(
-    image: NDArray[np.uint8], phrase: str | None, boxes: Array | None
-) -> dict[str, Array]:
-    """Return the tensors of a request of `find_masks` by name, those that are absent left out.
-
-    Args:
-        image: UINT8 [H, W, 3] RGB.
-        phrase: what to find, or None.
-        boxes: [B, 4], x0, y0, x1, y1 in px round examples of it, or None.
-
-    Raises:
-        PawfectError: INVALID_ARG for an image as in `inpaint_tensors`, neither phrase nor boxes,
-            and what `check_phrase` and `check_boxes` refuse.
-    """
-    height, width = _check_image(image)
-    if phrase is None and boxes is None:
-        raise invalid("PHRASE, BOXES", "at least one of them", "neither")
-    tensors: dict[str, Array] = {"IMAGE": image}
-    if phrase is not None:
-        tensors["PHRASE"] = text_tensor(check_phrase(phrase))
-    if boxes is not None:
-        tensors["BOXES"] = check_boxes(boxes, height, width)
-    return tensors
-
-
-def _check_image(image: NDArray[np.uint8]) -> tuple[int, int]:
-    """Return an image's height and width, px."""
-    _check_array(image, "IMAGE", 3)
-    height, width = image.shape[:2]
-    if image.shape[2] != 3:
-        raise invalid("IMAGE", "UINT8 [H, W, 3]", f"{image.dtype} {list(image.shape)}")
-    check_photo_size(height, width, "IMAGE")
-    return height, width
 
 
 def _check_array(array: object, name: str, rank: int) -> None:

@@ -23,7 +23,7 @@ from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import FIND_MASKS, INPAINT, INPAINT_STREAM, SCENE_LABELS, Array
-from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.results import Done, Inpainted, SceneLabels, StageEvent
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
 # Added to the deadline, which counts from the request's arrival: at least that, and what the photo
@@ -31,11 +31,8 @@ DEFAULT_URL: Final = "127.0.0.1:8001"
 TRANSFER_MARGIN_S: Final = 30.0
 _BYTES_PER_S: Final = 100e6 / 8
 
-_SPECS: Final = {spec.name: spec for spec in (FIND_MASKS, INPAINT, INPAINT_STREAM, SCENE_LABELS)}
-# What a server of a profile without the model is told to lack.
-_LACKS: Final = {
-    FIND_MASKS.name: "expected a server with SAM3, profile t4, l4 or h200, got one without it"
-}
+_SPECS: Final = {spec.name: spec for spec in (INPAINT, INPAINT_STREAM, SCENE_LABELS, FIND_MASKS)}
+_LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
     # gRPC stops at 4 MB by default; a photo of 110 MP has 330 MB.
     ("grpc.max_send_message_length", -1),
@@ -53,8 +50,6 @@ _SECURE_PORT: Final = 443
 _RESOLVED: Final = re.compile(r"\b(?:ipv4|ipv6|dns|unix):\S*\s?")
 # How Triton opens its answer to a request that it refuses before a model sees it.
 _REFUSED_BY_TRITON: Final = "[request id:"
-# What it says of a model that its repository does not have.
-_UNKNOWN_MODEL: Final = "unknown model"
 _KIND_OF_STATUS: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: ErrorKind.INVALID_ARG,
     grpc.StatusCode.CANCELLED: ErrorKind.CANCELLED,
@@ -126,11 +121,8 @@ def call_of(
     Raises:
         PawfectError: INVALID_ARG for an unknown parameter or one of another type or out of bounds.
     """
-    params: InpaintParams | FindMasksParams
-    if model == FIND_MASKS.name:
-        params = FindMasksParams.parse(parameters)
-    else:
-        params = InpaintParams.parse(parameters)
+    kind = FindMasksParams if model == FIND_MASKS.name else InpaintParams
+    params = kind.parse(parameters)
     message = service_pb2.ModelInferRequest(model_name=model)
     for name, array in tensors.items():
         datatype = _SPECS[model].input(name).datatype
@@ -172,17 +164,36 @@ def inpainted(response: Any, call: Call) -> Inpainted:
     Raises:
         PawfectError: INTERNAL for an answer that is not what the contract says.
     """
-    image, report = output(response, "IMAGE"), output(response, "REPORT")
+    image, report = _output(response, "IMAGE"), _output(response, "REPORT")
     if image is None or image.shape != call.shape or image.dtype != np.uint8:
         got = "nothing" if image is None else f"{image.dtype} {list(image.shape)}"
-        raise broken("IMAGE", f"uint8 {list(call.shape)}", got)
+        raise _broken("IMAGE", f"uint8 {list(call.shape)}", got)
     if report is None or report.size != 1:
-        raise broken("REPORT", "one text", "nothing" if report is None else str(report.size))
+        raise _broken("REPORT", "one text", "nothing" if report is None else str(report.size))
     try:
         parsed = Report.from_json(report.item())
     except (ValueError, KeyError, TypeError) as error:
-        raise broken("REPORT", "entries that this client knows", repr(error)) from None
-    return Inpainted(own(image), parsed)
+        raise _broken("REPORT", "entries that this client knows", repr(error)) from None
+    return Inpainted(_own(image), parsed)
+
+
+def scene_labels(response: Any) -> SceneLabels:
+    """Return the labels in a ModelInferResponse.
+
+    Raises:
+        PawfectError: INTERNAL for an answer that is not what the contract says.
+    """
+    names, scores, coverage = (_output(response, spec.name) for spec in _LABEL_OUTPUTS)
+    if names is None or scores is None or coverage is None:
+        raise _broken("LABELS, SCORES, COVERAGE", "all three", "fewer")
+    if not names.shape == scores.shape == coverage.shape or names.ndim != 1:
+        got = f"{list(names.shape)}, {list(scores.shape)}, {list(coverage.shape)}"
+        raise _broken("LABELS, SCORES, COVERAGE", "one length", got)
+    return SceneLabels(
+        tuple(name.decode(errors="replace") for name in names.tolist()),
+        tuple(map(float, scores.tolist())),
+        tuple(map(float, coverage.tolist())),
+    )
 
 
 def stream_event(response: Any, call: Call) -> StageEvent | Done:
@@ -194,33 +205,27 @@ def stream_event(response: Any, call: Call) -> StageEvent | Done:
     if response.error_message:
         raise _failure_in_stream(response.error_message)
     answer = response.infer_response
-    if output(answer, "IMAGE") is not None:
+    if _output(answer, "IMAGE") is not None:
         result = inpainted(answer, call)
         return Done(result.image, result.report)
-    stage, progress = output(answer, "STAGE"), output(answer, "PROGRESS")
+    stage, progress = _output(answer, "STAGE"), _output(answer, "PROGRESS")
     if stage is None or progress is None or stage.size != 1 or progress.size != 1:
-        raise broken("STAGE, PROGRESS", "one of each", "something else")
-    preview = output(answer, "PREVIEW")
+        raise _broken("STAGE, PROGRESS", "one of each", "something else")
+    preview = _output(answer, "PREVIEW")
     return StageEvent(
         stage.item().decode(errors="replace"),
         float(progress.item()),
-        None if preview is None else own(preview),
+        None if preview is None else _own(preview),
     )
 
 
 def ended_early() -> PawfectError:
     """Return the error of a stream that ended without a result."""
-    return broken("stream", "a result at its end", "none")
+    return _broken("stream", "a result at its end", "none")
 
 
 def failure(
-    error: Exception,
-    url: str,
-    timeout_s: float,
-    called: str | None = None,
-    *,
-    over: bool = False,
-    model: str = "",
+    error: Exception, url: str, timeout_s: float, called: str | None = None, *, over: bool = False
 ) -> PawfectError:
     """Return the PawfectError of a failed call.
 
@@ -231,7 +236,6 @@ def failure(
         called: what the message calls the server; None: its url. No other address is in it.
         over: whether that time is over. gRPC's asyncio calls it an internal error of its own where
             the time ran out while it still sent the request.
-        model: that was called.
     """
     status = cast("Any", error)
     code, details = status.code(), status.details() or ""
@@ -243,8 +247,6 @@ def failure(
     )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return late
-    if model in _LACKS and _UNKNOWN_MODEL in details:
-        return PawfectError(ErrorKind.UNAVAILABLE, f"{model}: {_LACKS[model]}")
     details = _RESOLVED.sub("", details).replace(url, server)
     if code in _KIND_OF_STATUS:
         return PawfectError(_KIND_OF_STATUS[code], without_paths(details))
@@ -272,17 +274,15 @@ def _answered(message: str) -> AnsweredError:
     return AnsweredError(mapped.kind, mapped.message)
 
 
-def broken(what: str, expected: str, got: str) -> PawfectError:
-    """Return the error of an answer that is not what the contract says."""
+def _broken(what: str, expected: str, got: str) -> PawfectError:
     return PawfectError(ErrorKind.INTERNAL, f"{what} of the answer: expected {expected}, got {got}")
 
 
-def output(response: Any, name: str) -> Array | None:
-    """Return an output of a ModelInferResponse; None where it has none of that name."""
+def _output(response: Any, name: str) -> Array | None:
     array: Array | None = InferResult(response).as_numpy(name)
     return array
 
 
-def own(array: Array) -> NDArray[np.uint8]:
-    """Return a writable copy of a picture: the array is a view of the message's bytes."""
+def _own(array: Array) -> NDArray[np.uint8]:
+    """Return a writable copy: the array is a view of the message's bytes."""
     return array.astype(np.uint8)
