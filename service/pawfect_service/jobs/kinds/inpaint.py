@@ -86,6 +86,8 @@ class Inpaint:
         self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
     ) -> Accepted:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
+        if "mask" not in files:
+            raise invalid("mask", "a file", "none")
         check = check_headers if headers_only else check_upload
         others = files["mask"], files.get("protect"), texts.get("prompt"), _reading(texts)
         stored = _in_turn(check, files["photo"], *others)
