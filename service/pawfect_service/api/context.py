@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_service.api.enqueue import Enqueuer
+from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
 from pawfect_service.http.callers import Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
@@ -66,12 +67,14 @@ class ApiContext:
         enqueuer: queues jobs.
         authenticators: how callers are known.
         rate: how often each may call.
+        naming: finds masks by words.
     """
 
     services: Services
     enqueuer: Enqueuer
     authenticators: Sequence[Authenticator]
     rate: RateLimit
+    naming: Naming
 
     async def check_guess(self, connection: HTTPConnection) -> None:
         """Slow guesses at keys and links down, by address; ApiError 429 where there are many."""

@@ -19,7 +19,6 @@ from starlette.websockets import WebSocketDisconnect
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
 from pawfect_service.api.context import Address, Admitted, Existing
-from pawfect_service.api.naming import with_mask
 from pawfect_service.api.state import SessionState, changes, job_files, state_of
 from pawfect_service.api.uploads import body_schema, read_order
 from pawfect_service.http.callers import KEY_HEADER
@@ -100,7 +99,7 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     stores, contract = context.services.stores, context.services.sessions.contract
     with context.enqueuer.counter.counted():
         order = await read_order(request, INPAINT, address.uid, stores.files, contract)
-        order = await with_mask(order, context.services.tools)
+        order = await context.naming.with_mask(order)
         session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
     state = state_of(address.uid, address.sid, session)
     here = request.url.path.removesuffix("/inpaint")
