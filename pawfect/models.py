@@ -7,12 +7,13 @@ A new model is a definition here (or one given to `register`), a folder with its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 from pawfect.contract.cutout import CutoutFileParams, CutoutParams
 from pawfect.contract.errors import invalid
+from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import (
     FillParams,
     InpaintFileParams,
@@ -25,7 +26,9 @@ from pawfect.contract.parameters import (
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
     BACKGROUND_REMOVAL_FILE,
+    BOXES,
     DTYPES,
+    FIND_MASKS,
     IMAGE,
     INPAINT,
     INPAINT_FILE,
@@ -33,6 +36,8 @@ from pawfect.contract.tensors import (
     LABELS,
     MASK,
     NONCE,
+    PHRASE,
+    PROPOSALS,
     PROTECT,
     REPORT,
     SCENE_LABELS,
@@ -174,7 +179,12 @@ _DEFINITIONS: Final = (
         stoppable=True,
     ),
     Model(
-        ModelSpec("sam3_labeling", (IMAGE, _RING), LABELS),
+        ModelSpec(
+            "sam3_labeling",
+            # Labels of RING, or proposals for PHRASE, BOXES or both.
+            (IMAGE, replace(_RING, optional=True), PHRASE, BOXES),
+            (*LABELS, *PROPOSALS),
+        ),
         weights=("sam3",),
         settings="sam3",
         loader="pawfect.scene.serving:sam3",
@@ -193,6 +203,13 @@ _DEFINITIONS: Final = (
         probe="pawfect.scene.serving:caption_probe",
     ),
     Model(SCENE_LABELS),
+    Model(
+        FIND_MASKS,
+        FindMasksParams,
+        orchestration="pawfect.orchestrator.find:FIND_MASKS",
+        probe="pawfect.orchestrator.find:probe",
+        probe_parameters=MappingProxyType({"least_score": 0.0, "most": 1}),
+    ),
     Model(
         ModelSpec(
             "flux_text_encoder",

@@ -16,6 +16,7 @@ from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
 from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
+from pawfect_service.api.naming import Naming
 from pawfect_service.api.routes import router
 from pawfect_service.api.runs.routes import router as runs_router
 from pawfect_service.http.callers import Authenticator
@@ -77,6 +78,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
         Enqueuer(services, labels, counter),
         settings.authenticators,
         RateLimit(settings.rate, settings.rate_storage),
+        Naming(services.tools),
         settings.variants,
     )
     app.include_router(router)

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_service.api.enqueue import Enqueuer
+from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
 from pawfect_service.http.callers import Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
@@ -67,6 +68,7 @@ class ApiContext:
         enqueuer: queues jobs.
         authenticators: how callers are known.
         rate: how often each may call.
+        naming: finds masks by words.
         variants: which users get which variant; None: there are none.
     """
 
@@ -74,6 +76,7 @@ class ApiContext:
     enqueuer: Enqueuer
     authenticators: Sequence[Authenticator]
     rate: RateLimit
+    naming: Naming
     variants: WatchedVariants | None = None
 
     async def check_guess(self, connection: HTTPConnection) -> None:

@@ -175,5 +175,5 @@ def _checked(
     files = accepted.files
     optional = tuple(name for name in kind.optional if name in files)
     digest = digest_of(kind, files)
-    about = digest, accepted.note, order.variant
+    about = digest, accepted.note or order.note, order.variant
     return files, JobRequest(order.parameters, order.texts, optional, *about)

@@ -76,6 +76,12 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     `invert_mask` and `fit_mask` (a mask of another size, but of the photo's shape) are `true` or
     `false`. The file `mask` of the session is the mask as it was understood.
 
+    In place of `mask`, `remove` says in words what to remove: up to eight phrases with commas
+    between them, such as `leash, hand`. What they find is the session's mask, and `note` says each
+    with its score and area. Words that find nothing, or over 95 % of the photo, are refused with
+    400 and named; it needs a server with SAM3, or the answer is 503. `least_score`, 0 to 1, says
+    how sure to be of what is found (0.3).
+
     The same request while its job is pending or processing is that job; another one is refused.
     Once the job is completed, failed or cancelled, a request is a new job of the session.
 
@@ -87,6 +93,7 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     stores, contract = context.services.stores, context.services.sessions.contract
     with context.enqueuer.counter.counted():
         order = await read_order(request, INPAINT, address.uid, stores.files, contract)
+        order = await context.naming.with_mask(order)
         session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
     state = state_of(address.uid, address.sid, session)
     here = request.url.path.removesuffix("/inpaint")

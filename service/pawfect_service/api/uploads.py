@@ -53,6 +53,7 @@ class Order:
         texts: by field.
         stored: what was read from storage, by path.
         variant: which variant chose what the client left open; None: none was asked.
+        note: how its files came about, for people, where there is something to say.
     """
 
     files: Mapping[str, bytes]
@@ -60,6 +61,7 @@ class Order:
     texts: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, bytes] = field(default_factory=dict)
     variant: str | None = None
+    note: str | None = None
 
 
 def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str, Any]:
