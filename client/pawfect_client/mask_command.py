@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import warnings
 from pathlib import Path
 from typing import Final
@@ -11,24 +10,19 @@ from typing import Final
 import click
 from PIL import Image
 
-from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.photo.photo import load_photo
 from pawfect.photo.saving import check_writable, write_atomically
-from pawfect_client.client import PawfectClient
 from pawfect_client.finding import joined
 from pawfect_client.printable import printable
 from pawfect_client.removal import find_each
-from pawfect_client.retry import RetryPolicy
-from pawfect_client.wire import DEFAULT_URL
+from pawfect_client.terminal import FILE, asked_now, leave, quiet_option, server_options
 
-# As in `pawfect inpaint`: someone waits at the terminal.
-_RETRY: Final = RetryPolicy(attempts=3)
-_FILE: Final = click.Path(path_type=Path, readable=False)
 LEAST_SCORE: Final = click.FloatRange(0, 1)
 
 
 @click.command()
-@click.argument("photo", type=_FILE)
+@click.argument("photo", type=FILE)
 @click.option(
     "--find",
     "phrases",
@@ -37,23 +31,12 @@ LEAST_SCORE: Final = click.FloatRange(0, 1)
     metavar="WORDS",
     help="What to find, in English, such as leash; several become one mask.",
 )
-@click.option("--out", required=True, type=_FILE, help="The mask: a PNG, white = found.")
+@click.option("--out", required=True, type=FILE, help="The mask: a PNG, white = found.")
 @click.option(
     "--least-score", type=LEAST_SCORE, help="How sure to be of what is found.  [default: 0.3]"
 )
-@click.option(
-    "--url",
-    metavar="HOST:PORT",
-    help=f"Of the server; https://HOST of one behind TLS.  [default: {DEFAULT_URL}]",
-)
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Longest wait.  [default: the deadline and 30 s]",
-)
-@click.option("--quiet", is_flag=True, help="Say nothing when all is well.")
+@server_options
+@quiet_option
 def mask(
     photo: Path,
     phrases: tuple[str, ...],
@@ -74,7 +57,7 @@ def mask(
             raise invalid("out", "a name ending in .png", printable(out.name))
         check_writable(out)
         loaded = load_photo(photo)
-        with PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s, retry=_RETRY) as client:
+        with asked_now(url, timeout_s) as client:
             finds = find_each(client.find_masks, loaded, phrases, least_score)
         sink = io.BytesIO()
         Image.fromarray(joined(finds)).save(sink, "PNG")
@@ -86,9 +69,3 @@ def mask(
     if not quiet:
         for find in finds:
             click.echo(printable(str(find)))
-
-
-def leave(kind: ErrorKind, message: str) -> None:
-    """Say what went wrong and exit with its code."""
-    click.echo(f"pawfect: {TABLE[kind].meaning}: {printable(message)}", err=True)
-    sys.exit(TABLE[kind].exit_code)

@@ -27,7 +27,7 @@ from pawfect_service.http.callers import Caller
 from pawfect_service.http.failures import FAILURES, ApiError, ErrorAnswer
 from pawfect_service.jobs.feedback import rate
 from pawfect_service.jobs.fields import RATINGS, Part, Text
-from pawfect_service.jobs.kinds import CUTOUT, KINDS, Kind
+from pawfect_service.jobs.kinds import CUTOUT, INPAINT, KINDS, Kind
 from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import cancel
 from pawfect_service.jobs.paths import RunId
@@ -89,6 +89,8 @@ async def make_run(
     run = RunId.new(uid)
     with context.enqueuer.counter.counted():
         order = await read_order(request, chosen, uid, stores.files, contract)
+        if chosen is INPAINT:
+            order = await context.naming.with_mask(order)
         order = _varied(context, chosen, uid, caller, order)
         session = await context.enqueuer.enqueue(uid, run.sid(1), chosen, order)
     state = run_state(run, {1: session})
