@@ -17,14 +17,10 @@ from pawfect.matting.ahead import compile_ahead
 from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.cutout import (
-    CutoutRequest,
-    CutoutResult,
-    read_removal,
-    remove_background,
-)
+from pawfect.orchestrator.cutout import CutoutResult, remove_background
 from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
+from pawfect.orchestrator.removal import CutoutRequest, read_removal
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect.serving import Function, load_function

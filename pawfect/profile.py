@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tables import SOME, TableError, read_table
 from pawfect.costs import STAGES, StageCost
-from pawfect.models import MODELS, TORCH, Model
+from pawfect.model import TORCH, Model
+from pawfect.models import MODELS
 from pawfect.settings import (
     CaptionSettings,
     CheckSettings,

@@ -13,7 +13,7 @@ from pawfect.contract.errors import PawfectError
 from pawfect.local import LocalRemoval
 from pawfect.matting.networks import find_network
 from pawfect.matting.presets import PRESETS
-from pawfect.orchestrator.cutout import read_removal
+from pawfect.orchestrator.removal import read_removal
 from pawfect.profile import load_profile
 from pawfect.weights.reading import entry_folder
 from pawfect.weights.store import Store, weights_root
