@@ -21,6 +21,7 @@ $(VENV)/.server: requirements/server.txt requirements/tritonserver.txt pyproject
 	$(PIP_INSTALL) --no-deps -r requirements/tritonserver.txt
 	$(PIP_INSTALL) --no-deps -e .
 	$(BIN)/python -m pawfect.patch
+	$(BIN)/python -m pawfect.matting
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
