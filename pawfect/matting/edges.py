@@ -24,8 +24,10 @@ def refine(photo: NDArray[np.uint8], alpha: Floats, mode: str, stop: Stop = neve
     Args:
         photo: UINT8 [H, W, 3] RGB.
         alpha: FLOAT32 [h, w], 0 to 1, as a network gave it of the whole photo at its own size.
-        mode: none: enlarged, linearly. guided: by `pawfect.matting.guided`, at some 200 bytes per
-            px of a copy of 512 px beside the answer.
+        mode: none: enlarged, linearly. guided: by `pawfect.matting.guided`; at 12 MP it took 0.3 s
+            of a core and 200 bytes per px of a copy of 512 px beside the answer. matting: by
+            `pawfect.matting.matted`, from where guided ends; it took at most 1.6 s and 230 MB at
+            12 MP, 2.5 s and 320 MB at 110 MP, the answer included.
         stop: says whether the answer is waited for.
 
     Returns:
