@@ -46,6 +46,10 @@ VAE_WIDTH: Final = 128
 # Florence-2 at 768 px with the keys, values and logits of its beams, GiB in half precision.
 SAM3_PEAK_GIB: Final = 1.187
 FLORENCE2_PEAK_GIB: Final = 0.223
+# InSPyReNet, the largest network of background removal: its parameters, and what lives at once in an
+# eager run in float32 at the largest view of a photo of 4:3, 2720 x 2048 px (perf/matting/cost.py).
+NETWORK_VALUES: Final = 90_721_443
+NETWORK_PEAK_GIB: Final = 10.728
 # Of T5's gated hidden layers and norms in fp32, bytes per token.
 TEXT_PEAK: Final = 10240 * 4 * 6
 # What SAM3 keeps of the last picture it saw, in half precision: features and positions of 256
@@ -194,6 +198,9 @@ def processes_of(
     if profile.florence2 is not None:
         values, live = _values("florence2_base"), FLORENCE2_PEAK_GIB * GIB
         found.append(_process("florence2", values, live, profile.florence2.dtype))
+    if profile.onnx is not None and profile.onnx.device == "cuda":
+        values = profile.onnx.keep * NETWORK_VALUES
+        found.append(_process("onnx_networks", values, NETWORK_PEAK_GIB * GIB, "float32"))
     settings = profile.flux
     if settings is not None and settings.device == "cuda":
         px = settings.sizes[-1] if side is None else side

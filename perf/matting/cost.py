@@ -21,14 +21,12 @@ from pawfect.costs import CASES
 from pawfect.matting.presets import PRESETS
 from perf.flux.cards import BYTES, CPU, L4, Card
 from perf.flux.flops import Work
-from perf.flux.memory import CONTEXT_GIB
+from perf.flux.memory import CONTEXT_GIB, NETWORK_PEAK_GIB, NETWORK_VALUES
 from perf.publish import as_markdown as source_lines
 from perf.publish import given_command, provenance, publish, table
 
 NAME: Final = "matting-model"
 DTYPE: Final = "float32"  # what the files hold and onnxruntime computes with
-# Weights of InSPyReNet (SwinB), as counted.
-WEIGHTS: Final = 90_721_443
 # Launched one by one by an eager module; onnxruntime fuses many and launches fewer.
 KERNELS: Final = 3200
 # Of the moved values: onnxruntime fuses norms and activations into what is before them. Assumed.
@@ -76,7 +74,7 @@ class View:
 def _view(
     width: int, height: int, products: float, attention: float, moved: float, gib: float
 ) -> View:
-    return View(width, height, Work(products, attention, WEIGHTS, moved, KERNELS), gib)
+    return View(width, height, Work(products, attention, NETWORK_VALUES, moved, KERNELS), gib)
 
 
 # What InSPyReNet computes by what it sees. `dynamic` bounds the shorter side: of a photo of 4:3
@@ -88,7 +86,7 @@ VIEWS: Final = MappingProxyType(
         (1536, 1536): _view(1536, 1536, 3236.083e9, 196.059e9, 17.7659e9, 4.699),
         (2048, 1536): _view(2048, 1536, 4337.729e9, 287.976e9, 24.2516e9, 6.175),
         (2048, 2048): _view(2048, 2048, 5815.989e9, 419.688e9, 32.5956e9, 8.144),
-        (2720, 2048): _view(2720, 2048, 7747.266e9, 615.255e9, 43.4491e9, 10.728),
+        (2720, 2048): _view(2720, 2048, 7747.266e9, 615.255e9, 43.4491e9, NETWORK_PEAK_GIB),
     }
 )
 

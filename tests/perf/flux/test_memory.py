@@ -18,6 +18,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
 from pawfect.flux.attention import BACKENDS
+from pawfect.model import ONNX
+from pawfect.models import MODELS
 from pawfect.profile import Profile, load_profile
 from pawfect.weights.published import read
 from perf.flux import memory
@@ -207,6 +209,17 @@ def test_the_vision_towers_peak_within_their_processes_peaks(in_half):
             levels = (*seen.fpn_hidden_states, *seen.fpn_position_encoding)
             kept = sum(level.numel() * level.element_size() for level in levels)
             assert kept / GIB <= memory.SAM3_SEEN_GIB <= 1.01 * kept / GIB
+
+
+def test_networks_by_onnx_put_at_most_one_process_on_a_card():
+    for name in ("t4", "l4", "h200"):
+        profile = load_profile(name)
+        by_onnx = [
+            model for model in map(MODELS.__getitem__, profile.models) if model.runtime == ONNX
+        ]
+        assert {model.name for model in by_onnx} == {"lama_fill", "onnx_networks"}
+        on_card = [model.name for model in by_onnx if profile.device(model) == "cuda"]
+        assert on_card == (["onnx_networks"] if name == "h200" else [])
 
 
 def test_sam3s_text_encoder_is_on_the_card_where_its_profile_says_so():
