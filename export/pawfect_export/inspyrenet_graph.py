@@ -2,8 +2,9 @@
 
 It imports nothing of this project: `pawfect_export.inspyrenet` makes the environment, fetches the
 checkpoint and runs this file there. The network is `transparent_background`'s own (Kim et al.,
-"Revisiting Image Pyramid Structure for High Resolution Salient Object Detection", ACCV 2022), its
-forward pass whole: pyramid, sigmoid, and the stretch from the least to the largest value.
+"Revisiting Image Pyramid Structure for High Resolution Salient Object Detection", ACCV 2022). Its
+forward pass ends with a stretch from the least to the largest value, which the files leave to who
+runs them: without it they say whether there is a subject at all.
 """
 
 from __future__ import annotations
@@ -37,6 +38,24 @@ TRACED: Final = (416, 352)
 MAX_DIFFERENCE: Final = 2e-3
 
 
+class Unstretched(torch.nn.Module):
+    """A network's forward pass up to its sigmoid."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return [1, 1, H, W], 0 to 1, of a picture [1, 3, H, W], normalised."""
+        largest: torch.Tensor = self.network.forward_inspyre(image)["saliency"][-1]
+        return torch.sigmoid(largest)
+
+
+def stretched(alpha: Any) -> Any:
+    """Return what the class makes of it in the end."""
+    return (alpha - alpha.min()) / (alpha.max() - alpha.min() + 1e-8)
+
+
 def load(checkpoint: Path, base: int) -> torch.nn.Module:
     """Return the published network with a checkpoint's weights.
 
@@ -57,7 +76,7 @@ def load(checkpoint: Path, base: int) -> torch.nn.Module:
 def write(network: torch.nn.Module, path: Path) -> None:
     """Write a network as ONNX: `image` [1, 3, H, W] normalised to `alpha` [1, 1, H, W], 0-1.
 
-    Height and width are free multiples of 32. The backbone's code counts windows in Python's own
+    Alpha is not stretched. Height and width are free multiples of 32. The backbone's code counts windows in Python's own
     numbers, which a trace would keep as constants; for the trace its `int` and `np.ceil` are ones
     that also take sizes under trace.
     """
@@ -72,7 +91,7 @@ def write(network: torch.nn.Module, path: Path) -> None:
             # What the tracer takes for constants is right for every size: the checks show it.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                network,
+                Unstretched(network),
                 (torch.zeros(1, 3, *TRACED),),
                 str(path),
                 input_names=[IMAGE],
@@ -96,7 +115,7 @@ def difference(network: torch.nn.Module, path: Path, size: tuple[int, int]) -> f
         expected = network(torch.from_numpy(image)).numpy()
     if got.shape != expected.shape:
         raise ValueError(f"expected {expected.shape}, got {got.shape}")
-    return float(np.abs(got - expected).max())
+    return float(np.abs(stretched(got) - expected).max())
 
 
 def picture(size: tuple[int, int], seed: int = 0) -> Any:

@@ -46,8 +46,8 @@ VAE_WIDTH: Final = 128
 # Florence-2 at 768 px with the keys, values and logits of its beams, GiB in half precision.
 SAM3_PEAK_GIB: Final = 1.187
 FLORENCE2_PEAK_GIB: Final = 0.223
-# InSPyReNet, the largest network of background removal: its parameters, and what lives at once in an
-# eager run in float32 at the largest view of a photo of 4:3, 2720 x 2048 px (perf/matting/cost.py).
+# InSPyReNet, the largest network of background removal: its parameters, and what lives at once in
+# an eager float32 run at the largest view of a photo of 4:3, 2720 x 2048 px (perf/matting/cost.py).
 NETWORK_VALUES: Final = 90_721_443
 NETWORK_PEAK_GIB: Final = 10.728
 # Of T5's gated hidden layers and norms in fp32, bytes per token.

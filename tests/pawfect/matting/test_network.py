@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
-from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.matting.network import OpenNetwork, enlarged, prepared, shrunk, stretched
-from pawfect.matting.networks import find_network
-from pawfect.weights.store import Store, weights_root
-from tests.lawn import lawn
+from pawfect.matting.network import OpenNetwork, enlarged, prepared, stretched
 from tests.pawfect.matting.small_networks import SIZE, network, red
 from tests.refusals import refusal
 
@@ -30,26 +25,6 @@ def test_the_map_is_what_the_file_gives(tmp_path):
     values = opened(red(tmp_path)).map(seen)
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values, seen[..., 0] / np.float32(255))
-
-
-def test_u2netp_sees_what_its_own_publishers_code_shows_it():
-    # rembg 2.0.86, sessions/base.py: Lanczos to 320x320, by the brightest value, less the mean, by
-    # the deviation; its map stretched, cut to bytes, enlarged by Lanczos.
-    spec = find_network("u2netp")
-    folder = Store(weights_root()).folder("u2netp", mend="make setup")
-    photo = lawn(240, 320) // 2
-    runtime = onnxruntime.InferenceSession(
-        str(folder / "u2netp.onnx"), providers=["CPUExecutionProvider"]
-    )
-    small = np.array(Image.fromarray(photo).resize((320, 320), Image.Resampling.LANCZOS))
-    planes = (small / max(np.max(small), 1e-6) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    fed = {runtime.get_inputs()[0].name: planes.transpose(2, 0, 1)[None].astype(np.float32)}
-    out = runtime.run(None, fed)[0][0, 0]
-    whole = (out - out.min()) / (out.max() - out.min())
-    theirs = Image.fromarray((whole * 255).astype(np.uint8)).resize((320, 240), 1)
-    ours = stretched(opened(folder, spec).map(shrunk(photo, spec, (320, 320))), spec)
-    full = np.rint(enlarged(ours, spec, (240, 320)) * 255)
-    assert np.abs(full - np.asarray(theirs, np.float32)).max() <= 1
 
 
 def test_the_picture_is_normalised_by_white_or_by_its_brightest_value():
