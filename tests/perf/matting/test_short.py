@@ -60,7 +60,7 @@ def test_an_alpha_that_got_worse_is_named_on_every_picture_with_a_subject(measur
     assert named >= {name for name in SHORT if not name.startswith("none")}
 
 
-def test_the_command_exits_with_one_and_names_what_got_worse(engine, tmp_path):
+def test_the_command_exits_with_one_and_names_what_got_worse(engine, tmp_path, monkeypatch):
     del engine
     content = json.loads(STORED.read_text())
     for row in content["rows"]:
@@ -68,16 +68,16 @@ def test_the_command_exits_with_one_and_names_what_got_worse(engine, tmp_path):
     better = tmp_path / "better.json"
     better.write_text(json.dumps(content))
     given = ["--short", "--variant", DEFAULT.name, "--out", str(tmp_path), "--baseline"]
-    with CliRunner().isolated_filesystem(tmp_path):
-        ended = CliRunner().invoke(main, [*given, str(better)])
-        assert ended.exit_code == 1, ended.output
-        for name in SHORT:
-            assert f"worse: {name}, {DEFAULT.name}: sad" in ended.output
-        # What is worse, or only a part, never takes the place of what is stored.
-        assert not (tmp_path / "matting.json").exists()
-        (written,) = Path().rglob("matting.json")
-        assert len(json.loads(written.read_text())["rows"]) == len(SHORT)
-        ended = CliRunner().invoke(main, [*given, str(STORED)])
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(main, [*given, str(better)])
+    assert ended.exit_code == 1, ended.output
+    for name in SHORT:
+        assert f"worse: {name}, {DEFAULT.name}: sad" in ended.output
+    # What is worse, or only a part, never takes the place of what is stored.
+    assert not (tmp_path / "matting.json").exists()
+    (written,) = tmp_path.rglob("matting.json")
+    assert len(json.loads(written.read_text())["rows"]) == len(SHORT)
+    ended = CliRunner().invoke(main, [*given, str(STORED)])
     assert ended.exit_code == 0, ended.output
     assert f"{len(SHORT)} of {len(SHORT)} rows compared" in ended.output
 
