@@ -202,9 +202,14 @@ def inpaint_local(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8],
     *,
-    protect: NDArray[np.uint8] | None = None,
+    protect: NDArray[np.uint8] | str | None = None,
     profile: Profile | None = None,
     **parameters: Scalar,
 ) -> InpaintResult:
-    """Fill one photo; see `LocalFlow.inpaint`, which keeps what it loaded for the next."""
+    """Fill one photo; see `LocalFlow.inpaint`, which keeps what it loaded for the next.
+
+    As for the clients, `protect` is a mask or the parameter of that name.
+    """
+    if isinstance(protect, str):
+        parameters["protect"], protect = protect, None
     return LocalFlow(profile).inpaint(image, mask, parameters, protect=protect)
