@@ -41,9 +41,9 @@ MAX_DIFFERENCE: Final = 2e-3
 class Unstretched(torch.nn.Module):
     """A network's forward pass up to its sigmoid."""
 
-    def __init__(self, network: torch.nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return [1, 1, H, W], 0 to 1, of a picture [1, 3, H, W], normalised."""
@@ -76,9 +76,9 @@ def load(checkpoint: Path, base: int) -> torch.nn.Module:
 def write(network: torch.nn.Module, path: Path) -> None:
     """Write a network as ONNX: `image` [1, 3, H, W] normalised to `alpha` [1, 1, H, W], 0-1.
 
-    Alpha is not stretched. Height and width are free multiples of 32. The backbone's code counts windows in Python's own
-    numbers, which a trace would keep as constants; for the trace its `int` and `np.ceil` are ones
-    that also take sizes under trace.
+    Alpha is not stretched. Height and width are free multiples of 32. The backbone's code counts
+    windows in Python's own numbers, which a trace would keep as constants; for the trace its `int`
+    and `np.ceil` are ones that also take sizes under trace.
     """
     from transparent_background.backbones import SwinTransformer
 
