@@ -37,8 +37,8 @@ LEFT_MOVED: Final = (0.5, 0.75, 1.0)
 BUS_BYTES_S: Final = 12e9
 # The photo that is modelled: 4:3, megapixels.
 PHOTO_MP: Final = 12.0
-# What does not run on the card for such a photo, s of a server CPU: low, likely, high. Assumed: high
-# is about what `make matting` measured on two cores that ran other work beside it. Edges with
+# What does not run on the card for such a photo, s of a server CPU: low, likely, high. All assumed;
+# high is about what `make matting` measured on two cores that ran other work too. Edges with
 # colours; around them: the photo shrunk, the answer laid and written.
 EDGES_S: Final[Mapping[str, tuple[float, float, float]]] = MappingProxyType(
     {"none": (0.4, 0.8, 2.5), "guided": (0.5, 1.0, 2.0), "matting": (1.5, 3.0, 6.0)}
