@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost quantisation prove t4 scaling load faults docker-check lock clean
+.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost matting quantisation prove t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -21,6 +21,7 @@ $(VENV)/.server: requirements/server.txt requirements/tritonserver.txt pyproject
 	$(PIP_INSTALL) --no-deps -r requirements/tritonserver.txt
 	$(PIP_INSTALL) --no-deps -e .
 	$(BIN)/python -m pawfect.patch
+	$(BIN)/python -m pawfect.matting
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
@@ -41,28 +42,34 @@ $(VENV)/.sessions: $(VENV)/.server requirements/sessions.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/sessions.txt
 	@touch $@
 
-setup: $(VENV)/.server  ## Install what the server, the client and the demo need
+.PHONY: network
+# Asked each time, in half a second: a clone's `weights` may go while its environment stays.
+network: $(VENV)/.server
+	@$(BIN)/pawfect weights fetch u2netp || \
+	  echo "Without it backgrounds are not removed; everything else works."
+
+setup: $(VENV)/.server network  ## Install what the server, the client and the demo need, with one small network (4.6 MB)
 setup-neural: $(VENV)/.neural  ## Install what the profiles other than embedded need: torch and the models' libraries
 setup-sessions: $(VENV)/.sessions  ## Install what the API and the queue's worker need
 setup-dev: $(VENV)/.dev
 setup-perf: $(VENV)/.perf  ## Install what the measurements and the audit need
 
 # --- running ----------------------------------------------------------------------------------
-demo: $(VENV)/.server  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, or without one where there is none (LOCAL=1: anyway), into build/demo
+demo: $(VENV)/.server network  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, or without one where there is none (LOCAL=1: anyway), into build/demo
 	$(BIN)/python -m perf.demo $(if $(PHOTO),--photo '$(PHOTO)') $(if $(MASK),--mask '$(MASK)') $(if $(LOCAL),--local)
 
-serve: $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural)  ## Run the server of PROFILE (embedded) until Ctrl-C
+serve: $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural) network  ## Run the server of PROFILE (embedded) until Ctrl-C
 	$(BIN)/pawfect serve --profile $(PROFILE)
 
-sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural)  ## Run the sessions' API, a worker and the server of PROFILE, until Ctrl-C
+sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural) network  ## Run the sessions' API, a worker and the server of PROFILE, until Ctrl-C
 	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
 LANES := -n 2 --dist loadscope
-test: lint  ## Run the lint and the tests, but for the slow ones, in two lanes
+test: lint network  ## Run the lint and the tests, but for the slow ones, in two lanes
 	$(BIN)/python -m pytest $(LANES) -m "not slow"
 
-test-all: lint  ## Run every test, with ten times as many orders of events against the jobs' contract
+test-all: lint network  ## Run every test, with ten times as many orders of events against the jobs' contract
 	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest $(LANES)
 
 lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
@@ -94,6 +101,11 @@ quality: $(VENV)/.perf  ## Score the fill against its peers on known truth (PHOT
 
 fill-cost: $(VENV)/.perf  ## Measure what fills cost against their goals, beside those of BEFORE=CHECKOUT, into perf/results
 	$(BIN)/python -m perf.quality.cost $(if $(BEFORE),--before '$(BEFORE)')
+
+matting: $(VENV)/.perf  ## Score background removal on known alpha against the stored results (PHOTOS=DIR: on your own cut-outs; ACCEPT=1), into perf/results
+	$(BIN)/python -m perf.matting $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(ACCEPT),--accept)
+	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.recall)
+	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.cost)
 
 prove: $(VENV)/.perf $(VENV)/.sessions  ## On PROFILE's card (t4, l4, h200; tiny rehearses): run and judge what the roadmap asks, into build/prove (SESSION=folder, FULL=1)
 	$(BIN)/python -m perf.prove --profile $(if $(filter embedded,$(PROFILE)),tiny,$(PROFILE)) $(if $(SESSION),--session '$(SESSION)') $(if $(FULL),--full)

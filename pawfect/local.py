@@ -13,18 +13,14 @@ from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.tensors import Array
-from pawfect.matting.foreground import compile_ahead
+from pawfect.matting.ahead import compile_ahead
 from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.cutout import (
-    CutoutRequest,
-    CutoutResult,
-    read_removal,
-    remove_background,
-)
+from pawfect.orchestrator.cutout import CutoutResult, remove_background
 from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
+from pawfect.orchestrator.removal import CutoutRequest, read_removal
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect.serving import Function, load_function

@@ -7,25 +7,25 @@ A new model is a definition here (or one given to `register`), a folder with its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from pawfect.contract.cutout import CutoutFileParams, CutoutParams
 from pawfect.contract.errors import invalid
+from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import (
     FillParams,
     InpaintFileParams,
     InpaintParams,
     MaskParams,
-    NoParams,
-    Parameters,
-    Scalar,
 )
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
     BACKGROUND_REMOVAL_FILE,
+    BOXES,
     DTYPES,
+    FIND_MASKS,
     IMAGE,
     INPAINT,
     INPAINT_FILE,
@@ -33,6 +33,8 @@ from pawfect.contract.tensors import (
     LABELS,
     MASK,
     NONCE,
+    PHRASE,
+    PROPOSALS,
     PROTECT,
     REPORT,
     SCENE_LABELS,
@@ -40,65 +42,7 @@ from pawfect.contract.tensors import (
     ModelSpec,
     TensorSpec,
 )
-
-TORCH: Final = "torch"
-ONNX: Final = "onnxruntime"
-
-
-@dataclass(frozen=True)
-class Model:
-    """One model. Code is named as "module:name" and imported when it is used.
-
-    Attributes:
-        spec: its name and tensors.
-        parameters: the request parameters that it takes.
-        function: for a model without weights: takes inputs by name and the parsed parameters,
-            returns outputs by name.
-        weights: components of the profile's weights that it needs.
-        settings: the profile's table that it needs.
-        device: the entry of that table that says where it runs.
-        finds_weights: whether its loader takes, in place of folders, a function that returns the
-            verified folder of any entry of the weights' manifest: for a model that loads what it
-            is asked for.
-        runtime: for a model with weights: what computes it, torch or onnxruntime.
-        loader: for a model with weights: takes the settings and a verified folder per component,
-            returns such a function; for a batched model a `pawfect.serving.BatchFunction`.
-        prepare: called before the model's first request, where its code is compiled.
-        stoppable: whether its function, or what its loader returns, takes a third argument: what
-            says that nobody waits any more, see `pawfect.serving.Stop`.
-        unused: packages that its libraries import where they are installed, without use here; its
-            process takes them for not installed.
-        orchestration: for a model that calls others: its `Orchestration`.
-        probe: takes the settings, returns those tensors of a tiny request that are its own.
-        probe_parameters: parameters of that request.
-    """
-
-    spec: ModelSpec
-    parameters: type[Parameters] = NoParams
-    function: str | None = None
-    weights: tuple[str, ...] = ()
-    settings: str | None = None
-    device: str = "device"
-    finds_weights: bool = False
-    runtime: str = TORCH
-    loader: str | None = None
-    prepare: str | None = None
-    stoppable: bool = False
-    unused: tuple[str, ...] = ()
-    orchestration: str | None = None
-    probe: str | None = None
-    probe_parameters: Mapping[str, Scalar] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Triton's name of it."""
-        return self.spec.name
-
-    @property
-    def batched(self) -> bool:
-        """Whether Triton runs several requests as one batch."""
-        return self.spec.max_batch_size > 0
-
+from pawfect.model import ONNX, Model
 
 _RING: Final = TensorSpec("RING", "UINT8", (-1, -1))
 # FLUX's tokens are 2x2 pixels of the latents, 16x16 of the picture. Widths of text embeddings
@@ -174,7 +118,12 @@ _DEFINITIONS: Final = (
         stoppable=True,
     ),
     Model(
-        ModelSpec("sam3_labeling", (IMAGE, _RING), LABELS),
+        ModelSpec(
+            "sam3_labeling",
+            # Labels of RING, or proposals for PHRASE, BOXES or both.
+            (IMAGE, replace(_RING, optional=True), PHRASE, BOXES),
+            (*LABELS, *PROPOSALS),
+        ),
         weights=("sam3",),
         settings="sam3",
         loader="pawfect.scene.serving:sam3",
@@ -193,6 +142,13 @@ _DEFINITIONS: Final = (
         probe="pawfect.scene.serving:caption_probe",
     ),
     Model(SCENE_LABELS),
+    Model(
+        FIND_MASKS,
+        FindMasksParams,
+        orchestration="pawfect.orchestrator.find:FIND_MASKS",
+        probe="pawfect.orchestrator.find:probe",
+        probe_parameters=MappingProxyType({"least_score": 0.0, "most": 1}),
+    ),
     Model(
         ModelSpec(
             "flux_text_encoder",
@@ -260,14 +216,14 @@ _DEFINITIONS: Final = (
         BACKGROUND_REMOVAL,
         CutoutParams,
         orchestration="pawfect.orchestrator.cutout:BACKGROUND_REMOVAL",
-        prepare="pawfect.matting.foreground:compile_ahead",
+        prepare="pawfect.matting.ahead:compile_ahead",
         probe_parameters=_WITHOUT_EDGES,
     ),
     Model(
         BACKGROUND_REMOVAL_FILE,
         CutoutFileParams,
         orchestration="pawfect.orchestrator.cutout_file:BACKGROUND_REMOVAL_FILE",
-        prepare="pawfect.matting.foreground:compile_ahead",
+        prepare="pawfect.matting.ahead:compile_ahead",
         probe="pawfect.orchestrator.cutout_file:probe",
         probe_parameters=_WITHOUT_EDGES,
     ),

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tables import SOME, TableError, read_table
 from pawfect.costs import STAGES, StageCost
-from pawfect.models import MODELS, TORCH, Model
+from pawfect.model import TORCH, Model
+from pawfect.models import MODELS
 from pawfect.settings import (
     CaptionSettings,
     CheckSettings,
@@ -47,14 +48,8 @@ class Profile:
         engines: engines that are there, in the order in which `auto` takes them.
         limits: bounds.
         weights: entries of the weights' manifest by component (flux, flux_transformer, sam3,
-            florence2, lama, matting).
-        flux: None where FLUX is not there.
-        sam3: None where SAM3 is not there.
-        florence2: None where Florence-2 is not there.
-        lama: None where LaMa is not there.
-        onnx: None where no model needs the process of the ONNX networks.
-        cutout: None where backgrounds are not removed.
-        protect: None where nothing but PROTECT is protected.
+            florence2, lama, matting, protect).
+        flux, sam3, florence2, lama, onnx, cutout, protect: how it runs; None where it is not there.
         check: None where FLUX fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
         cost: what each of `pawfect.costs.STAGES` takes; empty where that is not known.

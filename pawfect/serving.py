@@ -11,7 +11,8 @@ from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_mask, probe_photo
 from pawfect.contract.tensors import Array
-from pawfect.models import MODELS, Model, check_inputs
+from pawfect.model import Model
+from pawfect.models import MODELS, check_inputs
 from pawfect.out_of_memory import require
 from pawfect.profile import Profile
 from pawfect.stop import Stop, never

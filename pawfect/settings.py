@@ -80,17 +80,21 @@ class FluxSettings:
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """How SAM3 names surfaces.
+    """How SAM3 names surfaces and finds what words mean.
 
     Attributes:
         device: cpu or cuda.
         dtype: of its arithmetic.
+        text_device: of its text encoder, 0.7 GB in 16 bits: cpu, in float32, or as device.
+        text_threads: threads of its process on a CPU.
         least_score: labels that score less are dropped, 0 to 1.
         timeout_ms: an answer that takes longer is not waited for.
     """
 
     device: Device
     dtype: Dtype
+    text_device: Device
+    text_threads: Count
     least_score: Amount
     timeout_ms: Count
 

@@ -12,6 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import click
+from click.core import ParameterSource
+
 
 def provenance(command: str, packages: tuple[str, ...]) -> dict[str, Any]:
     """Return where and with what a result was measured.
@@ -32,6 +35,26 @@ def provenance(command: str, packages: tuple[str, ...]) -> dict[str, Any]:
         "machine": f"{cpu_name()}, {os.cpu_count()} cores, {sys.platform}",
         "versions": versions,
     }
+
+
+def given_command(command: str) -> str:
+    """Return a command with the options it was given, metavars in place of this machine's folders.
+
+    Args:
+        command: what runs it; its click command is the current one.
+    """
+    context, words = click.get_current_context(), [command]
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        value = context.params.get(option.name or "")
+        # Where the results are written changes none of them.
+        if not given or option.name == "out":
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            shown = option.metavar if isinstance(one, Path) else one
+            name = option.secondary_opts[0] if one is False else option.opts[0]
+            words.append(name if isinstance(one, bool) else f"{name} {shown}")
+    return " ".join(words)
 
 
 def cpu_name() -> str:

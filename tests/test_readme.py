@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from pawfect.contract.errors import TABLE
+from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintFileParams
 from pawfect.local import inpaint_local
 from pawfect.models import MODELS
@@ -130,6 +131,12 @@ def test_the_tables_name_every_model_parameter_and_error():
             f"| {again} | {row.exit_code} |"
         )
         assert line in README, line
+
+
+def test_the_page_of_masks_by_words_names_every_parameter():
+    page = (ROOT / "docs" / "words.md").read_text()
+    for name in FindMasksParams.__dataclass_fields__:
+        assert f"| `{name}` |" in page, name
 
 
 def defined_names(path: Path) -> set[str]:

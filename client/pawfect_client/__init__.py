@@ -10,7 +10,14 @@ from pawfect.photo.saving import encode_photo, save_photo
 from pawfect_client.client import AsyncPawfectClient, PawfectClient
 from pawfect_client.local import LocalClient
 from pawfect_client.photos import cutout_photo, inpaint_photo
-from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.results import (
+    CutOut,
+    Done,
+    FoundMasks,
+    Inpainted,
+    SceneLabels,
+    StageEvent,
+)
 from pawfect_client.retry import RetryPolicy
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "CutOut",
     "Done",
     "ErrorKind",
+    "FoundMasks",
     "Inpainted",
     "LocalClient",
     "PawfectClient",

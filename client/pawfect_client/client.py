@@ -10,7 +10,8 @@ from pawfect.contract.tensors import Array
 from pawfect_client import wire
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
-from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
+from pawfect_client.masks_by_words import find_tensors, found_masks, sam3_asked
+from pawfect_client.results import CutOut, Done, FoundMasks, Inpainted, SceneLabels, StageEvent
 from pawfect_client.transport import AsyncTransport, SyncTransport
 
 
@@ -70,6 +71,30 @@ class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
             PawfectError: as `inpaint` does; UNAVAILABLE where the server's profile has no labels.
         """
         return wire.scene_labels(self._answer(self._request("scene_labels", image, mask)))
+
+    def find_masks(
+        self,
+        image: Image,
+        phrase: str | None = None,
+        *,
+        boxes: Array | None = None,
+        **parameters: Scalar,
+    ) -> FoundMasks:
+        """Find what a phrase or boxes mean; best first, perhaps nothing.
+
+        Args:
+            image: as in `inpaint`.
+            phrase: what to find, such as "leash", at most 32 tokens; None: boxes say it.
+            boxes: FP32 [B, 4], at most 16: x0, y0, x1, y1 in px round examples of it; None: none.
+            parameters: the scalars of `pawfect.contract.find.FindMasksParams`.
+
+        Raises:
+            PawfectError: as `inpaint` does; UNAVAILABLE where the server has no SAM3.
+        """
+        tensors = find_tensors(image, phrase, boxes)
+        call = wire.call_of("find_masks", tensors, parameters, self._timeout_s)
+        with sam3_asked():
+            return found_masks(self._answer(call), call)
 
     def inpaint_stream(
         self,
@@ -134,6 +159,20 @@ class AsyncPawfectClient(AsyncTransport, BackgroundRemoval[Coroutine[Any, Any, C
     async def scene_labels(self, image: Image, mask: Image) -> SceneLabels:
         """Name the surfaces around what the mask covers; see `PawfectClient.scene_labels`."""
         return wire.scene_labels(await self._answer(self._request("scene_labels", image, mask)))
+
+    async def find_masks(
+        self,
+        image: Image,
+        phrase: str | None = None,
+        *,
+        boxes: Array | None = None,
+        **parameters: Scalar,
+    ) -> FoundMasks:
+        """Find what a phrase or boxes mean; see `PawfectClient.find_masks`."""
+        tensors = find_tensors(image, phrase, boxes)
+        call = wire.call_of("find_masks", tensors, parameters, self._timeout_s)
+        with sam3_asked():
+            return found_masks(await self._answer(call), call)
 
     def inpaint_stream(
         self,

@@ -8,25 +8,42 @@ import warnings
 from pathlib import Path
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
 from pawfect.photo.formats import FORMAT_NAMES, FORMAT_OF_SUFFIX
+from pawfect.photo.photo import Photo
 from pawfect.photo.saving import check_writable, write_atomically
+from pawfect_client.client import PawfectClient
 from pawfect_client.folder_filling import inpaint_folder
+from pawfect_client.mask_command import LEAST_SCORE
 from pawfect_client.mask_names import PATTERNS
-from pawfect_client.one_file import FileRequest, fill_file
+from pawfect_client.one_file import FileRequest, HoleOf, fill_file
 from pawfect_client.parameter_option import read_parameters
 from pawfect_client.printable import printable
 from pawfect_client.progress import streaming
+from pawfect_client.removal import check_can_ask, find_each, hole_of
 from pawfect_client.summary import summary
 from pawfect_client.terminal import FILE, connected, leave, pretty, where_options
 
 
 @click.command(epilog=f"In a folder the mask of dog.jpg is called {PATTERNS}.")
 @click.argument("photo", type=FILE)
-@click.argument("mask", type=FILE)
+@click.argument("mask", type=FILE, required=False)
+@click.option(
+    "--remove",
+    "phrases",
+    multiple=True,
+    metavar="WORDS",
+    help="In place of MASK: what to remove, such as leash; needs a server with SAM3.",
+)
+@click.option("--yes", is_flag=True, help="Remove what --remove finds without a question.")
+@click.option(
+    "--least-score", type=LEAST_SCORE, help="How sure to be of what is found.  [default: 0.3]"
+)
 @click.option("--out", required=True, type=FILE, help=f"Result: {', '.join(FORMAT_OF_SUFFIX)}.")
 @click.option(
     "--format",
@@ -62,7 +79,10 @@ from pawfect_client.terminal import FILE, connected, leave, pretty, where_option
 @where_options
 def inpaint(
     photo: Path,
-    mask: Path,
+    mask: Path | None,
+    phrases: tuple[str, ...],
+    yes: bool,
+    least_score: float | None,
     out: Path,
     format_name: str | None,
     quality: int | None,
@@ -88,11 +108,20 @@ def inpaint(
     ground, or erased from one; --mask-is names other kinds. It has the size of the upright photo.
 
     PHOTO may be a folder, MASK then is the folder of its masks, and --out that of the results.
+
+    With --remove words say what to fill. What they find is said with its score and area, and asked
+    about on a terminal; without one --yes is needed.
     """
     parameters = read_parameters(params if seed is None else (*params, f"seed={seed}"))
     of_folder = os.path.isdir(photo)
     if of_folder and (stream or report or protect):
         raise click.UsageError("--stream, --report and --protect: expected a photo, got a folder")
+    if phrases:
+        _check_removal(mask, of_folder, local, yes=yes, read=mask_is is not None or invert_mask)
+    elif mask is None:
+        raise click.UsageError("Missing argument 'MASK', or --remove in its place.")
+    elif yes or least_score is not None:
+        raise click.UsageError("--yes and --least-score: expected --remove, got none")
     # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
@@ -105,20 +134,57 @@ def inpaint(
         if report is not None:
             check_writable(report)
         with connected(url, timeout_s, local=local, of_folder=of_folder) as client:
+            hole: Path | HoleOf
+            if mask is not None:
+                hole = mask
+            else:
+                assert isinstance(client, PawfectClient)
+                hole = _hole_by_words(client, phrases, least_score, yes=yes, quiet=quiet)
             if of_folder:
+                assert isinstance(hole, Path)
                 sys.exit(
                     inpaint_folder(
-                        client, photo, mask, out, asked, in_flight=in_flight, quiet=quiet
+                        client, photo, hole, out, asked, in_flight=in_flight, quiet=quiet
                     )
                 )
             shown = stream and not quiet
             show = streaming(client.inpaint_stream, Console(stderr=True))
-            filled = fill_file(show if shown else client.inpaint, photo, mask, out, asked, protect)
+            filled = fill_file(show if shown else client.inpaint, photo, hole, out, asked, protect)
         if report is not None:
             write_atomically(report, pretty(filled.report))
     except PawfectError as error:
         leave(error.kind, error.message)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         leave(ErrorKind.CANCELLED, "interrupted")
     if not quiet:
         click.echo(printable(summary(out, filled, parameters)))
+
+
+def _check_removal(
+    mask: Path | None, of_folder: bool, local: bool, *, yes: bool, read: bool
+) -> None:
+    """Raise a usage error where --remove goes with something that it cannot go with."""
+    if mask is not None or read:
+        got = "MASK" if mask is not None else "--mask-is or --invert-mask"
+        raise click.UsageError(f"--remove: expected it in place of a mask, got {got} too")
+    if of_folder or local:
+        got = "a folder" if of_folder else "--local"
+        raise click.UsageError(f"--remove: expected one photo and a server, got {got}")
+    check_can_ask(yes=yes)
+
+
+def _hole_by_words(
+    client: PawfectClient,
+    phrases: tuple[str, ...],
+    least_score: float | None,
+    *,
+    yes: bool,
+    quiet: bool,
+) -> HoleOf:
+    """Return what finds the hole in a photo, and asks whether it is meant."""
+
+    def find(photo: Photo) -> NDArray[np.uint8]:
+        finds = find_each(client.find_masks, photo, phrases, least_score)
+        return hole_of(finds, ask=not yes, quiet=quiet)
+
+    return find

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pawfect.contract.parameters import MaskFileParams
 from pawfect.contract.report import Report
 from pawfect.photo.mask_file import load_mask_file, load_protect
-from pawfect.photo.photo import load_photo
+from pawfect.photo.photo import Photo, load_photo
 from pawfect.photo.saving import (
     check_format,
     check_quality,
@@ -21,6 +24,9 @@ from pawfect.photo.saving import (
 )
 from pawfect_client.photos import inpaint_photo
 from pawfect_client.results import Inpainted
+
+# Finds the hole in a photo, UINT8 [H, W], >= 128 = fill.
+HoleOf = Callable[[Photo], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class FilledFile:
 def fill_file(
     fill: Callable[..., Inpainted],
     photo: Path,
-    mask: Path,
+    mask: Path | HoleOf,
     out: Path,
     asked: FileRequest,
     protect: Path | None = None,
@@ -68,7 +74,7 @@ def fill_file(
     Args:
         fill: as `inpaint_photo` takes it.
         photo: the photo's file.
-        mask: the mask's file.
+        mask: the mask's file, or what finds the hole in the photo.
         out: where the result goes.
         asked: format, reading of the mask, and the request.
         protect: file of what must never be filled, or None.
@@ -82,8 +88,12 @@ def fill_file(
     loaded = load_photo(photo)
     check_format(loaded, kind, out.name)
     check_quality(asked.quality, kind)
-    read = load_mask_file(mask, loaded, asked.mask)
+    if isinstance(mask, Path):
+        read = load_mask_file(mask, loaded, asked.mask)
+        hole, note = read.mask, read.note
+    else:
+        hole, note = mask(loaded), None
     guard = load_protect(protect, loaded, fit_mask=asked.mask.fit_mask) if protect else None
-    filled, report = inpaint_photo(fill, loaded, read.mask, guard, asked.request)
+    filled, report = inpaint_photo(fill, loaded, hole, guard, asked.request)
     save_photo(filled, out, kind, asked.quality)
-    return FilledFile(report, read.note, losses(loaded, kind))
+    return FilledFile(report, note, losses(loaded, kind))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.cutout import CutoutReport
+from pawfect.contract.find import FindReport
 from pawfect.contract.report import Report
 
 
@@ -73,3 +74,18 @@ class SceneLabels:
     labels: tuple[str, ...]
     scores: tuple[float, ...]
     coverage: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMasks:
+    """What was found in a photo by words or boxes, best first; nothing found is no error.
+
+    Attributes:
+        masks: UINT8 [K, H, W], 255 = it, 0 = not, writable.
+        scores: FP32 [K], how sure the model is, 0 to 1, not rising.
+        report: how it came about; each find with its area and box.
+    """
+
+    masks: NDArray[np.uint8]
+    scores: NDArray[np.float32]
+    report: FindReport

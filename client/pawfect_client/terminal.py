@@ -29,7 +29,7 @@ FILE: Final = click.Path(path_type=Path, readable=False)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_WHERE: Final = (
+_SERVER: Final = (
     click.option(
         "--url",
         metavar="HOST:PORT",
@@ -42,6 +42,10 @@ _WHERE: Final = (
         metavar="SECONDS",
         help="Longest wait.  [default: the deadline and 30 s]",
     ),
+)
+quiet_option: Final = click.option("--quiet", is_flag=True, help="Say nothing when all is well.")
+_WHERE: Final = (
+    *_SERVER,
     click.option("--local", is_flag=True, help="Work in this process, without a server."),
     click.option(
         "--in-flight",
@@ -50,15 +54,29 @@ _WHERE: Final = (
         show_default=True,
         help="Pictures of a folder that are worked at at a time.",
     ),
-    click.option("--quiet", is_flag=True, help="Say nothing when all is well."),
+    quiet_option,
 )
 
 
 def where_options(command: Command) -> Command:
     """Give a command --url, --timeout, --local, --in-flight and --quiet."""
-    for option in reversed(_WHERE):
+    return _with(_WHERE, command)
+
+
+def server_options(command: Command) -> Command:
+    """Give a command --url and --timeout."""
+    return _with(_SERVER, command)
+
+
+def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def asked_now(url: str | None, timeout_s: float | None) -> PawfectClient:
+    """Return a client for someone who waits at the terminal; arguments as in `connected`."""
+    return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s, retry=_RETRY)
 
 
 def connected(
@@ -81,7 +99,7 @@ def connected(
             raise click.UsageError("--url and --timeout: expected a server, got --local")
         return LocalClient()
     if not of_folder:
-        return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s, retry=_RETRY)
+        return asked_now(url, timeout_s)
     # Where there is no server, one message says so, not one for each picture.
     with PawfectClient(url or DEFAULT_URL, retry=_RETRY) as first:
         first.probe()

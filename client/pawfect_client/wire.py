@@ -18,11 +18,13 @@ from tritonclient.utils import serialize_byte_tensor
 
 from pawfect.contract.cutout import CutoutParams, CutoutReport
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
+    FIND_MASKS,
     INPAINT,
     INPAINT_STREAM,
     SCENE_LABELS,
@@ -33,6 +35,7 @@ from pawfect_client.failures import failure_in_stream
 from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 
 AnyReport = TypeVar("AnyReport", Report, CutoutReport)
+AnyParams = InpaintParams | CutoutParams | FindMasksParams
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
 # Added to the deadline, which counts from the request's arrival: at least that, and what the photo
@@ -42,11 +45,12 @@ _BYTES_PER_S: Final = 100e6 / 8
 
 # The models that are called, the scalars that each takes, and the bytes that it answers for each of
 # the photo's pixels.
-_MODELS: Final[Mapping[str, tuple[ModelSpec, type[InpaintParams | CutoutParams], int]]] = {
+_MODELS: Final[Mapping[str, tuple[ModelSpec, type[AnyParams], int]]] = {
     INPAINT.name: (INPAINT, InpaintParams, 3),
     INPAINT_STREAM.name: (INPAINT_STREAM, InpaintParams, 3),
     SCENE_LABELS.name: (SCENE_LABELS, InpaintParams, 0),
     BACKGROUND_REMOVAL.name: (BACKGROUND_REMOVAL, CutoutParams, 5),
+    FIND_MASKS.name: (FIND_MASKS, FindMasksParams, 1),
 }
 _LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
@@ -113,7 +117,7 @@ def call_of(
     """Return the call of a model.
 
     Args:
-        model: `inpaint`, `inpaint_stream`, `scene_labels` or `background_removal`.
+        model: `inpaint`, `inpaint_stream`, `scene_labels`, `background_removal` or `find_masks`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.

@@ -52,7 +52,7 @@ def add(
     path: str | None = None,
     terms: Terms | None = None,
 ) -> None:
-    """Take files of a fetched entry that the user has into the store, each whole or not at all.
+    """Take files of a published entry that the user has into the store, each whole or not at all.
 
     What is cheap to see (names, sizes, formats) is looked at for all of them before any is taken.
     A digest that is known, the manifest's or the lock's, is compared. One that is not known makes

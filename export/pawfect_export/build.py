@@ -58,6 +58,14 @@ def _quantised(scheme: str, lora: str | None = None) -> Builder:
     return Builder(QUANTISE, (source, entry), {**options, "lora_scale": scale}, told=True)
 
 
+# File of an entry, and the checkpoint that it is made of.
+_INSPYRENET: Final = MappingProxyType(
+    {
+        "inspyrenet": (("base.onnx", "base"), ("fast.onnx", "fast")),
+        "inspyrenet-nightly": (("base.onnx", "nightly"),),
+    }
+)
+
 BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
     {
         "flux-fill-dev-int8": _quantised("int8"),
@@ -68,6 +76,10 @@ BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
         "flux-fill-dev-turbo-q4_0": _quantised("q4_0", "turbo"),
         "flux-fill-dev-hyper-int8": _quantised("int8", "hyper"),
         "flux-fill-dev-hyper-int4": _quantised("int4", "hyper"),
+        **{
+            name: Builder("pawfect_export.inspyrenet:build", options={"files": files}, told=True)
+            for name, files in _INSPYRENET.items()
+        },
         "tiny-flux-fill": Builder("pawfect_export.tiny.flux:build"),
         "tiny-flux-fill-q8_0": Builder(
             "pawfect_export.tiny.flux_gguf:build",

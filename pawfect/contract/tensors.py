@@ -132,6 +132,24 @@ BACKGROUND_REMOVAL_FILE: Final = ModelSpec(
     (TensorSpec("PHOTO", "BYTES", (1,)), TensorSpec("BACKGROUND", "BYTES", (1,), optional=True)),
     (TensorSpec("FILE", "BYTES", (1,)), REPORT),
 )
+PHRASE: Final = TensorSpec("PHRASE", "BYTES", (1,), optional=True)
+# x0, y0, x1, y1 in px of the photo.
+BOXES: Final = TensorSpec("BOXES", "FP32", (-1, 4), optional=True)
+# Beside SCORES, best first.
+PROPOSALS: Final = (
+    TensorSpec("MASK_LOGITS", "FP32", (-1, -1, -1)),
+    TensorSpec("PRESENCE", "FP32", (1,)),
+)
+# At least one of PHRASE and BOXES.
+FIND_MASKS: Final = ModelSpec(
+    "find_masks",
+    (IMAGE, PHRASE, BOXES),
+    (
+        TensorSpec("MASKS", "UINT8", (-1, -1, -1)),
+        TensorSpec("SCORES", "FP32", (-1,)),
+        REPORT,
+    ),
+)
 SCENE_LABELS: Final = ModelSpec("scene_labels", (IMAGE, MASK), LABELS, ensemble=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -12,24 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.cutout import CutoutParams, CutoutReport
-from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.tensors import Array, check_photo_size
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.matting.edges import refine, sharpness
 from pawfect.matting.foreground import foreground
 from pawfect.matting.network import enlarged
-from pawfect.matting.networks import find_network
 from pawfect.matting.output import laid
-from pawfect.matting.presets import Defaults, Plan, plan, read_defaults
+from pawfect.matting.presets import Plan
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.deployment import networks_here
 from pawfect.orchestrator.looking import Looked, look_at
+from pawfect.orchestrator.removal import CutoutRequest, Removal, read_removal
 from pawfect.orchestrator.request import Notify, Progress, silent
 from pawfect.orchestrator.serving import Measure, Orchestration, photo_pixels
-from pawfect.profile import Profile
 from pawfect.stop import Stop
-from pawfect.weights.store import Store, weights_root
 
 T = TypeVar("T")
 # Shares of the whole, for the progress.
@@ -37,30 +34,6 @@ _LOOKED: Final = 0.5
 _REFINED: Final = 0.8
 # What is tried where memory is short for the edges.
 _SIMPLER: Final = MappingProxyType({"matting": "guided", "guided": "none"})
-
-
-@dataclass(frozen=True, eq=False)
-class CutoutRequest:
-    """One request, decoded.
-
-    Attributes:
-        image: UINT8 [H, W, 3] RGB.
-        params: the scalars.
-        background: UINT8 [h, w, 3] RGB of any size, what CUTOUT is laid on, or None.
-    """
-
-    image: NDArray[np.uint8]
-    params: CutoutParams
-    background: NDArray[np.uint8] | None = None
-
-    def check(self) -> None:
-        """Raise INVALID_ARG for pictures that are out of bounds."""
-        for name, picture in (("IMAGE", self.image), ("BACKGROUND", self.background)):
-            if picture is None:
-                continue
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                raise invalid(name, "uint8 [H, W, 3]", f"{picture.dtype} {list(picture.shape)}")
-            check_photo_size(picture.shape[0], picture.shape[1], name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,60 +49,6 @@ class CutoutResult:
     alpha: NDArray[np.uint8]
     cutout: NDArray[np.uint8]
     report: CutoutReport
-
-
-@dataclass(frozen=True)
-class Removal:
-    """What one server's background removal works with, read once.
-
-    Attributes:
-        profile: its name, settings and networks.
-        networks: those of which anything is here, the preferred first, and the identity of the
-            weights of each.
-        defaults: what is taken where a request says nothing.
-        error: why no request can be answered, or None.
-    """
-
-    profile: Profile
-    networks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    defaults: Defaults | None = None
-    error: PawfectError | None = None
-
-    def plan(self, request: CutoutRequest) -> Plan:
-        """Return what a request comes to; raises as `pawfect.matting.presets.plan` does.
-
-        Raises:
-            PawfectError: UNAVAILABLE where no network is here.
-        """
-        if self.error is not None:
-            raise self.error
-        assert self.defaults is not None
-        size = request.image.shape[1], request.image.shape[0]
-        background = request.background is not None
-        return plan(
-            request.params, self.defaults, tuple(self.networks), size, background=background
-        )
-
-
-def read_removal(profile: Profile, verbatim: bool = False) -> Removal:
-    """Return a profile's background removal; what is missing is its `error`."""
-    del verbatim
-    settings = profile.cutout
-    if settings is None:
-        problem = f"background_removal: profile {profile.name} has none"
-        return Removal(profile, error=PawfectError(ErrorKind.UNAVAILABLE, problem))
-    store = Store(weights_root())
-    weights = networks_here(settings.networks, store)
-    if not weights:
-        names = [find_network(name).weights for name in settings.networks]
-        problem = f"weights {names[-1]}: expected them here, got nothing; run "
-        error = PawfectError(ErrorKind.UNAVAILABLE, f"{problem}`pawfect weights fetch {names[-1]}`")
-        return Removal(profile, error=error)
-    try:
-        defaults = read_defaults(settings)
-    except PawfectError as error:
-        return Removal(profile, error=error)
-    return Removal(profile, weights, defaults)
 
 
 async def remove_background(
@@ -213,7 +132,7 @@ def _colours(
 ) -> NDArray[np.uint8]:
     if planned.threshold is not None or planned.output == "map":
         return image
-    return foreground(image, alpha.astype(np.float32) / np.float32(255), stop)
+    return foreground(image, alpha, stop)
 
 
 async def _answer(

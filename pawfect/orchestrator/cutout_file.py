@@ -16,14 +16,7 @@ from pawfect.contract.probe import probe_photo
 from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.cutout import (
-    CutoutRequest,
-    CutoutResult,
-    Removal,
-    measures_of,
-    read_removal,
-    remove_background,
-)
+from pawfect.orchestrator.cutout import CutoutResult, measures_of, remove_background
 from pawfect.orchestrator.picture_files import (
     file_answer,
     file_of,
@@ -33,6 +26,7 @@ from pawfect.orchestrator.picture_files import (
     writing_ms,
     written,
 )
+from pawfect.orchestrator.removal import CutoutRequest, Removal, read_removal
 from pawfect.orchestrator.request import Notify, silent
 from pawfect.orchestrator.serving import Orchestration
 from pawfect.photo.cutting import Cutting, check_cutout, cutout_losses, cutting, format_of

@@ -11,15 +11,13 @@ target its source's flat index, else -1; `apart` INT32 [H, W], their patches' di
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pawfect.patch.kept import KeptCode
+from pawfect.patch.kept import compiled
 
 RADIUS: Final = 3  # px: patches of 7 x 7
 SIDE: Final = 2 * RADIUS + 1
@@ -30,17 +28,6 @@ WIDE: Final = ROW // 16 * 16  # worked on 16 at a time; the rest of a row is a l
 FARTHEST: Final = 2**31 - 1
 
 Array = NDArray[Any]
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile when first called, and keep the code where the package or the user's cache lets it.
-
-    Where neither can be written, the code is compiled anew in each process.
-    """
-    made = njit(nogil=True)(function)
-    with contextlib.suppress(RuntimeError):
-        vars(made)["_cache"] = KeptCode(function)
-    return made
 
 
 _inlined = njit(inline="always", nogil=True)

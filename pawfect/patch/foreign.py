@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.patch.core import compiled
+from pawfect.patch.kept import compiled
 from pawfect.picture import raster
 from pawfect.stop import Stop, look, never
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.patch.core import compiled
 from pawfect.patch.features import Level
+from pawfect.patch.kept import compiled
 
 FILM: Final = 0.4
 """Of the film's colour beside the patches' own, and half of it for its texture."""

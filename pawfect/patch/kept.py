@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from numba import njit
 from numba.core.caching import FunctionCache
 
 
@@ -34,3 +35,14 @@ class KeptCode(FunctionCache):
         """Keep the code for some types, if there is room."""
         with contextlib.suppress(Exception):
             super().save_overload(*code)  # type: ignore[no-untyped-call]
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile when first called, and keep the code where the package or the user's cache lets it.
+
+    Where neither can be written, the code is compiled anew in each process.
+    """
+    made = njit(nogil=True)(function)
+    with contextlib.suppress(RuntimeError):
+        vars(made)["_cache"] = KeptCode(function)
+    return made

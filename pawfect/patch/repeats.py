@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pawfect.patch.core import compiled
+from pawfect.patch.kept import compiled
 from pawfect.picture import raster
 
 RING: Final = 0.35  # of the hole's longer side: the band around it that has to repeat

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.patch.core import compiled
+from pawfect.patch.kept import compiled
 from pawfect.stop import Stop, look
 
 SCREEN: Final = 1e-4

@@ -1,30 +1,21 @@
-"""SAM3 names the surfaces around a hole: phrases of the vocabulary in, labels out.
-
-The model is transformers' `Sam3Model` (Carion et al., "SAM 3: Segment Anything with Concepts",
-2025). Phrases are encoded once, when it loads, and the text encoder, 42 % of its weights, is then
-let go. A picture goes through the vision encoder once (5.6 TFLOP at full size), each phrase through
-the detector (0.4 TFLOP).
-"""
+"""SAM3 names the surfaces around a hole: phrases of the vocabulary in, labels out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.models.sam3.modeling_sam3 import Sam3Model, Sam3VisionEncoderOutput
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.tensors import check_photo_size
 from pawfect.scene.lexicon import Surface
 from pawfect.scene.sam3_answers import NO_LABELS, Labels, best_first, ring_share, score_surfaces
-from pawfect.scene.sam3_checkpoint import load_sam3
-from pawfect.scene.sam3_view import Processing, pixel_values, surroundings
+from pawfect.scene.sam3_network import Sam3, check_finite
+from pawfect.scene.sam3_view import pixel_values, surroundings
 
 # A surface that SAM3 is sure of, on a tenth of the ring, is still worth a word; less is noise.
 LEAST_SCORE: Final = 0.1
@@ -51,69 +42,38 @@ class Answers:
 
 
 class SurfaceLabeller:
-    """SAM3 with a vocabulary, ready to label; made by `load`. Calls do not change it."""
+    """SAM3 with a vocabulary, ready to label.
+
+    Args:
+        network: the network.
+        vocabulary: at least one surface; its phrases are encoded now.
+        phrases_at_once: phrases that share a pass of the detector, at least 1: memory grows with
+            it.
+
+    Raises:
+        PawfectError: UNAVAILABLE for an empty vocabulary; INVALID_ARG for fewer than one phrase at
+            once, and for a phrase over the text encoder's length.
+    """
 
     def __init__(
         self,
-        model: Sam3Model,
-        processing: Processing,
-        phrases: torch.Tensor,
-        phrases_mask: torch.Tensor,
-        vocabulary: Sequence[Surface],
-        phrases_at_once: int,
-    ) -> None:
-        self._model: Any = model
-        self._processing = processing
-        self._phrases = phrases
-        self._phrases_mask = phrases_mask
-        self._names = tuple(surface.name for surface in vocabulary)
-        self._surface_of = np.repeat(
-            np.arange(len(vocabulary)), [len(surface.phrases) for surface in vocabulary]
-        )
-        self._phrases_at_once = phrases_at_once
-
-    @classmethod
-    def load(
-        cls,
-        folder: Path,
-        *,
-        device: str,
-        dtype: str,
+        network: Sam3,
         vocabulary: Sequence[Surface],
         phrases_at_once: int = PHRASES_AT_ONCE,
-    ) -> SurfaceLabeller:
-        """Load a checkpoint of the published layout and encode the vocabulary's phrases.
-
-        Args:
-            folder: config.json, model.safetensors, tokenizer.json and processor_config.json.
-            device: "cpu" or "cuda".
-            dtype: "float32", "float16" or "bfloat16", of weights and activations.
-            vocabulary: at least one surface.
-            phrases_at_once: phrases that share a pass of the detector, at least 1: memory grows
-                with it.
-
-        Raises:
-            PawfectError: UNAVAILABLE for files that are missing or damaged, tensors that are
-                missing, extra or mis-shaped, an empty vocabulary, and a phrase over the text
-                encoder's length; INVALID_ARG for another dtype or fewer than one phrase at once.
-        """
+    ) -> None:
         if phrases_at_once < 1:
             raise invalid("phrases_at_once", "at least 1", phrases_at_once)
         if not vocabulary:
             raise PawfectError(
                 ErrorKind.UNAVAILABLE, "vocabulary: expected at least one surface, got none"
             )
-        texts = [phrase for surface in vocabulary for phrase in surface.phrases]
-        loaded = load_sam3(folder, texts, device=device, dtype=dtype)
-        model: Any = loaded.model
-        input_ids, attention_mask = loaded.input_ids.to(device), loaded.attention_mask.to(device)
-        with torch.no_grad():
-            phrases = model.get_text_features(input_ids, attention_mask).pooler_output
-        # Neither is used again: no other phrases come, and no boxes are asked for.
-        model.text_encoder = model.geometry_encoder = None
-        if device == "cuda":
-            torch.cuda.empty_cache()
-        return cls(model, loaded.processing, phrases, attention_mask, vocabulary, phrases_at_once)
+        self._network = network
+        self._words = network.words([text for surface in vocabulary for text in surface.phrases])
+        self._names = tuple(surface.name for surface in vocabulary)
+        self._surface_of = np.repeat(
+            np.arange(len(vocabulary)), [len(surface.phrases) for surface in vocabulary]
+        )
+        self._phrases_at_once = phrases_at_once
 
     def label(
         self,
@@ -143,10 +103,11 @@ class SurfaceLabeller:
                 network's answer is not finite.
         """
         _check(image, ring, least, most)
-        view = surroundings(ring, self._processing.side)
+        processing = self._network.processing
+        view = surroundings(ring, processing.side)
         if view is None:
             return NO_LABELS
-        answers = self.answers(pixel_values(image[view], self._processing))
+        answers = self.answers(pixel_values(image[view], processing))
         masks = (answers.semantic_seg.sigmoid() > SEMANTIC_THRESHOLD).numpy()
         scores, coverage = score_surfaces(
             answers.presence_logits.sigmoid().numpy(),
@@ -170,39 +131,15 @@ class SurfaceLabeller:
             PawfectError: INTERNAL where a logit is not finite.
         """
         presence, semantic = [], []
-        with torch.no_grad():
-            seen = self._model.vision_encoder(pixels.to(self._phrases.device))
-            for start in range(0, len(self._phrases), self._phrases_at_once):
-                phrases = self._phrases[start : start + self._phrases_at_once]
-                answer = self._model(
-                    vision_embeds=_for_each(seen, len(phrases)),
-                    # The docstring says a tensor; `forward` reads the text encoder's output.
-                    text_embeds=BaseModelOutputWithPooling(pooler_output=phrases),
-                    attention_mask=self._phrases_mask[start : start + self._phrases_at_once],
-                )
-                presence.append(answer.presence_logits[:, 0].float().cpu())
-                semantic.append(answer.semantic_seg[:, 0].float().cpu())
-        answers = Answers(torch.cat(presence), torch.cat(semantic))
-        for what, logits in (
-            ("presence", answers.presence_logits),
-            ("segmentation", answers.semantic_seg),
-        ):
-            if not torch.isfinite(logits).all():
-                message = f"sam3: expected finite {what} logits, got NaN or infinity"
-                raise PawfectError(ErrorKind.INTERNAL, message)
-        return answers
-
-
-def _for_each(seen: Sam3VisionEncoderOutput, phrases: int) -> Sam3VisionEncoderOutput:
-    """Return one picture's features once per phrase: views, no copies."""
-    return Sam3VisionEncoderOutput(
-        fpn_hidden_states=tuple(
-            level.expand(phrases, -1, -1, -1) for level in seen.fpn_hidden_states
-        ),
-        fpn_position_encoding=tuple(
-            level.expand(phrases, -1, -1, -1) for level in seen.fpn_position_encoding
-        ),
-    )
+        seen = self._network.see(pixels)
+        for start in range(0, len(self._words.features), self._phrases_at_once):
+            answer = self._network.ask(seen, self._words.part(start, self._phrases_at_once))
+            presence.append(answer.presence_logits[:, 0].float().cpu())
+            semantic.append(answer.semantic_seg[:, 0].float().cpu())
+        return Answers(
+            check_finite("presence", torch.cat(presence)),
+            check_finite("segmentation", torch.cat(semantic)),
+        )
 
 
 def _check(image: NDArray[np.generic], ring: NDArray[np.generic], least: float, most: int) -> None:

@@ -1,9 +1,9 @@
-"""SAM3's published checkpoint into the parts that labelling needs."""
+"""SAM3's published checkpoint into its image model and its tokenizer."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,8 @@ from pawfect.weights.reading import read_json, unusable
 DETECTOR_PREFIX: Final = "detector_model."
 TRACKER_PREFIXES: Final = ("tracker_model.", "tracker_neck.")
 PAD_TOKEN: Final = "<|endoftext|>"
+# Letters of a phrase in a message.
+SHOWN: Final = 60
 
 
 @dataclass(frozen=True)
@@ -33,26 +35,27 @@ class LoadedSam3:
     Attributes:
         model: with its weights, in evaluation mode, on its device.
         processing: how it wants pictures.
-        input_ids: INT64 [P, L], the phrases' tokens, on the CPU.
-        attention_mask: INT64 [P, L], 1 for tokens, 0 for padding, on the CPU.
+        tokenise: returns P phrases' tokens and which of them are not padding, INT64 [P, L] both,
+            on the CPU; raises INVALID_ARG for a phrase of more than L tokens.
     """
 
     model: Sam3Model
     processing: Processing
-    input_ids: torch.Tensor
-    attention_mask: torch.Tensor
+    tokenise: Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor]]
 
 
-def load_sam3(folder: Path, phrases: Sequence[str], *, device: str, dtype: str) -> LoadedSam3:
-    """Load a checkpoint and tokenise phrases.
+def load_sam3(
+    folder: Path, *, device: str, dtype: str, text_device: str | None = None
+) -> LoadedSam3:
+    """Load a checkpoint.
 
     Args:
         folder: config.json, model.safetensors, tokenizer.json and processor_config.json as
             facebook/sam3 lays them out: the video model's weights, of which only the detector's
             are kept, or the image model's own (`Sam3Model.save_pretrained`).
-        phrases: texts to tokenise, padded to the text encoder's length as `Sam3Processor` does.
         device: "cpu" or "cuda".
         dtype: "float32", "float16" or "bfloat16".
+        text_device: "cpu": the text encoder stays there, in the dtype of its file; else as device.
 
     Raises:
         PawfectError: UNAVAILABLE for anything that is missing, damaged or does not fit together;
@@ -62,15 +65,16 @@ def load_sam3(folder: Path, phrases: Sequence[str], *, device: str, dtype: str) 
         raise invalid("dtype", " or ".join(DTYPES), dtype)
     model = build_module(folder)
     processing = _read_processing(folder, model.config)
-    input_ids, attention_mask = _tokenise(folder, phrases, model.config)
+    tokenise = _read_tokenizer(folder, model.config)
     load_strict(
         model,
         read_tensors(folder, "model", under=DETECTOR_PREFIX, beside=TRACKER_PREFIXES),
         f"weights {folder.name}",
         device=device,
         dtype=DTYPES[dtype],
+        apart=() if text_device in (None, device) else ("text_encoder",),
     )
-    return LoadedSam3(model, processing, input_ids, attention_mask)
+    return LoadedSam3(model, processing, tokenise)
 
 
 def build_without_weights(config: Sam3Config) -> Sam3Model:
@@ -134,10 +138,10 @@ def _read_processing(folder: Path, config: Any) -> Processing:
     return processing
 
 
-def _tokenise(
-    folder: Path, phrases: Sequence[str], config: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the phrases' tokens and which of them are not padding, INT64 [P, L] both."""
+def _read_tokenizer(
+    folder: Path, config: Any
+) -> Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor]]:
+    """Return `LoadedSam3.tokenise`, which pads to the encoder's length as `Sam3Processor` does."""
     read_json(folder, "tokenizer.json")
     try:
         tokenizer = Tokenizer.from_file(os.fspath(folder / "tokenizer.json"))
@@ -152,15 +156,19 @@ def _tokenise(
     tokenizer.no_truncation()
     length = config.text_config.max_position_embeddings
     tokenizer.enable_padding(length=length, pad_id=pad_id, pad_token=PAD_TOKEN)
-    encodings = tokenizer.encode_batch(list(phrases))
-    for phrase, encoding in zip(phrases, encodings, strict=True):
-        if len(encoding.ids) > length:
-            problem = f"expected phrases of at most {length} tokens, got {len(encoding.ids)}"
-            raise unusable(folder, f"{problem} for {phrase!r}")
-    return (
-        torch.tensor([encoding.ids for encoding in encodings]),
-        torch.tensor([encoding.attention_mask for encoding in encodings]),
-    )
+
+    def tokenise(phrases: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        encodings = tokenizer.encode_batch(list(phrases))
+        for phrase, encoding in zip(phrases, encodings, strict=True):
+            if len(encoding.ids) > length:
+                got = f"{len(encoding.ids)} for {phrase[:SHOWN]!r}"
+                raise invalid("PHRASE", f"at most {length} tokens, some {length - 2} words", got)
+        return (
+            torch.tensor([encoding.ids for encoding in encodings]),
+            torch.tensor([encoding.attention_mask for encoding in encodings]),
+        )
+
+    return tokenise
 
 
 def _first_line(error: Exception) -> str:

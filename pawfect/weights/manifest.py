@@ -224,6 +224,8 @@ def _packaged(entry: Entry) -> tuple[WeightsFile, ...]:
         _check_path(file.path, where)
         for member in file.members:
             _check_path(member, where)
+        if len(set(file.members)) < len(file.members):
+            raise TableError(where, "different members", "the same twice")
         if not file.members or file.size is None or file.sha256 is None:
             # Whoever owns the package's name may publish: only a digest says what came.
             raise TableError(where, "members, size and sha256", "not all of them")

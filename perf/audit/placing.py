@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
-from pawfect.models import MODELS, TORCH
+from pawfect.model import TORCH
+from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.overrides import Overrides

@@ -45,7 +45,9 @@ READY_S: Final = 900.0
 # How often memory is looked at, s: a step at full size takes longer.
 MEMORY_EVERY_S: Final = 0.1
 # Models that no cell asks.
-_UNASKED: Final = ("inpaint_stream", "inpaint_file", "background_removal_file", "scene_labels")
+_UNASKED: Final = (
+    "inpaint_stream", "inpaint_file", "background_removal_file", "scene_labels", "find_masks",
+)  # fmt: skip
 
 
 class AuditServer:

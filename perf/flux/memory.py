@@ -48,8 +48,9 @@ SAM3_PEAK_GIB: Final = 1.187
 FLORENCE2_PEAK_GIB: Final = 0.223
 # Of T5's gated hidden layers and norms in fp32, bytes per token.
 TEXT_PEAK: Final = 10240 * 4 * 6
-# Parts of SAM3 that are let go once the phrases are encoded.
-LET_GO: Final = ("text_encoder.", "geometry_encoder.")
+# What SAM3 keeps of the last picture it saw, in half precision: features and positions of 256
+# channels at 288, 144, 72 and 36 cells a side.
+SAM3_SEEN_GIB: Final = 0.1051
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,11 @@ def processes_of(
     """
     found: list[Process] = []
     if profile.sam3 is not None:
-        values = _values("sam3", _kept)
-        found.append(_process("sam3_labeling", values, SAM3_PEAK_GIB * GIB, profile.sam3.dtype))
+        # The text encoder may stay on the CPU.
+        apart = "text_encoder." if profile.sam3.text_device == "cpu" else "none"
+        values = _values("sam3", lambda name: _of_detector(name, apart))
+        live = (SAM3_PEAK_GIB + SAM3_SEEN_GIB) * GIB
+        found.append(_process("sam3_labeling", values, live, profile.sam3.dtype))
     if profile.florence2 is not None:
         values, live = _values("florence2_base"), FLORENCE2_PEAK_GIB * GIB
         found.append(_process("florence2", values, live, profile.florence2.dtype))
@@ -235,10 +239,10 @@ def _values(name: str, kept: Callable[[str], bool] = lambda _: True) -> int:
     return sum(math.prod(shape) for tensor, shape in shapes_of(name).items() if kept(tensor))
 
 
-def _kept(name: str) -> bool:
-    """Say whether a tensor of SAM3 stays on the card."""
+def _of_detector(name: str, apart: str) -> bool:
+    """Say whether a tensor of SAM3 belongs to its detector, and not to the part kept elsewhere."""
     part = name.removeprefix("detector_model.")
-    return part != name and not part.startswith(LET_GO)
+    return part != name and not part.startswith(apart)
 
 
 def _process(model: str, values: float, live: float, dtype: str) -> Process:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import click
-from click.core import ParameterSource
 
 from perf.publish import as_markdown as source_lines
-from perf.publish import provenance, publish
+from perf.publish import given_command, provenance, publish
 from perf.quality.checkout import Checkout
 from perf.quality.methods import METHODS, Method, warm_up
 from perf.quality.photos import PARTS, of_folder
@@ -71,21 +70,6 @@ def run(removals: Iterable[Removal], methods: Sequence[Method]) -> list[Result]:
     return results
 
 
-def command_line() -> str:
-    """Return the options that were given, metavars in place of this machine's folders."""
-    context, words = click.get_current_context(), ["python -m perf.quality"]
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        value = context.params.get(option.name or "")
-        # Where the results are written changes none of them.
-        if not given or option.name == "out":
-            continue
-        for one in value if isinstance(value, tuple) else (value,):
-            shown = option.metavar if isinstance(one, Path) else one
-            words.append(option.opts[0] if one is True else f"{option.opts[0]} {shown}")
-    return " ".join(words)
-
-
 def save(
     results: dict[str, list[Result]],
     versions: dict[str, str],
@@ -101,7 +85,7 @@ def save(
     results = {part: some for part, some in results.items() if some}
     if not results:
         raise click.UsageError("expected a photo with room for a hole, got none")
-    source = provenance(command_line(), PACKAGES)
+    source = provenance(given_command("python -m perf.quality"), PACKAGES)
     source["versions"] |= versions
     name = name or ("quality" if photos is None else "quality-photos")
     figures = {part.lower(): as_json(some) for part, some in results.items()}

@@ -1,4 +1,4 @@
-"""Strict reading: JSON text, and pydantic's errors in the words of the one table of errors."""
+"""Reading JSON, strictly or not, and pydantic's errors in the words of the table of errors."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ def strict_json(data: str | bytes, name: str) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise invalid(name, "a JSON object", type(parsed).__name__)
     return parsed
+
+
+def lenient_json(text: object) -> dict[str, Any] | None:
+    """Return a JSON object of a stored text; None for what somebody has edited into another."""
+    try:
+        parsed = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def refused(error: ValidationError, name: str) -> PawfectError:

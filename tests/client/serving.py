@@ -52,6 +52,9 @@ class AsyncFromOutside:
     def background_removal(self, *request: Any, **more: Any) -> Any:
         return self._run(self._client.background_removal(*request, **more))
 
+    def find_masks(self, *request: Any, **more: Any) -> Any:
+        return self._run(self._client.find_masks(*request, **more))
+
     def probe(self) -> None:
         self._run(self._client.probe())
 

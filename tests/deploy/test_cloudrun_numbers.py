@@ -82,6 +82,13 @@ def test_the_memory_holds_what_the_models_keep_outside_the_card():
     assert (L4.flux.text_device, L4.flux.text_dtype) == ("cpu", "float32")
     names = ("t5_text_encoder", "clip_text_encoder")
     values = sum(math.prod(shape) for name in names for shape in shapes_of(name).values())
+    assert L4.sam3 is not None
+    assert L4.sam3.text_device == "cpu"
+    values += sum(
+        math.prod(shape)
+        for name, shape in shapes_of("sam3").items()
+        if name.startswith("detector_model.text_encoder.")
+    )
     text_gib = 4 * values / GIB
     # Pictures in flight: deploy/README.md's --shm-size.
     (shared,) = re.findall(r"--shm-size=(\d+)g", (CONTEXT / "deploy/README.md").read_text())
@@ -89,7 +96,7 @@ def test_the_memory_holds_what_the_models_keep_outside_the_card():
     assert text_gib + int(shared) + 5 <= gib(CONTAINERS["server"])
     assert GPU_GIB <= gib(CONTAINERS["server"]) <= MOST_GIB
     cpus = {name: int(one["resources"]["limits"]["cpu"]) for name, one in CONTAINERS.items()}
-    assert max(GPU_CPU, L4.flux.text_threads) <= cpus["server"] <= MOST_CPU
+    assert max(GPU_CPU, L4.flux.text_threads, L4.sam3.text_threads) <= cpus["server"] <= MOST_CPU
 
 
 @pytest.mark.parametrize("name", ["api", "worker"])

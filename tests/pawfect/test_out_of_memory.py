@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind, PawfectError, is_out_of_memory
-from pawfect.models import MODELS, TORCH
+from pawfect.model import TORCH
+from pawfect.models import MODELS
 from pawfect.out_of_memory import attempt, fitting, in_halves, require
 from pawfect.serving import load_function
 from pawfect.weights.store import Store

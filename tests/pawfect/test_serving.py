@@ -79,7 +79,8 @@ def test_a_model_answers_with_its_contracts_tensors_and_refuses_all_else(model, 
     function = load_function(model, tiny, Store(tiny_weights))
     outputs = function(INPUTS[model], {})
     specs = {spec.name: spec for spec in MODELS[model].spec.outputs}
-    assert set(outputs) == set(specs) - {"PRIOR"}
+    # Of what was not asked for there is nothing.
+    assert set(outputs) == set(specs) - {"PRIOR", "MASK_LOGITS", "PRESENCE"}
     for name, array in outputs.items():
         fixed = [
             want in (-1, got) for want, got in zip(specs[name].shape, array.shape, strict=True)
@@ -98,6 +99,18 @@ def test_a_model_answers_with_its_contracts_tensors_and_refuses_all_else(model, 
     ]
     for inputs, parameters, says in refusals:
         assert says in refusal(ErrorKind.INVALID_ARG, function, inputs, parameters)
+
+
+def test_sam3_answers_words_in_place_of_a_ring_and_not_both(tiny, tiny_weights):
+    function = load_function("sam3_labeling", tiny, Store(tiny_weights))
+    boxes = {"BOXES": np.array([[4, 4, 60, 60]], np.float32)}
+    for asked in ({"PHRASE": text_tensor("leash")}, boxes, {"PHRASE": text_tensor("hand")} | boxes):
+        outputs = function({"IMAGE": PHOTO} | asked, {})
+        assert set(outputs) == {"SCORES", "MASK_LOGITS", "PRESENCE"}
+        assert outputs["MASK_LOGITS"].shape[:1] == outputs["SCORES"].shape > (0,)
+        assert 0 < outputs["PRESENCE"][0] < 1
+    both = {"IMAGE": PHOTO, "RING": MASK, "PHRASE": text_tensor("leash")}
+    assert "got it and PHRASE" in refusal(ErrorKind.INVALID_ARG, function, both, {})
 
 
 def test_a_mixed_batch_answers_each_item_as_if_it_were_alone(tiny, tiny_weights):

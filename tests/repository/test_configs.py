@@ -71,7 +71,8 @@ def test_a_neural_model_is_warmed_up_with_its_own_inputs(model):
     # One request each, as the stages count them; of none with 0, in a model without batches too.
     assert (sample.batch_size, sample.count) == (1, 0)
     needed = {tensor.name for tensor in spec.inputs if not tensor.optional}
-    assert set(sample.inputs) == needed
+    # SAM3 is asked for labels, of which more is computed than for words.
+    assert set(sample.inputs) == needed | ({"RING"} if model == "sam3_labeling" else set())
     for name, given in sample.inputs.items():
         tensor = spec.input(name)
         assert all(want in (-1, got) for want, got in zip(tensor.shape, given.dims, strict=True))

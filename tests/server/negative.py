@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from pawfect.contract.parameters import NoParams
 from pawfect.contract.tensors import IMAGE, Array, ModelSpec
-from pawfect.models import Model, register
+from pawfect.model import Model
+from pawfect.models import register
 
 
 def negative(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:

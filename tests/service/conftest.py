@@ -50,17 +50,22 @@ Opened = Callable[[JobContract], Stores]
 
 
 @pytest.fixture(params=["embedded", "google"])
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
-    """Opens the store, as often as a test likes: each time as another process would."""
-    url, topic = f"embedded:{tmp_path}", f"jobs-{uuid.uuid4().hex}"
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the store under test is, as commands take it."""
     if request.param == "google":
-        url = f"{request.getfixturevalue('on_google')}/{topic}"
+        return f"{request.getfixturevalue('on_google')}/jobs-{uuid.uuid4().hex}"
+    return f"embedded:{tmp_path}"
+
+
+@pytest.fixture
+async def opened(store_url: str) -> AsyncIterator[Opened]:
+    """Opens the store, as often as a test likes: each time as another process would."""
     every: list[Stores] = []
 
     def open_(contract: JobContract = CONTRACT) -> Stores:
         if not every:
-            make_queue(url, contract)
-        every.append(open_stores(url, contract))
+            make_queue(store_url, contract)
+        every.append(open_stores(store_url, contract))
         return every[-1]
 
     yield open_

@@ -38,6 +38,7 @@ class Repeat:
     optional: Mapping[str, str] = {"title": "title.txt"}
     outputs: Mapping[str, str] = {"repeated": "repeated.txt", "length": "length.txt"}
     labelled = False
+    varied: tuple[str, ...] = ("times",)
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -52,10 +53,16 @@ class Repeat:
         return Times(times)
 
     def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
-        return {"times": self.parse(parameters, {}).times}
+        times = self.parse(parameters, {}).times
+        return {"times": times} if parameters else {}
 
     def check(
-        self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
+        self,
+        files: Mapping[str, bytes],
+        parameters: Mapping[str, Scalar],
+        texts: Mapping[str, str],
+        *,
+        headers_only: bool,
     ) -> Accepted:
         return Accepted(files)
 

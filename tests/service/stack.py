@@ -62,13 +62,13 @@ class Stack:
     async def post(
         self,
         photo: bytes = PHOTO,
-        mask: bytes = MASK,
+        mask: bytes | None = MASK,
         uid: str = "u",
         sid: str = "s",
         **fields: Any,
     ) -> httpx.Response:
         """Send a form; `fields` are its texts, `protect` among them a file."""
-        files = {"photo": photo, "mask": mask}
+        files = {"photo": photo} if mask is None else {"photo": photo, "mask": mask}
         if "protect" in fields:
             files["protect"] = fields.pop("protect")
         path = f"/v1/users/{uid}/sessions/{sid}/inpaint"

@@ -16,17 +16,21 @@ from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
 from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
+from pawfect_service.api.naming import Naming
 from pawfect_service.api.routes import router
+from pawfect_service.api.runs.routes import router as runs_router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
 from pawfect_service.http.middleware import BodyLimit, HttpLog
 from pawfect_service.jobs.contract import MAX_FILE_BYTES
 from pawfect_service.services import Services
+from pawfect_service.variants.watched import WatchedVariants
 
 _ABOUT: Final = """
-Removes what does not belong in a pet photo. Queue a photo and a mask, follow the job by GET, by
-server-sent events (`/events`) or by WebSocket (`/ws`), fetch `edited.jpg`.
+Removes what does not belong in a pet photo: a session is a photo and a mask; follow its job by GET,
+by server-sent events (`/events`) or by WebSocket (`/ws`), fetch `edited.jpg`. Cuts the pet out: a
+run is a picture and the jobs done to it; fetch `cutout.png`, say how good it is.
 
 Every failure is `{"error": {"kind", "message"}}` with a kind of the service's one table of errors.
 """
@@ -42,6 +46,7 @@ class ApiSettings:
         rate_storage: where that is counted; see `RateLimit`.
         max_body_bytes: longest request body: the photo; masks have next to nothing.
         audits: the folder of audits, which admins' keys may start; None: there are none.
+        variants: which users get which variant of a run's jobs; None: there are none.
     """
 
     authenticators: Sequence[Authenticator]
@@ -49,6 +54,7 @@ class ApiSettings:
     rate_storage: str = "memory://"
     max_body_bytes: int = MAX_FILE_BYTES
     audits: Path | None = None
+    variants: WatchedVariants | None = None
 
 
 def create_app(services: Services, settings: ApiSettings) -> FastAPI:
@@ -72,8 +78,11 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
         Enqueuer(services, labels, counter),
         settings.authenticators,
         RateLimit(settings.rate, settings.rate_storage),
+        Naming(services.tools),
+        settings.variants,
     )
     app.include_router(router)
+    app.include_router(runs_router)
     if audits:
         app.state.audits = audits
         app.include_router(audits_router)

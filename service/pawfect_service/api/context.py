@@ -16,12 +16,14 @@ from starlette.requests import HTTPConnection
 
 from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_service.api.enqueue import Enqueuer
+from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
 from pawfect_service.http.callers import Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.paths import check_id
+from pawfect_service.jobs.paths import check_id, is_run_job
 from pawfect_service.services import Services
+from pawfect_service.variants.watched import WatchedVariants
 
 
 class RateLimit:
@@ -66,12 +68,16 @@ class ApiContext:
         enqueuer: queues jobs.
         authenticators: how callers are known.
         rate: how often each may call.
+        naming: finds masks by words.
+        variants: which users get which variant; None: there are none.
     """
 
     services: Services
     enqueuer: Enqueuer
     authenticators: Sequence[Authenticator]
     rate: RateLimit
+    naming: Naming
+    variants: WatchedVariants | None = None
 
     async def check_guess(self, connection: HTTPConnection) -> None:
         """Slow guesses at keys and links down, by address; ApiError 429 where there are many."""
@@ -96,6 +102,18 @@ class Address:
     caller: Caller
 
 
+async def let_in(connection: HTTPConnection) -> tuple[ApiContext, Caller]:
+    """Return what the routes share, and who calls; ApiError 401, 403 or 429."""
+    context: ApiContext = connection.app.state.context
+    try:
+        caller = await known_caller(context.authenticators, connection.headers)
+    except ApiError:
+        await context.check_guess(connection)
+        raise
+    await context.rate.check(caller.name)
+    return context, caller
+
+
 async def admitted(
     connection: HTTPConnection,
     uid: Annotated[str, Path(description="The user.", examples=["u-4711"])],
@@ -104,18 +122,15 @@ async def admitted(
     """Return the address of a session that the caller may touch.
 
     Raises:
-        PawfectError: ApiError 401, 403 or 429; INVALID_ARG for ids of another form.
+        PawfectError: ApiError 401, 403 or 429; INVALID_ARG for ids of another form; ApiError 404
+            for a run's job, which has its own routes.
     """
-    context: ApiContext = connection.app.state.context
-    try:
-        caller = await known_caller(context.authenticators, connection.headers)
-    except ApiError:
-        await context.check_guess(connection)
-        raise
-    await context.rate.check(caller.name)
+    context, caller = await let_in(connection)
     check_id("uid", uid)
     check_id("sid", sid)
     caller.check(uid)
+    if is_run_job(sid):
+        raise not_found(sid)
     return Address(uid, sid, context, caller)
 
 

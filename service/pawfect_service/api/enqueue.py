@@ -170,8 +170,10 @@ def _checked(
     kind: Kind, order: Order, headers_only: bool
 ) -> tuple[Mapping[str, bytes], JobRequest]:
     """Return an order's files as they are stored, and the request that names them; CPU work."""
-    accepted = kind.check(order.files, order.texts, headers_only=headers_only)
+    given = order.files, order.parameters, order.texts
+    accepted = kind.check(*given, headers_only=headers_only)
     files = accepted.files
     optional = tuple(name for name in kind.optional if name in files)
     digest = digest_of(kind, files)
-    return files, JobRequest(order.parameters, order.texts, optional, digest, accepted.note)
+    about = digest, accepted.note or order.note, order.variant
+    return files, JobRequest(order.parameters, order.texts, optional, *about)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import mimetypes
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Final
@@ -16,16 +14,16 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.websockets import WebSocketDisconnect
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import InpaintParams
 from pawfect_service.api.context import Address, Admitted, Existing
-from pawfect_service.api.state import SessionState, changes, job_files, state_of
+from pawfect_service.api.files import FILE_RESPONSES, job_file
+from pawfect_service.api.state import SessionState, changes, state_of
 from pawfect_service.api.uploads import body_schema, read_order
 from pawfect_service.http.callers import KEY_HEADER
-from pawfect_service.http.failures import FAILURES, ApiError, ErrorAnswer, not_found
+from pawfect_service.http.failures import FAILURES, ErrorAnswer, not_found
 from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.moves import cancel
-from pawfect_service.jobs.paths import session_path
 
 LOG: Final = logging.getLogger("pawfect.api")
 
@@ -40,10 +38,6 @@ CREDENTIALS: Final = [
 ]
 router: Final = APIRouter(prefix="/v1/users/{uid}/sessions/{sid}", tags=["sessions"])
 
-_FILE_HEADERS: Final = {
-    "Cache-Control": "private, no-cache",
-    "X-Content-Type-Options": "nosniff",
-}
 _EXAMPLE: Final = {
     "photo": "users/u-4711/sessions/D1A406F5/original.jpg",
     "mask": "users/u-4711/sessions/D1A406F5/mask_auto.png",
@@ -82,6 +76,12 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     `invert_mask` and `fit_mask` (a mask of another size, but of the photo's shape) are `true` or
     `false`. The file `mask` of the session is the mask as it was understood.
 
+    In place of `mask`, `remove` says in words what to remove: up to eight phrases with commas
+    between them, such as `leash, hand`. What they find is the session's mask, and `note` says each
+    with its score and area. Words that find nothing, or over 95 % of the photo, are refused with
+    400 and named; it needs a server with SAM3, or the answer is 503. `least_score`, 0 to 1, says
+    how sure to be of what is found (0.3).
+
     The same request while its job is pending or processing is that job; another one is refused.
     Once the job is completed, failed or cancelled, a request is a new job of the session.
 
@@ -93,6 +93,7 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     stores, contract = context.services.stores, context.services.sessions.contract
     with context.enqueuer.counter.counted():
         order = await read_order(request, INPAINT, address.uid, stores.files, contract)
+        order = await context.naming.with_mask(order)
         session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
     state = state_of(address.uid, address.sid, session)
     here = request.url.path.removesuffix("/inpaint")
@@ -123,10 +124,7 @@ async def cancel_job(address: Admitted) -> SessionState:
     summary="One of the session's files",
     dependencies=CREDENTIALS,
     response_class=Response,
-    responses={
-        **FAILURES,
-        200: {"content": {"image/jpeg": {}, "image/png": {}}, "description": "The file"},
-    },
+    responses=FILE_RESPONSES,
 )
 async def session_file(
     name: str, address: Admitted, session: Existing, request: Request
@@ -135,20 +133,8 @@ async def session_file(
 
     The last two are there once the job is completed.
     """
-    missing = ApiError(404, ErrorKind.INVALID_ARG, "file: expected one of the session's, got none")
-    if name not in job_files(session).values():
-        raise missing
-    try:
-        path = session_path(address.uid, address.sid, name)
-        data = await address.context.services.stores.files.get(path)
-    except FileNotFoundError:
-        raise missing from None
-    # Of the content: a job's files come a moment after its document.
-    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {**_FILE_HEADERS, "ETag": tag}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(data, headers=headers, media_type=mimetypes.guess_type(name)[0])
+    where = address.uid, address.sid
+    return await job_file(request, address.context.services, where, session, name)
 
 
 def _states(address: Address) -> aclosing[AsyncGenerator[SessionState]]:

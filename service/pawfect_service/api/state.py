@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from pawfect.contract.errors import PawfectError
+from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.fields import (
     Cost,
@@ -25,6 +25,7 @@ from pawfect_service.jobs.kinds.kind import JobRequest
 from pawfect_service.jobs.moves import expire
 from pawfect_service.jobs.repair import readable
 from pawfect_service.sessions import Sessions
+from pawfect_service.strict import lenient_json
 
 # Changes are shown at most twice a second.
 SHOWN_EVERY_S: Final = 0.5
@@ -55,15 +56,11 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-class SessionState(BaseModel):
-    """A session and its present job. Times in s since the epoch."""
+class JobState(BaseModel):
+    """A job. Times in s since the epoch."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, json_schema_extra={"example": _EXAMPLE}
-    )
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
-    uid: str
-    sid: str
     job: str = Field(description="This enqueuing; a new POST after the end gets a new one.")
     processing_status: str = Field(
         description="pending, processing, completed, failed or cancelled"
@@ -89,35 +86,55 @@ class SessionState(BaseModel):
     )
 
 
+class SessionState(JobState):
+    """A session and its present job. Times in s since the epoch."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    uid: str
+    sid: str
+
+
 def state_of(uid: str, sid: str, session: SessionDocument) -> SessionState:
     """Return what the API shows of a session; its lease and its bookkeeping stay inside."""
-    kind, request = session.kind, _request_of(session)
+    shown = shown_of(session, lambda file: f"/v1/users/{uid}/sessions/{sid}/files/{file}")
+    return SessionState(**shown, uid=uid, sid=sid)
+
+
+def shown_of(session: SessionDocument, link: Callable[[str], str]) -> dict[str, Any]:
+    """Return the fields of JobState.
+
+    Args:
+        session: whose job.
+        link: where one of the job's files is to be had, by its name.
+    """
+    kind, request = session.kind, request_of(session)
     there = job_files(session)
     links = {
-        name: f"/v1/users/{uid}/sessions/{sid}/files/{there[name]}" if name in there else None
+        name: link(there[name]) if name in there else None
         for name in (*kind.inputs, *kind.optional, *kind.outputs)
     }
-    same = SessionState.model_fields.keys() & SessionDocument.model_fields.keys()
+    same = JobState.model_fields.keys() & SessionDocument.model_fields.keys()
     shown: dict[str, Any] = {name: getattr(session, name) for name in same}
-    shown |= {
+    return shown | {
         "processing_status": session.processing_status.value,
         "parameters": dict(request.parameters),
         "prompt": request.texts.get("prompt"),
         "note": request.note,
         "attempts": session.counts,
-        "report": _parsed(session.report),
+        "report": lenient_json(session.report),
+        "links": links,
     }
-    return SessionState(**shown, uid=uid, sid=sid, links=links)
 
 
 def job_files(session: SessionDocument) -> dict[str, str]:
     """Return the job's own files by name: what a former job left does not belong to it."""
-    files = _request_of(session).files(session.kind)
+    files = request_of(session).files(session.kind)
     outputs = session.kind.outputs.items()
     return {**files, **{name: file for name, file in outputs if session.paths.get(name)}}
 
 
-def _request_of(session: SessionDocument) -> JobRequest:
+def request_of(session: SessionDocument) -> JobRequest:
     """Return what was asked for; nothing where somebody has edited it into something else."""
     try:
         return JobRequest.of_document(session.kind, session.request)
@@ -125,20 +142,14 @@ def _request_of(session: SessionDocument) -> JobRequest:
         return JobRequest({})
 
 
-def _parsed(report: str | None) -> dict[str, Any] | None:
-    """Return a report; one that somebody has edited into something else counts as none."""
-    try:
-        parsed = json.loads(report or "null")
-    except ValueError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
 async def session_now(sessions: Sessions, uid: str, sid: str) -> SessionDocument | None:
     """Return a session as it stands, given up where its time is over; None: there is none."""
     document = await sessions.documents.get(uid, sid)
-    if document is None:
-        return None
+    return None if document is None else await session_of(sessions, uid, sid, document)
+
+
+async def session_of(sessions: Sessions, uid: str, sid: str, document: Document) -> SessionDocument:
+    """Return the session of a document just read, given up where its time is over."""
     session = readable(uid, sid, document, time.time())
     if session.expires_at is not None and session.expires_at <= time.time():
         session = (await sessions.move(uid, sid, expire)).session or session

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -23,6 +24,8 @@ PARAMETERS: Final = "parameters"
 MAX_TEXT: Final = 16 * 1024
 # A body that takes longer to come in ties up a connection, s: 128 MiB at 5 Mbit/s take 215.
 BODY_S: Final = 240.0
+_FORM: Final = "multipart/form-data"
+_JSON: Final = "application/json"
 
 
 class Form(Protocol):
@@ -49,12 +52,16 @@ class Order:
         parameters: as the form's `checked` gave them.
         texts: by field.
         stored: what was read from storage, by path.
+        variant: which variant chose what the client left open; None: none was asked.
+        note: how its files came about, for people, where there is something to say.
     """
 
     files: Mapping[str, bytes]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, bytes] = field(default_factory=dict)
+    variant: str | None = None
+    note: str | None = None
 
 
 def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,8 +84,8 @@ def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str,
     files, stored = schema({"format": "binary"}, "string"), schema({}, "object")
     parameters = json.dumps(example[PARAMETERS])
     content = {
-        "multipart/form-data": {"schema": files, "example": {PARAMETERS: parameters}},
-        "application/json": {"schema": stored, "example": dict(example)},
+        _FORM: {"schema": files, "example": {PARAMETERS: parameters}},
+        _JSON: {"schema": stored, "example": dict(example)},
     }
     return {"requestBody": {"required": True, "content": content}}
 
@@ -99,20 +106,11 @@ async def read_order(
         PawfectError: INVALID_ARG for anything that is missing, unknown, twice there, or of another
             type; DEADLINE for a body that comes too slowly.
     """
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    try:
-        async with asyncio.timeout(BODY_S):
-            if media == "multipart/form-data":
-                given = await _form(request, kind)
-            elif media == "application/json":
-                given = strict_json(await _text(request), "body")
-            else:
-                raise invalid("Content-Type", "multipart/form-data or application/json", media[:80])
-    except TimeoutError:
-        late = f"body: expected all of it within {BODY_S:g} s"
-        raise ApiError(408, ErrorKind.DEADLINE, late, {"Connection": "close"}) from None
-    except ClientDisconnect:
-        raise PawfectError(ErrorKind.CANCELLED, "body: the client left") from None
+    if _media(request) == _FORM:
+        async with _in_time():
+            given = await _form(request, kind)
+    else:
+        given = await read_json(request, f"{_FORM} or {_JSON}")
     _check_names(given, kind)
     parameters = _parameters(given.get(PARAMETERS, {}), kind, contract)
     texts = {name: given[name] for name in kind.texts if given.get(name) is not None}
@@ -126,6 +124,41 @@ async def read_order(
             contents[name] = await _stored(name, content, uid, files)
             stored[content] = contents[name]
     return Order(contents, parameters, texts, stored)
+
+
+async def read_json(request: Request, expected: str | None = None) -> dict[str, Any]:
+    """Return the JSON object that a request brings.
+
+    Args:
+        request: with the object.
+        expected: the media types that are taken, for messages; None: JSON alone.
+
+    Raises:
+        PawfectError: INVALID_ARG for anything else, or one that is too long; DEADLINE for a body
+            that comes too slowly.
+    """
+    media = _media(request)
+    if media != _JSON:
+        raise invalid("Content-Type", expected or _JSON, media[:80])
+    async with _in_time():
+        return strict_json(await _text(request), "body")
+
+
+def _media(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Give a body its time; ApiError 408 where it takes longer, CANCELLED where nobody sends it."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            yield
+    except TimeoutError:
+        late = f"body: expected all of it within {BODY_S:g} s"
+        raise ApiError(408, ErrorKind.DEADLINE, late, {"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise PawfectError(ErrorKind.CANCELLED, "body: the client left") from None
 
 
 async def _form(request: Request, kind: Form) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pawfect_service.jobs.fields import (
     Cost,
     Counts,
     Failure,
+    Feedback,
     Identity,
     Lease,
     Part,
@@ -63,6 +64,7 @@ class SessionDocument(Part):
         paths: the session's files by the names that the kind gives its inputs and outputs.
         cost: what it cost, written with the claim.
         error: why it failed.
+        job_feedback: what the job's owner thinks of its result, once that was said.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
@@ -88,6 +90,7 @@ class SessionDocument(Part):
     paths: Paths
     cost: Cost | None = None
     error: Failure | None = None
+    job_feedback: Feedback | None = None
 
     @property
     def kind(self) -> Kind:
@@ -138,6 +141,10 @@ class SessionDocument(Part):
                 self.queued_at <= min(self.label_deadline, self.job_deadline),
             ),
             (
+                "feedback to a completed job alone",
+                status is Status.COMPLETED or not self.job_feedback,
+            ),
+            (
                 "a result of one of the starts",
                 not self.result or 1 <= self.result.start <= self.counts.starts,
             ),
@@ -154,6 +161,8 @@ def to_document(session: SessionDocument) -> Document:
     if session.kind is INPAINT:
         # As it was before there were other kinds.
         del document["jobKind"]
+    if session.job_feedback is None:
+        del document["jobFeedback"]
     if labels := document["sceneLabels"]:
         labels |= {name: list(value) for name, value in labels.items() if isinstance(value, tuple)}
     return document

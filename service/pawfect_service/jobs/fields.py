@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictFloat,
+    StrictInt,
     StrictStr,
     model_validator,
 )
@@ -34,6 +35,10 @@ Text = Annotated[StrictStr, Field(max_length=MAX_TEXT_BYTES)]
 Identity = Annotated[StrictStr, AfterValidator(_identity)]
 # The session's files by the name of the input or output; an output's once it is published.
 Paths = Mapping[str, Text | None]
+
+
+# How good a result is to who ordered it.
+RATINGS: Final = (1, 5)
 
 
 def storable(text: str) -> str:
@@ -151,3 +156,17 @@ class Failure(Part):
     def of(cls, error: PawfectError) -> Failure:
         """Return an error as the document keeps it."""
         return cls(kind=error.kind.name, message=storable(error.message))
+
+
+class Feedback(Part):
+    """What the owner of a job thinks of its result.
+
+    Attributes:
+        rating: 1 (of no use) to 5 (could not be better).
+        comment: in words.
+        at: when it was given, s since the epoch.
+    """
+
+    rating: Annotated[StrictInt, Field(ge=RATINGS[0], le=RATINGS[1])]
+    comment: Text | None = None
+    at: Seconds

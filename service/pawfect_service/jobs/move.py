@@ -35,6 +35,7 @@ class Answer(enum.Enum):
     PUT_BACK = "put back: another try may succeed"
     BUSY = "another worker holds it"
     OVER = "gone, of another job, or at its end"
+    NOT_DONE = "its result is not there: nothing to have an opinion of"
 
     @property
     def queue(self) -> QueueAction | None:

@@ -1,8 +1,10 @@
-"""Where a session's document and files lie, in names that are safe in a path."""
+"""Where documents and files of sessions and runs lie, in names that are safe in a path."""
 
 from __future__ import annotations
 
 import re
+import secrets
+from dataclasses import dataclass
 from typing import Final
 
 from pawfect.contract.errors import invalid
@@ -42,3 +44,57 @@ def session_path(uid: str, sid: str, name: str = "") -> str:
 def attempt_path(uid: str, sid: str, job: str, start: int, name: str) -> str:
     """Return where a worker's start on a job puts a file until it has won."""
     return session_path(uid, sid, f"{ATTEMPTS}/{check_id('job', job)}-{start}-{name}")
+
+
+# A run's jobs are sessions of its owner's, one each, by the run's token and the version they make:
+# they have a session's document, moves, files and queue.
+_RUN_PREFIX: Final = "run"
+_RUN_JOB: Final = re.compile(rf"{_RUN_PREFIX}-[0-9a-f]{{32}}-\d{{4}}")
+_RUN_ID: Final = re.compile(r"(?P<token>[0-9a-f]{32})\.(?P<uid>.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class RunId:
+    """What names a run: 128 bits that nobody guesses, and whose it is.
+
+    Attributes:
+        token: 32 hexadecimal digits.
+        uid: the user whose run it is.
+    """
+
+    token: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.token}.{self.uid}"
+
+    @classmethod
+    def new(cls, uid: str) -> RunId:
+        """Return the id of a new run of a user's."""
+        return cls(secrets.token_hex(16), check_id("uid", uid))
+
+    @classmethod
+    def parse(cls, text: str) -> RunId | None:
+        """Return the id that a text is; None where it is none."""
+        found = _RUN_ID.fullmatch(text)
+        if found is None or not is_id(found["uid"]):
+            return None
+        return cls(found["token"], found["uid"])
+
+    @property
+    def prefix(self) -> str:
+        """What the names of the run's jobs begin with."""
+        return f"{_RUN_PREFIX}-{self.token}-"
+
+    def sid(self, version: int) -> str:
+        """Return the session that makes a version of the run, from 1 on."""
+        return f"{self.prefix}{version:04d}"
+
+    def version(self, sid: str) -> int:
+        """Return which version one of the run's jobs makes."""
+        return int(sid.removeprefix(self.prefix))
+
+
+def is_run_job(sid: str) -> bool:
+    """Say whether a session is a run's job, which has its own routes."""
+    return _RUN_JOB.fullmatch(sid) is not None

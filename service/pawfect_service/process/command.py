@@ -26,6 +26,7 @@ from pawfect_service.process.options import (
 from pawfect_service.process.processes import listen, run, run_child, serve_http, serve_triton
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores import make_queue
+from pawfect_service.variants.watched import WatchedVariants
 from pawfect_service.worker.handler import Handler
 from pawfect_service.worker.pull import PullWorker
 from pawfect_service.worker.push import create_push_app
@@ -66,6 +67,13 @@ _ONE_OF_SEVERAL: Final = "--one-of-several"
     metavar="CLIENT_ID",
     help="Let users in by Google ID tokens for this client; their uid is the token's sub.",
 )
+@click.option(
+    "--variants",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="PAWFECT_VARIANTS",
+    metavar="FILE",
+    help="Which users get which variant of a run's jobs; read anew when it changes.",
+)
 @click.option("--no-auth", is_flag=True, help="Let everybody on this machine do everything.")
 @click.option("--rate", default="120/minute", show_default=True, help="Requests per caller.")
 @click.option(
@@ -95,6 +103,7 @@ def api(
     api_keys: Path | None,
     audits: Path | None,
     google_audience: tuple[str, ...],
+    variants: Path | None,
     no_auth: bool,
     rate: str,
     rate_storage: str,
@@ -115,7 +124,8 @@ def api(
     async def main() -> None:
         authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
         check_audits(audits, authenticators)
-        settings = ApiSettings(authenticators, rate, rate_storage, audits=audits)
+        watched = WatchedVariants(variants) if variants else None
+        settings = ApiSettings(authenticators, rate, rate_storage, audits=audits, variants=watched)
         caller = caller_of(triton, triton_identity, beside=with_server is not None)
         async with (
             open_services(store, JobContract(), triton, caller) as services,

@@ -33,6 +33,17 @@ _ADMIN: Final = ":admin"
 _LEVELS: Final = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])
 
 
+def store_option(command: F) -> F:
+    """Add the option of every command that opens a store."""
+    return click.option(
+        "--store",
+        envvar="PAWFECT_STORE",
+        default="embedded:./data",
+        show_default=True,
+        help="embedded:FOLDER or google:PROJECT/BUCKET/TOPIC.",
+    )(command)
+
+
 def common(command: F) -> F:
     """Add the options that both commands have."""
     for option in (
@@ -51,13 +62,7 @@ def common(command: F) -> F:
             metavar="HOST:PORT",
             help="Triton's gRPC endpoint; https://HOST where it is behind TLS.",
         ),
-        click.option(
-            "--store",
-            envvar="PAWFECT_STORE",
-            default="embedded:./data",
-            show_default=True,
-            help="embedded:FOLDER or google:PROJECT/BUCKET/TOPIC.",
-        ),
+        store_option,
     ):
         command = option(command)
     return command

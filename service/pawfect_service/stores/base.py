@@ -44,6 +44,15 @@ class Documents(Protocol):
     async def overdue(self, at_most: int) -> list[tuple[str, str]]:
         """Return uid and sid of up to `at_most` sessions past their `expiresAt`, oldest first."""
 
+    async def named(self, uid: str, prefix: str) -> list[tuple[str, Document]]:
+        """Return a user's documents whose sid begins with a prefix, sid and document, by sid."""
+
+    def of_kind(self, kind: str, since: float) -> AsyncIterator[Document]:
+        """Yield all documents with this `jobKind` and a `queuedAt` of `since` or later.
+
+        Those that are written meanwhile may be left out.
+        """
+
 
 def check_length(found: int) -> None:
     """Raise INVALID_ARG for a file of more bytes than are read into memory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import secrets
 from collections.abc import Awaitable, Mapping
@@ -201,10 +202,17 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
     parameters = kind.parse(request.parameters, request.texts)
     task = Task(files, parameters, session.scene_labels, job.message.span_attributes())
     made = await kind.work(task, services.tools, on_progress)
+    if request.variant is not None:
+        made = replace(made, report=_with_variant(made.report, request.variant))
     with span("write files"):
         outputs = {path: made.outputs[name] for name, path in job.attempts().items()}
         await _whole(services.stores.files.put(outputs))
     return made
+
+
+def _with_variant(report: str, variant: str) -> str:
+    """Return a report that also says which variant chose what the request left open."""
+    return json.dumps(json.loads(report) | {"variant": variant}, ensure_ascii=False)
 
 
 async def _whole(writing: Awaitable[None]) -> None:

@@ -14,7 +14,8 @@ from pawfect.matting import edges
 from pawfect.matting.presets import read_defaults
 from pawfect.orchestrator import cutout, looking
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.cutout import CutoutRequest, Removal, read_removal, remove_background
+from pawfect.orchestrator.cutout import remove_background
+from pawfect.orchestrator.removal import CutoutRequest, Removal, read_removal
 from pawfect.out_of_memory import out_of_memory
 from pawfect.weights.store import ROOT_VARIABLE
 from tests.lawn import lawn

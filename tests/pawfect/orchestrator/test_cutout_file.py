@@ -13,12 +13,12 @@ import pytest
 from pawfect.contract.cutout import CutoutFileParams
 from pawfect.contract.errors import ErrorKind
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.cutout import read_removal
 from pawfect.orchestrator.cutout_file import (
     BACKGROUND_REMOVAL_FILE,
     CutoutFileResult,
     cutout_file,
 )
+from pawfect.orchestrator.removal import read_removal
 from pawfect.photo.photo import decode_photo
 from tests.pawfect.photo.pictures import encoded, opened
 from tests.refusals import refusal

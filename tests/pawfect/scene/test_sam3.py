@@ -21,8 +21,9 @@ from transformers.models.sam3.modeling_sam3 import (
 
 from pawfect.contract.errors import ErrorKind
 from pawfect.scene.lexicon import Surface
-from pawfect.scene.sam3 import SurfaceLabeller
+from pawfect.scene.sam3 import PHRASES_AT_ONCE, SurfaceLabeller
 from pawfect.scene.sam3_answers import Labels
+from pawfect.scene.sam3_network import Sam3
 from pawfect.scene.sam3_view import Processing, pixel_values
 from tests.refusals import refusal
 
@@ -37,9 +38,11 @@ PHRASES = [phrase for surface in VOCABULARY for phrase in surface.phrases]
 PROCESSING = Processing(224, (0.5,) * 3, (0.5,) * 3, 1 / 255)
 
 
-def load(folder: Path, **change: Any) -> SurfaceLabeller:
-    arguments = {"device": "cpu", "dtype": "float32", "vocabulary": VOCABULARY, **change}
-    return SurfaceLabeller.load(folder, **arguments)
+def load(
+    folder: Path, *, dtype: str = "float32", phrases_at_once: int = PHRASES_AT_ONCE
+) -> SurfaceLabeller:
+    network = Sam3.load(folder, device="cpu", dtype=dtype)
+    return SurfaceLabeller(network, VOCABULARY, phrases_at_once)
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +144,8 @@ def test_a_picture_is_encoded_once_and_phrases_only_when_loading(
     boxes = Calls(monkeypatch, Sam3GeometryEncoder)
     labeller = load(checkpoint, phrases_at_once=3)
     assert (text.batches, vision.batches) == ([len(PHRASES)], [])
-    for _ in range(2):
-        labeller.label(image, ring)
+    for picture in (image, image, 255 - image):
+        labeller.label(picture, ring)
     assert (text.batches, vision.batches, boxes.batches) == ([len(PHRASES)], [1, 1], [])
 
 

@@ -19,13 +19,14 @@ from pawfect.contract.errors import ErrorKind
 from pawfect.scene.lexicon import Surface
 from pawfect.scene.sam3 import SurfaceLabeller
 from pawfect.scene.sam3_checkpoint import build_without_weights, load_sam3
+from pawfect.scene.sam3_network import Sam3
 from tests.refusals import refusal
 
 PHRASES = ("grass", "fallen leaves")
 
 
-def load(folder: Path, phrases: tuple[str, ...] = PHRASES) -> Any:
-    return load_sam3(folder, phrases, device="cpu", dtype="float32")
+def load(folder: Path) -> Any:
+    return load_sam3(folder, device="cpu", dtype="float32")
 
 
 def changed_json(folder: Path, name: str, change: Callable[[dict[str, Any]], object]) -> None:
@@ -53,7 +54,7 @@ def test_every_detector_weight_is_the_files_and_the_tracker_is_left_out(checkpoi
 
 
 def test_weights_take_the_dtype_asked_for_and_constants_keep_theirs(checkpoint: Path):
-    model = load_sam3(checkpoint, PHRASES, device="cpu", dtype="float16").model
+    model = load_sam3(checkpoint, device="cpu", dtype="float16").model
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float16}
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert not model.training
@@ -90,16 +91,16 @@ def test_the_image_models_own_layout_gives_the_same_labels(checkpoint, copied, t
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     ring = np.full((64, 64), 255, np.uint8)
     labels = [
-        SurfaceLabeller.load(
-            folder, device="cpu", dtype="float32", vocabulary=[Surface("grass", PHRASES)]
+        SurfaceLabeller(
+            Sam3.load(folder, device="cpu", dtype="float32"), [Surface("grass", PHRASES)]
         ).label(image, ring, least=0.0)
         for folder in (copied, own)
     ]
     assert labels[0].scores.tobytes() == labels[1].scores.tobytes()
 
 
-def refused(folder: Path, said: str, **change: Any) -> str:
-    message = refusal(ErrorKind.UNAVAILABLE, load, folder, **change)
+def refused(folder: Path, said: str) -> str:
+    message = refusal(ErrorKind.UNAVAILABLE, load, folder)
     assert said in message
     assert str(folder.parent) not in message
     return message
@@ -149,17 +150,24 @@ def test_files_that_do_not_fit_together_are_refused(copied, name, change, said):
     assert name in refused(copied, said)
 
 
-def test_a_phrase_over_the_text_encoders_length_is_refused_not_cut(copied: Path):
+def test_a_phrase_over_the_text_encoders_length_is_refused_not_cut(checkpoint: Path):
     long = " ".join(["xyz"] * 20)
-    refused(copied, "expected phrases of at most 32 tokens, got ", phrases=("grass", long))
+    message = refusal(ErrorKind.INVALID_ARG, load(checkpoint).tokenise, ["grass", long])
+    assert "PHRASE: expected at most 32 tokens, some 30 words, got " in message
+
+
+def test_the_text_encoder_can_stay_apart_as_its_file_has_it(checkpoint: Path):
+    # Whatever is not the network's own device: here the CPU under another name.
+    model = load_sam3(checkpoint, device="cpu", dtype="float16", text_device="apart").model
+    kept = {name for name, own in model.named_parameters() if own.dtype == torch.float32}
+    assert kept
+    assert kept == {name for name, _ in model.named_parameters() if name.startswith("text_enc")}
 
 
 def test_an_empty_vocabulary_and_no_phrase_at_once_are_refused(checkpoint: Path):
-    how = {"device": "cpu", "dtype": "float32", "vocabulary": [Surface("grass", PHRASES)]}
-    message = refusal(
-        ErrorKind.INVALID_ARG, SurfaceLabeller.load, checkpoint, **how, phrases_at_once=0
-    )
+    network = Sam3.load(checkpoint, device="cpu", dtype="float32")
+    surfaces = [Surface("grass", PHRASES)]
+    message = refusal(ErrorKind.INVALID_ARG, SurfaceLabeller, network, surfaces, 0)
     assert "phrases_at_once: expected at least 1, got 0" in message
-    how["vocabulary"] = []
-    message = refusal(ErrorKind.UNAVAILABLE, SurfaceLabeller.load, checkpoint, **how)
+    message = refusal(ErrorKind.UNAVAILABLE, SurfaceLabeller, network, [])
     assert "expected at least one surface, got none" in message

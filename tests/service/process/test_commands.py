@@ -158,6 +158,10 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
             "--with-server: expected --triton HOST:PORT with it",
         ),
         (["worker", "--triton-identity", "--triton", "x:1"], "triton: expected https://HOST with"),
+        (
+            ["api", "--no-auth", "--variants", "none"],
+            "none: expected a readable file, got FileNotF",
+        ),
         (["api", "--no-auth", "--rate", "often"], "rate limit: expected one such as 120/minute"),
         (["worker", "--push"], "--push: expected --push-audience and --push-email"),
         (["worker", "--store", "nowhere"], "store: expected embedded:FOLDER"),

@@ -14,6 +14,8 @@ from pawfect.contract.errors import PawfectError
 from pawfect_service.jobs.contract import Document
 from pawfect_service.stores import base
 from pawfect_service.stores.base import Change, Stores
+from pawfect_service.stores.embedded import documents as embedded_documents
+from pawfect_service.stores.google import documents as google_documents
 
 # What a redelivery may take: the Pub/Sub emulator looks for due messages every two seconds.
 SOON_S = 8.0
@@ -108,6 +110,43 @@ async def test_overdue_names_what_has_expired_oldest_first(stores: Stores, uid: 
     overdue = [found for found in await stores.documents.overdue(1000) if found[0] == uid]
     assert overdue == [(uid, "a"), (uid, "b")]
     assert len(await stores.documents.overdue(1)) == 1
+
+
+async def test_documents_are_found_by_the_beginning_of_their_names(
+    stores: Stores, uid: str
+) -> None:
+    for sid in ("run-a-0002", "run-a-0001", "run-a", "run-ab-0001", "run-b-0001", "s"):
+        await stores.documents.update(uid, sid, written({"sid": sid}))
+    await stores.documents.update(f"{uid}x", "run-a-0003", written({"sid": "another user's"}))
+    found = await stores.documents.named(uid, "run-a-")
+    assert found == [(sid, {"sid": sid}) for sid in ("run-a-0001", "run-a-0002")]
+    every = [sid for sid, _ in await stores.documents.named(uid, "run-")]
+    assert every == ["run-a", "run-a-0001", "run-a-0002", "run-ab-0001", "run-b-0001"]
+    assert await stores.documents.named(uid, "none") == []
+    for refused in (("u", "../"), ("a/b", "run-"), ("u", "")):
+        with pytest.raises(PawfectError, match="INVALID_ARG"):
+            await stores.documents.named(*refused)
+
+
+async def test_documents_of_a_kind_are_found_page_by_page_since_a_time(
+    stores: Stores, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (embedded_documents, google_documents):
+        monkeypatch.setattr(module, "_PAGE", 2)
+    kind = f"kind-{uid}"
+    for number, (name, queued) in enumerate(
+        [(kind, 5.0), (kind, 6.0), (kind, 7.0), (kind, 8.0), ("other", 9.0), (kind, 4.9)]
+    ):
+        document = {"jobKind": name, "queuedAt": queued, "number": number}
+        await stores.documents.update(f"{uid}-{number % 3}", f"s{number}", written(document))
+    await stores.documents.update(uid, "inpaint", written({"queuedAt": 9.0}))
+    await stores.documents.update(uid, "odd", written({"jobKind": kind, "queuedAt": "9"}))
+
+    async def found(since: float) -> list[int]:
+        return sorted([each["number"] async for each in stores.documents.of_kind(kind, since)])
+
+    assert await found(5.0) == [0, 1, 2, 3]
+    assert await found(8.5) == []
 
 
 async def test_an_id_that_plays_tricks_is_refused(stores: Stores) -> None:

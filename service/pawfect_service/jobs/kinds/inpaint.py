@@ -36,6 +36,9 @@ MASK: Final = "mask_auto.png"
 PROTECT: Final = "protect.png"
 EDITED: Final = "edited.jpg"
 PREVIEW: Final = "preview.jpg"
+# The texts of a request that say in words what to remove, and how sure to be of it.
+REMOVE: Final = "remove"
+LEAST_SCORE: Final = "least_score"
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,14 @@ class Inpaint:
     """The kind `inpaint`."""
 
     name = "inpaint"
-    fields: Mapping[str, bool] = {"photo": True, "mask": True, "protect": False}
-    texts: tuple[str, ...] = ("prompt", *MaskFileParams.__dataclass_fields__)
+    # A request has a mask or words in its place; a job has a mask.
+    fields: Mapping[str, bool] = {"photo": True, "mask": False, "protect": False}
+    texts: tuple[str, ...] = ("prompt", REMOVE, LEAST_SCORE, *MaskFileParams.__dataclass_fields__)
     inputs: Mapping[str, str] = {"original": ORIGINAL, "mask": MASK}
     optional: Mapping[str, str] = {"protect": PROTECT}
     outputs: Mapping[str, str] = {"preview": PREVIEW, "edited": EDITED}
     labelled = True
+    varied: tuple[str, ...] = ()
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as its parameters' classes say."""
@@ -79,9 +84,16 @@ class Inpaint:
         return {name: value for name, value in read.items() if value is not None}
 
     def check(
-        self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
+        self,
+        files: Mapping[str, bytes],
+        parameters: Mapping[str, Scalar],
+        texts: Mapping[str, str],
+        *,
+        headers_only: bool,
     ) -> Accepted:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
+        if "mask" not in files:
+            raise invalid("mask", "a file", "none")
         check = check_headers if headers_only else check_upload
         others = files["mask"], files.get("protect"), texts.get("prompt"), _reading(texts)
         stored = _in_turn(check, files["photo"], *others)

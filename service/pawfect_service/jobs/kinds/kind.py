@@ -17,6 +17,8 @@ T = TypeVar("T")
 _DIGEST: Final = "digest"
 # And the one that says how they were read.
 _NOTE: Final = "note"
+# And the one that says which variant chose what the request left open.
+_VARIANT: Final = "variant"
 # Is told how far a job is: the stage that ended, and the share that is done.
 OnProgress = Callable[[str, float], None]
 
@@ -100,6 +102,7 @@ class Kind(Protocol):
         optional: those that a job may have too; its request says which by `name: true`.
         outputs: the files that it makes, by name, in the order in which they are published.
         labelled: whether it waits for labels of the surroundings.
+        varied: the parameters that a variant may choose; none where there are no variants.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Kind(Protocol):
     optional: Mapping[str, str]
     outputs: Mapping[str, str]
     labelled: bool
+    varied: tuple[str, ...]
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Any:
         """Return the kind's own dataclass of a request's parameters and texts.
@@ -129,12 +133,18 @@ class Kind(Protocol):
         """
 
     def check(
-        self, files: Mapping[str, bytes], texts: Mapping[str, str], *, headers_only: bool
+        self,
+        files: Mapping[str, bytes],
+        parameters: Mapping[str, Scalar],
+        texts: Mapping[str, str],
+        *,
+        headers_only: bool,
     ) -> Accepted:
         """Return a request's files as they are stored; CPU work.
 
         Args:
             files: content by field.
+            parameters: as `checked` gave them.
             texts: by field.
             headers_only: what takes long is left to the worker.
 
@@ -163,6 +173,7 @@ class JobRequest:
         optional: names of the kind's optional inputs that there are.
         digest: of the files, as `digest_of` gives it; None: not known.
         note: how the files were read, where that had to be found out.
+        variant: which variant chose what the client left open; None: none was asked.
     """
 
     parameters: Mapping[str, Scalar]
@@ -170,10 +181,11 @@ class JobRequest:
     optional: tuple[str, ...] = ()
     digest: str | None = None
     note: str | None = None
+    variant: str | None = None
 
     def to_document(self) -> dict[str, Scalar]:
         """Return the document's `request`."""
-        own = {_DIGEST: self.digest, _NOTE: self.note}
+        own = {_DIGEST: self.digest, _NOTE: self.note, _VARIANT: self.variant}
         known = {name: text for name, text in own.items() if text is not None}
         there = dict.fromkeys(self.optional, True)
         return {**self.parameters, **self.texts, **there, **known}
@@ -188,24 +200,31 @@ class JobRequest:
         """
         parameters = dict(fields)
         texts: dict[str, str] = {}
-        for name in (*kind.texts, _DIGEST, _NOTE):
+        for name in (*kind.texts, _DIGEST, _NOTE, _VARIANT):
             text = parameters.pop(name, None)
             if isinstance(text, str):
                 texts[name] = text
             elif text is not None:
                 raise invalid(f"request.{name}", "a text", type(text).__name__)
-        digest, note = texts.pop(_DIGEST, None), texts.pop(_NOTE, None)
+        digest, note, variant = (texts.pop(name, None) for name in (_DIGEST, _NOTE, _VARIANT))
         there = {name: parameters.pop(name, False) for name in kind.optional}
         for name, given in there.items():
             if not isinstance(given, bool):
                 raise invalid(f"request.{name}", "true or false", type(given).__name__)
         kind.parse(parameters, texts)
         optional = tuple(name for name, given in there.items() if given)
-        return cls(parameters, texts, optional, digest, note)
+        return cls(parameters, texts, optional, digest, note, variant)
 
     def files(self, kind: Kind) -> dict[str, str]:
         """Return the names of the session's files that are the job's inputs, by input."""
         return {**kind.inputs, **{name: kind.optional[name] for name in self.optional}}
+
+
+def variant_of(document: Mapping[str, Any]) -> str | None:
+    """Return which variant a stored document's job is of; None where it says none."""
+    request = document.get("request")
+    variant = request.get(_VARIANT) if isinstance(request, Mapping) else None
+    return variant if isinstance(variant, str) else None
 
 
 def digest_of(kind: Kind, files: Mapping[str, bytes]) -> str:

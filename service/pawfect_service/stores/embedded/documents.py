@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Final
 
 from pawfect_service.jobs.contract import Document
@@ -23,6 +24,9 @@ CREATE INDEX IF NOT EXISTS documents_expires ON documents (expires) WHERE expire
 CREATE TABLE IF NOT EXISTS versions (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER);
 INSERT OR IGNORE INTO versions VALUES (1, 0);
 """
+_Key = tuple[str, str]
+# Documents that are read at a time where all are gone through.
+_PAGE: Final = 500
 
 
 class EmbeddedDocuments:
@@ -93,6 +97,47 @@ class EmbeddedDocuments:
 
         return await self._database.read(work)
 
+    async def named(self, uid: str, prefix: str) -> list[tuple[str, Document]]:
+        """Return a user's documents whose sid begins with a prefix, sid and document, by sid."""
+        # Ids have no character above `~`, and it is not one of theirs.
+        bounds = check_id("uid", uid), check_id("prefix", prefix), f"{prefix}~"
+
+        def work(connection: sqlite3.Connection, _: float) -> list[tuple[str, Document]]:
+            rows = connection.execute(
+                "SELECT sid, body FROM documents WHERE uid = ? AND sid >= ? AND sid < ?"
+                " ORDER BY sid",
+                bounds,
+            ).fetchall()
+            return [(sid, _parsed(body)) for sid, body in rows]
+
+        return await self._database.read(work)
+
+    async def of_kind(self, kind: str, since: float) -> AsyncIterator[Document]:
+        """Yield all documents with this `jobKind` and a `queuedAt` of `since` or later."""
+        last: _Key | None = "", ""
+        while last is not None:
+            found, last = await self._database.read(partial(_page_of_kind, kind, since, last))
+            for document in found:
+                yield document
+
+
+def _page_of_kind(
+    kind: str, since: float, after: _Key, connection: sqlite3.Connection, _: float
+) -> tuple[list[Document], _Key | None]:
+    """Return what `of_kind` yields of the page behind a key, and the page's last key or None."""
+    rows = connection.execute(
+        "SELECT uid, sid, body FROM documents WHERE (uid, sid) > (?, ?) ORDER BY uid, sid LIMIT ?",
+        (*after, _PAGE),
+    ).fetchall()
+
+    def fits(document: Document) -> bool:
+        queued = document.get("queuedAt")
+        timed = isinstance(queued, int | float) and queued >= since
+        return document.get("jobKind") == kind and timed
+
+    found = [document for *_, body in rows if fits(document := _parsed(body))]
+    return found, (rows[-1][0], rows[-1][1]) if len(rows) == _PAGE else None
+
 
 def _read(connection: sqlite3.Connection, key: tuple[str, str]) -> tuple[Document | None, int]:
     """Return a document and its version; what is no JSON object is one without any field."""
@@ -101,8 +146,12 @@ def _read(connection: sqlite3.Connection, key: tuple[str, str]) -> tuple[Documen
     ).fetchone()
     if row is None:
         return None, 0
+    return _parsed(row[0]), row[1]
+
+
+def _parsed(body: Any) -> Document:
     try:
-        document = json.loads(row[0])
+        document = json.loads(body)
     except (ValueError, TypeError):
-        document = {}
-    return document if isinstance(document, dict) else {}, row[1]
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -16,7 +16,7 @@ from google.cloud.firestore_v1.field_path import FieldPath
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import Document
-from pawfect_service.jobs.paths import is_id, session_path
+from pawfect_service.jobs.paths import check_id, is_id, session_path
 from pawfect_service.stores.base import Decide
 from pawfect_service.stores.google.errors import translated
 
@@ -30,6 +30,10 @@ _ASK_S: Final = 5.0
 # One call: the client itself would go on trying for five minutes, longer than any lease.
 _TIMEOUT_S: Final = 10.0
 _SERVICE: Final = "documents"
+# Firestore's word for a document's own name in a query.
+_NAME: Final = "__name__"
+# Documents that are read at a time where many are gone through.
+_PAGE: Final = 500
 
 
 class FirestoreDocuments:
@@ -141,6 +145,43 @@ class FirestoreDocuments:
                     if len(overdue) == at_most:
                         break
         return overdue
+
+    async def named(self, uid: str, prefix: str) -> list[tuple[str, Document]]:
+        """Return a user's documents whose sid begins with a prefix, sid and document, by sid."""
+        here = self._client.document(session_path(uid, check_id("prefix", prefix)))
+        # Ids have no character above `~`, and it is not one of theirs.
+        end = here.parent.document(f"{prefix}~")
+        query = (
+            here.parent.where(filter=firestore.FieldFilter(_NAME, ">=", here))
+            .where(filter=firestore.FieldFilter(_NAME, "<", end))
+            .order_by(_NAME)
+        )
+        async with _bounded():
+            return [(found.id, found.to_dict() or {}) for found in await query.get()]
+
+    async def of_kind(self, kind: str, since: float) -> AsyncIterator[Document]:
+        """Yield all documents with this `jobKind` and a `queuedAt` of `since` or later.
+
+        In production this needs the index of `jobKind` and `queuedAt`, both rising, for the
+        collection group `sessions`.
+        """
+        query = (
+            self._client.collection_group("sessions")
+            .where(filter=firestore.FieldFilter("jobKind", "==", kind))
+            .where(filter=firestore.FieldFilter("queuedAt", ">=", since))
+            .order_by("queuedAt")
+            .limit(_PAGE)
+        )
+        following = query
+        while True:
+            async with _bounded():
+                page = await following.get()
+            for found in page:
+                if _session_of(found.reference.path):
+                    yield found.to_dict() or {}
+            if len(page) < _PAGE:
+                return
+            following = query.start_after(page[-1])
 
 
 def _session_of(path: str) -> list[tuple[str, str]]:

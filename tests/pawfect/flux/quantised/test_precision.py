@@ -19,6 +19,7 @@ from pawfect.profile import load_profile
 from pawfect.scene.florence2 import Captioner
 from pawfect.scene.lexicon import labelled_surfaces
 from pawfect.scene.sam3 import SurfaceLabeller
+from pawfect.scene.sam3_network import Sam3
 from pawfect_export.quantise import build
 from tests.steps import step
 
@@ -72,9 +73,8 @@ def vae(root: Path) -> Run:
 
 
 def sam3(root: Path) -> Run:
-    labeller = SurfaceLabeller.load(
-        root / "tiny-sam3", device="cpu", dtype=T4.sam3.dtype, vocabulary=labelled_surfaces()[:2]
-    )
+    network = Sam3.load(root / "tiny-sam3", device="cpu", dtype=T4.sam3.dtype)
+    labeller = SurfaceLabeller(network, labelled_surfaces()[:2])
     return lambda: labeller.label(IMAGE, RING, least=0.0)
 
 

@@ -1,0 +1,1 @@
+"""Background removal measured on pictures whose alpha is known."""

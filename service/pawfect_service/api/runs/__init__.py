@@ -1,0 +1,1 @@
+"""Runs: a picture and the jobs done to it."""

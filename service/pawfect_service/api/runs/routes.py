@@ -1,0 +1,188 @@
+"""The routes of runs: make one from a photo, look, cancel, fetch files, say how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field, StrictInt, ValidationError
+
+from pawfect.contract.errors import ErrorKind, invalid
+from pawfect_service.api.context import ApiContext, let_in
+from pawfect_service.api.files import FILE_RESPONSES, job_file
+from pawfect_service.api.routes import CREDENTIALS
+from pawfect_service.api.runs.page import feedback_body, run_body
+from pawfect_service.api.runs.run import (
+    AdmittedRun,
+    chosen_version,
+    jobs_of,
+    owner_of,
+    run_not_found,
+)
+from pawfect_service.api.runs.state import PREFIX, RunState, run_state
+from pawfect_service.api.uploads import Order, read_json, read_order
+from pawfect_service.http.callers import Caller
+from pawfect_service.http.failures import FAILURES, ApiError, ErrorAnswer
+from pawfect_service.jobs.feedback import rate
+from pawfect_service.jobs.fields import RATINGS, Part, Text
+from pawfect_service.jobs.kinds import CUTOUT, INPAINT, KINDS, Kind
+from pawfect_service.jobs.move import Answer
+from pawfect_service.jobs.moves import cancel
+from pawfect_service.jobs.paths import RunId
+from pawfect_service.strict import SHOWN, refused
+from pawfect_service.variants.dealing import choose
+
+router: Final = APIRouter(prefix=PREFIX, tags=["runs"])
+
+_LetIn = Annotated[tuple[ApiContext, Caller], Depends(let_in)]
+_FAILURES: Final = {
+    **FAILURES,
+    404: {"model": ErrorAnswer, "description": "No such run, version or file"},
+}
+
+
+class _Opinion(Part):
+    """What a feedback brings."""
+
+    rating: Annotated[StrictInt, Field(ge=RATINGS[0], le=RATINGS[1])]
+    comment: Text | None = None
+    version: StrictInt | None = None
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Make a run from a photo",
+    response_model=RunState,
+    dependencies=CREDENTIALS,
+    openapi_extra=run_body(),
+    responses={
+        **FAILURES,
+        408: {"model": ErrorAnswer, "description": "The body came too slowly"},
+        413: {"model": ErrorAnswer, "description": "The body is too long"},
+    },
+)
+async def make_run(
+    entry: _LetIn,
+    request: Request,
+    kind: Annotated[str, Query(description="Of the first job: cutout or inpaint.")] = CUTOUT.name,
+    user: Annotated[
+        str | None, Query(description="Whose run it is, for credentials that are every user's.")
+    ] = None,
+) -> JSONResponse:
+    """Check a photo, store it and queue the run's first job.
+
+    `cutout` takes `photo`, and `background` where the subject is to be laid on another picture: of
+    any size, the server fits it. The pictures have any format without transparent parts, sides
+    64-16,384 px, at most 110 MP; what is no JPEG is stored as one. `inpaint` takes what a session's
+    does. `parameters`, all optional, are a JSON object. In place of a form with files, JSON names
+    files in storage by their paths below `users/{uid}/`.
+
+    Each POST makes a run of its own. Where the API has variants, the user's own one chooses what
+    the request leaves open; `variant` says which.
+    """
+    context, caller = entry
+    chosen, uid = _kind(kind), owner_of(caller, user)
+    stores, contract = context.services.stores, context.services.sessions.contract
+    run = RunId.new(uid)
+    with context.enqueuer.counter.counted():
+        order = await read_order(request, chosen, uid, stores.files, contract)
+        if chosen is INPAINT:
+            order = await context.naming.with_mask(order)
+        order = _varied(context, chosen, uid, caller, order)
+        session = await context.enqueuer.enqueue(uid, run.sid(1), chosen, order)
+    state = run_state(run, {1: session})
+    return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": f"{PREFIX}/{run}"})
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise invalid("kind", f"one of {', '.join(KINDS)}", repr(name[:SHOWN]))
+    return KINDS[name]
+
+
+def _varied(context: ApiContext, kind: Kind, uid: str, caller: Caller, order: Order) -> Order:
+    """Return an order with what the user's variant chooses."""
+    if context.variants is None or not kind.varied:
+        return order
+    choice = choose(context.variants.now(), kind, uid, caller.name, order.parameters)
+    longest_s = context.services.sessions.contract.fill_s
+    parameters = kind.checked({**choice.parameters, **order.parameters}, longest_s)
+    return replace(order, parameters=parameters, variant=choice.variant)
+
+
+@router.get("/{run_id}", summary="A run", dependencies=CREDENTIALS, responses=_FAILURES)
+async def get_run(address: AdmittedRun) -> RunState:
+    """Return the run as it stands, read off its jobs."""
+    sessions = address.context.services.sessions
+    return run_state(address.run, await jobs_of(sessions, address.run))
+
+
+@router.delete("/{run_id}", summary="Cancel", dependencies=CREDENTIALS, responses=_FAILURES)
+async def cancel_run(address: AdmittedRun) -> RunState:
+    """Cancel the run's jobs that are not over, and return the run; what was made stays.
+
+    A job whose result is being published stays as it is: see processingStatus.
+    """
+    sessions, run = address.context.services.sessions, address.run
+    jobs = await jobs_of(sessions, run)
+    for version, session in jobs.items():
+        if not session.final:
+            step = await sessions.move(run.uid, run.sid(version), cancel)
+            jobs[version] = step.session or session
+    return run_state(run, jobs)
+
+
+@router.get(
+    "/{run_id}/files/{name}",
+    summary="One of a version's files",
+    dependencies=CREDENTIALS,
+    response_class=Response,
+    responses=FILE_RESPONSES,
+)
+async def run_file(
+    name: str,
+    address: AdmittedRun,
+    request: Request,
+    version: Annotated[int | None, Query(description="The newest where not given.")] = None,
+) -> Response:
+    """Return a file of a version: of a cut-out original.jpg, and background.jpg where one came.
+
+    cutout.png (RGBA, what `output` says), alpha.png (grey, white = subject) and preview.png (512
+    px) are there once the job is completed.
+    """
+    services, run = address.context.services, address.run
+    jobs = await jobs_of(services.sessions, run)
+    chosen = chosen_version(run, jobs, version)
+    return await job_file(request, services, (run.uid, run.sid(chosen)), jobs[chosen], name)
+
+
+@router.post(
+    "/{run_id}/feedback",
+    summary="Say how good a version is",
+    dependencies=CREDENTIALS,
+    openapi_extra=feedback_body(),
+    responses={
+        **_FAILURES,
+        409: {"model": ErrorAnswer, "description": "That version is not completed"},
+    },
+)
+async def give_feedback(address: AdmittedRun, request: Request) -> RunState:
+    """Write down the owner's rating, 1 (of no use) to 5, in place of an earlier one."""
+    sessions, run = address.context.services.sessions, address.run
+    try:
+        opinion = _Opinion.model_validate(await read_json(request))
+    except ValidationError as error:
+        raise refused(error, "feedback") from None
+    jobs = await jobs_of(sessions, run)
+    version = chosen_version(run, jobs, opinion.version)
+    where, rating = (run.uid, run.sid(version)), opinion.rating
+    step = await sessions.move(*where, rate, rating=rating, comment=opinion.comment)
+    if step.answer is Answer.NOT_DONE:
+        message = f"feedback: expected version {version} to be completed, it is not"
+        raise ApiError(409, ErrorKind.INVALID_ARG, message)
+    if step.session is None:
+        raise run_not_found(run)
+    return run_state(run, {**jobs, version: step.session})

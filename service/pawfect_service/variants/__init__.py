@@ -1,0 +1,1 @@
+"""Variants (A/B): which share of users gets which choices, and how they like them."""
