@@ -11,7 +11,7 @@ import json
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +20,6 @@ from pawfect.contract.parameters import Scalar
 from pawfect.contract.tensors import NONCE, Array
 from pawfect.models import MODELS
 from pawfect_triton.waiting import waiting
-
-# A call between models carries booleans, integers and texts alone. A float goes as the hexadecimal
-# text of `float.hex`, exact, under its name behind this. With its colon that is the name of no
-# parameter, so no text that somebody means as one is taken for a float.
-_FLOAT: Final = "float:"
 
 
 def backend() -> Any:
@@ -47,34 +42,8 @@ def decode(model: str, request: Any) -> tuple[dict[str, Array], dict[str, Scalar
 
 
 def decode_parameters(given: str | Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Return request parameters: a JSON string in release 24.10, a dict in others.
-
-    What `encode_parameters` wrote is a float again. What has its form and cannot be read, or is
-    given besides under its own name, stays as it is: an unknown parameter.
-    """
-    parameters = dict(json.loads(given)) if isinstance(given, str) else dict(given)
-    for sent in [name for name in parameters if name.startswith(_FLOAT)]:
-        name = sent.removeprefix(_FLOAT)
-        value = _float_of(parameters[sent])
-        if name not in parameters and value is not None:
-            del parameters[sent]
-            parameters[name] = value
-    return parameters
-
-
-def encode_parameters(given: Mapping[str, Scalar]) -> dict[str, bool | int | str]:
-    """Return parameters as a call between models can carry them; see `decode_parameters`."""
-    return dict(
-        (_FLOAT + name, value.hex()) if isinstance(value, float) else (name, value)
-        for name, value in given.items()
-    )
-
-
-def _float_of(text: Scalar) -> float | None:
-    try:
-        return float.fromhex(text) if isinstance(text, str) else None
-    except (ValueError, OverflowError):
-        return None
+    """Return request parameters: a JSON string in release 24.10, a dict in others."""
+    return dict(json.loads(given)) if isinstance(given, str) else dict(given)
 
 
 def response(outputs: Mapping[str, Array], request: Any) -> Any:
@@ -110,7 +79,7 @@ def tensor(name: str, array: Array) -> Any:
 
 
 async def call_model(
-    model: str, inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    model: str, inputs: Mapping[str, Array], parameters: Mapping[str, bool | int | str]
 ) -> dict[str, Array]:
     """Call another model of the same server (BLS); see `pawfect.orchestrator.CallModel`.
 
@@ -131,7 +100,7 @@ async def call_model(
 
 
 async def _ask(
-    model: str, inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    model: str, inputs: Mapping[str, Array], parameters: Mapping[str, bool | int | str]
 ) -> dict[str, Array]:
     """Return the outputs of one BLS call; raises as `call_model`."""
     pb_utils = backend()
@@ -140,7 +109,7 @@ async def _ask(
         model_name=model,
         requested_output_names=[spec.name for spec in MODELS[model].spec.outputs],
         inputs=[tensor(name, array[None] if batched else array) for name, array in inputs.items()],
-        parameters=encode_parameters(parameters),
+        parameters=dict(parameters),
     )
     answer = await request.async_exec()
     if answer.has_error():

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from pawfect.contract.parameters import Scalar
 from pawfect.contract.tensors import Array
 
-Scalars = Mapping[str, Scalar]
+Scalars = Mapping[str, bool | int | str]
 
 
 class CallModel(Protocol):
@@ -25,6 +24,6 @@ class CallModel(Protocol):
         Args:
             model: name in `pawfect.models.MODELS`.
             inputs: arrays by tensor name; optional ones may be absent.
-            parameters: request parameters.
+            parameters: request parameters; of the types that a BLS request can carry.
         """
         ...
