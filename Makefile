@@ -102,7 +102,7 @@ quality: $(VENV)/.perf  ## Score the fill against its peers on known truth (PHOT
 fill-cost: $(VENV)/.perf  ## Measure what fills cost against their goals, beside those of BEFORE=CHECKOUT, into perf/results
 	$(BIN)/python -m perf.quality.cost $(if $(BEFORE),--before '$(BEFORE)')
 
-matting: $(VENV)/.perf  ## Score background removal on known alpha against the stored results (PHOTOS=DIR: on your own cut-outs; ACCEPT=1), into perf/results
+matting: $(VENV)/.perf network  ## Score background removal on known alpha against the stored results (PHOTOS=DIR: on your own cut-outs; ACCEPT=1), into perf/results
 	$(BIN)/python -m perf.matting $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(ACCEPT),--accept)
 	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.recall)
 	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.cost)

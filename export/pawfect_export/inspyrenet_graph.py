@@ -91,7 +91,8 @@ def write(network: torch.nn.Module, path: Path) -> None:
             # What the tracer takes for constants is right for every size: the checks show it.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                Unstretched(network),
+                # As the network is: the exporter puts back the mode that it found.
+                Unstretched(network).eval(),
                 (torch.zeros(1, 3, *TRACED),),
                 str(path),
                 input_names=[IMAGE],

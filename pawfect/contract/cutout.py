@@ -108,7 +108,7 @@ class CutoutReport:
         threshold: the request's.
         output: what CUTOUT is.
         subject_found: whether there is anything that the network takes for a subject.
-        confidence: how sure it is of what it took for one, 0 to 1; 0 where there is none.
+        confidence: how sure it is of what it takes for one, 0 to 1; too little where none is found.
         subject_share: share of the photo that is the subject, 0 to 1.
         sharpness: how steep alpha's edge is, see `pawfect.matting.edges`; None without an edge.
         device: what the network ran on: cpu, cuda or tensorrt.

@@ -157,10 +157,11 @@ def plan(
     network = _network(wanted.network, there)
     px = int(str(wanted.size))
     view = network.view(px, str(wanted.resize))
-    if (view.size, view.resize) != (px, wanted.resize):
+    asked = (params.preset, params.size, params.resize) != (None, None, None)
+    if asked and (view.size, view.resize) != (px, wanted.resize):
         reason = f"{network.name} has no view of {px} px {wanted.resize}"
         fallbacks += (Fallback("preset", reason, f"{view.size} px {view.resize}"),)
-    output = wanted.output or ("background" if background else "rgba")
+    output = params.output or ("background" if background else wanted.output or "rgba")
     if output == "background" and not background:
         raise PawfectError(
             ErrorKind.INVALID_ARG, "output: expected BACKGROUND with background, got none"

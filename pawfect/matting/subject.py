@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 INSIDE: Final = 0.5
 """From this value of the stretched map on a pixel counts as the subject's."""
-LEAST_PEAK: Final = 0.5
-"""A network that is nowhere surer than this has found nothing: stretching would make something of
-noise."""
+LEAST_CONFIDENCE: Final = 0.7
+"""Below it a network has found nothing: stretching would make something of noise. U2-Net-p is sure
+of pictures without a subject by 0.59 at most, of those with one by 0.91 at least."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Subject:
 
     Attributes:
         found: whether there is anything that it takes for a subject.
-        confidence: the mean of its map within the subject, 0 to 1; 0 where there is none.
+        confidence: the mean of its map within what would be the subject, 0 to 1.
         share: of the photo that is the subject, 0 to 1.
     """
 
@@ -41,6 +41,8 @@ def subject_of(values: NDArray[np.float32], stretched: NDArray[np.float32]) -> S
         stretched: FLOAT32 [h, w], 0 to 1, the same as its own code goes on with it.
     """
     inside = stretched >= INSIDE
-    if float(values.max()) < LEAST_PEAK or not inside.any():
+    if not inside.any():
         return NOTHING
-    return Subject(True, float(values[inside].mean()), float(inside.mean()))
+    confidence = float(values[inside].mean())
+    found = confidence >= LEAST_CONFIDENCE
+    return Subject(found, confidence, float(inside.mean()) if found else 0.0)

@@ -89,7 +89,9 @@ async def _nothing(
     request: CutoutRequest, removal: Removal, looked: Looked, control: Control
 ) -> CutoutResult:
     alpha = np.zeros(request.image.shape[:2], np.uint8)
-    return await _answer(request, removal, looked, alpha, request.image, control)
+    # Nothing of the photo lies under what is transparent.
+    own = np.zeros_like(request.image)
+    return await _answer(request, removal, looked, alpha, own, control)
 
 
 async def _alpha(

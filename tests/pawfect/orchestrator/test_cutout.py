@@ -85,6 +85,7 @@ def test_without_a_subject_alpha_is_empty_and_nothing_fails(embedded):
     assert not result.cutout[..., 3].any()
     report = result.report
     assert (report.subject_found, report.confidence, report.subject_share) == (False, 0, 0)
+    assert not result.cutout.any()
     assert report.sharpness is None
     assert "edges" not in report.stage_ms
 

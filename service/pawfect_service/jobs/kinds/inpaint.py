@@ -156,12 +156,13 @@ def _in_turn(work: Callable[..., T], photo: bytes, *others: Any) -> T:
 async def _filled(pictures: Pictures, task: Task, tools: Tools, on_progress: OnProgress) -> Done:
     # Nobody sees the previews: they are not sent.
     scalars: dict[str, Any] = {**task.parameters.scalars, "preview_every": 0}
+    unless_given = scalars.pop("protect", None)
     with span("triton inpaint_stream", SpanKind.CLIENT, attributes=task.span_attributes):
         stages = StageSpans()
         stream = tools.triton.inpaint_stream(
             pictures.photo.pixels,
             pictures.mask,
-            protect=pictures.protect,
+            protect=unless_given if pictures.protect is None else pictures.protect,
             scene_labels=task.labels.labels if task.labels else (),
             prompt=task.parameters.prompt,
             **scalars,

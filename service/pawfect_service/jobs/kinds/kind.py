@@ -207,7 +207,9 @@ class JobRequest:
             elif text is not None:
                 raise invalid(f"request.{name}", "a text", type(text).__name__)
         digest, note, variant = (texts.pop(name, None) for name in (_DIGEST, _NOTE, _VARIANT))
-        there = {name: parameters.pop(name, False) for name in kind.optional}
+        # A text is the parameter of that name, such as protect=none.
+        own = [name for name in kind.optional if not isinstance(parameters.get(name), str)]
+        there = {name: parameters.pop(name, False) for name in own}
         for name, given in there.items():
             if not isinstance(given, bool):
                 raise invalid(f"request.{name}", "true or false", type(given).__name__)
