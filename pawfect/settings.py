@@ -143,6 +143,7 @@ class OnnxSettings:
         tensorrt: whether TensorRT takes what it can of them on a card.
         threads: that one call works with on the CPU.
         keep: networks that stay loaded at a time.
+        kept: networks that stay loaded besides, once they are.
     """
 
     device: Device
@@ -150,6 +151,7 @@ class OnnxSettings:
     tensorrt: bool
     threads: Count
     keep: Count
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

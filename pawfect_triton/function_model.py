@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, ParamSpec, TypeVar
 
 import numpy as np
@@ -22,6 +23,9 @@ from pawfect_triton.waiting import stop_of
 # How long a batch's model waits for the next steps of those it has just answered, s: two to three
 # times what a call with a step's tensors takes, and under a hundredth of a step on a T4.
 LINGER_S: Final = 0.01
+
+# Requests that a model in threads works at at a time: each holds a picture and a network's memory.
+AT_ONCE: Final = 2
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
@@ -43,7 +47,7 @@ class FunctionModel:
             name, lambda: load_function(name, served_profile(args), Store(weights_root()))
         )
 
-    def execute(self, requests: Iterable[Any]) -> list[Any]:
+    def execute(self, requests: Iterable[Any]) -> list[Any] | None:
         """Answer each request on its own, so that one that fails does not fail its batch."""
         return [self._answer(request) for request in requests]
 
@@ -56,6 +60,32 @@ class FunctionModel:
             return adapter.response(outputs, request)
         except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
             return _failed(error, self._name, warming)
+
+
+class ThreadedModel(FunctionModel):
+    """A `FunctionModel` that answers a few requests at a time, each in a thread.
+
+    For functions that let go of the interpreter while they work and may run at once: a short
+    request does not wait for a long one.
+    """
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Load the function and start the threads."""
+        super().initialize(args)
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=self._name)
+
+    def execute(self, requests: Iterable[Any]) -> None:
+        """Hand each request to a thread, which answers it."""
+        for request in requests:
+            self._threads.submit(self._send, request, request.get_response_sender())
+
+    def finalize(self) -> None:
+        """Wait for what is being worked at."""
+        self._threads.shutdown()
+
+    def _send(self, request: Any, sender: Any) -> None:
+        final = adapter.backend().TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        sender.send(self._answer(request), flags=final)
 
 
 class BatchModel:

@@ -124,7 +124,7 @@ class CutoutReport:
         sharpness: how steep alpha's edge is, see `pawfect.matting.edges`; None without an edge.
         device: what the network ran on: cpu, cuda or tensorrt.
         load_ms: milliseconds that loading the network took, when that was.
-        network_mib: memory that its process took for it then, MiB.
+        network_mib: by how much the host's memory of its process grew then, MiB.
         profile: name of the server's profile.
         width: the photo's, px.
         height: the photo's, px.

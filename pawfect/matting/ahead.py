@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from pawfect.matting.edges import refine, sharpness
@@ -10,6 +12,7 @@ from pawfect.matting.foreground import foreground
 SIDE = 96  # px, larger than what is first looked at small
 
 
+@cache
 def compile_ahead() -> None:
     """Have the code of edges and colours compiled, or loaded from where it is kept.
 

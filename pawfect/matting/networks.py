@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.tables import SOME, at_least, multiple_of, one_of, read_table
 
 BRIGHTEST: Final = "brightest"
+# A view that keeps the shape sees at most the square of so many times its size: of 16:9 all of it,
+# while a panorama is seen smaller.
+MOST_SIDES: Final = 4 / 3
 # Sides that networks of any size take are multiples of it, px.
 MULTIPLE: Final = 32
 _Three = tuple[Annotated[float, at_least(0)], ...]
@@ -39,7 +43,7 @@ class View:
         if self.resize == "static":
             return self.size, self.size
         shorter = min(width, height)
-        scale = min(1.0, self.size / shorter)
+        scale = min(1.0, self.size / shorter, MOST_SIDES * self.size / math.sqrt(width * height))
         return _side(scale * width), _side(scale * height)
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pawfect.contract.cutout import CutoutParams
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import AUTO, Scalar
 from pawfect.contract.report import Fallback
 from pawfect.matting.networks import Network, View, find_network
@@ -119,13 +119,14 @@ def read_defaults(
     """
     given = os.environ if environment is None else environment
     found: dict[str, Scalar] = {"preset": settings.preset}
-    if _MODE in given:
+    if given.get(_MODE):
         found |= _known(_MODES, given[_MODE], _MODE)
     for variable, name in _VARIABLES.items():
         if given.get(variable):
             found[name] = _value(variable, name, given[variable])
     names = given.get(_FEATURES_VARIABLE)
-    features = settings.features if names is None else tuple(filter(None, names.split(",")))
+    listed = settings.features if names is None else map(str.strip, names.split(","))
+    features = tuple(filter(None, listed))
     for feature in features:
         _known(FEATURES, feature, _FEATURES_VARIABLE)
     return Defaults(CutoutParams.parse(found), frozenset(features))
@@ -154,7 +155,8 @@ def plan(
     """
     chosen = _with_preset(_filled_in(params, defaults), params, max(size))
     wanted, fallbacks = _without_features(chosen, defaults.features)
-    network = _network(wanted.network, there)
+    network, missing = _network(params.network, defaults.params.network, there)
+    fallbacks += missing
     px = int(str(wanted.size))
     view = network.view(px, str(wanted.resize))
     asked = (params.preset, params.size, params.resize) != (None, None, None)
@@ -173,7 +175,7 @@ def plan(
 
 
 def _filled_in(params: CutoutParams, defaults: Defaults) -> CutoutParams:
-    names: tuple[str, ...] = ("preset", "network", "threshold", "output")
+    names: tuple[str, ...] = ("preset", "threshold", "output")
     if params.preset is None:
         # A preset that a request names is stronger than a server's default for one of its parts.
         names += ("size", "resize", "edges")
@@ -187,8 +189,9 @@ def _with_preset(chosen: CutoutParams, params: CutoutParams, longer: int) -> Cut
     if chosen.size == AUTO:
         px = next((size for most, size in AUTO_SIZES if longer <= most), LARGEST_AUTO_SIZE)
         chosen = replace(chosen, size=str(px))
+    if chosen.size is not None and params.preset is None:
         # Only what keeps its shape is looked at larger than the square of the stable preset.
-        parts["resize"] = "static" if px <= STABLE.size else "dynamic"
+        parts["resize"] = "static" if int(chosen.size) <= STABLE.size else "dynamic"
     own: dict[str, Any] = {
         name: value for name, value in parts.items() if getattr(chosen, name) is None
     }
@@ -209,12 +212,22 @@ def _without_features(
     return chosen, tuple(fallbacks)
 
 
-def _network(asked: str | None, there: Collection[str]) -> Network:
-    if asked is None or asked in there:
-        return find_network(asked or next(iter(there)))
-    mend = f"run `pawfect weights fetch {find_network(asked).weights}`"
-    problem = f"network={asked}: its weights are not here; {mend}"
-    raise PawfectError(ErrorKind.UNAVAILABLE, problem)
+def _network(
+    asked: str | None, default: str | None, there: Collection[str]
+) -> tuple[Network, tuple[Fallback, ...]]:
+    """Return the request's network, else the server's default, else the first that is here."""
+    first = find_network(next(iter(there)))
+    name = asked or default
+    if name is None:
+        return first, ()
+    network = find_network(name)
+    if name in there:
+        return network, ()
+    missing = f"its weights are not here; run `pawfect weights fetch {network.weights}`"
+    if asked is None:
+        reason = f"{name}, the server's default: {missing}"
+        return first, (Fallback("network", reason, first.name, ErrorKind.UNAVAILABLE),)
+    raise PawfectError(ErrorKind.UNAVAILABLE, f"network={name}: {missing}")
 
 
 def _value(variable: str, name: str, text: str) -> Scalar:
@@ -222,6 +235,10 @@ def _value(variable: str, name: str, text: str) -> Scalar:
     try:
         value: Scalar = float(text) if name == "threshold" else text
         CutoutParams.parse({name: value})
+        if name == "network":
+            find_network(text)
+        if value == "background":
+            raise invalid(name, "an output that each request has", repr(text))
     except ValueError:
         raise PawfectError(
             ErrorKind.UNAVAILABLE, f"{variable}: expected a number, got {text!r}"

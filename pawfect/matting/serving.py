@@ -86,11 +86,15 @@ class Shelf:
         wanted = network.name, view.file, device
         with self._lock:
             if wanted not in self._loaded:
-                while len(self._loaded) >= self._settings.keep:
-                    self._loaded.popitem(last=False)
+                self._make_room()
                 self._loaded[wanted] = self._load(network, view, device)
             self._loaded.move_to_end(wanted)
             return self._loaded[wanted]
+
+    def _make_room(self) -> None:
+        leaving = [one for one in self._loaded if one[0] not in self._settings.kept]
+        for one in leaving[: len(leaving) + 1 - self._settings.keep]:
+            del self._loaded[one]
 
     def clear(self) -> None:
         """Let go of all, and of what they held on the device."""
@@ -117,9 +121,10 @@ def onnx_networks(settings: OnnxSettings, find: Find) -> Run:
         network, view = _named(inputs)
         picture = np.asarray(inputs["IMAGE"])
         _check_size(picture, view)
-        device = _text(inputs, "DEVICE") or usable_device(wanted)
-        if device not in (CPU, wanted):
-            raise invalid("DEVICE", f"{CPU} or {wanted}", repr(device))
+        asked = _text(inputs, "DEVICE")
+        if asked not in (None, CPU, wanted):
+            raise invalid("DEVICE", f"{CPU} or {wanted}", repr(asked))
+        device = usable_device(asked or wanted)
 
         def look() -> tuple[Loaded, Array]:
             loaded = shelf.get(network, view, device)
@@ -131,6 +136,7 @@ def onnx_networks(settings: OnnxSettings, find: Find) -> Run:
             raise out_of_memory(key(network, view))
         loaded, values = done
         report = {
+            "wanted": asked or wanted,
             "device": loaded.network.session.device,
             "load_ms": round(loaded.load_ms, 1),
             "mib": round(loaded.mib, 1),

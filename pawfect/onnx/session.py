@@ -23,9 +23,11 @@ _PROVIDERS: Final[Mapping[str, tuple[str, ...]]] = {
     "cuda": ("CUDAExecutionProvider",),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
 }
+_FALLS_TO: Final = ("cuda", CPU)
 # onnxruntime has no exception of its own for it.
 _SHORT_OF_MEMORY: Final = re.compile(
     "bad_alloc|bad allocation|[Ff]ailed to allocate memory|out of memory|CUDA failure 2:"
+    "|ALLOC_FAILED|Available memory of"
 )
 
 
@@ -106,13 +108,14 @@ def short_of_memory(error: Exception) -> bool:
 
 
 def usable_device(device: str) -> str:
-    """Return the device itself, or the CPU where this onnxruntime cannot use it.
+    """Return the device itself, or the next that this onnxruntime can use: cuda, cpu.
 
     Raises:
         PawfectError: UNAVAILABLE where onnxruntime is not installed.
     """
-    there = set(_onnxruntime("onnxruntime").get_available_providers())
-    return device if there.issuperset(_PROVIDERS[device]) else CPU
+    there: set[str] = set(_onnxruntime("onnxruntime").get_available_providers())
+    nearest = (device,) if device == CPU else (device, *_FALLS_TO)
+    return next(one for one in nearest if there.issuperset(_PROVIDERS[one]))
 
 
 def open_session(

@@ -17,7 +17,8 @@ FLOOR_MS: Final = 200.0
 PATCH_SHARE: Final = 0.5
 # Of the deadline that LaMa's windows may take by their estimate, beside the patches.
 LAMA_SHARE: Final = 0.5
-# Of the deadline that one source of labels may take: the steps need most of the rest.
+# Of the deadline that one source of labels, or what finds the subject, may take: the steps need
+# most of the rest.
 SOURCE_SHARE: Final = 0.2
 # Of the deadline that a plan may take: what is left is for other requests on the card, and so that
 # noise in the step times changes no pixel.

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.cutout import CutoutParams, CutoutReport
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.matting.edges import refine, sharpness
@@ -102,9 +103,9 @@ async def _alpha(
     while mode is not None:
         try:
             alpha = await _threaded("edges", control, _refined, request.image, looked, mode)
-        except MemoryError:
+        except (MemoryError, ArithmeticError, ValueError, cv2.error) as error:
             simpler = _SIMPLER.get(mode)
-            looked = looked.without("edges", f"{mode}: out of memory", simpler or "none")
+            looked = looked.without("edges", from_exception(error, mode), simpler or "none")
             mode = simpler
         else:
             return alpha, replace(looked, plan=replace(looked.plan, edges=mode))
@@ -171,7 +172,7 @@ def _report(
         size=planned.view.size,
         seen=planned.seen,
         resize=planned.view.resize,
-        edges=planned.edges,
+        edges=planned.edges if subject.found else "none",
         threshold=planned.threshold,
         output=planned.output,
         subject_found=subject.found,

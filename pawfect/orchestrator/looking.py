@@ -16,8 +16,8 @@ from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.matting.network import shrunk, stretched
-from pawfect.matting.networks import View, find_network, key
-from pawfect.matting.presets import Plan
+from pawfect.matting.networks import Network, View, find_network, key
+from pawfect.matting.presets import STABLE, Plan
 from pawfect.matting.subject import Subject, subject_of
 from pawfect.onnx.session import CPU
 from pawfect.orchestrator.calls import CallModel
@@ -46,9 +46,9 @@ class Looked:
     load_ms: float
     mib: float
 
-    def without(self, stage: str, reason: str, instead: str) -> Looked:
-        """Return the same with one fallback more, for want of memory."""
-        one = Fallback(stage, reason, instead, ErrorKind.OUT_OF_MEMORY)
+    def without(self, stage: str, error: PawfectError, instead: str) -> Looked:
+        """Return the same with one fallback more."""
+        one = Fallback(stage, error.message, instead, error.kind)
         return replace(self, plan=with_fallback(self.plan, one))
 
 
@@ -67,8 +67,9 @@ async def look_at(
 ) -> Looked:
     """Have the plan's network look at a photo.
 
-    Where memory is short, the next smaller view looks, then the CPU. A network that fails
-    otherwise is followed by the next of `there`, unless the request asked for it by name.
+    Where memory is short, the next smaller view looks, then the CPU. A view that keeps the photo's
+    shape and fails otherwise is followed by the stable one, a network by the next of `there`,
+    unless the request asked for it by name.
 
     Args:
         image: UINT8 [H, W, 3] RGB.
@@ -105,16 +106,24 @@ def _after(
     if error.kind is ErrorKind.OUT_OF_MEMORY:
         smaller = planned.network.smaller(planned.view)
         if smaller is not None and device is None:
-            instead = f"{smaller.size} px {smaller.resize}"
-            return _noted(_seeing(planned, smaller, image), error, instead), None
+            return _noted(_seeing(planned, smaller, image), error, _in_words(smaller)), None
         return None if device == CPU else (_noted(planned, error, CPU), CPU)
+    if error.kind not in (ErrorKind.UNAVAILABLE, ErrorKind.INTERNAL):
+        return None
+    stable = planned.network.view(STABLE.size, STABLE.resize)
+    if planned.view.resize != STABLE.resize == stable.resize:
+        return _noted(_seeing(planned, stable, image), error, _in_words(stable)), None
     following = there[there.index(planned.network.name) + 1 :]
-    if planned.network_asked or not following or error.kind is not ErrorKind.UNAVAILABLE:
+    if planned.network_asked or not following:
         return None
     network = find_network(following[0])
     view = network.view(planned.view.size, planned.view.resize)
     following_plan = _seeing(replace(planned, network=network), view, image)
     return _noted(following_plan, error, network.name), None
+
+
+def _in_words(view: View) -> str:
+    return f"{view.size} px {view.resize}"
 
 
 def _seeing(planned: Plan, view: View, image: NDArray[np.uint8]) -> Plan:
@@ -145,8 +154,17 @@ async def _asked(
         inputs["DEVICE"] = text_tensor(device)
     with control.stage(MODEL):
         out = await control.wait(MODEL, call(MODEL, inputs, {}), limit_ms)
-    values = np.asarray(out["MAP"], np.float32)
     told = json.loads(out["REPORT"][0])
+    with control.stage("subject"):
+        judging = asyncio.to_thread(_judged, np.asarray(out["MAP"], np.float32), network)
+        whole, subject = await control.wait("subject", judging)
+    used, wanted = told["device"], told["wanted"]
+    if used != wanted:
+        other = Fallback(MODEL, f"this onnxruntime cannot use {wanted}", used)
+        planned = with_fallback(planned, other)
+    return Looked(whole, subject, planned, used, told["load_ms"], told["mib"])
+
+
+def _judged(values: NDArray[np.float32], network: Network) -> tuple[NDArray[np.float32], Subject]:
     whole = stretched(values, network)
-    subject = subject_of(values, whole)
-    return Looked(whole, subject, planned, told["device"], told["load_ms"], told["mib"])
+    return whole, subject_of(values, whole)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.matting.network import enlarged
 from pawfect.matting.networks import find_network
 from pawfect.matting.presets import Plan
 from pawfect.matting.protection import Protection, protection
+from pawfect.orchestrator import budget
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
@@ -73,13 +74,17 @@ async def find_protected(
     view = network.view(settings.size, "static")
     size = request.image.shape[1], request.image.shape[0]
     planned = Plan(network, view, view.seen(*size), "fast", "none", None, "map")
+    limit_ms = min(settings.timeout_ms, budget.SOURCE_SHARE * control.deadline_ms)
     try:
-        looked = await look_at(request.image, planned, finders, call, control, settings.timeout_ms)
+        looked = await look_at(request.image, planned, finders, call, control, limit_ms)
+        return await _judged(request, looked, settings.least_confidence, control)
+    except MemoryError:
+        failed = PawfectError(ErrorKind.OUT_OF_MEMORY, f"{STAGE}: out of memory")
     except PawfectError as error:
         control.raise_if_over(error)
-        failed = Fallback(STAGE, error.message, "nothing protected", error.kind)
-        return Protected(None, "none", "the network failed", fallbacks=(failed,))
-    return await _judged(request, looked, settings.least_confidence, control)
+        failed = error
+    fallback = Fallback(STAGE, failed.message, "nothing protected", failed.kind)
+    return Protected(None, "none", "the network failed", fallbacks=(fallback,))
 
 
 async def _judged(

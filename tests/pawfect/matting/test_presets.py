@@ -59,6 +59,27 @@ def test_an_automatic_size_follows_the_longer_side(longer, size, resize):
     assert (view.size, view.resize) == (size, resize)
 
 
+@pytest.mark.parametrize("size", [1536, 2048])
+def test_a_larger_size_alone_is_looked_at_in_the_photos_shape(size):
+    got = planned({"size": size})
+    assert (got.view.size, got.view.resize, got.fallbacks) == (size, "dynamic", ())
+    assert planned({"size": size, "resize": "static"}).view.size == 1024
+
+
+def test_a_default_network_that_is_not_here_gives_way_to_one_that_is():
+    got = planned(environment={"INSPIRENET_MODE": "base-nightly"})
+    assert got.network.name == "inspyrenet"
+    (fallback,) = got.fallbacks
+    assert (fallback.stage, fallback.instead) == ("network", "inspyrenet")
+    assert "pawfect weights fetch inspyrenet-nightly" in fallback.reason
+
+
+def test_an_empty_variable_is_as_none_and_blanks_between_features_are_allowed():
+    assert planned(environment={"INSPIRENET_MODE": "", "PAWFECT_CUTOUT_PRESET": ""}) == planned()
+    both = {"PAWFECT_CUTOUT_FEATURES": "dynamic, matting"}
+    assert planned({"preset": "high"}, both).fallbacks == ()
+
+
 def test_what_a_network_lacks_is_a_fallback_that_names_both():
     got = planned({"preset": "high", "network": "u2netp"})
     assert got.seen == (320, 320)
@@ -116,6 +137,8 @@ def test_a_request_is_stronger_than_the_environment():
         ("INSPIRENET_THRESHOLD", "nan"),
         ("PAWFECT_CUTOUT_OUTPUT", "#12"),
         ("PAWFECT_CUTOUT_FEATURES", "magic"),
+        ("PAWFECT_CUTOUT_NETWORK", "unet"),
+        ("PAWFECT_CUTOUT_OUTPUT", "background"),
     ],
 )
 def test_a_variable_that_no_request_may_have_is_named(variable, value):

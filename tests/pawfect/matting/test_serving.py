@@ -83,6 +83,19 @@ def test_the_least_recently_used_network_leaves_for_another(find):
     assert get("two") is not second
 
 
+def test_a_network_that_is_kept_does_not_leave_for_others(find):
+    shelf = Shelf(OnnxSettings("cpu", "a test", False, 1, 1, ("one",)), find)
+
+    def get(name):
+        return shelf.get(KNOWN[name], KNOWN[name].views[0], "cpu")
+
+    first, second = get("one"), get("two")
+    assert get("two") is second
+    third = get("three")
+    assert (get("one"), get("three")) == (first, third)
+    assert get("two") is not second
+
+
 def test_a_picture_that_keeps_its_shape_is_taken_as_the_view_sees_it(find):
     run = onnx_networks(SETTINGS, find)
     wide = np.zeros((96, 160, 3), np.uint8)
@@ -134,7 +147,8 @@ def test_memory_that_others_hold_is_given_up_before_the_answer_is_that_there_is_
 def test_a_device_that_this_onnxruntime_lacks_gives_way_to_the_cpu(find):
     run = onnx_networks(OnnxSettings("cuda", "a test", True, 1, 2), find)
     out = run(inputs("one:64:static"), NoParams())
-    assert json.loads(out["REPORT"][0])["device"] == "cpu"
+    told = json.loads(out["REPORT"][0])
+    assert (told["wanted"], told["device"]) == ("tensorrt", "cpu")
 
 
 def test_the_probe_is_never_twice_the_same_and_asks_the_smallest_network(monkeypatch):

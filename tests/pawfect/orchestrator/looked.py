@@ -42,6 +42,7 @@ class Answering(LocalModels):
         super().__init__(profile)
         self._answer = answer
         self.asked: list[tuple[str, str | None]] = []
+        self.wanted = "cpu"
 
     def run(self, model, inputs, parameters, stop=lambda: False):
         if model != "onnx_networks":
@@ -50,5 +51,6 @@ class Answering(LocalModels):
         device = inputs["DEVICE"][0].decode() if "DEVICE" in inputs else None
         self.asked.append((network, device))
         values = self._answer(inputs["IMAGE"], network, device)
-        told = {"device": device or "cpu", "load_ms": 1.5, "mib": 2.5}
+        told = {"wanted": device or self.wanted, "device": device or "cpu"}
+        told |= {"load_ms": 1.5, "mib": 2.5}
         return {"MAP": np.asarray(values, np.float32), "REPORT": text_tensor(json.dumps(told))}

@@ -87,6 +87,7 @@ def test_without_a_subject_alpha_is_empty_and_nothing_fails(embedded):
     assert (report.subject_found, report.confidence, report.subject_share) == (False, 0, 0)
     assert not result.cutout.any()
     assert report.sharpness is None
+    assert report.edges == "none"
     assert "edges" not in report.stage_ms
 
 
@@ -137,6 +138,27 @@ def test_a_network_that_fails_is_followed_by_the_next(embedded):
     assert result.report.weights == {"second": "second@1"}
 
 
+@pytest.mark.parametrize("kind", [ErrorKind.UNAVAILABLE, ErrorKind.INTERNAL])
+def test_a_view_that_keeps_the_shape_and_fails_is_followed_by_the_stable_one(embedded, kind):
+    broken = PawfectError(kind, "onnx_networks: broken")
+    failing = refusing(broken, ("known:2048:dynamic", None))
+    result, asked = removed(embedded, failing, preset="maximum", network="known", edges="none")
+    assert [network for network, _ in asked] == ["known:2048:dynamic", "known:1024:static"]
+    (fallback,) = result.report.fallbacks
+    assert (fallback.kind, fallback.instead) == (kind, "1024 px static")
+
+
+def test_a_device_that_is_not_the_profiles_is_told(embedded):
+    models = Answering(embedded, left_half)
+    models.wanted = "cuda"
+    request = CutoutRequest(PHOTO, CutoutParams(edges="none"))
+    run = remove_background(request, removal(embedded), models, Control(60_000))
+    report = asyncio.run(run).report
+    assert report.device == "cpu"
+    (fallback,) = report.fallbacks
+    assert (fallback.reason, fallback.instead) == ("this onnxruntime cannot use cuda", "cpu")
+
+
 def test_a_network_asked_for_by_name_is_not_followed_by_another(embedded):
     broken = PawfectError(ErrorKind.UNAVAILABLE, "weights known: damaged")
     failing = refusing(broken, ("known:1024:static", None))
@@ -150,13 +172,21 @@ def test_what_is_wrong_with_the_request_is_no_reason_to_try_another(embedded):
     refusal(ErrorKind.INVALID_ARG, removed, embedded, failing)
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (MemoryError(), ErrorKind.OUT_OF_MEMORY),
+        (ZeroDivisionError(), ErrorKind.INTERNAL),
+        (ValueError("NaN"), ErrorKind.INTERNAL),
+    ],
+)
 @pytest.mark.parametrize(("mode", "instead"), [("matting", "guided"), ("guided", "none")])
-def test_edges_that_do_not_fit_into_memory_become_simpler(embedded, monkeypatch, mode, instead):
+def test_edges_that_fail_become_simpler(embedded, monkeypatch, mode, instead, error, kind):
     whole = edges.refine
 
     def short(photo, alpha, asked, *rest):
         if asked == mode:
-            raise MemoryError
+            raise error
         return whole(photo, alpha, asked, *rest)
 
     monkeypatch.setattr(cutout, "refine", short)
@@ -164,7 +194,7 @@ def test_edges_that_do_not_fit_into_memory_become_simpler(embedded, monkeypatch,
     assert result.report.edges == instead
     (fallback,) = result.report.fallbacks
     assert (fallback.stage, fallback.instead) == ("edges", instead)
-    assert fallback.kind is ErrorKind.OUT_OF_MEMORY
+    assert fallback.kind is kind
 
 
 def test_a_threshold_leaves_nothing_half_transparent(embedded):

@@ -12,6 +12,7 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
+from pawfect.local import LocalModels
 from pawfect.orchestrator import Control, InpaintRequest, inpaint
 from pawfect.orchestrator.deployment import Deployment, read_deployment
 from perf.scenes import load_scene, scene_names
@@ -150,6 +151,21 @@ def test_a_network_that_fails_is_a_fallback_and_the_photo_is_filled(
     assert (fallback.stage, fallback.kind) == ("protect", kind)
     assert fallback.instead == "nothing protected"
     assert result.report.engine == "patch"
+
+
+def test_a_network_that_is_late_is_a_fallback_in_time_for_the_fill(embedded_deployment, small):
+    async def hanging(model, inputs, parameters):
+        if model == "onnx_networks":
+            await asyncio.Event().wait()
+        return LocalModels(embedded_deployment.profile).run(model, inputs, parameters)
+
+    params = InpaintParams(engine="patch", deadline_ms=4000)
+    request = InpaintRequest(small.photo, small.mask, params)
+    control = Control(4000)
+    result = asyncio.run(inpaint(request, embedded_deployment, hanging, control))
+    (fallback,) = [one for one in result.report.fallbacks if one.stage == "protect"]
+    assert fallback.kind is ErrorKind.DEADLINE
+    assert result.report.stage_ms["onnx_networks"] < 2000
 
 
 def test_what_the_mask_marks_is_not_protected_though_it_is_salient(embedded_deployment, small):
