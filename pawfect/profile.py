@@ -30,6 +30,8 @@ from pawfect.settings import (
 )
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
+# Components of networks that say what is a subject: a fill goes without them.
+FINDERS: Final = frozenset({"matting", "protect"})
 DEFAULT_PROFILE: Final = "embedded"
 
 
@@ -89,6 +91,11 @@ class Profile:
             problem = f"engine={asked}: profile {self.name} has {', '.join(self.engines)} only"
             raise PawfectError(ErrorKind.UNAVAILABLE, problem)
         return asked, "asked for"
+
+    @property
+    def fill_weights(self) -> Mapping[str, str]:
+        """The entries that fills are made with, by component: all but those of `FINDERS`."""
+        return {part: entry for part, entry in self.weights.items() if part not in FINDERS}
 
     def settings(self, model: Model) -> Any:
         """Return the table that a model needs; None where it needs none."""

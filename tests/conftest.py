@@ -111,6 +111,13 @@ def no_hub():
     raise AssertionError("the tiny weights are built, not fetched")
 
 
+def bring_network(root: Path) -> None:
+    """Put the network that the set-up fetched into another weights' root; it is verified there."""
+    here = weights_root() / "u2netp"
+    if here.is_dir():
+        shutil.copytree(here, root / here.name)
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Profile:
     return load_profile("tiny")
@@ -120,10 +127,7 @@ def tiny() -> Profile:
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory, tiny: Profile) -> Path:
     """The weights' root with all entries of the tiny profile; not to be written to."""
     root = tmp_path_factory.mktemp("weights")
-    here = weights_root() / tiny.weights["matting"]
-    if here.is_dir():
-        # As the set-up left it: it is verified, and not fetched again.
-        shutil.copytree(here, root / here.name)
+    bring_network(root)
     fetch(sorted(set(tiny.weights.values())), Store(root), no_hub, silent)
     return root
 

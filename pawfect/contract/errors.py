@@ -101,7 +101,10 @@ TABLE = MappingProxyType(
 _TRITON_PHRASES = (
     (re.compile(r"Stub process .*(not healthy|died)", re.I | re.S), ErrorKind.MODEL_DOWN),
     (re.compile(r"Exceeds maximum queue size|Request timeout expired", re.I), ErrorKind.QUEUE_FULL),
-    (re.compile(r"no available versions|is not ready|not found", re.I), ErrorKind.UNAVAILABLE),
+    (
+        re.compile(r"no available versions|is not ready|server not ready|not found", re.I),
+        ErrorKind.UNAVAILABLE,
+    ),
     # gRPC's own words when a server ends or is not there.
     (
         re.compile(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
 
 from pawfect.contract.errors import PawfectError
 from pawfect.costs import Costs, costs_of
@@ -14,9 +13,6 @@ from pawfect.matting.networks import find_network
 from pawfect.profile import Profile
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
-
-# Components of networks that are found by name, see `networks_here`.
-_FINDERS: Final = frozenset({"matting", "protect"})
 
 
 @dataclass(frozen=True)
@@ -67,8 +63,8 @@ def read_deployment(profile: Profile) -> Deployment:
     schedule, flux_error = None, None
     # What is damaged is told where it is used; what was never fetched is no fault.
     lama = "lama" in profile.weights and (store.root / profile.weights["lama"]).is_dir()
-    for component, entry in profile.weights.items():
-        if component in _FINDERS or (component == "lama" and not lama):
+    for component, entry in profile.fill_weights.items():
+        if component == "lama" and not lama:
             continue
         try:
             if component == "flux":

@@ -197,7 +197,7 @@ def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, s
         AuditError: an entry is missing or damaged, with the command that mends it, or holds no
             transformer.
     """
-    wanted = sorted({*profile.weights.values(), *matrix.axes.quantisation})
+    wanted = sorted({*profile.fill_weights.values(), *matrix.axes.quantisation})
     lacking = [name for name in wanted if any(store.problems(name))]
     if lacking:
         raise AuditError(

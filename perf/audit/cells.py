@@ -80,7 +80,7 @@ def cells_of(
     axes = matrix.axes.of(profile)
     loaded = product(axes.quantisation, axes.size, axes.attention or (), axes.tile_px or ())
     for quantisation, size, attention, tile_px in loaded:
-        weights = {**profile.weights, "flux_transformer": quantisation}
+        weights = {**profile.fill_weights, "flux_transformer": quantisation}
         common = {
             "version": __version__,
             "profile": _profile_digest(profile, tile_px),

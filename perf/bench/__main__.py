@@ -115,7 +115,7 @@ def check_machine(profile: Profile) -> None:
             "one is"
         )
     store = Store(weights_root())
-    for entry in sorted(set(profile.weights.values())):
+    for entry in sorted(set(profile.fill_weights.values())):
         problem = next(store.problems(entry), None)
         if problem is not None:
             lacking.append(

@@ -129,8 +129,10 @@ def test_sigterm_finishes_what_is_in_flight_then_leaves_nothing_behind(tmp_path)
         running.wait_for(READY)
         family = psutil.Process(running.process.pid).children(recursive=True)
         client = RawClient(running.endpoints.grpc)
-        asker = threading.Thread(target=lambda: answers.append(client(LONG, LONG_HOLE)))
+        asked = {"image": LONG, "mask": LONG_HOLE, "protect": "none"}
+        asker = threading.Thread(target=lambda: answers.append(client(**asked)))
         asker.start()
+        # Its last model is working by then.
         time.sleep(0.6)
         running.process.send_signal(signal.SIGTERM)
         time.sleep(0.2)

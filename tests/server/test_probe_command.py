@@ -97,7 +97,8 @@ def test_models_without_weights_fail_only_when_strict(bare):
     ended, strict = probe(*asked), probe(*asked, "--strict")
     expected = dict.fromkeys(load_profile("t4").models, "OK")
     # The ensemble has a stage that lacks its weights.
-    expected |= dict.fromkeys([*NEURAL, "scene_labels"], "WITHOUT")
+    finders = ["onnx_networks", "background_removal", "background_removal_file", "find_masks"]
+    expected |= dict.fromkeys([*NEURAL, "scene_labels", *finders], "WITHOUT")
     assert verdicts(ended) == verdicts(strict) == expected
     assert ended.returncode == 0
     assert strict.returncode == TABLE[ErrorKind.UNAVAILABLE].exit_code

@@ -49,7 +49,7 @@ def test_the_schedule_and_the_weights_identities_are_read(tiny_deployment, tiny,
     assert tiny_deployment.schedule == Schedule.from_config(config)
     store = Store(tiny_weights)
     assert tiny_deployment.weights == {
-        component: store.identity(entry) for component, entry in tiny.weights.items()
+        component: store.identity(entry) for component, entry in tiny.fill_weights.items()
     }
     assert tiny_deployment.flux_error is None
 

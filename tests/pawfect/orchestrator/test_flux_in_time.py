@@ -124,7 +124,7 @@ def test_where_no_plan_fits_and_flux_is_insisted_on_the_error_says_what_would_be
     assert run.error.kind is ErrorKind.DEADLINE
     assert run.error.message.startswith("deadline_ms: expected at least ")
     assert run.error.message.endswith(" for FLUX at its least, 128 px and 3 steps, got 20000 ms")
-    assert run.models.called == ["mask_cleanup"]
+    assert run.models.called == ["onnx_networks", "mask_cleanup"]
 
 
 @pytest.mark.parametrize("engine", ["auto", "flux", "patch"])

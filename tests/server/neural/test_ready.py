@@ -28,6 +28,6 @@ def test_the_profile_of_the_environment_has_its_weights_built_and_every_model_re
     assert f"profile  tiny: {', '.join(tiny.models)}" in output
     assert "WITHOUT" not in output
     store = Store(started.weights)
-    for entry in set(tiny.weights.values()):
+    for entry in set(tiny.fill_weights.values()):
         assert f"{entry}: built" in output
         assert not list(store.problems(entry, rehash=True))

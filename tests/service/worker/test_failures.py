@@ -67,7 +67,7 @@ async def test_a_file_that_is_not_the_one_that_was_queued_fails_the_job_for_good
         ({"seed": "7"}, "seed: expected an integer"),
         ({"sede": 7}, "parameters: expected some of"),
         ({"prompt": 7}, "request.prompt: expected a text"),
-        ({"protect": "yes"}, "request.protect: expected true or false"),
+        ({"protect": "yes"}, "protect: expected one of auto, none"),
         ({"protect": True}, "protect.png: expected a file in storage"),
     ],
 )
