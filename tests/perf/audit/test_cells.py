@@ -109,7 +109,7 @@ def test_identities_are_those_of_journals_from_before_these_axes(given):
     own = {
         "version": __version__,
         "profile": hashlib.sha256(decides.encode()).hexdigest()[:16],
-        "weights": {c: WEIGHTS[e] for c, e in profile.weights.items()},
+        "weights": {c: WEIGHTS[e] for c, e in profile.fill_weights.items()},
         "deadline_ms": matrix.deadline_ms,
         "setting": {
             "quantisation": TINY, "size": 128, "strength": 1.0, "prompt": "none", "guidance": 4.0,
