@@ -179,7 +179,7 @@ def test_lama_is_measured_only_where_its_weights_are_here(tmp_path, monkeypatch)
     embedded, tiny = load_profile("embedded"), load_profile("tiny")
     without = runner.with_what_is_here(embedded)
     assert set(embedded.models) - set(without.models) == {"lama_fill"}
-    assert (without.engines, dict(without.weights)) == (("patch",), {})
+    assert (without.engines, dict(without.weights)) == (("patch",), {"matting": "u2netp"})
     assert set(without.budget) == set(without.models)
     # What can be built is built before it is measured.
     assert runner.with_what_is_here(tiny) == tiny
