@@ -100,8 +100,13 @@ def test_the_input_file_carries_the_raw_bytes_and_the_shape():
     np.testing.assert_array_equal(again.reshape(entry["shape"]), MASK)
 
 
-def test_the_real_perf_analyzer_measures_a_model_of_the_running_server(server, tmp_path):
-    analyzer = Analyzer(tmp_path)
+@pytest.fixture(scope="module")
+def analyzer(tmp_path_factory):
+    """The real one, taken out of its wheel once."""
+    return Analyzer(tmp_path_factory.mktemp("analyzer"))
+
+
+def test_the_real_perf_analyzer_measures_a_model_of_the_running_server(server, analyzer):
     config = replace(config_of("mask_cleanup", "embedded"), requests=10)
     measured = analyzer.measure(config, [{"MASK": MASK}], server.endpoints.grpc, 2)
     assert (measured.model, measured.concurrency, measured.requests) == ("mask_cleanup", 2, 10)
@@ -121,7 +126,9 @@ def test_the_split_of_an_orchestrator_is_the_median_of_its_reports_stages(server
         split = measure_split(config, arrays, url, requests=2)
         assert (split.model, split.requests, split.engines) == (model, 2, {"patch": 2})
         reading = ["decode"] if model == "inpaint_file" else []
-        assert list(split.stage_ms)[: len(reading) + 2] == [*reading, "validate", "mask_cleanup"]
+        # Where its weights are here, a network looks for what is to be protected.
+        stages = [name for name in split.stage_ms if name not in ("shrink", "onnx_networks")]
+        assert stages[: len(reading) + 2] == [*reading, "validate", "mask_cleanup"]
         assert 0 < split.stage_ms["patch_fill"] <= split.total_ms
 
 
@@ -135,19 +142,19 @@ def test_the_split_of_background_removal_names_the_network(server, model):
     assert 0 < split.stage_ms["onnx_networks"] <= split.total_ms
 
 
-def test_the_networks_are_sent_the_photo_as_the_smallest_sees_it_past_the_cache(server, tmp_path):
+def test_the_networks_are_sent_the_photo_as_the_smallest_sees_it_past_the_cache(server, analyzer):
     config = replace(config_of("onnx_networks", "embedded"), requests=4)
     one = arrays_of(config, PHOTO, MASK, {})
     assert (one["IMAGE"].shape, one["NETWORK"][0]) == ((320, 320, 3), b"u2netp:320:static")
     # perf_analyzer may send a few more than it counts.
     assert config_of("onnx_networks", "h200").requests + 2 * max(config.concurrency) < NONCES
-    cached = {"name": "nv_cache_num_hits_per_model", "model": "onnx_networks"}
-    before = metric(server, **cached)
+    missed = {"name": "nv_cache_num_misses_per_model", "model": "onnx_networks"}
+    before = metric(server, **missed)
     sent = never_the_same(one, time.time_ns())
-    measured = Analyzer(tmp_path).measure(config, sent, server.endpoints.grpc, 1)
+    measured = analyzer.measure(config, sent, server.endpoints.grpc, 1)
     assert (measured.model, measured.requests) == ("onnx_networks", 4)
     assert 0 < measured.p50_ms <= measured.p95_ms
-    assert metric(server, **cached) == before
+    assert metric(server, **missed) >= before + 4
 
 
 def test_the_patch_engine_is_sent_its_window():

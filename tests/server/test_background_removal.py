@@ -11,9 +11,11 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind
 from pawfect.matting.output import GREEN
+from pawfect.matting.presets import PRESETS
 from pawfect.weights.store import weights_root
 from pawfect_client import AsyncPawfectClient, PawfectClient
 from pawfect_client.results import CutOut
+from tests.client.serving import SENT_S
 from tests.conftest import READY, ServedProcess
 from tests.refusals import refusal
 from tests.server.conftest import SMALL, SMALL_HOLE, answers, metric, until
@@ -49,8 +51,8 @@ def client(server: ServedProcess) -> Iterator[PawfectClient]:
         yield connected
 
 
-def hits(server: ServedProcess) -> float:
-    return metric(server, "nv_cache_num_hits_per_model", model="onnx_networks")
+def cached(server: ServedProcess, kind: str) -> float:
+    return metric(server, f"nv_cache_num_{kind}_per_model", model="onnx_networks")
 
 
 def fallen_back(server: ServedProcess) -> float:
@@ -131,20 +133,27 @@ def test_a_known_network_that_is_not_here_is_unavailable_and_says_what_mends_it(
     assert MEND.format("birefnet") in says
 
 
-def test_the_same_photo_comes_from_the_cache_and_is_what_its_own_request_asks_for(server, client):
+def test_a_photo_that_comes_again_is_not_looked_at_again_whatever_is_asked(server, client):
     photo, _ = standing(160, 128)
-    before = hits(server)
-    first = client.background_removal(photo, network="u2netp", preset="fast", output="rgba")
-    assert hits(server) == before
-    second = client.background_removal(photo, network="u2netp", preset="standard", output="map")
-    until(lambda: hits(server) == before + 1)
-    assert (first.report.edges, second.report.edges) == ("none", "guided")
-    assert not np.array_equal(first.alpha, second.alpha)
-    np.testing.assert_array_equal(second.cutout[..., 0], second.alpha)
-    assert second.report.confidence == first.report.confidence
+    asked = [
+        {"preset": preset, "output": output} for preset in PRESETS for output in ("rgba", "map")
+    ]
+    before, missed = cached(server, "hits"), cached(server, "misses")
+    cuts = [client.background_removal(photo, network="u2netp", **given) for given in asked]
+    # The server's own watch asks too: with one photo, and once in some seconds past the cache.
+    until(lambda: cached(server, "hits") >= before + len(asked) - 1)
+    assert 1 <= cached(server, "misses") - missed <= len(asked) // 2
+    for given, cut in zip(asked, cuts, strict=True):
+        own = PRESETS[given["preset"]]
+        assert (cut.report.preset, cut.report.edges) == (given["preset"], own.edges)
+        assert cut.report.confidence == cuts[0].report.confidence
+        drawn = cut.cutout[..., 3 if given["output"] == "rgba" else 0]
+        np.testing.assert_array_equal(drawn, cut.alpha)
+    fast, standard, high, _ = cuts[::2]
+    assert not np.array_equal(fast.alpha, standard.alpha)
+    assert not np.array_equal(standard.alpha, high.alpha)
     hard = client.background_removal(photo, network="u2netp", threshold=0.5)
     assert set(np.unique(hard.alpha)) == {0, 255}
-    until(lambda: hits(server) == before + 2)
 
 
 def test_what_a_network_costs_and_the_edges_sharpness_stand_on_the_metrics_page(server, client):
@@ -205,20 +214,14 @@ def test_a_deadline_ends_it(client, deadline_ms):
 
 async def test_cancelling_the_task_ends_it_on_the_server_which_goes_on(server, client):
     before = answers(server, MODEL, "CANCELLED")
-    looked = metric(server, "nv_inference_request_success", model="onnx_networks")
-
-    def looked_at() -> bool:
-        return metric(server, "nv_inference_request_success", model="onnx_networks") > looked
-
     async with AsyncPawfectClient(server.endpoints.grpc) as caller:
-        asked = caller.background_removal(LARGE[::-1].copy(), network="u2netp", edges="matting")
+        asked = caller.background_removal(LARGE, network="u2netp", edges="matting")
         task = asyncio.create_task(asked)
-        await asyncio.to_thread(until, looked_at)
+        await asyncio.sleep(SENT_S)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    ended = lambda: answers(server, MODEL, "CANCELLED") == before + 1  # noqa: E731
-    await asyncio.to_thread(until, ended)
+        await asyncio.to_thread(until, lambda: answers(server, MODEL, "CANCELLED") == before + 1)
     assert client.background_removal(PHOTO).report.subject_found
 
 
@@ -226,7 +229,7 @@ async def test_cancelling_the_task_ends_it_on_the_server_which_goes_on(server, c
 def test_without_any_network_cutting_out_is_unavailable_and_filling_is_as_ever(tmp_path, embedded):
     with ServedProcess(tmp_path, PAWFECT_WEIGHTS=str(tmp_path / "none")) as bare:
         # From nothing to an answer of every model.
-        assert bare.wait_for(READY) < embedded.limits.ready_s
+        bare.wait_for(READY, timeout_s=embedded.limits.ready_s)
         with PawfectClient(bare.endpoints.grpc) as client:
             says = refusal(ErrorKind.UNAVAILABLE, client.background_removal, PHOTO)
             assert says.endswith(f"run {MEND.format('u2netp')}")
