@@ -13,16 +13,23 @@ from pawfect.stop import never
 from perf.scenes import load_scene
 
 
-def sources(photo: np.ndarray, hole: np.ndarray, banned: np.ndarray, seed: int) -> np.ndarray:
+def sources(photo: np.ndarray, hole: np.ndarray, banned: np.ndarray) -> np.ndarray:
     """The flat indices of the middles of the patches that are copied, one for each hole pixel."""
-    found = complete(photo, hole, banned, seed, never)
+    found = complete(photo, hole, banned, 7, never)
     assert found is not None
     source, _ = found
     assert ((source >= 0) == hole).all()
     return source[hole]
 
 
-@pytest.mark.parametrize("name", ["reference_768", "dog_near", "dog_morning"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reference_768",
+        pytest.param("dog_near", marks=pytest.mark.slow),
+        pytest.param("dog_morning", marks=pytest.mark.slow),
+    ],
+)
 def test_no_patch_that_is_copied_has_a_pixel_of_the_pet_or_of_the_hole(name):
     scene = load_scene(name).resized(256, 192)
     found = protection(scene.protect.astype(np.float32) / 255, scene.mask)
@@ -30,9 +37,8 @@ def test_no_patch_that_is_copied_has_a_pixel_of_the_pet_or_of_the_hole(name):
     assert banned.sum() > 0.5 * ((scene.protect >= 128) & ~hole).sum()
     nothing = np.zeros_like(hole)
     near = raster.grow(banned, RADIUS)
-    for seed in (0, 7):
-        chosen = sources(scene.photo, hole, banned, seed)
-        assert not near.ravel()[chosen].any()
-        assert not raster.grow(hole, RADIUS).ravel()[chosen].any()
+    chosen = sources(scene.photo, hole, banned)
+    assert not near.ravel()[chosen].any()
+    assert not raster.grow(hole, RADIUS).ravel()[chosen].any()
     # Nothing but the protection keeps them out.
-    assert banned.ravel()[sources(scene.photo, hole, nothing, 0)].any()
+    assert banned.ravel()[sources(scene.photo, hole, nothing)].any()
