@@ -20,6 +20,7 @@ from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintFileParams
 from pawfect.local import inpaint_local
 from pawfect.models import MODELS
+from pawfect.profile import load_profile
 from tests.server.conftest import SMALL, SMALL_HOLE
 
 ROOT = Path(__file__).parents[1]
@@ -131,6 +132,10 @@ def test_the_tables_name_every_model_parameter_and_error():
             f"| {again} | {row.exit_code} |"
         )
         assert line in README, line
+
+
+def test_the_readme_counts_the_models_of_the_profile_tiny():
+    assert f"serves all {len(load_profile('tiny').models)} models" in README
 
 
 def test_the_page_of_masks_by_words_names_every_parameter():

@@ -13,7 +13,7 @@ import click
 
 from harness.local_server import running_server
 from pawfect.contract.tables import TableError
-from pawfect.contract.tensors import Array
+from pawfect.contract.tensors import NONCE, Array
 from pawfect.models import MODELS
 from pawfect.profile import Profile, ProfileError, load_profile
 from pawfect.weights.manifest import BUILT
@@ -47,7 +47,6 @@ from perf.scenes import load_scene
 BUILD: Final = Path("build/bench")
 PACKAGES: Final = ("pawfect", "numpy", "opencv-contrib-python-headless", "numba",
                    "nvidia-pytriton", "tritonclient")  # fmt: skip
-TEXT_ENCODER: Final = "flux_text_encoder"
 NEURAL_PACKAGES: Final = ("torch", "diffusers", "transformers")
 # How often what looks slower than before is measured again; the middle one of all counts.
 AGAIN: Final = 2
@@ -182,7 +181,7 @@ class Run:
         taken: list[Measurement] = []
         while not taken or (len(taken) <= AGAIN and slower(self.earlier, taken[0])):
             requests: Sequence[Mapping[str, Array]] = [arrays]
-            if config.model == TEXT_ENCODER:
+            if any(tensor.name == NONCE for tensor in MODELS[config.model].spec.inputs):
                 # Another try's nonces are others too: the cache would know them.
                 first = (len(taken) * max(config.concurrency) + concurrency) * NONCES
                 requests = never_the_same(arrays, first)

@@ -36,7 +36,7 @@ class AnalyzerConfig:
 
     model: Annotated[str, one_of(*MODELS)]
     inputs: Annotated[tuple[str, ...], SOME]
-    source: Annotated[str, one_of("photo", "file", "window", "chain")]
+    source: Annotated[str, one_of("photo", "file", "window", "view", "chain")]
     concurrency: Annotated[tuple[int, ...], _FROM_ONE]
     requests: Annotated[int, at_least(1)]
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))

@@ -15,7 +15,10 @@ from PIL import Image
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.tensors import NONCE, Array
+from pawfect.contract.texts import text_tensor
 from pawfect.local import LocalModels
+from pawfect.matting.network import shrunk
+from pawfect.matting.networks import key, networks
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import read_deployment
@@ -52,6 +55,8 @@ def arrays_of(
         arrays = window_arrays(photo, mask)
     elif config.source == "file":
         arrays = in_base64(file_arrays(photo, mask))
+    elif config.source == "view":
+        arrays = view_arrays(photo)
     elif config.source == "chain":
         arrays = asked[config.model]
     texts = {
@@ -94,6 +99,14 @@ def window_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str
     return {"IMAGE": np.ascontiguousarray(photo[window.box.slices]), "MASK": own}
 
 
+def view_arrays(photo: NDArray[np.uint8]) -> dict[str, Array]:
+    """Return what `onnx_networks` is asked of a photo, UINT8 [H, W, 3], by the smallest network."""
+    network = min(networks().values(), key=lambda network: network.views[0].size)
+    view = network.views[0]
+    seen = shrunk(photo, network, view.seen(photo.shape[1], photo.shape[0]))
+    return {"IMAGE": seen, "NETWORK": text_tensor(key(network, view))}
+
+
 def record_requests(
     profile: Profile, photo: NDArray[np.uint8], mask: NDArray[np.uint8]
 ) -> dict[str, dict[str, Array]]:
@@ -126,7 +139,7 @@ def never_the_same(arrays: Mapping[str, Array], start: int) -> list[dict[str, Ar
     """Return requests that no response cache has seen.
 
     Args:
-        arrays: one request to `flux_text_encoder`.
+        arrays: one request to a model that takes a NONCE.
         start: the first NONCE; those of the next call start NONCES later.
     """
     return [{**arrays, NONCE: np.array([start + index], np.int64)} for index in range(NONCES)]

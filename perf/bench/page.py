@@ -101,4 +101,4 @@ def _splits(splits: Sequence[Split]) -> Iterator[str]:
             )
             for split in splits
         ]
-        yield table(("model", "total", "engine", "stages", "fallbacks"), rows)
+        yield table(("model", "total", "engine or network", "stages", "fallbacks"), rows)

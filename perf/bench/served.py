@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 import tritonclient.grpc as triton
 
+from pawfect.contract.cutout import CutoutReport
 from pawfect.contract.errors import from_message
+from pawfect.contract.find import FindReport
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import Array
 from pawfect.local import inpaint_local
@@ -38,6 +40,15 @@ SMALL_SIZE: Final = (1156, 867)
 LARGE_SIZE: Final = (4000, 3000)
 # Far shorter than the stages that hold the memory; a sample takes about 10 ms.
 MEMORY_EVERY_S: Final = 0.05
+AnyReport = Report | CutoutReport | FindReport
+# How an orchestrator's REPORT is read where it is not a fill's.
+_READ: Final[Mapping[str, Callable[[bytes], AnyReport]]] = {
+    "find_masks": FindReport.from_json,
+    "background_removal": CutoutReport.from_json,
+    "background_removal_file": CutoutReport.from_json,
+}
+# gRPC refuses answers over 4 MB by default; a picture is larger.
+_ANY_SIZE: Final = [("grpc.max_receive_message_length", -1)]
 
 
 @dataclass(frozen=True)
@@ -45,11 +56,11 @@ class Split:
     """Where an orchestrator's time goes: medians of its reports, one request in flight.
 
     Attributes:
-        model: inpaint, inpaint_stream or inpaint_file.
+        model: an orchestrator.
         requests: how many.
         stage_ms: by stage, of the requests that had it; those that run side by side share a time.
         total_ms: from the request's arrival to its answer.
-        engines: which engine filled how many of them.
+        engines: which engine filled, or which network looked at, how many of them.
         fallbacks: stages that were missing or failed, all requests together.
     """
 
@@ -75,32 +86,34 @@ def measure_split(
     Raises:
         PawfectError: as the server answers.
     """
-    if config.source == "file":
-        reports = _reports_of_files(config, arrays, url, requests)
-    else:
+    if config.streaming:
         with PawfectClient(url) as client:
-            reports = [_report(client, config, arrays) for _ in range(requests)]
+            reports: list[AnyReport] = [_streamed(client, config, arrays) for _ in range(requests)]
+    else:
+        reports = _reports(config, arrays, url, requests)
     return split_of(config.model, reports)
 
 
-def _reports_of_files(
+def _reports(
     config: AnalyzerConfig, arrays: Mapping[str, Array], url: str, requests: int
-) -> list[Report]:
+) -> list[AnyReport]:
     inputs, given = infer_inputs(config.model, arrays), dict(config.parameters)
-    client = triton.InferenceServerClient(url)
+    client = triton.InferenceServerClient(url, channel_args=_ANY_SIZE)
     try:
         answers = [client.infer(config.model, inputs, parameters=given) for _ in range(requests)]
     except triton.InferenceServerException as error:
         raise from_message(error.message()) from None
     finally:
         client.close()
-    return [Report.from_json(answer.as_numpy("REPORT")[0]) for answer in answers]
+    read = _READ.get(config.model, Report.from_json)
+    return [read(answer.as_numpy("REPORT")[0]) for answer in answers]
 
 
-def split_of(model: str, reports: Sequence[Report]) -> Split:
+def split_of(model: str, reports: Sequence[AnyReport]) -> Split:
     """Return the medians of reports, stages in the order in which they first came."""
     names = dict.fromkeys(name for report in reports for name in report.stage_ms)
-    engines = [report.engine for report in reports]
+    engines = [done for report in reports if (done := _done_by(report)) is not None]
+    fallbacks = [entry for report in reports for entry in getattr(report, "fallbacks", ())]
     return Split(
         model,
         len(reports),
@@ -110,19 +123,24 @@ def split_of(model: str, reports: Sequence[Report]) -> Split:
         },
         _median([report.total_ms for report in reports]),
         {engine: engines.count(engine) for engine in sorted(set(engines))},
-        tuple(sorted({entry.stage for report in reports for entry in report.fallbacks})),
+        tuple(sorted({entry.stage for entry in fallbacks})),
     )
+
+
+def _done_by(report: AnyReport) -> str | None:
+    """Return the engine that filled or the network that looked; None: there is but one."""
+    if isinstance(report, FindReport):
+        return None
+    return report.network if isinstance(report, CutoutReport) else report.engine
 
 
 def _median(values: Sequence[float]) -> float:
     return round(statistics.median(values), 2)
 
 
-def _report(client: PawfectClient, config: AnalyzerConfig, arrays: Mapping[str, Array]) -> Report:
+def _streamed(client: PawfectClient, config: AnalyzerConfig, arrays: Mapping[str, Array]) -> Report:
     image, mask = arrays["IMAGE"].astype(np.uint8), arrays["MASK"].astype(np.uint8)
     labels = config.texts.get("SCENE_LABELS", ())
-    if not config.streaming:
-        return client.inpaint(image, mask, scene_labels=labels).report
     events = client.inpaint_stream(image, mask, scene_labels=labels)
     return next(event for event in events if isinstance(event, Done)).report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,8 @@ from perf.bench.inputs import (
 )
 from perf.bench.served import measure_split
 from tests.conftest import NEURAL
+from tests.server.conftest import metric
+from tests.subject import standing
 
 MASK = np.zeros((120, 160), np.uint8)
 MASK[50:66, 60:80] = 255
@@ -64,7 +67,7 @@ def test_a_profile_changes_what_its_table_names_and_nothing_else():
         ({'["MASK"]': '["IMAGE"]'}, "inputs: expected"),
         ({'["MASK"]': '["MASK", "COLOUR"]'}, "inputs: expected"),
         ({'["MASK"]': "3"}, "inputs: expected"),
-        ({'"photo"': '"canvas"'}, "source: expected one of photo, file, window, chain"),
+        ({'"photo"': '"canvas"'}, "source: expected one of photo, file, window, view, chain"),
         ({"[1, 2, 4]": "[0]"}, "concurrency: expected rising integers from 1"),
         ({"[1, 2, 4]": "[2, 4]"}, "concurrency: expected rising integers from 1"),
         ({"60": "2.5"}, "requests: expected"),
@@ -97,8 +100,13 @@ def test_the_input_file_carries_the_raw_bytes_and_the_shape():
     np.testing.assert_array_equal(again.reshape(entry["shape"]), MASK)
 
 
-def test_the_real_perf_analyzer_measures_a_model_of_the_running_server(server, tmp_path):
-    analyzer = Analyzer(tmp_path)
+@pytest.fixture(scope="module")
+def analyzer(tmp_path_factory):
+    """The real one, taken out of its wheel once."""
+    return Analyzer(tmp_path_factory.mktemp("analyzer"))
+
+
+def test_the_real_perf_analyzer_measures_a_model_of_the_running_server(server, analyzer):
     config = replace(config_of("mask_cleanup", "embedded"), requests=10)
     measured = analyzer.measure(config, [{"MASK": MASK}], server.endpoints.grpc, 2)
     assert (measured.model, measured.concurrency, measured.requests) == ("mask_cleanup", 2, 10)
@@ -118,8 +126,35 @@ def test_the_split_of_an_orchestrator_is_the_median_of_its_reports_stages(server
         split = measure_split(config, arrays, url, requests=2)
         assert (split.model, split.requests, split.engines) == (model, 2, {"patch": 2})
         reading = ["decode"] if model == "inpaint_file" else []
-        assert list(split.stage_ms)[: len(reading) + 2] == [*reading, "validate", "mask_cleanup"]
+        # Where its weights are here, a network looks for what is to be protected.
+        stages = [name for name in split.stage_ms if name not in ("shrink", "onnx_networks")]
+        assert stages[: len(reading) + 2] == [*reading, "validate", "mask_cleanup"]
         assert 0 < split.stage_ms["patch_fill"] <= split.total_ms
+
+
+@pytest.mark.parametrize("model", ["background_removal", "background_removal_file"])
+def test_the_split_of_background_removal_names_the_network(server, model):
+    config = config_of(model, "embedded")
+    arrays = arrays_of(config, standing()[0], MASK, {})
+    split = measure_split(config, arrays, server.endpoints.grpc, requests=2)
+    assert (split.model, split.requests, split.engines) == (model, 2, {"u2netp": 2})
+    assert {"shrink", "onnx_networks", "edges", "foreground", "output"} <= set(split.stage_ms)
+    assert 0 < split.stage_ms["onnx_networks"] <= split.total_ms
+
+
+def test_the_networks_are_sent_the_photo_as_the_smallest_sees_it_past_the_cache(server, analyzer):
+    config = replace(config_of("onnx_networks", "embedded"), requests=4)
+    one = arrays_of(config, PHOTO, MASK, {})
+    assert (one["IMAGE"].shape, one["NETWORK"][0]) == ((320, 320, 3), b"u2netp:320:static")
+    # perf_analyzer may send a few more than it counts.
+    assert config_of("onnx_networks", "h200").requests + 2 * max(config.concurrency) < NONCES
+    missed = {"name": "nv_cache_num_misses_per_model", "model": "onnx_networks"}
+    before = metric(server, **missed)
+    sent = never_the_same(one, time.time_ns())[:12]
+    measured = analyzer.measure(config, sent, server.endpoints.grpc, 1)
+    assert (measured.model, measured.requests) == ("onnx_networks", 4)
+    assert 0 < measured.p50_ms <= measured.p95_ms
+    assert metric(server, **missed) >= before + 4
 
 
 def test_the_patch_engine_is_sent_its_window():

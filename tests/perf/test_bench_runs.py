@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawfect.contract.find import FindReport
 from pawfect.contract.report import Report
 from pawfect.contract.tables import TableError
 from pawfect.profile import load_profile
@@ -144,6 +145,17 @@ def test_the_split_leaves_out_requests_that_lacked_a_stage():
     split = split_of("inpaint", reports)
     assert split.stage_ms == {"a": 3, "b": 3, "c": 5}
     assert (split.engines, split.total_ms) == ({"flux": 2, "patch": 1}, 9)
+
+
+def test_the_split_of_what_has_neither_engine_nor_network_names_none():
+    report = FindReport(
+        phrase="leash", boxes=0, presence=0.9, finds=(), left_out=0, least_score=0.5,
+        mask_threshold=0.5, joined=False, profile="tiny", width=64, height=64,
+        stage_ms={"sam3_labeling": 4.0}, total_ms=5.0,
+    )  # fmt: skip
+    split = split_of("find_masks", [report, report])
+    assert (split.engines, split.fallbacks) == ({}, ())
+    assert (split.stage_ms, split.total_ms) == ({"sam3_labeling": 4.0}, 5.0)
 
 
 @pytest.mark.parametrize("profile", ["t4", "l4", "h200"])
