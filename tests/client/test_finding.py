@@ -52,6 +52,16 @@ def test_nothing_and_nearly_everything_are_refused_by_name():
     assert named("leash", found(slice(0, 95))).share == 0.95
 
 
+def test_what_is_refused_has_the_name_by_which_it_was_asked_for():
+    nothing = refusal(ErrorKind.INVALID_ARG, named, "leash", found(), "remove")
+    assert nothing.startswith("remove: expected something that can be seen in the photo")
+    nearly_all = refusal(ErrorKind.INVALID_ARG, named, "leash", found(slice(0, 96)), "remove")
+    assert nearly_all.startswith("remove: expected at most 95 % of the photo for 'leash'")
+    halves = [named("a", found(slice(0, 60))), named("b", found(slice(50, 98)))]
+    together = refusal(ErrorKind.INVALID_ARG, joined, halves, "remove")
+    assert together.startswith("remove: expected at most 95 % of the photo for 'a' and 'b'")
+
+
 @pytest.mark.parametrize("client", [PawfectClient, AsyncFromOutside])
 def test_a_server_without_sam3_is_said_by_both_clients_and_the_commands(client, server, tmp_path):
     image = scene(80, 64)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pawfect.contract.errors import invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.find import MAX_MASKS, check_phrase
 from pawfect.photo.image_file import read_header
 from pawfect.photo.photo import decode_photo
@@ -27,6 +28,12 @@ MOST_PHRASES: Final = 8
 # Photos that are held for it at a time: of the largest each takes 330 MB, and twice that as a
 # message.
 AT_ONCE: Final = 2
+# Requests inside at a time, those that wait included, each of which holds its upload: the two at
+# work and three turns of theirs.
+MOST_REQUESTS: Final = 8
+# Of a request, its turn included: a caller's patience with a POST. Eight phrases take a T4 some
+# ten seconds.
+LONGEST_S: Final = 60.0
 
 
 class Naming:
@@ -34,19 +41,26 @@ class Naming:
 
     Args:
         tools: the server, asked once for each phrase, and threads.
+        at_most: how many orders with words, waiting ones included; the next is refused at once.
+        within_s: how long one may take, its wait included, s.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(
+        self, tools: Tools, *, at_most: int = MOST_REQUESTS, within_s: float = LONGEST_S
+    ) -> None:
         self._tools = tools
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._at_most = at_most
+        self._within_s = within_s
+        self._inside = 0
 
     async def with_mask(self, order: Order) -> Order:
         """Return an order that has its mask: its own file, or what its words name in the photo.
 
         Raises:
             PawfectError: INVALID_ARG for neither mask nor words, for both, and for words that name
-                nothing, or over 95 % of the photo; UNAVAILABLE where the server has no SAM3; else
-                as it failed.
+                nothing, or over 95 % of the photo; UNAVAILABLE where the server has no SAM3;
+                QUEUE_FULL where too many wait; DEADLINE where it takes too long; else as it failed.
         """
         words, least = order.texts.get(REMOVE), order.texts.get(LEAST_SCORE)
         if words is None:
@@ -60,11 +74,30 @@ class Naming:
             raise invalid(REMOVE, "words in place of a mask", f"{', '.join(sorted(others))} too")
         phrases = read_phrases(words)
         given: dict[str, Any] = {} if least is None else {LEAST_SCORE: _number(least)}
-        async with self._room:
+        async with self._turn():
             finds = await self._found(order.files["photo"], phrases, given)
             mask = await self._tools.off_loop(_mask_file, finds)
         note = "; ".join(map(str, finds))
         return replace(order, files={**order.files, "mask": mask}, note=note)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Have the block wait for its turn, and end it where that and itself take too long."""
+        if self._inside >= self._at_most:
+            expected = f"at most {self._at_most} requests with words at a time"
+            raise PawfectError(ErrorKind.QUEUE_FULL, f"{REMOVE}: expected {expected}, got more")
+        self._inside += 1
+        limit = asyncio.timeout(self._within_s)
+        try:
+            async with limit, self._room:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            expected = f"{REMOVE}: expected the words' mask within {self._within_s:g} s"
+            raise PawfectError(ErrorKind.DEADLINE, f"{expected}, got none") from None
+        finally:
+            self._inside -= 1
 
     async def _found(
         self, photo: bytes, phrases: Sequence[str], given: Mapping[str, Any]
@@ -76,7 +109,7 @@ class Naming:
             asked = self._tools.labeller.find_masks(
                 pixels, phrase, joined=True, most=MAX_MASKS, **given
             )
-            finds.append(named(phrase, await asked))
+            finds.append(named(phrase, await asked, REMOVE))
         return finds
 
 
@@ -108,5 +141,5 @@ def _decoded(photo: bytes) -> NDArray[np.uint8]:
 
 def _mask_file(finds: Sequence[Named]) -> bytes:
     sink = io.BytesIO()
-    Image.fromarray(joined(finds)).save(sink, "PNG")
+    Image.fromarray(joined(finds, REMOVE)).save(sink, "PNG")
     return sink.getvalue()
