@@ -14,11 +14,10 @@ from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.find import FindReport, check_boxes, check_phrase
 from pawfect.contract.tensors import FIND_MASKS, IMAGE, Array, check_photo_size
 from pawfect.contract.texts import text_tensor
+from pawfect_client.failures import AbsentError
 from pawfect_client.results import FoundMasks
 from pawfect_client.wire import Call
 
-# What Triton says of a model that its repository does not have.
-_UNKNOWN_MODEL: Final = "unknown model"
 _LACKS: Final = "expected a server with SAM3, profile t4, l4 or h200, got one without it"
 
 
@@ -79,11 +78,9 @@ def sam3_asked() -> Iterator[None]:
     """Have the block's failure say what a server lacks that does not know the model."""
     try:
         yield
-    except PawfectError as error:
-        if error.kind is ErrorKind.UNAVAILABLE and _UNKNOWN_MODEL in error.message:
-            lacking = f"{FIND_MASKS.name}: {_LACKS}"
-            raise PawfectError(ErrorKind.UNAVAILABLE, lacking) from None
-        raise
+    except AbsentError:
+        lacking = f"{FIND_MASKS.name}: {_LACKS}"
+        raise PawfectError(ErrorKind.UNAVAILABLE, lacking) from None
 
 
 def _broken(what: str, expected: str, got: str) -> PawfectError:
