@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.find import MAX_MASKS
 from pawfect.photo.mask_file import MOST_WITHOUT_A_WORD
 from pawfect_client.results import FoundMasks
+
+# How a phrase is asked for that is to become a hole: all that it finds, as one mask.
+JOINED: Final[Mapping[str, Any]] = MappingProxyType({"joined": True, "most": MAX_MASKS})
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.find import MAX_MASKS, check_phrase
-from pawfect.photo.image_file import read_header
-from pawfect.photo.photo import decode_photo
-from pawfect_client.finding import Named, joined, named
+from pawfect.contract.find import check_phrase
+from pawfect.photo.saving import plain_png
+from pawfect_client.finding import JOINED, Named, joined, named
 from pawfect_service.api.uploads import Order
 from pawfect_service.jobs.kinds import Tools
 from pawfect_service.jobs.kinds.inpaint import LEAST_SCORE, REMOVE
-from pawfect_service.jobs.kinds.room import DECODING
+from pawfect_service.jobs.kinds.room import decoded
 
 # Each is a call of its own: a second of a T4's time or less.
 MOST_PHRASES: Final = 8
@@ -102,13 +96,11 @@ class Naming:
     async def _found(
         self, photo: bytes, phrases: Sequence[str], given: Mapping[str, Any]
     ) -> list[Named]:
-        pixels = await self._tools.off_loop(_decoded, photo)
+        pixels = (await self._tools.off_loop(decoded, photo, "photo")).pixels
         finds = []
         for phrase in phrases:
             # One after another: the first has the server see the photo, the others find it seen.
-            asked = self._tools.labeller.find_masks(
-                pixels, phrase, joined=True, most=MAX_MASKS, **given
-            )
+            asked = self._tools.labeller.find_masks(pixels, phrase, **JOINED, **given)
             finds.append(named(phrase, await asked, REMOVE))
         return finds
 
@@ -133,13 +125,5 @@ def _number(text: str) -> float:
         raise invalid(LEAST_SCORE, "a number from 0 to 1", repr(text[:20])) from None
 
 
-def _decoded(photo: bytes) -> NDArray[np.uint8]:
-    width, height = read_header(photo, "photo").stored_size
-    with DECODING.taken(width * height):
-        return decode_photo(photo, "photo").pixels
-
-
 def _mask_file(finds: Sequence[Named]) -> bytes:
-    sink = io.BytesIO()
-    Image.fromarray(joined(finds, REMOVE)).save(sink, "PNG")
-    return sink.getvalue()
+    return plain_png(joined(finds, REMOVE))
