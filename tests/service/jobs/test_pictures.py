@@ -200,4 +200,4 @@ def test_what_only_pixels_tell_is_left_to_the_worker(mask: bytes) -> None:
 @pytest.mark.parametrize("headers_only", [False, True])
 def test_an_inpainting_has_a_mask_by_the_time_that_its_files_are_checked(headers_only):
     with pytest.raises(PawfectError, match="mask: expected a file, got none"):
-        INPAINT.check({"photo": PHOTO}, {"remove": "leash"}, headers_only=headers_only)
+        INPAINT.check({"photo": PHOTO}, {}, {"remove": "leash"}, headers_only=headers_only)
