@@ -27,6 +27,10 @@ class AnsweredError(PawfectError):
     """A failure that the service itself put into words, with the token of its kind."""
 
 
+class AbsentError(PawfectError):
+    """A Triton server, by its status NOT_FOUND, does not have the model that was called."""
+
+
 def failure(
     error: Exception, url: str, timeout_s: float, called: str | None = None, *, over: bool = False
 ) -> PawfectError:
@@ -57,7 +61,8 @@ def failure(
     mapped = from_message(details, default)
     if over and mapped.kind is ErrorKind.INTERNAL:
         return late
-    return PawfectError(mapped.kind, f"{server}: {mapped.message}")
+    kind = AbsentError if code is grpc.StatusCode.NOT_FOUND else PawfectError
+    return kind(mapped.kind, f"{server}: {mapped.message}")
 
 
 def failure_in_stream(message: str) -> PawfectError:

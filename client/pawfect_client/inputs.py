@@ -38,7 +38,7 @@ def inpaint_tensors(
         PawfectError: INVALID_ARG for another type, dtype, rank or size, sizes that differ, a mask
             that is empty or full, too many labels, or a text of over 2,048 bytes.
     """
-    _check_picture(image, "IMAGE")
+    check_picture(image, "IMAGE")
     height, width = image.shape[:2]
     tensors: dict[str, Array] = {"IMAGE": image, "MASK": mask}
     if protect is not None:
@@ -83,14 +83,15 @@ def cutout_tensors(
     Raises:
         PawfectError: INVALID_ARG for another type, dtype, rank or size.
     """
-    _check_picture(image, "IMAGE")
+    check_picture(image, "IMAGE")
     if background is None:
         return {"IMAGE": image}
-    _check_picture(background, "BACKGROUND")
+    check_picture(background, "BACKGROUND")
     return {"IMAGE": image, "BACKGROUND": background}
 
 
-def _check_picture(picture: Array, name: str) -> None:
+def check_picture(picture: Array, name: str) -> None:
+    """Raise INVALID_ARG for what is no array UINT8 [H, W, 3] of a photo's size."""
     _check_array(picture, name, 3)
     if picture.shape[2] != 3:
         raise invalid(name, "UINT8 [H, W, 3]", f"{picture.dtype} {list(picture.shape)}")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from pathlib import Path
 from typing import Final
 
 import click
-from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.photo.photo import load_photo
-from pawfect.photo.saving import check_writable, write_atomically
+from pawfect.photo.saving import check_writable, plain_png, write_atomically
 from pawfect_client.finding import joined
 from pawfect_client.printable import printable
 from pawfect_client.removal import find_each
@@ -59,9 +57,7 @@ def mask(
         loaded = load_photo(photo)
         with asked_now(url, timeout_s) as client:
             finds = find_each(client.find_masks, loaded, phrases, least_score)
-        sink = io.BytesIO()
-        Image.fromarray(joined(finds)).save(sink, "PNG")
-        write_atomically(out, sink.getvalue())
+        write_atomically(out, plain_png(joined(finds)))
     except PawfectError as error:
         leave(error.kind, error.message)
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.photo.photo import Photo
-from pawfect_client.finding import Named, joined, named
+from pawfect_client.finding import JOINED, Named, joined, named
 from pawfect_client.printable import printable
 from pawfect_client.results import FoundMasks
 
@@ -38,7 +38,7 @@ def find_each(
     given: dict[str, Any] = {} if least_score is None else {"least_score": least_score}
     # One after another: the first has the server see the photo, the others find it seen.
     asked = dict.fromkeys(phrases)
-    return [named(it, find(photo.pixels, it, joined=True, most=64, **given)) for it in asked]
+    return [named(it, find(photo.pixels, it, **JOINED, **given)) for it in asked]
 
 
 def hole_of(finds: Sequence[Named], *, ask: bool, quiet: bool) -> NDArray[np.uint8]:

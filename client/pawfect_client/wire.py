@@ -18,7 +18,7 @@ from tritonclient.utils import serialize_byte_tensor
 
 from pawfect.contract.cutout import CutoutParams, CutoutReport
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.find import FindMasksParams
+from pawfect.contract.find import FindMasksParams, FindReport
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.contract.report import Report
@@ -34,7 +34,7 @@ from pawfect.contract.tensors import (
 from pawfect_client.failures import failure_in_stream
 from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 
-AnyReport = TypeVar("AnyReport", Report, CutoutReport)
+AnyReport = TypeVar("AnyReport", Report, CutoutReport, FindReport)
 AnyParams = InpaintParams | CutoutParams | FindMasksParams
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
@@ -174,8 +174,8 @@ def inpainted(response: Any, call: Call) -> Inpainted:
     Raises:
         PawfectError: INTERNAL for an answer that is not what the contract says.
     """
-    image = _picture(response, "IMAGE", call.shape)
-    return Inpainted(image, _report(response, Report.from_json))
+    image = picture_of(response, "IMAGE", call.shape)
+    return Inpainted(image, report_of(response, Report.from_json))
 
 
 def cut_out(response: Any, call: Call) -> CutOut:
@@ -185,8 +185,8 @@ def cut_out(response: Any, call: Call) -> CutOut:
         PawfectError: INTERNAL for an answer that is not what the contract says.
     """
     size = call.shape[:2]
-    alpha, cutout = _picture(response, "ALPHA", size), _picture(response, "CUTOUT", (*size, 4))
-    return CutOut(alpha, cutout, _report(response, CutoutReport.from_json))
+    alpha, cutout = picture_of(response, "ALPHA", size), picture_of(response, "CUTOUT", (*size, 4))
+    return CutOut(alpha, cutout, report_of(response, CutoutReport.from_json))
 
 
 def scene_labels(response: Any) -> SceneLabels:
@@ -195,12 +195,12 @@ def scene_labels(response: Any) -> SceneLabels:
     Raises:
         PawfectError: INTERNAL for an answer that is not what the contract says.
     """
-    names, scores, coverage = (_output(response, spec.name) for spec in _LABEL_OUTPUTS)
+    names, scores, coverage = (output_of(response, spec.name) for spec in _LABEL_OUTPUTS)
     if names is None or scores is None or coverage is None:
-        raise _broken("LABELS, SCORES, COVERAGE", "all three", "fewer")
+        raise broken("LABELS, SCORES, COVERAGE", "all three", "fewer")
     if not names.shape == scores.shape == coverage.shape or names.ndim != 1:
         got = f"{list(names.shape)}, {list(scores.shape)}, {list(coverage.shape)}"
-        raise _broken("LABELS, SCORES, COVERAGE", "one length", got)
+        raise broken("LABELS, SCORES, COVERAGE", "one length", got)
     return SceneLabels(
         tuple(name.decode(errors="replace") for name in names.tolist()),
         tuple(map(float, scores.tolist())),
@@ -217,13 +217,13 @@ def stream_event(response: Any, call: Call) -> StageEvent | Done:
     if response.error_message:
         raise failure_in_stream(response.error_message)
     answer = response.infer_response
-    if _output(answer, "IMAGE") is not None:
+    if output_of(answer, "IMAGE") is not None:
         result = inpainted(answer, call)
         return Done(result.image, result.report)
-    stage, progress = _output(answer, "STAGE"), _output(answer, "PROGRESS")
+    stage, progress = output_of(answer, "STAGE"), output_of(answer, "PROGRESS")
     if stage is None or progress is None or stage.size != 1 or progress.size != 1:
-        raise _broken("STAGE, PROGRESS", "one of each", "something else")
-    preview = _output(answer, "PREVIEW")
+        raise broken("STAGE, PROGRESS", "one of each", "something else")
+    preview = output_of(answer, "PREVIEW")
     return StageEvent(
         stage.item().decode(errors="replace"),
         float(progress.item()),
@@ -233,32 +233,36 @@ def stream_event(response: Any, call: Call) -> StageEvent | Done:
 
 def ended_early() -> PawfectError:
     """Return the error of a stream that ended without a result."""
-    return _broken("stream", "a result at its end", "none")
+    return broken("stream", "a result at its end", "none")
 
 
-def _picture(response: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    picture = _output(response, name)
+def picture_of(response: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an output of an answer, UINT8 of a shape; INTERNAL for anything else."""
+    picture = output_of(response, name)
     if picture is None or picture.shape != shape or picture.dtype != np.uint8:
         got = "nothing" if picture is None else f"{picture.dtype} {list(picture.shape)}"
-        raise _broken(name, f"uint8 {list(shape)}", got)
+        raise broken(name, f"uint8 {list(shape)}", got)
     return _own(picture)
 
 
-def _report(response: Any, read: Callable[[bytes], AnyReport]) -> AnyReport:
-    report = _output(response, "REPORT")
+def report_of(response: Any, read: Callable[[bytes], AnyReport]) -> AnyReport:
+    """Return an answer's REPORT, as `read` reads it; INTERNAL for none, and what it refuses."""
+    report = output_of(response, "REPORT")
     if report is None or report.size != 1:
-        raise _broken("REPORT", "one text", "nothing" if report is None else str(report.size))
+        raise broken("REPORT", "one text", "nothing" if report is None else str(report.size))
     try:
         return read(report.item())
     except (ValueError, KeyError, TypeError) as error:
-        raise _broken("REPORT", "entries that this client knows", repr(error)) from None
+        raise broken("REPORT", "entries that this client knows", repr(error)) from None
 
 
-def _broken(what: str, expected: str, got: str) -> PawfectError:
+def broken(what: str, expected: str, got: str) -> PawfectError:
+    """Return the error of an answer that is not what the contract says."""
     return PawfectError(ErrorKind.INTERNAL, f"{what} of the answer: expected {expected}, got {got}")
 
 
-def _output(response: Any, name: str) -> Array | None:
+def output_of(response: Any, name: str) -> Array | None:
+    """Return an output of an answer, a view of the message's bytes; None where it has none."""
     array: Array | None = InferResult(response).as_numpy(name)
     return array
 

@@ -76,18 +76,22 @@ class CutoutParams(Parameters):
         size = given.get("size")
         return super().parse({**given, "size": str(size)} if type(size) is int else given)
 
-    def laid_on(self, *, background: bool) -> str:
+    def laid_on(self, *, background: bool, default: str | None = None) -> str:
         """Return what CUTOUT is: one of OUTPUTS or a colour #rrggbb.
+
+        The request's own output comes first, then a BACKGROUND, then the default, then rgba.
 
         Args:
             background: whether the input BACKGROUND is given.
+            default: the server's own output; None: it has none.
 
         Raises:
-            PawfectError: INVALID_ARG for output=background without that input.
+            PawfectError: INVALID_ARG where that comes to background without that input.
         """
-        if self.output == "background" and not background:
+        output = self.output or ("background" if background else default or "rgba")
+        if output == "background" and not background:
             raise invalid("BACKGROUND", "a picture, as output=background says", "nothing")
-        return self.output or ("background" if background else "rgba")
+        return output
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from pawfect.contract.errors import PawfectError, invalid
 from pawfect.contract.parameters import Scalar
@@ -18,7 +16,7 @@ from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.photo.image_file import MAX_FILE_BYTES, declared_pixels
 from pawfect.photo.photo import Photo
-from pawfect.photo.saving import encode_photo
+from pawfect.photo.saving import encode_photo, plain_png
 
 _BASE64: Final = "base64"
 # Four characters for three bytes.
@@ -124,6 +122,4 @@ def file_answer(file: bytes, report: str) -> dict[str, Array]:
 
 def probe_file(picture: NDArray[np.uint8]) -> Array:
     """Return BYTES [1] of a picture's PNG, UINT8 [H, W] or [H, W, 3]."""
-    sink = io.BytesIO()
-    Image.fromarray(picture).save(sink, "PNG")
-    return np.array([sink.getvalue()], np.object_)
+    return np.array([plain_png(picture)], np.object_)

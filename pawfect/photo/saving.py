@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pawfect.contract.errors import invalid
@@ -188,6 +189,15 @@ def _by_pillow(samples: Plane, kind: str, **options: Any) -> bytes:
     sink = io.BytesIO()
     Image.fromarray(samples).save(sink, kind, **options)
     return sink.getvalue()
+
+
+def plain_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Return the content of a PNG without metadata.
+
+    Args:
+        pixels: UINT8 [H, W] grey, such as a mask or alpha, or [H, W, 3] RGB.
+    """
+    return _by_pillow(pixels, "PNG")
 
 
 def save_photo(

@@ -119,6 +119,31 @@ def test_the_background_is_what_it_is_laid_on_unless_another_output_is_asked_for
     assert CutoutParams(output=output).laid_on(background=background) == is_
 
 
+@pytest.mark.parametrize(
+    ("output", "background", "is_"),
+    [
+        (None, False, "green"),
+        (None, True, "background"),
+        ("rgba", False, "rgba"),
+        ("background", True, "background"),
+    ],
+)
+def test_a_servers_default_comes_after_the_requests_own_output_and_its_background(
+    output, background, is_
+):
+    asked = CutoutParams(output=output)
+    assert asked.laid_on(background=background, default="green") == is_
+
+
+@pytest.mark.parametrize(("output", "default"), [("background", "green"), (None, "background")])
+def test_a_background_is_missed_whoever_asked_for_it(output, default):
+    with pytest.raises(PawfectError) as caught:
+        CutoutParams(output=output).laid_on(background=False, default=default)
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+    expected = "BACKGROUND: expected a picture, as output=background says, got nothing"
+    assert caught.value.message == expected
+
+
 def answer(**changed) -> service_pb2.ModelInferResponse:
     outputs = {
         "ALPHA": np.full((HEIGHT, WIDTH), 7, np.uint8),

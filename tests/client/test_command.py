@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import psutil
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.contract.report import Report
 from pawfect_client import decode_photo, load_photo
 from pawfect_client.command import inpaint
-from pawfect_client.parameter_option import read_parameters
 from tests.client.serving import SENT_S, long_job
 from tests.conftest import free_ports
 from tests.pawfect.photo.pictures import SRGB, encoded, exif_with_thumbnail, hole, png, scene
@@ -226,34 +222,6 @@ def test_wrong_usage_exits_with_2_and_says_what_is_right(desk, options, message)
 def test_not_a_number_is_refused(desk):
     run = desk("--param", "strength=nan")
     failed(run, ErrorKind.INVALID_ARG, "strength: expected above 0.0 to 1.0, got nan")
-
-
-@given(st.integers(), st.floats(allow_nan=False), st.sampled_from(["true", "false"]))
-def test_numbers_and_truth_survive_the_command_line(seed, strength, match):
-    options = [f"seed={seed}", f"strength={strength!r}", f"match_colour={match}"]
-    expected = {"seed": seed, "strength": strength, "match_colour": match == "true"}
-    assert read_parameters(options) == expected
-
-
-@given(st.text())
-def test_any_text_is_a_parameter_or_a_usage_error(text):
-    try:
-        ((key, value),) = read_parameters([text]).items()
-    except click.UsageError as error:
-        assert "expected" in error.message
-    else:
-        assert text.startswith(f"{key}=")
-        assert isinstance(value, int | float | str)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["seed", "steps"]), st.integers())))
-def test_each_parameter_is_given_once(pairs):
-    options = [f"{key}={value}" for key, value in pairs]
-    if len(dict(pairs)) == len(pairs):
-        assert read_parameters(options) == dict(pairs)
-    else:
-        with pytest.raises(click.UsageError, match="expected once, got twice"):
-            read_parameters(options)
 
 
 def test_the_command_needs_nothing_of_the_servers_packages():

@@ -15,6 +15,7 @@ from tritonclient.grpc import service_pb2
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 from pawfect_client import RetryPolicy
 from pawfect_client.failures import AnsweredError, failure
+from pawfect_client.masks_by_words import sam3_asked
 from pawfect_client.retry import Attempts, may_succeed_later
 from pawfect_client.wire import Call, inpainted, stream_event
 
@@ -82,6 +83,22 @@ def test_an_internal_error_of_grpcs_own_after_the_time_is_over_is_the_clients_de
 )
 def test_a_status_becomes_the_kind_of_its_row(status, text, kind):
     assert mapped(status, text).kind is ErrorKind[kind]
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "lacking"),
+    [
+        ("NOT_FOUND", "Request for unknown model: 'find_masks' is not found", True),
+        ("NOT_FOUND", "another version's words", True),
+        ("UNAVAILABLE", "failed to connect; unknown model", False),
+        ("UNAVAILABLE", "PAWFECT_UNAVAILABLE: unknown model", False),
+    ],
+)
+def test_a_server_without_the_model_is_known_by_its_status_not_by_its_words(status, text, lacking):
+    with pytest.raises(PawfectError) as told, sam3_asked():
+        raise mapped(status, text)
+    assert told.value.kind is ErrorKind.UNAVAILABLE
+    assert ("expected a server with SAM3" in told.value.message) == lacking
 
 
 def test_messages_name_the_server_and_hold_no_token():

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tritonclient.grpc import service_pb2
+from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
 
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.contract.find import Find, FindReport
+from pawfect.contract.texts import text_tensor
 from pawfect_client import FoundMasks, PawfectClient
 from pawfect_client.command import inpaint
 from pawfect_client.finding import joined, named
 from pawfect_client.mask_command import mask
+from pawfect_client.masks_by_words import found_masks
+from pawfect_client.wire import Call
 from tests.client.serving import AsyncFromOutside
 from tests.pawfect.photo.pictures import hole, png, scene
 from tests.refusals import refusal
@@ -52,6 +59,16 @@ def test_nothing_and_nearly_everything_are_refused_by_name():
     assert named("leash", found(slice(0, 95))).share == 0.95
 
 
+def test_what_is_refused_has_the_name_by_which_it_was_asked_for():
+    nothing = refusal(ErrorKind.INVALID_ARG, named, "leash", found(), "remove")
+    assert nothing.startswith("remove: expected something that can be seen in the photo")
+    nearly_all = refusal(ErrorKind.INVALID_ARG, named, "leash", found(slice(0, 96)), "remove")
+    assert nearly_all.startswith("remove: expected at most 95 % of the photo for 'leash'")
+    halves = [named("a", found(slice(0, 60))), named("b", found(slice(50, 98)))]
+    together = refusal(ErrorKind.INVALID_ARG, joined, halves, "remove")
+    assert together.startswith("remove: expected at most 95 % of the photo for 'a' and 'b'")
+
+
 @pytest.mark.parametrize("client", [PawfectClient, AsyncFromOutside])
 def test_a_server_without_sam3_is_said_by_both_clients_and_the_commands(client, server, tmp_path):
     image = scene(80, 64)
@@ -82,9 +99,43 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent():
             ({"phrase": "leash", "seed": 1}, "got seed"),
         ):
             assert said in refusal(ErrorKind.INVALID_ARG, client.find_masks, image, **given)
-        assert "IMAGE: expected" in refusal(
-            ErrorKind.INVALID_ARG, client.find_masks, image[..., 0], "leash"
-        )
+        # By the rules, and in the words, of every other call that takes a photo.
+        for wrong in (image[..., 0], scene(80, 64, channels=4), scene(63, 80), None):
+            said = refusal(ErrorKind.INVALID_ARG, client.background_removal, wrong)
+            assert said.startswith("IMAGE: expected")
+            assert refusal(ErrorKind.INVALID_ARG, client.find_masks, wrong, "leash") == said
+
+
+def answer(**changed: Any) -> service_pb2.ModelInferResponse:
+    """An answer with one find; None leaves an output out."""
+    one = found(slice(0, 3))
+    outputs = {
+        "MASKS": one.masks, "SCORES": one.scores, "REPORT": text_tensor(one.report.to_json()),
+    } | changed  # fmt: skip
+    response = service_pb2.ModelInferResponse()
+    for name, array in outputs.items():
+        if array is not None:
+            datatype = np_to_triton_dtype(array.dtype)
+            response.outputs.add(name=name, datatype=datatype, shape=array.shape)
+            raw = serialize_byte_tensor(array).item() if datatype == "BYTES" else array.tobytes()
+            response.raw_output_contents.append(raw)
+    return response
+
+
+def test_what_was_found_is_read_as_it_was_written_and_another_answer_is_a_defect():
+    call, one = Call(None, (SIDE, SIDE, 3), 1), found(slice(0, 3))
+    read = found_masks(answer(), call)
+    assert np.array_equal(read.masks, one.masks)
+    assert (read.scores.tolist(), read.report) == ([0.75], one.report)
+    read.masks[0, 0] = 0
+    for changed, said in (
+        ({"SCORES": None}, "SCORES of the answer: expected one each, got nothing"),
+        ({"SCORES": np.float32([[1]])}, "SCORES of the answer: expected one each, got float32 [1,"),
+        ({"MASKS": one.masks[:0]}, "MASKS of the answer: expected uint8 [1, 100, 100], got uint8"),
+        ({"REPORT": text_tensor("{}")}, "REPORT of the answer: expected entries that this client"),
+    ):
+        told = refusal(ErrorKind.INTERNAL, found_masks, answer(**changed), call)
+        assert told.startswith(said)
 
 
 def test_words_go_with_a_server_and_one_photo_and_no_mask_and_somebody_to_ask(tmp_path):

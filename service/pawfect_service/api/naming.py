@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from pawfect.contract.errors import invalid
-from pawfect.contract.find import MAX_MASKS, check_phrase
-from pawfect.photo.image_file import read_header
-from pawfect.photo.photo import decode_photo
-from pawfect_client.finding import Named, joined, named
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.find import check_phrase
+from pawfect.photo.saving import plain_png
+from pawfect_client.finding import JOINED, Named, joined, named
 from pawfect_service.api.uploads import Order
 from pawfect_service.jobs.kinds import Tools
 from pawfect_service.jobs.kinds.inpaint import LEAST_SCORE, REMOVE
-from pawfect_service.jobs.kinds.room import DECODING
+from pawfect_service.jobs.kinds.room import decoded
 
 # Each is a call of its own: a second of a T4's time or less.
 MOST_PHRASES: Final = 8
 # Photos that are held for it at a time: of the largest each takes 330 MB, and twice that as a
 # message.
 AT_ONCE: Final = 2
+# Requests inside at a time, those that wait included, each of which holds its upload: the two at
+# work and three turns of theirs.
+MOST_REQUESTS: Final = 8
+# Of a request, its turn included: a caller's patience with a POST. Eight phrases take a T4 some
+# ten seconds.
+LONGEST_S: Final = 60.0
 
 
 class Naming:
@@ -34,19 +35,26 @@ class Naming:
 
     Args:
         tools: the server, asked once for each phrase, and threads.
+        at_most: how many orders with words, waiting ones included; the next is refused at once.
+        within_s: how long one may take, its wait included, s.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(
+        self, tools: Tools, *, at_most: int = MOST_REQUESTS, within_s: float = LONGEST_S
+    ) -> None:
         self._tools = tools
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._at_most = at_most
+        self._within_s = within_s
+        self._inside = 0
 
     async def with_mask(self, order: Order) -> Order:
         """Return an order that has its mask: its own file, or what its words name in the photo.
 
         Raises:
             PawfectError: INVALID_ARG for neither mask nor words, for both, and for words that name
-                nothing, or over 95 % of the photo; UNAVAILABLE where the server has no SAM3; else
-                as it failed.
+                nothing, or over 95 % of the photo; UNAVAILABLE where the server has no SAM3;
+                QUEUE_FULL where too many wait; DEADLINE where it takes too long; else as it failed.
         """
         words, least = order.texts.get(REMOVE), order.texts.get(LEAST_SCORE)
         if words is None:
@@ -60,23 +68,40 @@ class Naming:
             raise invalid(REMOVE, "words in place of a mask", f"{', '.join(sorted(others))} too")
         phrases = read_phrases(words)
         given: dict[str, Any] = {} if least is None else {LEAST_SCORE: _number(least)}
-        async with self._room:
+        async with self._turn():
             finds = await self._found(order.files["photo"], phrases, given)
             mask = await self._tools.off_loop(_mask_file, finds)
         note = "; ".join(map(str, finds))
         return replace(order, files={**order.files, "mask": mask}, note=note)
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Have the block wait for its turn, and end it where that and itself take too long."""
+        if self._inside >= self._at_most:
+            expected = f"at most {self._at_most} requests with words at a time"
+            raise PawfectError(ErrorKind.QUEUE_FULL, f"{REMOVE}: expected {expected}, got more")
+        self._inside += 1
+        limit = asyncio.timeout(self._within_s)
+        try:
+            async with limit, self._room:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            expected = f"{REMOVE}: expected the words' mask within {self._within_s:g} s"
+            raise PawfectError(ErrorKind.DEADLINE, f"{expected}, got none") from None
+        finally:
+            self._inside -= 1
+
     async def _found(
         self, photo: bytes, phrases: Sequence[str], given: Mapping[str, Any]
     ) -> list[Named]:
-        pixels = await self._tools.off_loop(_decoded, photo)
+        pixels = (await self._tools.off_loop(decoded, photo, "photo")).pixels
         finds = []
         for phrase in phrases:
             # One after another: the first has the server see the photo, the others find it seen.
-            asked = self._tools.labeller.find_masks(
-                pixels, phrase, joined=True, most=MAX_MASKS, **given
-            )
-            finds.append(named(phrase, await asked))
+            asked = self._tools.labeller.find_masks(pixels, phrase, **JOINED, **given)
+            finds.append(named(phrase, await asked, REMOVE))
         return finds
 
 
@@ -100,13 +125,5 @@ def _number(text: str) -> float:
         raise invalid(LEAST_SCORE, "a number from 0 to 1", repr(text[:20])) from None
 
 
-def _decoded(photo: bytes) -> NDArray[np.uint8]:
-    width, height = read_header(photo, "photo").stored_size
-    with DECODING.taken(width * height):
-        return decode_photo(photo, "photo").pixels
-
-
 def _mask_file(finds: Sequence[Named]) -> bytes:
-    sink = io.BytesIO()
-    Image.fromarray(joined(finds)).save(sink, "PNG")
-    return sink.getvalue()
+    return plain_png(joined(finds, REMOVE))

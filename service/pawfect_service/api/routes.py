@@ -79,8 +79,9 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     In place of `mask`, `remove` says in words what to remove: up to eight phrases with commas
     between them, such as `leash, hand`. What they find is the session's mask, and `note` says each
     with its score and area. Words that find nothing, or over 95 % of the photo, are refused with
-    400 and named; it needs a server with SAM3, or the answer is 503. `least_score`, 0 to 1, says
-    how sure to be of what is found (0.3).
+    400 and named; it needs a server with SAM3, or the answer is 503. While eight such requests are
+    under way the next one's is 429, and where the words' mask takes over 60 s it is 504.
+    `least_score`, 0 to 1, says how sure to be of what is found (0.3).
 
     The same request while its job is pending or processing is that job; another one is refused.
     Once the job is completed, failed or cancelled, a request is a new job of the session.

@@ -18,12 +18,12 @@ from rich.text import Text
 
 from pawfect.contract.errors import PawfectError
 from pawfect.photo.saving import write_atomically
-from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.jobs.kinds import KINDS
 from pawfect_service.process.options import store_option
 from pawfect_service.stores import open_stores
 from pawfect_service.variants.answers import Figures, figures_of
-from pawfect_service.variants.changing import set_variants, take_back
+from pawfect_service.variants.changing import set_variants, stages_began, take_back
 from pawfect_service.variants.columns import ABOUT, COLUMNS
 from pawfect_service.variants.file import Variants, load_variants
 from pawfect_service.variants.page import page_of
@@ -96,29 +96,31 @@ def report(
         raise click.UsageError(f"--kind: expected one of {known}, got {kind}")
     known_variants = None if file is None else _told(lambda: load_variants(file))
     since = time.time() - days * _DAY_S
-    figures = _told(lambda: asyncio.run(_figures(store, kind, since, known_variants)))
+    documents = _told(lambda: asyncio.run(_documents(store, kind, since)))
+    figures = figures_of(documents, known_variants, kind)
     if page is not None:
-        began = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
-        _told(lambda: write_atomically(page, page_of(kind, figures, began).encode()))
+        first = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
+        _told(lambda: write_atomically(page, page_of(kind, figures, first).encode()))
     if as_json:
         click.echo(json.dumps([asdict(each) for each in figures], indent=2))
     else:
         _print(figures)
     if apply and file is not None and known_variants is not None:
-        reasons = fallen(figures, known_variants)
+        began = _told(lambda: stages_began(file))
+        judged = figures_of(documents, known_variants, kind, began)
+        reasons = fallen(judged, known_variants)
         for name, reason in reasons.items():
             click.echo(f"{name} is taken back: {reason}", err=True)
         if reasons:
             _told(lambda: set_variants(file, dict.fromkeys(reasons, _NOBODY)))
 
 
-async def _figures(store: str, kind: str, since: float, known: Variants | None) -> list[Figures]:
+async def _documents(store: str, kind: str, since: float) -> list[Document]:
     stores = open_stores(store, JobContract())
     try:
-        documents = [each async for each in stores.documents.of_kind(kind, since)]
+        return [each async for each in stores.documents.of_kind(kind, since)]
     finally:
         await stores.close()
-    return figures_of(documents, known, kind)
 
 
 def _print(figures: list[Figures]) -> None:

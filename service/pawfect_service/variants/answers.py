@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from pawfect_service.variants.file import DEFAULT, OWN_CHOICE, Variants
 from pawfect_service.variants.intervals import Estimate, mean_rating, share_of
 
 _MEMORY: Final = ErrorKind.OUT_OF_MEMORY.name
+_WRONG: Final = ErrorKind.INVALID_ARG.name
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,11 @@ class Figures:
         variant: its name, or DEFAULT or OWN_CHOICE.
         share: per cent of users that it has now; None where the file does not say.
         staging: whether the staging audience has it now.
-        answers: jobs that were completed or failed; cancelled ones say nothing.
+        answers: jobs that were completed or failed; cancelled ones say nothing, nor do those whose
+            request itself was wrong, such as a broken photo.
         ratings: how many of them were rated.
         rating: their mean, 1 to 5.
-        failed: share of the answers that are failures, whatever the reason.
+        failed: share of the answers that are failures.
         out_of_memory: share of the answers for which memory was short, where another way was found
             too.
         seconds_p50: of the service, that half of the completed jobs took at most; None: no job.
@@ -67,6 +70,8 @@ class _Gathered:
         status = document.get("processingStatus")
         if status not in ("completed", "failed"):
             return
+        if status == "failed" and _get(document, "error", "kind") == _WRONG:
+            return
         self.answers += 1
         report = lenient_json(document.get("report")) or {}
         self.failed += status == "failed"
@@ -86,7 +91,10 @@ class _Gathered:
 
 
 def figures_of(
-    documents: Iterable[Document], variants: Variants | None, kind: str
+    documents: Iterable[Document],
+    variants: Variants | None,
+    kind: str,
+    began: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Figures]:
     """Return what came of each variant of a kind, those of the file first, in its order.
 
@@ -94,12 +102,14 @@ def figures_of(
         documents: of jobs of the kind.
         variants: what the file says now, or None.
         kind: of the jobs.
+        began: since when a variant's jobs count, by its name, epoch seconds by `queuedAt`; all of
+            them where nothing is said.
     """
     known = variants.of_kind(kind) if variants else ()
     gathered = {name: _Gathered() for name in (*(each.name for each in known), DEFAULT)}
     for document in documents:
         name = variant_of(document)
-        if name is not None:
+        if name is not None and _is_of_now(document, began.get(name)):
             gathered.setdefault(name, _Gathered()).add(document)
     if OWN_CHOICE in gathered:
         gathered[OWN_CHOICE] = gathered.pop(OWN_CHOICE)
@@ -128,6 +138,10 @@ def _figures(name: str, found: _Gathered, share: float | None, *, staging: bool)
         seconds_p95=None if p95 is None else float(p95),
         sharpness=float(np.mean(found.sharpness)) if found.sharpness else None,
     )
+
+
+def _is_of_now(document: Document, began: float | None) -> bool:
+    return began is None or any(at >= began for at in _number(document.get("queuedAt")))
 
 
 def _get(value: Any, *names: str) -> Any:

@@ -1,7 +1,8 @@
 """Changes of a variants' file, each of which one command takes back.
 
-FILE.history holds the texts that the file had, the last one at the end, as JSON. It is written
-first: what is interrupted in between has changed nothing, or all.
+FILE.history holds the texts that the file had and until when, the last one at the end, as JSON. It
+is written first: what is interrupted in between has changed nothing, or all. A text that was taken
+back is marked as such, and no step back leads to it.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any, Final
 
 import tomlkit
 
-from pawfect.contract.errors import invalid
+from pawfect.contract.errors import PawfectError, invalid
 from pawfect.photo.saving import write_atomically
-from pawfect_service.variants.file import Variants, load_text, parse_variants
+from pawfect_service.variants.file import Variant, Variants, load_text, parse_variants
 
 # Texts that are kept, the oldest go: a year of a change a day.
 _KEPT: Final = 365
+_TAKEN_BACK: Final = "takenBack"
 # What a change does to some variants: their fields by their names.
 Changes = Mapping[str, Mapping[str, Any]]
 
@@ -71,16 +73,48 @@ def take_back(path: Path) -> Variants:
     """
     with _alone(path):
         history, now = _history(path), load_text(path)
+        steps = [entry for entry in history if not entry.get(_TAKEN_BACK)]
         # A change that was interrupted is no step back.
-        while history and history[-1]["text"] == now:
-            history.pop()
-        if not history:
+        while steps and steps[-1]["text"] == now:
+            history.remove(steps.pop())
+        if not steps:
             raise invalid(_history_path(path).name, "a change to take back", "none")
-        before = history[-1]["text"]
+        before = steps[-1]["text"]
         variants = parse_variants(before)
         write_atomically(path, before.encode())
-        _keep(path, history[:-1])
+        history.remove(steps[-1])
+        history.append({"at": time.time(), "text": now, _TAKEN_BACK: True})
+        _keep(path, history[-_KEPT:])
         return variants
+
+
+def stages_began(path: Path) -> dict[str, float]:
+    """Return since when each variant of a file has its share, staging and choices, by its name.
+
+    Epoch seconds; a variant that no command has changed is left out.
+
+    Raises:
+        PawfectError: INVALID_ARG for a file or a history that cannot be read.
+    """
+    with _alone(path):
+        now, history = parse_variants(load_text(path)), _history(path)
+    earlier = [(float(entry.get("at", 0.0)), _variants_in(entry["text"])) for entry in history]
+    found = {each.name: _last_without(each, earlier) for each in now.variants}
+    return {name: at for name, at in found.items() if at is not None}
+
+
+def _last_without(
+    variant: Variant, earlier: list[tuple[float, tuple[Variant, ...]]]
+) -> float | None:
+    return next((at for at, variants in reversed(earlier) if variant not in variants), None)
+
+
+def _variants_in(text: str) -> tuple[Variant, ...]:
+    """Return the variants of a text that the file had; none where it says nothing to us now."""
+    try:
+        return parse_variants(text).variants
+    except PawfectError:
+        return ()
 
 
 def _history_path(path: Path) -> Path:

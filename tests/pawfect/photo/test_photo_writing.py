@@ -12,7 +12,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.photo.saving import check_writable, output_format, write_atomically
+from pawfect.photo.saving import check_writable, output_format, plain_png, write_atomically
 from pawfect_client import decode_photo, encode_photo, load_photo, save_photo
 from tests.pawfect.photo.pictures import SRGB, encoded, exif_with_thumbnail, opened, png, scene
 from tests.refusals import refusal
@@ -205,3 +205,10 @@ def test_of_a_tiffs_own_tags_those_that_describe_the_picture_are_kept(kind):
         assert set(exif) == {0x010F, 0x010E, 0x0112}
     again = decode_photo(data)
     assert again.size == (96, 80)
+
+
+@pytest.mark.parametrize("pixels", [scene(70, 64), scene(70, 64)[:, :, 0]], ids=["rgb", "grey"])
+def test_a_plane_is_written_as_it_is_and_nothing_beside_it(pixels):
+    read = opened(plain_png(pixels))
+    assert (read.format, read.info) == ("PNG", {})
+    assert np.array_equal(np.asarray(read), pixels)

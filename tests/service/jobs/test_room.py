@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from pawfect_service.jobs.kinds.room import PixelRoom
+from pawfect.contract.tensors import MAX_PIXELS
+from pawfect.photo.photo import Photo
+from pawfect_service.jobs.kinds.room import DECODING, PixelRoom, decoded
+from tests.pawfect.photo.pictures import png, scene
 
 
 def test_never_more_pixels_are_held_than_there_is_room_for():
@@ -52,3 +56,18 @@ def test_more_than_there_is_room_for_is_taken_alone_and_given_back_after_a_failu
         raise ZeroDivisionError
     with room.taken(100):
         pass
+
+
+def test_a_picture_is_decoded_once_there_is_room_for_its_pixels():
+    photo, done = png(scene(80, 64)), threading.Event()
+
+    def decode() -> Photo:
+        read = decoded(photo, "photo")
+        done.set()
+        return read
+
+    with ThreadPoolExecutor(1) as pool:
+        with DECODING.taken(2 * MAX_PIXELS):
+            waiting = pool.submit(decode)
+            assert not done.wait(0.2)
+        assert np.array_equal(waiting.result(timeout=10).pixels, scene(80, 64))

@@ -156,8 +156,20 @@ def test_the_rule_takes_back_what_fails_or_is_not_liked_once_there_are_answers()
     assert reasons(disliked) == {"high": "4 ratings of 2.75 on average, less than 3"}
     assert reasons([*disliked[:3], job("high")]) == {}, "three ratings"
     assert reasons([job("idle", "failed")] * 4).keys() == {"idle"}, "staged"
+    wrong = job("high", "failed", error={"kind": "INVALID_ARG", "message": "m"})
+    assert reasons([wrong] * 9 + [job("high")] * 4) == {}, "the requests' own fault"
+    assert figures([wrong, job("high")])["high"].answers == 1
     for free in ("default", "own-choice", "former"):
         assert reasons([job(free, "failed")] * 9) == {}
     nobody = Variants("one", rule=FILE.rule, variants=(Variant("high", "cutout"),))
     assert reasons(failing, nobody) == {}, "nobody gets it"
     assert reasons(failing, Variants("one", variants=FILE.variants)) == {}, "no rule"
+
+
+def test_jobs_from_before_a_variants_stage_are_left_out_of_its_figures_alone():
+    old = [job(name, "failed", queuedAt=99.0) for name in ("high", "default")]
+    new = [job("high", queuedAt=100.0), job("high")]
+    counted = {each.variant: each for each in figures_of(old + new, FILE, "cutout", {"high": 100})}
+    assert (counted["high"].answers, counted["default"].answers) == (1, 1)
+    assert counted["high"].failed
+    assert counted["high"].failed.value == 0

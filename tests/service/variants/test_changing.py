@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from pawfect.contract.errors import PawfectError, invalid
 from pawfect_service.variants import changing
-from pawfect_service.variants.changing import set_variants, take_back
+from pawfect_service.variants.changing import set_variants, stages_began, take_back
 from pawfect_service.variants.file import parse_variants
 
 TEXT = """# what we try this month
@@ -53,6 +54,21 @@ def test_a_change_touches_its_fields_alone_and_comes_back_step_by_step(file: Pat
     assert file.read_text() == TEXT
     with pytest.raises(PawfectError, match=r"variants\.toml\.history: expected a change to take"):
         take_back(file)
+
+
+def test_a_variants_stage_begins_with_the_command_that_changed_it_and_with_the_way_back(file: Path):
+    assert stages_began(file) == {}
+    marks = [time.time()]
+    for change in ({"high": {"share": 10.0}}, {"fast": {"staging": True}}):
+        set_variants(file, change)
+        marks.append(time.time())
+    began = stages_began(file)
+    assert marks[0] <= began["high"] <= marks[1] <= began["fast"] <= marks[2]
+    take_back(file)
+    assert stages_began(file)["high"] == began["high"], "its own stage goes on"
+    assert stages_began(file)["fast"] >= marks[2]
+    take_back(file)
+    assert stages_began(file)["high"] >= marks[2]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,13 @@ async def test_a_report_reads_the_store_and_its_rule_takes_a_variant_back(
     row, told = await reported("--apply")
     assert (row["share"], told) == (0.0, ""), "once"
     assert ran("back", file).stdout == f"cutout {uid}: 10 %\n"
+    row, told = await reported("--apply")
+    assert (row["answers"], row["share"], told) == (3, 10.0, ""), "tried again, judged anew"
+    for number in range(3):
+        fresh = job(uid, "failed", jobKind="cutout", queuedAt=time.time())
+        await stores.documents.update(uid, f"n{number}", lambda *_, fresh=fresh: Change(fresh))
+    _, told = await reported("--apply")
+    assert told == f"{uid} is taken back: 100.0% of 3 failed, more than 50.0%\n"
 
 
 def test_shares_are_set_and_taken_back_by_a_command_each(file, uid):

@@ -12,13 +12,11 @@ from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import Scalar
 from pawfect.photo.cutting import Cutting, cutting
-from pawfect.photo.image_file import read_header
-from pawfect.photo.photo import Photo, decode_photo
 from pawfect_client.results import CutOut
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds.cutout_pictures import check_photo, result_files
 from pawfect_service.jobs.kinds.kind import Accepted, Kind, Made, OnProgress, Task, Tools
-from pawfect_service.jobs.kinds.room import DECODING
+from pawfect_service.jobs.kinds.room import DECODING, decoded
 from pawfect_service.telemetry.traces import StageSpans, span
 
 ORIGINAL: Final = "original.jpg"
@@ -100,11 +98,11 @@ class Cutout:
     async def work(self, task: Task, tools: Tools, on_progress: OnProgress) -> Made:
         """Have the server cut the subject out."""
         with span("decode pictures"):
-            photo = await tools.off_loop(_decoded, task.files["original"], "photo")
+            photo = await tools.off_loop(decoded, task.files["original"], "photo")
             background = None
             if "background" in task.files:
                 given = task.files["background"], "background"
-                background = await tools.off_loop(_decoded, *given)
+                background = await tools.off_loop(decoded, *given)
             scalars = task.parameters.scalars
             output = CutoutParams.parse(scalars).laid_on(background=background is not None)
             asked = await tools.off_loop(cutting, photo, background, output)
@@ -119,13 +117,6 @@ class Cutout:
             outputs = await tools.off_loop(_encoded, asked, found)
         report = found.report
         return Made(outputs, report.to_json(), round(report.total_ms / 1000, 3))
-
-
-def _decoded(data: bytes, name: str) -> Photo:
-    """Return a picture, decoded while there is room for its pixels."""
-    width, height = read_header(data, name).stored_size
-    with DECODING.taken(width * height):
-        return decode_photo(data, name)
 
 
 def _encoded(asked: Cutting, found: CutOut) -> dict[str, bytes]:

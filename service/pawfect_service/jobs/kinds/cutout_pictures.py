@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from pawfect.contract.errors import invalid
 from pawfect.photo.cutting import Cutting
 from pawfect.photo.photo import Photo, decode_photo, glance_at_jpeg, is_jpeg, size_in_header
-from pawfect.photo.saving import encode_photo
+from pawfect.photo.saving import encode_photo, plain_png
 from pawfect_client.results import CutOut
 from pawfect_service.jobs.kinds.pictures import EDITED_QUALITY, PREVIEW_PX
 
@@ -50,20 +48,9 @@ def result_files(asked: Cutting, found: CutOut) -> dict[str, bytes]:
     made = asked.cut(found.alpha, found.cutout)
     return {
         "cutout": encode_photo(made, "PNG"),
-        "alpha": alpha_png(found.alpha),
+        "alpha": plain_png(found.alpha),
         "preview": preview_png(made),
     }
-
-
-def alpha_png(alpha: NDArray[np.uint8]) -> bytes:
-    """Return the content of alpha.png: grey, no metadata.
-
-    Args:
-        alpha: UINT8 [H, W], 255 = subject.
-    """
-    sink = io.BytesIO()
-    Image.fromarray(alpha).save(sink, "PNG")
-    return sink.getvalue()
 
 
 def preview_png(made: Photo) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -29,7 +28,7 @@ from pawfect.photo.photo import (
     is_jpeg,
     size_in_header,
 )
-from pawfect.photo.saving import encode_photo
+from pawfect.photo.saving import encode_photo, plain_png
 from pawfect_client.inputs import inpaint_tensors
 
 EDITED_QUALITY: Final = 95
@@ -133,7 +132,7 @@ def check_upload(
     if protect is None or guard is None:
         return stored
     as_it_is = reading == UNSAID and _is_plain_png(protect, "protect")
-    return replace(stored, protect=protect if as_it_is else _as_png(guard))
+    return replace(stored, protect=protect if as_it_is else plain_png(guard))
 
 
 def check_headers(
@@ -173,13 +172,7 @@ def _is_plain_png(data: bytes, name: str) -> bool:
 
 
 def _stored_mask(data: bytes, hole: MaskFile) -> bytes:
-    return data if data.startswith(_PNG) and hole.as_stored else _as_png(hole.mask)
-
-
-def _as_png(mask: NDArray[np.uint8]) -> bytes:
-    sink = io.BytesIO()
-    Image.fromarray(mask).save(sink, "PNG")
-    return sink.getvalue()
+    return data if data.startswith(_PNG) and hole.as_stored else plain_png(hole.mask)
 
 
 def _check_opaque(photo: Photo) -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from pawfect.contract.tensors import MAX_PIXELS
+from pawfect.photo.image_file import read_header
+from pawfect.photo.photo import Photo, decode_photo
 
 
 class PixelRoom:
@@ -38,3 +40,18 @@ class PixelRoom:
 
 # Two of the largest photos: decoding and checking one takes up to 20 bytes a pixel, 2.2 GB.
 DECODING: Final = PixelRoom(2 * MAX_PIXELS)
+
+
+def decoded(data: bytes, name: str) -> Photo:
+    """Return a picture, decoded while there is room for its pixels.
+
+    Args:
+        data: content of a picture's file.
+        name: what messages call it.
+
+    Raises:
+        PawfectError: INVALID_ARG as `decode_photo` says.
+    """
+    width, height = read_header(data, name).stored_size
+    with DECODING.taken(width * height):
+        return decode_photo(data, name)
