@@ -20,7 +20,7 @@ from perf.publish import given_command, provenance, publish, table
 
 NAME: Final = "matting-networks"
 PACKAGES: Final = ("numpy", "onnxruntime")
-# One or two of each group with a subject.
+# One or two of each group whose subject does not fill the picture.
 PICTURES: Final = (
     "scene_reference_768",
     "laid_brick",
