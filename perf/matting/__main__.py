@@ -20,6 +20,7 @@ from perf.matting.pictures import Picture
 from perf.matting.removers import INSTALL_PEER, PEER, Remover, Variant, chosen, peers
 from perf.matting.resources import Taken, all_taken
 from perf.matting.run import Result, Row, run, warm_up
+from perf.matting.summary import summary
 from perf.matting.tables import as_markdown
 from perf.publish import as_markdown as source_lines
 from perf.publish import given_command, provenance, publish
@@ -99,7 +100,8 @@ def save(
         "rows": [as_json(row) for row in rows],
     }
     text = f"# Background removal with known alpha\n\n{source_lines(source)}\n"
-    publish(out, NAME, content, text + as_markdown(rows, costs, peer))
+    short = f"## In short\n\n{summary(rows, costs)}\n" if costs else ""
+    publish(out, NAME, content, text + short + as_markdown(rows, costs, peer))
 
 
 def tell(row: Row) -> None:
@@ -143,6 +145,8 @@ def main(
     own = [one for one in removers if one.network != PEER]
     taken = all_taken(own, profile) if costs else []
     rows = [row for result in results for row in result.rows]
+    if taken:
+        click.echo(summary(rows, taken))
     stored = stored_rows(baseline or out / f"{NAME}.json")
     worse = regressions(stored, rows)
     whole = costs and not only and not variants

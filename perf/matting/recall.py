@@ -7,6 +7,7 @@ what is found beside the pet is kept from the fill for nothing.
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ from perf.publish import given_command, provenance, publish, table
 from perf.scenes import load_scene, scene_names
 
 PACKAGES: Final = ("numpy", "onnxruntime")
+BUILD: Final = Path("build/matting")
 NAME: Final = "matting-recall"
 # What a file's name ends with that holds the truth of the photo of the same name.
 MASK: Final = "_mask"
@@ -140,6 +142,19 @@ def measure(engine: Engine, photos: Iterable[Known]) -> list[Recall]:
     return rows
 
 
+def missing(stored: Path, rows: Sequence[Recall]) -> list[str]:
+    """Return the networks and photos of a stored result that these rows do not have."""
+    if not stored.is_file():
+        return []
+    before = json.loads(stored.read_text("utf-8"))["rows"]
+    return [
+        name
+        for kind in ("network", "photo")
+        for name in dict.fromkeys(row[kind] for row in before)
+        if name not in {getattr(row, kind) for row in rows}
+    ]
+
+
 def as_markdown(rows: Sequence[Recall]) -> str:
     """Return the rows as tables: medians and least of each network, then each photo."""
     networks = list(dict.fromkeys(row.network for row in rows))
@@ -198,7 +213,10 @@ def _read(path: Path, mode: str) -> NDArray[np.uint8]:
 @click.option("--profile", type=click.Choice(profile_names()), default="embedded")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
 def main(photos: Path | None, profile: str, out: Path) -> None:
-    """Measure recall and precision of every network that is here, on scenes and own photos."""
+    """Measure recall and precision of every network that is here, on scenes and own photos.
+
+    Where the stored result has networks or photos that are not here, it goes to build/matting.
+    """
     try:
         engine = Engine(profile)
         known = [*scenes(), *(of_folder(photos) if photos else ())]
@@ -207,8 +225,12 @@ def main(photos: Path | None, profile: str, out: Path) -> None:
     rows = measure(engine, known)
     source = provenance(given_command("python -m perf.matting.recall"), PACKAGES)
     page = f"# What the networks find of a pet\n\n{source_lines(source)}\n{as_markdown(rows)}"
-    publish(out, NAME, {"provenance": source, "rows": [asdict(row) for row in rows]}, page)
+    absent = missing(out / f"{NAME}.json", rows)
+    written = BUILD if absent else out
+    publish(written, NAME, {"provenance": source, "rows": [asdict(row) for row in rows]}, page)
     click.echo(page)
+    if absent:
+        click.echo(f"not here: {', '.join(absent)}; results in {written}")
 
 
 if __name__ == "__main__":

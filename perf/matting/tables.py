@@ -165,13 +165,23 @@ def as_markdown(rows: Sequence[Row], costs: Sequence[Taken], peer: str) -> str:
 
 _COSTS: Final = (
     "Each in a fresh process. Cold: the first answer, with loading and the check of the weights. "
-    "Memory: the most that the process held, and what of it was there before.\n"
+    "Memory: the most that the process held, and what of it was there before. The rest are medians "
+    "of the answers after it; stages as wall time and CPU time of all threads.\n"
 )
 
 
 def cost_table(costs: Sequence[Taken]) -> str:
     """Return what variants take as a table."""
-    head = ("variant", "photo", "cold, s", "s", "CPU s", "peak, GiB", "before, GiB", "stages, ms")
+    head = (
+        "variant",
+        "photo",
+        "cold, s",
+        "s",
+        "CPU s",
+        "peak, GiB",
+        "before, GiB",
+        "stages: wall / CPU, ms",
+    )
     return table(
         head,
         (
@@ -183,7 +193,7 @@ def cost_table(costs: Sequence[Taken]) -> str:
                 *(f"{value:.2f}" for value in (one.cold_s, one.seconds, one.cpu_seconds)),
                 f"{one.peak_gib:.2f}",
                 f"{one.idle_gib:.2f}",
-                ", ".join(f"{name} {ms:.0f}" for name, ms in one.stage_ms),
+                ", ".join(f"{name} {wall:.0f} / {cpu:.0f}" for name, wall, cpu in one.stages),
             )
             for one in costs
         ),

@@ -13,6 +13,9 @@ from perf.matting import cost
 from perf.matting.pictures import picture
 from perf.matting.removers import Variant
 from perf.matting.resources import Taken, measure_here, photo_of, taken
+from perf.matting.run import Row
+from perf.matting.scores import Scores
+from perf.matting.summary import summary
 from perf.matting.tables import cost_table
 
 
@@ -81,7 +84,9 @@ def measured(found: Taken) -> None:
     assert min(found.cold_s, found.seconds) > 0
     assert found.cpu_seconds > 0
     assert 0 < found.idle_gib < found.peak_gib < 4
-    assert sum(ms for _, ms in found.stage_ms) > 0
+    assert [name for name, *_ in found.stages][-3:] == ["edges", "foreground", "output"]
+    assert 0 < sum(wall for _, wall, _ in found.stages) / 1000 <= found.seconds
+    assert 0 < sum(cpu for *_, cpu in found.stages) / 1000 <= 1.05 * found.cpu_seconds
 
 
 def test_what_a_variant_takes_is_measured(engine):
@@ -101,3 +106,20 @@ def test_a_variant_that_is_not_there_says_so(engine):
     assert "expected one of" in found.error
     assert found.peak_gib == 0
     assert "expected one of" in cost_table([found])
+
+
+def test_the_summary_adds_edges_and_colours_and_averages_fur_apart():
+    stages = (("onnx_networks", 400.0, 700.0), ("edges", 300.0, 310.0), ("foreground", 50.0, 60.0))
+    name = "u2netp standard guided"
+    costs = [
+        Taken(name, 1200, 900, 2.0, 0.5, 0.9, stages, 0.6, 0.2),
+        Taken(name, 4000, 3000, 3.0, 1.25, 1.75, stages, 0.7, 0.2),
+    ]
+    rows = [
+        Row(f"{group}_a", group, name, Scores(sad, 1.0, 8.0, 1.0, 0.9, halo))
+        for group, sad, halo in (("fur", 10.0, 4.0), ("thin", 20.0, 6.0))
+    ]
+    (line,) = summary(rows, costs).splitlines()[2:]
+    assert line == (
+        "| `guided` | 0.90 | 1.75 | 0.37 | 1.25 | 0.70 | 10.0 | 8.0 | 4.0 | 15.0 | 5.0 |"
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from perf.matting import fur
 from perf.matting.backgrounds import BACKGROUNDS
-from perf.matting.fur_goals import MAX_GRADIENT, MAX_HALO, MIN_SHARPNESS, measure, ratio
+from perf.matting.fur_goals import MAX_GRADIENT, MAX_HALO, MIN_SHARPNESS, PHONE, measure, ratio
 
 SMALL = (240, 320)
 
@@ -51,8 +51,15 @@ def test_edge_steps_reach_their_goals_on_a_small_picture_but_for_halo(mode: str)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [320, 1024])
-def test_edge_steps_reach_their_goals_at_a_phones_size(side: int):
-    found = measure((200, 201, 204), side, ("guided",), (3000, 4000))
-    assert ratio(found["guided"], found["raw"], "gradient") <= MAX_GRADIENT
-    assert ratio(found["guided"], found["raw"], "sharpness") >= MIN_SHARPNESS
-    assert ratio(found["guided"], found["raw"], "halo") <= MAX_HALO
+def test_guided_reaches_its_goals_at_a_phones_size(side: int):
+    found = measure(range(200, 206), side, ("guided",), PHONE)
+    guided, raw = found["guided"], found["raw"]
+    assert {one.background for one in guided} == set(BACKGROUNDS)
+    assert ratio(guided, raw, "gradient") <= MAX_GRADIENT
+    assert ratio(guided, raw, "sharpness") >= MIN_SHARPNESS
+    assert ratio(guided, raw, "halo") <= MAX_HALO
+    # Of each picture: about half; on a ground of the colour of the fur far more is left.
+    for mine, before in zip(guided, raw, strict=True):
+        most = 0.78 if mine.background == "similar" else 0.52
+        assert ratio([mine], [before], "halo") <= most, mine
+        assert ratio([mine], [before], "gradient") <= MAX_GRADIENT, mine

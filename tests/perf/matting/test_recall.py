@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from perf.matting.recall import Known, as_markdown, measure, of_folder, recall, scenes
+from perf.matting.recall import Known, as_markdown, measure, missing, of_folder, recall, scenes
 from perf.scenes import load_scene
 
 
@@ -56,6 +58,16 @@ def test_a_folders_photos_are_those_with_a_mask_of_their_size(tmp_path):
     Image.new("L", (20, 20)).save(tmp_path / "dog_mask.png")
     with pytest.raises(ValueError, match=r"dog_mask\.png: expected 30x20, got 20x20"):
         list(of_folder(tmp_path))
+
+
+def test_what_a_stored_result_has_and_a_new_one_has_not_is_named(tmp_path):
+    known, alpha = half_found()
+    stored = tmp_path / "stored.json"
+    rows = [recall("net", known, alpha, 0.9)]
+    assert missing(stored, rows) == []
+    before = [{"network": name, "photo": "pet"} for name in ("net", "larger")]
+    stored.write_text(json.dumps({"rows": [*before, {"network": "net", "photo": "cat"}]}))
+    assert missing(stored, rows) == ["larger", "cat"]
 
 
 def test_a_network_finds_most_of_the_pet_and_the_table_says_how_much(engine):
