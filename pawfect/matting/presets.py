@@ -163,11 +163,7 @@ def plan(
     if asked and (view.size, view.resize) != (px, wanted.resize):
         reason = f"{network.name} has no view of {px} px {wanted.resize}"
         fallbacks += (Fallback("preset", reason, f"{view.size} px {view.resize}"),)
-    output = params.output or ("background" if background else wanted.output or "rgba")
-    if output == "background" and not background:
-        raise PawfectError(
-            ErrorKind.INVALID_ARG, "output: expected BACKGROUND with background, got none"
-        )
+    output = params.laid_on(background=background, default=defaults.params.output)
     return Plan(
         network, view, view.seen(*size), str(wanted.preset), str(wanted.edges), wanted.threshold,
         output, params.network is not None, fallbacks,

@@ -17,7 +17,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.matting.edges import refine, sharpness
-from pawfect.matting.foreground import foreground
+from pawfect.matting.foreground import as_bytes, foreground
 from pawfect.matting.network import enlarged
 from pawfect.matting.output import laid
 from pawfect.matting.presets import Plan
@@ -121,13 +121,7 @@ def _refined(image: NDArray[np.uint8], looked: Looked, mode: str, stop: Stop) ->
     threshold = looked.plan.threshold
     if threshold is not None:
         return np.where(alpha > threshold, np.uint8(255), np.uint8(0))
-    return to_bytes(alpha)
-
-
-def to_bytes(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return alpha of 0 to 1 as UINT8, rounded to nearest: the one way from floats to pixels."""
-    pixels: NDArray[np.uint8] = np.rint(np.clip(alpha, 0, 1) * np.float32(255)).astype(np.uint8)
-    return pixels
+    return as_bytes(alpha)
 
 
 def _colours(
