@@ -38,7 +38,7 @@ class CutoutParams(Parameters):
     """Parameters of `background_removal`; None leaves the choice to preset and server.
 
     What each costs is modelled for InSPyReNet on an L4's card and a photo of 12 MP, see
-    docs/cutout.md; U2-Net-p looks at 320 px, for 0.8 s of CPU, whatever is asked.
+    docs/cutout.md; U2-Net-p looks at 320 px, for 0.6 s of CPU, whatever is asked.
 
     Attributes:
         preset: network, size, resize and edges as one choice. fast: 1.2 s and 1.1 GiB, for
