@@ -41,12 +41,17 @@ LANES = {
     "server": (
         "server/",
         "client/",
-        "perf/audit/",
         "perf/test_bench",
-        "perf/test_demo",
         "test_readme",
     ),
-    "service": ("service/", "harness/", "deploy/", "perf/service/"),
+    "service": (
+        "service/",
+        "harness/",
+        "deploy/",
+        "perf/service/",
+        "perf/audit/",
+        "perf/test_demo",
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.contract.find import Find, FindReport
 from pawfect.contract.texts import text_tensor
-from pawfect_client import FoundMasks, PawfectClient
+from pawfect_client import FoundMasks, PawfectClient, RetryPolicy
 from pawfect_client.command import inpaint
 from pawfect_client.finding import joined, named
 from pawfect_client.mask_command import mask
@@ -72,7 +72,8 @@ def test_what_is_refused_has_the_name_by_which_it_was_asked_for():
 @pytest.mark.parametrize("client", [PawfectClient, AsyncFromOutside])
 def test_a_server_without_sam3_is_said_by_both_clients_and_the_commands(client, server, tmp_path):
     image = scene(80, 64)
-    with client(server.endpoints.grpc) as connected:
+    once = RetryPolicy(attempts=1)
+    with client(server.endpoints.grpc, retry=once) as connected:
         for boxes in (None, np.array([[1, 2, 30, 40]])):
             phrase = "leash" if boxes is None else None
             message = refusal(

@@ -89,7 +89,8 @@ def put_sixty(desk: Folders) -> dict[str, str]:
 
 def test_sixty_pictures_are_filled_or_refused_each_with_its_reason_here_and_on_a_server(desk):
     names = put_sixty(desk)
-    run = desk("--param", "dilate_px=2", "--in-flight", "4")
+    asked = "--param", "dilate_px=2", "--param", "protect=none"
+    run = desk(*asked, "--in-flight", "4")
     assert run.exit_code == TABLE[ErrorKind.INVALID_ARG].exit_code, run.output
     assert "50 of 60 pictures filled, 10 failed" in run.stdout
     assert len(run.stdout.splitlines()) == 1
@@ -110,7 +111,7 @@ def test_sixty_pictures_are_filled_or_refused_each_with_its_reason_here_and_on_a
         outside[30:50, 34:58] = False
         if after.lossless:
             assert np.array_equal(after.pixels[outside], before.pixels[outside])
-    here = Folders(desk.root, "--local")(*("--param", "dilate_px=2"), out="here")
+    here = Folders(desk.root, "--local")(*asked, out="here")
     assert here.exit_code == run.exit_code
     assert desk.results("here") == desk.results("out")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback, Report
@@ -124,6 +125,7 @@ def test_patches_stand_in_for_a_transformer_killed_in_flight_and_for_flux_withou
         assert labels["LABELS"].size > 0
 
 
+@pytest.mark.slow
 def test_without_sam3s_weights_florence2_describes_and_flux_brought_back_fills(
     started, neural_server
 ):
