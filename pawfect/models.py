@@ -62,7 +62,7 @@ _DIFFUSERS_UNUSED: Final = ("scipy", "transformers")
 _COMPILE_FILL: Final = "pawfect.patch.ahead:compile_ahead"
 
 # Through an orchestrator a probe takes the fastest way: the other models are probed themselves.
-_BY_PATCHES: Final = MappingProxyType({"engine": "patch"})
+_BY_PATCHES: Final = MappingProxyType({"engine": "patch", "protect": "none"})
 _WITHOUT_EDGES: Final = MappingProxyType({"edges": "none"})
 
 _DEFINITIONS: Final = (

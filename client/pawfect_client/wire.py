@@ -149,10 +149,11 @@ def _margin_s(transferred: int) -> float:
 
 def probe_call(timeout_s: float | None) -> Call:
     """Return the call that asks `inpaint` for the tiny inference of `pawfect.contract.probe`."""
-    # The fastest way through: whether FLUX is well, its own probes tell the server.
-    call = call_of(
-        "inpaint", {"IMAGE": probe_photo(), "MASK": probe_mask()}, {"engine": "patch"}, timeout_s
-    )
+    # The fastest way through: whether FLUX is well, its own probes tell the server. Given a PROTECT,
+    # no network is asked for one, which may be busy with a long cut-out.
+    mask = probe_mask()
+    tensors = {"IMAGE": probe_photo(), "MASK": mask, "PROTECT": np.zeros_like(mask)}
+    call = call_of("inpaint", tensors, {"engine": "patch"}, timeout_s)
     call.message.id = PROBE_ID
     return call
 
