@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from pawfect import __version__
@@ -17,7 +17,7 @@ from pawfect.contract.parameters import (
     Parameters,
     Scalar,
 )
-from pawfect.contract.report import Fallback
+from pawfect.contract.report import Fallback, known_entries, with_fallbacks
 from pawfect.contract.tables import between, matching, one_of
 
 # By rising quality and time.
@@ -166,14 +166,13 @@ class CutoutReport:
 
     def to_json(self) -> str:
         """Return the report as one JSON object."""
-        fallbacks = [fallback.as_json() for fallback in self.fallbacks]
-        return json.dumps(asdict(self) | {"fallbacks": fallbacks}, ensure_ascii=False)
+        return with_fallbacks(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> CutoutReport:
         """Read what `to_json` wrote; entries that only a newer server knows are left out."""
         given: dict[str, Any] = json.loads(text)
-        known = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
+        known = known_entries(cls, given)
         known["seen"] = tuple(given["seen"])
         known["fallbacks"] = tuple(map(Fallback.of_json, given["fallbacks"]))
         known["lost"] = tuple(given.get("lost", ()))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pawfect import __version__
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import MAX_DEADLINE_MS, Parameters
+from pawfect.contract.report import known_entries
 from pawfect.contract.tables import between
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import check_texts
@@ -108,7 +109,7 @@ class FindReport:
     def from_json(cls, text: str | bytes) -> FindReport:
         """Read what `to_json` wrote; entries that only a newer server knows are left out."""
         given: dict[str, Any] = json.loads(text)
-        known = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
+        known = known_entries(cls, given)
         known["finds"] = tuple(
             Find(find["score"], find["area_px"], tuple(find["box"])) for find in given["finds"]
         )

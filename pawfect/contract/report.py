@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pawfect import __version__
@@ -56,6 +56,17 @@ class Fallback:
         """Read what `as_json` gave; older servers named no kind, newer ones may know others."""
         kind = ErrorKind.__members__.get(entry.get("kind") or "")
         return cls(entry["stage"], entry["reason"], entry["instead"], kind)
+
+
+def known_entries(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those entries of a report in JSON that a dataclass has; a newer server has others."""
+    return {one.name: given[one.name] for one in fields(kind) if one.name in given}
+
+
+def with_fallbacks(report: Any) -> str:
+    """Return a report, a dataclass with `fallbacks`, as one JSON object."""
+    fallbacks = [fallback.as_json() for fallback in report.fallbacks]
+    return json.dumps(asdict(report) | {"fallbacks": fallbacks}, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -177,14 +188,13 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as one JSON object."""
-        fallbacks = [fallback.as_json() for fallback in self.fallbacks]
-        return json.dumps(asdict(self) | {"fallbacks": fallbacks}, ensure_ascii=False)
+        return with_fallbacks(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
         """Read what `to_json` wrote; entries that only a newer server knows are left out."""
         given: dict[str, Any] = json.loads(text)
-        known = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
+        known = known_entries(cls, given)
         known["windows"] = tuple(
             WindowReport(
                 tuple(w["box"]), tuple(w["holes"]), w["working_px"], w["method"], w.get("seed")

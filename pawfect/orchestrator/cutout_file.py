@@ -135,10 +135,10 @@ def _opened(request: CutoutFileRequest, removal: Removal) -> _Opened:
 
 def _with_output(request: CutoutFileRequest, removal: Removal) -> CutoutFileParams:
     """Return the parameters with what the format depends on: the server may have a default."""
-    params, given = request.params, request.background is not None
-    if params.output is None and not given and removal.defaults is not None:
-        params = replace(params, output=removal.defaults.params.output)
-    return replace(params, output=params.laid_on(background=given))
+    default = None if removal.defaults is None else removal.defaults.params.output
+    background = request.background is not None
+    output = request.params.laid_on(background=background, default=default)
+    return replace(request.params, output=output)
 
 
 def _written(opened: _Opened, result: CutoutResult) -> tuple[Photo, bytes]:

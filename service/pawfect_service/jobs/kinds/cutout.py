@@ -9,13 +9,20 @@ from typing import Any, Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.cutout import CutoutParams
-from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import Scalar
 from pawfect.photo.cutting import Cutting, cutting
 from pawfect_client.results import CutOut
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds.cutout_pictures import check_photo, result_files
-from pawfect_service.jobs.kinds.kind import Accepted, Kind, Made, OnProgress, Task, Tools
+from pawfect_service.jobs.kinds.kind import (
+    Accepted,
+    Kind,
+    Made,
+    OnProgress,
+    Task,
+    Tools,
+    checked_in_time,
+)
 from pawfect_service.jobs.kinds.room import DECODING, decoded
 from pawfect_service.telemetry.traces import StageSpans, span
 
@@ -57,12 +64,7 @@ class Cutout:
 
     def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
         """Return the scalars that were given; INVALID_ARG also for too late a deadline."""
-        parsed = CutoutParams.parse(parameters)
-        longest_ms = int(longest_s * 1000)
-        if parsed.deadline_ms > longest_ms:
-            raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
-        read = {name: getattr(parsed, name) for name in parameters}
-        return {name: value for name, value in read.items() if value is not None}
+        return checked_in_time(CutoutParams.parse(parameters), parameters, longest_s)
 
     def check(
         self,

@@ -16,7 +16,15 @@ from pawfect.contract.parameters import InpaintParams, MaskFileParams, Scalar
 from pawfect.photo.image_file import read_header
 from pawfect_client.results import Done
 from pawfect_service.jobs.fields import SceneLabels, storable
-from pawfect_service.jobs.kinds.kind import Accepted, Kind, Made, OnProgress, Task, Tools
+from pawfect_service.jobs.kinds.kind import (
+    Accepted,
+    Kind,
+    Made,
+    OnProgress,
+    Task,
+    Tools,
+    checked_in_time,
+)
 from pawfect_service.jobs.kinds.pictures import (
     UNDERSTOOD,
     UNSAID,
@@ -76,12 +84,7 @@ class Inpaint:
 
     def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
         """Return the scalars that were given; INVALID_ARG also for too late a deadline."""
-        parsed = InpaintParams.parse(parameters)
-        longest_ms = int(longest_s * 1000)
-        if parsed.deadline_ms > longest_ms:
-            raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
-        read = {name: getattr(parsed, name) for name in parameters}
-        return {name: value for name, value in read.items() if value is not None}
+        return checked_in_time(InpaintParams.parse(parameters), parameters, longest_s)
 
     def check(
         self,

@@ -163,6 +163,32 @@ class Kind(Protocol):
         """
 
 
+class Timed(Protocol):
+    """Parsed parameters that say by when the answer is to be there."""
+
+    @property
+    def deadline_ms(self) -> int:
+        """Milliseconds from the request's arrival to its answer."""
+
+
+def checked_in_time(parsed: Timed, given: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
+    """Return the parsed values of the parameters that were given, but for the server's choices.
+
+    Args:
+        parsed: all parameters.
+        given: as the client gave them.
+        longest_s: how long the work may take.
+
+    Raises:
+        PawfectError: INVALID_ARG for a later deadline.
+    """
+    longest_ms = int(longest_s * 1000)
+    if parsed.deadline_ms > longest_ms:
+        raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
+    read = {name: getattr(parsed, name) for name in given}
+    return {name: value for name, value in read.items() if value is not None}
+
+
 @dataclass(frozen=True)
 class JobRequest:
     """Parameters, and which files belong to them.
