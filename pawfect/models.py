@@ -20,6 +20,7 @@ from pawfect.contract.parameters import (
     InpaintParams,
     MaskParams,
 )
+from pawfect.contract.reading import ReadingParams
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
     BACKGROUND_REMOVAL_FILE,
@@ -38,6 +39,7 @@ from pawfect.contract.tensors import (
     PROTECT,
     REPORT,
     SCENE_LABELS,
+    TEXT_READING,
     Array,
     ModelSpec,
     TensorSpec,
@@ -115,6 +117,15 @@ _DEFINITIONS: Final = (
         runtime=ONNX,
         loader="pawfect.lama.serving:lama",
         prepare=_COMPILE_FILL,
+        stoppable=True,
+    ),
+    Model(
+        TEXT_READING,
+        ReadingParams,
+        weights=("reading",),
+        settings="reading",
+        runtime=ONNX,
+        loader="pawfect.ocr.serving:text_reading",
         stoppable=True,
     ),
     Model(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,25 @@ from pawfect.contract.report import known_entries
 from pawfect.contract.tables import between
 from pawfect.contract.tensors import Array
 
+# px: what the detector raises a small photo's shorter side to; and beyond twice a phone's photo,
+# where looking takes a minute of CPU.
+SIZES: Final = (736, 8192)
+
 
 @dataclass(frozen=True)
 class ReadingParams(Parameters):
-    """Parameters of `text_reading`.
+    """Parameters of `text_reading`; None leaves the choice to the server.
 
     Attributes:
         least_score: 0 to 1; text of a lower score is left out.
-        deadline_ms: 1 to 600,000 ms from the request's arrival to its answer.
+        size: 736 to 8,192 px; longest side at which the photo is looked at. A larger one finds
+            smaller text, for some 1.5 s of CPU per megapixel that is looked at.
+        deadline_ms: 1 to 600,000 ms, from when the request is taken up to its answer: requests are
+            read one after the other.
     """
 
     least_score: Annotated[float, between(0.0, 1.0)] = 0.5
+    size: Annotated[int, between(*SIZES)] | None = None
     deadline_ms: Annotated[int, between(1, MAX_DEADLINE_MS)] = 30_000
 
 
@@ -54,10 +62,9 @@ class ReadingReport:
         found: how many texts the answer has.
         left_out: texts of a score under `least_score`.
         least_score: the request's.
-        seen: width and height, px, to which the photo was scaled to look for text in it, one pair
-            for each scale.
+        size: longest side, px, at which the photo was to be looked at.
+        seen: width and height, px, at which it was.
         device: what the networks ran on: cpu, cuda or tensorrt.
-        profile: name of the server's profile.
         width: the photo's, px.
         height: the photo's, px.
         stage_ms: milliseconds per stage, in the order in which they began.
@@ -69,9 +76,9 @@ class ReadingReport:
     found: int
     left_out: int
     least_score: float
-    seen: tuple[tuple[int, int], ...]
+    size: int
+    seen: tuple[int, int]
     device: str
-    profile: str
     width: int
     height: int
     stage_ms: Mapping[str, float]
@@ -88,7 +95,7 @@ class ReadingReport:
         """Read what `to_json` wrote; entries that only a newer server knows are left out."""
         given: dict[str, Any] = json.loads(text)
         known = known_entries(cls, given)
-        known["seen"] = tuple((width, height) for width, height in given["seen"])
+        known["seen"] = tuple(given["seen"])
         return cls(**known)
 
 
