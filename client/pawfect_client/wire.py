@@ -21,6 +21,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.find import FindMasksParams, FindReport
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
+from pawfect.contract.reading import ReadingParams, ReadingReport
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
@@ -28,14 +29,15 @@ from pawfect.contract.tensors import (
     INPAINT,
     INPAINT_STREAM,
     SCENE_LABELS,
+    TEXT_READING,
     Array,
     ModelSpec,
 )
 from pawfect_client.failures import failure_in_stream
 from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 
-AnyReport = TypeVar("AnyReport", Report, CutoutReport, FindReport)
-AnyParams = InpaintParams | CutoutParams | FindMasksParams
+AnyReport = TypeVar("AnyReport", Report, CutoutReport, FindReport, ReadingReport)
+AnyParams = InpaintParams | CutoutParams | FindMasksParams | ReadingParams
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
 # Added to the deadline, which counts from the request's arrival: at least that, and what the photo
@@ -51,6 +53,7 @@ _MODELS: Final[Mapping[str, tuple[ModelSpec, type[AnyParams], int]]] = {
     SCENE_LABELS.name: (SCENE_LABELS, InpaintParams, 0),
     BACKGROUND_REMOVAL.name: (BACKGROUND_REMOVAL, CutoutParams, 5),
     FIND_MASKS.name: (FIND_MASKS, FindMasksParams, 1),
+    TEXT_READING.name: (TEXT_READING, ReadingParams, 0),
 }
 _LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
@@ -117,7 +120,8 @@ def call_of(
     """Return the call of a model.
 
     Args:
-        model: `inpaint`, `inpaint_stream`, `scene_labels`, `background_removal` or `find_masks`.
+        model: one that takes an IMAGE: `inpaint`, `inpaint_stream`, `scene_labels`,
+            `background_removal`, `find_masks` or `text_reading`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.

@@ -46,7 +46,7 @@ def _direction(across: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _lines(heights_down: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the number of each text's line: those whose middles are within half a text's height."""
+    """Return the number of each text's line: their middles are within half a text's height."""
     numbers = np.zeros(len(heights), np.int64)
     line, at, half = -1, -np.inf, 0.0
     for index in np.argsort(heights_down, kind="stable"):

@@ -78,7 +78,7 @@ def detect(picture: Array, run: Run, config: Any, *, raised: bool) -> NDArray[np
     return np.asarray(TextDetector.sorted_boxes(boxes), np.float32)
 
 
-class Direction(TextClassifier):  # type: ignore[misc]
+class Direction(TextClassifier):
     """Says whether text stands on its head.
 
     Args:
@@ -96,11 +96,11 @@ class Direction(TextClassifier):  # type: ignore[misc]
 
     def turned(self, crops: list[Crop]) -> list[bool]:
         """Say of each crop whether its text stands on its head."""
-        found = self(crops).cls_res
+        found = self(crops).cls_res or []
         return [label == "180" and score > self.cls_thresh for label, score in found]
 
 
-class Recogniser(TextRecognizer):  # type: ignore[misc]
+class Recogniser(TextRecognizer):
     """Reads one line of text each.
 
     Args:
@@ -120,4 +120,4 @@ class Recogniser(TextRecognizer):  # type: ignore[misc]
     def read(self, crops: list[Crop]) -> list[tuple[str, float]]:
         """Return text and score of each crop."""
         found = self(TextRecInput(img=crops))
-        return list(zip(found.txts, found.scores, strict=True))
+        return list(zip(found.txts or (), found.scores, strict=True))

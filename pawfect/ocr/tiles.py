@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 # Most px that are seen at once: all that RapidOCR itself looks at, so that the map is then its own.
@@ -36,15 +37,13 @@ def spans(length: int, tile: int = TILE, overlap: int = OVERLAP) -> tuple[Span, 
     """Return the tiles along an axis; their used parts are the whole axis, each pixel once."""
     if length <= tile:
         return (Span(0, length, 0, length),)
-    step, half = tile - overlap, overlap // 2
-    starts = [*range(0, length - tile, step), length - tile]
+    starts = [*range(0, length - tile, tile - overlap), length - tile]
     # Of two neighbours each has its side of the middle of what both see.
-    cuts = [(after + before + tile) // 2 for before, after in zip(starts, starts[1:], strict=False)]
-    edges = [0, *cuts, length]
-    assert all(cut - start >= half for start, cut in zip(starts[1:], cuts, strict=True))
+    cuts = [(before + tile + after) // 2 for before, after in pairwise(starts)]
+    edges = pairwise([0, *cuts, length])
     return tuple(
         Span(start, start + tile, first, last)
-        for start, first, last in zip(starts, edges, edges[1:], strict=True)
+        for start, (first, last) in zip(starts, edges, strict=True)
     )
 
 
