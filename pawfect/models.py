@@ -33,6 +33,7 @@ from pawfect.contract.tensors import (
     INPAINT_STREAM,
     LABELS,
     MASK,
+    MIN_SIDE,
     NONCE,
     PHRASE,
     PROPOSALS,
@@ -127,6 +128,9 @@ _DEFINITIONS: Final = (
         runtime=ONNX,
         loader="pawfect.ocr.serving:text_reading",
         stoppable=True,
+        probe="pawfect.ocr.serving:probe",
+        # The smallest that it takes, for 40 ms of CPU; least_score: an empty answer shows no life.
+        probe_parameters=MappingProxyType({"least_score": 0.0, "size": MIN_SIDE}),
     ),
     Model(
         ModelSpec(

@@ -108,7 +108,7 @@ class Reader:
         seen = view.picture.shape[1] - 2 * left, view.picture.shape[0] - 2 * top
         with stage("detect"):
             run = _runs(self._detection, stop)
-            quads = steps.detect(view.picture, run, self._config.Det, raised=view.raised)
+            quads = steps.detect(view.picture, run, self._config.Det, view.least_side)
         if not len(quads):
             return Reading((), seen)
         cut = [cut_out(view, photo, quad) for quad in quads]

@@ -39,7 +39,7 @@ def letters(names: Sequence[str]) -> CTCLabelDecode:
     return CTCLabelDecode(list(names))
 
 
-def detect(picture: Array, run: Run, config: Any, *, raised: bool) -> NDArray[np.float32]:
+def detect(picture: Array, run: Run, config: Any, least_side: int) -> NDArray[np.float32]:
     """Find text.
 
     Args:
@@ -47,14 +47,13 @@ def detect(picture: Array, run: Run, config: Any, *, raised: bool) -> NDArray[np
         run: the detector; FP32 [1, 3, h, w] in, [1, 1, h, w] out, how sure it is that there is
             text.
         config: of the detector.
-        raised: whether the shorter side is raised to 736 px, as RapidOCR does.
+        least_side: px; a smaller one is raised to that.
 
     Returns:
         FP32 [K, 4, 2], px: boxes, each clockwise from the corner that is its upper left in the
         picture; in reading order.
     """
-    least = config.limit_side_len if raised else 1
-    prepare = DetPreProcess(least, "min", config.mean, config.std)
+    prepare = DetPreProcess(least_side, "min", config.mean, config.std)
     resized = prepare.resize(picture[..., ::-1])
     assert resized is not None
     height, width = resized.shape[:2]

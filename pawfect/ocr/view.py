@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidocr.utils.process_img import get_padding_h, get_rotate_crop_image
 
-from pawfect.contract.reading import SIZES
 from pawfect.picture import raster
 
+# px: what the detector raises a smaller photo's shorter side to, as RapidOCR has it.
+LEAST_SIDE: Final = 736
 # A longer shape is a strip, which is padded, as RapidOCR has it for wide ones.
 STRIP: Final = 8.0
+# px: with one on both sides a strip is seen at all: the detector takes multiples of 32.
+LEAST_PADDING: Final = 16
 # px: height of a line as the recogniser sees it. Text that was seen smaller is cut out of the photo
 # itself: of words 10 to 12 px high in a photo of 12 MP that read 5 of 9, out of what was seen 1.
 LINE_PX: Final = 48
@@ -31,13 +34,13 @@ class View:
         picture: UINT8 [h, w, 3] RGB, scaled and padded.
         scale: x and y, px of the picture for one of the photo.
         margin: left and top, px of padding.
-        raised: whether the detector raises its shorter side to 736 px.
+        least_side: px to which the detector raises its shorter side.
     """
 
     picture: NDArray[np.uint8]
     scale: tuple[float, float]
     margin: tuple[int, int]
-    raised: bool
+    least_side: int
 
     def to_photo(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return points [..., 2] of the picture, x and y in px, as points of the photo."""
@@ -51,7 +54,7 @@ def view_of(photo: NDArray[np.uint8], size: int) -> View:
     A photo whose longer side is at most `size` is looked at as it is, as RapidOCR does. A larger
     one is shrunk to that, but its shorter side not below 736 px, to which the detector would raise
     it again. A strip, more than 8 times as long as wide, is shrunk to size x size px with its
-    padding.
+    padding, and is not raised.
 
     Args:
         photo: UINT8 [H, W, 3] RGB.
@@ -60,16 +63,17 @@ def view_of(photo: NDArray[np.uint8], size: int) -> View:
     height, width = photo.shape[:2]
     longer, shorter = max(height, width), min(height, width)
     strip = longer > STRIP * shorter
+    least_side = min(LEAST_SIDE, size)
     if longer <= size:
         padding = get_padding_h(shorter, longer, STRIP, 0) if strip else 0
-        return View(_padded(photo, padding), (1.0, 1.0), _margin(photo, padding), True)
-    if not strip:
-        scale = max(size / longer, min(SIZES[0] / shorter, 1.0))
-        seen = _shrunk(photo, scale)
-        return View(seen, _ratio(seen, photo), (0, 0), True)
-    seen = _shrunk(photo, min(size / math.sqrt(2 * longer * shorter), 1.0))
-    padding = min(seen.shape[:2]) // 2
-    return View(_padded(seen, padding), _ratio(seen, photo), _margin(seen, padding), False)
+        seen = photo
+    elif not strip:
+        seen, padding = _shrunk(photo, max(size / longer, min(least_side / shorter, 1.0))), 0
+    else:
+        seen, least_side = _shrunk(photo, min(size / math.sqrt(2 * longer * shorter), 1.0)), 1
+        padding = max(min(seen.shape[:2]) // 2, LEAST_PADDING)
+    ratio = seen.shape[1] / width, seen.shape[0] / height
+    return View(_padded(seen, padding), ratio, _margin(seen, padding), least_side)
 
 
 def cut_out(
@@ -108,10 +112,6 @@ def _sides(quad: NDArray[np.float32]) -> tuple[int, int]:
 def _shrunk(photo: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     height, width = (max(round(side * scale), 1) for side in photo.shape[:2])
     return photo if scale == 1 else raster.shrink(photo, (height, width))
-
-
-def _ratio(seen: NDArray[np.uint8], photo: NDArray[np.uint8]) -> tuple[float, float]:
-    return seen.shape[1] / photo.shape[1], seen.shape[0] / photo.shape[0]
 
 
 def _margin(photo: NDArray[np.uint8], padding: int) -> tuple[int, int]:
