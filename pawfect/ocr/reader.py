@@ -124,7 +124,7 @@ class Reader:
         bounds = np.array([photo.shape[1], photo.shape[0]], np.float32)
         texts = [
             ReadText(
-                np.clip(np.roll(quad, line.quarters, axis=0), 0, bounds), line.text, line.score
+                np.clip(np.roll(quad, -line.quarters, axis=0), 0, bounds), line.text, line.score
             )
             for (_, quad), line in zip(cut, read, strict=True)
             if line.text.strip()
