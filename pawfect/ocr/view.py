@@ -13,8 +13,8 @@ from rapidocr.utils.process_img import get_padding_h, get_rotate_crop_image
 
 from pawfect.picture import raster
 
-# px: what the detector raises a smaller photo's shorter side to, and the size for which RapidOCR has
-# that; of a smaller size the same share.
+# px: what the detector raises a smaller photo's shorter side to, and the size for which RapidOCR
+# has that; of a smaller size the same share.
 LEAST_SIDE: Final = 736
 USUAL_SIZE: Final = 2000
 # But to no more than so many times what it is: enlarging shows nothing that is not there, and each

@@ -85,5 +85,6 @@ def test_without_rapidocr_it_says_what_installs_it(networks, monkeypatch):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     message = refusal(ErrorKind.UNAVAILABLE, text_reading, SETTINGS, networks)
-    expected = "text_reading: needs the package rapidocr: pip install --no-deps rapidocr==3.10.0"
-    assert message == expected
+    needs = "reading with them needs the package rapidocr: pip install --no-deps rapidocr==3.10.0"
+    # The word that has a server serve the rest.
+    assert message == f"weights pp-ocrv6-small: {needs}"
