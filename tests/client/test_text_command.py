@@ -70,7 +70,7 @@ def test_people_get_a_table_with_boxes_and_what_was_left_out():
     assert "BEWARE [bold]\\x1b[2J" in said
     row = next(line for line in said.splitlines() if "BEWARE" in line)
     assert [cell.strip() for cell in row.split("│")[2:-1]] == ["0.93", "10", "20", "50", "20"]
-    assert said.splitlines()[-1] == "1 texts in 1.2 s; 2 of a score under 0.5 left out"
+    assert said.splitlines()[-1] == "1 text in 1.2 s; 2 of a score under 0.5 left out"
 
 
 def test_nothing_to_read_is_said_and_no_error():
