@@ -28,7 +28,7 @@ class ReadingParams(Parameters):
     Attributes:
         least_score: 0 to 1; text of a lower score is left out.
         size: 64 to 8,192 px; longest side at which the photo is looked at. In a photo of 12 MP
-            2000 finds words 12 px high for 6 s of CPU, 4000 words of 8 px for 31 s.
+            2000 finds words of 12 px for 6 s of CPU, 4000 most of 8 px for 31 s.
         deadline_ms: 1 to 600,000 ms, from when the request is taken up to its answer: requests are
             read one after the other.
     """

@@ -89,8 +89,8 @@ class Reader:
     ) -> Reading:
         """Read what is written in a photo, in any direction.
 
-        A photo of 12 MP at 2000 px takes 6 s of CPU and 0.9 GB and shows words 12 px high and more;
-        at 4000 px, in tiles, 31 s and 1.0 GB, and words of 8 px. Measured on words of low contrast
+        A photo of 12 MP at 2000 px takes 6 s of CPU and 0.9 GB and shows words of 12 px and more;
+        at 4000 px, in tiles, 31 s and 1.0 GB, and words of 8 px, most of them. Measured on words of low contrast
         on a rendered photo with grain, as a JPEG.
 
         Args:

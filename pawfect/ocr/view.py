@@ -25,7 +25,7 @@ STRIP: Final = 8.0
 # px: with one on both sides a strip is seen at all: the detector takes multiples of 32.
 LEAST_PADDING: Final = 16
 # px: height of a line as the recogniser sees it. Text that was seen smaller is cut out of the photo
-# itself: of words 10 to 12 px high in a photo of 12 MP that read 5 of 9, out of what was seen 1.
+# itself: of words of 10 to 12 px in a photo of 12 MP that read 5 of 9, out of what was seen 1.
 LINE_PX: Final = 48
 # A box this much higher than wide holds text from the side, as RapidOCR has it.
 _UPRIGHT: Final = 1.5
