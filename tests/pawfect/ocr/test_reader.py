@@ -136,11 +136,3 @@ def test_it_stops_where_it_is_told_to(reader):
 
     message = refusal(ErrorKind.CANCELLED, reader.read, picture, SIZE, stop)
     assert message == "told to stop"
-
-
-@pytest.mark.slow
-def test_a_photo_of_12_mp_shows_small_words_and_in_tiles_smaller_ones(reader):
-    for px, size in ((24, 2000), (14, 4000)):
-        picture, _ = sign(["Leash required", "Good boy Max", "Vet & Care"], (4000, 3000), px)
-        read = [found.text for found in reader.read(picture, size).texts]
-        assert read == ["Leash required", "Good boy Max", "Vet & Care"], (px, size)
