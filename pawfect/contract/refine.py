@@ -6,7 +6,7 @@ read_payload          one strict reader for the four types; messages name the fi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, Any, Final
@@ -262,7 +262,12 @@ def _regions(given: Any, width: int, height: int) -> RegionPayload:
     return RegionPayload(regions)
 
 
-_READERS: Final = {"subject": _subject, "text": _text, "region": _regions, "general": _general}
+_READERS: Final[Mapping[str, Callable[[Any, int, int], Payload]]] = {
+    "subject": _subject,
+    "text": _text,
+    "region": _regions,
+    "general": _general,
+}
 
 
 def _region(where: str, given: _Region, width: int, height: int) -> Region:
