@@ -20,6 +20,9 @@ from pawfect.refine.repaired import Repaired
 # Side, px, of the square of about the area at which such engines draw: 1.56 MP, what the largest
 # of OpenAI's standard sizes, 1536x1024, has.
 SIDE: Final = 1248
+# How far round a mask photo and drawing are compared, px: five times the band that counts, so that
+# what is blurred there has an even end.
+_NEAR_PX: Final = 64
 # Width over height that they draw at most, and its reciprocal the least.
 _ASPECT: Final = 3.0
 
@@ -142,10 +145,26 @@ def _put(
     if mask is None:
         return drawn
     whole = image.copy()
-    window = np.ascontiguousarray(image[canvas.box.slices])
-    part = np.ascontiguousarray(_binary(mask)[canvas.box.slices])
-    whole[canvas.box.slices] = composite(window, drawn, part, feather_px=0)
+    binary = _binary(mask)
+    near = _near(binary, canvas.box)
+    part = drawn[
+        near.y0 - canvas.box.y0 : near.y1 - canvas.box.y0,
+        near.x0 - canvas.box.x0 : near.x1 - canvas.box.x0,
+    ]
+    parts = (np.ascontiguousarray(it) for it in (image[near.slices], part, binary[near.slices]))
+    whole[near.slices] = composite(*parts, feather_px=0)
     return whole
+
+
+def _near(binary: NDArray[np.uint8], window: Box) -> Box:
+    """Return what of a window is near enough to a mask for its tone and grain to be compared."""
+    x, y, wide, high = cv2.boundingRect(binary)
+    return Box(
+        max(x - _NEAR_PX, window.x0),
+        max(y - _NEAR_PX, window.y0),
+        min(x + wide + _NEAR_PX, window.x1),
+        min(y + high + _NEAR_PX, window.y1),
+    )
 
 
 def _binary(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

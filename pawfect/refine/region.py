@@ -91,9 +91,9 @@ def place_regions(
     """
     given = 0 if masks is None else len(masks)
     named = {region.mask for region in payload.masks if region.mask is not None}
-    for place in sorted(named ^ set(range(given))):
-        if place in named:
-            raise invalid("PAYLOAD: masks", f"a mask within MASKS, which has {given}", place)
+    for place in sorted(named - set(range(given))):
+        raise invalid("PAYLOAD: masks", f"a mask within MASKS, which has {given}", place)
+    for place in sorted(set(range(given)) - named):
         raise invalid("MASKS", "masks that the payload names", f"one more, MASKS[{place}]")
     owners = np.zeros((height, width), np.uint8)
     for place, region in enumerate(payload.masks):
