@@ -8,6 +8,7 @@ from typing import Final
 from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.matting.networks import find_network
 from pawfect.models import MODELS
+from pawfect.orchestrator.lettering import READING
 from pawfect.orchestrator.refining import Refining
 from pawfect.profile import Profile
 from pawfect.weights.store import Store, weights_root
@@ -24,7 +25,7 @@ def capabilities(refining: Refining) -> Capabilities:
     can = {
         "cutout": _cutout(profile, store),
         "find_masks": _model(profile, store, "find_masks", ("sam3",)),
-        "text": _model(profile, store, "text_reading"),
+        "text": _model(profile, store, READING),
         "region": region,
         "subject": edit,
         "general": edit,

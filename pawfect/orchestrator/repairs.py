@@ -14,6 +14,7 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.refine import GeneralPayload, RegionPayload, SubjectPayload
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import MASK_THRESHOLD
+from pawfect.orchestrator.lettering import repair_lettering
 from pawfect.orchestrator.progress import preview_of
 from pawfect.orchestrator.protecting import find_protected
 from pawfect.orchestrator.refining import RefineRequest
@@ -130,5 +131,5 @@ Repair = Callable[[Work], Awaitable[Repaired]]
 
 # By the types of the contract.
 REPAIRS: Final[Mapping[str, Repair]] = MappingProxyType(
-    {"subject": _subject, "region": _region, "general": _general}
+    {"subject": _subject, "text": repair_lettering, "region": _region, "general": _general}
 )
