@@ -61,12 +61,12 @@ class Cut:
     weight: int
     width: int
 
-    def heavier(self, by: int) -> Cut:
-        """Return the cut so much heavier, 100 being a usual step, within what the face has."""
-        low, high = self.face.weights
+    def weighing(self, weight: int) -> Cut:
+        """Return the cut at another weight, within what the face has; itself where it has one."""
         if not self.face.varies:
             return self
-        return Cut(self.face, min(max(self.weight + by, low), high), self.width)
+        low, high = self.face.weights
+        return Cut(self.face, min(max(weight, low), high), self.width)
 
     @property
     def title(self) -> str:

@@ -6,54 +6,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.lettering.drawing import Drawn, draw
+from pawfect.lettering.drawing import draw
 from pawfect.lettering.faces import EM, Cut, Face
-from pawfect.lettering.frame import LINE_PX
+from pawfect.lettering.letters import Agreement, agreement, covering, softened
+from pawfect.lettering.match import Match, aligned, cost, overlap, turned_slightly
 from pawfect.lettering.ink import Ink
 
-_SOFT: Final = 0.025  # of the line's height: a blur that forgives letters a little out of place
-_STRETCH_COST: Final = 0.5  # per factor e of letters made wider or narrower than the face has them
-_FREE_STRETCH: Final = 0.05  # of that: also a photo's perspective does it
 _TRACKING: Final = (-0.08, 0.8)  # of the em: what is tighter or wider is another face
-_FINALISTS: Final = 5
 _SLANTS: Final = (0.0, 0.2)  # shear: upright, and the slant of most italics (some 11 degrees)
-_STEEPEST: Final = 0.5
-_STAYING: Final = 3.0  # weight of letters that old and new text share, beside the others' 1
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """A face as it covers the old letters.
-
-    Attributes:
-        cut: the face.
-        tracking: px of the em between letters beyond the face's own spacing.
-        offset: px of the em by which edges are moved.
-        matrix: FP64 [3, 3] from px of the drawn text, its origin at the baseline's start, to px of
-            the frame.
-        likeness: -1 to 1, 1 where it covers exactly what the old letters cover.
-    """
-
-    cut: Cut
-    tracking: float
-    offset: float
-    matrix: NDArray[np.float64]
-    likeness: float
-
-    @property
-    def stretch(self) -> float:
-        """Width of its letters, 1 where they are as wide as the face has them."""
-        linear = self.matrix[:2, :2]
-        high = abs(np.linalg.det(linear)) / max(np.linalg.norm(linear[:, 0]), 1e-9)
-        return float(np.linalg.norm(linear[:, 0]) / max(high, 1e-9))
+_UPRIGHT: Final = 0.01  # upright letters are likelier than slanted ones that cover as well
+_BY_WORD, _BY_LETTER = 12, 4
+"""How many faces are compared letter by letter, and how many of these are fitted closely."""
+_FARTHEST_OFFSET: Final = 5.0  # px of the em: beyond 4 % of it counters close and thin parts tear
+_WIDTH_STEPS: Final = (0.06, 0.03)
+_AREA: Final = 0.02  # letters whose ink covers as much to that share are equally heavy
 
 
 def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None:
     """Return the face that covers the old letters best.
+
+    First every face is laid over the whole word; those that cover it best are compared letter by
+    letter, each allowed to move a little, since spacing is no trait of a letter's shape; the best
+    of these are fitted in weight, width and spacing.
 
     Args:
         ink: the old letters.
@@ -64,26 +41,28 @@ def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None
     Returns:
         None where there is no face, or no letter to compare.
     """
-    soft = _softened(ink.alpha)
-    tried = [
-        match
-        for face in faces
-        for cut in face.cuts()
-        for match in _laid(ink, soft, old, cut)
+    soft = softened(ink.alpha)
+    by_face = []
+    for face in faces:
+        laid = [match for cut in face.cuts() for match in _laid(ink, soft, old, cut)]
+        if laid:
+            by_face.append(sorted(laid, key=_by_likeness)[-2:])
+    by_face.sort(key=lambda pair: -pair[-1].likeness)
+    rated = [
+        _rated(ink, soft, old, new, match) for pair in by_face[:_BY_WORD] for match in pair
     ]
-    tried.sort(key=lambda match: -match.likeness)
-    finalists: list[Match] = []
-    for match in tried:
-        if sum(one.cut.face == match.cut.face for one in finalists) < 1:
-            finalists.append(match)
-        if len(finalists) == _FINALISTS:
-            break
-    refined = [_refined(ink, soft, old, new, match) for match in finalists]
-    return max(refined, key=lambda match: match.likeness, default=None)
+    rated.sort(key=lambda match: -match.likeness)
+    chosen: dict[str, Match] = {}
+    for match in rated:
+        chosen.setdefault(match.cut.face.name, match)
+    finalists = list(chosen.values())[:_BY_LETTER]
+    fitted = [_fitted(ink, soft, old, new, match) for match in finalists]
+    best = max(fitted, key=_by_likeness, default=None)
+    return None if best is None else _settled(ink, soft, old, new, best)
 
 
-def _softened(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(cv2.GaussianBlur(alpha, (0, 0), _SOFT * LINE_PX), np.float32)
+def _by_likeness(match: Match) -> float:
+    return match.likeness
 
 
 def _laid(ink: Ink, soft: NDArray[np.float32], old: str, cut: Cut) -> list[Match]:
@@ -93,164 +72,120 @@ def _laid(ink: Ink, soft: NDArray[np.float32], old: str, cut: Cut) -> list[Match
     if x1 - x0 < 4 or y1 - y0 < 4:
         return []
     found = []
-    high = ink.box.height / (y1 - y0)
+    high, gaps = ink.box.height / (y1 - y0), len(old) - 1
     for slant in _SLANTS:
         lean = slant * (y1 - y0)
         wide = (ink.box.width - lean * high) / (x1 - x0)
         if wide <= 0:
             continue
-        matches = [_compared(ink, soft, drawn, Match(cut, 0.0, 0.0, np.eye(3), 0.0), wide, high, slant)]
-        gaps = len(old) - 1
-        tracking = ((ink.box.width / high - lean) - (x1 - x0)) / gaps if gaps else 0.0
-        if gaps and _TRACKING[0] * EM < tracking < _TRACKING[1] * EM and abs(tracking) > 0.02 * EM:
-            tracking = round(tracking * 2) / 2
-            spaced = Match(cut, tracking, 0.0, np.eye(3), 0.0)
-            matches.append(
-                _compared(ink, soft, draw(old, cut, tracking), spaced, high, high, slant)
-            )
-        found.append(max(matches, key=lambda match: match.likeness))
+        found.append(_over_box(ink, soft, old, Match(cut), wide, high, slant))
+        tracking = (ink.box.width / high - lean - (x1 - x0)) / gaps if gaps else 0.0
+        if _TRACKING[0] * EM < tracking < _TRACKING[1] * EM and abs(tracking) > 0.02 * EM:
+            spaced = Match(cut, tracking=round(tracking * 2) / 2)
+            found.append(_over_box(ink, soft, old, spaced, high, high, slant))
     return found
 
 
-def _compared(
-    ink: Ink, soft: NDArray[np.float32], drawn: Drawn, match: Match, wide: float, high: float,
+def _over_box(
+    ink: Ink, soft: NDArray[np.float32], old: str, match: Match, wide: float, high: float,
     slant: float,
 ) -> Match:  # fmt: skip
-    """Lay a drawn text so that its box covers the ink's, and say how like it is."""
-    x0, y0, _, y1 = drawn.box
-    left, base = x0 - drawn.origin[0], y1 - drawn.origin[1]
-    shear = -slant * wide
+    """Lay a drawn text so that its box covers the ink's, and say how like the whole word is."""
+    drawn = draw(old, match.cut, match.tracking, match.offset)
+    x0, _, _, y1 = drawn.box
+    left, base, shear = x0 - drawn.origin[0], y1 - drawn.origin[1], -slant * high
     # The lower left corner of the box goes to that of the ink; its top leans to the right.
     shift_x = ink.box.x0 - wide * left - shear * base
     shift_y = ink.box.y1 - high * base
     matrix = np.array([(wide, shear, shift_x), (0, high, shift_y), (0, 0, 1)], np.float64)
-    like = _likeness(ink, soft, drawn, matrix, None)
-    return replace(match, matrix=matrix, likeness=like - _cost(matrix) - 0.01 * (slant > 0))
+    like = overlap(ink, soft, drawn, matrix) - cost(matrix) - _UPRIGHT * (slant > 0)
+    return replace(match, matrix=matrix, likeness=like)
 
 
-def _cost(matrix: NDArray[np.float64]) -> float:
-    """Return what letters cost that are stretched or squeezed."""
-    stretch = abs(float(np.log(matrix[0, 0] / matrix[1, 1])))
-    return _STRETCH_COST * max(stretch - _FREE_STRETCH, 0)
+def _agreement(
+    ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match
+) -> Agreement:
+    drawn = draw(old, match.cut, match.tracking, match.offset)
+    return agreement(ink, soft, drawn, match.matrix, old, new)
 
 
-def covering(drawn: Drawn, matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return a drawn text as a frame of (height, width) shows it, FP32 [h, w], 0 to 1.
-
-    Args:
-        drawn: the text.
-        matrix: from px of the text, from its origin, to px of the frame.
-        size: the frame's height and width.
-    """
-    from_origin = np.array([(1, 0, -drawn.origin[0]), (0, 1, -drawn.origin[1]), (0, 0, 1)])
-    whole = matrix @ from_origin
-    scale = np.sqrt(abs(np.linalg.det(whole[:2, :2])))
-    coverage = drawn.coverage
-    if scale < 0.8:
-        coverage = cv2.GaussianBlur(coverage, (0, 0), 0.4 / scale)
-    shown = cv2.warpPerspective(coverage, whole, size[::-1], flags=cv2.INTER_LINEAR)
-    return np.asarray(shown, np.float32)
-
-
-def _likeness(
-    ink: Ink, soft: NDArray[np.float32], drawn: Drawn, matrix: NDArray[np.float64],
-    weights: NDArray[np.float32] | None,
-) -> float:  # fmt: skip
-    """Return the correlation of two coverages within the line, columns weighted."""
-    shown = _softened(covering(drawn, matrix, soft.shape))
-    pad = round(0.15 * LINE_PX)
-    rows = slice(max(ink.box.y0 - pad, 0), ink.box.y1 + pad)
-    columns = slice(max(ink.box.x0 - pad, 0), ink.box.x1 + pad)
-    a, b = soft[rows, columns], shown[rows, columns]
-    w = np.ones_like(a) if weights is None else np.broadcast_to(weights[columns], a.shape)
-    w = w / w.sum()
-    a, b = a - (w * a).sum(), b - (w * b).sum()
-    return float((w * a * b).sum() / np.sqrt(max((w * a * a).sum() * (w * b * b).sum(), 1e-12)))
-
-
-def _refined(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
-    """Move, turn and slant a match until it fits, then try it heavier and lighter."""
-    best = _aligned(ink, soft, old, new, match)
-    for step in (150, 75, 40):
-        for by in (step, -step):
-            other = replace(best, cut=best.cut.heavier(by))
-            if other.cut != best.cut:
-                best = max(best, _fitted(ink, soft, old, new, other), key=_by_likeness)
-    for step in (2.0, 1.0):
-        for by in (step, -step):
-            other = replace(best, offset=best.offset + by)
-            if abs(other.offset) <= _FARTHEST_OFFSET:
-                best = max(best, _scored(ink, soft, old, new, other), key=_by_likeness)
-    return _aligned(ink, soft, old, new, best)
-
-
-_FARTHEST_OFFSET: Final = 5.0  # px of the em: 4 % of it; beyond that counters close and thin parts tear
-
-
-def _by_likeness(match: Match) -> float:
-    return match.likeness
+def _rated(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
+    """Say how like the letters are, one by one."""
+    like = _agreement(ink, soft, old, new, match).likeness - cost(match.matrix)
+    return replace(match, likeness=like - _UPRIGHT * (match.slant > 0.05))
 
 
 def _fitted(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
-    """Lay a heavier or lighter cut so that it covers what the one before it covered.
+    """Make a match as heavy as the old letters are, and try it wider and narrower."""
+    best = _settled(ink, soft, old, new, match)
+    best = _settled(ink, soft, old, new, _as_heavy(ink, old, best))
+    for share in _WIDTH_STEPS:
+        for factor in (1 + share, 1 - share):
+            other = _as_wide(best, best.stretched(factor), old)
+            best = max(best, _rated(ink, soft, old, new, other), key=_by_likeness)
+    return _rated(ink, soft, old, new, _as_heavy(ink, old, best))
 
-    Its advances differ, so it is stretched to the same width.
+
+def _as_heavy(ink: Ink, old: str, match: Match) -> Match:
+    """Choose the weight, then move the edges, so that as much is covered as the old letters cover.
+
+    A correlation hardly sees weight; what is covered in all is seen well, and whatever is soft.
     """
-    before = draw(old, replace(match.cut, weight=match.cut.weight), match.tracking, match.offset)
-    x0, _, x1, _ = before.box
-    del x0, x1
-    now = draw(old, match.cut, match.tracking, match.offset)
-    shown = covering(now, match.matrix, soft.shape) > 0.5
-    if not shown.any():
+    wanted = float(ink.alpha.sum())
+    if match.cut.face.varies:
+        low, high = match.cut.face.weights
+        while high - low > 12:
+            middle = _as_wide(match, replace(match, cut=match.cut.weighing((low + high) // 2)), old)
+            if _covered(old, middle) < wanted:
+                low = middle.cut.weight
+            else:
+                high = middle.cut.weight
+        match = _as_wide(match, replace(match, cut=match.cut.weighing((low + high) // 2)), old)
+    thin, thick = -_FARTHEST_OFFSET, _FARTHEST_OFFSET
+    if abs(_covered(old, match) / wanted - 1) < _AREA:
         return match
-    columns = np.flatnonzero(shown.any(0))
-    factor = ink.box.width / max(columns[-1] + 1 - columns[0], 1)
-    squeeze = np.array([(factor, 0, ink.box.x0 - factor * columns[0]), (0, 1, 0), (0, 0, 1)])
-    return _scored(ink, soft, old, new, replace(match, matrix=squeeze @ match.matrix))
+    for _ in range(5):
+        middle = replace(match, offset=round((thin + thick) * 2) / 4)
+        if _covered(old, middle) < wanted:
+            thin = middle.offset
+        else:
+            thick = middle.offset
+    return replace(match, offset=round((thin + thick) * 2) / 4)
 
 
-def _scored(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
+def _covered(old: str, match: Match) -> float:
+    """Return how many px of the frame a match covers in all."""
     drawn = draw(old, match.cut, match.tracking, match.offset)
-    weights = _column_weights(drawn, match, old, new, soft.shape[1])
-    like = _likeness(ink, soft, drawn, match.matrix, weights)
-    return replace(match, likeness=like - _cost(match.matrix))
+    return float(drawn.coverage.sum() * abs(np.linalg.det(match.matrix[:2, :2])))
 
 
-def _column_weights(
-    drawn: Drawn, match: Match, old: str, new: str, width: int
-) -> NDArray[np.float32]:
-    """Return how much each column of the frame counts, FP32 [w]: those of letters that stay most."""
-    weights = np.ones(width, np.float32)
-    for index, letter in enumerate(old):
-        if letter in new and letter != " ":
-            span = np.array([(drawn.starts[index], 0), (drawn.starts[index + 1], 0)])
-            ends = (np.c_[span, np.ones(2)] @ match.matrix.T)[:, 0]
-            low, high = sorted((int(ends[0]), int(ends[1])))
-            weights[max(low, 0) : max(high, 0)] = _STAYING
-    return weights
+def _as_wide(before: Match, now: Match, old: str) -> Match:
+    """Space a match so that its text ends where it did before; one letter is stretched instead."""
+    x0, _, x1, _ = draw(old, before.cut, before.tracking, before.offset).box
+    n0, _, n1, _ = draw(old, now.cut, now.tracking, now.offset).box
+    wide, per_px = (x1 - x0) * before.matrix[0, 0], now.matrix[0, 0]
+    lacking = wide / per_px - (n1 - n0)
+    if len(old) < 2:
+        return now
+    return replace(now, tracking=round((now.tracking + lacking / (len(old) - 1)) * 2) / 2)
 
 
-def _aligned(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
-    """Align by enhanced correlation (Evangelidis and Psarakis, 2008), within what letters do."""
-    start = _scored(ink, soft, old, new, match)
-    drawn = draw(old, match.cut, match.tracking, match.offset)
-    shown = _softened(covering(drawn, match.matrix, soft.shape))
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
-    try:
-        _, warp = cv2.findTransformECC(
-            soft, shown, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, criteria
-        )
-    except cv2.error:
-        return start
-    move = np.linalg.inv(np.vstack([warp.astype(np.float64), (0, 0, 1)]))
-    if not _sensible(move):
-        return start
-    moved = replace(match, matrix=move @ match.matrix)
-    return max(start, _scored(ink, soft, old, new, moved), key=_by_likeness)
-
-
-def _sensible(move: NDArray[np.float64]) -> bool:
-    """Tell whether a correction is small: a large one followed something that is no letter."""
-    wide, high = np.linalg.norm(move[:2, 0]), np.linalg.norm(move[:2, 1])
-    turned = abs(move[1, 0])
-    return bool(0.85 < wide < 1.18 and 0.85 < high < 1.18 and turned < 0.12 and abs(move[0, 1]) < 0.4)
+def _settled(
+    ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match
+) -> Match:
+    """Move and space a match by where its letters were found, then align the whole word."""
+    best = _rated(ink, soft, old, new, match)
+    for _ in range(2):
+        found = _agreement(ink, soft, old, new, best)
+        spread, move = turned_slightly(found)
+        tracking = best.tracking + spread * (best.advance(old) if len(old) > 1 else 0)
+        moved = replace(best, matrix=move @ best.matrix, tracking=round(tracking * 2) / 2)
+        moved = _rated(ink, soft, old, new, moved)
+        if moved.likeness <= best.likeness:
+            break
+        best = moved
+    drawn = draw(old, best.cut, best.tracking, best.offset)
+    matrix = aligned(soft, covering(drawn, best.matrix, soft.shape), best.matrix)
+    if matrix is None:
+        return best
+    return max(best, _rated(ink, soft, old, new, replace(best, matrix=matrix)), key=_by_likeness)

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.lettering.cutting import Placed
 from pawfect.lettering.drawing import Drawn, cap_height, draw
+from pawfect.lettering.faces import EM
 from pawfect.lettering.frame import LINE_PX, Frame, placed, turned
 from pawfect.lettering.ink import Ink
 from pawfect.lettering.style import Style
@@ -94,34 +96,62 @@ def laid_out(
     return Line(drawn, shift @ lifted, condensed, total, bool(fits))
 
 
-def lay(
-    photo: NDArray[np.uint8], frame: Frame, style: Style, line: Line, seed: int = 0
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Lay letters into a photo.
+def laid(
+    bare: NDArray[np.uint8], cover: NDArray[np.float32], frame: Frame, style: Style, seed: int = 0
+) -> NDArray[np.uint8]:
+    """Lay ink over a photo.
 
     Args:
-        photo: UINT8 [H, W, 3], the ground without letters.
+        bare: UINT8 [H, W, 3], the ground without letters.
+        cover: FP32 [H, W], how far ink covers it; where that is 0 not one pixel changes.
         frame: the line's.
         style: the letters'.
-        line: the text.
         seed: of the grain.
 
     Returns:
-        UINT8 [H, W, 3] and the coverage FP32 [H, W]; where that is 0 not one pixel changes.
+        UINT8 [H, W, 3].
     """
-    cover = coverage_in(photo.shape[:2], frame, style, line)
-    out = photo.copy()
+    out = bare.copy()
     if not (cover > 0).any():
-        return out, cover
+        return out
     x, y, w, h = cv2.boundingRect((cover > 0).astype(np.uint8))
     part = slice(y, y + h), slice(x, x + w)
     ys, xs = np.mgrid[y : y + h, x : x + w].astype(np.float64)
     ink = style.colour.at(*turned(xs, ys, np.linalg.inv(frame.to_photo)))
-    ink = ink + grain_like(photo[part], cover[part] == 0, style.grain, seed)
+    ink = ink + grain_like(bare[part], cover[part] == 0, style.grain, seed)
     share = cover[part][..., None]
-    mixed = np.clip(np.rint(photo[part] * (1 - share) + ink * share), 0, 255).astype(np.uint8)
-    out[part] = np.where(share > 0, mixed, photo[part])
-    return out, cover
+    mixed = np.clip(np.rint(bare[part] * (1 - share) + ink * share), 0, 255).astype(np.uint8)
+    out[part] = np.where(share > 0, mixed, bare[part])
+    return out
+
+
+def mosaic_coverage(
+    old: NDArray[np.float32], frame: Frame, style: Style, letters: tuple[Placed, ...], left: float
+) -> NDArray[np.float32]:
+    """Return how far a text of cut and drawn letters covers each px of a photo, FP32 [H, W].
+
+    Args:
+        old: FP32 [H, W], how far the old letters cover it.
+        frame: the line's.
+        style: the letters'.
+        letters: as they were arranged.
+        left: px of the em: where the arrangement begins, from the old text's origin.
+    """
+    matrix, size = style.match.matrix, (old.shape[1], old.shape[0])
+    cover = np.zeros(old.shape, np.float32)
+    for one in letters:
+        shift = np.array([(1, 0, one.shift + left), (0, 1, 0), (0, 0, 1)], np.float64)
+        if one.cut is None:
+            drawn = draw(one.letter, style.match.cut, 0.0, style.match.offset)
+            line = Line(drawn, matrix @ shift, 1.0, 1.0, True)
+            part = coverage_in(old.shape, frame, style, line)
+        else:
+            mask = cv2.warpPerspective(one.cut.mask.astype(np.float32), frame.to_photo, size)
+            in_frame = matrix @ shift @ np.linalg.inv(matrix)
+            move = frame.to_photo @ in_frame @ np.linalg.inv(frame.to_photo)
+            part = cv2.warpPerspective(old * mask, move, size, flags=cv2.INTER_CUBIC)
+        cover = np.maximum(cover, part)
+    return np.where(cover > 0.004, np.minimum(cover, 1), 0).astype(np.float32)
 
 
 def coverage_in(
@@ -175,7 +205,5 @@ def grain_like(
 
 def heavier(style: Style, em_share: float) -> Style:
     """Return a style whose strokes are heavier by a share of the em on every side."""
-    from pawfect.lettering.faces import EM
-
     match = replace(style.match, offset=style.match.offset + em_share * EM)
     return replace(style, match=match)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pawfect.lettering.drawing import draw
 from pawfect.lettering.frame import Frame
 from pawfect.lettering.ink import Ink, Plane
-from pawfect.lettering.likeness import Match, covering
+from pawfect.lettering.letters import covering
+from pawfect.lettering.match import Match
 from pawfect.picture.grain import MOST_NOISE, noise_level
 
 _SHARPEST: Final = 0.2  # px of the photo: below it a blur changes nothing
