@@ -1,1 +1,1 @@
-"""Repairs of a finished picture, one file per kind."""
+"""Repairs of a finished picture: one function per type."""
