@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Final
 
 import cv2
@@ -121,6 +122,18 @@ def _within(line: ReadText, corners: Quad) -> ReadText:
     top, bottom = quad[1] - quad[0], quad[2] - quad[3]
     cut = [quad[0] + first * top, quad[0] + last * top, quad[3] + last * bottom, quad[3] + first * bottom]
     return ReadText(np.array(cut, np.float32), " ".join(words), line.score)
+
+
+def respaced(old: str, new: str) -> str:
+    """Return an old text with the blanks that a reader missed between words the new one has too."""
+    bare = old.replace(" ", "")
+    letters = new.replace(" ", "")
+    begins = {len(new[:at].replace(" ", "")) for at, one in enumerate(new) if one == " "}
+    own = {len(old[:at].replace(" ", "")) for at, one in enumerate(old) if one == " "}
+    for a, b, size in SequenceMatcher(None, bare, letters, autojunk=False).get_matching_blocks():
+        # A blank counts where a letter beside it is the same.
+        own |= {a + at - b for at in begins if b <= at <= b + size and 0 < a + at - b < len(bare)}
+    return "".join((" " if at in own else "") + one for at, one in enumerate(bare))
 
 
 def shared_out(text: str, lines: Sequence[str]) -> tuple[str, ...]:

@@ -13,9 +13,10 @@ from pawfect.contract.reading import ReadText
 from pawfect.lettering.cutting import CutLetter, arranged, cut_letters, old_coverage
 from pawfect.lettering.drawing import draw
 from pawfect.lettering.faces import EM, faces_for
-from pawfect.lettering.frame import Frame, frame_of, placed, rectified
+from pawfect.lettering.frame import LINE_PX, Frame, frame_of, placed, rectified
 from pawfect.lettering.ink import Ink, find_ink
 from pawfect.lettering.likeness import closest
+from pawfect.lettering.lines import respaced
 from pawfect.lettering.setting import coverage_in, laid, laid_out, mosaic_coverage, room
 from pawfect.lettering.style import Style, measured
 from pawfect.picture.box import Box
@@ -25,6 +26,11 @@ REUSE: Final = ("any", "all", "none")
 beside a face that is hardly told from theirs; none."""
 _TWIN: Final = 0.95  # likeness from which drawn letters may stand beside cut ones
 _MASKED: Final = 0.3  # of a pixel of the photo: so much of a letter and it is taken out
+
+_FOREIGN: Final = 5.0  # deviations from the ground: another thing than what the letters stand on
+_FOREIGN_BLUR: Final = 2.0  # px of the frame: grain alone is no other thing
+_GROUND_NEAR: Final = 0.35  # of the line's height: around the letters, where the ground is judged
+_MOSTLY: Final = 0.6  # share of what surrounds letters: less of one ground, and it is a pattern
 
 
 @dataclass(frozen=True)
@@ -98,14 +104,18 @@ def studied(photo: NDArray[np.uint8], line: ReadText, new: str) -> OldLine | Non
     ink = find_ink(pixels, frame.line)
     if ink is None:
         return None
-    match = closest(ink, line.text, new or line.text, faces_for(new or line.text))
-    if match is None:
+    faces = faces_for(new or line.text)
+    says = [line.text, respaced(line.text, new)]
+    matches = [(closest(ink, old, new or old, faces), old) for old in dict.fromkeys(says)]
+    found = [(match, old) for match, old in matches if match is not None]
+    if not found:
         return None
-    style = measured(np.ascontiguousarray(window), local, ink, line.text, match)
+    match, old = max(found, key=lambda pair: pair[0].likeness)
+    style = measured(np.ascontiguousarray(window), local, ink, old, match)
     left, right = room(ink)
     # Signs, tags and mugs have their words in the middle: as much is free on either side.
     free = min(left, right)
-    return OldLine(line.text, frame, ink, style, (ink.box.x0 - free, ink.box.x1 + free))
+    return OldLine(old, frame, ink, style, (ink.box.x0 - free, ink.box.x1 + free))
 
 
 def _window(photo: NDArray[np.uint8], frame: Frame) -> tuple[NDArray[np.uint8], tuple[int, int]]:
@@ -142,6 +152,24 @@ def letters_mask(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
         ink = cv2.GaussianBlur(ink, (0, 0), 0.3 * line.frame.scale)
     shown = cv2.warpPerspective(ink, line.frame.to_photo, (size[1], size[0]))
     return (shown > _MASKED).astype(np.uint8) * np.uint8(255)
+
+
+def other_ground(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return what is not the letters' ground as a mask of the photo, UINT8 [H, W], 255 = other.
+
+    That is what lies beyond the frame, and in it what differs clearly from the ground, such as what
+    is seen beside a sign: nothing of it may be copied to where letters were.
+    """
+    differs = cv2.GaussianBlur(line.ink.away, (0, 0), _FOREIGN_BLUR) > _FOREIGN
+    same = ~(differs & ~line.ink.mask)
+    near = np.zeros(same.shape, np.bool_)
+    pad = round(_GROUND_NEAR * LINE_PX)
+    box = line.ink.box
+    near[max(box.y0 - pad, 0) : box.y1 + pad, max(box.x0 - pad, 0) : box.x1 + pad] = True
+    if same[near].mean() < _MOSTLY:
+        same[:] = True
+    shown = cv2.warpPerspective(same.astype(np.float32), line.frame.to_photo, (size[1], size[0]))
+    return (shown < 0.5).astype(np.uint8) * np.uint8(255)
 
 
 def neighbourhood(frame: Frame, size: tuple[int, ...]) -> NDArray[np.bool_]:

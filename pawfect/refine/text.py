@@ -27,6 +27,7 @@ from pawfect.lettering.old import (
     bounds,
     letters_mask,
     neighbourhood,
+    other_ground,
     set_in_place,
     studied,
 )
@@ -148,15 +149,17 @@ async def repair_text(
     studied_all = [await _study(image, one, texts, read) for one in payload.corrections]
     size = image.shape[:2]
     near = np.zeros(size, np.bool_)
-    mask = np.zeros(size, np.uint8)
+    mask, other = np.zeros(size, np.uint8), np.full(size, 255, np.uint8)
     for one in studied_all:
         for part in one.parts:
             near |= neighbourhood(part.line.frame, size)
             mask |= letters_mask(part.line, size)
+            other &= other_ground(part.line, size)
     mask[~near] = 0
+    other[mask > 0] = 0
     out = image
     if mask.any():
-        filled = await fill(image, mask)
+        filled = await fill(image, mask, other)
         out = np.where(near[..., None], filled, image)
     reports = []
     for place, one in enumerate(studied_all):
