@@ -47,7 +47,8 @@ class Sign:
         photo: UINT8 [480, 640, 3] RGB.
         truth: of the same shape, with the right text.
         box: x, y, width, height round the old text, px, as a person would draw it.
-        height: of its capitals, px, about.
+        line: FP32 [4, 2], corners in the photo of what old and new text span, with some room.
+        ink: FP32 [3], the old letters' mean colour.
     """
 
     index: int
@@ -59,7 +60,8 @@ class Sign:
     photo: NDArray[np.uint8]
     truth: NDArray[np.uint8]
     box: tuple[int, int, int, int]
-    height: float
+    line: NDArray[np.float32]
+    ink: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +112,9 @@ def sign(index: int) -> Sign:
         lettered = _lettered(plate, text, font, look, chalk)
         pictures.append(_photographed(scenery, lettered, matrix, thing, camera, noise))
     box = _box(old, font, look.tracking, (height, width), matrix, rng)
-    tall = font.getbbox("H", anchor="ls")[1] * -1 / _SUPER
-    return Sign(index, thing, ground, typeface, old, new, *pictures, box, tall)
+    line = _line((old, new), font, look.tracking, (height, width), matrix)
+    ink = (look.top + look.bottom) / 2
+    return Sign(index, thing, ground, typeface, old, new, pictures[0], pictures[1], box, line, ink)
 
 
 def _look(plate: NDArray[np.float32], ground: str, tracking: float, rng: np.random.Generator) -> _Look:
@@ -226,6 +229,20 @@ def _photographed(
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=camera[2])
     return np.asarray(Image.open(file).convert("RGB"))
+
+
+def _line(
+    texts: tuple[str, str], font: ImageFont.FreeTypeFont, tracking: float, size: tuple[int, int],
+    matrix: NDArray[np.float64],
+) -> NDArray[np.float32]:  # fmt: skip
+    """Return the corners in the photo of what both texts span, with half their height around it."""
+    spans = [np.nonzero(_coverage(text, font, tracking, size) > 0.5) for text in texts]
+    ys, xs = (np.concatenate([span[axis] for span in spans]) for axis in (0, 1))
+    pad = (ys.max() - ys.min()) * 0.35
+    x0, x1, y0, y1 = xs.min() - pad, xs.max() + pad, ys.min() - pad, ys.max() + pad
+    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float64)
+    placed = cv2.perspectiveTransform(corners[None], matrix)[0] / _SUPER
+    return np.asarray(placed, np.float32)
 
 
 def _box(

@@ -50,6 +50,8 @@ UNSEEN: Final = _all(
     ("kaushan-script", 400), ("gochi-hand", 400), ("source-code-pro", 600), ("fjalla-one", 400),
     ("staatliches", 400), ("paytone-one", 400),
 )  # fmt: skip
+# What is written over a filled box, to compare with.
+BASELINE: Final = Typeface("dejavu-sans", 400)
 
 
 def fetch() -> None:
@@ -59,7 +61,7 @@ def fetch() -> None:
         RuntimeError: a package cannot be fetched.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for face in DEVELOPMENT + UNSEEN:
+    for face in (*DEVELOPMENT, *UNSEEN, BASELINE):
         if not face.file.is_file():
             _fetch(face)
 
