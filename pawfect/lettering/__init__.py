@@ -1,0 +1,1 @@
+"""Old letters out of a photo, new ones in: their ink, their style, the closest face, their place."""

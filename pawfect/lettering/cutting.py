@@ -1,0 +1,219 @@
+"""Letters cut out of the old text, to be set again where the new one has the same letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.lettering.drawing import draw, starts
+from pawfect.lettering.frame import Frame, turned
+from pawfect.lettering.ink import Ink
+from pawfect.lettering.letters import agreement, covering, mapped, softened
+from pawfect.lettering.match import Match
+
+_CLEAN: Final = 0.92  # of a letter's ink lies where it is expected, or it is joined to others
+_ALIKE: Final = 0.55  # correlation: below it, what lies there is no such letter, or a damaged one
+_WHOLE: Final = (0.6, 1.6)  # ink beside the drawn letter's: outside, a part lacks or is too much
+_BESIDE: Final = 0.05  # of the line's height: how far ink may reach beyond where it is expected
+
+
+@dataclass(frozen=True, eq=False)
+class CutLetter:
+    """A letter of the old text.
+
+    Attributes:
+        letter: which.
+        at: its place in the old text.
+        mask: BOOL [h, w] of the frame: its ink with its rims.
+        left: where its ink begins, px of the em from the old text's origin.
+        right: where it ends.
+        likeness: of the closest face's letter, -1 to 1.
+    """
+
+    letter: str
+    at: int
+    mask: NDArray[np.bool_]
+    left: float
+    right: float
+    likeness: float
+
+
+def cut_letters(ink: Ink, old: str, new: str, match: Match) -> tuple[CutLetter, ...]:
+    """Cut out the letters that stand alone, each in one piece or with its own dots.
+
+    Args:
+        ink: the old letters.
+        old: what they say.
+        new: what is to be written.
+        match: how the closest face covers them.
+    """
+    drawn = draw(old, match.cut, match.tracking, match.offset)
+    found = agreement(ink, softened(ink.alpha), drawn, match.matrix, old, new)
+    _, labels = cv2.connectedComponents((ink.alpha > 0.35).astype(np.uint8))
+    expected = [
+        _expected(ink, old[at], match, float(drawn.starts[at]), (dx, dy))
+        for at, dx, dy in zip(found.at, found.dx, found.dy, strict=True)
+    ]
+    owners = _owners(labels, expected)
+    cut = []
+    for row, at in enumerate(found.at):
+        mine = [label for label, owner in owners.items() if owner == row]
+        own = np.isin(labels, mine) if mine else np.zeros(labels.shape, np.bool_)
+        if _stands_alone(own, expected[row], ink) and found.likenesses[row] >= _ALIKE:
+            left, right = _extent(own, match)
+            near = cv2.dilate(own.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+            mask = near & ((labels == 0) | own)
+            cut.append(CutLetter(old[at], at, mask, left, right, float(found.likenesses[row])))
+    return tuple(cut)
+
+
+def _expected(
+    ink: Ink, letter: str, match: Match, start: float, off: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Return where a letter of the closest face lies, FP32 [h, w], 0 to 1."""
+    shift = np.array([(1, 0, start), (0, 1, 0), (0, 0, 1)], np.float64)
+    move = np.array([(1, 0, off[0]), (0, 1, off[1]), (0, 0, 1)], np.float64)
+    alone = draw(letter, match.cut, 0.0, match.offset)
+    return covering(alone, move @ match.matrix @ shift, ink.alpha.shape)
+
+
+def _owners(labels: NDArray[np.int32], expected: list[NDArray[np.float32]]) -> dict[int, int]:
+    """Return which letter each piece of ink belongs to: the one that covers most of it."""
+    count = int(labels.max()) + 1
+    shares = np.stack(
+        [np.bincount(labels.ravel(), one.ravel(), minlength=count) for one in expected]
+    )
+    near = np.stack(
+        [
+            np.bincount(
+                labels.ravel(),
+                cv2.GaussianBlur(one, (0, 0), 8).ravel(),
+                minlength=count,
+            )
+            for one in expected
+        ]
+    )
+    best = (shares + 0.1 * near).argmax(0)
+    return {label: int(best[label]) for label in range(1, count)}
+
+
+def _stands_alone(own: NDArray[np.bool_], expected: NDArray[np.float32], ink: Ink) -> bool:
+    if not own.any():
+        return False
+    area, wanted = float(own.sum()), float(expected.sum())
+    if not _WHOLE[0] < area / max(wanted, 1.0) < _WHOLE[1]:
+        return False
+    columns = np.flatnonzero((expected > 0.3).any(0))
+    if not columns.size:
+        return False
+    beside = round(_BESIDE * ink.box.height) + 3
+    low, high = max(columns[0] - beside, 0), columns[-1] + 1 + beside
+    return bool(own[:, low:high].sum() >= _CLEAN * area)
+
+
+def _extent(own: NDArray[np.bool_], match: Match) -> tuple[float, float]:
+    """Return where ink begins and ends along the baseline, px of the em."""
+    ys, xs = np.nonzero(own)
+    across = mapped(np.stack([xs, ys], 1).astype(np.float64), np.linalg.inv(match.matrix))[:, 0]
+    return float(across.min()), float(across.max())
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A letter of the new text where it is to stand.
+
+    Attributes:
+        letter: which.
+        cut: where it is set again; None where it is drawn.
+        shift: px of the em along the baseline: of a drawn letter from the origin to its start, of
+            a cut one from where it stood.
+        left: where its ink begins, px of the em.
+        right: where it ends.
+    """
+
+    letter: str
+    cut: CutLetter | None
+    shift: float
+    left: float
+    right: float
+
+
+def arranged(old: str, new: str, match: Match, cut: tuple[CutLetter, ...]) -> tuple[Placed, ...]:
+    """Place each letter of a new text beside the one before it.
+
+    Two letters that stood side by side in the old text are as far apart as there; others as the
+    closest face has them, and as much wider or closer as the old text's letters were on average.
+    """
+    by_letter: dict[str, CutLetter] = {}
+    for one in cut:
+        if one.letter not in by_letter or one.likeness > by_letter[one.letter].likeness:
+            by_letter[one.letter] = one
+    actual = _actual_gaps(old, cut)
+    own = [gap - _face_gap(old, pair, match) for pair, gap in actual.items()]
+    more = float(np.median(own)) if own else 0.0
+    by_text = {old[a : b + 1]: gap for (a, b), gap in actual.items()}
+    inked = [index for index, letter in enumerate(new) if letter != " "]
+    out: list[Placed] = []
+    edge = 0.0
+    for before, index in zip([None, *inked], inked, strict=False):
+        if before is not None:
+            gap = by_text.get(new[before : index + 1])
+            edge += _face_gap(new, (before, index), match) + more if gap is None else gap
+        chosen = by_letter.get(new[index])
+        begin, end = _side(new[index], match) if chosen is None else (chosen.left, chosen.right)
+        out.append(Placed(new[index], chosen, edge - begin, edge, edge + end - begin))
+        edge += end - begin
+    return tuple(out)
+
+
+def _actual_gaps(old: str, cut: tuple[CutLetter, ...]) -> dict[tuple[int, int], float]:
+    """Return the gaps between cut letters with nothing but blanks between them, by their places."""
+    pairs = zip(cut, cut[1:], strict=False)
+    return {
+        (one.at, other.at): other.left - one.right
+        for one, other in pairs
+        if not old[one.at + 1 : other.at].strip()
+    }
+
+
+def _face_gap(text: str, pair: tuple[int, int], match: Match) -> float:
+    """Return how far apart a face sets two letters' ink, px of the em."""
+    begins = starts(text, match.cut, match.tracking)
+    (_, end), (begin, _) = _side(text[pair[0]], match), _side(text[pair[1]], match)
+    return begins[pair[1]] + begin - begins[pair[0]] - end
+
+
+def _side(letter: str, match: Match) -> tuple[float, float]:
+    """Return where a drawn letter's ink begins and ends, px of the em from its start."""
+    drawn = draw(letter, match.cut, 0.0, match.offset)
+    return drawn.box[0] - drawn.origin[0], drawn.box[2] - drawn.origin[0]
+
+
+def old_coverage(
+    photo: NDArray[np.uint8], bare: NDArray[np.uint8], frame: Frame, ink: Ink
+) -> NDArray[np.float32]:
+    """Return how far old letters cover each px of the photo, FP32 [H, W], at its own resolution.
+
+    Args:
+        photo: UINT8 [H, W, 3], with them.
+        bare: UINT8 [H, W, 3], without.
+        frame: theirs.
+        ink: theirs.
+    """
+    size = (photo.shape[1], photo.shape[0])
+    near = cv2.warpPerspective(ink.mask.astype(np.float32), frame.to_photo, size) > 0.05
+    cover = np.zeros(photo.shape[:2], np.float32)
+    if not near.any():
+        return cover
+    x, y, w, h = cv2.boundingRect(near.astype(np.uint8))
+    part = slice(y, y + h), slice(x, x + w)
+    ys, xs = np.mgrid[y : y + h, x : x + w].astype(np.float64)
+    step = ink.colour.at(*turned(xs, ys, np.linalg.inv(frame.to_photo))) - bare[part]
+    rest = photo[part].astype(np.float32) - bare[part]
+    alpha = (rest * step).sum(-1) / np.maximum((step * step).sum(-1), 1.0)
+    cover[part] = np.where(near[part], np.clip((alpha - 0.05) / 0.9, 0, 1), 0)
+    return cover
