@@ -13,6 +13,7 @@ from pawfect.contract.capabilities import Capabilities
 from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.reading import ReadingReport, ReadText, read_texts_of
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.tensors import Array
 from pawfect.matting.ahead import compile_ahead
@@ -68,7 +69,7 @@ class LocalModels:
         self,
         model: str,
         inputs: Mapping[str, Array],
-        parameters: Scalars,
+        parameters: Mapping[str, Scalar],
         stop: Stop = never,
     ) -> dict[str, Array]:
         """Return the model's outputs by name, in the caller's own thread."""
@@ -232,6 +233,47 @@ class LocalRemoval:
         control = Control(params.deadline_ms, stop)
         work = remove_background(request, self._removal, self._models, control, _told(notify))
         return asyncio.run(work)
+
+
+class LocalReading:
+    """`text_reading` in this process; safe to use from several threads.
+
+    Args:
+        profile: None: the one of PAWFECT_PROFILE, else `embedded`.
+
+    Raises:
+        PawfectError: UNAVAILABLE where there is no such profile.
+    """
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        self._models = LocalModels(_profile(profile))
+
+    def read_text(
+        self,
+        image: NDArray[np.uint8],
+        parameters: Mapping[str, Scalar],
+        *,
+        stop: Stop = never,
+        notify: Callable[[Progress], None] | None = None,
+    ) -> tuple[tuple[ReadText, ...], ReadingReport]:
+        """Read what is written in a photo, as the server would.
+
+        Args:
+            image: UINT8 [H, W, 3] RGB.
+            parameters: the request's scalars, as in `ReadingParams`.
+            stop: asked often; once it is true, the work ends with CANCELLED.
+            notify: of no use here.
+
+        Returns:
+            The texts in reading order, and how they came about.
+
+        Raises:
+            PawfectError: UNAVAILABLE without the weights or RapidOCR, with what mends it;
+                INVALID_ARG, DEADLINE, CANCELLED or OUT_OF_MEMORY.
+        """
+        del notify
+        out = self._models.run("text_reading", {"IMAGE": image}, parameters, stop)
+        return read_texts_of(out), ReadingReport.from_json(out["REPORT"][0])
 
 
 def _profile(given: Profile | None) -> Profile:

@@ -20,6 +20,7 @@ from pawfect.contract.parameters import (
     InpaintParams,
     MaskParams,
 )
+from pawfect.contract.reading import ReadingParams
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
@@ -33,6 +34,7 @@ from pawfect.contract.tensors import (
     INPAINT_STREAM,
     LABELS,
     MASK,
+    MIN_SIDE,
     NONCE,
     PHRASE,
     PROPOSALS,
@@ -40,6 +42,7 @@ from pawfect.contract.tensors import (
     REFINE,
     REPORT,
     SCENE_LABELS,
+    TEXT_READING,
     Array,
     ModelSpec,
     TensorSpec,
@@ -118,6 +121,18 @@ _DEFINITIONS: Final = (
         loader="pawfect.lama.serving:lama",
         prepare=_COMPILE_FILL,
         stoppable=True,
+    ),
+    Model(
+        TEXT_READING,
+        ReadingParams,
+        weights=("reading",),
+        settings="reading",
+        runtime=ONNX,
+        loader="pawfect.ocr.serving:text_reading",
+        stoppable=True,
+        probe="pawfect.ocr.serving:probe",
+        # The smallest that it takes, for 40 ms of CPU; least_score: an empty answer shows no life.
+        probe_parameters=MappingProxyType({"least_score": 0.0, "size": MIN_SIDE}),
     ),
     Model(
         ModelSpec(

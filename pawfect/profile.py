@@ -27,11 +27,12 @@ from pawfect.settings import (
     Limits,
     OnnxSettings,
     ProtectSettings,
+    ReadingSettings,
 )
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
-# Components of networks that say what is a subject: a fill goes without them.
-FINDERS: Final = frozenset({"matting", "protect"})
+# Components of networks that say what is a subject, or what is written: a fill goes without them.
+FINDERS: Final = frozenset({"matting", "protect", "reading"})
 DEFAULT_PROFILE: Final = "embedded"
 
 
@@ -50,8 +51,9 @@ class Profile:
         engines: engines that are there, in the order in which `auto` takes them.
         limits: bounds.
         weights: entries of the weights' manifest by component (flux, flux_transformer, sam3,
-            florence2, lama, matting, protect).
-        flux, sam3, florence2, lama, onnx, cutout, protect: how it runs; None where it is not there.
+            florence2, lama, matting, protect, reading).
+        flux, sam3, florence2, lama, onnx, cutout, protect, reading: how it runs; None where it is
+            not there.
         check: None where FLUX fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
         cost: what each of `pawfect.costs.STAGES` takes; empty where that is not known.
@@ -70,6 +72,7 @@ class Profile:
     onnx: OnnxSettings | None = None
     cutout: CutoutSettings | None = None
     protect: ProtectSettings | None = None
+    reading: ReadingSettings | None = None
     check: CheckSettings | None = None
     budget: Mapping[str, Count] = field(default_factory=lambda: MappingProxyType({}))
     cost: Mapping[str, StageCost] = field(default_factory=lambda: MappingProxyType({}))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pawfect.contract.cutout import PRESETS
 from pawfect.contract.parameters import ENGINES
+from pawfect.contract.reading import SIZES as READING_SIZES
 from pawfect.contract.tables import SOME, at_least, between, multiple_of, one_of, rising
 from pawfect.picture.canvas import TOKEN_PX
 
@@ -152,6 +153,21 @@ class OnnxSettings:
     threads: Count
     keep: Count
     kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadingSettings:
+    """How text is found and read.
+
+    Attributes:
+        device: cpu; on a card it would need a process of its own.
+        threads: that one call works with.
+        size: longest side, px, at which a photo is looked at where the request names none.
+    """
+
+    device: Annotated[str, one_of("cpu")]
+    threads: Count
+    size: Annotated[int, between(*READING_SIZES)]
 
 
 @dataclass(frozen=True)

@@ -127,11 +127,12 @@ def no_hub():
     raise AssertionError("the tiny weights are built, not fetched")
 
 
-def bring_network(root: Path) -> None:
-    """Put the network that the set-up fetched into another weights' root; it is verified there."""
-    here = weights_root() / "u2netp"
-    if here.is_dir():
-        shutil.copytree(here, root / here.name)
+def bring_networks(root: Path) -> None:
+    """Put the networks that the set-up fetched into another weights' root; they are verified there."""
+    for name in ("u2netp", "pp-ocrv6-small"):
+        here = weights_root() / name
+        if here.is_dir():
+            shutil.copytree(here, root / here.name)
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +144,7 @@ def tiny() -> Profile:
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory, tiny: Profile) -> Path:
     """The weights' root with all entries of the tiny profile; not to be written to."""
     root = tmp_path_factory.mktemp("weights")
-    bring_network(root)
+    bring_networks(root)
     fetch(sorted(set(tiny.weights.values())), Store(root), no_hub, silent)
     return root
 

@@ -5,6 +5,7 @@ Programs that already speak Triton need none of it: the contract is in `pawfect.
 
 from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.reading import ReadText
 from pawfect.photo.mask_file import decode_mask, decode_protect, load_mask, load_protect
 from pawfect.photo.photo import Photo, decode_photo, load_photo
 from pawfect.photo.saving import encode_photo, save_photo
@@ -19,6 +20,7 @@ from pawfect_client.results import (
     Refined,
     SceneLabels,
     StageEvent,
+    TextRead,
 )
 from pawfect_client.retry import RetryPolicy
 
@@ -35,10 +37,12 @@ __all__ = [
     "PawfectClient",
     "PawfectError",
     "Photo",
+    "ReadText",
     "Refined",
     "RetryPolicy",
     "SceneLabels",
     "StageEvent",
+    "TextRead",
     "cutout_photo",
     "decode_mask",
     "decode_photo",

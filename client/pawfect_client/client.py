@@ -22,7 +22,9 @@ from pawfect_client.results import (
     Refined,
     SceneLabels,
     StageEvent,
+    TextRead,
 )
+from pawfect_client.text_reading import reader_asked, reading_tensors, text_read
 from pawfect_client.transport import AsyncTransport, SyncTransport
 
 
@@ -110,6 +112,21 @@ class PawfectClient(
         call = wire.call_of("find_masks", tensors, parameters, self._timeout_s)
         with sam3_asked():
             return found_masks(self._answer(call), call)
+
+    def read_text(self, image: Image, **parameters: Scalar) -> TextRead:
+        """Read what is written in a photo, in any direction.
+
+        Args:
+            image: as in `inpaint`.
+            parameters: the scalars of `pawfect.contract.reading.ReadingParams`.
+
+        Raises:
+            PawfectError: as `inpaint` does; UNAVAILABLE where the server does not read text.
+        """
+        tensors = reading_tensors(image)
+        call = wire.call_of("text_reading", tensors, parameters, self._timeout_s)
+        with reader_asked():
+            return text_read(self._answer(call))
 
     def inpaint_stream(
         self,
@@ -212,6 +229,13 @@ class AsyncPawfectClient(
         call = wire.call_of("find_masks", tensors, parameters, self._timeout_s)
         with sam3_asked():
             return found_masks(await self._answer(call), call)
+
+    async def read_text(self, image: Image, **parameters: Scalar) -> TextRead:
+        """Read what is written in a photo; see `PawfectClient.read_text`."""
+        tensors = reading_tensors(image)
+        call = wire.call_of("text_reading", tensors, parameters, self._timeout_s)
+        with reader_asked():
+            return text_read(await self._answer(call))
 
     def inpaint_stream(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import grpc
@@ -29,6 +31,16 @@ class AnsweredError(PawfectError):
 
 class AbsentError(PawfectError):
     """A Triton server, by its status NOT_FOUND, does not have the model that was called."""
+
+
+@contextmanager
+def absent_said(model: str, expected: str) -> Iterator[None]:
+    """Have the block's failure say what a server lacks that does not know a model."""
+    try:
+        yield
+    except AbsentError:
+        problem = f"{model}: expected {expected}, got one without it"
+        raise PawfectError(ErrorKind.UNAVAILABLE, problem) from None
 
 
 def failure(

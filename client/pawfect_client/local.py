@@ -16,12 +16,13 @@ from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
 from pawfect_client.refinement import Refinement
-from pawfect_client.results import CutOut, Done, Inpainted, Refined, StageEvent
+from pawfect_client.results import CutOut, Done, Inpainted, Refined, StageEvent, TextRead
+from pawfect_client.text_reading import reading_tensors
 
 FLOWS: Final = "pawfect.flows"
 _INSTALL: Final = "pip install 'pawfect[client,server]'"
 
-Result = TypeVar("Result", Done, CutOut, Refined)
+Result = TypeVar("Result", Done, CutOut, Refined, TextRead)
 
 
 def find_flow(name: str, group: str = FLOWS) -> Any:
@@ -95,6 +96,19 @@ class LocalClient(
     ) -> Generator[StageEvent | Done, None, None]:
         """Fill what the mask covers and tell how far it is; see `PawfectClient.inpaint_stream`."""
         return self._filling(_checked(image, mask, protect, scene_labels, prompt, parameters))
+
+    def read_text(self, image: Image, **parameters: Scalar) -> TextRead:
+        """Read what is written in a photo; see `PawfectClient.read_text`."""
+        reading_tensors(image)
+        flow = self._flow("text_reading")
+
+        def work(**told: Any) -> TextRead:
+            texts, report = flow.read_text(image, parameters, **told)
+            return TextRead(texts, report)
+
+        *_, answer = self._events("text_reading", work)
+        assert isinstance(answer, TextRead)
+        return answer
 
     def _filling(self, checked: dict[str, Any]) -> Generator[StageEvent | Done, None, None]:
         flow = self._flow("inpaint")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import invalid
 from pawfect.contract.find import FindReport, check_boxes, check_phrase
 from pawfect.contract.tensors import FIND_MASKS, IMAGE, Array
 from pawfect.contract.texts import text_tensor
-from pawfect_client.failures import AbsentError
+from pawfect_client.failures import absent_said
 from pawfect_client.inputs import check_picture
 from pawfect_client.results import FoundMasks
 from pawfect_client.wire import Call, broken, output_of, picture_of, report_of
 
-_LACKS: Final = "expected a server with SAM3, profile t4, l4 or h200, got one without it"
+_SERVER: Final = "a server with SAM3, profile t4, l4 or h200"
 
 
 def find_tensors(
@@ -60,11 +59,6 @@ def found_masks(response: Any, call: Call[Any]) -> FoundMasks:
     return FoundMasks(masks, scores.astype(np.float32), report_of(response, FindReport.from_json))
 
 
-@contextmanager
-def sam3_asked() -> Iterator[None]:
+def sam3_asked() -> AbstractContextManager[None]:
     """Have the block's failure say what a server lacks that does not know the model."""
-    try:
-        yield
-    except AbsentError:
-        lacking = f"{FIND_MASKS.name}: {_LACKS}"
-        raise PawfectError(ErrorKind.UNAVAILABLE, lacking) from None
+    return absent_said(FIND_MASKS.name, _SERVER)

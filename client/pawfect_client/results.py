@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.cutout import CutoutReport
 from pawfect.contract.find import FindReport
+from pawfect.contract.reading import ReadingReport, ReadText
 from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
 
@@ -103,3 +104,16 @@ class FoundMasks:
     masks: NDArray[np.uint8]
     scores: NDArray[np.float32]
     report: FindReport
+
+
+@dataclass(frozen=True, eq=False)
+class TextRead:
+    """What is written in a photo; nothing is no error.
+
+    Attributes:
+        texts: in reading order, each with its corners in px of the photo.
+        report: how it came about.
+    """
+
+    texts: tuple[ReadText, ...]
+    report: ReadingReport

@@ -44,10 +44,13 @@ _SERVER: Final = (
         help="Longest wait.  [default: the deadline and 30 s]",
     ),
 )
+_LOCAL: Final = click.option(
+    "--local", is_flag=True, help="Work in this process, without a server."
+)
 quiet_option: Final = click.option("--quiet", is_flag=True, help="Say nothing when all is well.")
 _WHERE: Final = (
     *_SERVER,
-    click.option("--local", is_flag=True, help="Work in this process, without a server."),
+    _LOCAL,
     click.option(
         "--in-flight",
         type=click.IntRange(1, MOST_IN_FLIGHT),
@@ -67,6 +70,11 @@ def where_options(command: Command) -> Command:
 def server_options(command: Command) -> Command:
     """Give a command --url and --timeout."""
     return _with(_SERVER, command)
+
+
+def one_photo_options(command: Command) -> Command:
+    """Give a command --url, --timeout and --local."""
+    return _with((*_SERVER, _LOCAL), command)
 
 
 def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:

@@ -21,6 +21,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
+from pawfect.contract.reading import ReadingParams
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import (
@@ -30,6 +31,7 @@ from pawfect.contract.tensors import (
     INPAINT_STREAM,
     REFINE,
     SCENE_LABELS,
+    TEXT_READING,
     Array,
     ModelSpec,
 )
@@ -37,7 +39,7 @@ from pawfect_client.failures import failure_in_stream
 from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 
 AnyReport = TypeVar("AnyReport")
-AnyParams = InpaintParams | CutoutParams | FindMasksParams | RefineParams
+AnyParams = InpaintParams | CutoutParams | FindMasksParams | ReadingParams | RefineParams
 # What a call's answer, or the last message of its stream, becomes.
 End = TypeVar("End")
 
@@ -56,6 +58,7 @@ _MODELS: Final[Mapping[str, tuple[ModelSpec, type[AnyParams], int]]] = {
     BACKGROUND_REMOVAL.name: (BACKGROUND_REMOVAL, CutoutParams, 5),
     FIND_MASKS.name: (FIND_MASKS, FindMasksParams, 1),
     REFINE.name: (REFINE, RefineParams, 3),
+    TEXT_READING.name: (TEXT_READING, ReadingParams, 0),
 }
 _LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
@@ -124,8 +127,8 @@ def call_of(
     """Return the call of a model.
 
     Args:
-        model: `inpaint`, `inpaint_stream`, `scene_labels`, `background_removal`, `find_masks` or
-            `refine`.
+        model: one that takes an IMAGE: `inpaint`, `inpaint_stream`, `scene_labels`,
+            `background_removal`, `find_masks`, `text_reading` or `refine`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.

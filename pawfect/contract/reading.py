@@ -16,9 +16,9 @@ from pawfect.contract.report import known_entries
 from pawfect.contract.tables import between
 from pawfect.contract.tensors import Array
 
-# px: what the detector raises a small photo's shorter side to; and beyond twice a phone's photo,
-# where looking takes a minute of CPU.
-SIZES: Final = (736, 8192)
+# px: the smallest photo; and twice the longer side of a phone's, where looking takes a minute and
+# more of CPU.
+SIZES: Final = (64, 8192)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ReadingParams(Parameters):
 
     Attributes:
         least_score: 0 to 1; text of a lower score is left out.
-        size: 736 to 8,192 px; longest side at which the photo is looked at. In a photo of 12 MP
+        size: 64 to 8,192 px; longest side at which the photo is looked at. In a photo of 12 MP
             2000 finds words 12 px high for 6 s of CPU, 4000 words of 8 px for 31 s.
         deadline_ms: 1 to 600,000 ms, from when the request is taken up to its answer: requests are
             read one after the other.

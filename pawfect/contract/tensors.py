@@ -161,6 +161,17 @@ FIND_MASKS: Final = ModelSpec(
         REPORT,
     ),
 )
+# Corners in px of the photo, clockwise from each text's own upper left; in reading order.
+TEXT_READING: Final = ModelSpec(
+    "text_reading",
+    (IMAGE,),
+    (
+        TensorSpec("BOXES", "FP32", (-1, 4, 2)),
+        TensorSpec("TEXTS", "BYTES", (-1,)),
+        TensorSpec("SCORES", "FP32", (-1,)),
+        REPORT,
+    ),
+)
 SCENE_LABELS: Final = ModelSpec("scene_labels", (IMAGE, MASK), LABELS, ensemble=True)
 
 

@@ -54,11 +54,13 @@ class Session:
         inputs: what it takes.
         outputs: what it gives.
         device: what it runs on: cpu, cuda or tensorrt.
+        notes: what its maker wrote into the file beside the graph, by name.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     device: str
+    notes: Mapping[str, str]
     _runtime: Any
 
     def run(self, fed: Mapping[str, Array], stop: Stop = never, output: int = 0) -> Array:
@@ -153,6 +155,7 @@ def open_session(
             str(path), options, providers=providers, enable_fallback=0
         )
         inputs, outputs = map(_described, (opened.get_inputs(), opened.get_outputs()))
+        notes = dict(opened.get_modelmeta().custom_metadata_map)
     except Exception as error:  # noqa: BLE001 - a damaged file fails in any way, its names' decoding included
         if short_of_memory(error):
             raise MemoryError from None
@@ -160,7 +163,7 @@ def open_session(
         raise unusable(
             folder, f"expected an ONNX file that onnxruntime loads, got {type(error).__name__}"
         ) from None
-    return Session(inputs, outputs, device, opened)
+    return Session(inputs, outputs, device, notes, opened)
 
 
 def _only_file(folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.reading import ReadText, read_texts_of
+from pawfect.contract.reading import ReadingReport, ReadText, read_texts_of
 from pawfect.contract.refine import TextPayload
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import MASK_THRESHOLD, MIN_SIDE
@@ -27,8 +26,8 @@ _FILLED: Final = "fill"
 
 
 @dataclass
-class _Fills:
-    """What the fills of one request had to do without, and what made them."""
+class _Used:
+    """What the models of one request had to do without, and the weights in use."""
 
     fallbacks: list[Fallback] = field(default_factory=list)
     weights: dict[str, str] = field(default_factory=dict)
@@ -47,23 +46,25 @@ async def repair_lettering(work: Work) -> Repaired:
         message = f"{READING}: expected it in the profile, {fill.profile.name} has none"
         raise PawfectError(ErrorKind.UNAVAILABLE, message)
     number = len(request.payload.corrections) + 1
-    fills, params = _Fills(), replace(work.fill_params(), protect="none")
+    used, params = _Used(), replace(work.fill_params(), protect="none")
 
     async def read(image: NDArray[np.uint8]) -> tuple[ReadText, ...]:
         inputs = {"IMAGE": _large_enough(image)}
         with work.control.stage(READING):
             asking = work.call(READING, inputs, NO_PARAMETERS)
-            return read_texts_of(await work.control.wait(READING, asking))
+            out = await work.control.wait(READING, asking)
+        used.weights |= ReadingReport.from_json(out["REPORT"][0]).weights
+        return read_texts_of(out)
 
     async def fill_letters(
         image: NDArray[np.uint8],
         mask: NDArray[np.uint8],
         protect: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
-        asked = InpaintRequest(image, mask, params, protect)
-        result = await work.fill(asked, work.control, Part(_FILLED, 0, number))
-        fills.fallbacks += result.report.fallbacks
-        fills.weights |= result.report.weights
+        hole = InpaintRequest(image, mask, params, protect)
+        result = await work.fill(hole, work.control, Part(_FILLED, 0, number))
+        used.fallbacks += result.report.fallbacks
+        used.weights |= result.report.weights
         return result.image
 
     async def on_set(place: int, image: NDArray[np.uint8]) -> None:
@@ -71,15 +72,16 @@ async def repair_lettering(work: Work) -> Repaired:
         await work.notify(Progress(part.name, part.share(1.0), preview_of(image)))
 
     freedom = TextFreedom(reuse=work.level.reuse)
-    repaired = await repair_text(
-        request.image, request.payload, freedom, fill_letters, read, on_set, request.params.seed
-    )
+    asked = request.image, request.payload, freedom
+    setting = repair_text(*asked, fill_letters, read, on_set, request.params.seed)
+    # The letters are set in threads that cannot be interrupted.
+    repaired = await work.control.wait("text", setting)
     return Repaired(
         _kept(request.image, repaired.image, request.protect),
         "lettering",
         corrections=repaired.corrections,
-        fallbacks=tuple(fills.fallbacks),
-        weights={**fills.weights, **_reader(fill.weights)},
+        fallbacks=tuple(used.fallbacks),
+        weights=used.weights,
     )
 
 
@@ -97,7 +99,3 @@ def _kept(
     if protect is None:
         return after
     return np.where((protect >= MASK_THRESHOLD)[..., None], before, after)
-
-
-def _reader(weights: Mapping[str, str]) -> dict[str, str]:
-    return {name: used for name, used in weights.items() if name == "reading"}

@@ -71,6 +71,7 @@ INPUTS = {
     "florence2": {"IMAGE": PHOTO, "RING": MASK, "TASK": text_tensor("<CAPTION>")},
     "sam3_labeling": {"IMAGE": PHOTO, "RING": MASK},
     "lama_fill": {"IMAGE": PHOTO, "MASK": MASK},
+    "text_reading": {"IMAGE": PHOTO},
 }
 
 

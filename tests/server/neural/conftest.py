@@ -18,7 +18,7 @@ from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.serving import load_batch, load_function
 from pawfect.weights.store import ROOT_VARIABLE, Store
-from tests.conftest import READY, ServedProcess, bring_network
+from tests.conftest import READY, ServedProcess, bring_networks
 from tests.lawn import holes, lawn
 from tests.server.conftest import RawClient, infer_inputs
 
@@ -53,7 +53,7 @@ class Started:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """Start in a folder without weights; ends with this folder's tests: its models take 3 GB."""
     weights = tmp_path_factory.mktemp("weights")
-    bring_network(weights)
+    bring_networks(weights)
     folder = tmp_path_factory.mktemp("neural_server")
     running = ServedProcess(folder, profile="tiny", **{ROOT_VARIABLE: str(weights)})
     try:

@@ -1,0 +1,1 @@
+"""Text in a photo: found, turned upright and read, by RapidOCR's own steps on ONNX networks."""

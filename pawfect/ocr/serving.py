@@ -1,0 +1,146 @@
+"""`text_reading` as a function of tensors, loaded from its weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.reading import ReadingParams, ReadingReport
+from pawfect.contract.tensors import MIN_SIDE, Array, check_photo_size
+from pawfect.contract.texts import text_tensor
+from pawfect.out_of_memory import fitting
+from pawfect.settings import ReadingSettings
+from pawfect.stop import Stop, never
+from pawfect.weights.store import Store
+
+if TYPE_CHECKING:
+    from pawfect.ocr.reader import Reader
+
+# What of the set-up a Python lacks that has only this package's extras.
+_INSTALL: Final = "pip install --no-deps rapidocr==3.10.0"
+
+
+class Run(Protocol):
+    """One photo read; `stop` ends the networks' runs."""
+
+    def __call__(
+        self, inputs: Mapping[str, Array], params: ReadingParams, stop: Stop = never
+    ) -> dict[str, Array]:
+        """Return the outputs by tensor name."""
+        ...
+
+
+@dataclass
+class Clock:
+    """The time of one request.
+
+    Attributes:
+        deadline_ms: from its beginning to its answer.
+        began: seconds that only grow.
+        stage_ms: milliseconds by stage, rounded down, in the order in which they began.
+    """
+
+    deadline_ms: int
+    began: float = field(default_factory=time.monotonic)
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a stage, one at a time."""
+        began = time.monotonic()
+        yield
+        self.stage_ms[name] = _floor_ms(began)
+
+    def total_ms(self) -> float:
+        """Return milliseconds since it began."""
+        return _floor_ms(self.began)
+
+    def over(self) -> bool:
+        """Say whether the deadline has passed."""
+        return self.total_ms() >= self.deadline_ms
+
+
+def text_reading(settings: ReadingSettings, folder: Path) -> Run:
+    """Load the reader.
+
+    Raises:
+        PawfectError: UNAVAILABLE as `Reader`, and without RapidOCR, with what installs it.
+    """
+    with fitting(f"weights {folder.name}", settings.device):
+        reader = _reader(folder, settings.threads)
+    identity = Store(folder.parent).identity(folder.name)
+
+    def run(
+        inputs: Mapping[str, Array], params: ReadingParams, stop: Stop = never
+    ) -> dict[str, Array]:
+        photo = np.asarray(inputs["IMAGE"])
+        height, width = photo.shape[:2]
+        check_photo_size(height, width, "IMAGE")
+        clock, size = Clock(params.deadline_ms), params.size or settings.size
+        try:
+            reading = reader.read(photo, size, lambda: stop() or clock.over(), clock.stage)
+        except PawfectError as error:
+            if error.kind is ErrorKind.CANCELLED and not stop():
+                raise _late(clock) from None
+            raise
+        texts = [text for text in reading.texts if text.score >= params.least_score]
+        report = ReadingReport(
+            found=len(texts),
+            left_out=len(reading.texts) - len(texts),
+            least_score=params.least_score,
+            size=size,
+            seen=reading.seen,
+            device=reader.device,
+            width=width,
+            height=height,
+            stage_ms=clock.stage_ms,
+            total_ms=clock.total_ms(),
+            weights={"reading": identity},
+        )
+        return {
+            "BOXES": np.array([text.quad for text in texts], np.float32).reshape(-1, 4, 2),
+            "TEXTS": text_tensor(*(text.text for text in texts)),
+            "SCORES": np.array([text.score for text in texts], np.float32),
+            "REPORT": text_tensor(report.to_json()),
+        }
+
+    return run
+
+
+def probe(settings: ReadingSettings | None) -> dict[str, Array]:
+    """Return the probe's tensors: two letters, so that all three networks have work."""
+    del settings
+    photo = np.full((MIN_SIDE, MIN_SIDE, 3), 255, np.uint8)
+    # H and I, 24 px high.
+    photo[20:44, [*range(12, 16), *range(26, 30), *range(40, 44)]] = 0
+    photo[30:34, 12:30] = 0
+    return {"IMAGE": photo}
+
+
+def _reader(folder: Path, threads: int) -> Reader:
+    try:
+        # Only here: RapidOCR is installed apart, and the rest of the library does without it.
+        reader: type[Reader] = import_module("pawfect.ocr.reader").Reader
+    except ModuleNotFoundError as error:
+        needs = f"needs the package {error.name}: {_INSTALL}"
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"text_reading: {needs}") from None
+    return reader(folder, threads)
+
+
+def _floor_ms(began: float) -> float:
+    return math.floor(100_000 * (time.monotonic() - began)) / 100
+
+
+def _late(clock: Clock) -> PawfectError:
+    expected = f"expected an answer within {clock.deadline_ms} ms"
+    got = f"got none after {clock.total_ms():.0f} ms"
+    return PawfectError(ErrorKind.DEADLINE, f"deadline_ms: {expected}, {got}")
