@@ -27,6 +27,7 @@ from tests.lawn import holes, lawn
 from tests.pawfect.photo.pictures import png
 from tests.refusals import refusal
 from tests.server.conftest import answers
+from tests.written import BOX, sign
 
 PHOTO = lawn(96, 128)
 MASK = holes(96, 128, (80, 50, 100, 70))
@@ -167,6 +168,20 @@ def test_with_remote_the_picture_goes_to_the_engine(desk, remote_images):
     kept = MASK < 128
     np.testing.assert_array_equal(load_photo(desk.root / "out.png").pixels[kept], PHOTO[kept])
     assert "left this machine" in run.stdout
+
+
+def test_a_word_is_corrected_on_the_server(desk):
+    desk.put("photo.png", png(sign()))
+    correction = {"bbox": list(BOX), "text": "ROVER"}
+    desk.put("payload.json", json.dumps({"corrections": [correction]}))
+    run = desk("--report", desk.path("r.json"), "--stream", kind="text")
+    assert run.exit_code == 0, run.output
+    (told,) = json.loads((desk.root / "r.json").read_text())["corrections"]
+    assert (told["old_text"], told["read"], told["exact"]) == ("BUDDY", "ROVER", True)
+    assert "text by lettering in" in run.stdout
+    assert "not read back" not in run.stdout
+    assert "text 1 of 1 95%" in run.stderr.splitlines()
+    assert b"compositeSynthetic" in load_photo(desk.root / "out.png").xmp
 
 
 def test_each_kind_of_failure_has_its_exit_code(desk):
