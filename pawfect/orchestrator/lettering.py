@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -69,7 +70,8 @@ async def repair_lettering(work: Work) -> Repaired:
 
     async def on_set(place: int, image: NDArray[np.uint8]) -> None:
         part = Part(f"text {place + 1} of {number - 1}", place + 1, number)
-        await work.notify(Progress(part.name, part.share(1.0), preview_of(image)))
+        shown = await asyncio.to_thread(preview_of, image)
+        await work.notify(Progress(part.name, part.share(1.0), shown))
 
     freedom = TextFreedom(reuse=work.level.reuse)
     asked = request.image, request.payload, freedom
@@ -77,7 +79,7 @@ async def repair_lettering(work: Work) -> Repaired:
     # The letters are set in threads that cannot be interrupted.
     repaired = await work.control.wait("text", setting)
     return Repaired(
-        _kept(request.image, repaired.image, request.protect),
+        await asyncio.to_thread(_kept, request.image, repaired.image, request.protect),
         "lettering",
         corrections=repaired.corrections,
         fallbacks=tuple(used.fallbacks),

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.capabilities import CAPABILITIES, Capabilities
+from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_photo
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.refine_report import RefineReport
@@ -85,10 +86,10 @@ async def refine(
     await notify(Progress("validate", BEGINS / 2))
     repaired = await REPAIRS[request.type](Work(request, refining, call, control, notify))
     with control.stage("report"):
-        changed = await control.wait(
-            "report", asyncio.to_thread(_changed_px, request.image, repaired.image)
-        )
-    await notify(Progress(request.type, ENDS, preview_of(repaired.image)))
+        counting = asyncio.to_thread(_changed_px, request.image, repaired.image)
+        changed = await control.wait("report", counting)
+        shown = await asyncio.to_thread(preview_of, repaired.image)
+    await notify(Progress(request.type, ENDS, shown))
     return RefineResult(repaired.image, _report(request, refining, repaired, changed, control))
 
 
@@ -138,6 +139,12 @@ def _request(
     return refine_request(inputs, params)
 
 
+def _pixels(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> int:
+    """Return a request's pixels as its place counts them, of 12 bytes: a mask's have one."""
+    masks = inputs["MASKS"].size if "MASKS" in inputs else 0
+    return photo_pixels(inputs, parameters) + masks // 12
+
+
 def _encoded(result: RefineResult) -> dict[str, Array]:
     return {"IMAGE": result.image, "REPORT": text_tensor(result.report.to_json())}
 
@@ -152,5 +159,5 @@ REFINE: Final = Orchestration(
     run=refine,
     encode=_encoded,
     fallbacks=_fallbacks,
-    pixels=photo_pixels,
+    pixels=_pixels,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -30,12 +31,14 @@ from pawfect.refine.subject import repair_subject
 async def _region(work: Work) -> Repaired:
     request, control, fill = work.request, work.control, work.refining.fill
     assert isinstance(request.payload, RegionPayload)
-    height, width = request.image.shape[:2]
+    payload, (height, width) = request.payload, request.image.shape[:2]
     with control.stage("regions"):
-        placed = place_regions(request.payload, request.masks, height, width)
+        placing = asyncio.to_thread(place_regions, payload, request.masks, height, width)
+        placed = await control.wait("regions", placing)
     params = work.fill_params()
     # Looked for once, with all that is to be replaced marked.
-    whole = InpaintRequest(request.image, placed.all, params, request.protect)
+    marked = await asyncio.to_thread(lambda: placed.all)
+    whole = InpaintRequest(request.image, marked, params, request.protect)
     protected = await find_protected(whole, fill, work.call, control)
     number = len(placed.regions)
     # FLUX plans for all the time there is: what comes after needs its own.
@@ -58,13 +61,15 @@ async def _region(work: Work) -> Repaired:
 
     async def on_filled(place: int, image: NDArray[np.uint8]) -> None:
         part = _part(place, number)
-        await work.notify(Progress(part.name, part.share(1.0), preview_of(image)))
+        shown = await asyncio.to_thread(preview_of, image)
+        await work.notify(Progress(part.name, part.share(1.0), shown))
 
     repaired = await repair_regions(request.image, placed, protected.mask, fill_one, on_filled)
     finder = {"protect": fill.finders[protected.source]} if protected.source in fill.finders else {}
+    kept = () if protected.mask is None else (f"protected: {protected.reason}",)
     return replace(
         repaired,
-        notes=(*repaired.notes, f"protected: {protected.reason}"),
+        notes=(*repaired.notes, *kept),
         fallbacks=(*protected.fallbacks, *repaired.fallbacks),
         weights={**repaired.weights, **finder},
     )
@@ -78,7 +83,8 @@ async def _subject(work: Work) -> Repaired:
     payload = work.request.payload
     assert isinstance(payload, SubjectPayload)
     edit = _edit(work)
-    mask, reference = _changeable(work.request), work.request.reference
+    mask = await asyncio.to_thread(_changeable, work.request)
+    reference = work.request.reference
     return await repair_subject(work.request.image, payload, mask, reference, work.level, edit)
 
 
@@ -86,9 +92,8 @@ async def _general(work: Work) -> Repaired:
     payload = work.request.payload
     assert isinstance(payload, GeneralPayload)
     edit = _edit(work)
-    return await repair_all(
-        work.request.image, payload, _changeable(work.request), work.level, edit
-    )
+    mask = await asyncio.to_thread(_changeable, work.request)
+    return await repair_all(work.request.image, payload, mask, work.level, edit)
 
 
 def _edit(work: Work) -> Edit:

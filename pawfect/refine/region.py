@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -148,14 +149,9 @@ async def repair_regions(
     """
     reports = []
     for place, region in enumerate(placed.regions):
-        mask = placed.mask(place)
-        guard = placed.others(place)
-        if protect is not None:
-            guard = np.maximum(guard, protect)
+        mask, guard = await asyncio.to_thread(_planes, placed, place, protect)
         try:
-            image, report = await fill(
-                image, mask, guard if guard.any() else None, region.prompt, place
-            )
+            image, report = await fill(image, mask, guard, region.prompt, place)
         except PawfectError as error:
             if error.kind is not ErrorKind.INVALID_ARG:
                 raise
@@ -170,6 +166,16 @@ async def repair_regions(
         fallbacks=tuple(chain.from_iterable(it.inpaint.fallbacks for it in reports)),
         weights={name: used for it in reports for name, used in it.inpaint.weights.items()},
     )
+
+
+def _planes(
+    placed: Regions, place: int, protect: NDArray[np.uint8] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return a region's mask, and what is guarded meanwhile: nothing where that is empty."""
+    guard = placed.others(place)
+    if protect is not None:
+        guard = np.maximum(guard, protect)
+    return placed.mask(place), guard if guard.any() else None
 
 
 def _report(region: Region, mask: NDArray[np.uint8], report: Report) -> RegionReport:

@@ -12,6 +12,7 @@ from pawfect.contract.errors import ErrorKind
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.texts import text_tensor
 from pawfect.local import LocalRefine
+from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.refine import RefineResult
 from pawfect.orchestrator.refining import Refining, refine_request
 from pawfect.orchestrator.work import Work
@@ -251,26 +252,28 @@ def test_capabilities_say_what_is_wrong_with_the_operators_settings(images, monk
     assert why in refusal(ErrorKind.UNAVAILABLE, run, "general", RED, {"remote": True})
 
 
-def test_capabilities_with_weights(tiny_deployment, in_tiny_weights, tiny):
+def test_capabilities_with_weights(tmp_path, tiny):
+    (tmp_path / tiny.weights["sam3"]).mkdir()
     can = LocalRefine(tiny).capabilities().can
     assert can["find_masks"].available
     assert not can["region"].ignores_prompt
 
 
-def test_creativity_moves_the_schedule_of_a_diffused_fill(tiny_deployment):
+def test_creativity_moves_the_schedule_of_a_diffused_fill(tiny):
     def asked(level: int) -> tuple[float, int, float]:
         params = RefineParams(creativity=level)
         request = refine_request(tensors("region", REGIONS), params)
-        fill = Work(request, Refining(tiny_deployment), None, None, None).fill_params()
+        fill = Work(request, Refining(Deployment(tiny)), None, None, None).fill_params()
         return fill.strength, fill.steps, fill.guidance_scale
 
-    own = tiny_deployment.profile.flux
+    own = tiny.flux
     assert asked(2) == (1.0, own.steps, own.guidance_scale)
     assert asked(1) == (0.75, own.steps, own.guidance_scale)
     assert asked(3) == (1.0, 10, pytest.approx(0.6 * own.guidance_scale))
 
 
-def test_flux_reads_a_regions_prompt(tiny_deployment, in_tiny_weights, tiny):
+@pytest.mark.slow
+def test_flux_reads_a_regions_prompt(in_tiny_weights, tiny):
     payload = {"masks": [{"bbox": BOXES[0], "prompt": "moss"}, {"bbox": BOXES[1]}]}
     given = {"engine": "flux", "protect": "none", "creativity": 1}
     report = LocalRefine(tiny).refine(tensors("region", payload), given).report
