@@ -6,6 +6,8 @@ import asyncio
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.refine import Region, RegionPayload
@@ -135,6 +137,27 @@ def test_regions_that_cannot_be_are_said(regions, masks, said):
     payload = RegionPayload(regions)
     message = refusal(ErrorKind.INVALID_ARG, place_regions, payload, planes, HEIGHT, WIDTH)
     assert said in message
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 30), st.integers(1, 10), st.integers(1, 10)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_masks_of_regions_that_share_nothing_are_the_boxes_and_share_nothing(boxes):
+    total = sum(np.count_nonzero(drawn(*box)) for box in boxes)
+    union = np.maximum.reduce([drawn(*box) for box in boxes])
+    regions = RegionPayload(tuple(Region(box) for box in boxes))
+    if total > np.count_nonzero(union):
+        refusal(ErrorKind.INVALID_ARG, place_regions, regions, None, HEIGHT, WIDTH)
+        return
+    placed = place_regions(regions, None, HEIGHT, WIDTH)
+    np.testing.assert_array_equal(placed.all, union)
+    for place, box in enumerate(boxes):
+        np.testing.assert_array_equal(placed.mask(place), drawn(*box))
+        np.testing.assert_array_equal(placed.others(place), union - drawn(*box))
 
 
 @pytest.mark.parametrize(
