@@ -24,6 +24,7 @@ from pawfect.refine.text import TextFreedom, repair_text
 READING: Final = "text_reading"
 # The parts of the work: the photo read and its old letters filled, then each correction set.
 _FILLED: Final = "fill"
+_UNREAD: Final = "the instructions were not read: new letters follow the old ones alone"
 
 
 @dataclass
@@ -82,6 +83,7 @@ async def repair_lettering(work: Work) -> Repaired:
         await asyncio.to_thread(_kept, request.image, repaired.image, request.protect),
         "lettering",
         corrections=repaired.corrections,
+        notes=() if request.payload.instructions is None else (_UNREAD,),
         fallbacks=tuple(used.fallbacks),
         weights=used.weights,
     )

@@ -18,7 +18,8 @@ PHOTO = sign()
 
 
 def asked(text: str = "ROVER", **more: np.ndarray) -> dict[str, np.ndarray]:
-    payload = json.dumps({"corrections": [{"bbox": list(BOX), "text": text}]})
+    correction = {"bbox": list(BOX), "text": text}
+    payload = json.dumps({"corrections": [correction], "instructions": "in gold"})
     texts = {"TYPE": text_tensor("text"), "PAYLOAD": text_tensor(payload)}
     return {"IMAGE": PHOTO, **texts, **more}
 
@@ -43,6 +44,7 @@ def test_a_word_is_set_anew_read_back_and_what_lies_apart_stays():
     report = result.report
     assert (report.engine, report.changed_px) == ("lettering", np.count_nonzero(changed))
     assert "reading" in report.weights
+    assert report.notes[0].startswith("the instructions were not read")
     assert {"text_reading", "patch_fill"} <= set(report.stage_ms)
     assert sum(report.stage_ms.values()) <= report.total_ms
     shares = [progress.progress for progress in seen]
