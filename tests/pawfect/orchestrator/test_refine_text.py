@@ -24,6 +24,7 @@ def asked(text: str = "ROVER", **more: np.ndarray) -> dict[str, np.ndarray]:
     return {"IMAGE": PHOTO, **texts, **more}
 
 
+@pytest.mark.slow
 def test_a_word_is_set_anew_read_back_and_what_lies_apart_stays():
     seen = []
     # The board beyond the word.
