@@ -14,12 +14,7 @@ from typing import Final
 from pawfect.contract.cutout import CutoutFileParams, CutoutParams
 from pawfect.contract.errors import invalid
 from pawfect.contract.find import FindMasksParams
-from pawfect.contract.parameters import (
-    FillParams,
-    InpaintFileParams,
-    InpaintParams,
-    MaskParams,
-)
+from pawfect.contract.parameters import FillParams, InpaintFileParams, InpaintParams, MaskParams
 from pawfect.contract.reading import ReadingParams
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.tensors import (
@@ -244,17 +239,14 @@ _DEFINITIONS: Final = (
         probe="pawfect.orchestrator.cutout_file:probe",
         probe_parameters=_WITHOUT_EDGES,
     ),
-    Model(
-        INPAINT,
-        InpaintParams,
-        orchestration="pawfect.orchestrator.serving:INPAINT",
-        probe_parameters=_BY_PATCHES,
-    ),
-    Model(
-        INPAINT_STREAM,
-        InpaintParams,
-        orchestration="pawfect.orchestrator.serving:INPAINT",
-        probe_parameters=_BY_PATCHES,
+    *(
+        Model(
+            spec,
+            InpaintParams,
+            orchestration="pawfect.orchestrator.serving:INPAINT",
+            probe_parameters=_BY_PATCHES,
+        )
+        for spec in (INPAINT, INPAINT_STREAM)
     ),
     Model(
         INPAINT_FILE,

@@ -13,7 +13,7 @@ import pytest
 from pawfect.contract.errors import ErrorKind
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.texts import text_tensor
-from pawfect.local import LocalRefine
+from pawfect.local_refine import LocalRefine
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.refine import RefineResult
 from pawfect.orchestrator.refining import Refining, refine_request

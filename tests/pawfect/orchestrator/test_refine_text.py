@@ -10,7 +10,7 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind
 from pawfect.contract.texts import text_tensor
-from pawfect.local import LocalRefine
+from pawfect.local_refine import LocalRefine
 from tests.refusals import refusal
 from tests.written import BOX, HEIGHT, WIDTH, sign
 
