@@ -143,7 +143,8 @@ def mosaic_coverage(
         shift = np.array([(1, 0, one.shift + left), (0, 1, 0), (0, 0, 1)], np.float64)
         if one.cut is None:
             drawn = draw(one.letter, style.match.cut, 0.0, style.match.offset)
-            line = Line(drawn, matrix @ shift, 1.0, 1.0, True)
+            sized = matrix @ shift @ np.diag((one.scale, one.scale, 1.0))
+            line = Line(drawn, sized, 1.0, one.scale, True)
             part = coverage_in(old.shape, frame, style, line)
         else:
             mask = cv2.warpPerspective(one.cut.mask.astype(np.float32), frame.to_photo, size)

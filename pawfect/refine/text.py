@@ -80,12 +80,12 @@ class TextFreedom:
     """How free the letters' shape is.
 
     Attributes:
-        reuse: which letters are cut out of the old text and set again: `any` that can be; `all`:
-            all or none, or those beside a face that is hardly told from theirs; `none`: all are
-            drawn.
+        reuse: which letters are cut out of the old text and set again: `any` that can be;
+            `most`: none unless they are most of the new ones, or those drawn beside them are
+            hardly told from them; `none`: all are drawn.
     """
 
-    reuse: str = "all"
+    reuse: str = "most"
 
 
 @dataclass(frozen=True, eq=False)
