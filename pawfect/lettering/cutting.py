@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -63,7 +64,8 @@ def cut_letters(ink: Ink, old: str, new: str, match: Match) -> tuple[CutLetter, 
         return _cut_groups(groups, old, match)
     drawn = draw(old, match.cut, match.tracking, match.offset)
     found = agreement(ink, softened(ink.alpha), drawn, match.matrix, old, new)
-    _, labels = cv2.connectedComponents((ink.alpha > 0.35).astype(np.uint8))
+    _, pieces = cv2.connectedComponents((ink.alpha > 0.35).astype(np.uint8))
+    labels = np.asarray(pieces, np.int32)
     expected = [
         _expected(ink, old[at], match, float(drawn.starts[at]), (dx, dy))
         for at, dx, dy in zip(found.at, found.dx, found.dy, strict=True)
@@ -235,7 +237,7 @@ def squeezed(letters: tuple[Placed, ...], room: float) -> tuple[Placed, ...]:
 
 def _actual_gaps(old: str, cut: tuple[CutLetter, ...]) -> dict[tuple[int, int], float]:
     """Return the gaps between cut letters with nothing but blanks between them, by their places."""
-    pairs = zip(cut, cut[1:], strict=False)
+    pairs = pairwise(cut)
     return {
         (one.at, other.at): other.left - one.right
         for one, other in pairs

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import draw
-from pawfect.lettering.faces import EM, Cut, Face
-from pawfect.lettering.groups import Groups, letter_groups
-from pawfect.lettering.letters import Agreement, agreement, covering, softened
-from pawfect.lettering.match import Match, aligned, cost, overlap, turned_slightly
+from pawfect.lettering.faces import Face
+from pawfect.lettering.groups import letter_groups
 from pawfect.lettering.ink import Ink
+from pawfect.lettering.laying import leaning, over_letters, over_word
+from pawfect.lettering.letters import Agreement, agreement, covering, softened
+from pawfect.lettering.match import Match, aligned, cost, turned_slightly
 
-_TRACKING: Final = (-0.08, 0.8)  # of the em: what is tighter or wider is another face
-_SLANTS: Final = (0.0, 0.2)  # shear: upright, and the slant of most italics (some 11 degrees)
-_SLANT_COST: Final = (0.15, 0.03)
-"""Per unit of slant, and at most: upright letters are likelier than slanted ones that cover as well.
-"""
 _BY_WORD, _BY_LETTER = 12, 5
 """How many faces are compared letter by letter, and how many of these are fitted closely."""
 _FARTHEST_OFFSET: Final = 5.0  # px of the em: beyond 4 % of it counters close and thin parts tear
@@ -47,17 +43,17 @@ def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None
     soft, groups = softened(ink.alpha), letter_groups(ink, old)
     by_face = []
     for face in faces:
-        laid = [match for cut in face.cuts() for match in _laid(ink, soft, old, cut)]
-        best = sorted(laid, key=_by_likeness)[-2:]
+        whole = [match for cut in face.cuts() for match in over_word(ink, soft, old, cut)]
+        laid = sorted(whole, key=_by_likeness)[-2:]
         if groups is not None:
-            over = [one for cut in face.cuts() for one in _over_letters(ink, soft, old, cut, groups)]
-            best = sorted([*best, *sorted(over, key=_by_likeness)[-1:]], key=_by_likeness)
-        if best:
-            by_face.append(best)
+            single = [
+                match for cut in face.cuts() for match in over_letters(ink, soft, old, cut, groups)
+            ]
+            laid += sorted(single, key=_by_likeness)[-1:]
+        if laid:
+            by_face.append(sorted(laid, key=_by_likeness))
     by_face.sort(key=lambda pair: -pair[-1].likeness)
-    rated = [
-        _rated(ink, soft, old, new, match) for pair in by_face[:_BY_WORD] for match in pair
-    ]
+    rated = [_rated(ink, soft, old, new, match) for pair in by_face[:_BY_WORD] for match in pair]
     rated.sort(key=lambda match: -match.likeness)
     chosen: dict[tuple[str, int], Match] = {}
     for match in rated:
@@ -68,100 +64,11 @@ def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None
     return None if best is None else _settled(ink, soft, old, new, best)
 
 
-def _leaning(slant: float) -> float:
-    return min(_SLANT_COST[0] * abs(slant), _SLANT_COST[1])
-
-
 def _by_likeness(match: Match) -> float:
     return match.likeness
 
 
-def _laid(ink: Ink, soft: NDArray[np.float32], old: str, cut: Cut) -> list[Match]:
-    """Lay a cut over the old letters' box: as wide as they are by stretching, and by spacing."""
-    drawn = draw(old, cut)
-    x0, y0, x1, y1 = drawn.box
-    if x1 - x0 < 4 or y1 - y0 < 4:
-        return []
-    found = []
-    high, gaps = ink.box.height / (y1 - y0), len(old) - 1
-    for slant in _SLANTS:
-        lean = slant * (y1 - y0)
-        wide = (ink.box.width - lean * high) / (x1 - x0)
-        if wide <= 0:
-            continue
-        found.append(_over_box(ink, soft, old, Match(cut), wide, high, slant))
-        tracking = (ink.box.width / high - lean - (x1 - x0)) / gaps if gaps else 0.0
-        if _TRACKING[0] * EM < tracking < _TRACKING[1] * EM and abs(tracking) > 0.02 * EM:
-            spaced = Match(cut, tracking=round(tracking * 2) / 2)
-            found.append(_over_box(ink, soft, old, spaced, high, high, slant))
-    return found
-
-
-def _over_letters(
-    ink: Ink, soft: NDArray[np.float32], old: str, cut: Cut, groups: Groups
-) -> list[Match]:
-    """Lay a cut over the old letters one by one: as high, as wide and as far apart as they are."""
-    boxes = [draw(letter, cut) for letter in old if letter != " "]
-    ems = np.array([np.array(one.box) - np.tile(one.origin, 2) for one in boxes], np.float64)
-    seen = np.array([one.edges for one in groups.boxes], np.float64)
-    begins = np.array(draw(old, cut).starts)[:-1][[letter != " " for letter in old]]
-    # Height and baseline from tops and bottoms of all letters, the baseline's turn with them.
-    rows = np.concatenate([ems[:, 1], ems[:, 3]])
-    middles = np.tile((seen[:, 0] + seen[:, 2]) / 2, 2)
-    basis = np.stack([rows, np.ones_like(rows), middles - middles.mean()], 1)
-    (high, base, turn), *_ = np.linalg.lstsq(
-        basis, np.concatenate([seen[:, 1], seen[:, 3]]), rcond=1e-6
-    )
-    if high < 0.05 or abs(turn) > 0.15:
-        return []
-    found = []
-    for slant in _SLANTS:
-        lean = slant * high * (ems[:, 3] - ems[:, 1])
-        widths = (seen[:, 2] - seen[:, 0] - lean) / np.maximum(ems[:, 2] - ems[:, 0], 1)
-        wide = float(np.median(widths[ems[:, 2] - ems[:, 0] > 0.15 * EM])) if (
-            (ems[:, 2] - ems[:, 0]) > 0.15 * EM
-        ).any() else float(high)
-        if not 0.5 * high < wide < 2 * high:
-            continue
-        own = begins + (ems[:, 0] + ems[:, 2]) / 2
-        up = slant * high * (ems[:, 1] + ems[:, 3]) / 2
-        at = ((seen[:, 0] + seen[:, 2]) / 2 + up) / wide
-        tracking = 0.0
-        if len(own) > 1 and len(old) > 1:
-            order = np.flatnonzero([letter != " " for letter in old])
-            steps = np.stack([order, np.ones_like(order)], 1).astype(np.float64)
-            (tracking, _), *_ = np.linalg.lstsq(steps, at - own, rcond=None)
-            tracking = round(float(np.clip(tracking, _TRACKING[0] * EM, _TRACKING[1] * EM)) * 2) / 2
-            shift = float(np.median(at - own - tracking * order)) * wide
-        else:
-            shift = float((at - own)[0]) * wide
-        level = base - turn * middles.mean()
-        matrix = np.array([(wide, -slant * high, shift), (turn * wide, high, level), (0, 0, 1)])
-        drawn = draw(old, cut, tracking)
-        like = overlap(ink, soft, drawn, matrix) - cost(matrix) - _leaning(slant)
-        found.append(Match(cut, tracking, 0.0, matrix, like))
-    return found
-
-
-def _over_box(
-    ink: Ink, soft: NDArray[np.float32], old: str, match: Match, wide: float, high: float,
-    slant: float,
-) -> Match:  # fmt: skip
-    """Lay a drawn text so that its box covers the ink's, and say how like the whole word is."""
-    drawn = draw(old, match.cut, match.tracking, match.offset)
-    x0, _, _, y1 = drawn.box
-    left, base, shear = x0 - drawn.origin[0], y1 - drawn.origin[1], -slant * high
-    # The lower left corner of the box goes to that of the ink; its top leans to the right.
-    shift_x = ink.box.x0 - wide * left - shear * base
-    shift_y = ink.box.y1 - high * base
-    matrix = np.array([(wide, shear, shift_x), (0, high, shift_y), (0, 0, 1)], np.float64)
-    like = overlap(ink, soft, drawn, matrix) - cost(matrix) - _leaning(slant)
-    return replace(match, matrix=matrix, likeness=like)
-
-
-def _agreement(
-    ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match
-) -> Agreement:
+def _agreement(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Agreement:
     drawn = draw(old, match.cut, match.tracking, match.offset)
     return agreement(ink, soft, drawn, match.matrix, old, new)
 
@@ -169,7 +76,7 @@ def _agreement(
 def _rated(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
     """Say how like the letters are, one by one."""
     like = _agreement(ink, soft, old, new, match).likeness - cost(match.matrix)
-    return replace(match, likeness=like - _leaning(match.slant))
+    return replace(match, likeness=like - leaning(match.slant))
 
 
 def _fitted(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
@@ -227,9 +134,7 @@ def _as_wide(before: Match, now: Match, old: str) -> Match:
     return replace(now, tracking=round((now.tracking + lacking / (len(old) - 1)) * 2) / 2)
 
 
-def _settled(
-    ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match
-) -> Match:
+def _settled(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
     """Move and space a match by where its letters were found, then align the whole word."""
     best = _rated(ink, soft, old, new, match)
     for _ in range(2):

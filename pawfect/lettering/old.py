@@ -150,7 +150,7 @@ def letters_mask(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return a line's letters with rims and shadows as a mask of the photo, UINT8 [H, W]."""
     ink = line.ink.mask.astype(np.float32)
     if line.frame.scale > 1:
-        ink = cv2.GaussianBlur(ink, (0, 0), 0.3 * line.frame.scale)
+        ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.3 * line.frame.scale), np.float32)
     shown = cv2.warpPerspective(ink, line.frame.to_photo, (size[1], size[0]))
     return (shown > _MASKED).astype(np.uint8) * np.uint8(255)
 
@@ -176,7 +176,7 @@ def other_ground(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
 def neighbourhood(frame: Frame, size: tuple[int, ...]) -> NDArray[np.bool_]:
     """Mark what a frame shows of a photo, BOOL [H, W]: beyond it nothing changes."""
     plane = np.zeros((size[0], size[1]), np.uint8)
-    cv2.fillConvexPoly(plane, np.rint(outline(frame)).astype(np.int32), 1)
+    cv2.fillConvexPoly(plane, np.rint(outline(frame)).astype(np.int32), (1,))
     return plane > 0
 
 
@@ -201,7 +201,11 @@ def set_in_place(
     reused = _mosaic(old_part, bare_part, frame, line, new, attempt)
     if reused is None:
         laid_line = laid_out(new, style, line.ink.box, line.limits, attempt.scale)
-        cover, fits, letters = coverage_in(bare_part.shape, frame, style, laid_line), laid_line.fits, ""
+        cover, fits, letters = (
+            coverage_in(bare_part.shape, frame, style, laid_line),
+            laid_line.fits,
+            "",
+        )
     else:
         (cover, letters), fits = reused, True
     cover = np.where(neighbourhood(frame, cover.shape), cover, 0).astype(np.float32)

@@ -150,7 +150,8 @@ def mosaic_coverage(
             mask = cv2.warpPerspective(one.cut.mask.astype(np.float32), frame.to_photo, size)
             in_frame = matrix @ shift @ np.linalg.inv(matrix)
             move = frame.to_photo @ in_frame @ np.linalg.inv(frame.to_photo)
-            part = cv2.warpPerspective(old * mask, move, size, flags=cv2.INTER_CUBIC)
+            moved = cv2.warpPerspective(old * mask, move, size, flags=cv2.INTER_CUBIC)
+            part = np.asarray(moved, np.float32)
         cover = np.maximum(cover, part)
     return np.where(cover > 0.004, np.minimum(cover, 1), 0).astype(np.float32)
 

@@ -33,7 +33,9 @@ def strip_of(judged: Judged) -> NDArray[np.uint8]:
     for column, picture in enumerate(pictures):
         cell = ImageOps.contain(Image.fromarray(np.ascontiguousarray(picture[crop])), CELL)
         strip.paste(cell, (column * (CELL[0] + GAP), 0))
-    ImageDraw.Draw(strip).text((1, CELL[1]), _caption(row), (20, 20, 20), ImageFont.load_default(10))
+    ImageDraw.Draw(strip).text(
+        (1, CELL[1]), _caption(row), (20, 20, 20), ImageFont.load_default(10)
+    )
     return np.asarray(strip)
 
 

@@ -71,7 +71,12 @@ def goals(rows: Sequence[Row]) -> list[tuple[str, str, str, bool]]:
     look = of.look / max(of.look_written_over, 1e-9)
     outside = f"{of.changed_outside} pictures"
     return [
-        ("read exactly, of the truth's share", f">= {READ_GOAL:.0%}", f"{share:.0%}", share >= READ_GOAL),
+        (
+            "read exactly, of the truth's share",
+            f">= {READ_GOAL:.0%}",
+            f"{share:.0%}",
+            share >= READ_GOAL,
+        ),
         ("look, of the box written over", f"<= {LOOK_GOAL:.0%}", f"{look:.0%}", look <= LOOK_GOAL),
         ("changed outside the neighbourhood", "none", outside, of.changed_outside == 0),
     ]  # fmt: skip
