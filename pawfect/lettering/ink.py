@@ -19,6 +19,7 @@ _INLIER: Final = 3.0  # standard deviations: what is nearer to the ground's colo
 _INK: Final = 4.5  # standard deviations from the ground: surely not ground
 _RIM: Final = 2.4  # and: not ground where it touches what surely is none, such as a rim or a shadow
 _LEAST_NOISE: Final = 3.5  # levels of 255: JPEG alone does that much beside letters
+_GRAIN: Final = 0.06  # of the way from ground to ink: grain and JPEG reach that far
 _SPECK: Final = 0.0025  # of the line's height squared: a dot of an i has some 0.01
 _REACH: Final = 0.16  # of the line's height: rims and shadows lie that near to the letters
 
@@ -213,8 +214,12 @@ def _letters_alone(alpha: NDArray[np.float32], inside: Box) -> NDArray[np.float3
         keep[index] = area > _SPECK * LINE_PX**2 and within[index] > 0.55 * area
     letters = keep[labels].astype(np.uint8)
     near = cv2.dilate(letters, np.ones((7, 7), np.uint8)) > 0
-    # The ground's own grain is no coverage.
-    return np.where(near, np.clip((alpha - 0.06) / 0.88, 0, 1), 0).astype(np.float32)
+    return np.where(near, cleaned(alpha), np.float32(0)).astype(np.float32)
+
+
+def cleaned(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a coverage without what is nearly none and nearly all: grain is neither."""
+    return np.asarray(np.clip((alpha - _GRAIN) / (1 - 2 * _GRAIN), 0, 1), np.float32)
 
 
 def _with_rims(alpha: NDArray[np.float32], away: NDArray[np.float32]) -> NDArray[np.bool_] | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import draw
-from pawfect.lettering.faces import Face
+from pawfect.lettering.faces import Cut, Face
 from pawfect.lettering.groups import letter_groups
 from pawfect.lettering.ink import Ink
 from pawfect.lettering.laying import leaning, over_letters, over_word
@@ -43,12 +43,11 @@ def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None
     soft, groups = softened(ink.alpha), letter_groups(ink, old)
     by_face = []
     for face in faces:
-        whole = [match for cut in face.cuts() for match in over_word(ink, soft, old, cut)]
+        cuts = _as_dark(ink, old, face)
+        whole = [match for cut in cuts for match in over_word(ink, soft, old, cut)]
         laid = sorted(whole, key=_by_likeness)[-2:]
         if groups is not None:
-            single = [
-                match for cut in face.cuts() for match in over_letters(ink, soft, old, cut, groups)
-            ]
+            single = [match for cut in cuts for match in over_letters(ink, soft, old, cut, groups)]
             laid += sorted(single, key=_by_likeness)[-1:]
         if laid:
             by_face.append(sorted(laid, key=_by_likeness))
@@ -62,6 +61,19 @@ def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None
     fitted = [_fitted(ink, soft, old, new, match) for match in finalists]
     best = max(fitted, key=_by_likeness, default=None)
     return None if best is None else _settled(ink, soft, old, new, best)
+
+
+def _as_dark(ink: Ink, old: str, face: Face) -> list[Cut]:
+    """Return of each width the cut whose ink fills its box most as the old ink does."""
+    wanted = float(ink.alpha.sum()) / ink.box.area
+    best: dict[int, tuple[float, Cut]] = {}
+    for cut in face.cuts():
+        drawn = draw(old, cut)
+        x0, y0, x1, y1 = drawn.box
+        apart = abs(float(drawn.coverage.sum()) / max((x1 - x0) * (y1 - y0), 1) - wanted)
+        if cut.width not in best or apart < best[cut.width][0]:
+            best[cut.width] = apart, cut
+    return [cut for _, cut in best.values()]
 
 
 def _by_likeness(match: Match) -> float:

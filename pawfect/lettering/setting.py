@@ -15,8 +15,9 @@ from pawfect.lettering.faces import EM
 from pawfect.lettering.frame import LINE_PX, Frame, placed, turned
 from pawfect.lettering.ink import Ink
 from pawfect.lettering.style import Style
+from pawfect.picture import raster
 from pawfect.picture.box import Box
-from pawfect.picture.grain import sample_grain
+from pawfect.picture.grain import noise_level, sample_grain
 
 _SUPER: Final = 3  # letters are laid at that many px per px of the photo and averaged
 _CONDENSED: Final = 0.86  # narrower letters than that look squeezed beside others of their face
@@ -199,7 +200,8 @@ def grain_like(
     rng = np.random.default_rng(seed)
     size = (ground.shape[0], ground.shape[1])
     grain = sample_grain(ground, bare, size, rng, sigma=1.0)
-    deviation = float(grain.std())
+    # Measured as the photo's own was.
+    deviation = noise_level(raster.to_pixels(grain + np.float32(128)), np.ones(size, np.bool_))
     if deviation < 0.05:
         return np.zeros(ground.shape, np.float32)
     return np.asarray(grain * np.float32(level / deviation), np.float32)
