@@ -1,1 +1,1 @@
-"""Old letters out of a photo, new ones in: their ink, their style, the closest face, their place."""
+"""Old letters out of a photo, new ones in: their ink, style, closest face and place."""

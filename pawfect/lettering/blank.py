@@ -75,7 +75,9 @@ def _turned(quad: NDArray[np.float32], beside: OldLine | None) -> NDArray[np.flo
     if beside is None:
         return quad
     line = beside.frame.line
-    corners = np.array([(line.x0, line.y0), (line.x1, line.y0), (line.x1, line.y1), (line.x0, line.y1)])
+    corners = np.array(
+        [(line.x0, line.y0), (line.x1, line.y0), (line.x1, line.y1), (line.x0, line.y1)]
+    )
     w = np.c_[corners, np.ones(4)] @ beside.frame.to_photo.T
     way = along((w[:, :2] / w[:, 2:]).astype(np.float32))
     angle = float(np.arctan2(way[1], way[0]))
@@ -83,7 +85,10 @@ def _turned(quad: NDArray[np.float32], beside: OldLine | None) -> NDArray[np.flo
         return quad
     wide, high = quad[1, 0] - quad[0, 0], quad[2, 1] - quad[1, 1]
     high_left = max(high - abs(np.sin(angle)) * wide, 0.55 * high)
-    half = np.array([(-wide, -high_left), (wide, -high_left), (wide, high_left), (-wide, high_left)]) / 2
+    half = (
+        np.array([(-wide, -high_left), (wide, -high_left), (wide, high_left), (-wide, high_left)])
+        / 2
+    )
     turn = np.array([(way[0], way[1]), (-way[1], way[0])])
     return np.asarray(half @ turn + quad.mean(0), np.float32)
 

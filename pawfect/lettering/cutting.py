@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import draw, starts
 from pawfect.lettering.frame import Frame, turned
+from pawfect.lettering.groups import Groups, letter_groups
 from pawfect.lettering.ink import Ink
 from pawfect.lettering.letters import agreement, covering, mapped, softened
 from pawfect.lettering.match import Match
@@ -18,6 +20,8 @@ from pawfect.lettering.match import Match
 _CLEAN: Final = 0.92  # of a letter's ink lies where it is expected, or it is joined to others
 _ALIKE: Final = 0.55  # correlation: below it, what lies there is no such letter, or a damaged one
 _WHOLE: Final = (0.6, 1.6)  # ink beside the drawn letter's: outside, a part lacks or is too much
+_SCALED: Final = (0.75, 1.4)  # beyond it, something else was measured
+_SQUEEZED: Final = 0.08  # of the room: letters moved closer by more stand too tight
 _BESIDE: Final = 0.05  # of the line's height: how far ink may reach beyond where it is expected
 
 
@@ -31,6 +35,8 @@ class CutLetter:
         mask: BOOL [h, w] of the frame: its ink with its rims.
         left: where its ink begins, px of the em from the old text's origin.
         right: where it ends.
+        top: of its ink, px of the em below the baseline, so negative.
+        bottom: of its ink, likewise.
         likeness: of the closest face's letter, -1 to 1.
     """
 
@@ -39,6 +45,8 @@ class CutLetter:
     mask: NDArray[np.bool_]
     left: float
     right: float
+    top: float
+    bottom: float
     likeness: float
 
 
@@ -51,9 +59,13 @@ def cut_letters(ink: Ink, old: str, new: str, match: Match) -> tuple[CutLetter, 
         new: what is to be written.
         match: how the closest face covers them.
     """
+    groups = letter_groups(ink, old)
+    if groups is not None:
+        return _cut_groups(groups, old, match)
     drawn = draw(old, match.cut, match.tracking, match.offset)
     found = agreement(ink, softened(ink.alpha), drawn, match.matrix, old, new)
-    _, labels = cv2.connectedComponents((ink.alpha > 0.35).astype(np.uint8))
+    _, pieces = cv2.connectedComponents((ink.alpha > 0.35).astype(np.uint8))
+    labels = np.asarray(pieces, np.int32)
     expected = [
         _expected(ink, old[at], match, float(drawn.starts[at]), (dx, dy))
         for at, dx, dy in zip(found.at, found.dx, found.dy, strict=True)
@@ -64,11 +76,24 @@ def cut_letters(ink: Ink, old: str, new: str, match: Match) -> tuple[CutLetter, 
         mine = [label for label, owner in owners.items() if owner == row]
         own = np.isin(labels, mine) if mine else np.zeros(labels.shape, np.bool_)
         if _stands_alone(own, expected[row], ink) and found.likenesses[row] >= _ALIKE:
-            left, right = _extent(own, match)
-            near = cv2.dilate(own.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-            mask = near & ((labels == 0) | own)
-            cut.append(CutLetter(old[at], at, mask, left, right, float(found.likenesses[row])))
+            extent, like = _extent(own, match), float(found.likenesses[row])
+            cut.append(CutLetter(old[at], at, _with_rim(own, labels), *extent, like))
     return tuple(cut)
+
+
+def _cut_groups(groups: Groups, old: str, match: Match) -> tuple[CutLetter, ...]:
+    """Cut out letters that stand apart: each is known by its place."""
+    cut = []
+    for place, at in enumerate(index for index, letter in enumerate(old) if letter != " "):
+        own = groups.labels == place + 1
+        extent = _extent(own, match)
+        cut.append(CutLetter(old[at], at, groups.rims == place + 1, *extent, 1.0))
+    return tuple(cut)
+
+
+def _with_rim(own: NDArray[np.bool_], labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    near = cv2.dilate(own.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    return np.asarray(near & ((labels == 0) | own))
 
 
 def _expected(
@@ -115,11 +140,12 @@ def _stands_alone(own: NDArray[np.bool_], expected: NDArray[np.float32], ink: In
     return bool(own[:, low:high].sum() >= _CLEAN * area)
 
 
-def _extent(own: NDArray[np.bool_], match: Match) -> tuple[float, float]:
-    """Return where ink begins and ends along the baseline, px of the em."""
+def _extent(own: NDArray[np.bool_], match: Match) -> tuple[float, float, float, float]:
+    """Return where ink begins and ends along the baseline and across it, px of the em."""
     ys, xs = np.nonzero(own)
-    across = mapped(np.stack([xs, ys], 1).astype(np.float64), np.linalg.inv(match.matrix))[:, 0]
-    return float(across.min()), float(across.max())
+    at = mapped(np.stack([xs, ys], 1).astype(np.float64), np.linalg.inv(match.matrix))
+    (left, top), (right, bottom) = at.min(0), at.max(0)
+    return float(left), float(right), float(top), float(bottom)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +159,7 @@ class Placed:
             a cut one from where it stood.
         left: where its ink begins, px of the em.
         right: where it ends.
+        scale: of a drawn letter, to be as high as the cut ones of its kind.
     """
 
     letter: str
@@ -140,6 +167,7 @@ class Placed:
     shift: float
     left: float
     right: float
+    scale: float = 1.0
 
 
 def arranged(old: str, new: str, match: Match, cut: tuple[CutLetter, ...]) -> tuple[Placed, ...]:
@@ -163,16 +191,53 @@ def arranged(old: str, new: str, match: Match, cut: tuple[CutLetter, ...]) -> tu
         if before is not None:
             gap = by_text.get(new[before : index + 1])
             edge += _face_gap(new, (before, index), match) + more if gap is None else gap
-        chosen = by_letter.get(new[index])
-        begin, end = _side(new[index], match) if chosen is None else (chosen.left, chosen.right)
-        out.append(Placed(new[index], chosen, edge - begin, edge, edge + end - begin))
+        chosen, scale = by_letter.get(new[index]), 1.0
+        if chosen is None:
+            scale = _scale(new[index], cut, match)
+            begin, end = (scale * edge_px for edge_px in _side(new[index], match))
+        else:
+            begin, end = chosen.left, chosen.right
+        out.append(Placed(new[index], chosen, edge - begin, edge, edge + end - begin, scale))
         edge += end - begin
     return tuple(out)
 
 
+def _scale(letter: str, cut: tuple[CutLetter, ...], match: Match) -> float:
+    """Return how much larger a drawn letter is to be so that it is as high as its kind was."""
+    kind = [one for one in cut if _kind(one.letter) == _kind(letter)]
+    ratios = []
+    for one in kind:
+        drawn = draw(one.letter, match.cut, 0.0, match.offset)
+        ratios.append((one.bottom - one.top) / max(drawn.box[3] - drawn.box[1], 1))
+    return float(np.clip(np.median(ratios), *_SCALED)) if ratios else 1.0
+
+
+def _kind(letter: str) -> str:
+    """Return which letters are equally high: digits, capitals, small ones, other signs."""
+    if letter.isdigit():
+        return "digit"
+    if letter.isalpha():
+        return "capital" if letter.isupper() else "small"
+    return letter
+
+
+def squeezed(letters: tuple[Placed, ...], room: float) -> tuple[Placed, ...]:
+    """Move letters closer together so that they fit a width, px of the em; none where too much."""
+    over = letters[-1].right - letters[0].left - room
+    if over <= 0:
+        return letters
+    if len(letters) < 2 or over > _SQUEEZED * room:
+        return ()
+    by = over / (len(letters) - 1)
+    return tuple(
+        replace(one, shift=one.shift - at * by, left=one.left - at * by, right=one.right - at * by)
+        for at, one in enumerate(letters)
+    )
+
+
 def _actual_gaps(old: str, cut: tuple[CutLetter, ...]) -> dict[tuple[int, int], float]:
     """Return the gaps between cut letters with nothing but blanks between them, by their places."""
-    pairs = zip(cut, cut[1:], strict=False)
+    pairs = pairwise(cut)
     return {
         (one.at, other.at): other.left - one.right
         for one, other in pairs

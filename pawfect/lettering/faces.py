@@ -103,7 +103,9 @@ def font(cut: Cut, px: int = EM) -> ImageFont.FreeTypeFont:
     loaded = ImageFont.truetype(str(file), px)
     if cut.face.varies:
         # Both axes always come in this order.
-        axes = [cut.weight] if cut.face.widths is None else [cut.weight, cut.width]
+        axes: list[float] = [cut.weight]
+        if cut.face.widths is not None:
+            axes.append(cut.width)
         loaded.set_variation_by_axes(axes)
     return loaded
 

@@ -77,7 +77,7 @@ def rectified(image: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
     """
     if frame.scale < 1:
         # A picture that is shrunk is first blurred by what its new pixels average.
-        image = cv2.GaussianBlur(image, (0, 0), 0.45 / frame.scale)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.45 / frame.scale), np.float32)
     shown = cv2.warpPerspective(
         image,
         frame.to_photo,
@@ -94,9 +94,9 @@ def placed(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[
     return np.asarray(mapped[:, :2] / mapped[:, 2:], np.float64)
 
 
-def turned(x: NDArray[np.float64], y: NDArray[np.float64], matrix: NDArray[np.float64]) -> tuple[
-    NDArray[np.float64], NDArray[np.float64]
-]:
+def turned(
+    x: NDArray[np.float64], y: NDArray[np.float64], matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Map grids of x and y, of one shape, by a homography [3, 3]."""
     w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
     return (

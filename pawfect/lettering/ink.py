@@ -19,6 +19,7 @@ _INLIER: Final = 3.0  # standard deviations: what is nearer to the ground's colo
 _INK: Final = 4.5  # standard deviations from the ground: surely not ground
 _RIM: Final = 2.4  # and: not ground where it touches what surely is none, such as a rim or a shadow
 _LEAST_NOISE: Final = 3.5  # levels of 255: JPEG alone does that much beside letters
+_GRAIN: Final = 0.06  # of the way from ground to ink: grain and JPEG reach that far
 _SPECK: Final = 0.0025  # of the line's height squared: a dot of an i has some 0.01
 _REACH: Final = 0.16  # of the line's height: rims and shadows lie that near to the letters
 
@@ -40,7 +41,7 @@ class Plane:
         x = np.clip(x, self.within.x0, self.within.x1)
         y = np.clip(y, self.within.y0, self.within.y1)
         colours = self.weights[0] + x[..., None] * self.weights[1] + y[..., None] * self.weights[2]
-        return np.clip(colours, 0, 255).astype(np.float32)
+        return np.asarray(np.clip(colours, 0, 255), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def find_ink(pixels: NDArray[np.float32], line: Box) -> Ink | None:
     colour = _plane(pixels, core)
     alpha, contrast = _covered(rest, colour, ground, inverse)
     alpha = _letters_alone(alpha, inside)
-    mask = _with_rims(alpha, away, inside)
+    mask = _with_rims(alpha, away)
     if mask is None:
         return None
     box = _box_of(alpha > 0.5)
@@ -117,9 +118,9 @@ def _ground(
     near[outer.slices] = True
     ring = near.copy()
     ring[inner.slices] = False
-    usable, ring = np.flatnonzero(near.ravel()), np.flatnonzero(ring.ravel())
-    middle = np.median(flat[ring], axis=0)
-    spread = _spread(flat[ring] - middle)
+    usable, around = np.flatnonzero(near.ravel()), np.flatnonzero(ring.ravel())
+    middle = np.median(flat[around], axis=0)
+    spread = _spread(flat[around] - middle)
     fitted = np.broadcast_to(middle, flat.shape)
     for turn in range(6):
         rest = flat[usable] - fitted[usable]
@@ -145,7 +146,7 @@ def _spread(rest: NDArray[np.float64]) -> NDArray[np.float64]:
 def _core(
     pixels: NDArray[np.float32], seeds: NDArray[np.bool_], inverse: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Return the part of the seeds that has the letters' own colour, not a rim's or an outline's."""
+    """Return the part of the seeds that has the letters' own colour, no rim's or outline's."""
     thick = _shrunk(seeds)
     pool = thick if thick.sum() > 60 else seeds
     colours = pixels[pool].astype(np.float32)
@@ -213,13 +214,15 @@ def _letters_alone(alpha: NDArray[np.float32], inside: Box) -> NDArray[np.float3
         keep[index] = area > _SPECK * LINE_PX**2 and within[index] > 0.55 * area
     letters = keep[labels].astype(np.uint8)
     near = cv2.dilate(letters, np.ones((7, 7), np.uint8)) > 0
-    # The ground's own grain is no coverage.
-    return np.where(near, np.clip((alpha - 0.06) / 0.88, 0, 1), 0).astype(np.float32)
+    return np.where(near, cleaned(alpha), np.float32(0)).astype(np.float32)
 
 
-def _with_rims(
-    alpha: NDArray[np.float32], away: NDArray[np.float32], inside: Box
-) -> NDArray[np.bool_] | None:
+def cleaned(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a coverage without what is nearly none and nearly all: grain is neither."""
+    return np.asarray(np.clip((alpha - _GRAIN) / (1 - 2 * _GRAIN), 0, 1), np.float32)
+
+
+def _with_rims(alpha: NDArray[np.float32], away: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     """Return letters with what is not ground beside them; None where there is no letter."""
     letters = alpha > 0.3
     if letters.sum() < _SPECK * LINE_PX**2:
@@ -228,13 +231,13 @@ def _with_rims(
     smooth = cv2.GaussianBlur(away.astype(np.float32), (0, 0), 1.5)
     other = (smooth > _RIM).astype(np.uint8)
     mask = letters.astype(np.uint8)
-    near = cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    near = np.asarray(cv2.dilate(mask, np.ones((2 * reach + 1,) * 2, np.uint8)), np.uint8)
+    small = np.ones((3, 3), np.uint8)
     for _ in range(reach):
-        grown = cv2.dilate(mask, np.ones((3, 3), np.uint8)) & (other | mask) & near
+        grown = np.asarray(cv2.dilate(mask, small), np.uint8) & (other | mask) & near
         if (grown == mask).all():
             break
         mask = grown
-    del inside
     return np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0)
 
 

@@ -63,14 +63,12 @@ def covering(
     scale = float(np.sqrt(abs(np.linalg.det(whole[:2, :2]))))
     coverage = drawn.coverage
     if scale < 0.8:
-        coverage = cv2.GaussianBlur(coverage, (0, 0), 0.4 / scale)
+        coverage = np.asarray(cv2.GaussianBlur(coverage, (0, 0), 0.4 / scale), np.float32)
     shown = cv2.warpPerspective(coverage, whole, (size[1], size[0]), flags=cv2.INTER_LINEAR)
     return np.asarray(shown, np.float32)
 
 
-def mapped(
-    points: NDArray[np.float64], matrix: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def mapped(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Map points [n, 2] by a homography [3, 3]."""
     moved = np.c_[points, np.ones(len(points))] @ matrix.T
     return np.asarray(moved[:, :2] / moved[:, 2:], np.float64)
@@ -92,17 +90,15 @@ def agreement(
     """
     shown = softened(covering(drawn, matrix, soft.shape))
     beside, above = round(_BESIDE * LINE_PX), round(_ABOVE * LINE_PX)
-    tall = (drawn.box[3] - drawn.box[1]) / 2
     middle = (drawn.box[1] + drawn.box[3]) / 2 - drawn.origin[1]
-    del tall
     line = np.stack([drawn.starts, np.full(len(drawn.starts), middle)], 1)
     edges = mapped(line, matrix)[:, 0]
     low, high = max(ink.box.y0 - 6, 0), min(ink.box.y1 + 6, soft.shape[0])
     field = cv2.copyMakeBorder(soft, above, above, beside, beside, cv2.BORDER_CONSTANT)
     rows: list[tuple[float, float, float, float, float, int]] = []
     for index, letter in enumerate(old):
-        x0, x1 = int(round(edges[index])) - 3, int(round(edges[index + 1])) + 3
-        x0, x1 = max(x0, 0), min(x1, soft.shape[1])
+        x0 = max(round(float(edges[index])) - 3, 0)
+        x1 = min(round(float(edges[index + 1])) + 3, soft.shape[1])
         if letter == " " or x1 - x0 < 5:
             continue
         part = np.ascontiguousarray(shown[low:high, x0:x1])
@@ -110,13 +106,14 @@ def agreement(
             continue
         near = np.ascontiguousarray(field[low : high + 2 * above, x0 : x1 + 2 * beside])
         scores = cv2.matchTemplate(near, part, cv2.TM_CCOEFF_NORMED)
-        _, best, _, (dx, dy) = cv2.minMaxLoc(scores)
+        _, best, _, found = cv2.minMaxLoc(scores)
         weight = (_STAYING if letter in new else 1.0) * (x1 - x0)
-        rows.append((best, (x0 + x1) / 2, dx - beside, dy - above, weight, index))
+        rows.append((best, (x0 + x1) / 2, found[0] - beside, found[1] - above, weight, index))
     if not rows:
         empty = np.zeros(0)
         return Agreement(-1.0, empty, empty, empty, empty, empty, ())
-    like, centres, dx, dy, weights, at = (np.array(column) for column in zip(*rows, strict=True))
+    columns = np.array(rows, np.float64).T
+    like, centres, dx, dy, weights, at = columns
     share = weights / weights.sum()
     away = float(np.sqrt((share * (dx**2 + dy**2)).sum())) / LINE_PX
     total = float((share * like).sum()) - _AWAY_COST * away

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import draw
-from pawfect.lettering.faces import EM, Cut, Face
-from pawfect.lettering.letters import Agreement, agreement, covering, softened
-from pawfect.lettering.match import Match, aligned, cost, overlap, turned_slightly
+from pawfect.lettering.faces import Cut, Face
+from pawfect.lettering.groups import letter_groups
 from pawfect.lettering.ink import Ink
+from pawfect.lettering.laying import leaning, over_letters, over_word
+from pawfect.lettering.letters import Agreement, agreement, covering, softened
+from pawfect.lettering.match import Match, aligned, cost, turned_slightly
 
-_TRACKING: Final = (-0.08, 0.8)  # of the em: what is tighter or wider is another face
-_SLANTS: Final = (0.0, 0.2)  # shear: upright, and the slant of most italics (some 11 degrees)
-_UPRIGHT: Final = 0.01  # upright letters are likelier than slanted ones that cover as well
-_BY_WORD, _BY_LETTER = 12, 4
+_BY_WORD, _BY_LETTER = 12, 5
 """How many faces are compared letter by letter, and how many of these are fitted closely."""
 _FARTHEST_OFFSET: Final = 5.0  # px of the em: beyond 4 % of it counters close and thin parts tear
 _WIDTH_STEPS: Final = (0.06, 0.03)
@@ -41,70 +40,47 @@ def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None
     Returns:
         None where there is no face, or no letter to compare.
     """
-    soft = softened(ink.alpha)
+    soft, groups = softened(ink.alpha), letter_groups(ink, old)
     by_face = []
     for face in faces:
-        laid = [match for cut in face.cuts() for match in _laid(ink, soft, old, cut)]
+        cuts = _as_dark(ink, old, face)
+        whole = [match for cut in cuts for match in over_word(ink, soft, old, cut)]
+        laid = sorted(whole, key=_by_likeness)[-2:]
+        if groups is not None:
+            single = [match for cut in cuts for match in over_letters(ink, soft, old, cut, groups)]
+            laid += sorted(single, key=_by_likeness)[-1:]
         if laid:
-            by_face.append(sorted(laid, key=_by_likeness)[-2:])
+            by_face.append(sorted(laid, key=_by_likeness))
     by_face.sort(key=lambda pair: -pair[-1].likeness)
-    rated = [
-        _rated(ink, soft, old, new, match) for pair in by_face[:_BY_WORD] for match in pair
-    ]
+    rated = [_rated(ink, soft, old, new, match) for pair in by_face[:_BY_WORD] for match in pair]
     rated.sort(key=lambda match: -match.likeness)
-    chosen: dict[str, Match] = {}
+    chosen: dict[tuple[str, int], Match] = {}
     for match in rated:
-        chosen.setdefault(match.cut.face.name, match)
+        chosen.setdefault((match.cut.face.name, match.cut.width), match)
     finalists = list(chosen.values())[:_BY_LETTER]
     fitted = [_fitted(ink, soft, old, new, match) for match in finalists]
     best = max(fitted, key=_by_likeness, default=None)
     return None if best is None else _settled(ink, soft, old, new, best)
 
 
+def _as_dark(ink: Ink, old: str, face: Face) -> list[Cut]:
+    """Return of each width the cut whose ink fills its box most as the old ink does."""
+    wanted = float(ink.alpha.sum()) / ink.box.area
+    best: dict[int, tuple[float, Cut]] = {}
+    for cut in face.cuts():
+        drawn = draw(old, cut)
+        x0, y0, x1, y1 = drawn.box
+        apart = abs(float(drawn.coverage.sum()) / max((x1 - x0) * (y1 - y0), 1) - wanted)
+        if cut.width not in best or apart < best[cut.width][0]:
+            best[cut.width] = apart, cut
+    return [cut for _, cut in best.values()]
+
+
 def _by_likeness(match: Match) -> float:
     return match.likeness
 
 
-def _laid(ink: Ink, soft: NDArray[np.float32], old: str, cut: Cut) -> list[Match]:
-    """Lay a cut over the old letters' box: as wide as they are by stretching, and by spacing."""
-    drawn = draw(old, cut)
-    x0, y0, x1, y1 = drawn.box
-    if x1 - x0 < 4 or y1 - y0 < 4:
-        return []
-    found = []
-    high, gaps = ink.box.height / (y1 - y0), len(old) - 1
-    for slant in _SLANTS:
-        lean = slant * (y1 - y0)
-        wide = (ink.box.width - lean * high) / (x1 - x0)
-        if wide <= 0:
-            continue
-        found.append(_over_box(ink, soft, old, Match(cut), wide, high, slant))
-        tracking = (ink.box.width / high - lean - (x1 - x0)) / gaps if gaps else 0.0
-        if _TRACKING[0] * EM < tracking < _TRACKING[1] * EM and abs(tracking) > 0.02 * EM:
-            spaced = Match(cut, tracking=round(tracking * 2) / 2)
-            found.append(_over_box(ink, soft, old, spaced, high, high, slant))
-    return found
-
-
-def _over_box(
-    ink: Ink, soft: NDArray[np.float32], old: str, match: Match, wide: float, high: float,
-    slant: float,
-) -> Match:  # fmt: skip
-    """Lay a drawn text so that its box covers the ink's, and say how like the whole word is."""
-    drawn = draw(old, match.cut, match.tracking, match.offset)
-    x0, _, _, y1 = drawn.box
-    left, base, shear = x0 - drawn.origin[0], y1 - drawn.origin[1], -slant * high
-    # The lower left corner of the box goes to that of the ink; its top leans to the right.
-    shift_x = ink.box.x0 - wide * left - shear * base
-    shift_y = ink.box.y1 - high * base
-    matrix = np.array([(wide, shear, shift_x), (0, high, shift_y), (0, 0, 1)], np.float64)
-    like = overlap(ink, soft, drawn, matrix) - cost(matrix) - _UPRIGHT * (slant > 0)
-    return replace(match, matrix=matrix, likeness=like)
-
-
-def _agreement(
-    ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match
-) -> Agreement:
+def _agreement(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Agreement:
     drawn = draw(old, match.cut, match.tracking, match.offset)
     return agreement(ink, soft, drawn, match.matrix, old, new)
 
@@ -112,7 +88,7 @@ def _agreement(
 def _rated(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
     """Say how like the letters are, one by one."""
     like = _agreement(ink, soft, old, new, match).likeness - cost(match.matrix)
-    return replace(match, likeness=like - _UPRIGHT * (match.slant > 0.05))
+    return replace(match, likeness=like - leaning(match.slant))
 
 
 def _fitted(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
@@ -170,9 +146,7 @@ def _as_wide(before: Match, now: Match, old: str) -> Match:
     return replace(now, tracking=round((now.tracking + lacking / (len(old) - 1)) * 2) / 2)
 
 
-def _settled(
-    ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match
-) -> Match:
+def _settled(ink: Ink, soft: NDArray[np.float32], old: str, new: str, match: Match) -> Match:
     """Move and space a match by where its letters were found, then align the whole word."""
     best = _rated(ink, soft, old, new, match)
     for _ in range(2):

@@ -20,9 +20,7 @@ _WHOLE: Final = 0.85  # of a line's length: what the box covers of it is the who
 Quad = NDArray[np.float32]
 
 
-def lines_in(
-    texts: Sequence[ReadText], box: tuple[int, int, int, int]
-) -> tuple[ReadText, ...]:
+def lines_in(texts: Sequence[ReadText], box: tuple[int, int, int, int]) -> tuple[ReadText, ...]:
     """Return the lines of text that a box means, from above.
 
     Texts side by side become one line. Of a line that goes on beyond the box, only the words are
@@ -120,7 +118,12 @@ def _within(line: ReadText, corners: Quad) -> ReadText:
     slack = 0.4 / total
     first, last = max(min(first, low) - 0, first - slack), min(max(last, 0), last + slack)
     top, bottom = quad[1] - quad[0], quad[2] - quad[3]
-    cut = [quad[0] + first * top, quad[0] + last * top, quad[3] + last * bottom, quad[3] + first * bottom]
+    cut = [
+        quad[0] + first * top,
+        quad[0] + last * top,
+        quad[3] + last * bottom,
+        quad[3] + first * bottom,
+    ]
     return ReadText(np.array(cut, np.float32), " ".join(words), line.score)
 
 

@@ -114,5 +114,8 @@ def _small(move: NDArray[np.float64]) -> bool:
     """Tell whether a correction is small: a large one followed something that is no letter."""
     wide, high = np.linalg.norm(move[:2, 0]), np.linalg.norm(move[:2, 1])
     return bool(
-        0.88 < wide < 1.14 and 0.88 < high < 1.14 and abs(move[1, 0]) < 0.1 and abs(move[0, 1]) < 0.3
+        0.88 < wide < 1.14
+        and 0.88 < high < 1.14
+        and abs(move[1, 0]) < 0.1
+        and abs(move[0, 1]) < 0.3
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.reading import ReadText
-from pawfect.lettering.cutting import CutLetter, arranged, cut_letters, old_coverage
+from pawfect.lettering.cutting import CutLetter, arranged, cut_letters, old_coverage, squeezed
 from pawfect.lettering.drawing import draw
 from pawfect.lettering.faces import EM, faces_for
 from pawfect.lettering.frame import LINE_PX, Frame, frame_of, placed, rectified
@@ -21,9 +21,10 @@ from pawfect.lettering.setting import coverage_in, laid, laid_out, mosaic_covera
 from pawfect.lettering.style import Style, measured
 from pawfect.picture.box import Box
 
-REUSE: Final = ("any", "all", "none")
-"""Which letters are cut out of the old text and set again: whichever can be; all or none, or those
-beside a face that is hardly told from theirs; none."""
+REUSE: Final = ("any", "most", "none")
+"""Which letters are cut out of the old text and set again: whichever can be; none unless they are
+most of the new text's, or those drawn beside them are hardly told from them; none."""
+_MOST: Final = 0.6  # share of the new letters: the others pass for a hand's own variation
 _TWIN: Final = 0.95  # likeness from which drawn letters may stand beside cut ones
 _MASKED: Final = 0.3  # of a pixel of the photo: so much of a letter and it is taken out
 
@@ -149,7 +150,7 @@ def letters_mask(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return a line's letters with rims and shadows as a mask of the photo, UINT8 [H, W]."""
     ink = line.ink.mask.astype(np.float32)
     if line.frame.scale > 1:
-        ink = cv2.GaussianBlur(ink, (0, 0), 0.3 * line.frame.scale)
+        ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.3 * line.frame.scale), np.float32)
     shown = cv2.warpPerspective(ink, line.frame.to_photo, (size[1], size[0]))
     return (shown > _MASKED).astype(np.uint8) * np.uint8(255)
 
@@ -175,7 +176,7 @@ def other_ground(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
 def neighbourhood(frame: Frame, size: tuple[int, ...]) -> NDArray[np.bool_]:
     """Mark what a frame shows of a photo, BOOL [H, W]: beyond it nothing changes."""
     plane = np.zeros((size[0], size[1]), np.uint8)
-    cv2.fillConvexPoly(plane, np.rint(outline(frame)).astype(np.int32), 1)
+    cv2.fillConvexPoly(plane, np.rint(outline(frame)).astype(np.int32), (1,))
     return plane > 0
 
 
@@ -200,7 +201,11 @@ def set_in_place(
     reused = _mosaic(old_part, bare_part, frame, line, new, attempt)
     if reused is None:
         laid_line = laid_out(new, style, line.ink.box, line.limits, attempt.scale)
-        cover, fits, letters = coverage_in(bare_part.shape, frame, style, laid_line), laid_line.fits, ""
+        cover, fits, letters = (
+            coverage_in(bare_part.shape, frame, style, laid_line),
+            laid_line.fits,
+            "",
+        )
     else:
         (cover, letters), fits = reused, True
     cover = np.where(neighbourhood(frame, cover.shape), cover, 0).astype(np.float32)
@@ -230,11 +235,11 @@ def _mosaic(
     cut: tuple[CutLetter, ...] = cut_letters(line.ink, line.text, new, match)
     letters = arranged(line.text, new, match, cut)
     reused = "".join(one.letter for one in letters if one.cut is not None)
-    whole = len(reused) == len(letters)
-    if not reused or (attempt.reuse == "all" and not whole and match.likeness < _TWIN):
+    enough = len(reused) >= _MOST * len(letters)
+    if not reused or (attempt.reuse == "most" and not enough and match.likeness < _TWIN):
         return None
-    wide = letters[-1].right - letters[0].left
-    if wide * match.matrix[0, 0] > line.limits[1] - line.limits[0]:
+    letters = squeezed(letters, (line.limits[1] - line.limits[0]) / float(match.matrix[0, 0]))
+    if not letters:
         return None
     old = draw(line.text, match.cut, match.tracking, match.offset)
     middle = (old.box[0] + old.box[2]) / 2 - old.origin[0]

@@ -15,8 +15,9 @@ from pawfect.lettering.faces import EM
 from pawfect.lettering.frame import LINE_PX, Frame, placed, turned
 from pawfect.lettering.ink import Ink
 from pawfect.lettering.style import Style
+from pawfect.picture import raster
 from pawfect.picture.box import Box
-from pawfect.picture.grain import sample_grain
+from pawfect.picture.grain import noise_level, sample_grain
 
 _SUPER: Final = 3  # letters are laid at that many px per px of the photo and averaged
 _CONDENSED: Final = 0.86  # narrower letters than that look squeezed beside others of their face
@@ -143,13 +144,15 @@ def mosaic_coverage(
         shift = np.array([(1, 0, one.shift + left), (0, 1, 0), (0, 0, 1)], np.float64)
         if one.cut is None:
             drawn = draw(one.letter, style.match.cut, 0.0, style.match.offset)
-            line = Line(drawn, matrix @ shift, 1.0, 1.0, True)
+            sized = matrix @ shift @ np.diag((one.scale, one.scale, 1.0))
+            line = Line(drawn, sized, 1.0, one.scale, True)
             part = coverage_in(old.shape, frame, style, line)
         else:
             mask = cv2.warpPerspective(one.cut.mask.astype(np.float32), frame.to_photo, size)
             in_frame = matrix @ shift @ np.linalg.inv(matrix)
             move = frame.to_photo @ in_frame @ np.linalg.inv(frame.to_photo)
-            part = cv2.warpPerspective(old * mask, move, size, flags=cv2.INTER_CUBIC)
+            moved = cv2.warpPerspective(old * mask, move, size, flags=cv2.INTER_CUBIC)
+            part = np.asarray(moved, np.float32)
         cover = np.maximum(cover, part)
     return np.where(cover > 0.004, np.minimum(cover, 1), 0).astype(np.float32)
 
@@ -197,7 +200,8 @@ def grain_like(
     rng = np.random.default_rng(seed)
     size = (ground.shape[0], ground.shape[1])
     grain = sample_grain(ground, bare, size, rng, sigma=1.0)
-    deviation = float(grain.std())
+    # Measured as the photo's own was.
+    deviation = noise_level(raster.to_pixels(grain + np.float32(128)), np.ones(size, np.bool_))
     if deviation < 0.05:
         return np.zeros(ground.shape, np.float32)
     return np.asarray(grain * np.float32(level / deviation), np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import draw
 from pawfect.lettering.frame import Frame
-from pawfect.lettering.ink import Ink, Plane
+from pawfect.lettering.ink import Ink, Plane, cleaned
 from pawfect.lettering.letters import covering
 from pawfect.lettering.match import Match
 from pawfect.picture.grain import MOST_NOISE, noise_level
@@ -61,7 +61,7 @@ def _softness(frame: Frame, ink: Ink, old: str, match: Match) -> float:
     for _ in range(10):
         middle = float(np.sqrt(low * high))
         soft = cv2.GaussianBlur(sharp, (0, 0), middle)
-        if _steepness(np.asarray(soft, np.float32)) > wanted:
+        if _steepness(cleaned(np.asarray(soft, np.float32))) > wanted:
             low = middle
         else:
             high = middle

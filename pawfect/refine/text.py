@@ -8,29 +8,23 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
-from pawfect.contract.reading import ReadText
-from pawfect.contract.refine import Bbox, Correction, TextPayload
+from pawfect.contract.refine import TextPayload
 from pawfect.contract.refine_report import CorrectionReport
-from pawfect.lettering.blank import blank_line
 from pawfect.lettering.drawing import cap_height
 from pawfect.lettering.faces import faces_for, missing
-from pawfect.lettering.lines import lines_in, shared_out
 from pawfect.lettering.old import (
     Attempt,
-    OldLine,
     SetLine,
-    bounds,
     letters_mask,
     neighbourhood,
     other_ground,
     set_in_place,
-    studied,
 )
+from pawfect.refine.text_study import Part, Read, Studied, read_again, study
 
 # Ways to set a text, in this order until it is read as it should be: as it stood; drawn anew;
 # heavier, which helps thin strokes; smaller; farther apart, which helps joined letters.
@@ -40,10 +34,6 @@ ATTEMPTS: Final = (
     Attempt(scale=0.92),
     Attempt(scale=0.95, heavier=0.008, tracking=0.04),
 )
-_AROUND: Final = 16  # px beside what is read again: text at a picture's very edge is read badly
-_NEAR: Final = 4.0  # of the box's height: a line within that may lend an empty box its looks
-_SMALL_PX: Final = 48  # lower boxes are enlarged before they are read a second time
-_TWICE: Final = 2  # how much
 
 
 class Fill(Protocol):
@@ -56,14 +46,6 @@ class Fill(Protocol):
         protect: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Return the photo UINT8 [H, W, 3] with what is 255 in the mask [H, W] filled."""
-        ...
-
-
-class Read(Protocol):
-    """`text_reading`."""
-
-    async def __call__(self, image: NDArray[np.uint8]) -> Sequence[ReadText]:
-        """Return what is written in a photo UINT8 [H, W, 3], in reading order."""
         ...
 
 
@@ -80,12 +62,12 @@ class TextFreedom:
     """How free the letters' shape is.
 
     Attributes:
-        reuse: which letters are cut out of the old text and set again: `any` that can be; `all`:
-            all or none, or those beside a face that is hardly told from theirs; `none`: all are
-            drawn.
+        reuse: which letters are cut out of the old text and set again: `any` that can be;
+            `most`: none unless they are most of the new ones, or those drawn beside them are
+            hardly told from them; `none`: all are drawn.
     """
 
-    reuse: str = "all"
+    reuse: str = "most"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,24 +81,6 @@ class TextRepaired:
 
     image: NDArray[np.uint8]
     corrections: tuple[CorrectionReport, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """One line of a correction: where, and what is to stand there."""
-
-    line: OldLine
-    new: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Studied:
-    """A correction with its lines as they were before anything changed."""
-
-    correction: Correction
-    old_text: str | None
-    parts: tuple[_Part, ...]
-    note: str | None
 
 
 async def repair_text(
@@ -146,7 +110,7 @@ async def repair_text(
     for place, correction in enumerate(payload.corrections):
         _check(f"PAYLOAD: corrections[{place}]: text", correction.text)
     texts = tuple(await read(image))
-    studied_all = [await _study(image, one, texts, read) for one in payload.corrections]
+    studied_all = [await study(image, one, texts, read) for one in payload.corrections]
     size = image.shape[:2]
     near = np.zeros(size, np.bool_)
     mask, other = np.zeros(size, np.uint8), np.full(size, 255, np.uint8)
@@ -179,67 +143,10 @@ def _check(where: str, text: str) -> None:
         raise invalid(where, "letters that one bundled face has all of", "letters of several")
 
 
-async def _study(
-    image: NDArray[np.uint8], correction: Correction, texts: tuple[ReadText, ...], read: Read
-) -> _Studied:
-    """Find the old letters of a correction and measure them."""
-    lines = lines_in(texts, correction.bbox)
-    if not lines:
-        lines = lines_in(await _read_closely(image, correction.bbox, read), correction.bbox)
-    old_text = "\n".join(line.text for line in lines) or None
-    shares = shared_out(correction.text, [line.text for line in lines]) if lines else ()
-    parts = []
-    for line, new in zip(lines, shares, strict=True):
-        found = await asyncio.to_thread(studied, image, line, new)
-        if found is not None:
-            parts.append(_Part(found, new))
-    if lines and len(parts) == len(lines):
-        return _Studied(correction, old_text, tuple(parts), None)
-    note = "the old letters could not be told from their ground and stay" if lines else None
-    beside = await _neighbour(image, correction, texts)
-    line = blank_line(image, correction.bbox, correction.text, beside)
-    new_parts = () if line is None else (_Part(line, correction.text),)
-    return _Studied(correction, old_text, new_parts, note)
-
-
-async def _read_closely(
-    image: NDArray[np.uint8], box: Bbox, read: Read
-) -> tuple[ReadText, ...]:
-    """Read a box and what surrounds it by itself: small text shows better there."""
-    x, y, w, h = box
-    left, top = max(x - w // 2 - _AROUND, 0), max(y - h - _AROUND, 0)
-    part = image[top : y + 2 * h + _AROUND, left : x + w + w // 2 + _AROUND]
-    factor = _TWICE if h < _SMALL_PX else 1
-    if factor > 1:
-        size = (part.shape[1] * factor, part.shape[0] * factor)
-        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-    found = await read(np.ascontiguousarray(part))
-    return tuple(
-        ReadText(one.quad / np.float32(factor) + np.array((left, top), np.float32), one.text, one.score)
-        for one in found
-    )
-
-
-async def _neighbour(
-    image: NDArray[np.uint8], correction: Correction, texts: tuple[ReadText, ...]
-) -> OldLine | None:
-    """Measure the text nearest to an empty box."""
-    x, y, w, h = correction.bbox
-    middle = np.array((x + w / 2, y + h / 2))
-    apart = [
-        float(np.abs(one.quad.mean(0) - middle).max() - max(w, h) / 2) for one in texts if one.text
-    ]
-    named = [one for one in texts if one.text]
-    if not named or min(apart) > _NEAR * h:
-        return None
-    nearest = named[int(np.argmin(apart))]
-    return await asyncio.to_thread(studied, image, nearest, correction.text)
-
-
 async def _corrected(
     photo: NDArray[np.uint8],
     bare: NDArray[np.uint8],
-    one: _Studied,
+    one: Studied,
     freedom: TextFreedom,
     read: Read,
     seed: int,
@@ -251,7 +158,7 @@ async def _corrected(
     for attempt in _attempts(freedom, one):
         tries += 1
         image, lines = await asyncio.to_thread(_set_all, photo, bare, one.parts, attempt, seed)
-        said = await _read_again(image, one, lines, read)
+        said = await read_again(image, one, lines, read)
         agreed = SequenceMatcher(None, wanted, _plain(said or "")).ratio()
         if best is None or agreed > best[0]:
             best = (agreed, image, lines, said)
@@ -263,7 +170,7 @@ async def _corrected(
     return image, _report(one, lines, said, tries)
 
 
-def _attempts(freedom: TextFreedom, one: _Studied) -> tuple[Attempt, ...]:
+def _attempts(freedom: TextFreedom, one: Studied) -> tuple[Attempt, ...]:
     """Return the ways to set a correction: first with letters cut out of the old text."""
     if not one.parts:
         return ()
@@ -274,7 +181,7 @@ def _attempts(freedom: TextFreedom, one: _Studied) -> tuple[Attempt, ...]:
 def _set_all(
     photo: NDArray[np.uint8],
     bare: NDArray[np.uint8],
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     attempt: Attempt,
     seed: int,
 ) -> tuple[NDArray[np.uint8], list[SetLine]]:
@@ -287,33 +194,14 @@ def _set_all(
     return image, lines
 
 
-async def _read_again(
-    image: NDArray[np.uint8], one: _Studied, lines: Sequence[SetLine], read: Read
-) -> str | None:
-    """Read what stands where a correction was set; None where nothing is read."""
-    cover = np.zeros(image.shape[:2], np.uint8)
-    for line in lines:
-        cover |= (line.cover > 0).astype(np.uint8)
-    if not cover.any():
-        return None
-    box = bounds(one.parts[0].line.frame, image.shape[1], image.shape[0], _AROUND)
-    for part in one.parts[1:]:
-        box = box.union(bounds(part.line.frame, image.shape[1], image.shape[0], _AROUND))
-    x, y, w, h = cv2.boundingRect(cover)
-    found = await read(np.ascontiguousarray(image[box.slices]))
-    moved = [
-        ReadText(text.quad + np.array((box.x0, box.y0), np.float32), text.text, text.score)
-        for text in found
-    ]
-    return "\n".join(line.text for line in lines_in(moved, (x, y, w, h))) or None
-
-
 def _plain(text: str) -> str:
     """Return a text as two readings are compared: without blanks, capitals like small letters."""
     return "".join(text.split()).casefold()
 
 
-def _report(one: _Studied, lines: Sequence[SetLine], said: str | None, tries: int) -> CorrectionReport:
+def _report(
+    one: Studied, lines: Sequence[SetLine], said: str | None, tries: int
+) -> CorrectionReport:
     line = max((part.line for part in one.parts), key=lambda part: len(part.text))
     match, text = line.style.match, one.correction.text
     fits = all(done.fits for done in lines)
@@ -336,7 +224,7 @@ def _report(one: _Studied, lines: Sequence[SetLine], said: str | None, tries: in
     )
 
 
-def _untouched(one: _Studied) -> CorrectionReport:
+def _untouched(one: Studied) -> CorrectionReport:
     return CorrectionReport(
         bbox=one.correction.bbox,
         text=one.correction.text,

@@ -1,4 +1,4 @@
-"""What the measured letters stand on: drawn plates of wood, paint, metal, cloth, slate and glaze."""
+"""What the measured letters stand on: plates of wood, paint, metal, cloth, slate and glaze."""
 
 from __future__ import annotations
 

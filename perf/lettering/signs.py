@@ -117,7 +117,9 @@ def sign(index: int) -> Sign:
     return Sign(index, thing, ground, typeface, old, new, pictures[0], pictures[1], box, line, ink)
 
 
-def _look(plate: NDArray[np.float32], ground: str, tracking: float, rng: np.random.Generator) -> _Look:
+def _look(
+    plate: NDArray[np.float32], ground: str, tracking: float, rng: np.random.Generator
+) -> _Look:
     """Choose inks that can be told from the plate."""
     light = plate.mean() > 118
     darks = ((30, 28, 30), (60, 35, 25), (25, 40, 85), (120, 25, 35), (20, 70, 45))
@@ -132,7 +134,9 @@ def _look(plate: NDArray[np.float32], ground: str, tracking: float, rng: np.rand
     return _Look(top, bottom.astype(np.float32), outline, bool(shadow), float(chalk), tracking)
 
 
-def _coverage(text: str, font: ImageFont.FreeTypeFont, tracking: float, size: tuple[int, int]) -> NDArray[np.float32]:
+def _coverage(
+    text: str, font: ImageFont.FreeTypeFont, tracking: float, size: tuple[int, int]
+) -> NDArray[np.float32]:
     """Draw a text in the middle of a plane [height, width], 0 to 1."""
     page = Image.new("L", size[::-1])
     pen = ImageDraw.Draw(page)
@@ -153,22 +157,23 @@ def _lettered(
     chalk: NDArray[np.float32],
 ) -> NDArray[np.float32]:  # fmt: skip
     """Write on a plate."""
-    size = plate.shape[:2]
+    size = (plate.shape[0], plate.shape[1])
     cover = _coverage(text, font, look.tracking, size)
-    out = plate
+    out: NDArray[np.float32] = plate
     if look.shadow:
         moved = np.roll(cover, (2 * _SUPER, 2 * _SUPER), (0, 1))
         dark = cv2.GaussianBlur(moved, (0, 0), 1.6 * _SUPER)[..., None]
-        out = out * (1 - 0.55 * dark)
+        out = np.asarray(out * (1 - 0.55 * dark), np.float32)
     if look.outline is not None:
         reach = 2 * _SUPER
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         wide = cv2.dilate(cover, kernel)[..., None]
-        out = out * (1 - wide) + look.outline * wide
+        out = np.asarray(out * (1 - wide) + look.outline * wide, np.float32)
     if look.chalk:
         rough = cv2.GaussianBlur(chalk, (0, 0), 1.4)
         rough = rough / rough.std()
-        cover = np.clip(cover * (1 - look.chalk * 0.28 * np.clip(rough + 0.4, 0, 2)), 0, 1)
+        worn = 1 - look.chalk * 0.28 * np.clip(rough + 0.4, 0, 2)
+        cover = np.asarray(np.clip(cover * worn, 0, 1), np.float32)
     rows = np.linspace(0, 1, size[0], dtype=np.float32)[:, None, None]
     ink = look.top * (1 - rows) + look.bottom * rows
     # Ink lies on the ground's relief.
@@ -220,11 +225,12 @@ def _photographed(
 ) -> NDArray[np.uint8]:  # fmt: skip
     """Hang a plate before its scenery and take a photo of it: lens, grain and JPEG."""
     large = (SIZE[1] * _SUPER, SIZE[0] * _SUPER)
-    cover = cv2.warpPerspective(_shape(thing, plate.shape[:2]), matrix, large)
+    outline = cv2.warpPerspective(_shape(thing, (plate.shape[0], plate.shape[1])), matrix, large)
     seen = cv2.warpPerspective(plate, matrix, large, borderMode=cv2.BORDER_REPLICATE)
-    cover = cv2.resize(cover, SIZE[::-1], interpolation=cv2.INTER_AREA)[..., None]
-    seen = cv2.resize(seen, SIZE[::-1], interpolation=cv2.INTER_AREA)
-    picture = cv2.GaussianBlur(seen * cover + scenery * (1 - cover), (0, 0), camera[0])
+    cover = np.asarray(cv2.resize(outline, SIZE[::-1], interpolation=cv2.INTER_AREA))[..., None]
+    small = np.asarray(cv2.resize(seen, SIZE[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    before = np.asarray(small * cover + scenery * (1 - cover), np.float32)
+    picture = cv2.GaussianBlur(before, (0, 0), camera[0])
     pixels = np.clip(np.rint(picture + camera[1] * noise), 0, 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=camera[2])
