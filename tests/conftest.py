@@ -128,7 +128,7 @@ def no_hub():
 
 
 def bring_networks(root: Path) -> None:
-    """Put the networks that the set-up fetched into another weights' root; they are verified there."""
+    """Put the networks that the set-up fetched into another weights' root, which verifies them."""
     for name in ("u2netp", "pp-ocrv6-small"):
         here = weights_root() / name
         if here.is_dir():

@@ -108,7 +108,8 @@ def print_texts(read: TextRead, console: Console | None = None) -> None:
         table.add_row(Text(printable(found.text)), f"{found.score:.2f}", *map(str, box_of(found)))
     console.print(table)
     seconds = f"{read.report.total_ms / 1000:.1f} s"
-    console.print(f"{len(read.texts)} texts in {seconds}{_left_out(read)}")
+    texts = "1 text" if len(read.texts) == 1 else f"{len(read.texts)} texts"
+    console.print(f"{texts} in {seconds}{_left_out(read)}")
 
 
 def _left_out(read: TextRead) -> str:

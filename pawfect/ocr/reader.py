@@ -124,7 +124,7 @@ class Reader:
         bounds = np.array([photo.shape[1], photo.shape[0]], np.float32)
         texts = [
             ReadText(
-                np.clip(np.roll(quad, line.quarters, axis=0), 0, bounds), line.text, line.score
+                np.clip(np.roll(quad, -line.quarters, axis=0), 0, bounds), line.text, line.score
             )
             for (_, quad), line in zip(cut, read, strict=True)
             if line.text.strip()
@@ -157,10 +157,11 @@ def _in_best_direction(
     first = read([(i, 2 if half else 0) for i, half in enumerate(turned)])
     unsure = [i for i, line in enumerate(first) if line.score < SURE]
     tries = [(i, quarters) for i in unsure for quarters in _others(pieces[i], first[i].quarters)]
+    best = list(first)
     for (i, _), line in zip(tries, read(tries), strict=True):
-        if line.score > first[i].score + BETTER:
-            first[i] = line
-    return first
+        if line.score > max(best[i].score, first[i].score + BETTER):
+            best[i] = line
+    return best
 
 
 def _others(piece: NDArray[np.uint8], quarters: int) -> tuple[int, ...]:

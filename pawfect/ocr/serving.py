@@ -17,16 +17,20 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.reading import ReadingParams, ReadingReport
 from pawfect.contract.tensors import MIN_SIDE, Array, check_photo_size
 from pawfect.contract.texts import text_tensor
+from pawfect.onnx.session import EXTRA
 from pawfect.out_of_memory import fitting
 from pawfect.settings import ReadingSettings
 from pawfect.stop import Stop, never
+from pawfect.weights.reading import unusable
 from pawfect.weights.store import Store
 
 if TYPE_CHECKING:
     from pawfect.ocr.reader import Reader
 
-# What of the set-up a Python lacks that has only this package's extras.
+# Of what RapidOCR asks for one package would overwrite another's files; the others come with the
+# extra.
 _INSTALL: Final = "pip install --no-deps rapidocr==3.10.0"
+_INSTALL_OTHER: Final = f"pip install 'pawfect[{EXTRA}]'"
 
 
 class Run(Protocol):
@@ -131,8 +135,10 @@ def _reader(folder: Path, threads: int) -> Reader:
         # Only here: RapidOCR is installed apart, and the rest of the library does without it.
         reader: type[Reader] = import_module("pawfect.ocr.reader").Reader
     except ModuleNotFoundError as error:
-        needs = f"needs the package {error.name}: {_INSTALL}"
-        raise PawfectError(ErrorKind.UNAVAILABLE, f"text_reading: {needs}") from None
+        package = (error.name or "rapidocr").partition(".")[0]
+        install = _INSTALL if package == "rapidocr" else _INSTALL_OTHER
+        problem = f"reading with them needs the package {package}: {install}"
+        raise unusable(folder, problem) from None
     return reader(folder, threads)
 
 

@@ -13,8 +13,10 @@ from rapidocr.utils.process_img import get_padding_h, get_rotate_crop_image
 
 from pawfect.picture import raster
 
-# px: what the detector raises a smaller photo's shorter side to, as RapidOCR has it.
+# px: what the detector raises a smaller photo's shorter side to, and the size for which RapidOCR
+# has that; of a smaller size the same share.
 LEAST_SIDE: Final = 736
+USUAL_SIZE: Final = 2000
 # But to no more than so many times what it is: enlarging shows nothing that is not there, and each
 # photo of the smallest size would take 0.7 s of CPU for 0.1.
 MOST_RAISED: Final = 4
@@ -55,9 +57,9 @@ def view_of(photo: NDArray[np.uint8], size: int) -> View:
     """Return a photo as it is looked at.
 
     A photo whose longer side is at most `size` is looked at as it is, as RapidOCR does. A larger
-    one is shrunk to that, but its shorter side not below 736 px, to which the detector raises a
-    smaller one, up to four times. A strip, more than 8 times as long as wide, is shrunk to size x size px with its
-    padding, and is not raised.
+    one is shrunk to that, but its shorter side not below 736 px of 2000, to which the detector
+    raises a smaller one, up to four times. A strip, more than 8 times as long as wide, is shrunk to
+    size x size px with its padding, and is not raised.
 
     Args:
         photo: UINT8 [H, W, 3] RGB.
@@ -66,14 +68,15 @@ def view_of(photo: NDArray[np.uint8], size: int) -> View:
     height, width = photo.shape[:2]
     longer, shorter = max(height, width), min(height, width)
     strip = longer > STRIP * shorter
-    padding, least_side = 0, min(LEAST_SIDE, size, MOST_RAISED * shorter)
+    padding, least = 0, min(LEAST_SIDE, LEAST_SIDE * size // USUAL_SIZE)
+    least_side = min(least, MOST_RAISED * shorter)
     if longer <= size:
         seen = photo
         if strip:
             padding = get_padding_h(shorter, longer, STRIP, 0)
-            least_side = min(LEAST_SIDE, size, MOST_RAISED * (shorter + 2 * padding))
+            least_side = min(least, MOST_RAISED * (shorter + 2 * padding))
     elif not strip:
-        seen = _shrunk(photo, max(size / longer, min(least_side / shorter, 1.0)))
+        seen = _shrunk(photo, max(size / longer, min(least / shorter, 1.0)))
     else:
         seen, least_side = _shrunk(photo, min(size / math.sqrt(2 * longer * shorter), 1.0)), 1
         padding = max(min(seen.shape[:2]) // 2, LEAST_PADDING)

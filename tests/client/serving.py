@@ -55,6 +55,9 @@ class AsyncFromOutside:
     def find_masks(self, *request: Any, **more: Any) -> Any:
         return self._run(self._client.find_masks(*request, **more))
 
+    def read_text(self, *request: Any, **more: Any) -> Any:
+        return self._run(self._client.read_text(*request, **more))
+
     def probe(self) -> None:
         self._run(self._client.probe())
 

