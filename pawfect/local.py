@@ -101,7 +101,7 @@ class LocalFlow:
     """
 
     def __init__(self, profile: Profile | None = None) -> None:
-        self._deployment = read_deployment(_profile(profile))
+        self._deployment = read_deployment(profile_of(profile))
         self._models = LocalModels(self._deployment.profile)
 
     def inpaint(
@@ -136,7 +136,7 @@ class LocalFlow:
         # As on a server, no request's deadline pays for it.
         self._models.load_plain()
         control = Control(params.deadline_ms, stop)
-        work = inpaint(request, self._deployment, self._models, control, _told(notify))
+        work = inpaint(request, self._deployment, self._models, control, told_by(notify))
         return asyncio.run(work)
 
 
@@ -151,7 +151,7 @@ class LocalRemoval:
     """
 
     def __init__(self, profile: Profile | None = None) -> None:
-        self._removal = read_removal(_profile(profile))
+        self._removal = read_removal(profile_of(profile))
         self._models = LocalModels(self._removal.profile)
 
     def remove_background(
@@ -180,7 +180,7 @@ class LocalRemoval:
         # As on a server, no request's deadline pays for it.
         compile_ahead()
         control = Control(params.deadline_ms, stop)
-        work = remove_background(request, self._removal, self._models, control, _told(notify))
+        work = remove_background(request, self._removal, self._models, control, told_by(notify))
         return asyncio.run(work)
 
 
@@ -195,7 +195,7 @@ class LocalReading:
     """
 
     def __init__(self, profile: Profile | None = None) -> None:
-        self._models = LocalModels(_profile(profile))
+        self._models = LocalModels(profile_of(profile))
 
     def read_text(
         self,
@@ -225,14 +225,17 @@ class LocalReading:
         return read_texts_of(out), ReadingReport.from_json(out["REPORT"][0])
 
 
-def _profile(given: Profile | None) -> Profile:
+def profile_of(given: Profile | None) -> Profile:
+    """Return a profile, or that of PAWFECT_PROFILE; UNAVAILABLE where there is no such."""
     try:
         return given or load_profile()
     except ProfileError as error:
         raise PawfectError(ErrorKind.UNAVAILABLE, str(error)) from None
 
 
-def _told(notify: Callable[[Progress], None] | None) -> Notify:
+def told_by(notify: Callable[[Progress], None] | None) -> Notify:
+    """Return what tells of progress as a flow does; None: nobody is told."""
+
     async def told(progress: Progress) -> None:
         if notify is not None:
             notify(progress)

@@ -14,13 +14,9 @@ from typing import Final
 from pawfect.contract.cutout import CutoutFileParams, CutoutParams
 from pawfect.contract.errors import invalid
 from pawfect.contract.find import FindMasksParams
-from pawfect.contract.parameters import (
-    FillParams,
-    InpaintFileParams,
-    InpaintParams,
-    MaskParams,
-)
+from pawfect.contract.parameters import FillParams, InpaintFileParams, InpaintParams, MaskParams
 from pawfect.contract.reading import ReadingParams
+from pawfect.contract.refine import RefineParams
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
     BACKGROUND_REMOVAL_FILE,
@@ -38,6 +34,7 @@ from pawfect.contract.tensors import (
     PHRASE,
     PROPOSALS,
     PROTECT,
+    REFINE,
     REPORT,
     SCENE_LABELS,
     TEXT_READING,
@@ -242,23 +239,27 @@ _DEFINITIONS: Final = (
         probe="pawfect.orchestrator.cutout_file:probe",
         probe_parameters=_WITHOUT_EDGES,
     ),
-    Model(
-        INPAINT,
-        InpaintParams,
-        orchestration="pawfect.orchestrator.serving:INPAINT",
-        probe_parameters=_BY_PATCHES,
-    ),
-    Model(
-        INPAINT_STREAM,
-        InpaintParams,
-        orchestration="pawfect.orchestrator.serving:INPAINT",
-        probe_parameters=_BY_PATCHES,
+    *(
+        Model(
+            spec,
+            InpaintParams,
+            orchestration="pawfect.orchestrator.serving:INPAINT",
+            probe_parameters=_BY_PATCHES,
+        )
+        for spec in (INPAINT, INPAINT_STREAM)
     ),
     Model(
         INPAINT_FILE,
         InpaintFileParams,
         orchestration="pawfect.orchestrator.files:INPAINT_FILE",
         probe="pawfect.orchestrator.files:probe",
+        probe_parameters=_BY_PATCHES,
+    ),
+    Model(
+        REFINE,
+        RefineParams,
+        orchestration="pawfect.orchestrator.refine:REFINE",
+        probe="pawfect.orchestrator.refine:probe",
         probe_parameters=_BY_PATCHES,
     ),
 )

@@ -3,6 +3,7 @@
 Programs that already speak Triton need none of it: the contract is in `pawfect.contract.tensors`.
 """
 
+from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.reading import ReadText
 from pawfect.photo.mask_file import decode_mask, decode_protect, load_mask, load_protect
@@ -16,6 +17,7 @@ from pawfect_client.results import (
     Done,
     FoundMasks,
     Inpainted,
+    Refined,
     SceneLabels,
     StageEvent,
     TextRead,
@@ -24,6 +26,8 @@ from pawfect_client.retry import RetryPolicy
 
 __all__ = [
     "AsyncPawfectClient",
+    "Capabilities",
+    "Capability",
     "CutOut",
     "Done",
     "ErrorKind",
@@ -34,6 +38,7 @@ __all__ = [
     "PawfectError",
     "Photo",
     "ReadText",
+    "Refined",
     "RetryPolicy",
     "SceneLabels",
     "StageEvent",

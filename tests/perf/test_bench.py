@@ -133,6 +133,16 @@ def test_the_split_of_an_orchestrator_is_the_median_of_its_reports_stages(server
         assert 0 < split.stage_ms["patch_fill"] <= split.total_ms
 
 
+def test_the_split_of_refine_has_the_stages_of_its_fills(server):
+    config = config_of("refine", "embedded")
+    arrays = arrays_of(config, PHOTO, MASK, {})
+    payload = b'{"masks": [{"bbox": [20, 20, 30, 30]}]}'
+    arrays["PAYLOAD"] = np.array([payload], np.object_)
+    split = measure_split(config, arrays, server.endpoints.grpc, requests=1)
+    assert split.engines == {"inpaint": 1}
+    assert {"regions", "mask_cleanup", "patch_fill", "report"} <= set(split.stage_ms)
+
+
 @pytest.mark.parametrize("model", ["background_removal", "background_removal_file"])
 def test_the_split_of_background_removal_names_the_network(server, model):
     config = config_of(model, "embedded")

@@ -1,0 +1,124 @@
+"""Texts corrected: read, taken out, set, read again; nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.reading import ReadText
+from pawfect.contract.refine import Bbox, Correction, TextPayload
+from pawfect.patch.engine import fill as fill_by_patches
+from pawfect.refine.text import ATTEMPTS, TextFreedom, repair_text
+from tests.pawfect.lettering.drawn import Word, cut_of, word
+
+Image = NDArray[np.uint8]
+
+
+class Reader:
+    """Reads the photo as it was told to, and what was set as one answer after another."""
+
+    def __init__(self, photo: Image, texts: Sequence[ReadText], answers: Sequence[str]) -> None:
+        self._photo, self._texts, self._answers = photo, tuple(texts), list(answers)
+        self.seen: list[Image] = []
+
+    async def __call__(self, image: Image) -> Sequence[ReadText]:
+        if image.shape == self._photo.shape and (image == self._photo).all():
+            return self._texts
+        self.seen.append(image)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        height, width = image.shape[:2]
+        quad = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+        return (ReadText(quad, answer, 0.9),) if answer else ()
+
+
+async def fill(image: Image, mask: Image, protect: Image | None = None) -> Image:
+    return fill_by_patches(image, mask, protect=protect).image
+
+
+def box_of(drawn: Word) -> Bbox:
+    x, y, w, h = cv2.boundingRect(np.rint(drawn.quad).astype(np.int32))
+    return x, y, w, h
+
+
+@pytest.fixture(scope="module")
+def tag() -> Word:
+    return word("MAX", cut_of("oswald", 600), size=(120, 260))
+
+
+async def test_a_name_is_changed_and_nothing_far_from_it(tag: Word) -> None:
+    box = box_of(tag)
+    reader = Reader(tag.photo, [ReadText(tag.quad, "MAX", 0.98)], ["SAM"])
+    told: list[int] = []
+
+    async def on_set(place: int, image: Image) -> None:
+        assert image.shape == tag.photo.shape
+        told.append(place)
+
+    payload = TextPayload((Correction(box, "SAM"),))
+    done = await repair_text(tag.photo, payload, TextFreedom(), fill, reader, on_set)
+    (report,) = done.corrections
+    assert (report.old_text, report.read, report.exact) == ("MAX", "SAM", True)
+    assert report.fits
+    assert report.tries == 1
+    assert report.font.startswith("oswald")
+    assert report.reused == "AM"
+    assert report.size_px == pytest.approx(34, abs=2)
+    assert told == [0]
+    changed = (done.image != tag.photo).any(2)
+    near = cv2.dilate((tag.cover > 0.02).astype(np.uint8), np.ones((41, 61), np.uint8)) > 0
+    assert changed.any()
+    assert not (changed & ~near).any()
+    # The old letters are gone where no new ones stand, and the new ink is the old one's.
+    assert np.abs(done.image.astype(int) - tag.photo)[tag.cover > 0.9].max() > 60
+    darkest = np.sort(done.image.sum(2).ravel())[40]
+    assert darkest == pytest.approx(np.sort(tag.photo.sum(2).ravel())[40], abs=30)
+
+
+async def test_what_is_misread_is_set_anew_and_the_best_reading_wins(tag: Word) -> None:
+    texts = [ReadText(tag.quad, "MAX", 0.98)]
+    reader = Reader(tag.photo, texts, ["S", "SAN", "XX", "", "S"])
+    payload = TextPayload((Correction(box_of(tag), "SAM"),))
+    done = await repair_text(tag.photo, payload, TextFreedom(), fill, reader)
+    (report,) = done.corrections
+    assert (report.read, report.exact) == ("SAN", False)
+    assert report.tries == 1 + len(ATTEMPTS) == len(reader.seen)
+    # The second attempt drew all letters: none was cut.
+    assert report.reused == ""
+
+
+async def test_an_empty_box_gets_letters_that_contrast_and_stay_within(tag: Word) -> None:
+    reader = Reader(tag.bare, [], ["", "BELLA"])
+    box = (40, 30, 180, 50)
+    payload = TextPayload((Correction(box, "BELLA"),))
+    done = await repair_text(tag.bare, payload, TextFreedom(), fill, reader)
+    (report,) = done.corrections
+    assert (report.old_text, report.read, report.exact) == (None, "BELLA", True)
+    assert report.likeness is None
+    ys, xs = np.nonzero((done.image != tag.bare).any(2))
+    assert ys.min() >= 30
+    assert ys.max() < 80
+    assert xs.min() >= 40
+    assert xs.max() < 220
+    assert xs.max() - xs.min() > 90
+    assert done.image[ys, xs].min() < 60
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("Woof 🐶", "U+1F436"), ("שלום", "U+05E9"), ("日", "U+65E5")]
+)
+async def test_letters_that_no_face_has_are_refused_before_anything_is_read(
+    tag: Word, text: str, named: str
+) -> None:
+    reader = Reader(tag.photo, [], [""])
+    payload = TextPayload((Correction((1, 1, 40, 20), "OK"), Correction((60, 1, 40, 20), text)))
+    with pytest.raises(PawfectError) as raised:
+        await repair_text(tag.photo, payload, TextFreedom(), fill, reader)
+    assert raised.value.kind is ErrorKind.INVALID_ARG
+    assert "corrections[1]: text" in str(raised.value)
+    assert named in str(raised.value)
+    assert reader.seen == []
