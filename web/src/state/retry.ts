@@ -1,0 +1,48 @@
+// The same again with another seed: nobody has to draw the mask twice.
+
+import { cutoutAgain, fileOf, fillAgain, refine } from "../api/client";
+import type { Run, Scalar, Version } from "../api/types";
+import { anotherSeed } from "./choices";
+
+/** Queue another version like one that there is, on what that was made from.
+ *
+ * @throws ApiError as the API says; Error where the kind has nothing to try again.
+ */
+export async function retry(run: Run, version: Version): Promise<void> {
+  const { kind, parent, links } = version;
+  const parameters: Record<string, Scalar> = { ...version.parameters };
+  if (kind === "cutout") {
+    await cutoutAgain(run.runId, parent, parameters);
+    return;
+  }
+  parameters.seed = anotherSeed();
+  if (version.type) {
+    const { creativity, ...rest } = parameters;
+    const drawn = await Promise.all(drawnMasks(version).map((url) => fileOf(url)));
+    await refine(
+      run.runId,
+      {
+        type: version.type,
+        payload: version.payload,
+        creativity: typeof creativity === "number" ? creativity : 2,
+        base: parent,
+        parameters: rest,
+      },
+      drawn,
+    );
+    return;
+  }
+  if (!links.mask) throw new Error("This version has no mask to fill again.");
+  const mask = await fileOf(links.mask);
+  const protect = links.protect ? await fileOf(links.protect) : undefined;
+  await fillAgain(run.runId, parent, { mask, protect, parameters });
+}
+
+/** Return where a version's drawn regions are, in their order. */
+export function drawnMasks({ links }: Version): string[] {
+  const number = (name: string) => Number(/(\d+)/.exec(name)?.[1] ?? -1);
+  return Object.entries(links)
+    .filter(([name, url]) => /^mask_?\d+$/i.test(name) && url)
+    .sort(([a], [b]) => number(a) - number(b))
+    .map(([, url]) => url!);
+}
