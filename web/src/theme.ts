@@ -15,6 +15,7 @@ export const theme = createTheme({
         primary: { main: "#a8481f", dark: "#863614", light: "#c96a3f", contrastText: "#ffffff" },
         secondary: { main: "#1f6a5c", contrastText: "#ffffff" },
         error: { main: "#b3261e" },
+        info: { main: "#2b5f73", contrastText: "#ffffff" },
         background: { default: "#faf5ee", paper: "#fffdfa" },
         text: { primary: "#2a211b", secondary: "#665749" },
         divider: "#e9ddcf",
@@ -25,13 +26,14 @@ export const theme = createTheme({
         primary: { main: "#f2a77f", dark: "#dd8a5d", light: "#ffc4a3", contrastText: "#33170a" },
         secondary: { main: "#7fcdbb", contrastText: "#06281f" },
         error: { main: "#ff8f85" },
+        info: { main: "#8cc7dd", dark: "#1f5163", contrastText: "#ffffff" },
         background: { default: "#1a1512", paper: "#251e1a" },
         text: { primary: "#f4ebe2", secondary: "#c7b8aa" },
         divider: "#40352d",
       },
     },
   },
-  shape: { borderRadius: 14 },
+  shape: { borderRadius: 12 },
   typography: {
     fontFamily: BODY,
     h1: { ...heading, fontSize: "clamp(2rem, 4.6vw, 3.1rem)", lineHeight: 1.08 },
@@ -44,6 +46,9 @@ export const theme = createTheme({
   components: {
     MuiCssBaseline: {
       styleOverrides: {
+        // What pictures lie on.
+        ":root": { "--stage": "#ece2d5" },
+        "[data-dark]": { "--stage": "#110d0b" },
         ":focus-visible": {
           outline: "3px solid var(--mui-palette-secondary-main)",
           outlineOffset: 2,

@@ -1,5 +1,6 @@
 // Every request that the page makes. Failures are ApiErrors with the API's own words.
 
+import { plain } from "../words/plain";
 import type { Feedback, Found, Parameters, RefineRequest, Run, RunSummary, Studio } from "./types";
 
 const API = "/api/v1";
@@ -38,7 +39,7 @@ async function answer(path: string, init: RequestInit = {}): Promise<Response> {
   } catch {
     // A proxy's own page, not the API's words: the number says it.
   }
-  throw new ApiError(response.status, kind, message);
+  throw new ApiError(response.status, kind, plain(message));
 }
 
 async function json<T>(path: string, init?: RequestInit): Promise<T> {

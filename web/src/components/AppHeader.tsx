@@ -38,7 +38,13 @@ export function AppHeader({ studio, onSignedOut }: Props) {
             event.preventDefault();
             goTo(null);
           }}
-          sx={{ display: "flex", alignItems: "center", gap: 1.25, mr: "auto", borderRadius: 2 }}
+          sx={{
+            display: "flex",
+            alignItems: "center",
+            gap: 1.25,
+            mr: "auto",
+            borderRadius: "10px",
+          }}
         >
           <img src={paw} alt="" width={34} height={34} />
           <Typography component="span" variant="h2" sx={{ letterSpacing: "-0.02em" }}>
@@ -48,11 +54,14 @@ export function AppHeader({ studio, onSignedOut }: Props) {
         {open && (
           <Button
             color="inherit"
-            startIcon={<Images size={18} />}
+            aria-label="Your pictures"
             onClick={() => setRuns(true)}
-            sx={{ px: { xs: 1.25, sm: 2 } }}
+            sx={{ minWidth: 40, px: { xs: 1, sm: 2 }, gap: 1 }}
           >
-            Your pictures
+            <Images size={20} aria-hidden />
+            <Box component="span" sx={{ display: { xs: "none", sm: "inline" } }}>
+              Your pictures
+            </Box>
           </Button>
         )}
         <ToolButton

@@ -41,8 +41,8 @@ export function EmptyState({ onPhoto, problem, studio }: Props) {
         }}
       >
         <Stack spacing={3} sx={{ alignItems: "start" }}>
-          <Typography variant="h1">Take anything out of the picture but your dog.</Typography>
-          <Typography color="text.secondary" sx={{ fontSize: "1.12rem", maxWidth: "34em" }}>
+          <Typography variant="h1">Take anything out of the picture but your pet.</Typography>
+          <Typography color="textSecondary" sx={{ fontSize: "1.12rem", maxWidth: "34em" }}>
             Choose a photo, paint over what does not belong there, and look at it as it should have
             been. Every try is kept beside the others.
           </Typography>
@@ -56,7 +56,7 @@ export function EmptyState({ onPhoto, problem, studio }: Props) {
             />
             <ExampleButton onPhoto={onPhoto} />
           </Box>
-          <Typography variant="body2" color="text.secondary">
+          <Typography variant="body2" color="textSecondary">
             Or drop one anywhere on this page, or paste it. JPEG, PNG, WebP, HEIC, TIFF, AVIF; up to{" "}
             {Math.round(studio.limits.maxPixels / 1e6)} megapixels.
           </Typography>
@@ -70,7 +70,7 @@ export function EmptyState({ onPhoto, problem, studio }: Props) {
           sx={{
             width: 1,
             height: "auto",
-            borderRadius: 6,
+            borderRadius: "26px",
             boxShadow: "0 24px 60px -24px rgb(70 40 20 / 45%)",
           }}
         />
@@ -94,7 +94,7 @@ export function EmptyState({ onPhoto, problem, studio }: Props) {
             <Typography variant="h3" component="h2">
               {what}
             </Typography>
-            <Typography color="text.secondary">{how}</Typography>
+            <Typography color="textSecondary">{how}</Typography>
           </Stack>
         ))}
       </Box>

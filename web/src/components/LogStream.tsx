@@ -21,7 +21,7 @@ export function LogStream({ jobId, height = 280 }: { jobId: string; height?: num
   }, [lines]);
   return (
     <Box>
-      <Typography variant="body2" color="text.secondary" gutterBottom role="status">
+      <Typography variant="body2" color="textSecondary" gutterBottom role="status">
         {ended ? "Over" : CONNECTION[connection]}
       </Typography>
       <Box
@@ -37,7 +37,7 @@ export function LogStream({ jobId, height = 280 }: { jobId: string; height?: num
           height,
           overflow: "auto",
           p: 2,
-          borderRadius: 3,
+          borderRadius: "14px",
           bgcolor: "#17120f",
           color: "#f1e6da",
           fontFamily: "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace",

@@ -52,7 +52,7 @@ export function RunsDrawer({ open, onClose }: Props) {
         </Box>
         {problem && <Alert severity="error">{problem}</Alert>}
         {runs?.length === 0 && (
-          <Typography color="text.secondary">
+          <Typography color="textSecondary">
             Nothing here yet. What you make is kept and shows up here.
           </Typography>
         )}
@@ -76,7 +76,7 @@ function RunLink({ run, onClose }: { run: RunSummary; onClose: () => void }) {
     <Link
       href={`/runs/${encodeURIComponent(run.runId)}`}
       underline="none"
-      color="text.primary"
+      color="textPrimary"
       onClick={(event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
@@ -87,7 +87,7 @@ function RunLink({ run, onClose }: { run: RunSummary; onClose: () => void }) {
         display: "flex",
         gap: 2,
         p: 1,
-        borderRadius: 3,
+        borderRadius: "14px",
         alignItems: "center",
         "&:hover": { bgcolor: "action.hover" },
       }}
@@ -98,7 +98,7 @@ function RunLink({ run, onClose }: { run: RunSummary; onClose: () => void }) {
           src={run.previewUrl}
           alt=""
           loading="lazy"
-          sx={{ width: 84, height: 64, objectFit: "cover", borderRadius: 2 }}
+          sx={{ width: 84, height: 64, objectFit: "cover", borderRadius: "10px" }}
         />
       ) : (
         <Box sx={{ width: 84, height: 64, display: "grid", placeItems: "center" }}>
@@ -109,7 +109,7 @@ function RunLink({ run, onClose }: { run: RunSummary; onClose: () => void }) {
         <Typography component="span" sx={{ fontWeight: 600, display: "block" }}>
           {when.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}
         </Typography>
-        <Typography component="span" variant="body2" color="text.secondary">
+        <Typography component="span" variant="body2" color="textSecondary">
           {many}, {statusName(run.processingStatus).toLowerCase()}
         </Typography>
       </span>

@@ -60,14 +60,14 @@ export function ShortcutsDialog({ open, onClose }: Props) {
                 <Typography component="dt" variant="body2" sx={{ fontWeight: 650 }}>
                   {keys}
                 </Typography>
-                <Typography component="dd" variant="body2" color="text.secondary" sx={{ m: 0 }}>
+                <Typography component="dd" variant="body2" color="textSecondary" sx={{ m: 0 }}>
                   {does}
                 </Typography>
               </Box>
             ))}
           </Box>
         ))}
-        <Typography variant="body2" color="text.secondary">
+        <Typography variant="body2" color="textSecondary">
           Everything but free drawing works with keys alone: Tab goes from one to the next, and a
           rectangle can be given in numbers.
         </Typography>

@@ -35,14 +35,14 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
         mx: "auto",
         mt: { xs: 4, md: 10 },
         p: { xs: 3, sm: 5 },
-        borderRadius: 5,
+        borderRadius: "22px",
       }}
     >
       <Stack spacing={2.5}>
         <Typography variant="h1" sx={{ fontSize: "2rem" }}>
           Sign in
         </Typography>
-        <Typography color="text.secondary">
+        <Typography color="textSecondary">
           Use the API key that you were given. It stays with the server; this browser keeps a
           sign-in that ends by itself.
         </Typography>

@@ -21,7 +21,7 @@ export function ToolButton({ name, icon, shortcut, pressed, disabled = false, on
       disabled={disabled}
       onClick={onClick}
       sx={{
-        borderRadius: 2.5,
+        borderRadius: "11px",
         width: 40,
         height: 40,
         color: pressed ? "primary.contrastText" : "text.primary",

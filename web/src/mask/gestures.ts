@@ -69,6 +69,8 @@ export class Gestures {
       on("pointerleave", () => this.canvas().cursor(null)),
       on("wheel", (event) => this.wheel(event)),
       on("contextmenu", (event) => event.preventDefault()),
+      // A drawer round the canvas would take a stroke for a swipe.
+      on("touchstart", (event) => event.preventDefault()),
     ];
     return () => {
       for (const end of ends) end();

@@ -37,7 +37,7 @@ export function CompareSlider(props: Props) {
   const own = useZoom();
   const hand = props.hand ?? own;
   const [place, setPlace] = useState(50);
-  const [ratio, setRatio] = useState("4 / 3");
+  const [ratio, setRatio] = useState(4 / 3);
   const frame = useRef<HTMLDivElement>(null);
   const drag = useRef<"line" | { x: number; y: number } | null>(null);
   useWheelZoom(frame, hand.set);
@@ -77,14 +77,14 @@ export function CompareSlider(props: Props) {
         onPointerMove={move}
         onPointerUp={drop}
         onPointerCancel={drop}
-        style={{ aspectRatio: ratio }}
+        style={{ aspectRatio: ratio, maxWidth: `calc(72vh * ${ratio})` }}
         sx={{
           position: "relative",
           width: 1,
-          maxHeight: "72vh",
+          mx: "auto",
           overflow: "hidden",
-          borderRadius: 3,
-          bgcolor: "#17120f",
+          borderRadius: "14px",
+          bgcolor: "var(--stage)",
           cursor: "ew-resize",
           touchAction: "pan-y",
         }}
@@ -94,7 +94,7 @@ export function CompareSlider(props: Props) {
           alt={`After: ${afterName}`}
           zoom={hand.zoom}
           transparent={transparent}
-          onSize={(width, height) => setRatio(`${width} / ${height}`)}
+          onSize={(width, height) => setRatio(width / height)}
         />
         <Box
           style={{ clipPath: `inset(0 ${100 - place}% 0 0)` }}

@@ -46,60 +46,70 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
     }
   };
   return (
-    <Stack spacing={2}>
-      <Box sx={{ position: "relative", borderRadius: 3, overflow: "hidden", bgcolor: "#17120f" }}>
-        <Box
-          component="img"
-          src={feed.preview ?? before}
-          alt={feed.preview ? "How it looks so far" : "What it is made from"}
-          sx={{
-            display: "block",
-            width: 1,
-            maxHeight: "52vh",
-            objectFit: "contain",
-            opacity: feed.preview ? 1 : 0.55,
-          }}
-        />
-      </Box>
-      <Box>
-        <Box sx={{ display: "flex", mb: 0.75 }}>
-          <Typography role="status" sx={{ mr: "auto", fontWeight: 600 }}>
-            {words}
-          </Typography>
-          {share !== null && <Typography>{share} %</Typography>}
+    <Box
+      sx={{
+        display: "grid",
+        gridTemplateColumns: { xs: "minmax(0, 1fr)", md: "minmax(0, 1fr) 380px" },
+        gap: { xs: 2, md: 4 },
+        alignItems: "center",
+      }}
+    >
+      <Box
+        component="img"
+        src={feed.preview ?? before}
+        alt={feed.preview ? "How it looks so far" : "What it is made from"}
+        sx={{
+          display: "block",
+          width: 1,
+          // Known before it is there, so that nothing moves when it comes.
+          height: "min(52vh, 520px)",
+          objectFit: "contain",
+          borderRadius: "14px",
+          bgcolor: "var(--stage)",
+          filter: feed.preview ? "none" : "saturate(0.55) opacity(0.6)",
+        }}
+      />
+      <Stack spacing={2.5}>
+        <Box>
+          <Box sx={{ display: "flex", mb: 0.75 }}>
+            <Typography role="status" sx={{ mr: "auto", fontWeight: 600 }}>
+              {words}
+            </Typography>
+            {share !== null && <Typography>{share} %</Typography>}
+          </Box>
+          <LinearProgress
+            aria-label={`Version ${version.version}`}
+            variant={share === null ? "indeterminate" : "determinate"}
+            value={share ?? 0}
+            sx={{ height: 8, borderRadius: "16px" }}
+          />
+          {feed.connection === "lost" && (
+            <Typography variant="body2" color="textSecondary" sx={{ mt: 1 }}>
+              The connection broke. The work goes on, and so will this line.
+            </Typography>
+          )}
         </Box>
-        <LinearProgress
-          aria-label={`Version ${version.version}`}
-          variant={share === null ? "indeterminate" : "determinate"}
-          value={share ?? 0}
-          sx={{ height: 8, borderRadius: 4 }}
-        />
-        {feed.connection === "lost" && (
-          <Typography variant="body2" color="text.secondary" sx={{ mt: 1 }}>
-            The connection broke. The work goes on, and so will this line.
-          </Typography>
-        )}
-      </Box>
-      <Box sx={{ display: "flex", gap: 1 }}>
-        <Button
-          variant="outlined"
-          startIcon={<X size={17} />}
-          disabled={leaving}
-          onClick={() => void cancel()}
-        >
-          Cancel
-        </Button>
-        <Button
-          startIcon={<ScrollText size={17} />}
-          aria-expanded={log}
-          onClick={() => setLog((had) => !had)}
-        >
-          {log ? "Hide the log" : "Show the log"}
-        </Button>
-      </Box>
-      <Collapse in={log} unmountOnExit>
-        <LogStream jobId={version.jobId} height={180} />
-      </Collapse>
-    </Stack>
+        <Box sx={{ display: "flex", gap: 1 }}>
+          <Button
+            variant="outlined"
+            startIcon={<X size={17} />}
+            disabled={leaving}
+            onClick={() => void cancel()}
+          >
+            Cancel
+          </Button>
+          <Button
+            startIcon={<ScrollText size={17} />}
+            aria-expanded={log}
+            onClick={() => setLog((had) => !had)}
+          >
+            {log ? "Hide the log" : "Show the log"}
+          </Button>
+        </Box>
+        <Collapse in={log} unmountOnExit>
+          <LogStream jobId={version.jobId} height={180} />
+        </Collapse>
+      </Stack>
+    </Box>
   );
 }

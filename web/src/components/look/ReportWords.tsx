@@ -11,7 +11,7 @@ export function ReportWords({ version }: { version: Version }) {
       <Typography variant="h3" component="h4" gutterBottom>
         How it was made
       </Typography>
-      {words.length === 0 && <Typography color="text.secondary">As it came.</Typography>}
+      {words.length === 0 && <Typography color="textSecondary">As it came.</Typography>}
       <Box component="ul" sx={{ m: 0, pl: 2.25, color: "text.secondary" }}>
         {words.map((one) => (
           <Typography component="li" variant="body2" key={one} sx={{ overflowWrap: "anywhere" }}>
@@ -33,7 +33,7 @@ export function ReportWords({ version }: { version: Version }) {
               overflow: "auto",
               fontSize: 12,
               p: 1.5,
-              borderRadius: 2,
+              borderRadius: "10px",
               bgcolor: "action.hover",
             }}
           >

@@ -65,13 +65,13 @@ export function VersionCard(props: Props) {
       id={`v${version.version}`}
       tabIndex={-1}
       aria-label={`Version ${version.version}: ${title(version)}`}
-      sx={{ p: { xs: 2, sm: 3 }, borderRadius: 5, scrollMarginTop: 16, outlineOffset: 4 }}
+      sx={{ p: { xs: 2, sm: 3 }, borderRadius: "22px", scrollMarginTop: 16, outlineOffset: 4 }}
     >
       <Box sx={{ display: "flex", gap: 2, alignItems: "center", mb: 2 }}>
         <VersionBadge version={version.version} kind={version.type ? "refine" : version.kind} />
         <Box sx={{ mr: "auto", minWidth: 0 }}>
           <Typography variant="h3">{title(version)}</Typography>
-          <Typography variant="body2" color="text.secondary">
+          <Typography variant="body2" color="textSecondary">
             from {versionName(parent)},{" "}
             {new Date(version.createdAt * 1000).toLocaleTimeString(undefined, {
               timeStyle: "short",
@@ -124,7 +124,7 @@ export function VersionCard(props: Props) {
               src={image}
               alt="Your photo"
               loading="lazy"
-              sx={{ width: 1, maxHeight: "70vh", objectFit: "contain", borderRadius: 3 }}
+              sx={{ width: 1, maxHeight: "70vh", objectFit: "contain", borderRadius: "14px" }}
             />
           ) : (
             <CompareSlider

@@ -45,7 +45,7 @@ export function VersionRating({ run, version, onRun }: Props) {
           onChange={(_, next) => next !== null && void give(next)}
           sx={{ color: "primary.main" }}
         />
-        <Typography variant="body2" color="text.secondary">
+        <Typography variant="body2" color="textSecondary">
           {rating ? MEANS[rating] : "not rated"}
         </Typography>
       </Box>

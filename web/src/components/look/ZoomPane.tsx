@@ -15,7 +15,7 @@ interface Props {
 export function ZoomPane({ src, name, transparent, hand }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const drag = useRef<{ x: number; y: number } | null>(null);
-  const [ratio, setRatio] = useState("4 / 3");
+  const [ratio, setRatio] = useState(4 / 3);
   useWheelZoom(frame, hand.set);
   const drop = () => {
     drag.current = null;
@@ -38,14 +38,13 @@ export function ZoomPane({ src, name, transparent, hand }: Props) {
         }}
         onPointerUp={drop}
         onPointerCancel={drop}
-        style={{ aspectRatio: ratio }}
+        style={{ aspectRatio: ratio, maxWidth: `calc(66vh * ${ratio})` }}
         sx={{
           position: "relative",
           width: 1,
-          maxHeight: "66vh",
           overflow: "hidden",
-          borderRadius: 3,
-          bgcolor: "#17120f",
+          borderRadius: "14px",
+          bgcolor: "var(--stage)",
           cursor: hand.zoom.scale > 1 ? "grab" : "default",
           touchAction: hand.zoom.scale > 1 ? "none" : "pan-y",
         }}
@@ -55,7 +54,7 @@ export function ZoomPane({ src, name, transparent, hand }: Props) {
           alt={name}
           zoom={hand.zoom}
           transparent={transparent}
-          onSize={(width, height) => setRatio(`${width} / ${height}`)}
+          onSize={(width, height) => setRatio(width / height)}
         />
       </Box>
       <Typography component="figcaption" variant="body2" sx={{ mt: 0.75, fontWeight: 600 }}>

@@ -48,11 +48,11 @@ export function FillPanel(props: Props) {
   return (
     <Stack spacing={2.5}>
       <Box>
-        <Typography variant="h2" gutterBottom>
+        <Typography variant="h2" component="h1" gutterBottom>
           What should go?
         </Typography>
-        <Typography variant="body2" color="text.secondary">
-          Paint over it. Roughly is fine: the edges are found.
+        <Typography variant="body2" color="textSecondary">
+          Paint over it, roughly, and a little beyond its edges.
         </Typography>
       </Box>
       {run && <BaseSelect label="Painting on" run={run} base={base} onBase={work.setBase} />}
@@ -82,7 +82,7 @@ export function FillPanel(props: Props) {
       />
       <MoreOptions choices={choices} onChoices={onChoices} />
       <Divider />
-      <Typography variant="body2" role="status" color="text.secondary">
+      <Typography variant="body2" role="status" color="textSecondary">
         {nothing ? "Nothing is marked yet." : `To remove: ${percent(painting.share(REMOVE))}`}
         {painting.count(PROTECT) > 0 && `; protected: ${percent(painting.share(PROTECT))}`}
       </Typography>

@@ -8,6 +8,7 @@ import type { Ability } from "../../api/types";
 import { foundMask } from "../../mask/found";
 import type { Label } from "../../mask/labels";
 import type { Painting } from "../../mask/painting";
+import { plain } from "../../words/plain";
 import { percent } from "../../words/report";
 
 interface Props {
@@ -43,8 +44,8 @@ export function FindWords({ ability, seen, painting, label }: Props) {
   };
   if (!ability.available) {
     return (
-      <Typography variant="body2" color="text.secondary">
-        Finding things by words needs another server profile. {ability.why}
+      <Typography variant="body2" color="textSecondary">
+        Finding things by words is not to be had here: {plain(ability.why ?? "no network for it")}
       </Typography>
     );
   }
@@ -68,7 +69,7 @@ export function FindWords({ ability, seen, painting, label }: Props) {
           Find
         </Button>
       </Box>
-      <Typography variant="body2" role="status" color="text.secondary">
+      <Typography variant="body2" role="status" color="textSecondary">
         {busy ? "Looking for it…" : told}
       </Typography>
     </Box>

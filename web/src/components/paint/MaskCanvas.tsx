@@ -206,12 +206,14 @@ export function MaskCanvas(props: Props) {
       role="application"
       aria-label={name}
       sx={{
-        height,
         width: 1,
+        aspectRatio: `${photo.width} / ${photo.height}`,
+        minHeight: 220,
+        maxHeight: height,
         overflow: "hidden",
         touchAction: "none",
-        borderRadius: 3,
-        bgcolor: "#17120f",
+        borderRadius: "14px",
+        bgcolor: "var(--stage)",
         cursor:
           tool === "pan" ? "grab" : tool === "rectangle" || tool === "lasso" ? "crosshair" : "none",
       }}

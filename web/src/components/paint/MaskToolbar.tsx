@@ -45,6 +45,7 @@ interface Props {
 
 export function MaskToolbar(props: Props) {
   const { tool, onTool, tools, size, onSize, painting, scale, onZoom, onFit } = props;
+  const paints = !tools || tools.includes("brush");
   return (
     <Paper
       variant="outlined"
@@ -56,7 +57,7 @@ export function MaskToolbar(props: Props) {
         flexWrap: "wrap",
         gap: 0.5,
         p: 0.75,
-        borderRadius: 4,
+        borderRadius: "16px",
       }}
     >
       {TOOLS.filter(([kind]) => !tools || tools.includes(kind)).map(([kind, name, key, Icon]) => (
@@ -69,38 +70,42 @@ export function MaskToolbar(props: Props) {
           onClick={() => onTool(kind)}
         />
       ))}
-      <Divider orientation="vertical" flexItem sx={{ mx: 0.5 }} />
-      <Box sx={{ display: "flex", alignItems: "center", gap: 1.5, px: 1, width: 190 }}>
-        <Slider
-          size="small"
-          aria-label="Size of the brush"
-          min={0}
-          max={STEPS}
-          value={(Math.log(size / SMALLEST) / RANGE) * STEPS}
-          getAriaValueText={() => `${size} pixels`}
-          onChange={(_, value) =>
-            onSize(Math.round(SMALLEST * Math.exp(((value as number) / STEPS) * RANGE)))
-          }
-        />
-        <Typography variant="body2" sx={{ whiteSpace: "nowrap", minWidth: 54 }}>
-          {size} px
-        </Typography>
-      </Box>
-      <Divider orientation="vertical" flexItem sx={{ mx: 0.5 }} />
-      <ToolButton
-        name="Undo"
-        shortcut="Ctrl Z"
-        icon={<Undo2 size={20} />}
-        disabled={!painting.canUndo}
-        onClick={() => painting.undo()}
-      />
-      <ToolButton
-        name="Redo"
-        shortcut="Ctrl Shift Z"
-        icon={<Redo2 size={20} />}
-        disabled={!painting.canRedo}
-        onClick={() => painting.redo()}
-      />
+      {paints && (
+        <>
+          <Divider orientation="vertical" flexItem sx={{ mx: 0.5 }} />
+          <Box sx={{ display: "flex", alignItems: "center", gap: 1.5, px: 1, width: 190 }}>
+            <Slider
+              size="small"
+              aria-label="Size of the brush"
+              min={0}
+              max={STEPS}
+              value={(Math.log(size / SMALLEST) / RANGE) * STEPS}
+              getAriaValueText={() => `${size} pixels`}
+              onChange={(_, value) =>
+                onSize(Math.round(SMALLEST * Math.exp(((value as number) / STEPS) * RANGE)))
+              }
+            />
+            <Typography variant="body2" sx={{ whiteSpace: "nowrap", minWidth: 54 }}>
+              {size} px
+            </Typography>
+          </Box>
+          <Divider orientation="vertical" flexItem sx={{ mx: 0.5 }} />
+          <ToolButton
+            name="Undo"
+            shortcut="Ctrl Z"
+            icon={<Undo2 size={20} />}
+            disabled={!painting.canUndo}
+            onClick={() => painting.undo()}
+          />
+          <ToolButton
+            name="Redo"
+            shortcut="Ctrl Shift Z"
+            icon={<Redo2 size={20} />}
+            disabled={!painting.canRedo}
+            onClick={() => painting.redo()}
+          />
+        </>
+      )}
       <Box sx={{ display: "flex", alignItems: "center", ml: { sm: "auto" } }}>
         <ToolButton
           name="Zoom out"

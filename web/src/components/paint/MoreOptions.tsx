@@ -8,6 +8,7 @@ import MenuItem from "@mui/material/MenuItem";
 import Stack from "@mui/material/Stack";
 import Switch from "@mui/material/Switch";
 import TextField from "@mui/material/TextField";
+import Typography from "@mui/material/Typography";
 import { ChevronDown, Dices } from "lucide-react";
 import { anotherSeed, type Choices } from "../../state/choices";
 
@@ -30,10 +31,13 @@ export function MoreOptions({ choices, onChoices }: Props) {
     <Accordion
       disableGutters
       elevation={0}
+      slotProps={{ heading: { component: "h2" } }}
       sx={{ bgcolor: "transparent", "&::before": { display: "none" } }}
     >
       <AccordionSummary expandIcon={<ChevronDown size={18} />} sx={{ px: 0, minHeight: 40 }}>
-        More
+        <Typography component="span" sx={{ fontWeight: 600 }}>
+          More
+        </Typography>
       </AccordionSummary>
       <AccordionDetails sx={{ px: 0 }}>
         <Stack spacing={2}>

@@ -114,7 +114,7 @@ export function PaintSection(props: Props) {
           onScale={setScale}
         />
       </Stack>
-      <Paper variant="outlined" sx={{ p: 3, borderRadius: 5 }}>
+      <Paper variant="outlined" sx={{ p: 3, borderRadius: "22px" }}>
         <FillPanel
           {...props}
           maxBytes={studio.limits.maxBytes}

@@ -9,6 +9,7 @@ import { foundMask } from "../../mask/found";
 import { PROTECT, REMOVE } from "../../mask/labels";
 import type { Painting } from "../../mask/painting";
 import type { Photo } from "../../state/photo";
+import { plain } from "../../words/plain";
 import { useNotice } from "../NoticeProvider";
 
 interface Props {
@@ -67,13 +68,13 @@ export function SubjectButtons({ ability, seen, photo, painting }: Props) {
         </Button>
       </Box>
       {busy && (
-        <Typography variant="body2" role="status" color="text.secondary" sx={{ mt: 1 }}>
+        <Typography variant="body2" role="status" color="textSecondary" sx={{ mt: 1 }}>
           Looking for the pet…
         </Typography>
       )}
       {!ability.available && (
-        <Typography variant="body2" color="text.secondary" sx={{ mt: 1 }}>
-          This server cannot find the pet by itself. {ability.why}
+        <Typography variant="body2" color="textSecondary" sx={{ mt: 1 }}>
+          This server cannot find the pet by itself: {plain(ability.why ?? "no network for it")}
         </Typography>
       )}
     </Box>

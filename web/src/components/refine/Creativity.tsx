@@ -2,7 +2,7 @@ import Box from "@mui/material/Box";
 import ToggleButton from "@mui/material/ToggleButton";
 import ToggleButtonGroup from "@mui/material/ToggleButtonGroup";
 
-const LEVELS = ["Close", "Balanced", "Free"];
+const LEVELS = ["Careful", "Balanced", "Free"];
 
 interface Props {
   creativity: number;

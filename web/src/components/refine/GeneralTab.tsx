@@ -21,9 +21,7 @@ export function GeneralTab(props: Props) {
   const order = generalOrder({ base, creativity, parameters: {} }, prompt);
   return (
     <Stack spacing={2}>
-      <Typography color="text.secondary">
-        Say in your own words what should be different.
-      </Typography>
+      <Typography color="textSecondary">Say in your own words what should be different.</Typography>
       <TextField
         label="What to change"
         placeholder="softer evening light"

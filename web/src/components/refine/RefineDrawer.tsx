@@ -162,7 +162,7 @@ export default function RefineDrawer(props: Props) {
             (told ? (
               <LogStream jobId={told} height={420} />
             ) : (
-              <Typography color="text.secondary">Nothing is being made.</Typography>
+              <Typography color="textSecondary">Nothing is being made.</Typography>
             ))}
         </Box>
       </Stack>

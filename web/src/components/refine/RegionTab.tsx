@@ -84,7 +84,7 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
   };
   return (
     <Stack spacing={2}>
-      <Typography color="text.secondary">
+      <Typography color="textSecondary">
         Draw boxes, or paint with the brush. Each region is filled by itself; the others stay out of
         it.
       </Typography>

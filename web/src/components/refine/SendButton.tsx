@@ -22,7 +22,7 @@ export function SendButton({ name, order, ability, busy, unasked = false, onSend
   return (
     <>
       {lacks && (
-        <Typography variant="body2" color="text.secondary" role="status">
+        <Typography variant="body2" color="textSecondary" role="status">
           {lacks}
         </Typography>
       )}

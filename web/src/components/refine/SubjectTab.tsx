@@ -66,7 +66,7 @@ export function SubjectTab(props: Props) {
               component="img"
               src={url}
               alt={name ?? ""}
-              sx={{ width: 1, aspectRatio: "4 / 3", objectFit: "cover", borderRadius: 3 }}
+              sx={{ width: 1, aspectRatio: "4 / 3", objectFit: "cover", borderRadius: "14px" }}
             />
             <Typography component="figcaption" variant="body2" noWrap>
               {name}

@@ -51,7 +51,7 @@ export function TextTab({ base, creativity, ability, photo, busy, send }: Props)
     : { problem: "The picture is being opened." };
   return (
     <Stack spacing={2}>
-      <Typography color="text.secondary">
+      <Typography color="textSecondary">
         Draw a box over each text, then type what it should say. An empty place works too.
       </Typography>
       <BoardCanvas
