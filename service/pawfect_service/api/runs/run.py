@@ -50,12 +50,13 @@ def owner_of(caller: Caller, user: str | None) -> str:
         user: for whom; None: for itself.
 
     Raises:
-        PawfectError: INVALID_ARG where credentials for all users name none; ApiError 403 for
-            another user.
+        PawfectError: INVALID_ARG where credentials for all users name none (without any it is
+            `me`); ApiError 403 for another user.
     """
-    if user is None and caller.uid is None:
+    named = user if user is not None else caller.uid or caller.own
+    if named is None:
         raise invalid("user", "whose run it is, since these credentials are every user's", "none")
-    uid = check_id("user", user if user is not None else caller.uid or "")
+    uid = check_id("user", named)
     caller.check(uid)
     return uid
 
