@@ -6,7 +6,7 @@ read_payload          one strict reader for the four types; messages name the fi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated, Any, Final
@@ -166,8 +166,6 @@ def read_payload(kind: str, text: str | bytes, width: int, height: int) -> Paylo
 
 @dataclass(frozen=True)
 class _Subject:
-    """The payload of `subject` as it stands in JSON."""
-
     instructions: str
     referenceFileId: str | None = None  # noqa: N815
 
@@ -217,11 +215,8 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _subject(given: Any, width: int, height: int) -> SubjectPayload:
     del width, height
     read = read_table(_Subject, given, "PAYLOAD")
-    name = read.referenceFileId
-    return SubjectPayload(
-        check_prompt("PAYLOAD: instructions", read.instructions),
-        None if name is None else check_prompt("PAYLOAD: referenceFileId", name),
-    )
+    name = _optional("referenceFileId", read.referenceFileId)
+    return SubjectPayload(check_prompt("PAYLOAD: instructions", read.instructions), name)
 
 
 def _general(given: Any, width: int, height: int) -> GeneralPayload:
@@ -242,18 +237,14 @@ def _text(given: Any, width: int, height: int) -> TextPayload:
         for index, one in enumerate(read.corrections)
     )
     _check_apart("corrections", [one.bbox for one in corrections])
-    said = read.instructions
-    return TextPayload(
-        corrections, None if said is None else check_prompt("PAYLOAD: instructions", said)
-    )
+    return TextPayload(corrections, _optional("instructions", read.instructions))
 
 
 def _regions(given: Any, width: int, height: int) -> RegionPayload:
     read = read_table(_Regions, given, "PAYLOAD")
     _check_number("masks", read.masks, MAX_REGIONS)
     regions = tuple(
-        _region(f"PAYLOAD: masks[{index}]", one, width, height)
-        for index, one in enumerate(read.masks)
+        _region(f"masks[{index}]", one, width, height) for index, one in enumerate(read.masks)
     )
     _check_apart("masks", [one.bbox for one in regions])
     drawn = [one.mask for one in regions if one.mask is not None]
@@ -262,16 +253,26 @@ def _regions(given: Any, width: int, height: int) -> RegionPayload:
     return RegionPayload(regions)
 
 
-_READERS: Final = {"subject": _subject, "text": _text, "region": _regions, "general": _general}
+_READERS: Final[Mapping[str, Callable[[Any, int, int], Payload]]] = {
+    "subject": _subject,
+    "text": _text,
+    "region": _regions,
+    "general": _general,
+}
 
 
 def _region(where: str, given: _Region, width: int, height: int) -> Region:
     if (given.bbox is None) is (given.mask is None):
         got = "neither" if given.bbox is None else "both"
-        raise invalid(where, "either bbox or mask", got)
-    box = None if given.bbox is None else _box(f"{where}: bbox", given.bbox, width, height)
-    prompt = None if given.prompt is None else check_prompt(f"{where}: prompt", given.prompt)
-    return Region(box, given.mask, prompt)
+        raise invalid(f"PAYLOAD: {where}", "either bbox or mask", got)
+    box = None
+    if given.bbox is not None:
+        box = _box(f"PAYLOAD: {where}: bbox", given.bbox, width, height)
+    return Region(box, given.mask, _optional(f"{where}: prompt", given.prompt))
+
+
+def _optional(name: str, text: str | None) -> str | None:
+    return None if text is None else check_prompt(f"PAYLOAD: {name}", text)
 
 
 def _check_number(name: str, given: Sequence[object], most: int) -> None:

@@ -125,6 +125,12 @@ class RefineReport:
     weights: Mapping[str, str] = field(default_factory=dict)
     version: str = __version__
 
+    @property
+    def drawn_by(self) -> str:
+        """The engine that says what kind of change this is: of several fills a network's."""
+        engines = {region.inpaint.engine for region in self.regions} or {self.engine}
+        return min(engines, key=lambda engine: (engine == "patch", engine))
+
     def to_json(self) -> str:
         """Return the report as one JSON object."""
         regions = [

@@ -18,9 +18,11 @@ from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.routes import router
+from pawfect_service.api.runs.files import router as files_router
 from pawfect_service.api.runs.routes import router as runs_router
+from pawfect_service.api.runs.versions import router as versions_router
 from pawfect_service.api.studio import page
-from pawfect_service.api.studio.abilities import Abilities
+from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.studio.routes import router as studio_router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
@@ -93,6 +95,8 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     )
     app.include_router(router)
     app.include_router(runs_router)
+    app.include_router(versions_router)
+    app.include_router(files_router)
     app.include_router(studio_router)
     if audits:
         app.state.audits = audits

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pawfect.contract.errors import ErrorKind
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.probe import probe_mask, probe_photo
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_service.frames import bare_failure
