@@ -9,17 +9,22 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.capabilities import Capabilities
 from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.parameters import InpaintParams, Scalar
+from pawfect.contract.refine import RefineParams
 from pawfect.contract.tensors import Array
 from pawfect.matting.ahead import compile_ahead
 from pawfect.models import MODELS
 from pawfect.orchestrator.calls import Scalars
+from pawfect.orchestrator.capabilities import capabilities
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.cutout import CutoutResult, remove_background
 from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.flow import inpaint
+from pawfect.orchestrator.refine import RefineResult, refine
+from pawfect.orchestrator.refining import read_refining, refine_request
 from pawfect.orchestrator.removal import CutoutRequest, read_removal
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress
 from pawfect.profile import Profile, ProfileError, load_profile
@@ -181,6 +186,52 @@ class LocalRemoval:
         control = Control(params.deadline_ms, stop)
         work = remove_background(request, self._removal, self._models, control, _told(notify))
         return asyncio.run(work)
+
+
+class LocalRefine:
+    """The flow of `refine` in this process; safe to use from several threads.
+
+    Args:
+        profile: None: the one of PAWFECT_PROFILE, else `embedded`.
+
+    Raises:
+        PawfectError: UNAVAILABLE where there is no such profile.
+    """
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        self._refining = read_refining(_profile(profile), False)
+        self._models = LocalModels(self._refining.fill.profile)
+
+    def refine(
+        self,
+        tensors: Mapping[str, Array],
+        parameters: Mapping[str, Scalar],
+        *,
+        stop: Stop = never,
+        notify: Callable[[Progress], None] | None = None,
+    ) -> RefineResult:
+        """Repair a picture, with the pixels that the server would give.
+
+        Args:
+            tensors: the request's inputs by name, as in `pawfect.contract.tensors.REFINE`.
+            parameters: the request's scalars, as in `RefineParams`.
+            stop: asked often; once it is true, the work ends with CANCELLED.
+            notify: takes each stage as it ends.
+
+        Raises:
+            PawfectError: as `pawfect.orchestrator.refine.refine` does.
+        """
+        params = RefineParams.parse(parameters)
+        request = refine_request(tensors, params)
+        # As on a server, no request's deadline pays for it.
+        self._models.load_plain()
+        control = Control(params.deadline_ms, stop)
+        work = refine(request, self._refining, self._models, control, _told(notify))
+        return asyncio.run(work)
+
+    def capabilities(self) -> Capabilities:
+        """Return what can be done in this process."""
+        return capabilities(self._refining)
 
 
 def _profile(given: Profile | None) -> Profile:

@@ -20,6 +20,7 @@ from pawfect.contract.parameters import (
     InpaintParams,
     MaskParams,
 )
+from pawfect.contract.refine import RefineParams
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
     BACKGROUND_REMOVAL_FILE,
@@ -36,6 +37,7 @@ from pawfect.contract.tensors import (
     PHRASE,
     PROPOSALS,
     PROTECT,
+    REFINE,
     REPORT,
     SCENE_LABELS,
     Array,
@@ -244,6 +246,13 @@ _DEFINITIONS: Final = (
         InpaintFileParams,
         orchestration="pawfect.orchestrator.files:INPAINT_FILE",
         probe="pawfect.orchestrator.files:probe",
+        probe_parameters=_BY_PATCHES,
+    ),
+    Model(
+        REFINE,
+        RefineParams,
+        orchestration="pawfect.orchestrator.refine:REFINE",
+        probe="pawfect.orchestrator.refine:probe",
         probe_parameters=_BY_PATCHES,
     ),
 )

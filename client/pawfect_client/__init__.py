@@ -3,6 +3,7 @@
 Programs that already speak Triton need none of it: the contract is in `pawfect.contract.tensors`.
 """
 
+from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.photo.mask_file import decode_mask, decode_protect, load_mask, load_protect
 from pawfect.photo.photo import Photo, decode_photo, load_photo
@@ -15,6 +16,7 @@ from pawfect_client.results import (
     Done,
     FoundMasks,
     Inpainted,
+    Refined,
     SceneLabels,
     StageEvent,
 )
@@ -22,6 +24,8 @@ from pawfect_client.retry import RetryPolicy
 
 __all__ = [
     "AsyncPawfectClient",
+    "Capabilities",
+    "Capability",
     "CutOut",
     "Done",
     "ErrorKind",
@@ -31,6 +35,7 @@ __all__ = [
     "PawfectClient",
     "PawfectError",
     "Photo",
+    "Refined",
     "RetryPolicy",
     "SceneLabels",
     "StageEvent",

@@ -17,6 +17,7 @@ from pawfect.contract.parameters import Scalar
 from pawfect_client import wire
 from pawfect_client.failures import failure
 from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
+from pawfect_client.results import Done
 from pawfect_client.retry import Attempts, RetryPolicy
 
 _DEFAULT_RETRY: Final = RetryPolicy()
@@ -89,19 +90,21 @@ class BaseClient:
         scene_labels: Sequence[str] = (),
         prompt: str | None = None,
         parameters: Mapping[str, Scalar] = MappingProxyType({}),
-    ) -> wire.Call:
+    ) -> wire.Call[Done]:
         """Return the checked call of a model that takes a photo and a mask."""
         guard, parameters = tensor_or_parameter(protect, parameters)
         tensors = inpaint_tensors(image, mask, guard, scene_labels, prompt)
         return wire.call_of(model, tensors, parameters, self._timeout_s)
 
-    def _attempts(self, call: wire.Call) -> Attempts:
+    def _attempts(self, call: wire.Call[Any]) -> Attempts:
         return Attempts(self._retry, call.timeout_s)
 
     def _options(self, attempts: Attempts) -> dict[str, Any]:
         """Return what goes along with the next attempt."""
         return {"timeout": attempts.remaining_s(), "metadata": tuple(self._headers())}
 
-    def _failure(self, error: grpc.RpcError, call: wire.Call, attempts: Attempts) -> PawfectError:
+    def _failure(
+        self, error: grpc.RpcError, call: wire.Call[Any], attempts: Attempts
+    ) -> PawfectError:
         over = attempts.remaining_s() == 0
         return failure(error, self._url, call.timeout_s, self._called, over=over)

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
+from pawfect.contract.capabilities import Capabilities
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.tensors import Array
 from pawfect_client import wire
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.masks_by_words import find_tensors, found_masks, sam3_asked
-from pawfect_client.results import CutOut, Done, FoundMasks, Inpainted, SceneLabels, StageEvent
+from pawfect_client.refinement import Refinement, capabilities_call, refine_call
+from pawfect_client.results import (
+    CutOut,
+    Done,
+    FoundMasks,
+    Inpainted,
+    Refined,
+    SceneLabels,
+    StageEvent,
+)
 from pawfect_client.transport import AsyncTransport, SyncTransport
 
 
-class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
+class PawfectClient(
+    SyncTransport,
+    BackgroundRemoval[CutOut],
+    Refinement[Refined, Generator[StageEvent | Refined, None, None], Capabilities],
+):
     """Calls the service over gRPC; safe to use from several threads, several streams at a time.
 
     Its arguments are those of `BaseClient`.
@@ -129,8 +144,32 @@ class PawfectClient(SyncTransport, BackgroundRemoval[CutOut]):
         call = wire.call_of("background_removal", tensors, parameters, self._timeout_s)
         return wire.cut_out(self._answer(call), call)
 
+    def capabilities(self) -> Capabilities:
+        """Return what the server can do; see `Refinement.capabilities`."""
+        *_, told = self._events(capabilities_call(self._timeout_s))
+        assert isinstance(told, Capabilities)
+        return told
 
-class AsyncPawfectClient(AsyncTransport, BackgroundRemoval[Coroutine[Any, Any, CutOut]]):
+    def _refine(self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> Refined:
+        *_, answer = self._refine_events(tensors, parameters)
+        assert isinstance(answer, Refined)
+        return answer
+
+    def _refine_events(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> Generator[StageEvent | Refined, None, None]:
+        return self._events(refine_call(tensors, parameters, self._timeout_s))
+
+
+class AsyncPawfectClient(
+    AsyncTransport,
+    BackgroundRemoval[Coroutine[Any, Any, CutOut]],
+    Refinement[
+        Coroutine[Any, Any, Refined],
+        AsyncGenerator[StageEvent | Refined, None],
+        Coroutine[Any, Any, Capabilities],
+    ],
+):
     """Calls the service over gRPC from one event loop, several requests and streams at a time.
 
     Its arguments are those of `BaseClient`, its methods those of `PawfectClient`. Cancelling the
@@ -196,3 +235,28 @@ class AsyncPawfectClient(AsyncTransport, BackgroundRemoval[Coroutine[Any, Any, C
     ) -> CutOut:
         call = wire.call_of("background_removal", tensors, parameters, self._timeout_s)
         return wire.cut_out(await self._answer(call), call)
+
+    async def capabilities(self) -> Capabilities:
+        """Return what the server can do; see `Refinement.capabilities`."""
+        told: Capabilities = await _last(self._events(capabilities_call(self._timeout_s)))
+        return told
+
+    async def _refine(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> Refined:
+        answer: Refined = await _last(self._refine_events(tensors, parameters))
+        return answer
+
+    def _refine_events(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> AsyncGenerator[StageEvent | Refined, None]:
+        return self._events(refine_call(tensors, parameters, self._timeout_s))
+
+
+async def _last(events: AsyncGenerator[Any, None]) -> Any:
+    """Return how a stream ends; a task that is cancelled meanwhile closes it at once."""
+    async with aclosing(events):
+        async for event in events:
+            if not isinstance(event, StageEvent):
+                return event
+    raise AssertionError("a stream ends with its result or raises")

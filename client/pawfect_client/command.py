@@ -26,6 +26,7 @@ from pawfect_client.parameter_option import read_parameters
 from pawfect_client.printable import printable
 from pawfect_client.progress import streaming
 from pawfect_client.removal import check_can_ask, find_each, hole_of
+from pawfect_client.results import Done
 from pawfect_client.summary import summary
 from pawfect_client.terminal import FILE, connected, leave, pretty, where_options
 
@@ -148,7 +149,7 @@ def inpaint(
                     )
                 )
             shown = stream and not quiet
-            show = streaming(client.inpaint_stream, Console(stderr=True))
+            show = streaming(client.inpaint_stream, Console(stderr=True), Done)
             filled = fill_file(show if shown else client.inpaint, photo, hole, out, asked, protect)
         if report is not None:
             write_atomically(report, pretty(filled.report))

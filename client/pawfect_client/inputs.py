@@ -45,7 +45,7 @@ def inpaint_tensors(
         tensors["PROTECT"] = protect
     for name in ("MASK", "PROTECT"):
         if name in tensors:
-            _check_plane(tensors[name], name, width, height)
+            check_plane(tensors[name], name, width, height)
     _check_holes(mask)
     if scene_labels:
         if isinstance(scene_labels, str) or len(scene_labels) > MAX_LABELS:
@@ -106,7 +106,8 @@ def _check_array(array: object, name: str, rank: int) -> None:
         raise invalid(name, expected, f"{array.dtype} {list(array.shape)}")
 
 
-def _check_plane(plane: Array, name: str, width: int, height: int) -> None:
+def check_plane(plane: Array, name: str, width: int, height: int) -> None:
+    """Raise INVALID_ARG for what is no array UINT8 [H, W] of the photo's size."""
     _check_array(plane, name, 2)
     if plane.shape != (height, width):
         raise invalid(

@@ -8,18 +8,20 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Final, Self, TypeVar
 
+from pawfect.contract.capabilities import Capabilities
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.tensors import Array
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
-from pawfect_client.results import CutOut, Done, Inpainted, StageEvent
+from pawfect_client.refinement import Refinement
+from pawfect_client.results import CutOut, Done, Inpainted, Refined, StageEvent
 
 FLOWS: Final = "pawfect.flows"
 _INSTALL: Final = "pip install 'pawfect[client,server]'"
 
-Result = TypeVar("Result", Done, CutOut)
+Result = TypeVar("Result", Done, CutOut, Refined)
 
 
 def find_flow(name: str, group: str = FLOWS) -> Any:
@@ -39,7 +41,10 @@ def find_flow(name: str, group: str = FLOWS) -> Any:
         raise PawfectError(ErrorKind.UNAVAILABLE, message) from None
 
 
-class LocalClient(BackgroundRemoval[CutOut]):
+class LocalClient(
+    BackgroundRemoval[CutOut],
+    Refinement[Refined, Generator[StageEvent | Refined, None, None], Capabilities],
+):
     """Works in this process, with the pixels that a server of the same profile gives.
 
     The profile is that of PAWFECT_PROFILE, else `embedded`. Safe to use from several threads. Each
@@ -112,6 +117,27 @@ class LocalClient(BackgroundRemoval[CutOut]):
         *_, answer = self._events("background_removal", work)
         assert isinstance(answer, CutOut)
         return answer
+
+    def capabilities(self) -> Capabilities:
+        """Return what this process can do; see `Refinement.capabilities`."""
+        told: Capabilities = self._flow("refine").capabilities()
+        return told
+
+    def _refine(self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> Refined:
+        *_, answer = self._refine_events(tensors, parameters)
+        assert isinstance(answer, Refined)
+        return answer
+
+    def _refine_events(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> Generator[StageEvent | Refined, None, None]:
+        flow = self._flow("refine")
+
+        def work(**told: Any) -> Refined:
+            result = flow.refine(tensors, parameters, **told)
+            return Refined(result.image, result.report)
+
+        return self._events("refine", work)
 
     def _flow(self, name: str) -> Any:
         with self._finding:

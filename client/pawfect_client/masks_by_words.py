@@ -46,7 +46,7 @@ def find_tensors(
     return tensors
 
 
-def found_masks(response: Any, call: Call) -> FoundMasks:
+def found_masks(response: Any, call: Call[Any]) -> FoundMasks:
     """Return what was found in a ModelInferResponse.
 
     Raises:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from pawfect_client.results import Done, Inpainted, StageEvent
+from pawfect_client.results import StageEvent
+
+End = TypeVar("End")
 
 
 class Show(Protocol):
@@ -47,17 +49,24 @@ def shown_progress(console: Console) -> Iterator[Show]:
 
 
 def streaming(
-    stream: Callable[..., Iterable[StageEvent | Done]], console: Console
-) -> Callable[..., Inpainted]:
-    """Return what fills as `inpaint` does by a client's `inpaint_stream`, and shows its stages."""
+    stream: Callable[..., Iterable[StageEvent | End]], console: Console, end: type[End]
+) -> Callable[..., End]:
+    """Return what answers as a client's stream ends, and shows the stages on the way.
 
-    def fill(*args: Any, **request: Any) -> Inpainted:
+    Args:
+        stream: a client's `inpaint_stream` or `refine_stream`.
+        console: where they are shown.
+        end: of such a stream.
+    """
+
+    def answer(*args: Any, **request: Any) -> End:
         with shown_progress(console) as show:
             for event in stream(*args, **request):
-                if isinstance(event, Done):
+                if isinstance(event, end):
                     show(StageEvent("done", 1.0))
                     return event
+                assert isinstance(event, StageEvent)
                 show(event)
-        raise AssertionError("a stream ends with Done or raises")
+        raise AssertionError("a stream ends with its result or raises")
 
-    return fill
+    return answer

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.cutout import CutoutReport
 from pawfect.contract.find import FindReport
+from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
 
 
@@ -44,6 +45,19 @@ class StageEvent:
 @dataclass(frozen=True, eq=False)
 class Done(Inpainted):
     """The last message of a stream: the result."""
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """The answer to one request of `refine`, the last message of its stream.
+
+    Attributes:
+        image: UINT8 [H, W, 3] RGB, of the size of the photo sent, writable.
+        report: how it came about.
+    """
+
+    image: NDArray[np.uint8]
+    report: RefineReport
 
 
 @dataclass(frozen=True, eq=False)

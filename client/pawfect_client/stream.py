@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic
 
 from pawfect.contract.errors import PawfectError
-from pawfect_client.results import Done, StageEvent
+from pawfect_client.results import StageEvent
 from pawfect_client.retry import Attempts
-from pawfect_client.wire import Call, ended_early, stream_event
+from pawfect_client.wire import Call, End, ended_early, stream_event
 
 
-class StreamReader:
+class StreamReader(Generic[End]):
     """Passes stages on and keeps what ends the stream until the server has closed it.
 
     A stream that is cancelled between the server's last message and its close leaves Triton 2.51
@@ -20,9 +20,9 @@ class StreamReader:
         call: what was asked.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call[End]) -> None:
         self._call = call
-        self._end: Done | PawfectError | None = None
+        self._end: End | PawfectError | None = None
         self._received = False
 
     def take(self, response: Any) -> StageEvent | None:
@@ -43,14 +43,14 @@ class StreamReader:
         if self._end is None:
             self._end = error
 
-    def end(self, attempts: Attempts) -> Done | float:
+    def end(self, attempts: Attempts) -> End | float:
         """Return the result of a stream that is closed, or the pause before it is asked again, s.
 
         Raises:
             PawfectError: the stream's failure where something was received or no attempt is left.
         """
         end, self._end = self._end or ended_early(), None
-        if isinstance(end, Done):
+        if not isinstance(end, PawfectError):
             return end
         if self._received:
             raise end

@@ -13,6 +13,7 @@ import click
 
 from pawfect.contract.cutout import CutoutReport
 from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
 from pawfect_client.client import PawfectClient
 from pawfect_client.folder import IN_FLIGHT, MOST_IN_FLIGHT
@@ -112,6 +113,6 @@ def leave(kind: ErrorKind, message: str) -> NoReturn:
     sys.exit(TABLE[kind].exit_code)
 
 
-def pretty(report: Report | CutoutReport) -> bytes:
+def pretty(report: Report | CutoutReport | RefineReport) -> bytes:
     """Return a report as the file that --report writes."""
     return json.dumps(asdict(report), ensure_ascii=False, indent=2).encode() + b"\n"

@@ -11,7 +11,7 @@ import grpc
 
 from pawfect_client import wire
 from pawfect_client.base import BaseClient
-from pawfect_client.results import Done, StageEvent
+from pawfect_client.results import StageEvent
 from pawfect_client.stream import StreamReader
 
 
@@ -32,7 +32,7 @@ class SyncTransport(BaseClient):
         if self._channel is not None:
             self._channel.close()
 
-    def _answer(self, call: wire.Call) -> Any:
+    def _answer(self, call: wire.Call[Any]) -> Any:
         """Return the answer of a model that gives one, asked as often as the policy has it."""
         stub = self._connected()
         attempts = self._attempts(call)
@@ -47,7 +47,7 @@ class SyncTransport(BaseClient):
                 pending.cancel()
             time.sleep(pause_s)
 
-    def _events(self, call: wire.Call) -> Generator[StageEvent | Done, None, None]:
+    def _events(self, call: wire.Call[wire.End]) -> Generator[StageEvent | wire.End, None, None]:
         stub = self._connected()
         attempts = self._attempts(call)
         while True:
@@ -64,7 +64,7 @@ class SyncTransport(BaseClient):
             finally:
                 pending.cancel()
             end = reader.end(attempts)
-            if isinstance(end, Done):
+            if not isinstance(end, float):
                 yield end
                 return
             time.sleep(end)
@@ -87,7 +87,7 @@ class AsyncTransport(BaseClient):
         if self._channel is not None:
             await self._channel.close()
 
-    async def _answer(self, call: wire.Call) -> Any:
+    async def _answer(self, call: wire.Call[Any]) -> Any:
         stub = self._connected()
         attempts = self._attempts(call)
         while True:
@@ -100,7 +100,9 @@ class AsyncTransport(BaseClient):
                 pending.cancel()
             await asyncio.sleep(pause_s)
 
-    async def _events(self, call: wire.Call) -> AsyncGenerator[StageEvent | Done, None]:
+    async def _events(
+        self, call: wire.Call[wire.End]
+    ) -> AsyncGenerator[StageEvent | wire.End, None]:
         stub = self._connected()
         attempts = self._attempts(call)
         while True:
@@ -116,7 +118,7 @@ class AsyncTransport(BaseClient):
             finally:
                 pending.cancel()
             end = reader.end(attempts)
-            if isinstance(end, Done):
+            if not isinstance(end, float):
                 yield end
                 return
             await asyncio.sleep(end)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,17 @@ from tritonclient.utils import serialize_byte_tensor
 
 from pawfect.contract.cutout import CutoutParams, CutoutReport
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.find import FindMasksParams, FindReport
+from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
+from pawfect.contract.refine import RefineParams
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
     FIND_MASKS,
     INPAINT,
     INPAINT_STREAM,
+    REFINE,
     SCENE_LABELS,
     Array,
     ModelSpec,
@@ -34,8 +36,10 @@ from pawfect.contract.tensors import (
 from pawfect_client.failures import failure_in_stream
 from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 
-AnyReport = TypeVar("AnyReport", Report, CutoutReport, FindReport)
-AnyParams = InpaintParams | CutoutParams | FindMasksParams
+AnyReport = TypeVar("AnyReport")
+AnyParams = InpaintParams | CutoutParams | FindMasksParams | RefineParams
+# What a call's answer, or the last message of its stream, becomes.
+End = TypeVar("End")
 
 DEFAULT_URL: Final = "127.0.0.1:8001"
 # Added to the deadline, which counts from the request's arrival: at least that, and what the photo
@@ -51,6 +55,7 @@ _MODELS: Final[Mapping[str, tuple[ModelSpec, type[AnyParams], int]]] = {
     SCENE_LABELS.name: (SCENE_LABELS, InpaintParams, 0),
     BACKGROUND_REMOVAL.name: (BACKGROUND_REMOVAL, CutoutParams, 5),
     FIND_MASKS.name: (FIND_MASKS, FindMasksParams, 1),
+    REFINE.name: (REFINE, RefineParams, 3),
 }
 _LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
@@ -69,18 +74,20 @@ _SECURE_PORT: Final = 443
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Generic[End]):
     """One request, ready to be sent as often as it takes.
 
     Attributes:
         message: Triton's ModelInferRequest.
         shape: of the photo, (H, W, 3).
         timeout_s: for everything: sending, waiting, receiving, retries; s.
+        read: of a streamed answer, returns what its last message says.
     """
 
     message: Any
     shape: tuple[int, ...]
     timeout_s: float
+    read: Callable[[Any, Call[End]], End]
 
 
 def target_of(url: str) -> tuple[str, bool]:
@@ -113,11 +120,12 @@ def call_of(
     tensors: Mapping[str, Array],
     parameters: Mapping[str, Scalar],
     timeout_s: float | None,
-) -> Call:
+) -> Call[Done]:
     """Return the call of a model.
 
     Args:
-        model: `inpaint`, `inpaint_stream`, `scene_labels`, `background_removal` or `find_masks`.
+        model: `inpaint`, `inpaint_stream`, `scene_labels`, `background_removal`, `find_masks` or
+            `refine`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.
@@ -139,7 +147,7 @@ def call_of(
         height, width = tensors["IMAGE"].shape[:2]
         sent = sum(array.nbytes for array in tensors.values())
         timeout_s = params.deadline_ms / 1000 + _margin_s(sent + answered * height * width)
-    return Call(message, tensors["IMAGE"].shape, timeout_s)
+    return Call(message, tensors["IMAGE"].shape, timeout_s, _done)
 
 
 def _margin_s(transferred: int) -> float:
@@ -147,7 +155,7 @@ def _margin_s(transferred: int) -> float:
     return max(TRANSFER_MARGIN_S, transferred / _BYTES_PER_S)
 
 
-def probe_call(timeout_s: float | None) -> Call:
+def probe_call(timeout_s: float | None) -> Call[Done]:
     """Return the call that asks `inpaint` for the tiny inference of `pawfect.contract.probe`."""
     # The fastest way through: whether FLUX is well, its own probes tell the server. With a PROTECT
     # given, no network is asked for one, which may be busy with a long cut-out.
@@ -169,7 +177,7 @@ def _set_parameter(parameter: Any, value: Scalar) -> None:
         parameter.double_param = value
 
 
-def inpainted(response: Any, call: Call) -> Inpainted:
+def inpainted(response: Any, call: Call[Any]) -> Inpainted:
     """Return the result in a ModelInferResponse.
 
     Raises:
@@ -179,7 +187,12 @@ def inpainted(response: Any, call: Call) -> Inpainted:
     return Inpainted(image, report_of(response, Report.from_json))
 
 
-def cut_out(response: Any, call: Call) -> CutOut:
+def _done(response: Any, call: Call[Done]) -> Done:
+    result = inpainted(response, call)
+    return Done(result.image, result.report)
+
+
+def cut_out(response: Any, call: Call[Any]) -> CutOut:
     """Return the cut-out in a ModelInferResponse.
 
     Raises:
@@ -209,18 +222,18 @@ def scene_labels(response: Any) -> SceneLabels:
     )
 
 
-def stream_event(response: Any, call: Call) -> StageEvent | Done:
+def stream_event(response: Any, call: Call[End]) -> StageEvent | End:
     """Return what a ModelStreamInferResponse says.
 
     Raises:
-        PawfectError: the failure that it carries, or INTERNAL as `inpainted` does.
+        PawfectError: the failure that it carries, or INTERNAL for an answer that is not what the
+            contract says.
     """
     if response.error_message:
         raise failure_in_stream(response.error_message)
     answer = response.infer_response
     if output_of(answer, "IMAGE") is not None:
-        result = inpainted(answer, call)
-        return Done(result.image, result.report)
+        return call.read(answer, call)
     stage, progress = output_of(answer, "STAGE"), output_of(answer, "PROGRESS")
     if stage is None or progress is None or stage.size != 1 or progress.size != 1:
         raise broken("STAGE, PROGRESS", "one of each", "something else")

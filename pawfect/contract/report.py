@@ -65,8 +65,12 @@ def known_entries(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_fallbacks(report: Any) -> str:
     """Return a report, a dataclass with `fallbacks`, as one JSON object."""
-    fallbacks = [fallback.as_json() for fallback in report.fallbacks]
-    return json.dumps(asdict(report) | {"fallbacks": fallbacks}, ensure_ascii=False)
+    return json.dumps(entries_of(report), ensure_ascii=False)
+
+
+def entries_of(report: Any) -> dict[str, Any]:
+    """Return a report, a dataclass with `fallbacks`, as what JSON can hold."""
+    return asdict(report) | {"fallbacks": [fallback.as_json() for fallback in report.fallbacks]}
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,11 @@ class Report:
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
         """Read what `to_json` wrote; entries that only a newer server knows are left out."""
-        given: dict[str, Any] = json.loads(text)
+        return cls.of_json(json.loads(text))
+
+    @classmethod
+    def of_json(cls, given: Mapping[str, Any]) -> Report:
+        """Read a report that stands within another's JSON."""
         known = known_entries(cls, given)
         known["windows"] = tuple(
             WindowReport(

@@ -170,7 +170,8 @@ def _typed(hint: Any, value: Any, where: str, rules: list[Rule]) -> Any:
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise TableError(where, rules[0].expected if rules else "a list", _shown(value))
-        return tuple(_read(get_args(hint)[0], item, where) for item in value)
+        item = get_args(hint)[0]
+        return tuple(_read(item, one, f"{where}[{index}]") for index, one in enumerate(value))
     if hint is not None and get_origin(hint) is not None:
         if not isinstance(value, Mapping):
             raise TableError(where, "a table", _shown(value))

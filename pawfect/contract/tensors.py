@@ -99,16 +99,27 @@ _INPAINT_INPUTS: Final = (IMAGE, MASK, PROTECT, *_WORDS)
 
 # The models that clients call; `pawfect.models` has these and those behind them.
 INPAINT: Final = ModelSpec("inpaint", _INPAINT_INPUTS, (IMAGE, REPORT))
-INPAINT_STREAM: Final = ModelSpec(
-    "inpaint_stream",
-    _INPAINT_INPUTS,
+# STAGE and PROGRESS with every message, IMAGE and REPORT with the last.
+_STREAMED: Final = (
+    IMAGE,
+    REPORT,
+    TensorSpec("STAGE", "BYTES", (1,)),
+    TensorSpec("PROGRESS", "FP32", (1,)),
+    TensorSpec("PREVIEW", "UINT8", (-1, -1, 3)),
+)
+INPAINT_STREAM: Final = ModelSpec("inpaint_stream", _INPAINT_INPUTS, _STREAMED, decoupled=True)
+# TYPE and PAYLOAD: see `pawfect.contract.refine`.
+REFINE: Final = ModelSpec(
+    "refine",
     (
         IMAGE,
-        REPORT,
-        TensorSpec("STAGE", "BYTES", (1,)),
-        TensorSpec("PROGRESS", "FP32", (1,)),
-        TensorSpec("PREVIEW", "UINT8", (-1, -1, 3)),
+        TensorSpec("TYPE", "BYTES", (1,)),
+        TensorSpec("PAYLOAD", "BYTES", (1,)),
+        TensorSpec("MASKS", "UINT8", (-1, -1, -1), optional=True),
+        TensorSpec("REFERENCE", "UINT8", (-1, -1, 3), optional=True),
+        PROTECT,
     ),
+    _STREAMED,
     decoupled=True,
 )
 # Files as they are, each one BYTES; MASK and PROTECT are read as `pawfect.photo.mask_file` does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,6 +31,26 @@ def check_texts(name: str, texts: Sequence[str]) -> tuple[str, ...]:
         except UnicodeEncodeError as error:
             raise invalid(name, "text that UTF-8 can carry", repr(text[error.start])) from None
     return tuple(texts)
+
+
+def check_prompt(where: str, text: str) -> str:
+    """Return words without blanks at their ends; lines and tabs may stand in them.
+
+    Raises:
+        PawfectError: INVALID_ARG for nothing but blanks, another control character, and what
+            `check_texts` refuses.
+    """
+    words = check_texts(where, (text,))[0].strip()
+    if not words:
+        raise invalid(where, "words", "blanks")
+    control = next(filter(_is_control, words), None)
+    if control is not None:
+        raise invalid(where, "words", f"the control character U+{ord(control):04X}")
+    return words
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc" and letter not in "\n\r\t"
 
 
 def read_texts(name: str, tensor: Array | None) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class Preview:
     def __init__(self, image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> None:
         self._image = image
         self._clean = clean
-        self._scale = min(1.0, PREVIEW_PX / max(image.shape[:2]))
+        self._scale = _scale(image)
         self._small: NDArray[np.uint8] | None = None
 
     def paint(self, window: Window, filled: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -86,12 +86,7 @@ class Preview:
             UINT8 [h, w, 3], at most PREVIEW_PX a side.
         """
         if self._small is None:
-            size = (
-                round(self._image.shape[1] * self._scale),
-                round(self._image.shape[0] * self._scale),
-            )
-            shrunk = cv2.resize(self._image, size, interpolation=cv2.INTER_AREA)
-            self._small = np.array(shrunk, np.uint8)
+            self._small = preview_of(self._image)
         part = _scaled(window.box, self._scale)
         if not part.area:
             return self._small.copy()
@@ -101,6 +96,17 @@ class Preview:
         hole = cv2.resize(own, size, interpolation=cv2.INTER_AREA)
         self._small[part.slices][hole > 0] = small[hole > 0]
         return self._small.copy()
+
+
+def preview_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a photo UINT8 [H, W, 3] as a preview of its own, at most PREVIEW_PX a side."""
+    scale = _scale(image)
+    size = round(image.shape[1] * scale), round(image.shape[0] * scale)
+    return np.array(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _scale(image: NDArray[np.uint8]) -> float:
+    return min(1.0, PREVIEW_PX / max(image.shape[:2]))
 
 
 def _scaled(box: Box, scale: float) -> Box:

@@ -44,6 +44,8 @@ SOURCE_TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "flux": "compositeWithTrainedAlgorithmicMedia",
         "cutout": "algorithmicallyEnhanced",
         "background": "composite",
+        "lettering": "compositeSynthetic",
+        "remote": "compositeWithTrainedAlgorithmicMedia",
     }
 )
 # What a photo may say of itself that a fill by patches does not undo: that parts of it, or all,

@@ -18,8 +18,10 @@ from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_service.api.enqueue import Enqueuer
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
+from pawfect_service.api.abilities import Abilities
 from pawfect_service.http.callers import Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
+from pawfect_service.http.sign_in import SignIns, check_origin
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.paths import check_id, is_run_job
 from pawfect_service.services import Services
@@ -69,6 +71,8 @@ class ApiContext:
         authenticators: how callers are known.
         rate: how often each may call.
         naming: finds masks by words.
+        abilities: what the server can do.
+        max_body_bytes: longest request body.
         variants: which users get which variant; None: there are none.
     """
 
@@ -77,7 +81,15 @@ class ApiContext:
     authenticators: Sequence[Authenticator]
     rate: RateLimit
     naming: Naming
+    abilities: Abilities
+    max_body_bytes: int
     variants: WatchedVariants | None = None
+
+    @property
+    def sign_ins(self) -> SignIns | None:
+        """Who makes the cookies of sign-ins; None: nobody is asked for a key."""
+        found = (each for each in self.authenticators if isinstance(each, SignIns))
+        return next(found, None)
 
     async def check_guess(self, connection: HTTPConnection) -> None:
         """Slow guesses at keys and links down, by address; ApiError 429 where there are many."""
@@ -110,6 +122,7 @@ async def let_in(connection: HTTPConnection) -> tuple[ApiContext, Caller]:
     except ApiError:
         await context.check_guess(connection)
         raise
+    check_origin(connection, caller)
     await context.rate.check(caller.name)
     return context, caller
 

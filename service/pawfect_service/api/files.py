@@ -15,9 +15,12 @@ from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.services import Services
 
-_HEADERS: Final = {
+# Whatever a file holds, no browser takes it for anything but a picture of this site's own.
+FILE_HEADERS: Final = {
     "Cache-Control": "private, no-cache",
     "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 # For the OpenAPI page.
 FILE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
@@ -52,9 +55,20 @@ async def job_file(
         data = await services.stores.files.get(session_path(*where, name))
     except FileNotFoundError:
         raise missing from None
+    return file_answer(request, data, name)
+
+
+def file_answer(request: Request, data: bytes, name: str) -> Response:
+    """Return a file's content, or 304 where the client has it as it is.
+
+    Args:
+        request: with the tag that the client knows.
+        data: the content.
+        name: of the file, which says its type.
+    """
     # Of the content: a job's files come a moment after its document.
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {**_HEADERS, "ETag": tag}
+    headers = {**FILE_HEADERS, "ETag": tag}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(data, headers=headers, media_type=mimetypes.guess_type(name)[0])

@@ -13,6 +13,7 @@ from pawfect.contract.find import check_phrase
 from pawfect.photo.saving import plain_png
 from pawfect_client.finding import JOINED, Named, joined, named
 from pawfect_service.api.uploads import Order
+from pawfect_service.jobs.base import BASE_FIELD
 from pawfect_service.jobs.kinds import Tools
 from pawfect_service.jobs.kinds.inpaint import LEAST_SCORE, REMOVE
 from pawfect_service.jobs.kinds.room import decoded
@@ -69,7 +70,8 @@ class Naming:
         phrases = read_phrases(words)
         given: dict[str, Any] = {} if least is None else {LEAST_SCORE: _number(least)}
         async with self._turn():
-            finds = await self._found(order.files["photo"], phrases, given)
+            photo = order.files.get("photo") or order.files[BASE_FIELD]
+            finds = await self._found(photo, phrases, given)
             mask = await self._tools.off_loop(_mask_file, finds)
         note = "; ".join(map(str, finds))
         return replace(order, files={**order.files, "mask": mask}, note=note)

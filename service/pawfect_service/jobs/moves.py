@@ -16,7 +16,7 @@ Each returns a Step: what to write, and the answer. They run inside `Documents.u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError
@@ -39,18 +39,25 @@ from pawfect_service.jobs.fields import (
     storable,
 )
 from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.kinds.request import base_of
+from pawfect_service.jobs.live import Live
 from pawfect_service.jobs.move import Answer, Moment, Step
+from pawfect_service.jobs.paths import first_of_run, is_run_job
 
 
 def queue_job(at: Moment, *, job: str, kind: Kind, request: Mapping[str, Scalar]) -> Step:
     """Write a new session, or a new job of one whose last job is over.
 
-    Answers QUEUED, UNDER_WAY where the present job is this request's too, or TAKEN. Labels given by
-    the client come by `set_labels`.
+    A run's job is never replaced: another version is another session. Answers QUEUED, UNDER_WAY
+    where the present job is this request's too, or TAKEN. Labels given by the client come by
+    `set_labels`.
     """
     session, now, contract = at.session, at.now, at.contract
+    of_run = is_run_job(at.sid)
     if session and session.job == job:
         return at.stay(Answer.OVER if session.final else Answer.QUEUED)
+    if session and of_run:
+        return at.stay(Answer.TAKEN)
     if session and not session.final and expire(at).answer is not Answer.FAILED:
         return _present_job(at, session, kind, request)
     fresh = SessionDocument(
@@ -65,7 +72,9 @@ def queue_job(at: Moment, *, job: str, kind: Kind, request: Mapping[str, Scalar]
         job_deadline=now + contract.job_s,
         expires_at=now + contract.over_s,
         request=dict(request),
-        paths=unpublished_paths(at.uid, at.sid, kind),
+        paths=unpublished_paths(at.uid, at.sid, kind, base_of(request)),
+        live=Live() if of_run else None,
+        run_begins=first_of_run(at.sid),
     )
     return Step(Answer.QUEUED, fresh, write=True)
 
@@ -190,10 +199,26 @@ def _used_up(what: str, bound: int) -> PawfectError:
     return PawfectError(ErrorKind.INTERNAL, f"{what}: expected an end within {bound}, got none")
 
 
-def extend_lease(at: Moment, *, job: str, owner: str, progress: Progress | None = None) -> Step:
+def extend_lease(
+    at: Moment,
+    *,
+    job: str,
+    owner: str,
+    progress: Progress | None = None,
+    lines: Sequence[str] = (),
+    preview: bool = False,
+) -> Step:
     """Hold the job for another `lease_s`, `fill_s` in all; GO_ON, LATE, BUSY or OVER.
 
     All but GO_ON say: stop the work. A clock that goes back gives the work its time anew.
+
+    Args:
+        at: the session, the clock and the bounds.
+        job: the job that the worker holds.
+        owner: of the lease.
+        progress: how far it is; None: no further.
+        lines: new ones of a run's job's log.
+        preview: whether there is a new one.
     """
     held = at.held(job, owner)
     if isinstance(held, Step):
@@ -204,7 +229,10 @@ def extend_lease(at: Moment, *, job: str, owner: str, progress: Progress | None 
         return at.stay(Answer.LATE)
     until = min(at.now + at.contract.lease_s, since + at.contract.fill_s)
     longer = lease.model_copy(update={"since": since, "until": until})
-    changes = {"lease": longer, "progress": progress or held.progress}
+    changes: dict[str, Any] = {"lease": longer, "progress": progress or held.progress}
+    if held.live:
+        live = held.live.said(lines, at.now)
+        changes["live"] = live.shown() if preview else live
     return at.moved(Answer.GO_ON, held, Status.PROCESSING, **changes)
 
 
@@ -238,7 +266,7 @@ def complete(at: Moment, *, job: str) -> Step:
     session = at.unfinished(job)
     if session is None or not session.result:
         return at.stay(Answer.OVER)
-    paths = own_paths(at.uid, at.sid, session.kind)
+    paths = own_paths(at.uid, at.sid, session.kind, base_of(session.request))
     return at.moved(Answer.COMPLETED, session, Status.COMPLETED, paths=paths)
 
 

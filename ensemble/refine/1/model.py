@@ -1,0 +1,7 @@
+"""Triton model `refine`; see `pawfect.orchestrator.refine`."""
+
+from pawfect_triton.orchestrator_model import OrchestratorModel
+
+
+class TritonPythonModel(OrchestratorModel):
+    """Runs the orchestration on an event loop of its own."""

@@ -1,0 +1,60 @@
+"""What a server can do, said before anybody asks it to: REPORT of `refine` for that question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from pawfect import __version__
+from pawfect.contract.report import known_entries
+
+# TYPE of the request that asks; its PAYLOAD is not read.
+CAPABILITIES: Final = "capabilities"
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Whether one thing can be done.
+
+    Attributes:
+        available: whether a request for it would be taken.
+        why: why not, and what mends it; None where it is available.
+        remote: whether only a remote engine does it: the request must say remote=true, and the
+            picture leaves the server's machine.
+        ignores_prompt: whether what fills a hole here reads no prompt.
+    """
+
+    available: bool
+    why: str | None = None
+    remote: bool = False
+    ignores_prompt: bool = False
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a server can do.
+
+    Attributes:
+        profile: name of its profile.
+        can: by name: cutout, find_masks, and the types of `refine`.
+        version: of the package.
+    """
+
+    profile: str
+    can: Mapping[str, Capability] = field(default_factory=dict)
+    version: str = __version__
+
+    def to_json(self) -> str:
+        """Return all of it as one JSON object."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Capabilities:
+        """Read what `to_json` wrote; entries that only a newer server knows are left out."""
+        given: dict[str, Any] = json.loads(text)
+        can = {
+            name: Capability(**known_entries(Capability, it)) for name, it in given["can"].items()
+        }
+        return cls(**known_entries(cls, given) | {"can": can})

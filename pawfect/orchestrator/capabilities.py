@@ -1,0 +1,67 @@
+"""What a server can do, read off its profile, the weights that are here and the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from pawfect.contract.capabilities import Capabilities, Capability
+from pawfect.matting.networks import find_network
+from pawfect.models import MODELS
+from pawfect.orchestrator.refining import Refining
+from pawfect.profile import Profile
+from pawfect.weights.store import Store, weights_root
+
+_FETCH: Final = "run `pawfect weights fetch {}`"
+_CAN: Final = Capability(True)
+
+
+def capabilities(refining: Refining) -> Capabilities:
+    """Return what a server can do now; weights count as here where their folder is."""
+    profile, store = refining.fill.profile, Store(weights_root())
+    edit = _edit(refining)
+    region = Capability(True, ignores_prompt=refining.fill.engine("auto")[0] != "flux")
+    can = {
+        "cutout": _cutout(profile, store),
+        "find_masks": _model(profile, store, "find_masks", ("sam3",)),
+        "text": _model(profile, store, "text_reading"),
+        "region": region,
+        "subject": edit,
+        "general": edit,
+    }
+    return Capabilities(profile.name, can)
+
+
+def _edit(refining: Refining) -> Capability:
+    lacking = refining.edit_lacking
+    return Capability(True, remote=True) if lacking is None else Capability(False, lacking)
+
+
+def _cutout(profile: Profile, store: Store) -> Capability:
+    networks = profile.cutout.networks if profile.cutout else ()
+    if "background_removal" not in profile.models or not networks:
+        return Capability(False, f"profile {profile.name} has no background removal")
+    if any((store.root / find_network(name).weights).is_dir() for name in networks):
+        return _CAN
+    return Capability(False, f"no network is here: {_FETCH.format(networks[-1])}")
+
+
+def _model(
+    profile: Profile, store: Store, name: str, components: Iterable[str] | None = None
+) -> Capability:
+    """Return whether a model is in the profile and its weights are here.
+
+    Args:
+        profile: the server's.
+        store: of the weights.
+        name: of the model.
+        components: of the weights that it needs; None: as its definition has it.
+    """
+    if name not in profile.models:
+        return Capability(False, f"profile {profile.name} has no {name}")
+    needed = MODELS[name].weights if components is None else components
+    for component in needed:
+        entry = profile.weights[component]
+        if not (store.root / entry).is_dir():
+            return Capability(False, f"weights {entry} are not here: {_FETCH.format(entry)}")
+    return _CAN

@@ -1,0 +1,218 @@
+"""The four repairs within the flow: each is given the models and engines that it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.refine import GeneralPayload, RegionPayload, SubjectPayload
+from pawfect.contract.report import Report
+from pawfect.contract.tensors import MASK_THRESHOLD
+from pawfect.orchestrator.calls import CallModel
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.flow import inpaint
+from pawfect.orchestrator.progress import preview_of
+from pawfect.orchestrator.protecting import find_protected
+from pawfect.orchestrator.refining import RefineRequest, Refining
+from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress
+from pawfect.refine.creativity import Creativity, creativity
+from pawfect.refine.editing import Edit, Edited, EditTask
+from pawfect.refine.general import repair_all
+from pawfect.refine.region import place_regions, repair_regions
+from pawfect.refine.repaired import Repaired
+from pawfect.refine.subject import repair_subject
+
+# Where the work stands when the repair begins and when it is done, as shares of the whole.
+BEGINS: Final = 0.05
+ENDS: Final = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """One request, and what its repair works with.
+
+    Attributes:
+        request: what is asked for.
+        refining: the server's engines.
+        call: calls the models.
+        control: deadline, cancellation and stage times.
+        notify: takes a report after each stage and part.
+    """
+
+    request: RefineRequest
+    refining: Refining
+    call: CallModel
+    control: Control
+    notify: Notify
+
+    @property
+    def level(self) -> Creativity:
+        """The request's creativity."""
+        return creativity(self.request.params.creativity)
+
+    def fill_params(self) -> InpaintParams:
+        """Return the parameters of an inpainting of this request."""
+        params, level = self.request.params, self.level
+        own = InpaintParams(
+            engine=params.engine,
+            seed=params.seed,
+            deadline_ms=params.deadline_ms,
+            protect=params.protect,
+        )
+        flux = self.refining.fill.profile.flux
+        if flux is None:
+            return own
+        return replace(
+            own,
+            strength=level.strength,
+            steps=max(1, round(flux.steps * level.steps)),
+            guidance_scale=flux.guidance_scale * level.guidance,
+        )
+
+    async def fill(self, request: InpaintRequest, control: Control, part: Part) -> InpaintResult:
+        """Run the flow of `inpaint` for a part of the work."""
+        return await inpaint(request, self.refining.fill, self.call, control, part.told(self))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several parts of the work.
+
+    Attributes:
+        name: of the part, for the stages.
+        place: from 0.
+        number: of parts.
+    """
+
+    name: str
+    place: int
+    number: int
+
+    def share(self, done: float) -> float:
+        """Return the share of the whole that is done where `done` of this part is, 0 to 1."""
+        return BEGINS + (ENDS - BEGINS) * (self.place + done) / self.number
+
+    def told(self, work: Work) -> Notify:
+        """Return what tells the work's caller of this part's progress."""
+
+        async def tell(progress: Progress) -> None:
+            share = self.share(progress.progress)
+            stage = f"{self.name}: {progress.stage}"
+            await work.notify(Progress(stage, share, progress.preview))
+
+        return tell
+
+
+async def _region(work: Work) -> Repaired:
+    request, control, fill = work.request, work.control, work.refining.fill
+    assert isinstance(request.payload, RegionPayload)
+    height, width = request.image.shape[:2]
+    with control.stage("regions"):
+        placed = place_regions(request.payload, request.masks, height, width)
+    params = work.fill_params()
+    # Looked for once, with all that is to be replaced marked.
+    whole = InpaintRequest(request.image, placed.all, params, request.protect)
+    protected = await find_protected(whole, fill, work.call, control)
+    number = len(placed.regions)
+    # FLUX plans for all the time there is: what comes after needs its own.
+    plans = fill.engine(params.engine)[0] == "flux"
+
+    async def fill_one(
+        image: NDArray[np.uint8],
+        mask: NDArray[np.uint8],
+        protect: NDArray[np.uint8] | None,
+        prompt: str | None,
+        place: int,
+    ) -> tuple[NDArray[np.uint8], Report]:
+        later = (number - place - 1) / (number - place) if plans else 0.0
+        early = control.reserving(max(control.remaining_ms(), 0.0) * later)
+        # What a network finds was looked for above.
+        own = replace(params, protect="none")
+        asked = InpaintRequest(image, mask, own, protect, prompt=prompt)
+        result = await work.fill(asked, early, _part(place, number))
+        return result.image, result.report
+
+    async def on_filled(place: int, image: NDArray[np.uint8]) -> None:
+        part = _part(place, number)
+        await work.notify(Progress(part.name, part.share(1.0), preview_of(image)))
+
+    repaired = await repair_regions(request.image, placed, protected.mask, fill_one, on_filled)
+    finder = {"protect": fill.finders[protected.source]} if protected.source in fill.finders else {}
+    return replace(
+        repaired,
+        notes=(*repaired.notes, f"protected: {protected.reason}"),
+        fallbacks=(*protected.fallbacks, *repaired.fallbacks),
+        weights={**repaired.weights, **finder},
+    )
+
+
+def _part(place: int, number: int) -> Part:
+    return Part(f"region {place + 1} of {number}", place, number)
+
+
+async def _subject(work: Work) -> Repaired:
+    payload = work.request.payload
+    assert isinstance(payload, SubjectPayload)
+    edit = _edit(work)
+    mask, reference = _changeable(work.request), work.request.reference
+    return await repair_subject(work.request.image, payload, mask, reference, work.level, edit)
+
+
+async def _general(work: Work) -> Repaired:
+    payload = work.request.payload
+    assert isinstance(payload, GeneralPayload)
+    edit = _edit(work)
+    return await repair_all(
+        work.request.image, payload, _changeable(work.request), work.level, edit
+    )
+
+
+def _edit(work: Work) -> Edit:
+    """Return the engine that edits by words, as a stage of the request."""
+    engine = work.refining.edit(work.request.params)
+
+    async def edit(task: EditTask) -> Edited:
+        await work.notify(Progress("edit", BEGINS))
+        with work.control.stage("edit"):
+            return await work.control.wait("edit", _coroutine(engine, task))
+
+    return edit
+
+
+async def _coroutine(edit: Edit, task: EditTask) -> Edited:
+    return await edit(task)
+
+
+def _changeable(request: RefineRequest) -> NDArray[np.uint8] | None:
+    """Return what may change, UINT8 [H, W], 255 = it; None: everything.
+
+    Raises:
+        PawfectError: INVALID_ARG where MASKS mark nothing, or PROTECT leaves nothing of it.
+    """
+    if request.masks is None and request.protect is None:
+        return None
+    marked = np.ones(request.image.shape[:2], np.bool_)
+    if request.masks is not None:
+        marked = (request.masks >= MASK_THRESHOLD).any(axis=0)
+        if not marked.any():
+            raise invalid("MASKS", f"some pixels >= {MASK_THRESHOLD} (to change)", "none")
+    if request.protect is not None:
+        marked &= request.protect < MASK_THRESHOLD
+        if not marked.any():
+            raise invalid("PROTECT", "some of what may change left free", "none")
+    return marked.astype(np.uint8) * np.uint8(255)
+
+
+Repair = Callable[[Work], Awaitable[Repaired]]
+
+# By the types of the contract.
+REPAIRS: Final[Mapping[str, Repair]] = MappingProxyType(
+    {"subject": _subject, "region": _region, "general": _general}
+)

@@ -1,0 +1,1 @@
+"""Repairs of a finished picture: one function per type."""

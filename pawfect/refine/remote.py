@@ -1,0 +1,179 @@
+"""An engine elsewhere, where operator and request both allow it: OpenAI's image edit by its SDK.
+
+Any server that speaks that API will do. The picture leaves this machine; the key stays in the
+request's header, and no message holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import importlib
+import importlib.util
+import time
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract.errors import ErrorKind, PawfectError, without_paths
+from pawfect.photo.photo import decode_photo
+from pawfect.refine.editing import Edited, EditTask
+from pawfect.refine.remote_settings import Budget, RemoteSettings, is_here
+
+NAME: Final = "remote"
+SDK: Final = "openai"
+INSTALL: Final = "pip install 'pawfect[remote]'"
+# Statuses that say something else than their hundred.
+_KINDS: Final = {
+    401: ErrorKind.UNAVAILABLE,
+    402: ErrorKind.UNAVAILABLE,
+    403: ErrorKind.UNAVAILABLE,
+    404: ErrorKind.UNAVAILABLE,
+    408: ErrorKind.DEADLINE,
+    429: ErrorKind.QUEUE_FULL,
+    504: ErrorKind.DEADLINE,
+}
+# Of the remote engine's own words: enough for a reason, too little for a page of HTML.
+_MOST_WORDS: Final = 200
+
+
+def is_installed() -> bool:
+    """Say whether the SDK is installed."""
+    return importlib.util.find_spec(SDK) is not None
+
+
+class RemoteEngine:
+    """Edits pictures elsewhere; see `pawfect.refine.editing.Edit`.
+
+    Args:
+        settings: where, and what it may cost.
+        budget: counts what is sent.
+    """
+
+    def __init__(self, settings: RemoteSettings, budget: Budget | None = None) -> None:
+        self.settings = settings
+        self._budget = budget or Budget(settings.daily)
+
+    async def __call__(self, task: EditTask) -> Edited:
+        """Return what the engine drew.
+
+        Cancelled, it closes the connection. Nothing is asked twice: each request may be charged.
+
+        Raises:
+            PawfectError: INVALID_ARG for what the engine refuses, with its own words; QUEUE_FULL
+                where it has too many requests; DEADLINE where it is late; UNAVAILABLE where the
+                budget is spent, it cannot be reached, or does not take the operator's key;
+                INTERNAL for an answer that is no picture.
+        """
+        sdk = await asyncio.to_thread(importlib.import_module, SDK)
+        files = await asyncio.to_thread(_files, task)
+        left = self._budget.take()
+        began = time.monotonic()
+        data = await self._asked(sdk, task, files)
+        ms = (time.monotonic() - began) * 1000
+        picture = await asyncio.to_thread(_decoded, data)
+        return Edited(picture, self.settings.model, round(ms, 2), left)
+
+    async def _asked(self, sdk: Any, task: EditTask, files: dict[str, Any]) -> Any:
+        """Return the picture in the answer, base64."""
+        height, width = task.picture.shape[:2]
+        settings = self.settings
+        # A redirection would take the picture to where the operator did not say.
+        http = sdk.DefaultAsyncHttpxClient(
+            trust_env=not is_here(settings.url), follow_redirects=False
+        )
+        client = sdk.AsyncOpenAI(
+            api_key=settings.key,
+            base_url=settings.url,
+            timeout=settings.timeout_s,
+            max_retries=0,
+            http_client=http,
+        )
+        try:
+            async with client:
+                answer = await client.images.edit(
+                    model=settings.model,
+                    prompt=task.words,
+                    n=1,
+                    size=f"{width}x{height}",
+                    output_format="png",
+                    **files,
+                )
+        except sdk.APITimeoutError:
+            raise _failed(ErrorKind.DEADLINE, f"no answer within {settings.timeout_s} s") from None
+        except sdk.APIStatusError as error:
+            raise self._refused(error) from None
+        except sdk.APIConnectionError:
+            raise _failed(ErrorKind.UNAVAILABLE, "no connection to it") from None
+        except (sdk.OpenAIError, ValueError) as error:
+            said = f"an answer that cannot be read ({type(error).__name__})"
+            raise _failed(ErrorKind.INTERNAL, said) from None
+        return _picture_of(answer)
+
+    def _refused(self, error: Any) -> PawfectError:
+        status = int(error.status_code)
+        default = ErrorKind.INVALID_ARG if 400 <= status < 500 else ErrorKind.UNAVAILABLE
+        kind = _KINDS.get(status, default)
+        if error.code == "insufficient_quota":
+            kind = ErrorKind.UNAVAILABLE
+        # What comes with a refused key often repeats a part of it.
+        told = "" if status in (401, 403) else self._words(error)
+        return _failed(kind, f"status {status}{told}")
+
+    def _words(self, error: Any) -> str:
+        """Return why the engine refuses, in its own words, cut; nothing where it gives none."""
+        body = error.body
+        said = body.get("message") if isinstance(body, dict) else None
+        if not isinstance(said, str) or not said.strip():
+            return ""
+        line = without_paths(said.replace(self.settings.key, "***"))
+        printable = "".join(letter for letter in line if letter.isprintable())
+        return f": {printable[:_MOST_WORDS]}"
+
+
+def _failed(kind: ErrorKind, got: str) -> PawfectError:
+    return PawfectError(kind, f"{NAME}: expected a picture of the remote engine, got {got}")
+
+
+def _files(task: EditTask) -> dict[str, Any]:
+    """Return the pictures of a request as PNG files by the names of its fields."""
+    pictures = [("picture.png", _png(task.picture), "image/png")]
+    if task.reference is not None:
+        pictures.append(("reference.png", _png(task.reference), "image/png"))
+    files: dict[str, Any] = {"image": pictures if len(pictures) > 1 else pictures[0]}
+    if task.mask is not None:
+        # Where it is transparent, the picture is to change.
+        mask = np.dstack([task.picture, 255 - task.mask])
+        files["mask"] = ("mask.png", _png(mask), "image/png")
+    return files
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    order = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    written, data = cv2.imencode(".png", cv2.cvtColor(picture, order))
+    if not written:
+        raise PawfectError(ErrorKind.INTERNAL, f"{NAME}: a picture cannot be written as PNG")
+    return bytes(data)
+
+
+def _picture_of(answer: Any) -> str:
+    """Return the one picture of an answer, base64; an address of one is not followed."""
+    pictures = getattr(answer, "data", None)
+    if not isinstance(pictures, list) or not pictures:
+        raise _failed(ErrorKind.INTERNAL, "an answer without one")
+    data = getattr(pictures[0], "b64_json", None)
+    if not isinstance(data, str):
+        raise _failed(ErrorKind.INTERNAL, "an answer without its content in base64")
+    return data
+
+
+def _decoded(data: str) -> NDArray[np.uint8]:
+    try:
+        return decode_photo(base64.b64decode(data, validate=True), NAME).pixels
+    except binascii.Error:
+        raise _failed(ErrorKind.INTERNAL, "what is no base64") from None
+    except PawfectError as error:
+        raise _failed(ErrorKind.INTERNAL, f"what is none: {error.message}") from None

@@ -1,0 +1,28 @@
+"""The subject, made to look like a reference picture or as words say."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract.refine import SubjectPayload
+from pawfect.refine.creativity import Creativity
+from pawfect.refine.editing import Edit, edit_photo
+from pawfect.refine.repaired import Repaired
+
+_LIKE = "The second picture shows the real subject: make the first picture's subject look like it."
+_ALONE = "This is about the main subject of the picture."
+
+
+async def repair_subject(
+    image: NDArray[np.uint8],
+    payload: SubjectPayload,
+    mask: NDArray[np.uint8] | None,
+    reference: NDArray[np.uint8] | None,
+    level: Creativity,
+    edit: Edit,
+) -> Repaired:
+    """Have an engine repair the subject; arguments as `edit_photo` has them."""
+    about = _ALONE if reference is None else _LIKE
+    words = " ".join((payload.instructions, about, level.words))
+    return await edit_photo(image, mask, reference, words, edit)
