@@ -30,6 +30,25 @@ export async function readMask(file: Blob, width: number, height: number): Promi
   return marked(png);
 }
 
+/** Return the masks of a grey PNG whose pixels are labels: 1 for the first, 2 for the second.
+ *
+ * @throws Error for a file of another kind.
+ */
+export async function separateMasks(
+  file: Blob,
+): Promise<{ masks: Uint8Array[]; width: number; height: number }> {
+  const { decode } = await import("fast-png");
+  const { data, width, height, channels, depth } = decode(new Uint8Array(await file.arrayBuffer()));
+  if (channels !== 1 || depth !== 8) throw new Error("masks: expected a grey PNG of 8 bits");
+  const masks: Uint8Array[] = [];
+  for (const [i, label] of data.entries()) {
+    if (!label) continue;
+    while (masks.length < label) masks.push(new Uint8Array(width * height));
+    masks[label - 1]![i] = 255;
+  }
+  return { masks, width, height };
+}
+
 function marked(png: DecodedPng): Uint8Array {
   const { width, height, channels, depth, palette } = png;
   const pixels = width * height;

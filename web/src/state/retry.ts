@@ -2,6 +2,7 @@
 
 import { cutoutAgain, fileOf, fillAgain, refine } from "../api/client";
 import type { Run, Scalar, Version } from "../api/types";
+import { maskPng, separateMasks } from "../mask/png";
 import { anotherSeed } from "./choices";
 
 /** Queue another version like one that there is, on what that was made from.
@@ -18,7 +19,7 @@ export async function retry(run: Run, version: Version): Promise<void> {
   parameters.seed = anotherSeed();
   if (version.type) {
     const { creativity, ...rest } = parameters;
-    const drawn = await Promise.all(drawnMasks(version).map((url) => fileOf(url)));
+    const drawn = await drawnMasks(version);
     await refine(
       run.runId,
       {
@@ -38,11 +39,9 @@ export async function retry(run: Run, version: Version): Promise<void> {
   await fillAgain(run.runId, parent, { mask, protect, parameters });
 }
 
-/** Return where a version's drawn regions are, in their order. */
-export function drawnMasks({ links }: Version): string[] {
-  const number = (name: string) => Number(/(\d+)/.exec(name)?.[1] ?? -1);
-  return Object.entries(links)
-    .filter(([name, url]) => /^mask_?\d+$/i.test(name) && url)
-    .sort(([a], [b]) => number(a) - number(b))
-    .map(([, url]) => url!);
+/** Return the masks that a version's regions were drawn with, in their order. */
+async function drawnMasks({ links }: Version): Promise<Blob[]> {
+  if (!links.masks) return [];
+  const { masks, width, height } = await separateMasks(await fileOf(links.masks));
+  return Promise.all(masks.map((mask) => maskPng(mask, width, height)));
 }

@@ -41,6 +41,11 @@ export function waitingWords(before: number | null): string {
   return before === 1 ? "One picture before yours" : `${before} pictures before yours`;
 }
 
+/** Return where a version's picture is to be seen: smaller than without loss, where there is one. */
+export function shownUrl(version: Version): string | null {
+  return version.links.edited ?? version.imageUrl;
+}
+
 /** Whether a version may be painted on and refined: a finished picture without transparency. */
 export function isBase(version: Version): boolean {
   return (

@@ -13,7 +13,7 @@ import { useEffect, useState } from "react";
 import { photoUrl } from "../../api/client";
 import type { Run } from "../../api/types";
 import { useZoom } from "../../state/useZoom";
-import { title, versionName } from "../../words/versions";
+import { shownUrl, title, versionName } from "../../words/versions";
 import { CompareSlider } from "./CompareSlider";
 import { ZoomButtons } from "./ZoomButtons";
 import { ZoomPane } from "./ZoomPane";
@@ -37,7 +37,7 @@ export function CompareDialog({ run, first, onClose }: Props) {
       .filter((one) => one.processingStatus === "completed" && one.imageUrl)
       .map((one) => ({
         version: one.version,
-        url: one.imageUrl!,
+        url: shownUrl(one)!,
         name: `v${one.version} — ${title(one)}`,
         transparent: one.kind === "cutout",
       })),

@@ -17,6 +17,12 @@ interface Props {
 export function VersionActions({ version, busy, onRetry, onGoOn, onRefine, onCompare }: Props) {
   const base = isBase(version);
   const name = `v${version.version}`;
+  const { edited } = version.links;
+  // The first is what most people want; PNG is without loss, and has a cut-out's transparency.
+  const files = [
+    ...(edited ? [["JPG", edited] as const] : []),
+    ...(version.imageUrl ? [[kindOf(version.imageUrl), version.imageUrl] as const] : []),
+  ];
   const small = { size: "small", variant: "outlined", color: "inherit" } as const;
   const line = { borderColor: "divider", px: 1.75 };
   return (
@@ -25,16 +31,19 @@ export function VersionActions({ version, busy, onRetry, onGoOn, onRefine, onCom
       aria-label={`Actions of ${name}`}
       sx={{ display: "flex", flexWrap: "wrap", gap: 1 }}
     >
-      <Button
-        size="small"
-        variant="contained"
-        component="a"
-        href={version.imageUrl ?? ""}
-        download={`pawfect-${name}${/\.\w+(?=\?|$)/.exec(version.imageUrl ?? "")?.[0] ?? ""}`}
-        startIcon={<Download size={16} />}
-      >
-        Download
-      </Button>
+      {files.map(([kind, url], index) => (
+        <Button
+          key={kind}
+          {...(index ? { ...small, sx: line } : { size: "small", variant: "contained" })}
+          component="a"
+          href={url}
+          download={`pawfect-${name}.${kind.toLowerCase()}`}
+          aria-label={index ? `Download as ${kind}` : undefined}
+          startIcon={<Download size={16} />}
+        >
+          {index ? kind : "Download"}
+        </Button>
+      ))}
       {base && (
         <Button {...small} sx={line} startIcon={<Sparkles size={16} />} onClick={onRefine}>
           Refine
@@ -61,4 +70,8 @@ export function VersionActions({ version, busy, onRetry, onGoOn, onRefine, onCom
       </Button>
     </Box>
   );
+}
+
+function kindOf(url: string): string {
+  return (/\.(\w+)(?=\?|$)/.exec(url)?.[1] ?? "png").toUpperCase();
 }

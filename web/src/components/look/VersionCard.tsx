@@ -10,7 +10,7 @@ import { useState } from "react";
 import { photoUrl } from "../../api/client";
 import { isOver, type Run, type Version } from "../../api/types";
 import { retry } from "../../state/retry";
-import { statusName, title, versionName } from "../../words/versions";
+import { shownUrl, statusName, title, versionName } from "../../words/versions";
 import { useNotice } from "../NoticeProvider";
 import { CompareSlider } from "./CompareSlider";
 import { JobProgress } from "./JobProgress";
@@ -44,7 +44,8 @@ export function VersionCard(props: Props) {
   const say = useNotice();
   const { processingStatus: status, parent } = version;
   const made = run.versions.find((one) => one.version === parent);
-  const before = parent === 0 ? photoUrl(run.runId) : (made?.imageUrl ?? photoUrl(run.runId));
+  const before =
+    parent === 0 ? photoUrl(run.runId) : ((made && shownUrl(made)) ?? photoUrl(run.runId));
   const Icon = ICONS[status];
   const again = async () => {
     setBusy(true);
@@ -57,7 +58,7 @@ export function VersionCard(props: Props) {
       setBusy(false);
     }
   };
-  const image = version.imageUrl;
+  const image = shownUrl(version);
   return (
     <Paper
       component="article"

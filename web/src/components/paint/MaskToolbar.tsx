@@ -73,23 +73,6 @@ export function MaskToolbar(props: Props) {
       {paints && (
         <>
           <Divider orientation="vertical" flexItem sx={{ mx: 0.5 }} />
-          <Box sx={{ display: "flex", alignItems: "center", gap: 1.5, px: 1, width: 190 }}>
-            <Slider
-              size="small"
-              aria-label="Size of the brush"
-              min={0}
-              max={STEPS}
-              value={(Math.log(size / SMALLEST) / RANGE) * STEPS}
-              getAriaValueText={() => `${size} pixels`}
-              onChange={(_, value) =>
-                onSize(Math.round(SMALLEST * Math.exp(((value as number) / STEPS) * RANGE)))
-              }
-            />
-            <Typography variant="body2" sx={{ whiteSpace: "nowrap", minWidth: 54 }}>
-              {size} px
-            </Typography>
-          </Box>
-          <Divider orientation="vertical" flexItem sx={{ mx: 0.5 }} />
           <ToolButton
             name="Undo"
             shortcut="Ctrl Z"
@@ -105,6 +88,33 @@ export function MaskToolbar(props: Props) {
             onClick={() => painting.redo()}
           />
         </>
+      )}
+      {paints && (
+        <Box
+          sx={{
+            display: "flex",
+            alignItems: "center",
+            gap: 1.5,
+            px: 1.5,
+            flex: "1 1 170px",
+            maxWidth: { sm: 250 },
+          }}
+        >
+          <Slider
+            size="small"
+            aria-label="Size of the brush"
+            min={0}
+            max={STEPS}
+            value={(Math.log(size / SMALLEST) / RANGE) * STEPS}
+            getAriaValueText={() => `${size} pixels`}
+            onChange={(_, value) =>
+              onSize(Math.round(SMALLEST * Math.exp(((value as number) / STEPS) * RANGE)))
+            }
+          />
+          <Typography variant="body2" sx={{ whiteSpace: "nowrap", minWidth: 54 }}>
+            {size} px
+          </Typography>
+        </Box>
       )}
       <Box sx={{ display: "flex", alignItems: "center", ml: { sm: "auto" } }}>
         <ToolButton

@@ -9,7 +9,7 @@ import { useEffect, useRef, useState } from "react";
 import { addFile, photoUrl } from "../../api/client";
 import { subjectOrder } from "../../api/payloads";
 import type { Ability } from "../../api/types";
-import { versionName } from "../../words/versions";
+import { shownUrl, versionName } from "../../words/versions";
 import { ToolButton } from "../ToolButton";
 import type { RepairProps } from "./RefineDrawer";
 import { RemoteConsent } from "./RemoteConsent";
@@ -45,7 +45,8 @@ export function SubjectTab(props: Props) {
     }
   };
   const order = subjectOrder({ base, creativity, parameters: {} }, words, reference?.id ?? null);
-  const generated = run.versions.find((one) => one.version === base)?.imageUrl;
+  const chosen = run.versions.find((one) => one.version === base);
+  const generated = chosen && shownUrl(chosen);
   const pictures = [
     ["Original", photoUrl(run.runId)],
     ...(generated ? [[`Generated, ${versionName(base)}`, generated]] : []),
