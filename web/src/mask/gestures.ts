@@ -179,7 +179,8 @@ export class Gestures {
     const canvas = this.canvas();
     if (doing.kind === "stroke") {
       this.lastEnd = doing.last;
-      canvas.painting.commit();
+      // After the event: what depends on the painting is drawn anew by it.
+      setTimeout(() => canvas.painting.commit());
     } else if (doing.kind === "shape") {
       canvas.sketch(null);
       if (doing.shape === "lasso") canvas.painting.lasso(doing.points, doing.label);

@@ -13,6 +13,13 @@ interface Entry {
   bytes: number;
 }
 
+/** What a step back or forth changed. */
+export interface Step {
+  area: Area;
+  /** How many pixels more each value has since. */
+  more: Int32Array;
+}
+
 /** The steps of a painting UINT8 [height * width] that is changed in place. */
 export class History {
   private undone: Entry[] = [];
@@ -55,24 +62,21 @@ export class History {
 
   /** Make one step of what changed since the last commit; of nothing where nothing did.
    *
-   * @param count takes each changed tile as it was and as it is.
+   * @returns how many pixels more each value has since.
    */
-  commit(count: (before: Uint8Array, after: Uint8Array) => void): void {
+  commit(): Int32Array {
+    const more = new Int32Array(256);
     const entry: Entry = { tiles: new Map(), bytes: 0 };
     for (const [tile, before] of this.open) {
-      const after = this.read(tile);
-      if (same(before, after)) continue;
-      count(before, after);
-      const runs = toRuns(before);
-      entry.tiles.set(tile, runs);
-      entry.bytes += runs.length;
+      if (this.changed(tile, before, more)) keep(entry, tile, before);
     }
     this.open.clear();
-    if (!entry.tiles.size) return;
+    if (!entry.tiles.size) return more;
     this.done.push(entry);
     this.undone = [];
     let total = this.bytes;
     while (total > this.mostBytes && this.done.length > 1) total -= this.done.shift()!.bytes;
+    return more;
   }
 
   /** Put back what was changed since the last commit; the area, null where nothing was. */
@@ -87,38 +91,52 @@ export class History {
     return area;
   }
 
-  /** Take the last step back; the area that changed, null where there is none. */
-  undo(count: (before: Uint8Array, after: Uint8Array) => void): Area | null {
-    return this.swap(this.done, this.undone, count);
+  /** Take the last step back; null where there is none. */
+  undo(): Step | null {
+    return this.swap(this.done, this.undone);
   }
 
-  /** Do the last step that was taken back again. */
-  redo(count: (before: Uint8Array, after: Uint8Array) => void): Area | null {
-    return this.swap(this.undone, this.done, count);
+  /** Do the last step that was taken back again; null where there is none. */
+  redo(): Step | null {
+    return this.swap(this.undone, this.done);
   }
 
-  private swap(
-    from: Entry[],
-    to: Entry[],
-    count: (before: Uint8Array, after: Uint8Array) => void,
-  ): Area | null {
+  private swap(from: Entry[], to: Entry[]): Step | null {
     const entry = from.pop();
     if (!entry) return null;
     const other: Entry = { tiles: new Map(), bytes: 0 };
+    const more = new Int32Array(256);
     let area: Area | null = null;
     for (const [tile, runs] of entry.tiles) {
       const now = this.read(tile);
       const place = this.place(tile);
-      const then = fromRuns(runs, now.length);
-      count(now, then);
-      this.write(place, then);
-      const kept = toRuns(now);
-      other.tiles.set(tile, kept);
-      other.bytes += kept.length;
+      this.write(place, fromRuns(runs, now.length));
+      this.changed(tile, now, more);
+      keep(other, tile, now);
       area = joined(area, place);
     }
     to.push(other);
-    return area;
+    return area && { area, more };
+  }
+
+  /** Count what a tile has more of each value than it had; false where nothing changed. */
+  private changed(tile: number, before: Uint8Array, more: Int32Array): boolean {
+    const { x0, y0, x1, y1 } = this.place(tile);
+    const { data, width } = this;
+    let some = false;
+    let i = 0;
+    for (let y = y0; y < y1; y++) {
+      const end = y * width + x1;
+      for (let at = y * width + x0; at < end; at++, i++) {
+        const was = before[i]!;
+        const is = data[at]!;
+        if (was === is) continue;
+        some = true;
+        more[was]!--;
+        more[is]!++;
+      }
+    }
+    return some;
   }
 
   private place(tile: number): Area {
@@ -146,7 +164,8 @@ export class History {
   }
 }
 
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+function keep(entry: Entry, tile: number, bytes: Uint8Array): void {
+  const runs = toRuns(bytes);
+  entry.tiles.set(tile, runs);
+  entry.bytes += runs.length;
 }

@@ -11,7 +11,6 @@ export type Colours = readonly (readonly [number, number, number])[];
 // told apart by its pattern too.
 const OPAQUE = 140;
 const STRIPE = 64;
-const FOUR = [0, 0.25, 0.5, 0.75, 1];
 
 /** A canvas of the screen's size, redrawn where the painting changes. */
 export class Overlay {
@@ -86,42 +85,42 @@ export function sample(
   { x0, y0, wide, high, step, left, top }: Samples,
 ): void {
   const { data, width, height } = painting;
-  const offsets = step > 1 ? [0.25, 0.75] : [0.5];
-  const each = 4 / offsets.length ** 2;
-  const columns = new Int32Array(wide * offsets.length);
+  const fine = step <= 1;
+  const [first, second] = fine ? [0.5, 0.5] : [0.25, 0.75];
+  const place = (offset: number, at: number, most: number) => {
+    const whole = Math.floor(offset + at * step);
+    return whole < 0 || whole >= most ? -1 : whole;
+  };
+  const columns = new Int32Array(wide * 2);
   for (let x = 0; x < wide; x++) {
-    offsets.forEach((offset, i) => {
-      const at = Math.floor(left + (x0 + x + offset) * step);
-      columns[x * offsets.length + i] = at < 0 || at >= width ? -1 : at;
-    });
+    columns[x * 2] = place(left, x0 + x + first, width);
+    columns[x * 2 + 1] = place(left, x0 + x + second, width);
   }
   for (let y = 0; y < high; y++) {
-    const rows = offsets.map((offset) => {
-      const at = Math.floor(top + (y0 + y + offset) * step);
-      return at < 0 || at >= height ? -1 : at * width;
-    });
+    const above = place(top, y0 + y + first, height) * width;
+    const below = fine ? -1 : place(top, y0 + y + second, height) * width;
     for (let x = 0; x < wide; x++) {
+      const a = columns[x * 2]!;
+      const b = columns[x * 2 + 1]!;
       let label = 0;
       let hits = 0;
-      for (const row of rows) {
-        if (row < 0) continue;
-        for (let i = 0; i < offsets.length; i++) {
-          const column = columns[x * offsets.length + i]!;
-          const value = column < 0 ? 0 : data[row + column]!;
-          if (value) {
-            label = value;
-            hits += each;
-          }
+      for (let i = 0; i < (fine ? 1 : 4); i++) {
+        const row = i < 2 ? above : below;
+        const column = i & 1 ? b : a;
+        const value = row < 0 || column < 0 ? 0 : data[row + column]!;
+        if (value) {
+          label = value;
+          hits += fine ? 4 : 1;
         }
       }
       if (!label) continue;
-      const [r, g, b] = colours[label % colours.length]!;
+      const colour = colours[label % colours.length]!;
       const thin = label === striped && (x0 + x + y0 + y) % 12 < 6;
       const at = (y * wide + x) * 4;
-      out[at] = r;
-      out[at + 1] = g;
-      out[at + 2] = b;
-      out[at + 3] = (thin ? STRIPE : OPAQUE) * FOUR[hits]!;
+      out[at] = colour[0];
+      out[at + 1] = colour[1];
+      out[at + 2] = colour[2];
+      out[at + 3] = ((thin ? STRIPE : OPAQUE) * hits) / 4;
     }
   }
 }

@@ -1,6 +1,6 @@
 // A painting over a photo: one byte per pixel at the photo's full size, changed in steps.
 
-import { History } from "./history";
+import { History, type Step } from "./history";
 import { type Area, joined, KEEP, type Label, type Point, within } from "./labels";
 import { fromRuns, toRuns } from "./runs";
 import { polygonRows, strokeRows } from "./shapes";
@@ -17,7 +17,7 @@ export class Painting {
   /** Grows with each step: what depends on the painting is up to date with it. */
   revision = 0;
   private readonly history: History;
-  private readonly counts = new Map<Label, number>();
+  private readonly counts = new Int32Array(256);
   private readonly listeners = new Set<() => void>();
   private readonly redraws = new Set<Redraw>();
 
@@ -39,7 +39,7 @@ export class Painting {
 
   /** Pixels of a label, as of the last step. */
   count(label: Label): number {
-    return this.counts.get(label) ?? 0;
+    return this.counts[label] ?? 0;
   }
 
   /** Share of the photo with a label, 0 to 1. */
@@ -117,7 +117,7 @@ export class Painting {
 
   /** Make one step of all that changed since the last one. */
   commit(): void {
-    this.history.commit(this.counted);
+    this.counted(this.history.commit());
     this.tell();
   }
 
@@ -127,13 +127,11 @@ export class Painting {
   }
 
   undo(): void {
-    this.redraw(this.history.undo(this.counted));
-    this.tell();
+    this.step(this.history.undo());
   }
 
   redo(): void {
-    this.redraw(this.history.redo(this.counted));
-    this.tell();
+    this.step(this.history.redo());
   }
 
   /** Return a mask UINT8 [height * width] of a label: 255, else 0. */
@@ -188,15 +186,16 @@ export class Painting {
     if (area) for (const redraw of this.redraws) redraw(area);
   }
 
-  private counted = (before: Uint8Array, after: Uint8Array): void => {
-    for (let i = 0; i < before.length; i++) {
-      const was = before[i]!;
-      const is = after[i]!;
-      if (was === is) continue;
-      this.counts.set(was, (this.counts.get(was) ?? 0) - 1);
-      this.counts.set(is, (this.counts.get(is) ?? 0) + 1);
-    }
-  };
+  private step(step: Step | null): void {
+    if (!step) return;
+    this.redraw(step.area);
+    this.counted(step.more);
+    this.tell();
+  }
+
+  private counted(more: Int32Array): void {
+    for (let label = 0; label < more.length; label++) this.counts[label]! += more[label]!;
+  }
 
   private tell(): void {
     this.revision++;
