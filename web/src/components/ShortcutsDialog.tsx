@@ -43,14 +43,14 @@ export function ShortcutsDialog({ open, onClose }: Props) {
       <DialogTitle id="shortcuts" variant="h2">
         Keys and gestures
       </DialogTitle>
-      <DialogContent>
+      <DialogContent tabIndex={0} aria-label="Keys and gestures">
         {[KEYS, POINTER].map((rows) => (
           <Box
             key={rows[0]![0]}
             component="dl"
             sx={{
               display: "grid",
-              gridTemplateColumns: "minmax(110px, auto) 1fr",
+              gridTemplateColumns: "minmax(0, 2fr) minmax(0, 3fr)",
               gap: 1,
               columnGap: 3,
             }}

@@ -62,7 +62,7 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
           display: "block",
           width: 1,
           // Known before it is there, so that nothing moves when it comes.
-          height: "min(52vh, 520px)",
+          height: { xs: 250, md: "min(52vh, 520px)" },
           objectFit: "contain",
           borderRadius: "14px",
           bgcolor: "var(--stage)",

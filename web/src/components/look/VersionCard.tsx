@@ -10,6 +10,7 @@ import { useState } from "react";
 import { photoUrl } from "../../api/client";
 import { isOver, type Run, type Version } from "../../api/types";
 import { retry } from "../../state/retry";
+import { useFeed } from "../../state/useFeed";
 import { shownUrl, statusName, title, versionName } from "../../words/versions";
 import { useNotice } from "../NoticeProvider";
 import { CompareSlider } from "./CompareSlider";
@@ -42,7 +43,11 @@ export function VersionCard(props: Props) {
   const { run, version, onRun, onLook } = props;
   const [busy, setBusy] = useState(false);
   const say = useNotice();
-  const { processingStatus: status, parent } = version;
+  const { parent } = version;
+  const over = isOver(version.processingStatus);
+  // Events are ahead of the run, which is read again at their end.
+  const feed = useFeed(over ? null : version.jobId);
+  const status = over || !feed.status || feed.ended ? version.processingStatus : feed.status;
   const made = run.versions.find((one) => one.version === parent);
   const before =
     parent === 0 ? photoUrl(run.runId) : ((made && shownUrl(made)) ?? photoUrl(run.runId));
@@ -86,9 +91,7 @@ export function VersionCard(props: Props) {
           label={statusName(status)}
         />
       </Box>
-      {!isOver(status) && (
-        <JobProgress runId={run.runId} version={version} before={before} onLook={onLook} />
-      )}
+      {!over && <JobProgress runId={run.runId} version={version} before={before} onLook={onLook} />}
       {(status === "failed" || status === "cancelled") && (
         <Alert
           severity={status === "failed" ? "error" : "info"}

@@ -105,11 +105,12 @@ export default function RefineDrawer(props: Props) {
             width: phone ? 1 : "min(760px, 94vw)",
             height: phone ? "94dvh" : 1,
             borderRadius: phone ? "24px 24px 0 0" : "24px 0 0 24px",
+            overflow: "hidden",
           },
         },
       }}
     >
-      <Stack spacing={2.5} sx={{ p: { xs: 2, sm: 3.5 } }}>
+      <Stack spacing={2.5} sx={{ p: { xs: 2, sm: 3.5 }, height: 1, overflowY: "auto" }}>
         <Box sx={{ display: "flex", alignItems: "center" }}>
           <Typography id="refine" variant="h2" sx={{ mr: "auto" }}>
             Refine image

@@ -144,7 +144,7 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
                 size="small"
                 variant={drawing === one ? "contained" : "outlined"}
                 aria-pressed={drawing === one}
-                startIcon={<Brush size={15} />}
+                startIcon={<Swatch label={one.label} />}
                 onClick={() => {
                   setChosen(one.label);
                   setTool("brush");
@@ -176,6 +176,22 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
         onSend={() => void submit()}
       />
     </Stack>
+  );
+}
+
+function Swatch({ label }: { label: number }) {
+  const [red, green, blue] = REGION_COLOURS[label % REGION_COLOURS.length]!;
+  return (
+    <Box
+      component="span"
+      sx={{
+        width: 14,
+        height: 14,
+        borderRadius: "4px",
+        border: "1.5px solid #fff8ef",
+        bgcolor: `rgb(${red} ${green} ${blue})`,
+      }}
+    />
   );
 }
 
