@@ -11,6 +11,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from pawfect import __version__
+from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.audits.audits import Audits
 from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
@@ -22,7 +23,6 @@ from pawfect_service.api.runs.files import router as files_router
 from pawfect_service.api.runs.routes import router as runs_router
 from pawfect_service.api.runs.versions import router as versions_router
 from pawfect_service.api.studio import page
-from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.studio.routes import router as studio_router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
@@ -76,7 +76,6 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await labels.close()
-        await abilities.close()
         if audits:
             await audits.close()
 

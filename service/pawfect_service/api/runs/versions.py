@@ -23,7 +23,9 @@ from pawfect_service.api.runs.run import AdmittedRun, RunAddress, jobs_of, waiti
 from pawfect_service.api.runs.state import PREFIX, RunState, run_state
 from pawfect_service.api.uploads import Order, body_schema, read_order
 from pawfect_service.http.failures import ErrorAnswer
-from pawfect_service.jobs.kinds import CUTOUT, REFINE, RUN_INPAINT, Kind
+from pawfect_service.jobs.kinds import CUTOUT, RUN_INPAINT, Kind, called_in_runs, kind_of_run
+from pawfect_service.jobs.kinds.inpaint import REMOVE
+from pawfect_service.jobs.kinds.refine import REFINE
 
 router: Final = APIRouter(prefix=PREFIX, tags=["runs"])
 _BASE: Final = "base"
@@ -40,10 +42,17 @@ class AnotherForm:
     """What another version of a kind may bring: all but the photo, and which version it works on.
 
     Attributes:
-        kind: of the job.
+        called: what runs call the kind.
     """
 
-    kind: Kind
+    called: str
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the job."""
+        kind = kind_of_run(self.called)
+        assert kind is not None
+        return kind
 
     @property
     def fields(self) -> Mapping[str, bool]:
@@ -70,8 +79,8 @@ class QueuedJob(BaseModel):
     version: int = Field(description="The version that it makes.")
 
 
-_INPAINT: Final = AnotherForm(RUN_INPAINT)
-_CUTOUT: Final = AnotherForm(CUTOUT)
+_INPAINT: Final = AnotherForm(called_in_runs(RUN_INPAINT))
+_CUTOUT: Final = AnotherForm(called_in_runs(CUTOUT))
 _MASK: Final = "users/u-4711/uploads/leash.png"
 
 
@@ -125,7 +134,7 @@ async def _another(address: RunAddress, request: Request, form: AnotherForm) -> 
     with context.enqueuer.counter.counted():
         order = await read_order(request, form, run.uid, files, contract)
         order, newest = await _based(address, order)
-        if kind is RUN_INPAINT:
+        if REMOVE in kind.texts:
             order = await context.naming.with_mask(order)
         order = varied(context, kind, run.uid, address.caller, order)
         await context.enqueuer.enqueue_version(run, newest, kind, order)
