@@ -19,6 +19,7 @@ from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.routes import router
+from pawfect_service.api.runs.events import router as events_router
 from pawfect_service.api.runs.files import router as files_router
 from pawfect_service.api.runs.routes import router as runs_router
 from pawfect_service.api.runs.versions import router as versions_router
@@ -96,6 +97,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(runs_router)
     app.include_router(versions_router)
     app.include_router(files_router)
+    app.include_router(events_router)
     app.include_router(studio_router)
     if audits:
         app.state.audits = audits
