@@ -17,6 +17,7 @@ from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
 from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
+from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.routes import router
 from pawfect_service.api.runs.events import router as events_router
@@ -98,6 +99,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(versions_router)
     app.include_router(files_router)
     app.include_router(events_router)
+    app.include_router(masks_router)
     app.include_router(studio_router)
     if audits:
         app.state.audits = audits

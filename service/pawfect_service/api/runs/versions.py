@@ -148,15 +148,21 @@ async def _based(address: RunAddress, order: Order) -> tuple[Order, int]:
     """Return an order with the picture that it names, and the newest version there is."""
     jobs = await jobs_of(address.context.services.sessions, address.run)
     texts = dict(order.texts)
-    base = base_version(address.run, jobs, _number(texts.pop(_BASE, None)))
+    base = base_version(address.run, jobs, read_version(_BASE, texts.pop(_BASE, None)))
     return await on_base(address, replace(order, texts=texts), base), max(jobs)
 
 
-def _number(text: str | None) -> int | None:
+def read_version(name: str, text: str | None) -> int | None:
+    """Return the version that a form names; INVALID_ARG for no number.
+
+    Args:
+        name: of the field.
+        text: what it says; None: nothing.
+    """
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 4):
-        raise invalid(_BASE, "a version's number, 0 for the photo", repr(text[:20]))
+        raise invalid(name, "a version's number, 0 for the photo", repr(text[:20]))
     return int(text)
 
 
