@@ -18,16 +18,11 @@ from tests.pawfect.photo.pictures import encoded, opened, scene
 from tests.service.api.runs.inverting import Inverting
 from tests.service.api.runs.runs import RUNS
 from tests.service.api.runs.test_versions import BOX, REGION, imported, pixels, worked
+from tests.service.api.runs.test_versions import square_mask as square
 from tests.service.stack import MASK, PHOTO, Stack, running
 
 SUBJECT = {"type": "subject", "payload": {"instructions": "her left ear hangs"}}
 DRAWN = {"type": "region", "payload": {"masks": [{"mask": 1, "prompt": "a"}, {"mask": 0}]}}
-
-
-def square(x: int, y: int) -> Any:
-    mask = np.zeros((128, 160), np.uint8)
-    mask[y : y + 16, x : x + 16] = 255
-    return mask
 
 
 ONE, OTHER = encoded(square(0, 0), "PNG"), encoded(square(40, 8), "PNG")

@@ -52,6 +52,13 @@ def inverted(image: Any, inside: Any) -> Any:
     return np.where(inside[..., None], 255 - image, image)
 
 
+def square_mask(x: int, y: int) -> Any:
+    """A mask with one square of 16 px."""
+    mask = np.zeros((128, 160), np.uint8)
+    mask[y : y + 16, x : x + 16] = 255
+    return mask
+
+
 IN_BOX = np.zeros((128, 160), bool)
 IN_BOX[20:60, 10:40] = True
 IN_HOLE = hole(160, 128) >= 128
