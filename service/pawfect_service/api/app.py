@@ -11,18 +11,20 @@ from typing import Final
 from fastapi import FastAPI
 
 from pawfect import __version__
+from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.audits.audits import Audits
 from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
 from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
+from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.routes import router
+from pawfect_service.api.runs.events import router as events_router
 from pawfect_service.api.runs.files import router as files_router
 from pawfect_service.api.runs.routes import router as runs_router
 from pawfect_service.api.runs.versions import router as versions_router
 from pawfect_service.api.studio import page
-from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.studio.routes import router as studio_router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
@@ -76,7 +78,6 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await labels.close()
-        await abilities.close()
         if audits:
             await audits.close()
 
@@ -97,6 +98,8 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(runs_router)
     app.include_router(versions_router)
     app.include_router(files_router)
+    app.include_router(events_router)
+    app.include_router(masks_router)
     app.include_router(studio_router)
     if audits:
         app.state.audits = audits

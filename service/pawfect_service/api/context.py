@@ -15,10 +15,10 @@ from limits.storage import storage_from_string
 from starlette.requests import HTTPConnection
 
 from pawfect.contract.errors import ErrorKind, invalid
+from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.enqueue import Enqueuer
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
-from pawfect_service.api.abilities import Abilities
 from pawfect_service.http.callers import Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
 from pawfect_service.http.sign_in import SignIns, check_origin

@@ -12,6 +12,7 @@ from pawfect_service.jobs.base import BASE_FIELD, BASE_INPUT, Base
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.paths import RunId
+from pawfect_service.services import Services
 
 
 def base_version(run: RunId, jobs: dict[int, SessionDocument], asked: int | None) -> Base:
@@ -43,16 +44,19 @@ def base_version(run: RunId, jobs: dict[int, SessionDocument], asked: int | None
 
 
 async def on_base(address: RunAddress, order: Order, base: Base) -> Order:
-    """Return an order with the picture that it works on, as it is stored.
+    """Return an order with the picture that it works on; raises as `picture_of`."""
+    picture = await picture_of(address.context.services, address.run, base)
+    return replace(order, files={**order.files, BASE_FIELD: picture}, base=base)
+
+
+async def picture_of(services: Services, run: RunId, base: Base) -> bytes:
+    """Return a picture of a run's, as it is stored.
 
     Raises:
         PawfectError: ApiError 404 where somebody has deleted it; else as the store failed.
     """
-    run = address.run
-    path = base.path(run.uid, run.sid(base.holder))
     try:
-        picture = await address.context.services.stores.files.get(path)
+        return await services.stores.files.get(base.path(run.uid, run.sid(base.holder)))
     except FileNotFoundError:
         message = f"base: expected the picture of version {base.parent}, it is gone"
         raise ApiError(404, ErrorKind.INVALID_ARG, message) from None
-    return replace(order, files={**order.files, BASE_FIELD: picture}, base=base)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
+import math
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -54,7 +55,8 @@ def read_cursor(text: str) -> RunMark:
     try:
         padded = text + "=" * (-len(text) % 4)
         created_at, sid = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        good = isinstance(created_at, float) and isinstance(sid, str) and first_of_run(sid)
+        good = isinstance(created_at, float) and math.isfinite(created_at)
+        good = good and isinstance(sid, str) and first_of_run(sid)
     except (ValueError, TypeError, binascii.Error, RecursionError):
         good = False
     if not good:

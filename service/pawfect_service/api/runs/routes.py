@@ -40,6 +40,7 @@ from pawfect_service.jobs.kinds import (
     called_in_runs,
     kind_of_run,
 )
+from pawfect_service.jobs.kinds.inpaint import REMOVE
 from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import cancel
 from pawfect_service.jobs.paths import RunId
@@ -103,7 +104,7 @@ async def make_run(
     run = RunId.new(uid)
     with context.enqueuer.counter.counted():
         order = await read_order(request, chosen, uid, stores.files, contract)
-        if chosen is RUN_INPAINT:
+        if REMOVE in chosen.texts:
             order = await context.naming.with_mask(order)
         order = varied(context, chosen, uid, caller, order)
         session = await context.enqueuer.enqueue(uid, run.sid(1), chosen, order)

@@ -23,7 +23,9 @@ from pawfect_service.api.runs.run import AdmittedRun, RunAddress, jobs_of, waiti
 from pawfect_service.api.runs.state import PREFIX, RunState, run_state
 from pawfect_service.api.uploads import Order, body_schema, read_order
 from pawfect_service.http.failures import ErrorAnswer
-from pawfect_service.jobs.kinds import CUTOUT, REFINE, RUN_INPAINT, Kind
+from pawfect_service.jobs.kinds import CUTOUT, RUN_INPAINT, Kind, called_in_runs, kind_of_run
+from pawfect_service.jobs.kinds.inpaint import REMOVE
+from pawfect_service.jobs.kinds.refine import REFINE
 
 router: Final = APIRouter(prefix=PREFIX, tags=["runs"])
 _BASE: Final = "base"
@@ -40,10 +42,17 @@ class AnotherForm:
     """What another version of a kind may bring: all but the photo, and which version it works on.
 
     Attributes:
-        kind: of the job.
+        called: what runs call the kind.
     """
 
-    kind: Kind
+    called: str
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the job."""
+        kind = kind_of_run(self.called)
+        assert kind is not None
+        return kind
 
     @property
     def fields(self) -> Mapping[str, bool]:
@@ -70,8 +79,8 @@ class QueuedJob(BaseModel):
     version: int = Field(description="The version that it makes.")
 
 
-_INPAINT: Final = AnotherForm(RUN_INPAINT)
-_CUTOUT: Final = AnotherForm(CUTOUT)
+_INPAINT: Final = AnotherForm(called_in_runs(RUN_INPAINT))
+_CUTOUT: Final = AnotherForm(called_in_runs(CUTOUT))
 _MASK: Final = "users/u-4711/uploads/leash.png"
 
 
@@ -125,7 +134,7 @@ async def _another(address: RunAddress, request: Request, form: AnotherForm) -> 
     with context.enqueuer.counter.counted():
         order = await read_order(request, form, run.uid, files, contract)
         order, newest = await _based(address, order)
-        if kind is RUN_INPAINT:
+        if REMOVE in kind.texts:
             order = await context.naming.with_mask(order)
         order = varied(context, kind, run.uid, address.caller, order)
         await context.enqueuer.enqueue_version(run, newest, kind, order)
@@ -139,15 +148,21 @@ async def _based(address: RunAddress, order: Order) -> tuple[Order, int]:
     """Return an order with the picture that it names, and the newest version there is."""
     jobs = await jobs_of(address.context.services.sessions, address.run)
     texts = dict(order.texts)
-    base = base_version(address.run, jobs, _number(texts.pop(_BASE, None)))
+    base = base_version(address.run, jobs, read_version(_BASE, texts.pop(_BASE, None)))
     return await on_base(address, replace(order, texts=texts), base), max(jobs)
 
 
-def _number(text: str | None) -> int | None:
+def read_version(name: str, text: str | None) -> int | None:
+    """Return the version that a form names; INVALID_ARG for no number.
+
+    Args:
+        name: of the field.
+        text: what it says; None: nothing.
+    """
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 4):
-        raise invalid(_BASE, "a version's number, 0 for the photo", repr(text[:20]))
+        raise invalid(name, "a version's number, 0 for the photo", repr(text[:20]))
     return int(text)
 
 

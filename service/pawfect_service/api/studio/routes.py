@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -104,18 +105,14 @@ async def studio(request: Request) -> Studio:
         if error.status != 401:
             raise
         caller = None
-    known = await context.abilities.now()
-    can = {name: {"available": one.available, "why": one.why} for name, one in known.items()}
-    prompts = can.pop("prompts")
-    can["region"]["ignores_prompt"] = not prompts["available"]
-    for name in ("subject", "general"):
-        can[name]["remote"] = known[name].remote
+    profile, known = await context.abilities.now()
+    can = {name: asdict(one) for name, one in known.items()}
     return Studio(
         signed_in=caller is not None,
         needs_key=not any(isinstance(each, Anybody) for each in context.authenticators),
         user=(caller.uid or caller.own) if caller else None,
         version=__version__,
-        profile=next((one.profile for one in known.values() if one.profile), None),
+        profile=profile,
         can=Abilities.model_validate(can),
         limits=Limits(
             max_bytes=context.max_body_bytes,

@@ -14,17 +14,17 @@ KINDS: Final[dict[str, Kind]] = {
     kind.name: kind for kind in (INPAINT, CUTOUT, RUN_INPAINT, IMPORT, REFINE)
 }
 # What runs call a kind that they have in a form of their own.
-_OF_RUNS: Final[Mapping[str, Kind]] = {INPAINT.name: RUN_INPAINT}
+_OF_RUNS: Final[Mapping[str, str]] = {INPAINT.name: RUN_INPAINT.name}
 
 
 def kind_of_run(name: str) -> Kind | None:
     """Return the kind of a run's jobs that runs call by this name; None where there is none."""
-    return _OF_RUNS.get(name) or KINDS.get(name)
+    return KINDS.get(_OF_RUNS.get(name, name))
 
 
 def called_in_runs(kind: Kind) -> str:
     """Return what runs call a kind."""
-    return next((name for name, own in _OF_RUNS.items() if own is kind), kind.name)
+    return next((name for name, own in _OF_RUNS.items() if own == kind.name), kind.name)
 
 
 __all__ = [

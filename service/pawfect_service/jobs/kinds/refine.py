@@ -16,6 +16,7 @@ from pawfect.contract.parameters import Scalar
 from pawfect.contract.refine import (
     MAX_REGIONS,
     TYPES,
+    GeneralPayload,
     RefineParams,
     RegionPayload,
     SubjectPayload,
@@ -160,7 +161,12 @@ class Refine:
 
 
 def _check_drawn(payload: object, drawn: int) -> None:
-    """Raise INVALID_ARG where masks are missing, or are not asked for."""
+    """Raise INVALID_ARG where masks are missing, or are not asked for.
+
+    A region names its masks; of a subject, or of the whole, they say what may change.
+    """
+    if isinstance(payload, SubjectPayload | GeneralPayload):
+        return
     regions = payload.masks if isinstance(payload, RegionPayload) else ()
     asked = {one.mask for one in regions if one.mask is not None}
     if asked != set(range(drawn)):

@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect.photo.photo import Photo
+from pawfect_client.results import Refined
 from pawfect_service.jobs.base import BASE_INPUT
 from pawfect_service.jobs.kinds.kind import Made, OnProgress, Task, Tools
 from pawfect_service.jobs.kinds.refine_masks import separate_masks
@@ -41,7 +42,7 @@ class Refining:
     payload: str
     scalars: Mapping[str, Scalar]
     photo: Photo | None = None
-    done: Any = None
+    done: Refined | None = None
     made: Made | None = None
 
 
@@ -66,14 +67,16 @@ async def repair(state: Refining, task: Task, tools: Tools, on_progress: OnProgr
     if "reference" in files:
         found = await tools.off_loop(decoded, files["reference"], "reference")
         more["reference"] = found.pixels
-    client: Any = tools.triton
     with span(f"triton {_MODEL}", SpanKind.CLIENT, attributes=task.span_attributes):
         stages = StageSpans()
-        stream = client.refine(photo.pixels, state.type, state.payload, **more, **state.scalars)
+        scalars: dict[str, Any] = dict(state.scalars)
+        stream = tools.triton.refine_stream(
+            photo.pixels, state.type, state.payload, **{**more, **scalars}
+        )
         try:
             async with aclosing(stream) as events:
                 async for event in events:
-                    if hasattr(event, "image"):
+                    if isinstance(event, Refined):
                         stages.record(event.report.stage_ms)
                         return replace(state, done=event)
                     stages.ended(event.stage)
@@ -89,6 +92,8 @@ async def save_outputs(
 ) -> Refining:
     """Encode the result, with the base's metadata and colour profile."""
     photo, done = _loaded(state), state.done
+    if done is None:
+        raise PawfectError(ErrorKind.INTERNAL, "refine.toml: expected a repair before it is saved")
     with span("encode pictures"):
         outputs = await version_files(photo, done.image, done.report.engine, tools)
     report = done.report

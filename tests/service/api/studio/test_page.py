@@ -77,7 +77,7 @@ async def test_what_a_server_that_is_away_can_do_is_nothing_with_the_reason(alon
     for ability in state["can"].values():
         assert ability["available"] is False
         assert ability["why"]
-    assert state["can"]["region"]["ignoresPrompt"] is True
+    assert state["can"]["region"]["ignoresPrompt"] is False
     assert state["limits"] == {
         "maxBytes": 128 * 2**20,
         "minSide": 64,
