@@ -6,6 +6,9 @@ PROFILE ?= embedded
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
+# Where there is none, all but the page works.
+NPM := $(shell command -v npm 2>/dev/null)
+
 .DEFAULT_GOAL := help
 .PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost matting quantisation prove t4 scaling load faults docker-check lock clean
 
@@ -58,8 +61,6 @@ setup-perf: $(VENV)/.perf  ## Install what the measurements and the audit need
 demo: $(VENV)/.server network  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, or without one where there is none (LOCAL=1: anyway), into build/demo
 	$(BIN)/python -m perf.demo $(if $(PHOTO),--photo '$(PHOTO)') $(if $(MASK),--mask '$(MASK)') $(if $(LOCAL),--local)
 
-# npm is asked for once, in a sentence; what it installs stands in web/package-lock.json.
-NPM := $(shell command -v npm 2>/dev/null)
 PAGE := service/pawfect_service/page/index.html
 PAGE_SOURCES := $(shell find web/src web/scripts web/index.html web/vite.config.ts web/tsconfig.json -type f 2>/dev/null)
 
@@ -88,10 +89,10 @@ sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.
 
 # --- checking ---------------------------------------------------------------------------------
 LANES := -n 2 --dist loadscope
-test: lint network  ## Run the lint and the tests, but for the slow ones, in two lanes
+test: lint network $(if $(NPM),page-test)  ## Run the lint and the tests, but for the slow ones, in two lanes
 	$(BIN)/python -m pytest $(LANES) -m "not slow"
 
-test-all: lint network  ## Run every test, with ten times as many orders of events against the jobs' contract
+test-all: lint network $(if $(NPM),page-test)  ## Run every test, with ten times as many orders of events against the jobs' contract
 	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest $(LANES)
 
 lint: $(VENV)/.perf  ## Check format, style, types and who imports whom

@@ -6,7 +6,7 @@ import { AppHeader } from "./components/AppHeader";
 import { NoticeProvider } from "./components/NoticeProvider";
 import { SignIn } from "./components/SignIn";
 import { StudioPage } from "./components/StudioPage";
-import { useStudio } from "./state/useStudio";
+import { isStarting, useStudio } from "./state/useStudio";
 import { theme } from "./theme";
 
 /** The page: who is signed in decides what is shown. */
@@ -23,6 +23,11 @@ export function App() {
             <Alert severity="warning" role="status" sx={{ mb: 2 }}>
               The server does not answer. What you have marked is safe here; this page goes on by
               itself once it is back.
+            </Alert>
+          )}
+          {studio && open && !away && isStarting(studio) && (
+            <Alert severity="info" role="status" sx={{ mb: 2 }}>
+              The server is still starting. You can begin to paint; what you send waits for it.
             </Alert>
           )}
           {studio && !open && <SignIn onSignedIn={look} />}

@@ -7,6 +7,11 @@ const AGAIN_MS = 3_000;
 // Which networks the server has changes with its restarts: looked at this often, ms.
 const LOOK_MS = 30_000;
 
+/** Whether nothing can be done yet: the API is there before the server behind it. */
+export function isStarting({ can }: Studio): boolean {
+  return !Object.values(can).some((one) => one.available);
+}
+
 /** Return who is signed in and what the server can do, null until that is known. */
 export function useStudio(): { studio: Studio | null; away: boolean; look: () => void } {
   const [known, setKnown] = useState<Studio | null>(null);
@@ -21,7 +26,7 @@ export function useStudio(): { studio: Studio | null; away: boolean; look: () =>
       (found) => {
         setKnown(found);
         setAway(false);
-        timer = setTimeout(look, LOOK_MS);
+        timer = setTimeout(look, isStarting(found) ? AGAIN_MS : LOOK_MS);
       },
       () => {
         if (leaving.signal.aborted) return;

@@ -20,6 +20,7 @@ import { BoardCanvas, middleBox } from "./BoardCanvas";
 import { REGION_COLOURS } from "./colours";
 import type { RepairProps } from "./RefineDrawer";
 import { SendButton } from "./SendButton";
+import { Swatch } from "./Swatch";
 
 const TOOLS = ["rectangle", "brush", "eraser", "pan"] as const;
 
@@ -176,22 +177,6 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
         onSend={() => void submit()}
       />
     </Stack>
-  );
-}
-
-function Swatch({ label }: { label: number }) {
-  const [red, green, blue] = REGION_COLOURS[label % REGION_COLOURS.length]!;
-  return (
-    <Box
-      component="span"
-      sx={{
-        width: 14,
-        height: 14,
-        borderRadius: "4px",
-        border: "1.5px solid #fff8ef",
-        bgcolor: `rgb(${red} ${green} ${blue})`,
-      }}
-    />
   );
 }
 
