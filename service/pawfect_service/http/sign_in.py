@@ -78,10 +78,14 @@ def check_origin(connection: HTTPConnection, caller: Caller) -> None:
     What changes something, and a WebSocket, which no rule of the browser's keeps to its own site,
     need the Origin of this API's own host.
     """
-    reads = connection.scope["type"] == "http" and connection.scope["method"] in _SAFE
-    if caller.by_cookie and not reads and not is_own_origin(connection.headers):
+    if caller.by_cookie and not only_reads(connection) and not is_own_origin(connection.headers):
         message = "origin: expected this API's own, got none or another"
         raise ApiError(403, ErrorKind.INVALID_ARG, message)
+
+
+def only_reads(connection: HTTPConnection) -> bool:
+    """Say whether a request changes nothing; a WebSocket may be listened to by any page."""
+    return connection.scope["type"] == "http" and connection.scope["method"] in _SAFE
 
 
 def is_own_origin(headers: Mapping[str, str]) -> bool:
