@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.jobs import labelling
 from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.jobs.document import SessionDocument, from_document
@@ -32,7 +33,7 @@ class Session:
         self("set_labels", job="j1", labels=LABELS)
 
     def __call__(self, name: str, **named: Any) -> t.Answer:
-        transition = getattr(t, name)
+        transition = getattr(labelling if name.startswith("set_labels") else t, name)
         if name == "queue_job":
             named = {"kind": INPAINT, **named}
         decide = deciding("u", "s", CONTRACT, partial(transition, **named))
