@@ -29,7 +29,7 @@ from pawfect_service.api.studio.routes import router as studio_router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.middleware import BodyLimit, HttpLog
+from pawfect_service.http.middleware import AsItSays, BodyLimit, HttpLog
 from pawfect_service.jobs.contract import MAX_UPLOAD_BYTES
 from pawfect_service.services import Services
 from pawfect_service.variants.watched import WatchedVariants
@@ -110,5 +110,6 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(page.router)
     add_handlers(app)
     app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)
+    app.add_middleware(AsItSays)
     app.add_middleware(HttpLog)
     return app

@@ -260,7 +260,8 @@ def passing_failure(at: Moment, *, job: str, owner: str, error: PawfectError) ->
     counts = held.counts.plus_one("passing_failures")
     if counts.passing_failures > at.contract.passing_failures:
         return at.failed(held, error, counts=counts)
-    return _given_back(at, held, counts=counts)
+    live = held.live and held.live.said([f"put back: {error.message}"], at.now)
+    return _given_back(at, held, counts=counts, live=live)
 
 
 def permanent_failure(at: Moment, *, job: str, owner: str, error: PawfectError) -> Step:
