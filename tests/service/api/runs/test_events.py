@@ -86,7 +86,8 @@ async def test_a_job_is_followed_to_its_end_over_either_store(
         numbers = [message["seq"] for message in told]
         assert numbers == sorted(set(numbers))
         first, *_, end = told
-        assert (first["type"], first["status"], first["waitingBefore"]) == ("state", "pending", 0)
+        assert (first["type"], first["status"]) == ("state", "pending")
+        assert first["waitingBefore"] == 0 or store_url.startswith("google"), "which others share"
         assert {message["type"] for message in told} == {"state", "log", "preview", "end"}
         lines = " | ".join(message["line"] for message in told if message["type"] == "log")
         for part in ("a worker has taken it up", "stage region_repair", "look, 25 %"):
