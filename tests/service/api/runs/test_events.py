@@ -135,6 +135,20 @@ async def test_a_follower_cut_off_in_the_middle_of_the_work_goes_on(
     assert lines == [m for m in await all_of(heard(alone, job)) if m["type"] == "log"]
 
 
+async def test_an_api_that_starts_anew_goes_on_where_the_one_before_it_was_cut_off(
+    store, nowhere, inverting: Inverting
+):
+    async with running(store, nowhere) as stack:
+        job = await queued(stack)
+        async with socket(stack, job) as opened_:
+            told = [json.loads(await opened_.recv())]
+    async with running(store, nowhere) as stack, stack.working():
+        told += await all_of(by_socket(stack, job, told[-1]["seq"]))
+    numbers = [message["seq"] for message in told]
+    assert numbers == sorted(set(numbers))
+    assert [told[0]["status"], told[-1]["status"]] == ["pending", "completed"]
+
+
 async def test_how_many_wait_before_a_job_is_told_as_it_changes(
     alone: Stack, inverting: Inverting, monkeypatch
 ):
