@@ -6,8 +6,11 @@ PROFILE ?= embedded
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
+# Where there is none, all but the page works.
+NPM := $(shell command -v npm 2>/dev/null)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost matting quantisation prove t4 scaling load faults docker-check lock clean
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost matting quantisation prove t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -61,6 +64,26 @@ setup-perf: $(VENV)/.perf  ## Install what the measurements and the audit need
 demo: $(VENV)/.server network  ## Fill the reference scene (or PHOTO=... MASK=...) through a real server, or without one where there is none (LOCAL=1: anyway), into build/demo
 	$(BIN)/python -m perf.demo $(if $(PHOTO),--photo '$(PHOTO)') $(if $(MASK),--mask '$(MASK)') $(if $(LOCAL),--local)
 
+PAGE := service/pawfect_service/page/index.html
+PAGE_SOURCES := $(shell find web/src web/scripts web/index.html web/vite.config.ts web/tsconfig.json -type f 2>/dev/null)
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --no-fund --no-audit
+	@touch $@
+
+$(PAGE): web/node_modules/.installed $(PAGE_SOURCES)
+	cd web && npm run --silent build
+
+page: $(PAGE)  ## Build the page, which the API serves; needs Node 20.19 or later and npm
+
+page-test: web/node_modules/.installed  ## Check the page's style and types and run its component tests
+	cd web && npm run --silent lint && npm test --silent
+
+studio: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural) network $(if $(NPM),$(PAGE))  ## Run the page, the API, a worker and the server of PROFILE on this machine, until Ctrl-C
+	@$(if $(NPM),,echo "Without Node.js (https://nodejs.org, 20.19 or later) there is no page; the API runs all the same.")
+	@echo "Pawfect: http://127.0.0.1:8080/ once the server is ready"
+	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
+
 serve: $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.neural) network  ## Run the server of PROFILE (embedded) until Ctrl-C
 	$(BIN)/pawfect serve --profile $(PROFILE)
 
@@ -69,10 +92,10 @@ sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.
 
 # --- checking ---------------------------------------------------------------------------------
 LANES := -n 2 --dist loadscope
-test: lint network  ## Run the lint and the tests, but for the slow ones, in two lanes
+test: lint network $(if $(NPM),page-test)  ## Run the lint and the tests, but for the slow ones, in two lanes
 	$(BIN)/python -m pytest $(LANES) -m "not slow"
 
-test-all: lint network  ## Run every test, with ten times as many orders of events against the jobs' contract
+test-all: lint network $(if $(NPM),page-test)  ## Run every test, with ten times as many orders of events against the jobs' contract
 	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest $(LANES)
 
 lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
@@ -137,4 +160,4 @@ lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra dev --extra remote -o requirements/dev.txt pyproject.toml
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build web/node_modules service/pawfect_service/page .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -118,7 +118,9 @@ def losses(photo: Photo, kind: str) -> tuple[str, ...]:
     return tuple(lost)
 
 
-def encode_photo(photo: Photo, kind: str, quality: int | None = None) -> bytes:
+def encode_photo(
+    photo: Photo, kind: str, quality: int | None = None, *, quickly: bool = False
+) -> bytes:
     """Return the content of a photo's file.
 
     ICC profile, alpha, EXIF, XMP and resolution are kept where the format can hold them, grey stays
@@ -130,6 +132,8 @@ def encode_photo(photo: Photo, kind: str, quality: int | None = None) -> bytes:
         kind: one of `pawfect.photo.formats.WRITTEN`.
         quality: of JPEG, WebP and AVIF, 1 to 100; None: 95, AVIF 90, and WebP without loss where
             the photo came from a lossless file.
+        quickly: PNG with 8 bits at zlib's level 1: 1.0 s in place of 4.4 for 12 MP with grain, and
+            17 % more bytes; a crop of 512 px grows by 3 %.
 
     Raises:
         PawfectError: INVALID_ARG where the format cannot hold the photo, and for a quality that it
@@ -147,8 +151,12 @@ def encode_photo(photo: Photo, kind: str, quality: int | None = None) -> bytes:
         samples = _samples(photo) if photo.deep is None else photo.deep
         return encode_tiff(samples if samples.ndim == 3 else samples[:, :, None], **metadata)
     if kind == "PNG":
-        deep = photo.deep
-        content = _by_pillow(_samples(photo), kind) if deep is None else encode_deep_png(deep)
+        level = {"compress_level": 1} if quickly else {}
+        content = (
+            _by_pillow(_samples(photo), kind, **level)
+            if photo.deep is None
+            else encode_deep_png(photo.deep)
+        )
         return with_chunks(content, metadata_chunks(**metadata))
     options = _options(photo, kind, quality) | _fitting(metadata, kind)
     return _by_pillow(_samples(photo, alpha=FORMATS[kind].alpha), kind, **options)

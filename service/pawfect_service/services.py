@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http.health import PATIENCE_S, Readiness
 from pawfect_service.identity import nobody
+from pawfect_service.jobs.base import BASE_INPUT
 from pawfect_service.jobs.contract import JobContract
-from pawfect_service.jobs.kinds import Tools
+from pawfect_service.jobs.kinds import Kind, Tools
+from pawfect_service.jobs.kinds.request import JobRequest
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.sessions import Sessions
 from pawfect_service.stores import open_stores
@@ -47,28 +49,35 @@ class Services:
     tools: Tools
     readiness: Readiness
 
-    async def read_files(self, uid: str, sid: str, names: Mapping[str, str]) -> dict[str, bytes]:
-        """Return files of a session by the names of a job's inputs.
+    async def read_inputs(
+        self, uid: str, sid: str, kind: Kind, request: JobRequest
+    ) -> dict[str, bytes]:
+        """Return a job's inputs by name: the session's own files, and another version's picture.
 
         Args:
             uid: whose session.
             sid: which.
-            names: the files' own names by the inputs'.
+            kind: the job's.
+            request: what it was asked for.
 
         Raises:
             PawfectError: INVALID_ARG for one that is not there; else as the store failed.
         """
+        paths = {name: session_path(uid, sid, file) for name, file in request.files(kind).items()}
+        if request.base is not None:
+            paths[BASE_INPUT] = request.base.path(uid, sid)
 
-        async def read(name: str) -> bytes:
+        async def read(path: str) -> bytes:
             try:
-                return await self.stores.files.get(session_path(uid, sid, name))
+                return await self.stores.files.get(path)
             except FileNotFoundError:
-                raise invalid(name, "a file in storage", "none") from None
+                expected = "a file in storage"
+                raise invalid(path.rpartition("/")[2], expected, "none") from None
 
         # All have ended before one fails: none is left reading from a store that closes.
-        reads = [asyncio.ensure_future(read(name)) for name in names.values()]
+        reads = [asyncio.ensure_future(read(path)) for path in paths.values()]
         await asyncio.gather(*reads, return_exceptions=True)
-        return {name: own.result() for name, own in zip(names, reads, strict=True)}
+        return {name: own.result() for name, own in zip(paths, reads, strict=True)}
 
 
 @asynccontextmanager

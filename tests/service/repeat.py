@@ -39,6 +39,7 @@ class Repeat:
     outputs: Mapping[str, str] = {"repeated": "repeated.txt", "length": "length.txt"}
     labelled = False
     varied: tuple[str, ...] = ("times",)
+    picture = "repeated"
 
     def __init__(self) -> None:
         self.open = asyncio.Event()

@@ -11,26 +11,34 @@ from typing import Final
 from fastapi import FastAPI
 
 from pawfect import __version__
+from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.audits.audits import Audits
 from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
 from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
+from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.routes import router
+from pawfect_service.api.runs.events import router as events_router
+from pawfect_service.api.runs.files import router as files_router
 from pawfect_service.api.runs.routes import router as runs_router
+from pawfect_service.api.runs.versions import router as versions_router
+from pawfect_service.api.studio import page
+from pawfect_service.api.studio.routes import router as studio_router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.middleware import BodyLimit, HttpLog
-from pawfect_service.jobs.contract import MAX_FILE_BYTES
+from pawfect_service.http.middleware import AsItSays, BodyLimit, HttpLog
+from pawfect_service.jobs.contract import MAX_UPLOAD_BYTES
 from pawfect_service.services import Services
 from pawfect_service.variants.watched import WatchedVariants
 
 _ABOUT: Final = """
 Removes what does not belong in a pet photo: a session is a photo and a mask; follow its job by GET,
 by server-sent events (`/events`) or by WebSocket (`/ws`), fetch `edited.jpg`. Cuts the pet out: a
-run is a picture and the jobs done to it; fetch `cutout.png`, say how good it is.
+run is a picture and the jobs done to it; fetch `cutout.png`, say how good it is, have it refined.
+The page is at `/`.
 
 Every failure is `{"error": {"kind", "message"}}` with a kind of the service's one table of errors.
 """
@@ -47,20 +55,23 @@ class ApiSettings:
         max_body_bytes: longest request body: the photo; masks have next to nothing.
         audits: the folder of audits, which admins' keys may start; None: there are none.
         variants: which users get which variant of a run's jobs; None: there are none.
+        page: the folder of the built page.
     """
 
     authenticators: Sequence[Authenticator]
     rate: str = "120/minute"
     rate_storage: str = "memory://"
-    max_body_bytes: int = MAX_FILE_BYTES
+    max_body_bytes: int = MAX_UPLOAD_BYTES
     audits: Path | None = None
     variants: WatchedVariants | None = None
+    page: Path = page.FOLDER
 
 
 def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     """Return the app. No CORS: a browser lets no other site's page call it."""
     counter = RequestCounter()
     labels = LabelTasks(services, give_way=counter.idle)
+    abilities = Abilities(services.tools.labeller)
     audits = Audits(settings.audits, services) if settings.audits else None
 
     @asynccontextmanager
@@ -79,15 +90,26 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
         settings.authenticators,
         RateLimit(settings.rate, settings.rate_storage),
         Naming(services.tools),
+        abilities,
+        settings.max_body_bytes,
         settings.variants,
     )
     app.include_router(router)
     app.include_router(runs_router)
+    app.include_router(versions_router)
+    app.include_router(files_router)
+    app.include_router(events_router)
+    app.include_router(masks_router)
+    app.include_router(studio_router)
     if audits:
         app.state.audits = audits
         app.include_router(audits_router)
     add_health(app, services.readiness)
+    # Last: it takes every name that is nobody else's.
+    app.state.page = settings.page
+    app.include_router(page.router)
     add_handlers(app)
     app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)
+    app.add_middleware(AsItSays)
     app.add_middleware(HttpLog)
     return app

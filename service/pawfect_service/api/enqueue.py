@@ -13,17 +13,17 @@ from typing import Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.parameters import Scalar
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.uploads import Order
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.kinds.kind import JobRequest, Kind, digest_of
+from pawfect_service.jobs.kinds.kind import Kind
+from pawfect_service.jobs.kinds.request import JobRequest, digest_of
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.move import Answer
+from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import queue_job, withdraw
-from pawfect_service.jobs.paths import session_path
+from pawfect_service.jobs.paths import MOST_VERSIONS, RunId, session_path
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import carried, span
@@ -95,12 +95,59 @@ class Enqueuer:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 where another job of
                 this session has no end yet; UNAVAILABLE where the store does not take it.
         """
-        files, request = await self._services.tools.off_loop(
-            _checked, kind, order, self.counter.busy
-        )
-        job, session, mine = await self._written(uid, sid, kind, request.to_document())
+        files, request = await self._checked(kind, order)
+        step = await self._written(uid, sid, kind, request)
+        if step.answer is Answer.TAKEN:
+            expected = f"session {sid}: expected its job to be over, got one under way"
+            raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
+        return await self._queued(uid, sid, step, files, request, order)
+
+    async def enqueue_version(
+        self, run: RunId, newest: int, kind: Kind, order: Order
+    ) -> tuple[int, SessionDocument]:
+        """Queue an order as another version of a run; return which, and its session.
+
+        A number is taken by writing its document where there is none: of versions that come at
+        once each gets its own.
+
+        Args:
+            run: which.
+            newest: the newest version that is known of.
+            kind: of job.
+            order: what is asked for.
+
+        Raises:
+            PawfectError: INVALID_ARG as the kind's check does; ApiError 409 for a run that has as
+                many versions as there can be; UNAVAILABLE where the store does not take it.
+        """
+        files, request = await self._checked(kind, order)
+        for version in range(newest + 1, MOST_VERSIONS + 1):
+            step = await self._written(run.uid, run.sid(version), kind, request)
+            if step.answer is not Answer.TAKEN:
+                where = run.uid, run.sid(version)
+                return version, await self._queued(*where, step, files, request, order)
+        message = f"run: expected fewer than {MOST_VERSIONS} versions, got as many"
+        raise ApiError(409, ErrorKind.INVALID_ARG, message)
+
+    async def _checked(self, kind: Kind, order: Order) -> tuple[Mapping[str, bytes], JobRequest]:
+        return await self._services.tools.off_loop(_checked, kind, order, self.counter.busy)
+
+    async def _queued(
+        self,
+        uid: str,
+        sid: str,
+        step: Step,
+        files: Mapping[str, bytes],
+        request: JobRequest,
+        order: Order,
+    ) -> SessionDocument:
+        """Store the files of a job that is written, and publish it; return its session."""
+        session = step.session
+        if session is None:
+            raise PawfectError(ErrorKind.INTERNAL, "queue_job: expected a session, got none")
         if session.processing_status is not Status.PENDING:
             return session
+        job, kind = JobMessage(uid, sid, session.job), session.kind
         with log_fields(session=f"{uid}/{sid}", job=job.job):
             named = {name: files[input_] for input_, name in request.files(kind).items()}
             storing = asyncio.create_task(self._store(job, named, order))
@@ -109,11 +156,11 @@ class Enqueuer:
                     await asyncio.shield(storing)
                     # At the same time: the queue is not kept waiting by labels.
                     if not session.scene_labels:
-                        self._labels.start(job, kind)
+                        self._labels.start(job, kind, request)
                     await self._publish(job)
             except Exception as error:
                 LOG.exception("a job could not be queued")
-                if mine:
+                if step.answer is Answer.QUEUED:
                     await self._give_up(job, storing)
                 raise PawfectError(
                     ErrorKind.UNAVAILABLE, "store: expected it to take the job, it did not"
@@ -121,21 +168,11 @@ class Enqueuer:
             LOG.info("queued")
         return session
 
-    async def _written(
-        self, uid: str, sid: str, kind: Kind, request: Mapping[str, Scalar]
-    ) -> tuple[JobMessage, SessionDocument, bool]:
-        """Write the document; return the job that this request is, and whether it made it."""
-        step = await self._services.sessions.move(
-            uid, sid, queue_job, job=secrets.token_hex(8), kind=kind, request=request
-        )
-        session = step.session
-        if session is None:
-            raise PawfectError(ErrorKind.INTERNAL, "queue_job: expected a session, got none")
-        if step.answer is Answer.TAKEN:
-            expected = f"session {sid}: expected its job to be over, got one under way"
-            raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
-        mine = step.answer is Answer.QUEUED
-        return JobMessage(uid, sid, session.job), session, mine
+    async def _written(self, uid: str, sid: str, kind: Kind, request: JobRequest) -> Step:
+        """Write the document; return what became of it."""
+        job, asked = secrets.token_hex(8), request.to_document()
+        move = self._services.sessions.move
+        return await move(uid, sid, queue_job, job=job, kind=kind, request=asked)
 
     async def _store(self, job: JobMessage, files: Mapping[str, bytes], order: Order) -> None:
         paths = {session_path(job.uid, job.sid, name): data for name, data in files.items()}
@@ -176,4 +213,4 @@ def _checked(
     optional = tuple(name for name in kind.optional if name in files)
     digest = digest_of(kind, files)
     about = digest, accepted.note or order.note, order.variant
-    return files, JobRequest(order.parameters, order.texts, optional, *about)
+    return files, JobRequest(order.parameters, order.texts, optional, *about, order.base)

@@ -14,8 +14,9 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.frames import bare_failure
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.kinds.request import JobRequest
+from pawfect_service.jobs.labelling import set_labels, set_labels_error
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import set_labels, set_labels_error
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import span
@@ -57,13 +58,15 @@ class LabelTasks:
         self._give_way = give_way
         self._tasks: dict[JobMessage, asyncio.Task[None]] = {}
 
-    def start(self, job: JobMessage, kind: Kind) -> None:
+    def start(self, job: JobMessage, kind: Kind, request: JobRequest) -> None:
         """Ask for a job's labels in a task of its own, unless one does already."""
         if job in self._tasks or not kind.labelled:
             return
         full = PawfectError(ErrorKind.QUEUE_FULL, f"labels: expected at most {self._at_most} jobs")
         many = len(self._tasks) >= self._at_most
-        task = asyncio.create_task(self._record(job, full) if many else self._label(job, kind))
+        task = asyncio.create_task(
+            self._record(job, full) if many else self._label(job, kind, request)
+        )
         self._tasks[job] = task
         task.add_done_callback(lambda _: self._tasks.pop(job, None))
 
@@ -74,10 +77,10 @@ class LabelTasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _label(self, job: JobMessage, kind: Kind) -> None:
+    async def _label(self, job: JobMessage, kind: Kind, request: JobRequest) -> None:
         with log_fields(session=f"{job.uid}/{job.sid}", job=job.job):
             try:
-                found = await self._ask(job, kind)
+                found = await self._ask(job, kind, request)
             except asyncio.CancelledError:
                 stopped = PawfectError(ErrorKind.CANCELLED, "labels: the API was stopped")
                 with contextlib.suppress(TimeoutError):
@@ -88,7 +91,9 @@ class LabelTasks:
                 found = bare_failure(error, "labels")
             await self._record(job, found)
 
-    async def _ask(self, job: JobMessage, kind: Kind) -> SceneLabels | PawfectError:
+    async def _ask(
+        self, job: JobMessage, kind: Kind, request: JobRequest
+    ) -> SceneLabels | PawfectError:
         """Return the labels; PawfectError for whatever is in their way."""
         with span(_MODEL, SpanKind.CLIENT, attributes=job.span_attributes()):
             try:
@@ -97,13 +102,13 @@ class LabelTasks:
                         # A photo is decoded and copied into a message: some 40 ms of this process.
                         if self._give_way:
                             await self._give_way(_GIVE_WAY_S)
-                        return await self._labels(job, kind)
+                        return await self._labels(job, kind, request)
             except TimeoutError:
                 expected = f"labels: expected an answer within {_PATIENCE_S:g} s, got none"
                 raise PawfectError(ErrorKind.DEADLINE, expected) from None
 
-    async def _labels(self, job: JobMessage, kind: Kind) -> SceneLabels:
-        files = await self._services.read_files(job.uid, job.sid, kind.inputs)
+    async def _labels(self, job: JobMessage, kind: Kind, request: JobRequest) -> SceneLabels:
+        files = await self._services.read_inputs(job.uid, job.sid, kind, request)
         return await kind.find_labels(files, self._services.tools)
 
     async def _record(self, job: JobMessage, found: SceneLabels | PawfectError) -> None:

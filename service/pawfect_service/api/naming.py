@@ -13,6 +13,7 @@ from pawfect.contract.find import check_phrase
 from pawfect.photo.saving import plain_png
 from pawfect_client.finding import JOINED, Named, joined, named
 from pawfect_service.api.uploads import Order
+from pawfect_service.jobs.base import BASE_FIELD
 from pawfect_service.jobs.kinds import Tools
 from pawfect_service.jobs.kinds.inpaint import LEAST_SCORE, REMOVE
 from pawfect_service.jobs.kinds.room import decoded
@@ -67,15 +68,16 @@ class Naming:
         if others:
             raise invalid(REMOVE, "words in place of a mask", f"{', '.join(sorted(others))} too")
         phrases = read_phrases(words)
-        given: dict[str, Any] = {} if least is None else {LEAST_SCORE: _number(least)}
-        async with self._turn():
-            finds = await self._found(order.files["photo"], phrases, given)
+        given: dict[str, Any] = {} if least is None else {LEAST_SCORE: read_number(least)}
+        async with self.turn():
+            photo = order.files.get("photo") or order.files[BASE_FIELD]
+            finds = await self._found(photo, phrases, given)
             mask = await self._tools.off_loop(_mask_file, finds)
         note = "; ".join(map(str, finds))
         return replace(order, files={**order.files, "mask": mask}, note=note)
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
         """Have the block wait for its turn, and end it where that and itself take too long."""
         if self._inside >= self._at_most:
             expected = f"at most {self._at_most} requests with words at a time"
@@ -118,7 +120,8 @@ def read_phrases(words: str) -> list[str]:
     return phrases
 
 
-def _number(text: str) -> float:
+def read_number(text: str) -> float:
+    """Return how sure to be; INVALID_ARG for what is no number."""
     try:
         return float(text)
     except ValueError:

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.websockets import WebSocketDisconnect
 
-from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import InpaintParams
 from pawfect_service.api.context import Address, Admitted, Existing
 from pawfect_service.api.files import FILE_RESPONSES, job_file
+from pawfect_service.api.sockets import send_all
 from pawfect_service.api.state import SessionState, changes, state_of
 from pawfect_service.api.uploads import body_schema, read_order
 from pawfect_service.http.callers import KEY_HEADER
 from pawfect_service.http.failures import FAILURES, ErrorAnswer, not_found
+from pawfect_service.http.sign_in import COOKIE
 from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.moves import cancel
 
-LOG: Final = logging.getLogger("pawfect.api")
-
-# RFC 6455's registry: try again later; something unexpected. A reason has at most 123 bytes.
-AGAIN: Final = 1013
-DEFECT: Final = 1011
-LONGEST_REASON: Final = 100
 # Named for the OpenAPI page; `context.admitted` does the checking.
 CREDENTIALS: Final = [
     Depends(APIKeyHeader(name=KEY_HEADER, auto_error=False, scheme_name="API key")),
     Depends(HTTPBearer(auto_error=False, scheme_name="Google ID token")),
+    Depends(APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="Sign-in of the page")),
 ]
 router: Final = APIRouter(prefix="/v1/users/{uid}/sessions/{sid}", tags=["sessions"])
 
@@ -160,35 +153,5 @@ async def events(address: Admitted, session: Existing) -> AsyncGenerator[ServerS
 @router.websocket("/ws")
 async def progress(socket: WebSocket, address: Admitted, session: Existing) -> None:
     """Send the session as JSON, at most twice a second, and close once its job is over."""
-    await socket.accept()
-    sending = asyncio.create_task(_send(socket, address))
-    leaving = asyncio.create_task(_left(socket))
-    try:
-        done, _ = await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sending, leaving):
-            task.cancel()
-        await asyncio.gather(sending, leaving, return_exceptions=True)
-    if leaving in done:
-        return
-    with suppress(WebSocketDisconnect):
-        try:
-            sending.result()
-        except PawfectError as error:
-            LOG.warning("a stream broke off", exc_info=True)
-            code = AGAIN if error.row.retry else DEFECT
-            await socket.close(code, error.message[:LONGEST_REASON])
-        else:
-            await socket.close()
-
-
-async def _send(socket: WebSocket, address: Address) -> None:
     async with _states(address) as states:
-        async for state in states:
-            await socket.send_json(state.model_dump(by_alias=True))
-
-
-async def _left(socket: WebSocket) -> None:
-    """Return once the client has gone; what it says is not listened to."""
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass
+        await send_all(socket, (state.model_dump(by_alias=True) async for state in states))

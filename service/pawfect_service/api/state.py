@@ -21,7 +21,7 @@ from pawfect_service.jobs.fields import (
     SceneLabels,
     SceneLabelsError,
 )
-from pawfect_service.jobs.kinds.kind import JobRequest
+from pawfect_service.jobs.kinds.request import JobRequest
 from pawfect_service.jobs.moves import expire
 from pawfect_service.jobs.repair import readable
 from pawfect_service.sessions import Sessions
@@ -110,7 +110,7 @@ def shown_of(session: SessionDocument, link: Callable[[str], str]) -> dict[str, 
     """
     kind, request = session.kind, request_of(session)
     there = job_files(session)
-    links = {
+    links: dict[str, str | None] = {
         name: link(there[name]) if name in there else None
         for name in (*kind.inputs, *kind.optional, *kind.outputs)
     }

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect_service.http.failures import ApiError
+from pawfect_service.jobs.base import Base
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.paths import check_id
 from pawfect_service.stores.base import Files
@@ -24,20 +25,20 @@ PARAMETERS: Final = "parameters"
 MAX_TEXT: Final = 16 * 1024
 # A body that takes longer to come in ties up a connection, s: 128 MiB at 5 Mbit/s take 215.
 BODY_S: Final = 240.0
-_FORM: Final = "multipart/form-data"
+FORM: Final = "multipart/form-data"
 _JSON: Final = "application/json"
 
 
 class Form(Protocol):
-    """What a POST may bring; each kind of job is one.
+    """What a POST may bring; each kind of job is one."""
 
-    Attributes:
-        fields: file fields, and whether each has to be there.
-        texts: text fields besides `parameters`.
-    """
+    @property
+    def fields(self) -> Mapping[str, bool]:
+        """File fields, and whether each has to be there."""
 
-    fields: Mapping[str, bool]
-    texts: tuple[str, ...]
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Text fields besides `parameters`."""
 
     def checked(self, parameters: Mapping[str, Any], longest_s: float) -> Mapping[str, Any]:
         """Return the parameters that were given; INVALID_ARG for one that is wrong."""
@@ -54,6 +55,8 @@ class Order:
         stored: what was read from storage, by path.
         variant: which variant chose what the client left open; None: none was asked.
         note: how its files came about, for people, where there is something to say.
+        base: the picture it works on, where another version of the run has it; then it is the file
+            `base`.
     """
 
     files: Mapping[str, bytes]
@@ -62,6 +65,7 @@ class Order:
     stored: Mapping[str, bytes] = field(default_factory=dict)
     variant: str | None = None
     note: str | None = None
+    base: Base | None = None
 
 
 def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +88,7 @@ def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str,
     files, stored = schema({"format": "binary"}, "string"), schema({}, "object")
     parameters = json.dumps(example[PARAMETERS])
     content = {
-        _FORM: {"schema": files, "example": {PARAMETERS: parameters}},
+        FORM: {"schema": files, "example": {PARAMETERS: parameters}},
         _JSON: {"schema": stored, "example": dict(example)},
     }
     return {"requestBody": {"required": True, "content": content}}
@@ -106,11 +110,11 @@ async def read_order(
         PawfectError: INVALID_ARG for anything that is missing, unknown, twice there, or of another
             type; DEADLINE for a body that comes too slowly.
     """
-    if _media(request) == _FORM:
-        async with _in_time():
+    if media_of(request) == FORM:
+        async with in_time():
             given = await _form(request, kind)
     else:
-        given = await read_json(request, f"{_FORM} or {_JSON}")
+        given = await read_json(request, f"{FORM} or {_JSON}")
     _check_names(given, kind)
     parameters = _parameters(given.get(PARAMETERS, {}), kind, contract)
     texts = {name: given[name] for name in kind.texts if given.get(name) is not None}
@@ -126,30 +130,60 @@ async def read_order(
     return Order(contents, parameters, texts, stored)
 
 
-async def read_json(request: Request, expected: str | None = None) -> dict[str, Any]:
+async def read_file(request: Request, name: str) -> bytes:
+    """Return the one file of a form; raises as `read_order`."""
+    form = _OneFile({name: True})
+    if media_of(request) != FORM:
+        raise invalid("Content-Type", FORM, media_of(request)[:80])
+    async with in_time():
+        given = await _form(request, form)
+    _check_names(given, form)
+    data = given[name]
+    if not isinstance(data, bytes):
+        raise invalid(name, "a file", "the other")
+    return data
+
+
+@dataclass(frozen=True)
+class _OneFile:
+    """A form with files alone."""
+
+    fields: Mapping[str, bool]
+    texts: tuple[str, ...] = ()
+
+    def checked(self, parameters: Mapping[str, Any], longest_s: float) -> Mapping[str, Any]:
+        """Raise INVALID_ARG: there are no parameters."""
+        raise invalid(PARAMETERS, "none", "some")
+
+
+async def read_json(
+    request: Request, expected: str | None = None, at_most: int = MAX_TEXT
+) -> dict[str, Any]:
     """Return the JSON object that a request brings.
 
     Args:
         request: with the object.
         expected: the media types that are taken, for messages; None: JSON alone.
+        at_most: longest one, bytes.
 
     Raises:
         PawfectError: INVALID_ARG for anything else, or one that is too long; DEADLINE for a body
             that comes too slowly.
     """
-    media = _media(request)
+    media = media_of(request)
     if media != _JSON:
         raise invalid("Content-Type", expected or _JSON, media[:80])
-    async with _in_time():
-        return strict_json(await _text(request), "body")
+    async with in_time():
+        return strict_json(await _text(request, at_most), "body")
 
 
-def _media(request: Request) -> str:
+def media_of(request: Request) -> str:
+    """Return the media type of a request's body, without its parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 @asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
+async def in_time() -> AsyncIterator[None]:
     """Give a body its time; ApiError 408 where it takes longer, CANCELLED where nobody sends it."""
     try:
         async with asyncio.timeout(BODY_S):
@@ -180,12 +214,12 @@ async def _form(request: Request, kind: Form) -> dict[str, Any]:
     return given
 
 
-async def _text(request: Request) -> bytes:
+async def _text(request: Request, at_most: int) -> bytes:
     data = b""
     async for chunk in request.stream():
         data += chunk
-        if len(data) > MAX_TEXT:
-            raise invalid("body", f"at most {MAX_TEXT} bytes of JSON", "more")
+        if len(data) > at_most:
+            raise invalid("body", f"at most {at_most} bytes of JSON", "more")
     return data
 
 

@@ -28,6 +28,8 @@ LOG: Final = logging.getLogger("pawfect.api")
 
 KEY_HEADER: Final = "x-api-key"
 EVERY_USER: Final = "*"
+# Whose runs they are on a laptop that asks nobody who calls.
+ANYBODY: Final = "me"
 # Clocks of the issuer and of this machine may differ so much, s.
 _CLOCK_SKEW_S: Final = 10
 # Google rotates its certificates over days and serves each of them for hours with max-age.
@@ -50,11 +52,15 @@ class Caller:
         name: for the rate limit and the log.
         uid: whose sessions; None: everybody's (a service that acts for its users).
         admin: whether it may also do what takes this machine for hours.
+        own: whose runs they are where the caller is everybody and names nobody; None: it has to.
+        by_cookie: whether a browser added the credentials by itself, whichever page called.
     """
 
     name: str
     uid: str | None
     admin: bool = False
+    own: str | None = None
+    by_cookie: bool = False
 
     def check(self, uid: str) -> None:
         """Raise 403 where the sessions are not this caller's."""
@@ -98,6 +104,21 @@ async def known_caller(
     raise unknown_caller("none")
 
 
+@dataclass(frozen=True)
+class KeyLine:
+    """One key that is let in.
+
+    Attributes:
+        name: of the key; others may have the same.
+        digest: SHA-256 of the key.
+        caller: who calls with it.
+    """
+
+    name: str
+    digest: bytes
+    caller: Caller
+
+
 class ApiKeys:
     """Authenticator by `X-API-Key`. Keys are long and random: one SHA-256 of each is kept, no more.
 
@@ -110,7 +131,7 @@ class ApiKeys:
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._keys: list[tuple[bytes, Caller]] = []
+        self.lines: list[KeyLine] = []
         for number, line in enumerate(lines, 1):
             text = line.partition("#")[0].strip()
             if not text:
@@ -119,8 +140,9 @@ class ApiKeys:
             if not found:
                 raise invalid(f"API keys, line {number}", "NAME UID SHA256 [admin]", "another form")
             uid = None if found["uid"] == EVERY_USER else check_id("uid", found["uid"])
-            caller = Caller(f"key {found['name']}", uid, admin=found["admin"] is not None)
-            self._keys.append((bytes.fromhex(found["hash"]), caller))
+            admin = found["admin"] is not None
+            caller = Caller(f"key {found['name']}", uid, admin=admin)
+            self.lines.append(KeyLine(found["name"], bytes.fromhex(found["hash"]), caller))
 
     @classmethod
     def from_file(cls, path: Path) -> ApiKeys:
@@ -133,15 +155,19 @@ class ApiKeys:
     @property
     def has_admin(self) -> bool:
         """Whether one of the keys is an admin's."""
-        return any(caller.admin for _, caller in self._keys)
+        return any(line.caller.admin for line in self.lines)
 
     async def caller(self, headers: Mapping[str, str]) -> Caller | None:
         """Return whose key it is, in a time that does not depend on which."""
         given = headers.get(KEY_HEADER)
         if given is None:
             return None
-        digest = hashlib.sha256(given.encode()).digest()
-        matches = [caller for key, caller in self._keys if hmac.compare_digest(key, digest)]
+        return self.line_of(given).caller
+
+    def line_of(self, key: str) -> KeyLine:
+        """Return the line that lets a key in; ApiError 401 where none does."""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+        matches = [line for line in self.lines if hmac.compare_digest(line.digest, digest)]
         if not matches:
             raise unknown_caller("an unknown key")
         return matches[0]
@@ -264,4 +290,4 @@ class Anybody:
             if given is not None and not is_loopback(_host_of(url.format(given))):
                 message = f"{name}: expected this machine's loopback address, got another"
                 raise ApiError(403, ErrorKind.INVALID_ARG, message)
-        return Caller("anybody", None)
+        return Caller("anybody", None, own=ANYBODY)

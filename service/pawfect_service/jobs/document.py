@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pawfect.contract.errors import invalid
+from pawfect_service.jobs.base import BASE_INPUT, Base
 from pawfect_service.jobs.contract import Document, Status
 from pawfect_service.jobs.fields import (
     Cost,
@@ -30,8 +31,9 @@ from pawfect_service.jobs.fields import (
     SceneLabelsError,
     Seconds,
 )
-from pawfect_service.jobs.kinds import KINDS, Kind
-from pawfect_service.jobs.kinds.inpaint import INPAINT
+from pawfect_service.jobs.kinds import INPAINT, KINDS, Kind
+from pawfect_service.jobs.kinds.request import base_of
+from pawfect_service.jobs.live import Live
 from pawfect_service.jobs.paths import attempt_path, session_path
 from pawfect_service.strict import SHOWN, refused
 
@@ -65,6 +67,8 @@ class SessionDocument(Part):
         cost: what it cost, written with the claim.
         error: why it failed.
         job_feedback: what the job's owner thinks of its result, once that was said.
+        live: what of a run's job is told while it goes on; None: no run's.
+        run_begins: whether it is the first job of a run: by these a user's runs are listed.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
@@ -91,6 +95,8 @@ class SessionDocument(Part):
     cost: Cost | None = None
     error: Failure | None = None
     job_feedback: Feedback | None = None
+    live: Live | None = None
+    run_begins: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -161,8 +167,11 @@ def to_document(session: SessionDocument) -> Document:
     if session.kind is INPAINT:
         # As it was before there were other kinds.
         del document["jobKind"]
-    if session.job_feedback is None:
-        del document["jobFeedback"]
+    for name in ("jobFeedback", "live", "runBegins"):
+        if not document[name]:
+            del document[name]
+    if live := document.get("live"):
+        live["lines"] = list(live["lines"])
     if labels := document["sceneLabels"]:
         labels |= {name: list(value) for name, value in labels.items() if isinstance(value, tuple)}
     return document
@@ -193,7 +202,8 @@ def from_document(uid: str, sid: str, document: Document) -> SessionDocument:
 def _check_files(uid: str, sid: str, session: SessionDocument) -> None:
     """Raise INVALID_ARG where a path is not the only one that its file may have."""
     kind, result = session.kind, session.result
-    expected = {f"paths.{name}": path for name, path in own_paths(uid, sid, kind).items()}
+    paths = own_paths(uid, sid, kind, base_of(session.request))
+    expected = {f"paths.{name}": path for name, path in paths.items()}
     found = {f"paths.{name}": path for name, path in session.paths.items()}
     for name in kind.outputs:
         if session.paths.get(name) is None:
@@ -208,15 +218,30 @@ def _check_files(uid: str, sid: str, session: SessionDocument) -> None:
             raise invalid(f"document.{name}", want, repr(found.get(name))[:SHOWN])
 
 
-def own_paths(uid: str, sid: str, kind: Kind) -> dict[str, str]:
-    """Return the paths of a job's inputs and, once it is completed, its outputs, by name."""
+def own_paths(uid: str, sid: str, kind: Kind, base: Base | None = None) -> dict[str, str]:
+    """Return the paths of a job's inputs and, once it is completed, its outputs, by name.
+
+    Args:
+        uid: whose session.
+        sid: which.
+        kind: the job's.
+        base: the picture it works on, where another version of the run has it.
+
+    Raises:
+        PawfectError: INVALID_ARG for a base of what is no run's job, or has no such input.
+    """
     files = {**kind.inputs, **kind.outputs}
-    return {name: session_path(uid, sid, file) for name, file in files.items()}
+    paths = {name: session_path(uid, sid, file) for name, file in files.items()}
+    if base is not None:
+        if BASE_INPUT not in kind.inputs:
+            raise invalid("request.base", f"none for {kind.name}", str(base))
+        paths[BASE_INPUT] = base.path(uid, sid)
+    return paths
 
 
-def unpublished_paths(uid: str, sid: str, kind: Kind) -> Paths:
-    """Return a document's `paths` before there is a result."""
-    return {**own_paths(uid, sid, kind), **dict.fromkeys(kind.outputs)}
+def unpublished_paths(uid: str, sid: str, kind: Kind, base: Base | None = None) -> Paths:
+    """Return a document's `paths` before there is a result; raises as `own_paths`."""
+    return {**own_paths(uid, sid, kind, base), **dict.fromkeys(kind.outputs)}
 
 
 def attempt_paths(uid: str, sid: str, job: str, start: int, kind: Kind) -> dict[str, str]:

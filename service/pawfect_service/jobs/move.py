@@ -15,6 +15,11 @@ from pawfect_service.jobs.fields import Failure, Lease, Progress
 DONE: Final = Progress(stage="done", share=1.0)
 
 
+def _state(session: SessionDocument) -> tuple[object, ...]:
+    """Return what those who follow a job are told when it changes."""
+    return session.processing_status, session.progress
+
+
 class Answer(enum.Enum):
     """What the caller learns; `queue` is what a worker then does with its delivery."""
 
@@ -106,6 +111,8 @@ class Moment:
     def noted(self, answer: Answer, session: SessionDocument, **changes: Any) -> Step:
         """Return the step that changes fields and leaves the status."""
         changed = session.model_copy(update={**changes, "updated_at": self.now})
+        if changed.live and _state(changed) != _state(session):
+            changed = changed.model_copy(update={"live": changed.live.moved()})
         return Step(answer, changed, write=True)
 
     def moved(self, answer: Answer, session: SessionDocument, to: Status, **changes: Any) -> Step:

@@ -1,7 +1,6 @@
 """Every move of a session's job, as pure functions of its document, the store's clock and bounds.
 
     queue_job                             the API: a new job, or the word that one is under way
-    set_labels, set_labels_error          the task that asked for labels
     cancel, withdraw, expire              the API, a reader
     take_up                               a worker with a delivery in its hands
     extend_lease                          while it works, with its progress
@@ -10,13 +9,14 @@
     put_back                              when it has to stop
     result_gone                           when a claimed result's files are not there any more
 
-Each returns a Step: what to write, and the answer. They run inside `Documents.update`, see
-`sessions.Sessions`; a transaction that is run again after it was committed answers the same.
+`labelling` has those of the task that asks for labels, `feedback` the owner's. Each returns a Step:
+what to write, and the answer. They run inside `Documents.update`, see `sessions.Sessions`; a
+transaction that is run again after it was committed answers the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError
@@ -34,23 +34,27 @@ from pawfect_service.jobs.fields import (
     Cost,
     Progress,
     Result,
-    SceneLabels,
-    SceneLabelsError,
-    storable,
 )
 from pawfect_service.jobs.kinds import Kind
+from pawfect_service.jobs.kinds.request import base_of
+from pawfect_service.jobs.live import Live
 from pawfect_service.jobs.move import Answer, Moment, Step
+from pawfect_service.jobs.paths import first_of_run, is_run_job
 
 
 def queue_job(at: Moment, *, job: str, kind: Kind, request: Mapping[str, Scalar]) -> Step:
     """Write a new session, or a new job of one whose last job is over.
 
-    Answers QUEUED, UNDER_WAY where the present job is this request's too, or TAKEN. Labels given by
-    the client come by `set_labels`.
+    A run's job is never replaced: another version is another session. Answers QUEUED, UNDER_WAY
+    where the present job is this request's too, or TAKEN. Labels given by the client come by
+    `set_labels`.
     """
     session, now, contract = at.session, at.now, at.contract
+    of_run = is_run_job(at.sid)
     if session and session.job == job:
         return at.stay(Answer.OVER if session.final else Answer.QUEUED)
+    if session and of_run:
+        return at.stay(Answer.TAKEN)
     if session and not session.final and expire(at).answer is not Answer.FAILED:
         return _present_job(at, session, kind, request)
     fresh = SessionDocument(
@@ -65,7 +69,9 @@ def queue_job(at: Moment, *, job: str, kind: Kind, request: Mapping[str, Scalar]
         job_deadline=now + contract.job_s,
         expires_at=now + contract.over_s,
         request=dict(request),
-        paths=unpublished_paths(at.uid, at.sid, kind),
+        paths=unpublished_paths(at.uid, at.sid, kind, base_of(request)),
+        live=Live() if of_run else None,
+        run_begins=first_of_run(at.sid),
     )
     return Step(Answer.QUEUED, fresh, write=True)
 
@@ -78,25 +84,6 @@ def _present_job(
     if session.repeated or session.processing_status is not Status.PENDING:
         return at.stay(Answer.UNDER_WAY)
     return at.noted(Answer.UNDER_WAY, session, repeated=True)
-
-
-def set_labels(at: Moment, *, job: str, labels: SceneLabels) -> Step:
-    """Record this job's labels, the first that come, whenever they come; RECORDED or OVER."""
-    return _labelled(at, job, scene_labels=labels, scene_labels_error=None)
-
-
-def set_labels_error(at: Moment, *, job: str, error: PawfectError) -> Step:
-    """Record that no labels will come, unless there are some; RECORDED or OVER."""
-    message = storable(error.message)
-    failure = SceneLabelsError(error=error.kind.name, message=message, timestamp=at.now)
-    return _labelled(at, job, scene_labels_error=failure)
-
-
-def _labelled(at: Moment, job: str, **changes: SceneLabels | SceneLabelsError | None) -> Step:
-    session = at.session
-    if session is None or session.job != job or session.scene_labels:
-        return at.stay(Answer.OVER)
-    return at.noted(Answer.RECORDED, session, **changes)
 
 
 def cancel(at: Moment) -> Step:
@@ -190,10 +177,26 @@ def _used_up(what: str, bound: int) -> PawfectError:
     return PawfectError(ErrorKind.INTERNAL, f"{what}: expected an end within {bound}, got none")
 
 
-def extend_lease(at: Moment, *, job: str, owner: str, progress: Progress | None = None) -> Step:
+def extend_lease(
+    at: Moment,
+    *,
+    job: str,
+    owner: str,
+    progress: Progress | None = None,
+    lines: Sequence[str] = (),
+    preview: bool = False,
+) -> Step:
     """Hold the job for another `lease_s`, `fill_s` in all; GO_ON, LATE, BUSY or OVER.
 
     All but GO_ON say: stop the work. A clock that goes back gives the work its time anew.
+
+    Args:
+        at: the session, the clock and the bounds.
+        job: the job that the worker holds.
+        owner: of the lease.
+        progress: how far it is; None: no further.
+        lines: new ones of a run's job's log.
+        preview: whether there is a new one.
     """
     held = at.held(job, owner)
     if isinstance(held, Step):
@@ -204,7 +207,10 @@ def extend_lease(at: Moment, *, job: str, owner: str, progress: Progress | None 
         return at.stay(Answer.LATE)
     until = min(at.now + at.contract.lease_s, since + at.contract.fill_s)
     longer = lease.model_copy(update={"since": since, "until": until})
-    changes = {"lease": longer, "progress": progress or held.progress}
+    changes: dict[str, Any] = {"lease": longer, "progress": progress or held.progress}
+    if held.live:
+        live = held.live.said(lines, at.now)
+        changes["live"] = live.shown() if preview else live
     return at.moved(Answer.GO_ON, held, Status.PROCESSING, **changes)
 
 
@@ -238,7 +244,7 @@ def complete(at: Moment, *, job: str) -> Step:
     session = at.unfinished(job)
     if session is None or not session.result:
         return at.stay(Answer.OVER)
-    paths = own_paths(at.uid, at.sid, session.kind)
+    paths = own_paths(at.uid, at.sid, session.kind, base_of(session.request))
     return at.moved(Answer.COMPLETED, session, Status.COMPLETED, paths=paths)
 
 
@@ -254,7 +260,8 @@ def passing_failure(at: Moment, *, job: str, owner: str, error: PawfectError) ->
     counts = held.counts.plus_one("passing_failures")
     if counts.passing_failures > at.contract.passing_failures:
         return at.failed(held, error, counts=counts)
-    return _given_back(at, held, counts=counts)
+    live = held.live and held.live.said([f"put back: {error.message}"], at.now)
+    return _given_back(at, held, counts=counts, live=live)
 
 
 def permanent_failure(at: Moment, *, job: str, owner: str, error: PawfectError) -> Step:

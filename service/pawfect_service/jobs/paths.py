@@ -46,10 +46,21 @@ def attempt_path(uid: str, sid: str, job: str, start: int, name: str) -> str:
     return session_path(uid, sid, f"{ATTEMPTS}/{check_id('job', job)}-{start}-{name}")
 
 
+def preview_path(uid: str, sid: str, job: str, start: int) -> str:
+    """Return where a worker's start on a job puts what it has made so far."""
+    return attempt_path(uid, sid, job, start, "so-far.jpg")
+
+
 # A run's jobs are sessions of its owner's, one each, by the run's token and the version they make:
 # they have a session's document, moves, files and queue.
 _RUN_PREFIX: Final = "run"
-_RUN_JOB: Final = re.compile(rf"{_RUN_PREFIX}-[0-9a-f]{{32}}-\d{{4}}")
+_DIGITS: Final = 4
+MOST_VERSIONS: Final = 10**_DIGITS - 1
+_FIRST: Final = "-0001"
+_RUN_JOB: Final = re.compile(rf"{_RUN_PREFIX}-[0-9a-f]{{32}}-[0-9]{{{_DIGITS}}}")
+_JOB_ID: Final = re.compile(
+    r"(?P<token>[0-9a-f]{32})-(?P<version>[0-9]{4})\.(?P<uid>.+)", re.DOTALL
+)
 _RUN_ID: Final = re.compile(r"(?P<token>[0-9a-f]{32})\.(?P<uid>.+)", re.DOTALL)
 
 
@@ -81,6 +92,11 @@ class RunId:
             return None
         return cls(found["token"], found["uid"])
 
+    @classmethod
+    def of_job(cls, uid: str, sid: str) -> RunId:
+        """Return the run that a job, a session of a user's, is of."""
+        return cls(sid[len(_RUN_PREFIX) + 1 : -_DIGITS - 1], uid)
+
     @property
     def prefix(self) -> str:
         """What the names of the run's jobs begin with."""
@@ -94,7 +110,34 @@ class RunId:
         """Return which version one of the run's jobs makes."""
         return int(sid.removeprefix(self.prefix))
 
+    def job_id(self, version: int) -> str:
+        """Return what names one of the run's jobs alone."""
+        return f"{self.token}-{version:04d}.{self.uid}"
+
+
+def parse_job_id(text: str) -> tuple[RunId, int] | None:
+    """Return the run, and the version that it makes, of a job's id; None where a text is none."""
+    found = _JOB_ID.fullmatch(text)
+    run = RunId.parse(f"{found['token']}.{found['uid']}") if found else None
+    return (run, int(found["version"])) if found and run else None
+
 
 def is_run_job(sid: str) -> bool:
     """Say whether a session is a run's job, which has its own routes."""
     return _RUN_JOB.fullmatch(sid) is not None
+
+
+def first_of_run(sid: str) -> bool:
+    """Say whether a session is the first job of a run."""
+    return is_run_job(sid) and sid.endswith(_FIRST)
+
+
+def sibling(sid: str, version: int) -> str:
+    """Return the session that makes another version of the run that a job is of.
+
+    Raises:
+        PawfectError: INVALID_ARG for a session that is no run's job.
+    """
+    if not is_run_job(sid):
+        raise invalid("sid", "a run's job", repr(sid[:SHOWN]))
+    return f"{sid[:-_DIGITS]}{version:0{_DIGITS}d}"

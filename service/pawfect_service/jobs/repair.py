@@ -18,7 +18,9 @@ from pawfect_service.jobs.document import (
 )
 from pawfect_service.jobs.fields import Counts, Failure, Part, SceneLabels, SceneLabelsError
 from pawfect_service.jobs.kinds import INPAINT, KINDS
-from pawfect_service.jobs.paths import is_id
+from pawfect_service.jobs.kinds.request import BASE, base_of
+from pawfect_service.jobs.live import Live
+from pawfect_service.jobs.paths import first_of_run, is_id, is_run_job
 
 # What a document without a job that can be read gets.
 UNKNOWN_JOB: Final = "unknown"
@@ -53,8 +55,14 @@ def failed_document(
 
     name = document.get("jobKind", INPAINT.name)
     kind = KINDS.get(name, INPAINT) if isinstance(name, str) else INPAINT
-    job, request = document.get("job"), document.get("request")
-    scalars = request.items() if isinstance(request, Mapping) else ()
+    job, asked = document.get("job"), document.get("request")
+    scalars = asked.items() if isinstance(asked, Mapping) else ()
+    request = {name: value for name, value in scalars if _is_scalar(name, value)}
+    try:
+        paths = unpublished_paths(uid, sid, kind, base_of(request))
+    except PawfectError:
+        del request[BASE]
+        paths = unpublished_paths(uid, sid, kind)
     return SessionDocument(
         **foreign_fields(document),
         processing_status=Status.FAILED,
@@ -67,10 +75,12 @@ def failed_document(
         job_deadline=now,
         expires_at=None,
         counts=kept("counts", Counts) or Counts(),
-        request={name: value for name, value in scalars if _is_scalar(name, value)},
+        request=request,
         scene_labels=kept("sceneLabels", SceneLabels),
         scene_labels_error=kept("sceneLabelsError", SceneLabelsError),
-        paths=unpublished_paths(uid, sid, kind),
+        paths=paths,
+        live=kept("live", Live) or (Live() if is_run_job(sid) else None),
+        run_begins=first_of_run(sid),
         error=Failure.of(error),
     )
 

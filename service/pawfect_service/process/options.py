@@ -22,6 +22,7 @@ from pawfect_service.http.callers import (
     is_loopback,
     new_api_key,
 )
+from pawfect_service.http.sign_in import SignIns
 from pawfect_service.identity import GoogleIdentity, nobody
 from pawfect_service.stores.base import PushTarget
 from pawfect_service.worker.push import PushCheck
@@ -137,6 +138,8 @@ def authenticators_of(
         authenticators.append(ApiKeys.from_file(api_keys))
     if audiences:
         authenticators.append(GoogleTokens(audiences, KeptCertificates(GoogleTransport())))
+    # Last: a cookie that has ended is in nobody's way who shows something else.
+    authenticators += [SignIns(each) for each in authenticators if isinstance(each, ApiKeys)]
     if not authenticators:
         raise click.UsageError("expected --api-keys, --google-audience or, on a laptop, --no-auth")
     return authenticators

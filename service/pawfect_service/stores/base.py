@@ -47,11 +47,35 @@ class Documents(Protocol):
     async def named(self, uid: str, prefix: str) -> list[tuple[str, Document]]:
         """Return a user's documents whose sid begins with a prefix, sid and document, by sid."""
 
+    async def newest_runs(
+        self, uid: str, at_most: int, before: RunMark | None = None
+    ) -> list[RunMark]:
+        """Return the first jobs of a user's runs, newest first, those older than `before`."""
+
+    async def waiting_before(self, queued_at: float, at_most: int) -> int:
+        """Return how many jobs, anybody's, wait that were queued earlier; no more than `at_most`.
+
+        A job that a worker holds does not wait, nor does one that is over.
+        """
+
     def of_kind(self, kind: str, since: float) -> AsyncIterator[Document]:
         """Yield all documents with this `jobKind` and a `queuedAt` of `since` or later.
 
         Those that are written meanwhile may be left out.
         """
+
+
+@dataclass(frozen=True)
+class RunMark:
+    """Where a run stands among its owner's.
+
+    Attributes:
+        created_at: when its first job was queued, s since the epoch.
+        sid: of that job.
+    """
+
+    created_at: float
+    sid: str
 
 
 def check_length(found: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from pawfect.contract.errors import ErrorKind
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.fields import RATINGS
-from pawfect_service.jobs.kinds.kind import variant_of
+from pawfect_service.jobs.kinds.request import variant_of
 from pawfect_service.strict import lenient_json
 from pawfect_service.variants.file import DEFAULT, OWN_CHOICE, Variants
 from pawfect_service.variants.intervals import Estimate, mean_rating, share_of

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,7 +16,8 @@ from opentelemetry.trace import SpanKind
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction, invalid
 from pawfect_service.frames import bare_failure
 from pawfect_service.jobs.fields import Cost
-from pawfect_service.jobs.kinds.kind import JobRequest, Made, OnProgress, Task, digest_of
+from pawfect_service.jobs.kinds.kind import Made, OnProgress, Task
+from pawfect_service.jobs.kinds.request import JobRequest, digest_of
 from pawfect_service.jobs.message import JobMessage, read_message
 from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import (
@@ -31,6 +32,7 @@ from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import context_of, span
 from pawfect_service.worker.lease import HeldJob, Hold, LeaseKeeper
 from pawfect_service.worker.publishing import Publisher
+from pawfect_service.worker.told import Told, show_previews, whole
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -145,17 +147,22 @@ class Handler:
 
     async def _result(self, job: HeldJob) -> Step:
         """Do the work while the lease is held and claim the result; WON, or why there is none."""
-        keeper = LeaseKeeper(job)
-        working = asyncio.create_task(do_work(self._services, job, keeper.note))
+        told = Told(job.session)
+        keeper = LeaseKeeper(job, told)
+        files = self._services.stores.files
+        working = asyncio.create_task(do_work(self._services, job, told))
         beating = asyncio.create_task(keeper.run())
+        showing = asyncio.create_task(show_previews(told, files, job.preview_path()))
         try:
             await asyncio.wait({working, beating}, return_when=asyncio.FIRST_COMPLETED)
             stopped = None if working.done() else beating.result()
         finally:
-            for task in (working, beating):
+            tasks = (working, beating, showing)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(working, beating, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         if stopped is None:
+            await keeper.last_words()
             return await self._claim(job, working.result())
         await self._publisher.clear(job)
         if stopped is Answer.LATE:
@@ -194,11 +201,11 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
     kind, session = job.kind, job.session
     request = JobRequest.of_document(kind, session.request)
     with span("read files"):
-        names, message = request.files(kind), job.message
-        files = await services.read_files(message.uid, message.sid, names)
+        message, names = job.message, [*request.files(kind).values()]
+        files = await services.read_inputs(message.uid, message.sid, kind, request)
         digest = await services.tools.off_loop(digest_of, kind, files)
         if request.digest not in (None, digest):
-            raise invalid(", ".join(names.values()), "the files that were queued", "others")
+            raise invalid(", ".join(names), "the files that were queued", "others")
     parameters = kind.parse(request.parameters, request.texts)
     task = Task(files, parameters, session.scene_labels, job.message.span_attributes())
     made = await kind.work(task, services.tools, on_progress)
@@ -206,20 +213,10 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
         made = replace(made, report=_with_variant(made.report, request.variant))
     with span("write files"):
         outputs = {path: made.outputs[name] for name, path in job.attempts().items()}
-        await _whole(services.stores.files.put(outputs))
+        await whole(services.stores.files.put(outputs))
     return made
 
 
 def _with_variant(report: str, variant: str) -> str:
     """Return a report that also says which variant chose what the request left open."""
     return json.dumps(json.loads(report) | {"variant": variant}, ensure_ascii=False)
-
-
-async def _whole(writing: Awaitable[None]) -> None:
-    """Wait for files to be written, also when cancelled: what is cleared then must be there."""
-    task = asyncio.ensure_future(writing)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

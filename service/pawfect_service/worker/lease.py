@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument, attempt_paths, own_paths
-from pawfect_service.jobs.fields import Progress, storable
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import extend_lease
-from pawfect_service.jobs.paths import session_path
+from pawfect_service.jobs.paths import preview_path, session_path
 from pawfect_service.jobs.repair import readable
 from pawfect_service.sessions import Sessions
+from pawfect_service.worker.told import NO_NEWS, News, Told
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -68,6 +68,11 @@ class HeldJob:
         message = self.message
         return attempt_paths(message.uid, message.sid, message.job, self.start, self.kind)
 
+    def preview_path(self) -> str:
+        """Return where this start puts what is made so far; gone once the job is over."""
+        message = self.message
+        return preview_path(message.uid, message.sid, message.job, self.start)
+
     def published(self) -> dict[str, str]:
         """Return where each output lies once the job is completed, by name."""
         own = own_paths(self.message.uid, self.message.sid, self.kind)
@@ -100,29 +105,35 @@ class HeldJob:
         named = {"job": self.message.job, "owner": self.owner, **named}
         return await self.sessions.move(self.message.uid, self.message.sid, move, **named)
 
-    async def extend(self, progress: Progress | None = None) -> Step:
+    async def extend(self, news: News = NO_NEWS) -> Step:
         """Hold job and message for another `lease_s`; GO_ON, or why not."""
-        step = await self.move(extend_lease, progress=progress)
+        step = await self.move(
+            extend_lease, progress=news.progress, lines=news.lines, preview=news.preview
+        )
         if step.answer is Answer.GO_ON:
             await self.hold(self.sessions.contract.lease_s)
         return step
 
 
 class LeaseKeeper:
-    """Writes a job's progress and keeps its lease, until somebody else has the last word.
+    """Writes what a job's work tells and keeps its lease, until somebody else has the last word.
 
     Args:
         job: whose.
+        told: what the work tells.
     """
 
-    def __init__(self, job: HeldJob) -> None:
+    def __init__(self, job: HeldJob, told: Told) -> None:
         self._job = job
-        self._news: Progress | None = None
+        self._told = told
         self._lost = asyncio.Event()
 
-    def note(self, stage: str, share: float) -> None:
-        """Note how far the job is; it is written with the next beat."""
-        self._news = Progress(stage=storable(stage), share=min(max(float(share), 0.0), 1.0))
+    async def last_words(self) -> None:
+        """Write what was told since the last beat; where the store is away, that is lost."""
+        news = self._told.take()
+        if self._job.session.live and news != NO_NEWS:
+            with contextlib.suppress(Exception):
+                await self._job.extend(news)
 
     async def run(self) -> Answer:
         """Beat until the job is to be stopped; return why: LATE, BUSY or OVER.
@@ -162,7 +173,7 @@ class LeaseKeeper:
         held_at, beat_at = time.monotonic(), 0.0
         while True:
             silent_s = time.monotonic() - beat_at
-            quiet = self._news is None and silent_s < lease_s / _BEATS_PER_LEASE
+            quiet = self._told.quiet and silent_s < lease_s / _BEATS_PER_LEASE
             if quiet and not self._lost.is_set():
                 await self._pause()
                 continue
@@ -186,9 +197,9 @@ class LeaseKeeper:
                 await self._pause()
 
     async def _beat(self) -> Answer:
-        news, self._news = self._news, None
+        news = self._told.take()
         try:
             return (await self._job.extend(news)).answer
         except BaseException:
-            self._news = self._news or news
+            self._told.put_back(news)
             raise

@@ -88,7 +88,7 @@ class Publisher:
 
     async def clear(self, job: HeldJob) -> None:
         """Delete what this start has uploaded, if anything."""
-        await self._delete(*job.attempts().values())
+        await self._delete(*job.attempts().values(), job.preview_path())
 
     async def clear_unless_claimed(self, job: HeldJob, step: Step) -> None:
         """Delete what this start has uploaded, but not what a result is still to be made of."""

@@ -9,7 +9,7 @@ import pytest
 
 from pawfect_service.jobs.document import from_document, to_document
 from pawfect_service.jobs.kinds import INPAINT
-from pawfect_service.jobs.kinds.kind import JobRequest
+from pawfect_service.jobs.kinds.request import JobRequest
 from pawfect_service.jobs.message import JobMessage, read_message
 
 HERE = "users/u/sessions/s"

@@ -16,6 +16,7 @@ from pawfect_service.jobs.moves import take_up
 from pawfect_service.worker.expiry import sweep
 from pawfect_service.worker.handler import Outcome
 from pawfect_service.worker.lease import HeldJob, LeaseKeeper
+from pawfect_service.worker.told import Told
 from tests.service.jobs.session import COST
 from tests.service.stack import HERE, held
 
@@ -60,7 +61,8 @@ async def test_progress_reaches_the_document_at_most_twice_a_second(alone, repea
     job = await alone.ordered(repeat)
     step = await alone.services.sessions.move("u", "s", take_up, job=job, owner="w")
     message = JobMessage("u", "s", job)
-    keeper = LeaseKeeper(HeldJob(alone.services.sessions, message, step.session, held, "w"))
+    told = Told(step.session)
+    keeper = LeaseKeeper(HeldJob(alone.services.sessions, message, step.session, held, "w"), told)
     update, written = alone.documents.update, []
 
     async def noted(*arguments):
@@ -70,7 +72,7 @@ async def test_progress_reaches_the_document_at_most_twice_a_second(alone, repea
     monkeypatch.setattr(alone.documents, "update", noted)
     beating = asyncio.create_task(keeper.run())
     for share in range(1, 76):
-        keeper.note("denoise", share / 75)
+        told("denoise", share / 75)
         await asyncio.sleep(0.02)
     await alone.until(lambda state: state["progress"] == {"stage": "denoise", "share": 1.0})
     beating.cancel()

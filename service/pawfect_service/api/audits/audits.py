@@ -24,7 +24,7 @@ from pawfect_service.api.audits.links import Links
 from pawfect_service.api.audits.order import AuditParams, check_matrix, session_files
 from pawfect_service.api.audits.publishing import publish
 from pawfect_service.api.audits.state import AuditState, audit_state
-from pawfect_service.api.state import job_files
+from pawfect_service.api.state import request_of
 from pawfect_service.api.uploads import Order
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.document import SessionDocument
@@ -78,9 +78,8 @@ class Audits:
         """
         asked = AuditParams.parse(order.parameters)
         matrix = check_matrix(asked.matrix, await process.matrices())
-        own = session.kind.outputs
-        names = {name: file for name, file in job_files(session).items() if name not in own}
-        stored = await self._services.read_files(uid, sid, names)
+        queued = request_of(session)
+        stored = await self._services.read_inputs(uid, sid, session.kind, queued)
         truth = order.files.get("truth")
         files = await self._services.tools.off_loop(session_files, stored, truth)
         folder = self.folder(uid, sid)

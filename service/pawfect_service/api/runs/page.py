@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from pawfect.contract.cutout import CutoutParams
-from pawfect.contract.parameters import InpaintParams
-from pawfect_service.api.uploads import body_schema
+from pawfect.contract.parameters import InpaintParams, NoParams
+from pawfect.contract.refine import MAX_REGIONS, TYPES, RefineParams
+from pawfect_service.api.runs.refining import MASKS, REQUEST, RefineRequest
+from pawfect_service.api.uploads import FORM, body_schema
 from pawfect_service.jobs.fields import RATINGS
-from pawfect_service.jobs.kinds import CUTOUT, INPAINT
+from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT, called_in_runs
+from pawfect_service.jobs.kinds.refine import REFERENCE
 
+_REFINEMENTS: Final[dict[str, dict[str, Any]]] = {
+    "text": {
+        "type": "text",
+        "payload": {"corrections": [{"bbox": [410, 620, 180, 60], "text": "BISCUIT"}]},
+        "creativity": 1,
+    },
+    "region": {
+        "type": "region",
+        "payload": {
+            "masks": [{"bbox": [120, 80, 200, 160], "prompt": "grass"}, {"mask": 0}],
+        },
+        "base": 2,
+        "parameters": {"seed": 7},
+    },
+    "subject": {
+        "type": "subject",
+        "payload": {
+            "referenceFileId": "8c0d6f0e4b1a4d7e9f3c2a5b6d7e8f90",
+            "instructions": "her left ear hangs",
+        },
+    },
+    "general": {"type": "general", "payload": {"prompt": "softer light"}},
+}
 _UPLOADS: Final = "users/u-4711/uploads"
 # Each kind, the class of its parameters, and an example in JSON.
 _KINDS: Final = (
@@ -19,7 +46,7 @@ _KINDS: Final = (
         {"photo": f"{_UPLOADS}/dog.jpg", "parameters": {"preset": "high", "output": "rgba"}},
     ),
     (
-        INPAINT,
+        RUN_INPAINT,
         InpaintParams,
         {
             "photo": f"{_UPLOADS}/dog.jpg",
@@ -27,6 +54,7 @@ _KINDS: Final = (
             "parameters": {"seed": 7},
         },
     ),
+    (IMPORT, NoParams, {"photo": f"{_UPLOADS}/dog.jpg", "parameters": {}}),
 )
 
 
@@ -38,9 +66,47 @@ def run_body() -> dict[str, Any]:
         body = body_schema(kind, help_, example)["requestBody"]["content"]
         for media, described in body.items():
             one = content.setdefault(media, {"schema": {"oneOf": []}, "examples": {}})
-            one["schema"]["oneOf"].append({"title": kind.name, **described["schema"]})
-            one["examples"][kind.name] = {"value": described["example"]}
+            name = called_in_runs(kind)
+            one["schema"]["oneOf"].append({"title": name, **described["schema"]})
+            one["examples"][name] = {"value": described["example"]}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def refine_body() -> dict[str, Any]:
+    """Return the body of a refinement."""
+    schema = RefineRequest.model_json_schema()
+    picture = {"type": "string", "format": "binary"}
+    form = {
+        "type": "object",
+        "required": [REQUEST],
+        "additionalProperties": False,
+        "properties": {
+            REQUEST: {"type": "string", "description": "The same as JSON."},
+            MASKS: {"type": "array", "items": picture, "maxItems": MAX_REGIONS},
+            REFERENCE: picture,
+        },
+    }
+    help_ = (RefineParams.__doc__ or "").partition("Attributes:")[2]
+    schema["properties"]["parameters"]["description"] = help_
+    schema["properties"]["type"]["enum"] = list(TYPES)
+    examples = {name: {"value": value} for name, value in _REFINEMENTS.items()}
+    region = {REQUEST: json.dumps(_REFINEMENTS["region"])}
+    content = {
+        "application/json": {"schema": schema, "examples": examples},
+        FORM: {"schema": form, "example": region},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def file_body(name: str) -> dict[str, Any]:
+    """Return the body of a form with one file."""
+    schema = {
+        "type": "object",
+        "required": [name],
+        "additionalProperties": False,
+        "properties": {name: {"type": "string", "format": "binary"}},
+    }
+    return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}}
 
 
 def feedback_body() -> dict[str, Any]:

@@ -5,29 +5,42 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, StrictInt, ValidationError
 
 from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_service.api.context import ApiContext, let_in
-from pawfect_service.api.files import FILE_RESPONSES, job_file
 from pawfect_service.api.routes import CREDENTIALS
+from pawfect_service.api.runs.listing import MOST, RunList, list_runs
+from pawfect_service.api.runs.manifest import Manifest, manifest
 from pawfect_service.api.runs.page import feedback_body, run_body
 from pawfect_service.api.runs.run import (
     AdmittedRun,
+    RunAddress,
     chosen_version,
     jobs_of,
     owner_of,
     run_not_found,
+    waiting_in,
 )
 from pawfect_service.api.runs.state import PREFIX, RunState, run_state
 from pawfect_service.api.uploads import Order, read_json, read_order
 from pawfect_service.http.callers import Caller
 from pawfect_service.http.failures import FAILURES, ApiError, ErrorAnswer
+from pawfect_service.jobs.base import BASE_FIELD
+from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.feedback import rate
 from pawfect_service.jobs.fields import RATINGS, Part, Text
-from pawfect_service.jobs.kinds import CUTOUT, INPAINT, KINDS, Kind
+from pawfect_service.jobs.kinds import (
+    CUTOUT,
+    IMPORT,
+    RUN_INPAINT,
+    Kind,
+    called_in_runs,
+    kind_of_run,
+)
+from pawfect_service.jobs.kinds.inpaint import REMOVE
 from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import cancel
 from pawfect_service.jobs.paths import RunId
@@ -37,7 +50,7 @@ from pawfect_service.variants.dealing import choose
 router: Final = APIRouter(prefix=PREFIX, tags=["runs"])
 
 _LetIn = Annotated[tuple[ApiContext, Caller], Depends(let_in)]
-_FAILURES: Final = {
+RUN_FAILURES: Final = {
     **FAILURES,
     404: {"model": ErrorAnswer, "description": "No such run, version or file"},
 }
@@ -67,7 +80,9 @@ class _Opinion(Part):
 async def make_run(
     entry: _LetIn,
     request: Request,
-    kind: Annotated[str, Query(description="Of the first job: cutout or inpaint.")] = CUTOUT.name,
+    kind: Annotated[
+        str, Query(description="Of the first job: import, inpaint or cutout.")
+    ] = CUTOUT.name,
     user: Annotated[
         str | None, Query(description="Whose run it is, for credentials that are every user's.")
     ] = None,
@@ -89,21 +104,25 @@ async def make_run(
     run = RunId.new(uid)
     with context.enqueuer.counter.counted():
         order = await read_order(request, chosen, uid, stores.files, contract)
-        if chosen is INPAINT:
+        if REMOVE in chosen.texts:
             order = await context.naming.with_mask(order)
-        order = _varied(context, chosen, uid, caller, order)
+        order = varied(context, chosen, uid, caller, order)
         session = await context.enqueuer.enqueue(uid, run.sid(1), chosen, order)
-    state = run_state(run, {1: session})
+    jobs = {1: session}
+    state = run_state(run, jobs, await waiting_in(context.services.sessions, jobs))
     return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": f"{PREFIX}/{run}"})
 
 
 def _kind(name: str) -> Kind:
-    if name not in KINDS:
-        raise invalid("kind", f"one of {', '.join(KINDS)}", repr(name[:SHOWN]))
-    return KINDS[name]
+    kind = kind_of_run(name)
+    # What needs a picture of the run's is no beginning of one.
+    if kind is None or BASE_FIELD in kind.fields:
+        known = f"one of {', '.join(map(called_in_runs, (IMPORT, RUN_INPAINT, CUTOUT)))}"
+        raise invalid("kind", known, repr(name[:SHOWN]))
+    return kind
 
 
-def _varied(context: ApiContext, kind: Kind, uid: str, caller: Caller, order: Order) -> Order:
+def varied(context: ApiContext, kind: Kind, uid: str, caller: Caller, order: Order) -> Order:
     """Return an order with what the user's variant chooses."""
     if context.variants is None or not kind.varied:
         return order
@@ -113,14 +132,27 @@ def _varied(context: ApiContext, kind: Kind, uid: str, caller: Caller, order: Or
     return replace(order, parameters=parameters, variant=choice.variant)
 
 
-@router.get("/{run_id}", summary="A run", dependencies=CREDENTIALS, responses=_FAILURES)
+@router.get("/{run_id}", summary="A run", dependencies=CREDENTIALS, responses=RUN_FAILURES)
 async def get_run(address: AdmittedRun) -> RunState:
     """Return the run as it stands, read off its jobs."""
-    sessions = address.context.services.sessions
-    return run_state(address.run, await jobs_of(sessions, address.run))
+    return await _state(address, await jobs_of(address.context.services.sessions, address.run))
 
 
-@router.delete("/{run_id}", summary="Cancel", dependencies=CREDENTIALS, responses=_FAILURES)
+async def _state(address: RunAddress, jobs: dict[int, SessionDocument]) -> RunState:
+    waiting = await waiting_in(address.context.services.sessions, jobs)
+    return run_state(address.run, jobs, waiting)
+
+
+@router.get(
+    "/{run_id}/run.json", summary="Its manifest", dependencies=CREDENTIALS, responses=RUN_FAILURES
+)
+async def run_manifest(address: AdmittedRun) -> Manifest:
+    """Return what was made of the run's picture, read off its jobs at this moment."""
+    run = address.run
+    return manifest(run, await jobs_of(address.context.services.sessions, run))
+
+
+@router.delete("/{run_id}", summary="Cancel", dependencies=CREDENTIALS, responses=RUN_FAILURES)
 async def cancel_run(address: AdmittedRun) -> RunState:
     """Cancel the run's jobs that are not over, and return the run; what was made stays.
 
@@ -132,31 +164,22 @@ async def cancel_run(address: AdmittedRun) -> RunState:
         if not session.final:
             step = await sessions.move(run.uid, run.sid(version), cancel)
             jobs[version] = step.session or session
-    return run_state(run, jobs)
+    return await _state(address, jobs)
 
 
-@router.get(
-    "/{run_id}/files/{name}",
-    summary="One of a version's files",
+@router.delete(
+    "/{run_id}/versions/{version}",
+    summary="Cancel one version",
     dependencies=CREDENTIALS,
-    response_class=Response,
-    responses=FILE_RESPONSES,
+    responses=RUN_FAILURES,
 )
-async def run_file(
-    name: str,
-    address: AdmittedRun,
-    request: Request,
-    version: Annotated[int | None, Query(description="The newest where not given.")] = None,
-) -> Response:
-    """Return a file of a version: of a cut-out original.jpg, and background.jpg where one came.
-
-    cutout.png (RGBA, what `output` says), alpha.png (grey, white = subject) and preview.png (512
-    px) are there once the job is completed.
-    """
-    services, run = address.context.services, address.run
-    jobs = await jobs_of(services.sessions, run)
+async def cancel_version(address: AdmittedRun, version: int) -> RunState:
+    """Cancel the job that makes one version, unless it is over, and return the run."""
+    sessions, run = address.context.services.sessions, address.run
+    jobs = await jobs_of(sessions, run)
     chosen = chosen_version(run, jobs, version)
-    return await job_file(request, services, (run.uid, run.sid(chosen)), jobs[chosen], name)
+    step = await sessions.move(run.uid, run.sid(chosen), cancel)
+    return await _state(address, {**jobs, chosen: step.session or jobs[chosen]})
 
 
 @router.post(
@@ -165,7 +188,7 @@ async def run_file(
     dependencies=CREDENTIALS,
     openapi_extra=feedback_body(),
     responses={
-        **_FAILURES,
+        **RUN_FAILURES,
         409: {"model": ErrorAnswer, "description": "That version is not completed"},
     },
 )
@@ -185,4 +208,23 @@ async def give_feedback(address: AdmittedRun, request: Request) -> RunState:
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
     if step.session is None:
         raise run_not_found(run)
-    return run_state(run, {**jobs, version: step.session})
+    return await _state(address, {**jobs, version: step.session})
+
+
+@router.get(
+    "",
+    summary="A user's runs, newest first",
+    dependencies=CREDENTIALS,
+    responses={number: FAILURES[number] for number in (400, 401, 403, 429, 503)},
+)
+async def all_runs(
+    entry: _LetIn,
+    limit: Annotated[int, Query(ge=1, le=MOST, description="Runs of a page.")] = 50,
+    before: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    user: Annotated[
+        str | None, Query(description="Whose runs, for credentials that are every user's.")
+    ] = None,
+) -> RunList:
+    """Return a page of the runs, as short as a list needs them."""
+    context, caller = entry
+    return await list_runs(context.services.sessions, owner_of(caller, user), limit, before)

@@ -12,6 +12,7 @@ from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.parameters import Scalar
 from pawfect.photo.cutting import Cutting, cutting
 from pawfect_client.results import CutOut
+from pawfect_service.jobs.base import BASE_FIELD, BASE_INPUT
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds.cutout_pictures import check_photo, result_files
 from pawfect_service.jobs.kinds.kind import (
@@ -24,6 +25,7 @@ from pawfect_service.jobs.kinds.kind import (
     checked_in_time,
 )
 from pawfect_service.jobs.kinds.room import DECODING, decoded
+from pawfect_service.jobs.kinds.run_pictures import check_base
 from pawfect_service.telemetry.traces import StageSpans, span
 
 ORIGINAL: Final = "original.jpg"
@@ -56,6 +58,7 @@ class Cutout:
     outputs: Mapping[str, str] = {"preview": PREVIEW, "alpha": ALPHA, "cutout": CUTOUT_FILE}
     labelled = False
     varied: tuple[str, ...] = ("preset", "network", "size", "resize", "edges", "threshold")
+    picture: str | None = "cutout"
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as CutoutParams says."""
@@ -79,18 +82,16 @@ class Cutout:
         A background may have another size than the photo: the server fits it.
 
         Raises:
-            PawfectError: INVALID_ARG as `check_photo` says, and for an output that wants a
-                background where none came.
+            PawfectError: INVALID_ARG as `check_photo` and `check_base` say, and for an output that
+                wants a background where none came.
         """
         CutoutParams.parse(parameters).laid_on(background="background" in files)
-        given = {"original": files["photo"]}
-        if "background" in files:
-            given["background"] = files["background"]
-        names = {"original": "photo"}
-        stored = {
-            name: check_photo(data, names.get(name, name), headers_only=headers_only)
-            for name, data in given.items()
-        }
+        stored = {}
+        if BASE_FIELD in files:
+            stored[BASE_INPUT] = check_base(files[BASE_FIELD])
+        for field, name in (("photo", BASE_INPUT), ("background", "background")):
+            if field in files:
+                stored[name] = check_photo(files[field], field, headers_only=headers_only)
         return Accepted(stored)
 
     async def find_labels(self, files: Mapping[str, bytes], tools: Tools) -> SceneLabels:

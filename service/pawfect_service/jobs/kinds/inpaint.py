@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -14,7 +15,9 @@ from opentelemetry.trace import SpanKind
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import InpaintParams, MaskFileParams, Scalar
 from pawfect.photo.image_file import read_header
+from pawfect.photo.photo import Photo
 from pawfect_client.results import Done
+from pawfect_service.jobs.base import BASE_FIELD
 from pawfect_service.jobs.fields import SceneLabels, storable
 from pawfect_service.jobs.kinds.kind import (
     Accepted,
@@ -36,6 +39,8 @@ from pawfect_service.jobs.kinds.pictures import (
     read_pictures,
 )
 from pawfect_service.jobs.kinds.room import DECODING
+from pawfect_service.jobs.kinds.run_pictures import check_base
+from pawfect_service.jobs.kinds.telling import tell
 from pawfect_service.telemetry.traces import StageSpans, span
 
 T = TypeVar("T")
@@ -76,11 +81,12 @@ class Inpaint:
     outputs: Mapping[str, str] = {"preview": PREVIEW, "edited": EDITED}
     labelled = True
     varied: tuple[str, ...] = ()
+    picture: str | None = "edited"
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as its parameters' classes say."""
         InpaintParams.parse(parameters)
-        return Parameters(parameters, texts.get("prompt"), _reading(texts))
+        return Parameters(parameters, texts.get("prompt"), read_reading(texts))
 
     def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
         """Return the scalars that were given; INVALID_ARG also for too late a deadline."""
@@ -97,9 +103,11 @@ class Inpaint:
         """Return photo and masks as they are stored; INVALID_ARG as `check_upload` says."""
         if "mask" not in files:
             raise invalid("mask", "a file", "none")
+        base = files.get(BASE_FIELD)
+        photo = files["photo"] if base is None else check_base(base)
         check = check_headers if headers_only else check_upload
-        others = files["mask"], files.get("protect"), texts.get("prompt"), _reading(texts)
-        stored = _in_turn(check, files["photo"], *others)
+        others = files["mask"], files.get("protect"), texts.get("prompt"), read_reading(texts)
+        stored = in_turn(partial(check, kept=base is not None), photo, *others)
         named = {"original": stored.photo, "mask": stored.mask}
         if stored.protect is not None:
             named["protect"] = stored.protect
@@ -109,7 +117,7 @@ class Inpaint:
         """Return what the server's `scene_labels` says of the photo round its mask."""
         # The worker refuses what is wrong with the mask: its labels do no harm.
         named = files["original"], files["mask"], None, None, UNDERSTOOD
-        pictures = await tools.off_loop(_in_turn, read_pictures, *named)
+        pictures = await tools.off_loop(in_turn, read_pictures, *named)
         found = await tools.labeller.scene_labels(pictures.photo.pixels, pictures.mask)
         return SceneLabels(
             labels=tuple(map(storable, found.labels)),
@@ -126,21 +134,35 @@ class Inpaint:
             names = ("original", "mask", "protect")
             files = (task.files.get(name) for name in names)
             asked: Parameters = task.parameters
-            reading = UNSAID if asked.reading == UNSAID else UNDERSTOOD
+            reading = understood(asked)
             given = *files, asked.prompt, reading
-            pictures = await tools.off_loop(_in_turn, read_pictures, *given)
-        done = await _filled(pictures, task, tools, on_progress)
+            pictures = await tools.off_loop(in_turn, read_pictures, *given)
+        done = await self._filled(pictures, task, tools, on_progress)
         with span("encode pictures"):
-            edited, preview = await asyncio.gather(
-                tools.off_loop(edited_jpeg, pictures.photo, done.image, done.report.engine),
-                tools.off_loop(preview_jpeg, pictures.photo, done.image),
-            )
+            outputs = await self._written(pictures.photo, done, tools)
         report = done.report
-        outputs = {"edited": edited, "preview": preview}
         return Made(outputs, report.to_json(), round(report.total_ms / 1000, 3))
 
+    async def _filled(
+        self, pictures: Pictures, task: Task, tools: Tools, on_progress: OnProgress
+    ) -> Done:
+        # Nobody sees a session's previews: they are not sent.
+        return await filled(pictures, task, tools, on_progress, {"preview_every": 0})
 
-def _reading(texts: Mapping[str, str]) -> MaskFileParams:
+    async def _written(self, photo: Photo, done: Done, tools: Tools) -> dict[str, bytes]:
+        edited, preview = await asyncio.gather(
+            tools.off_loop(edited_jpeg, photo, done.image, done.report.engine),
+            tools.off_loop(preview_jpeg, photo, done.image),
+        )
+        return {"edited": edited, "preview": preview}
+
+
+def understood(asked: Parameters) -> MaskFileParams:
+    """Return how a stored mask is read: one that took reading is stored as it was understood."""
+    return UNSAID if asked.reading == UNSAID else UNDERSTOOD
+
+
+def read_reading(texts: Mapping[str, str]) -> MaskFileParams:
     """Return how a mask's file is to be read; a form has texts alone, `true` and `false` too."""
     flags = {"true": True, "false": False}
     given = {
@@ -149,16 +171,30 @@ def _reading(texts: Mapping[str, str]) -> MaskFileParams:
     return MaskFileParams.parse({name: flags.get(text, text) for name, text in given.items()})
 
 
-def _in_turn(work: Callable[..., T], photo: bytes, *others: Any) -> T:
+def in_turn(work: Callable[..., T], photo: bytes, *others: Any) -> T:
     """Return what work on files gives, done while there is room for the photo's pixels."""
     width, height = read_header(photo, "photo").stored_size
     with DECODING.taken(width * height):
         return work(photo, *others)
 
 
-async def _filled(pictures: Pictures, task: Task, tools: Tools, on_progress: OnProgress) -> Done:
-    # Nobody sees the previews: they are not sent.
-    scalars: dict[str, Any] = {**task.parameters.scalars, "preview_every": 0}
+async def filled(
+    pictures: Pictures,
+    task: Task,
+    tools: Tools,
+    on_progress: OnProgress,
+    parameters: Mapping[str, Scalar],
+) -> Done:
+    """Return what the server fills the hole with.
+
+    Args:
+        pictures: photo and masks.
+        task: what was asked for.
+        tools: the server.
+        on_progress: hears of each stage, and sees the previews.
+        parameters: those that are this service's choice.
+    """
+    scalars: dict[str, Any] = {**task.parameters.scalars, **parameters}
     unless_given = scalars.pop("protect", None)
     with span("triton inpaint_stream", SpanKind.CLIENT, attributes=task.span_attributes):
         stages = StageSpans()
@@ -177,7 +213,7 @@ async def _filled(pictures: Pictures, task: Task, tools: Tools, on_progress: OnP
                         stages.record(event.report.stage_ms)
                         return event
                     stages.ended(event.stage)
-                    on_progress(event.stage, event.progress)
+                    await tell(event, pictures.photo, tools, on_progress)
         except BaseException:
             stages.record_told()
             raise

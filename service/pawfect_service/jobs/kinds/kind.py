@@ -1,11 +1,10 @@
-"""What a kind of job is, and what a job of it was asked for."""
+"""What a kind of job is."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import Scalar
@@ -13,14 +12,19 @@ from pawfect_client.client import AsyncPawfectClient
 from pawfect_service.jobs.fields import SceneLabels
 
 T = TypeVar("T")
-# The field of a request that says which files it was queued with.
-_DIGEST: Final = "digest"
-# And the one that says how they were read.
-_NOTE: Final = "note"
-# And the one that says which variant chose what the request left open.
-_VARIANT: Final = "variant"
-# Is told how far a job is: the stage that ended, and the share that is done.
-OnProgress = Callable[[str, float], None]
+
+
+class OnProgress(Protocol):
+    """Is told how far a job is; what it is told is written at most twice a second."""
+
+    def __call__(self, stage: str, share: float) -> None:
+        """Take the stage that ended, and the share of the job that is done, 0 to 1."""
+
+    def line(self, text: str) -> None:
+        """Take a line of the job's log."""
+
+    def preview(self, picture: bytes) -> None:
+        """Take what is made so far, a small JPEG; it replaces the one before."""
 
 
 class OffLoop(Protocol):
@@ -103,6 +107,7 @@ class Kind(Protocol):
         outputs: the files that it makes, by name, in the order in which they are published.
         labelled: whether it waits for labels of the surroundings.
         varied: the parameters that a variant may choose; none where there are no variants.
+        picture: the input or output that is the picture of a run's version; None: it has none.
     """
 
     name: str
@@ -113,6 +118,7 @@ class Kind(Protocol):
     outputs: Mapping[str, str]
     labelled: bool
     varied: tuple[str, ...]
+    picture: str | None
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Any:
         """Return the kind's own dataclass of a request's parameters and texts.
@@ -143,7 +149,8 @@ class Kind(Protocol):
         """Return a request's files as they are stored; CPU work.
 
         Args:
-            files: content by field.
+            files: content by field; `base` in place of `photo` where another version of the run
+                has the picture, which then stays as it is.
             parameters: as `checked` gave them.
             texts: by field.
             headers_only: what takes long is left to the worker.
@@ -187,77 +194,3 @@ def checked_in_time(parsed: Timed, given: Mapping[str, Any], longest_s: float) -
         raise invalid("deadline_ms", f"from 1 to {longest_ms}", parsed.deadline_ms)
     read = {name: getattr(parsed, name) for name in given}
     return {name: value for name, value in read.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class JobRequest:
-    """Parameters, and which files belong to them.
-
-    Attributes:
-        parameters: scalars of the kind's that were given.
-        texts: those that were given, by name.
-        optional: names of the kind's optional inputs that there are.
-        digest: of the files, as `digest_of` gives it; None: not known.
-        note: how the files were read, where that had to be found out.
-        variant: which variant chose what the client left open; None: none was asked.
-    """
-
-    parameters: Mapping[str, Scalar]
-    texts: Mapping[str, str] = field(default_factory=dict)
-    optional: tuple[str, ...] = ()
-    digest: str | None = None
-    note: str | None = None
-    variant: str | None = None
-
-    def to_document(self) -> dict[str, Scalar]:
-        """Return the document's `request`."""
-        own = {_DIGEST: self.digest, _NOTE: self.note, _VARIANT: self.variant}
-        known = {name: text for name, text in own.items() if text is not None}
-        there = dict.fromkeys(self.optional, True)
-        return {**self.parameters, **self.texts, **there, **known}
-
-    @classmethod
-    def of_document(cls, kind: Kind, fields: Mapping[str, Scalar]) -> JobRequest:
-        """Return what a document's `request` says.
-
-        Raises:
-            PawfectError: INVALID_ARG for a parameter that is unknown, of another type or out of
-                bounds: the document was edited by hand.
-        """
-        parameters = dict(fields)
-        texts: dict[str, str] = {}
-        for name in (*kind.texts, _DIGEST, _NOTE, _VARIANT):
-            text = parameters.pop(name, None)
-            if isinstance(text, str):
-                texts[name] = text
-            elif text is not None:
-                raise invalid(f"request.{name}", "a text", type(text).__name__)
-        digest, note, variant = (texts.pop(name, None) for name in (_DIGEST, _NOTE, _VARIANT))
-        # A text is the parameter of that name, such as protect=none.
-        own = [name for name in kind.optional if not isinstance(parameters.get(name), str)]
-        there = {name: parameters.pop(name, False) for name in own}
-        for name, given in there.items():
-            if not isinstance(given, bool):
-                raise invalid(f"request.{name}", "true or false", type(given).__name__)
-        kind.parse(parameters, texts)
-        optional = tuple(name for name, given in there.items() if given)
-        return cls(parameters, texts, optional, digest, note, variant)
-
-    def files(self, kind: Kind) -> dict[str, str]:
-        """Return the names of the session's files that are the job's inputs, by input."""
-        return {**kind.inputs, **{name: kind.optional[name] for name in self.optional}}
-
-
-def variant_of(document: Mapping[str, Any]) -> str | None:
-    """Return which variant a stored document's job is of; None where it says none."""
-    request = document.get("request")
-    variant = request.get(_VARIANT) if isinstance(request, Mapping) else None
-    return variant if isinstance(variant, str) else None
-
-
-def digest_of(kind: Kind, files: Mapping[str, bytes]) -> str:
-    """Return what tells the inputs of one job from those of another: SHA-256, hexadecimal."""
-    whole = hashlib.sha256()
-    for name in (*kind.inputs, *kind.optional):
-        whole.update(hashlib.sha256(files.get(name, b"")).digest())
-    return whole.hexdigest()

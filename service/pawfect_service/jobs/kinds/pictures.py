@@ -106,20 +106,30 @@ def check_upload(
     protect: bytes | None = None,
     prompt: str | None = None,
     reading: MaskFileParams = UNSAID,
+    *,
+    kept: bool = False,
 ) -> Stored:
     """Check the files of a request and bring them into the formats that they are stored in.
 
     A JPEG, and PNG masks whose own brightness is the mask, are stored byte for byte; any other mask
     as it was understood, white = fill.
 
+    Args:
+        photo: content of a photo's file without transparent parts.
+        mask: content of a mask's file.
+        protect: content of a mask's file, or None.
+        prompt: text for FLUX, or None.
+        reading: how the masks' files are read.
+        kept: whether the photo is stored already, as whatever it is.
+
     Raises:
         PawfectError: INVALID_ARG as `read_pictures` does.
     """
-    known: Photo | PhotoSize | None = glance_at_jpeg(photo)
+    known: Photo | PhotoSize | None = size_of_stored(photo) if kept else glance_at_jpeg(photo)
     if known is None or reading.mask_is in ("erased", "auto"):
         known = decoded = decode_photo(photo, "photo")
         _check_opaque(decoded)
-        if not is_jpeg(photo):
+        if not (kept or is_jpeg(photo)):
             photo = encode_photo(decoded, "JPEG", EDITED_QUALITY)
     hole = decode_mask_file(mask, known, "mask", reading)
     guard = None
@@ -141,8 +151,12 @@ def check_headers(
     protect: bytes | None = None,
     prompt: str | None = None,
     reading: MaskFileParams = UNSAID,
+    *,
+    kept: bool = False,
 ) -> Stored:
     """Check of a request's files what their headers tell, and leave the pixels to the worker.
+
+    Its arguments are those of `check_upload`.
 
     Formats, sizes, and an end that is missing are found in a twentieth of the time that
     `check_upload` takes; broken pixels, and a mask that is empty, full or nearly so, are not. Files
@@ -153,17 +167,29 @@ def check_headers(
         PawfectError: INVALID_ARG for what is wrong with headers.
     """
     masks = [(name, data) for name, data in (("mask", mask), ("protect", protect)) if data]
-    as_they_are = is_jpeg(photo) and all(data.startswith(_PNG) for _, data in masks)
+    as_they_are = (kept or is_jpeg(photo)) and all(data.startswith(_PNG) for _, data in masks)
     if not as_they_are or not mask or reading != UNSAID:
-        return check_upload(photo, mask, protect, prompt, reading)
-    size = size_in_header(photo)
+        return check_upload(photo, mask, protect, prompt, reading, kept=kept)
+    size = size_of_stored(photo) if kept else size_in_header(photo)
     for name, data in masks:
         check_same_size(size_in_header(data, name).size, size, name)
     if not all(_is_plain_png(data, name) for name, data in masks):
-        return check_upload(photo, mask, protect, prompt, reading)
+        return check_upload(photo, mask, protect, prompt, reading, kept=kept)
     if prompt is not None:
         check_texts("PROMPT", [prompt])
     return Stored(photo, mask, protect)
+
+
+def size_of_stored(data: bytes) -> PhotoSize:
+    """Return the size of a picture that is stored.
+
+    What is no JPEG is this service's own and upright: unlike another PNG's, its pixels need not be
+    decoded to find an orientation behind them.
+    """
+    if is_jpeg(data):
+        return size_in_header(data)
+    size = read_header(data, "base").stored_size
+    return PhotoSize(size, size)
 
 
 def _is_plain_png(data: bytes, name: str) -> bool:

@@ -9,12 +9,16 @@ from functools import partial
 from typing import Any, Final
 
 from pawfect_service.jobs.contract import Document
-from pawfect_service.jobs.paths import check_id
-from pawfect_service.stores.base import Decide
+from pawfect_service.jobs.paths import check_id, is_run_job
+from pawfect_service.stores.base import Decide, RunMark
 from pawfect_service.stores.embedded.database import Database
 
+# What is no JSON, such as one with a NaN of somebody's own, has no field.
+_FIELD: Final = "CASE WHEN json_valid(body) THEN json_extract(body, '$.{}') END"
+_CREATED: Final = _FIELD.format("createdAt")
+_RUN_BEGINS: Final = "sid GLOB 'run-*-0001'"
 # `version` counts over all documents, so that one deleted and made anew has another.
-SCHEMA: Final = """
+SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS documents (
     uid TEXT NOT NULL, sid TEXT NOT NULL,
     body TEXT NOT NULL, version INTEGER NOT NULL, expires REAL,
@@ -23,8 +27,11 @@ CREATE TABLE IF NOT EXISTS documents (
 CREATE INDEX IF NOT EXISTS documents_expires ON documents (expires) WHERE expires IS NOT NULL;
 CREATE TABLE IF NOT EXISTS versions (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER);
 INSERT OR IGNORE INTO versions VALUES (1, 0);
+CREATE INDEX IF NOT EXISTS documents_runs ON documents (uid, {_CREATED}, sid) WHERE {_RUN_BEGINS};
 """
 _Key = tuple[str, str]
+# Later than any time, s since the epoch.
+_NEVER: Final = 1e12
 # Documents that are read at a time where all are gone through.
 _PAGE: Final = 500
 
@@ -109,6 +116,41 @@ class EmbeddedDocuments:
                 bounds,
             ).fetchall()
             return [(sid, _parsed(body)) for sid, body in rows]
+
+        return await self._database.read(work)
+
+    async def newest_runs(
+        self, uid: str, at_most: int, before: RunMark | None = None
+    ) -> list[RunMark]:
+        """Return the first jobs of a user's runs, newest first, those older than `before`."""
+        owner, then = check_id("uid", uid), before or RunMark(_NEVER, "")
+
+        def work(connection: sqlite3.Connection, _: float) -> list[RunMark]:
+            rows = connection.execute(
+                f"SELECT {_CREATED}, sid FROM documents INDEXED BY documents_runs"
+                f" WHERE uid = :uid AND {_RUN_BEGINS} AND {_CREATED} <= :then"
+                f" AND ({_CREATED} < :then OR sid < :sid)"
+                f" ORDER BY {_CREATED} DESC, sid DESC LIMIT :most",
+                {"uid": owner, "then": then.created_at, "sid": then.sid, "most": at_most},
+            ).fetchall()
+            return [RunMark(created, sid) for created, sid in rows if is_run_job(sid)]
+
+        return await self._database.read(work)
+
+    async def waiting_before(self, queued_at: float, at_most: int) -> int:
+        """Return how many jobs, anybody's, wait that were queued earlier; no more than `at_most`.
+
+        It reads the jobs without an end, which alone have a time of expiry.
+        """
+        status, queued = (_FIELD.format(name) for name in ("processingStatus", "queuedAt"))
+
+        def work(connection: sqlite3.Connection, now: float) -> int:
+            (count,) = connection.execute(
+                "SELECT COUNT(*) FROM (SELECT 1 FROM documents WHERE expires > ?"
+                f" AND {status} = 'pending' AND {queued} < ? LIMIT ?)",
+                (now, queued_at, at_most),
+            ).fetchone()
+            return int(count)
 
         return await self._database.read(work)
 

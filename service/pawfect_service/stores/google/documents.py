@@ -17,7 +17,7 @@ from google.cloud.firestore_v1.field_path import FieldPath
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id, is_id, session_path
-from pawfect_service.stores.base import Decide
+from pawfect_service.stores.base import Decide, RunMark
 from pawfect_service.stores.google.errors import translated
 
 # A commit loses against another on the same document at most so often, with a pause that grows from
@@ -158,6 +158,45 @@ class FirestoreDocuments:
         )
         async with _bounded():
             return [(found.id, found.to_dict() or {}) for found in await query.get()]
+
+    async def newest_runs(
+        self, uid: str, at_most: int, before: RunMark | None = None
+    ) -> list[RunMark]:
+        """Return the first jobs of a user's runs, newest first, those older than `before`.
+
+        In production this needs the index of `runBegins`, rising, and `createdAt`, falling, for the
+        collection `sessions`.
+        """
+        sessions = self._client.document(session_path(uid, "-")).parent
+        query = (
+            sessions.where(filter=firestore.FieldFilter("runBegins", "==", True))
+            .order_by("createdAt", direction=firestore.Query.DESCENDING)
+            .order_by(_NAME, direction=firestore.Query.DESCENDING)
+            .limit(at_most)
+        )
+        if before is not None:
+            here = sessions.document(check_id("sid", before.sid))
+            query = query.start_after({"createdAt": before.created_at, _NAME: here})
+        async with _bounded():
+            found = await query.get()
+        return [RunMark(float(each.get("createdAt")), each.id) for each in found]
+
+    async def waiting_before(self, queued_at: float, at_most: int) -> int:
+        """Return how many jobs, anybody's, wait that were queued earlier; no more than `at_most`.
+
+        In production this needs the index of `processingStatus` and `queuedAt`, both rising, for
+        the collection group `sessions`.
+        """
+        query = (
+            self._client.collection_group("sessions")
+            .where(filter=firestore.FieldFilter("processingStatus", "==", "pending"))
+            .where(filter=firestore.FieldFilter("queuedAt", "<", queued_at))
+            .limit(at_most)
+        )
+        async with _bounded():
+            counted: Any = query.count()
+            found = await counted.get()
+        return int(found[0][0].value)
 
     async def of_kind(self, kind: str, since: float) -> AsyncIterator[Document]:
         """Yield all documents with this `jobKind` and a `queuedAt` of `since` or later.

@@ -125,7 +125,7 @@ async def test_what_is_no_runs_id_is_not_found(alone: Stack, run_id: str):
 
 
 async def test_a_kind_that_is_none_and_files_of_another_name_are_refused(alone, repeat):
-    for kind, expected in (("import", "kind: expected one of"), ("../x", "kind: expected one of")):
+    for kind, expected in (("refine", "kind: expected one of"), ("../x", "kind: expected one of")):
         answer = await made(alone, kind=kind)
         assert answer.status_code == 400
         assert answer.json()["error"]["message"].startswith(expected)

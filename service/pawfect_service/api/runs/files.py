@@ -1,0 +1,119 @@
+"""The routes of a run's files: what its versions are, and what refinements may look at."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from pawfect_service.api.files import FILE_RESPONSES, job_file
+from pawfect_service.api.routes import CREDENTIALS
+from pawfect_service.api.runs.page import file_body
+from pawfect_service.api.runs.references import new_reference, reference_path
+from pawfect_service.api.runs.routes import RUN_FAILURES
+from pawfect_service.api.runs.run import (
+    AdmittedRun,
+    chosen_version,
+    job_of,
+    jobs_of,
+    run_not_found,
+)
+from pawfect_service.api.runs.state import PREFIX
+from pawfect_service.api.uploads import read_file
+from pawfect_service.http.failures import ErrorAnswer
+from pawfect_service.jobs.kinds import REFINE
+from pawfect_service.jobs.kinds.cutout_pictures import check_photo
+from pawfect_service.jobs.kinds.inpaint import ORIGINAL as PHOTO
+from pawfect_service.jobs.paths import parse_job_id
+
+router: Final = APIRouter(prefix=PREFIX, tags=["runs"])
+
+
+class UploadedFile(BaseModel):
+    """A picture that was uploaded."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    file_id: str
+
+
+@router.get(
+    "/{run_id}/files/{name}",
+    summary="One of a version's files",
+    dependencies=CREDENTIALS,
+    response_class=Response,
+    responses=FILE_RESPONSES,
+)
+async def run_file(
+    name: str,
+    address: AdmittedRun,
+    request: Request,
+    version: Annotated[
+        int | None, Query(description="The newest where not given; 0: the photo, original.jpg.")
+    ] = None,
+) -> Response:
+    """Return a file of a version; `links` of the version names those that there are.
+
+    What it makes is there once the job is completed: image.png without loss, edited.jpg and
+    preview.jpg (512 px); of a cut-out cutout.png (what `output` says), alpha.png (grey, white =
+    subject) and preview.png.
+    """
+    services, run = address.context.services, address.run
+    jobs = await jobs_of(services.sessions, run)
+    if version == 0:
+        if name != PHOTO:
+            raise run_not_found(f"{run}, version 0, which has {PHOTO} alone")
+        version = 1
+    chosen = chosen_version(run, jobs, version)
+    return await job_file(request, services, (run.uid, run.sid(chosen)), jobs[chosen], name)
+
+
+@router.get(
+    "/{run_id}/refinements/{job_id}/{name}",
+    summary="One of a refinement's files",
+    dependencies=CREDENTIALS,
+    response_class=Response,
+    responses=FILE_RESPONSES,
+)
+async def refinement_file(
+    job_id: str, name: str, address: AdmittedRun, request: Request
+) -> Response:
+    """Return a file of a refinement, such as image.png, as the manifest names it."""
+    services, run = address.context.services, address.run
+    found = parse_job_id(job_id)
+    if found is None or found[0] != run:
+        raise run_not_found(f"{run}, job {job_id}")
+    session = await job_of(services.sessions, run, found[1])
+    if session.kind is not REFINE:
+        raise run_not_found(f"{run}, job {job_id}")
+    return await job_file(request, services, (run.uid, run.sid(found[1])), session, name)
+
+
+@router.post(
+    "/{run_id}/files",
+    status_code=201,
+    summary="Upload a reference picture",
+    dependencies=CREDENTIALS,
+    openapi_extra=file_body("file"),
+    responses={
+        **RUN_FAILURES,
+        413: {"model": ErrorAnswer, "description": "The body is too long"},
+    },
+)
+async def upload_reference(address: AdmittedRun, request: Request) -> UploadedFile:
+    """Store a picture for refinements of this user's runs to look at.
+
+    It has any format without transparent parts; what is no JPEG is stored as one. Its `fileId` is
+    what a payload calls `referenceFileId`.
+    """
+    services, run = address.context.services, address.run
+    await jobs_of(services.sessions, run)
+    data = await read_file(request, "file")
+    check = partial(check_photo, headers_only=address.context.enqueuer.counter.busy)
+    stored = await services.tools.off_loop(check, data, "file")
+    file_id = new_reference()
+    await services.stores.files.put({reference_path(run.uid, file_id): stored})
+    return UploadedFile(file_id=file_id)

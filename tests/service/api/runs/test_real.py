@@ -1,0 +1,55 @@
+"""Refining through the real server: regions of a run's picture, followed to the end."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from pawfect_client import decode_photo
+from tests.pawfect.photo.pictures import encoded
+from tests.service.api.runs.test_events import all_of, by_socket
+from tests.service.api.runs.test_refinements import sent
+from tests.service.api.runs.test_versions import again, imported, pixels, square_mask
+from tests.service.stack import PHOTO, Stack
+
+
+async def test_regions_are_filled_one_after_the_other_on_the_version_before(stack: Stack):
+    here = await imported(stack)
+    region = {"masks": [{"bbox": [100, 80, 24, 20], "prompt": "grass"}, {"mask": 0}]}
+    request = {"type": "region", "payload": region, "parameters": {"seed": 7, "protect": "none"}}
+    async with stack.working():
+        queued = (await sent(stack, here, request, encoded(square_mask(20, 20), "PNG"))).json()
+        told = await all_of(by_socket(stack, queued["jobId"]))
+        end = told[-1]
+        assert (end["type"], end["status"], end["error"]) == ("end", "completed", None)
+        report = end["report"]
+        assert (report["type"], len(report["regions"])) == ("region", 2)
+        assert [one["prompt_used"] for one in report["regions"]] == [False, False]
+        assert {message["type"] for message in told} >= {"state", "log", "end"}
+        follow_up = await again(stack, here, parameters=json.dumps({"protect": "none"}))
+        assert follow_up.status_code == 202
+        state = await stack.until(
+            lambda run: run["versions"][-1]["processingStatus"] == "completed", where=here
+        )
+    original = decode_photo(PHOTO).pixels
+    second = await pixels(stack, state["versions"][1]["imageUrl"])
+    changed = (second != original).any(axis=2)
+    assert changed[84:96, 104:120].any()
+    assert changed[22:30, 22:30].any()
+    assert not changed[:, 140:].any(), "far from both nothing changes"
+    third = state["versions"][2]
+    assert third["parent"] == 2
+    far = (await pixels(stack, third["imageUrl"]))[80:100, 100:124]
+    np.testing.assert_array_equal(far, second[80:100, 100:124])
+
+
+async def test_what_the_server_cannot_do_is_said_before_anybody_asks(stack: Stack):
+    state = (await stack.http.get("/api/v1/studio")).json()
+    can = state["can"]
+    assert state["profile"] == "embedded"
+    assert (can["region"]["available"], can["region"]["ignoresPrompt"]) == (True, True)
+    assert can["cutout"]["available"] is True
+    for name in ("findMasks", "subject", "general"):
+        assert can[name]["available"] is False
+        assert can[name]["why"]

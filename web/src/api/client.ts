@@ -1,0 +1,173 @@
+// Every request that the page makes. Failures are ApiErrors with the API's own words.
+
+import { plain } from "../words/plain";
+import type { Feedback, Found, Parameters, RefineRequest, Run, RunSummary, Studio } from "./types";
+
+const API = "/api/v1";
+
+/** What the API said instead of an answer; status 0 where it said nothing. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly kind: string,
+    message: string,
+  ) {
+    super(message);
+  }
+
+  /** Whether the same may work in a while. */
+  get passing(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 502;
+  }
+}
+
+async function answer(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", ...init });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new ApiError(0, "UNREACHABLE", "The server does not answer. Is it running?");
+  }
+  if (response.ok) return response;
+  let kind = "UNKNOWN";
+  let message = `The server answered with ${response.status}.`;
+  try {
+    const body = (await response.json()) as { error?: { kind?: string; message?: string } };
+    kind = body.error?.kind ?? kind;
+    message = body.error?.message ?? message;
+  } catch {
+    // A proxy's own page, not the API's words: the number says it.
+  }
+  throw new ApiError(response.status, kind, plain(message));
+}
+
+async function json<T>(path: string, init?: RequestInit): Promise<T> {
+  return (await (await answer(path, init)).json()) as T;
+}
+
+function sent(body: unknown): RequestInit {
+  const headers = { "content-type": "application/json" };
+  return { method: "POST", headers, body: JSON.stringify(body) };
+}
+
+function form(fields: Record<string, Blob | Blob[] | string | string[] | undefined>): RequestInit {
+  const body = new FormData();
+  for (const [name, given] of Object.entries(fields)) {
+    for (const value of given === undefined ? [] : Array.isArray(given) ? given : [given]) {
+      if (typeof value === "string") body.append(name, value);
+      else body.append(name, value, value instanceof File ? value.name : `${name}.png`);
+    }
+  }
+  return { method: "POST", body };
+}
+
+function at(runId: string): string {
+  return `${API}/runs/${encodeURIComponent(runId)}`;
+}
+
+export const studio = (signal?: AbortSignal): Promise<Studio> =>
+  json(`${API}/studio`, signal ? { signal } : {});
+
+export async function signIn(key: string): Promise<void> {
+  await answer(`${API}/sign-in`, sent({ key }));
+}
+
+export async function signOut(): Promise<void> {
+  await answer(`${API}/sign-in`, { method: "DELETE" });
+}
+
+export const listRuns = (before?: string): Promise<{ runs: RunSummary[]; next: string | null }> =>
+  json(`${API}/runs?limit=24${before ? `&before=${encodeURIComponent(before)}` : ""}`);
+
+export const getRun = (runId: string, signal?: AbortSignal): Promise<Run> =>
+  json(at(runId), signal ? { signal } : {});
+
+export interface FillOrder {
+  mask: Blob;
+  protect?: Blob | undefined;
+  /** What to fill with, where the engine hears it. */
+  prompt?: string | undefined;
+  parameters: Parameters;
+}
+
+/** Make a run whose first version is the photo without what the mask marks. */
+export const newFill = (photo: File, order: FillOrder): Promise<Run> =>
+  json(`${API}/runs?kind=inpaint`, form({ photo, ...filled(order) }));
+
+/** Make a run whose first version is the photo's subject. */
+export const newCutout = (photo: File, parameters: Parameters): Promise<Run> =>
+  json(`${API}/runs?kind=cutout`, form({ photo, parameters: JSON.stringify(parameters) }));
+
+/** Make a run whose first version is the photo itself. */
+export const newImport = (photo: File): Promise<Run> =>
+  json(`${API}/runs?kind=import`, form({ photo }));
+
+/** Fill again, on version `base`; 0 is the photo. */
+export const fillAgain = (runId: string, base: number, order: FillOrder): Promise<Run> =>
+  json(`${at(runId)}/inpaint`, form({ base: String(base), ...filled(order) }));
+
+export const cutoutAgain = (runId: string, base: number, parameters: Parameters): Promise<Run> =>
+  json(`${at(runId)}/cutout`, form({ base: String(base), parameters: JSON.stringify(parameters) }));
+
+function filled({ mask, protect, prompt, parameters }: FillOrder) {
+  // White is what goes, however much of the photo it is: nobody has to guess.
+  return { mask, mask_is: "white", protect, prompt, parameters: JSON.stringify(parameters) };
+}
+
+export interface Refining {
+  jobId: string;
+  runId: string;
+  version: number;
+}
+
+/** Refine a version; drawn masks are files, in the order in which the payload names them. */
+export const refine = (
+  runId: string,
+  request: RefineRequest,
+  masks: Blob[] = [],
+): Promise<Refining> =>
+  json(
+    `${at(runId)}/refine`,
+    masks.length ? form({ request: JSON.stringify(request), masks }) : sent(request),
+  );
+
+/** Keep a reference picture beside a run. */
+export const addFile = (runId: string, file: File): Promise<{ fileId: string }> =>
+  json(`${at(runId)}/files`, form({ file }));
+
+export async function cancelVersion(runId: string, version: number): Promise<void> {
+  await answer(`${at(runId)}/versions/${version}`, { method: "DELETE" });
+}
+
+export const rate = (runId: string, version: number, feedback: Feedback): Promise<Run> =>
+  json(`${at(runId)}/feedback`, sent({ ...feedback, version }));
+
+export interface Seen {
+  photo?: File;
+  run?: string;
+  version?: number;
+}
+
+/** Find the subject of a photo, or what phrases name in it. */
+export const findMasks = async (seen: Seen, phrases: string[] | "subject"): Promise<Found[]> => {
+  const body = form({
+    photo: seen.photo,
+    run: seen.run,
+    version: seen.version === undefined ? undefined : String(seen.version),
+    ...(phrases === "subject" ? { subject: "true" } : { find: phrases }),
+  });
+  return (await json<{ found: Found[] }>(`${API}/masks`, body)).found;
+};
+
+/** Return a file of the API's as a Blob. */
+export const fileOf = async (url: string): Promise<Blob> => (await answer(url)).blob();
+
+export const photoUrl = (runId: string): string => `${at(runId)}/files/original.jpg?version=0`;
+export const eventsUrl = (jobId: string): string =>
+  `${API}/jobs/${encodeURIComponent(jobId)}/events`;
+export const socketUrl = (jobId: string, after: number): string => {
+  const where = new URL(`${API}/ws/${encodeURIComponent(jobId)}?after=${after}`, location.href);
+  where.protocol = where.protocol === "https:" ? "wss:" : "ws:";
+  return where.href;
+};

@@ -1,0 +1,126 @@
+// What the API says, as its own page (/docs) describes it. Times in s since the epoch.
+
+export interface Ability {
+  available: boolean;
+  why: string | null;
+  /** The picture is sent to another company's machine. */
+  remote?: boolean;
+  /** What is asked for in words is not heard. */
+  ignoresPrompt?: boolean;
+}
+
+export type AbilityName = "cutout" | "findMasks" | RefineType;
+
+export interface Studio {
+  signedIn: boolean;
+  needsKey: boolean;
+  user: string | null;
+  version: string;
+  profile: string | null;
+  can: Record<AbilityName, Ability>;
+  limits: { maxBytes: number; minSide: number; maxSide: number; maxPixels: number };
+}
+
+export type Status = "pending" | "processing" | "completed" | "failed" | "cancelled";
+export type RefineType = "subject" | "text" | "region" | "general";
+export type Scalar = string | number | boolean;
+export type Parameters = Record<string, Scalar>;
+
+export interface Progress {
+  stage: string;
+  share: number | null;
+}
+
+export interface Failure {
+  kind: string;
+  message: string;
+}
+
+export interface Feedback {
+  rating: number;
+  comment?: string | null;
+}
+
+export interface Version {
+  version: number;
+  jobId: string;
+  kind: "inpaint" | "cutout" | "import" | "refine" | (string & {});
+  type: RefineType | null;
+  payload: unknown;
+  /** Of which version it was made; 0: of the photo. */
+  parent: number;
+  createdAt: number;
+  processingStatus: Status;
+  progress: Progress | null;
+  waitingBefore: number | null;
+  links: Record<string, string | null>;
+  imageUrl: string | null;
+  previewUrl: string | null;
+  report: Report | null;
+  feedback: Feedback | null;
+  error: Failure | null;
+  parameters: Parameters;
+  prompt?: string | null;
+  note?: string | null;
+}
+
+export interface Run {
+  runId: string;
+  createdAt: number;
+  updatedAt: number;
+  processingStatus: Status;
+  versions: Version[];
+}
+
+export interface RunSummary {
+  runId: string;
+  createdAt: number;
+  updatedAt: number;
+  processingStatus: Status;
+  versions: number;
+  kind: string;
+  previewUrl: string | null;
+}
+
+/** A report is shown by name where it has what is asked for: each kind of job has its own. */
+export type Report = Record<string, unknown>;
+
+export interface Found {
+  phrase: string | null;
+  score: number;
+  share: number;
+  /** A PNG in base64, white = it. */
+  mask: string;
+}
+
+export type JobEvent =
+  | {
+      type: "state";
+      seq: number;
+      status: Status;
+      progress: Progress | null;
+      waitingBefore: number | null;
+      at: number;
+    }
+  | { type: "log"; seq: number; at: number; line: string }
+  | { type: "preview"; seq: number; url: string }
+  | {
+      type: "end";
+      seq: number;
+      status: Status;
+      version: number;
+      report: Report | null;
+      error: Failure | null;
+    };
+
+export interface RefineRequest {
+  type: RefineType;
+  payload: unknown;
+  creativity: number;
+  base: number;
+  parameters: Parameters;
+}
+
+export function isOver(status: Status): boolean {
+  return status === "completed" || status === "failed" || status === "cancelled";
+}

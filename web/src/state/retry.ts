@@ -1,0 +1,52 @@
+// The same again with another seed: nobody has to draw the mask twice.
+
+import { cutoutAgain, fileOf, fillAgain, refine } from "../api/client";
+import type { Run, Scalar, Version } from "../api/types";
+import { maskPng, separateMasks } from "../mask/png";
+import { anotherSeed } from "./choices";
+
+/** Queue another version like one that there is, on what that was made from.
+ *
+ * @throws ApiError as the API says; Error where the kind has nothing to try again.
+ */
+export async function retry(run: Run, version: Version): Promise<void> {
+  const { kind, parent, links } = version;
+  const parameters: Record<string, Scalar> = { ...version.parameters };
+  if (kind === "cutout") {
+    await cutoutAgain(run.runId, parent, parameters);
+    return;
+  }
+  parameters.seed = anotherSeed();
+  if (version.type) {
+    const { creativity, ...rest } = parameters;
+    const drawn = await drawnMasks(version);
+    await refine(
+      run.runId,
+      {
+        type: version.type,
+        payload: version.payload,
+        creativity: typeof creativity === "number" ? creativity : 2,
+        base: parent,
+        parameters: rest,
+      },
+      drawn,
+    );
+    return;
+  }
+  if (!links.mask) throw new Error("This version has no mask to fill again.");
+  const mask = await fileOf(links.mask);
+  const protect = links.protect ? await fileOf(links.protect) : undefined;
+  await fillAgain(run.runId, parent, {
+    mask,
+    protect,
+    prompt: version.prompt ?? undefined,
+    parameters,
+  });
+}
+
+/** Return the masks that a version's regions were drawn with, in their order. */
+async function drawnMasks({ links }: Version): Promise<Blob[]> {
+  if (!links.masks) return [];
+  const { masks, width, height } = await separateMasks(await fileOf(links.masks));
+  return Promise.all(masks.map((mask) => maskPng(mask, width, height)));
+}

@@ -1,0 +1,134 @@
+// Reports in words: what a person wants to know of how a version came about.
+
+import type { Report, Version } from "../api/types";
+import { stageName } from "./stages";
+
+const ENGINES: Record<string, string> = {
+  flux: "the FLUX network",
+  lama: "the LaMa network",
+  patch: "pieces of the photo itself",
+};
+
+/** Return sentences about a version that is completed; none where there is no report. */
+export function reportWords(version: Version): string[] {
+  const report = version.report;
+  const words = version.note ? [sentence(version.note)] : [];
+  if (!report) return words;
+  const told = [
+    version.kind === "cutout" ? subjectWords(report) : filledWords(report),
+    protectedWords(report),
+    ...correctionWords(report),
+    ...regionWords(report),
+    remoteWords(report),
+    ...(Array.isArray(report.notes) ? report.notes : []).map((one) => sentence(String(one))),
+    checkWords(report),
+    ...fallbackWords(report),
+    secondsWords(report),
+  ];
+  return [...words, ...told.filter((one): one is string => one !== null)];
+}
+
+function filledWords(report: Report): string | null {
+  const engine = text(report.engine);
+  // Repairs tell what they did piece by piece.
+  if (!engine || text(report.type)) return null;
+  const with_ = ENGINES[engine] ?? engine;
+  const area = number(report.hole_px);
+  const all = (number(report.width) ?? 0) * (number(report.height) ?? 0);
+  const share = area !== null && all ? ` — ${percent(area / all)} of the photo` : "";
+  const why = text(report.engine_reason);
+  return `Filled with ${with_}${share}${why ? ` (${why})` : ""}.`;
+}
+
+function subjectWords(report: Report): string | null {
+  if (report.subject_found === false) return "Nothing in the photo was taken for a subject.";
+  const sure = number(report.confidence);
+  const network = text(report.network);
+  if (!network) return null;
+  return `Cut out by ${network}${sure === null ? "" : `, ${percent(sure)} sure`}.`;
+}
+
+function protectedWords(report: Report): string | null {
+  const share = number(report.protected_share);
+  const source = text(report.protect_source);
+  if (!share || !source || source === "none") return null;
+  const who = source === "request" ? "you marked it" : `found by ${source}`;
+  return `The subject was kept as it is: ${percent(share)} of the photo (${who}).`;
+}
+
+function correctionWords(report: Report): string[] {
+  return list(report.corrections).flatMap((one) => {
+    const asked = text(one.text);
+    if (!asked) return [];
+    const read = text(one.read);
+    const old = text(one.old_text);
+    const set = old ? `“${old}” now says “${asked}”` : `Set “${asked}”`;
+    const note = text(one.note);
+    const back =
+      one.exact === true
+        ? "; it reads back the same"
+        : `, but it reads back as ${read ? `“${read}”` : "nothing"}`;
+    return [`${set}${back}.`, ...(note ? [sentence(note)] : [])];
+  });
+}
+
+function regionWords(report: Report): string[] {
+  const regions = list(report.regions);
+  if (!regions.length) return [];
+  const unheard = regions.some((one) => text(one.prompt) !== null && one.prompt_used === false);
+  const many = regions.length === 1 ? "One region was" : `${regions.length} regions were`;
+  return [`${many} filled${unheard ? "; this server's engine does not use prompts" : ""}.`];
+}
+
+function remoteWords(report: Report): string | null {
+  const remote = report.remote as Record<string, unknown> | null | undefined;
+  const model = remote ? text(remote.model) : null;
+  return model ? `Made by ${model}, for which the picture left this machine.` : null;
+}
+
+function checkWords(report: Report): string | null {
+  const check = text(report.check);
+  return check ? `The check said: ${check}.` : null;
+}
+
+function fallbackWords(report: Report): string[] {
+  return list(report.fallbacks).flatMap((one) => {
+    const stage = text(one.stage);
+    if (!stage) return [];
+    const instead = text(one.instead);
+    const reason = text(one.reason);
+    const why = reason ? ` (${reason})` : "";
+    return [`${stageName(stage)}${why}${instead ? `: ${instead} instead` : ""}.`];
+  });
+}
+
+function secondsWords(report: Report): string | null {
+  const ms = number(report.total_ms);
+  if (ms === null) return null;
+  const seed = number(report.seed);
+  return `Took ${(ms / 1000).toFixed(1)} s${seed === null ? "" : `, with seed ${seed}`}.`;
+}
+
+export function percent(share: number): string {
+  const points = share * 100;
+  if (points > 0 && points < 0.1) return "under 0.1 %";
+  return `${points < 10 ? points.toFixed(1) : Math.round(points)} %`;
+}
+
+function sentence(words: string): string {
+  return /[.!?]$/.test(words) ? words : `${words}.`;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+function list(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value)
+    ? value.filter((one): one is Record<string, unknown> => !!one && typeof one === "object")
+    : [];
+}
