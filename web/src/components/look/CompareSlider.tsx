@@ -5,6 +5,8 @@ import { pannedBy, useWheelZoom, useZoom, type ZoomHand } from "../../state/useZ
 import { ZoomButtons } from "./ZoomButtons";
 import { ZoomPicture } from "./ZoomPicture";
 
+// Where the divider begins, %: what was made is seen first, and that there is a before.
+const FIRST = 12;
 // Of the divider, px: what a finger hits.
 const NEAR = 28;
 
@@ -36,7 +38,7 @@ export function CompareSlider(props: Props) {
   const { before, after, beforeName, afterName, transparent = false } = props;
   const own = useZoom();
   const hand = props.hand ?? own;
-  const [place, setPlace] = useState(50);
+  const [place, setPlace] = useState(FIRST);
   const [ratio, setRatio] = useState(4 / 3);
   const frame = useRef<HTMLDivElement>(null);
   const drag = useRef<"line" | { x: number; y: number } | null>(null);

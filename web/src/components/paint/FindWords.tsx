@@ -45,7 +45,7 @@ export function FindWords({ ability, seen, painting, label }: Props) {
   if (!ability.available) {
     return (
       <Typography variant="body2" color="textSecondary">
-        Finding things by words is not to be had here: {plain(ability.why ?? "no network for it")}
+        This server cannot find things by words: {plain(ability.why ?? "no network for it")}
       </Typography>
     );
   }
