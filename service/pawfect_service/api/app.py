@@ -29,8 +29,8 @@ from pawfect_service.api.studio.routes import router as studio_router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.middleware import BodyLimit, HttpLog
-from pawfect_service.jobs.contract import MAX_FILE_BYTES
+from pawfect_service.http.middleware import AsItSays, BodyLimit, HttpLog
+from pawfect_service.jobs.contract import MAX_UPLOAD_BYTES
 from pawfect_service.services import Services
 from pawfect_service.variants.watched import WatchedVariants
 
@@ -61,7 +61,7 @@ class ApiSettings:
     authenticators: Sequence[Authenticator]
     rate: str = "120/minute"
     rate_storage: str = "memory://"
-    max_body_bytes: int = MAX_FILE_BYTES
+    max_body_bytes: int = MAX_UPLOAD_BYTES
     audits: Path | None = None
     variants: WatchedVariants | None = None
     page: Path = page.FOLDER
@@ -110,5 +110,6 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(page.router)
     add_handlers(app)
     app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)
+    app.add_middleware(AsItSays)
     app.add_middleware(HttpLog)
     return app

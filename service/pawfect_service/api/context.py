@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import limits
 from fastapi import Depends, Path
@@ -21,11 +21,16 @@ from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
 from pawfect_service.http.callers import Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
-from pawfect_service.http.sign_in import SignIns, check_origin
+from pawfect_service.http.sign_in import SignIns, check_origin, only_reads
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.paths import check_id, is_run_job
 from pawfect_service.services import Services
 from pawfect_service.variants.watched import WatchedVariants
+
+# What runs and the page are below. A page of runs is a hundred small pictures, and each is a
+# request.
+_RUNS: Final = "/api/v1/"
+LOOKS: Final = 10
 
 
 class RateLimit:
@@ -51,13 +56,21 @@ class RateLimit:
             raise invalid("rate storage", "memory:// or redis://HOST:PORT", repr(storage)) from None
         self._limiter = MovingWindowRateLimiter(kept)
 
-    async def check(self, caller: str) -> None:
-        """Count a request; raise 429 with Retry-After where it is one too many."""
-        if await self._limiter.hit(self._item, caller):
+    async def check(self, caller: str, *, looks: bool = False) -> None:
+        """Count a request; raise 429 with Retry-After where it is one too many.
+
+        Args:
+            caller: whose.
+            looks: whether it only looks at runs: counted apart, `LOOKS` times as many.
+        """
+        item = self._item
+        if looks:
+            caller, item = f"{caller} looks", type(item)(item.amount * LOOKS, item.multiples)
+        if await self._limiter.hit(item, caller):
             return
-        window = await self._limiter.get_window_stats(self._item, caller)
+        window = await self._limiter.get_window_stats(item, caller)
         wait_s = max(math.ceil(window.reset_time - time.time()), 1)
-        message = f"requests: expected at most {self._item}, got more"
+        message = f"requests: expected at most {item}, got more"
         raise ApiError(429, ErrorKind.QUEUE_FULL, message, {"Retry-After": str(wait_s)})
 
 
@@ -123,7 +136,9 @@ async def let_in(connection: HTTPConnection) -> tuple[ApiContext, Caller]:
         await context.check_guess(connection)
         raise
     check_origin(connection, caller)
-    await context.rate.check(caller.name)
+    listens = connection.scope["type"] == "websocket"
+    looks = connection.url.path.startswith(_RUNS) and (listens or only_reads(connection))
+    await context.rate.check(caller.name, looks=looks)
     return context, caller
 
 

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from pawfect.contract.errors import ErrorKind
 from pawfect_service.api.state import job_files
 from pawfect_service.http.failures import FAILURES, ApiError
+from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.services import Services
@@ -51,24 +52,39 @@ async def job_file(
     missing = ApiError(404, ErrorKind.INVALID_ARG, "file: expected one of the session's, got none")
     if name not in job_files(session).values():
         raise missing
+    tag = _lasting_tag(session, name)
+    if tag is not None and request.headers.get("if-none-match") == tag:
+        return _unchanged(tag)
     try:
         data = await services.stores.files.get(session_path(*where, name))
     except FileNotFoundError:
         raise missing from None
-    return file_answer(request, data, name)
+    return file_answer(request, data, name, tag)
 
 
-def file_answer(request: Request, data: bytes, name: str) -> Response:
+def _lasting_tag(session: SessionDocument, name: str) -> str | None:
+    """Return the tag of a file that never changes: one of a run's version that is completed."""
+    if session.live is None or session.processing_status is not Status.COMPLETED:
+        return None
+    return f'"{session.job}-{name}"'
+
+
+def _unchanged(tag: str) -> Response:
+    return Response(status_code=304, headers={**FILE_HEADERS, "ETag": tag})
+
+
+def file_answer(request: Request, data: bytes, name: str, tag: str | None = None) -> Response:
     """Return a file's content, or 304 where the client has it as it is.
 
     Args:
         request: with the tag that the client knows.
         data: the content.
         name: of the file, which says its type.
+        tag: the content's; None: its SHA-256.
     """
     # Of the content: a job's files come a moment after its document.
-    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {**FILE_HEADERS, "ETag": tag}
+    tag = tag or f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
+        return _unchanged(tag)
+    headers = {**FILE_HEADERS, "ETag": tag}
     return Response(data, headers=headers, media_type=mimetypes.guess_type(name)[0])

@@ -15,8 +15,8 @@ from pawfect_service.frames import bare_failure
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.kinds.request import JobRequest
+from pawfect_service.jobs.labelling import set_labels, set_labels_error
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import set_labels, set_labels_error
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.traces import span

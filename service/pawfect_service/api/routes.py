@@ -8,7 +8,7 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from pawfect.contract.parameters import InpaintParams
@@ -19,6 +19,7 @@ from pawfect_service.api.state import SessionState, changes, state_of
 from pawfect_service.api.uploads import body_schema, read_order
 from pawfect_service.http.callers import KEY_HEADER
 from pawfect_service.http.failures import FAILURES, ErrorAnswer, not_found
+from pawfect_service.http.sign_in import COOKIE
 from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.moves import cancel
 
@@ -26,6 +27,7 @@ from pawfect_service.jobs.moves import cancel
 CREDENTIALS: Final = [
     Depends(APIKeyHeader(name=KEY_HEADER, auto_error=False, scheme_name="API key")),
     Depends(HTTPBearer(auto_error=False, scheme_name="Google ID token")),
+    Depends(APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="Sign-in of the page")),
 ]
 router: Final = APIRouter(prefix="/v1/users/{uid}/sessions/{sid}", tags=["sessions"])
 

@@ -9,6 +9,7 @@ import time
 from typing import Final
 
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pawfect.contract.errors import ErrorKind
@@ -76,6 +77,27 @@ class BodyLimit:
         expected = f"body: expected at most {self._at_most} bytes, got {got}"
         # What is still on its way then is not read: the connection ends.
         return ApiError(_TOO_LARGE, ErrorKind.INVALID_ARG, expected, {"Connection": "close"})
+
+
+class AsItSays:
+    """Has browsers take each answer for what its Content-Type says, and nothing else.
+
+    Args:
+        app: what it stands before.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("X-Content-Type-Options", "nosniff")
+            await send(message)
+
+        await self._app(scope, receive, marked)
 
 
 class HttpLog:

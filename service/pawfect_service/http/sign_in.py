@@ -59,7 +59,8 @@ class SignIns:
                     _signer(line).unsign(given, max_age=HOLDS_S)
                 except BadData:
                     continue
-                return replace(line.caller, by_cookie=True)
+                # What takes this machine for hours is not started by a click.
+                return replace(line.caller, admin=False, by_cookie=True)
         raise unknown_caller("a sign-in that has ended")
 
 
@@ -78,10 +79,14 @@ def check_origin(connection: HTTPConnection, caller: Caller) -> None:
     What changes something, and a WebSocket, which no rule of the browser's keeps to its own site,
     need the Origin of this API's own host.
     """
-    reads = connection.scope["type"] == "http" and connection.scope["method"] in _SAFE
-    if caller.by_cookie and not reads and not is_own_origin(connection.headers):
+    if caller.by_cookie and not only_reads(connection) and not is_own_origin(connection.headers):
         message = "origin: expected this API's own, got none or another"
         raise ApiError(403, ErrorKind.INVALID_ARG, message)
+
+
+def only_reads(connection: HTTPConnection) -> bool:
+    """Say whether a request changes nothing; a WebSocket may be listened to by any page."""
+    return connection.scope["type"] == "http" and connection.scope["method"] in _SAFE
 
 
 def is_own_origin(headers: Mapping[str, str]) -> bool:

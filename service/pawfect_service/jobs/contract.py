@@ -126,5 +126,7 @@ class JobContract:
         return 1 + nacks + rest + self.starts + self.publications
 
 
-# Longest file of a session, bytes: a JPEG of 110 MP at quality 95 has up to some 90 MB.
-MAX_FILE_BYTES: Final = 128 * 2**20
+# Longest upload, bytes: a JPEG of 110 MP at quality 95 has up to some 90 MB.
+MAX_UPLOAD_BYTES: Final = 128 * 2**20
+# Longest file of a session: 110 MP without loss have at most 330 MB, and a thousandth more in PNG.
+MAX_FILE_BYTES: Final = 384 * 2**20

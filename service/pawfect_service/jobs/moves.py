@@ -1,7 +1,6 @@
 """Every move of a session's job, as pure functions of its document, the store's clock and bounds.
 
     queue_job                             the API: a new job, or the word that one is under way
-    set_labels, set_labels_error          the task that asked for labels
     cancel, withdraw, expire              the API, a reader
     take_up                               a worker with a delivery in its hands
     extend_lease                          while it works, with its progress
@@ -10,8 +9,9 @@
     put_back                              when it has to stop
     result_gone                           when a claimed result's files are not there any more
 
-Each returns a Step: what to write, and the answer. They run inside `Documents.update`, see
-`sessions.Sessions`; a transaction that is run again after it was committed answers the same.
+`labelling` has those of the task that asks for labels, `feedback` the owner's. Each returns a Step:
+what to write, and the answer. They run inside `Documents.update`, see `sessions.Sessions`; a
+transaction that is run again after it was committed answers the same.
 """
 
 from __future__ import annotations
@@ -34,9 +34,6 @@ from pawfect_service.jobs.fields import (
     Cost,
     Progress,
     Result,
-    SceneLabels,
-    SceneLabelsError,
-    storable,
 )
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.kinds.request import base_of
@@ -87,25 +84,6 @@ def _present_job(
     if session.repeated or session.processing_status is not Status.PENDING:
         return at.stay(Answer.UNDER_WAY)
     return at.noted(Answer.UNDER_WAY, session, repeated=True)
-
-
-def set_labels(at: Moment, *, job: str, labels: SceneLabels) -> Step:
-    """Record this job's labels, the first that come, whenever they come; RECORDED or OVER."""
-    return _labelled(at, job, scene_labels=labels, scene_labels_error=None)
-
-
-def set_labels_error(at: Moment, *, job: str, error: PawfectError) -> Step:
-    """Record that no labels will come, unless there are some; RECORDED or OVER."""
-    message = storable(error.message)
-    failure = SceneLabelsError(error=error.kind.name, message=message, timestamp=at.now)
-    return _labelled(at, job, scene_labels_error=failure)
-
-
-def _labelled(at: Moment, job: str, **changes: SceneLabels | SceneLabelsError | None) -> Step:
-    session = at.session
-    if session is None or session.job != job or session.scene_labels:
-        return at.stay(Answer.OVER)
-    return at.noted(Answer.RECORDED, session, **changes)
 
 
 def cancel(at: Moment) -> Step:
@@ -282,7 +260,8 @@ def passing_failure(at: Moment, *, job: str, owner: str, error: PawfectError) ->
     counts = held.counts.plus_one("passing_failures")
     if counts.passing_failures > at.contract.passing_failures:
         return at.failed(held, error, counts=counts)
-    return _given_back(at, held, counts=counts)
+    live = held.live and held.live.said([f"put back: {error.message}"], at.now)
+    return _given_back(at, held, counts=counts, live=live)
 
 
 def permanent_failure(at: Moment, *, job: str, owner: str, error: PawfectError) -> Step:

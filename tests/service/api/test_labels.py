@@ -12,6 +12,7 @@ import pytest
 from harness.slow_labels import LABELS
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.jobs.kinds import INPAINT
+from pawfect_service.jobs.kinds.request import JobRequest
 from pawfect_service.jobs.message import JobMessage
 from tests.pawfect.photo.pictures import encoded, scene
 from tests.service.stack import HERE, MASK, SOON, slowly_labelled, uncollected
@@ -98,7 +99,7 @@ async def test_a_server_without_labels_says_so_in_the_document(stack):
 async def test_files_that_vanished_before_the_labels_were_asked_for_are_an_error(alone):
     job = await alone.queued()
     await alone.files.delete(f"{HERE}/original.jpg")
-    LabelTasks(alone.services).start(JobMessage("u", "s", job), INPAINT)
+    LabelTasks(alone.services).start(JobMessage("u", "s", job), INPAINT, JobRequest({}))
     state = await alone.until(lambda state: state["sceneLabelsError"]["error"] == "INVALID_ARG")
     said = state["sceneLabelsError"]["message"]
     assert said == "original.jpg: expected a file in storage, got none"
@@ -134,7 +135,7 @@ async def test_more_jobs_than_may_wait_for_labels_go_without(store, server):
         labels = LabelTasks(stack.services, at_most=1)
         for sid in ("s0", "s1"):
             job = (await stack.post(sid=sid)).json()["job"]
-            labels.start(JobMessage("u", sid, job), INPAINT)
+            labels.start(JobMessage("u", sid, job), INPAINT, JobRequest({}))
         full = (await stack.labelled("s1"))["sceneLabelsError"]
         assert full["error"] == "QUEUE_FULL"
         assert "at most 1 jobs" in full["message"]

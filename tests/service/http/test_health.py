@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from harness.relay import Relay
 from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.parameters import InpaintParams, NoParams
+from pawfect.contract.refine import read_payload
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http import health
-from pawfect_service.jobs.kinds import CUTOUT, INPAINT
+from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT
 from tests.server.conftest import answers, metric
 from tests.service.stack import PHOTO, Stack
 
@@ -81,20 +83,35 @@ async def test_the_page_describes_every_route_with_examples(alone):
         f"{here}/inpaint",
         f"{here}/events",
         f"{here}/files/{{name}}",
+        "/api/v1/jobs/{job_id}/events",
+        "/api/v1/jobs/{job_id}/preview.jpg",
+        "/api/v1/masks",
         "/api/v1/runs",
         "/api/v1/runs/{run_id}",
+        "/api/v1/runs/{run_id}/cutout",
         "/api/v1/runs/{run_id}/feedback",
+        "/api/v1/runs/{run_id}/files",
         "/api/v1/runs/{run_id}/files/{name}",
+        "/api/v1/runs/{run_id}/inpaint",
+        "/api/v1/runs/{run_id}/refine",
+        "/api/v1/runs/{run_id}/refinements/{job_id}/{name}",
+        "/api/v1/runs/{run_id}/run.json",
+        "/api/v1/runs/{run_id}/versions/{version}",
+        "/api/v1/sign-in",
+        "/api/v1/studio",
         "/healthz",
         "/readyz",
     }
+    for routes in described["paths"].values():
+        assert all(route["summary"] for route in routes.values())
     post = described["paths"][f"{here}/inpaint"]["post"]
     assert set(post["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
     assert all("example" in body for body in post["requestBody"]["content"].values())
     assert {"202", "400", "401", "403", "409", "413", "429", "503"} <= set(post["responses"])
     example = described["components"]["schemas"]["SessionState"]["example"]
     assert example["processingStatus"] == "processing"
-    assert set(described["components"]["securitySchemes"]) == {"API key", "Google ID token"}
+    schemes = {"API key", "Google ID token", "Sign-in of the page"}
+    assert set(described["components"]["securitySchemes"]) == schemes
     assert (await alone.http.get("/docs")).status_code == 200
     real = (await alone.post()).json()
     assert set(real) == set(described["components"]["schemas"]["SessionState"]["properties"])
@@ -107,7 +124,11 @@ async def test_the_page_describes_every_route_with_examples(alone):
 async def test_the_page_says_what_a_run_may_bring_and_every_parameter_of_its_kinds(alone):
     described = (await alone.http.get("/openapi.json")).json()
     post = described["paths"]["/api/v1/runs"]["post"]
-    kinds = {CUTOUT.name: (CUTOUT, CutoutParams), INPAINT.name: (INPAINT, InpaintParams)}
+    kinds = {
+        "cutout": (CUTOUT, CutoutParams),
+        "inpaint": (RUN_INPAINT, InpaintParams),
+        "import": (IMPORT, NoParams),
+    }
     for body in post["requestBody"]["content"].values():
         assert set(body["examples"]) == set(kinds)
         for schema in body["schema"]["oneOf"]:
@@ -126,4 +147,12 @@ async def test_the_page_says_what_a_run_may_bring_and_every_parameter_of_its_kin
     assert set(answer.json()) == set(schemas["RunState"]["properties"])
     (version,) = answer.json()["versions"]
     assert set(version) == set(schemas["RunVersion"]["properties"])
-    assert set(schemas["RunState"]["example"]) <= set(answer.json())
+    example = schemas["RunState"]["example"]
+    assert set(example) == set(answer.json())
+    assert set(example["versions"][0]) <= set(version)
+    refine = described["paths"]["/api/v1/runs/{run_id}/refine"]["post"]
+    examples = refine["requestBody"]["content"]["application/json"]["examples"]
+    for kind, one in examples.items():
+        assert one["value"]["type"] == kind
+        read_payload(kind, json.dumps(one["value"]["payload"]), 1024, 768)
+    assert {"201", "400", "403", "404", "409", "413"} <= set(refine["responses"])

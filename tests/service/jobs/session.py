@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.jobs import labelling
 from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.jobs.document import SessionDocument, from_document
@@ -25,6 +26,8 @@ LABELS = SceneLabels(
 class Session:
     """One session's document and a clock, for moves in a row."""
 
+    sid = "s"
+
     def __init__(self) -> None:
         self.now = 1e9
         self.document: Document | None = None
@@ -32,10 +35,10 @@ class Session:
         self("set_labels", job="j1", labels=LABELS)
 
     def __call__(self, name: str, **named: Any) -> t.Answer:
-        transition = getattr(t, name)
+        transition = getattr(labelling if name.startswith("set_labels") else t, name)
         if name == "queue_job":
             named = {"kind": INPAINT, **named}
-        decide = deciding("u", "s", CONTRACT, partial(transition, **named))
+        decide = deciding("u", self.sid, CONTRACT, partial(transition, **named))
         change = decide(self.document, self.now)
         if change.document is not None:
             # What a store gives back is what JSON leaves of it.
@@ -47,7 +50,7 @@ class Session:
     @property
     def session(self) -> SessionDocument:
         assert self.document is not None
-        return from_document("u", "s", self.document)
+        return from_document("u", self.sid, self.document)
 
     def start(self, owner: str = "w1") -> t.Answer:
         return self("take_up", job="j1", owner=owner)
@@ -57,3 +60,9 @@ class Session:
 
     def complete(self) -> t.Answer:
         return self("complete", job="j1")
+
+
+class RunSession(Session):
+    """The first job of a run."""
+
+    sid = f"run-{'0' * 32}-0001"

@@ -9,7 +9,7 @@ from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import JobContract, Status
 from pawfect_service.jobs.document import MAX_REPORT
 from pawfect_service.jobs.fields import Progress
-from tests.service.jobs.session import AWAY, CONTRACT, COST, LABELS, Session
+from tests.service.jobs.session import AWAY, CONTRACT, COST, LABELS, RunSession, Session
 
 
 def test_a_job_goes_from_its_queueing_to_its_one_result():
@@ -248,3 +248,26 @@ def test_a_report_that_no_document_holds_is_refused():
 def test_a_contract_whose_bounds_contradict_is_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         JobContract(**bad)
+
+
+def test_why_a_runs_job_was_put_back_is_told_to_those_who_follow_it():
+    session = RunSession()
+    session.start()
+    assert session("passing_failure", job="j1", owner="w1", error=AWAY) is t.Answer.PUT_BACK
+    live = session.session.live
+    assert live is not None
+    (line,) = live.lines
+    assert line.text.startswith("put back: server: away")
+    assert live.state == live.seq == line.seq + 1
+
+
+def test_a_runs_job_is_never_replaced_by_another():
+    session = RunSession()
+    before = session.document
+    assert session("queue_job", job="j2", request={"seed": 4}) is t.Answer.TAKEN
+    assert session("queue_job", job="j1", request={"seed": 3}) is t.Answer.QUEUED
+    session("cancel")
+    assert session("queue_job", job="j2", request={"seed": 4}) is t.Answer.TAKEN
+    assert before is not None
+    assert session.session.job == "j1"
+    assert session.session.run_begins

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pawfect.contract.errors import PawfectError
+from pawfect_service.jobs import labelling
 from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.contract import MOVES, Document, JobContract, Status
 from pawfect_service.jobs.document import from_document
@@ -23,7 +24,7 @@ _GRANTED = {
     (t.passing_failure, t.Answer.PUT_BACK): CONTRACT.passing_failures,
     # By whoever has won, and by each who publishes after him.
     (t.put_back, t.Answer.PUT_BACK): 1 + CONTRACT.publications,
-    (t.set_labels, t.Answer.RECORDED): 1,
+    (labelling.set_labels, t.Answer.RECORDED): 1,
     (t.claim_result, t.Answer.WON): 1,
     (t.complete, t.Answer.COMPLETED): 1,
 }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.jobs import labelling
 from pawfect_service.jobs import moves as t
 from pawfect_service.jobs.feedback import rate
 from pawfect_service.jobs.paths import session_path
@@ -114,9 +115,9 @@ class ContractMachine(RuleBasedStateMachine):
     def labels(self, came: bool) -> None:
         job = self.job()
         if came:
-            self.world.move(t.set_labels, job=job, labels=LABELS)
+            self.world.move(labelling.set_labels, job=job, labels=LABELS)
         else:
-            self.world.move(t.set_labels_error, job=job, error=NO_LABELS)
+            self.world.move(labelling.set_labels_error, job=job, error=NO_LABELS)
 
     @rule(published=st.booleans())
     def post(self, published: bool) -> None:

@@ -62,7 +62,11 @@ def test_the_file_in_the_docs_is_one() -> None:
         ('{ preset = "high" }', "{}", "variant high: parameters: expected some of preset"),
         ('{ preset = "high" }', '"high"', "variant high: parameters: expected some of preset"),
         ('parameters = { preset = "high" }', "", "variant high: parameters: expected some of"),
-        ("[[variants]]", "[staging]\nusers = [1]\n[[variants]]", "staging: users: expected a text"),
+        (
+            "[[variants]]",
+            "[staging]\nusers = [1]\n[[variants]]",
+            "staging: users[0]: expected a text",
+        ),
         ("[[variants]]", "[rule]\n[[variants]]", "rule: expected answers, got nothing"),
         (
             "[[variants]]",

@@ -11,16 +11,19 @@ interface Props {
   onBbox: (bbox: Bbox) => void;
   /** Of which box, for screen readers. */
   of?: string;
+  /** Begin in the first field. */
+  focused?: boolean;
 }
 
 /** A box in numbers, px of the photo. */
-export function BoxFields({ bbox, photo, onBbox, of }: Props) {
+export function BoxFields({ bbox, photo, onBbox, of, focused = false }: Props) {
   return (
     <Box sx={{ display: "grid", gridTemplateColumns: "repeat(4, minmax(64px, 1fr))", gap: 1 }}>
       {NAMES.map((name, index) => (
         <TextField
           key={name}
           label={name}
+          autoFocus={focused && index === 0}
           type="number"
           value={Number.isNaN(bbox[index]) ? "" : bbox[index]}
           onChange={(event) => {

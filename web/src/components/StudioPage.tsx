@@ -39,7 +39,8 @@ export function StudioPage({ studio, onSignedOut }: Props) {
   });
   const newest = useRef<number | null>(null);
   const say = useNotice();
-  useFileEntry(work.choose, studio.limits.maxBytes, setProblem);
+  const choose = (file: File) => void work.choose(file);
+  useFileEntry(choose, studio.limits.maxBytes, setProblem);
 
   useEffect(() => {
     if (hand.problem?.status === 401) onSignedOut();
@@ -108,7 +109,7 @@ export function StudioPage({ studio, onSignedOut }: Props) {
     );
   }
   if (!photo && !work.opening && !runId) {
-    return <EmptyState onPhoto={work.choose} problem={problem ?? work.problem} studio={studio} />;
+    return <EmptyState onPhoto={choose} problem={problem ?? work.problem} studio={studio} />;
   }
   return (
     <Stack spacing={{ xs: 4, md: 6 }}>
@@ -125,7 +126,7 @@ export function StudioPage({ studio, onSignedOut }: Props) {
           choices={choices}
           onChoices={setChoices}
           busy={busy}
-          problem={problem}
+          problem={problem ?? work.problem}
           onFill={() => void fill()}
           onCutOut={() => void cutOut()}
           onRefine={() => void refine(null)}

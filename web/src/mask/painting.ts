@@ -94,13 +94,14 @@ export class Painting {
   /** Give a label to what a mask UINT8 [height * width] marks (>= 128), beside what is there.
    *
    * @param instead whether the label is taken from all else first.
+   * @param under a label that stays where it is.
    */
-  mark(mask: Uint8Array, label: Label, instead = false): void {
+  mark(mask: Uint8Array, label: Label, instead = false, under?: Label): void {
     if (mask.length !== this.data.length) {
       throw new Error(`mask: expected ${this.data.length} pixels, got ${mask.length}`);
     }
     this.everywhere((value, i) => {
-      if (mask[i]! >= 128) return label;
+      if (mask[i]! >= 128 && value !== under) return label;
       return instead && value === label ? KEEP : value;
     });
   }

@@ -16,7 +16,7 @@ export interface Work {
   opening: boolean;
   problem: string | null;
   /** Begin with a photo. */
-  choose: (file: File) => void;
+  choose: (file: File) => Promise<void>;
   setBase: (base: number) => void;
   /** Keep photo and mask for the run that was made of them. */
   adopt: (runId: string) => void;
@@ -59,7 +59,7 @@ export function useWork(runId: string | null, run: Run | null): Work {
       setProblem(null);
       try {
         const opened = await openPhoto(await picture(), name);
-        if (held.current === key) hold(opened, draft, key === NEW);
+        if (held.current === key) hold(opened, draft);
         else closePhoto(opened);
       } catch (error) {
         if (held.current !== key) return;
@@ -118,22 +118,27 @@ export function useWork(runId: string | null, run: Run | null): Work {
   useDraft(runId ?? NEW, painting, base, runId === null ? (photo?.file ?? null) : null);
 
   const choose = useCallback(
-    (file: File) => {
-      held.current = NEW;
-      goTo(null);
-      setBase(0);
-      open(NEW, async () => file, file.name, null).catch(async () => {
-        // HEIC and TIFF are the server's to read.
-        setOpening(true);
-        try {
+    async (file: File) => {
+      setOpening(true);
+      setProblem(null);
+      try {
+        const opened = await openPhoto(file, file.name).catch(() => null);
+        if (opened) {
+          held.current = NEW;
+          goTo(null);
+          setBase(0);
+          hold(opened, null, true);
+        } else {
+          // HEIC and TIFF are the server's to read. What it cannot read leaves all as it was.
           goTo((await newImport(file)).runId);
-        } catch (error) {
-          setOpening(false);
-          setProblem((error as Error).message);
         }
-      });
+      } catch (error) {
+        setProblem((error as Error).message);
+      } finally {
+        setOpening(false);
+      }
     },
-    [open],
+    [hold],
   );
 
   const adopt = useCallback((made: string) => {

@@ -130,6 +130,8 @@ describe("a painting", () => {
     expect([...painting.data]).toEqual([1, 0, 0, 1]);
     painting.mark(Uint8Array.of(0, 255, 0, 0), REMOVE, true);
     expect([...painting.data]).toEqual([0, 1, 0, 0]);
+    painting.mark(Uint8Array.of(0, 255, 255, 0), PROTECT, true, REMOVE);
+    expect([...painting.data]).toEqual([0, 1, 2, 0]);
     expect(() => painting.mark(new Uint8Array(3), REMOVE)).toThrow("expected 4 pixels, got 3");
   });
 

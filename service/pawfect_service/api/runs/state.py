@@ -27,6 +27,24 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "processingStatus": "completed",
     "createdAt": 1795253000.2,
     "updatedAt": 1795253003.9,
+    "versions": [
+        {
+            "version": 2,
+            "jobId": "8c0d6f0e4b1a4d7e9f3c2a5b6d7e8f90-0002.u-4711",
+            "kind": "refine",
+            "type": "region",
+            "payload": {"masks": [{"bbox": [120, 80, 200, 160], "prompt": "grass"}]},
+            "parent": 1,
+            "processingStatus": "completed",
+            "parameters": {"creativity": 2, "seed": 7},
+            "progress": {"stage": "done", "share": 1.0},
+            "waitingBefore": None,
+            "imageUrl": "/api/v1/runs/8c0d6f0e4b1a4d7e9f3c2a5b6d7e8f90.u-4711/files/image.png"
+            "?version=2",
+            "previewUrl": "/api/v1/runs/8c0d6f0e4b1a4d7e9f3c2a5b6d7e8f90.u-4711/files/preview.jpg"
+            "?version=2",
+        }
+    ],
 }
 
 

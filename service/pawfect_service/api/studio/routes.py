@@ -164,7 +164,8 @@ async def sign_in(request: Request) -> Response:
         raise refused(error, "sign-in") from None
     answer = Response(status_code=204, headers={"Cache-Control": "no-store"})
     if context.sign_ins is not None:
-        secure = request.url.scheme == "https"
+        behind = request.headers.get("x-forwarded-proto", request.url.scheme)
+        secure = behind == "https"
         value = context.sign_ins.cookie(given.key)
         answer.set_cookie(COOKIE, value, max_age=HOLDS_S, secure=secure, **_COOKIE)
     return answer

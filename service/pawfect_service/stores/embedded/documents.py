@@ -123,14 +123,15 @@ class EmbeddedDocuments:
         self, uid: str, at_most: int, before: RunMark | None = None
     ) -> list[RunMark]:
         """Return the first jobs of a user's runs, newest first, those older than `before`."""
-        then = before or RunMark(_NEVER, "")
+        owner, then = check_id("uid", uid), before or RunMark(_NEVER, "")
 
         def work(connection: sqlite3.Connection, _: float) -> list[RunMark]:
             rows = connection.execute(
-                f"SELECT {_CREATED} AS created, sid FROM documents"
-                f" WHERE uid = ? AND {_RUN_BEGINS} AND (created, sid) < (?, ?)"
-                " ORDER BY created DESC, sid DESC LIMIT ?",
-                (check_id("uid", uid), then.created_at, then.sid, at_most),
+                f"SELECT {_CREATED}, sid FROM documents INDEXED BY documents_runs"
+                f" WHERE uid = :uid AND {_RUN_BEGINS} AND {_CREATED} <= :then"
+                f" AND ({_CREATED} < :then OR sid < :sid)"
+                f" ORDER BY {_CREATED} DESC, sid DESC LIMIT :most",
+                {"uid": owner, "then": then.created_at, "sid": then.sid, "most": at_most},
             ).fetchall()
             return [RunMark(created, sid) for created, sid in rows if is_run_job(sid)]
 

@@ -264,6 +264,7 @@ async def test_html_in_every_field_is_text_of_json_and_files_are_pictures(
     assert HTML in found[0].json()["versions"][1]["feedback"]["comment"]
     for answer in refused + found:
         assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
     for link in (version["imageUrl"], version["previewUrl"], version["links"]["edited"]):
         headers = (await alone.http.get(link)).headers
         assert headers["content-type"] in ("image/png", "image/jpeg")

@@ -95,6 +95,15 @@ async def test_guesses_at_keys_are_slowed_down(store, nowhere):
         assert statuses == [401] * 5 + [429] * 2
 
 
+async def test_looking_at_runs_has_ten_times_the_rate_of_making_them(store, nowhere):
+    async with guarded(store, nowhere, rate="2/hour") as stack:
+        path, headers = f"/api/v1/runs/{'0' * 32}.u", {"x-api-key": KEY}
+        looked = [(await stack.http.get(path, headers=headers)).status_code for _ in range(21)]
+        assert looked == [404] * 20 + [429]
+        cancelled = [(await stack.http.delete(path, headers=headers)).status_code for _ in range(3)]
+        assert cancelled == [404, 404, 429]
+
+
 async def test_a_cookie_ends_with_its_time_and_with_its_keys_line(store, nowhere):
     digest = bytes.fromhex(LINE.split()[2])
     async with guarded(store, nowhere) as stack:

@@ -113,7 +113,7 @@ export function FillPanel(props: Props) {
           name="Another photo"
           size="medium"
           maxBytes={props.maxBytes}
-          onPhoto={work.choose}
+          onPhoto={(file) => void work.choose(file)}
         />
       </Stack>
     </Stack>

@@ -41,7 +41,7 @@ export function RectangleDialog({ open, photo, onClose, onRectangle }: Props) {
         </DialogTitle>
         <DialogContent>
           <Stack spacing={2} sx={{ pt: 1 }}>
-            <BoxFields bbox={bbox} photo={photo} onBbox={setBbox} />
+            <BoxFields bbox={bbox} photo={photo} onBbox={setBbox} focused />
             {problem && <Alert severity="warning">{problem}</Alert>}
           </Stack>
         </DialogContent>

@@ -37,7 +37,9 @@ export function SubjectButtons({ ability, seen, photo, painting }: Props) {
           score: first.score,
         };
       }
-      painting.mark(known.current.mask, label, true);
+      // What somebody has marked goes, even where the network takes it for the pet.
+      const under = label === PROTECT ? REMOVE : undefined;
+      painting.mark(known.current.mask, label, true, under);
       say(label === PROTECT ? "The pet is protected." : "The pet is marked, to be removed.");
     } catch (error) {
       say((error as Error).message, "error");
