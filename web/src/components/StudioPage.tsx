@@ -143,7 +143,8 @@ export function StudioPage({ studio, onSignedOut }: Props) {
       {hand.run && (
         <VersionList
           run={hand.run}
-          newest={newest.current}
+          // Not behind the open drawer, which has the focus.
+          newest={refining.open ? null : newest.current}
           onRun={hand.take}
           onLook={() => hand.look(true)}
           onGoOn={goOn}

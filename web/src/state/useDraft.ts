@@ -2,8 +2,9 @@ import { useEffect, useRef } from "react";
 import type { Painting } from "../mask/painting";
 import { keepDraft } from "./drafts";
 
-// After the last step, ms: a draft of 12 MP takes some 30 ms to write down.
-const CALM_MS = 600;
+// After the last step, ms: a draft of 12 MP takes some 30 ms to write down. Not longer: what a page
+// that is left begins to write, the browser may drop.
+const CALM_MS = 120;
 
 /** Keep a painting in the browser a moment after each step, and at once when the page is left. */
 export function useDraft(

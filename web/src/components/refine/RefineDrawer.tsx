@@ -79,6 +79,8 @@ export default function RefineDrawer(props: Props) {
       const { jobId, version } = await refine(run.runId, { ...request, parameters }, masks);
       setSent(jobId);
       setTab("log");
+      // The button that had the focus is gone; without one, keys reach no drawer.
+      document.getElementById("tab-log")?.focus();
       onSent(version);
     } catch (error) {
       setProblem((error as Error).message);
