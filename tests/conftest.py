@@ -43,6 +43,7 @@ LANES = {
         "client/",
         "perf/test_bench",
         "test_readme",
+        "web/",
     ),
     "service": (
         "service/",
