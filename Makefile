@@ -149,12 +149,12 @@ faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, 
 
 # The largest first: the others take its versions, so that one environment can hold them all.
 lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
-	$(UV) --extra client --extra server --extra dev --extra sessions --extra neural --extra export --extra perf -o requirements/perf.txt pyproject.toml
+	$(UV) --extra client --extra server --extra dev --extra sessions --extra neural --extra export --extra perf --extra remote -o requirements/perf.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server -o requirements/server.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra neural -o requirements/neural.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra sessions -o requirements/sessions.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra sessions -o requirements/service.txt pyproject.toml
-	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra dev -o requirements/dev.txt pyproject.toml
+	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra dev --extra remote -o requirements/dev.txt pyproject.toml
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) build web/node_modules service/pawfect_service/page .mypy_cache .ruff_cache .pytest_cache .hypothesis

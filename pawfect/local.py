@@ -144,50 +144,6 @@ class LocalFlow:
         return asyncio.run(work)
 
 
-class LocalRemoval:
-    """The flow of `background_removal` in this process; safe to use from several threads.
-
-    Args:
-        profile: None: the one of PAWFECT_PROFILE, else `embedded`.
-
-    Raises:
-        PawfectError: UNAVAILABLE where there is no such profile.
-    """
-
-    def __init__(self, profile: Profile | None = None) -> None:
-        self._removal = read_removal(_profile(profile))
-        self._models = LocalModels(self._removal.profile)
-
-    def remove_background(
-        self,
-        image: NDArray[np.uint8],
-        parameters: Mapping[str, Scalar],
-        *,
-        background: NDArray[np.uint8] | None = None,
-        stop: Stop = never,
-        notify: Callable[[Progress], None] | None = None,
-    ) -> CutoutResult:
-        """Cut the subject out, with the pixels that the server would give.
-
-        Args:
-            image: UINT8 [H, W, 3] RGB.
-            parameters: the request's scalars, as in `CutoutParams`.
-            background: UINT8 [h, w, 3] RGB of any size, or None.
-            stop: asked often; once it is true, the work ends with CANCELLED.
-            notify: takes each stage as it ends.
-
-        Raises:
-            PawfectError: as `pawfect.orchestrator.cutout.remove_background` does.
-        """
-        params = CutoutParams.parse(parameters)
-        request = CutoutRequest(image, params, background)
-        # As on a server, no request's deadline pays for it.
-        compile_ahead()
-        control = Control(params.deadline_ms, stop)
-        work = remove_background(request, self._removal, self._models, control, _told(notify))
-        return asyncio.run(work)
-
-
 class LocalRefine:
     """The flow of `refine` in this process; safe to use from several threads.
 
@@ -232,6 +188,50 @@ class LocalRefine:
     def capabilities(self) -> Capabilities:
         """Return what can be done in this process."""
         return capabilities(self._refining)
+
+
+class LocalRemoval:
+    """The flow of `background_removal` in this process; safe to use from several threads.
+
+    Args:
+        profile: None: the one of PAWFECT_PROFILE, else `embedded`.
+
+    Raises:
+        PawfectError: UNAVAILABLE where there is no such profile.
+    """
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        self._removal = read_removal(_profile(profile))
+        self._models = LocalModels(self._removal.profile)
+
+    def remove_background(
+        self,
+        image: NDArray[np.uint8],
+        parameters: Mapping[str, Scalar],
+        *,
+        background: NDArray[np.uint8] | None = None,
+        stop: Stop = never,
+        notify: Callable[[Progress], None] | None = None,
+    ) -> CutoutResult:
+        """Cut the subject out, with the pixels that the server would give.
+
+        Args:
+            image: UINT8 [H, W, 3] RGB.
+            parameters: the request's scalars, as in `CutoutParams`.
+            background: UINT8 [h, w, 3] RGB of any size, or None.
+            stop: asked often; once it is true, the work ends with CANCELLED.
+            notify: takes each stage as it ends.
+
+        Raises:
+            PawfectError: as `pawfect.orchestrator.cutout.remove_background` does.
+        """
+        params = CutoutParams.parse(parameters)
+        request = CutoutRequest(image, params, background)
+        # As on a server, no request's deadline pays for it.
+        compile_ahead()
+        control = Control(params.deadline_ms, stop)
+        work = remove_background(request, self._removal, self._models, control, _told(notify))
+        return asyncio.run(work)
 
 
 def _profile(given: Profile | None) -> Profile:

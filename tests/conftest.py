@@ -21,6 +21,7 @@ from pawfect.weights.store import ROOT_VARIABLE, Store, weights_root
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
 from pawfect_triton.server import Endpoints
+from tests.image_server import KEY, ImageServer
 
 # Two lanes share two cores: a thread each for torch and OpenMP, in what the tests start too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -93,9 +94,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedProcess]:
+def remote_images() -> Iterator[ImageServer]:
+    """The remote engine of the suite's server."""
+    with ImageServer().serving() as images:
+        yield images
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, remote_images: ImageServer
+) -> Iterator[ServedProcess]:
     """The suite's server: profile `embedded`, ready."""
-    with ServedProcess(tmp_path_factory.mktemp("server")) as running:
+    remote = {"PAWFECT_REMOTE_URL": remote_images.url, "PAWFECT_REMOTE_KEY": KEY}
+    with ServedProcess(tmp_path_factory.mktemp("server"), **remote) as running:
         running.wait_for(READY)
         yield running
         running.stop()

@@ -18,9 +18,11 @@ from PIL import Image
 from pawfect.contract.errors import TABLE
 from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintFileParams
+from pawfect.contract.refine import RefineParams
 from pawfect.local import inpaint_local
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
+from pawfect.refine.remote_settings import VARIABLES
 from tests.server.conftest import SMALL, SMALL_HOLE
 
 ROOT = Path(__file__).parents[1]
@@ -141,6 +143,12 @@ def test_the_readme_counts_the_models_of_the_profile_tiny():
 def test_the_page_of_masks_by_words_names_every_parameter():
     page = (ROOT / "docs" / "words.md").read_text()
     for name in FindMasksParams.__dataclass_fields__:
+        assert f"| `{name}` |" in page, name
+
+
+def test_the_page_of_refine_names_every_parameter_and_variable():
+    page = (ROOT / "docs" / "refine.md").read_text()
+    for name in (*RefineParams.__dataclass_fields__, *VARIABLES):
         assert f"| `{name}` |" in page, name
 
 

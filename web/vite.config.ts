@@ -23,6 +23,8 @@ export default defineConfig({
     environment: "jsdom",
     include: ["tests/**/*.test.{ts,tsx}"],
     setupFiles: ["tests/setup.ts"],
+    // A busy machine takes its time with typing.
+    testTimeout: 30_000,
     // One process: the machines that run it have two cores for everything.
     fileParallelism: false,
   },

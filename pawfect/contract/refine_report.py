@@ -25,6 +25,9 @@ class CorrectionReport:
         font: the font that it was set in.
         size_px: height of its capital letters, px.
         tries: how often it was set until it could be read, or for want of a better one.
+        likeness: of that font to the old letters, up to 1; None where there were none.
+        reused: its letters that were cut out of the old text.
+        fits: whether it fits its place; where not, its letters are smaller than the old ones.
         note: what could not be done as it was asked for, in words.
     """
 
@@ -36,6 +39,9 @@ class CorrectionReport:
     font: str
     size_px: float
     tries: int
+    likeness: float | None = None
+    reused: str = ""
+    fits: bool = True
     note: str | None = None
 
 

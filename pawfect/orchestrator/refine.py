@@ -27,9 +27,10 @@ from pawfect.orchestrator.capabilities import capabilities
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.progress import preview_of
 from pawfect.orchestrator.refining import RefineRequest, Refining, read_refining, refine_request
-from pawfect.orchestrator.repairs import BEGINS, ENDS, REPAIRS, Work
+from pawfect.orchestrator.repairs import REPAIRS
 from pawfect.orchestrator.request import Notify, Progress, silent
 from pawfect.orchestrator.serving import Orchestration, photo_pixels
+from pawfect.orchestrator.work import BEGINS, ENDS, Work
 from pawfect.refine.repaired import Repaired
 
 

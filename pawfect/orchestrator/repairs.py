@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -11,103 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
-from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.refine import GeneralPayload, RegionPayload, SubjectPayload
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import MASK_THRESHOLD
-from pawfect.orchestrator.calls import CallModel
-from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.flow import inpaint
 from pawfect.orchestrator.progress import preview_of
 from pawfect.orchestrator.protecting import find_protected
-from pawfect.orchestrator.refining import RefineRequest, Refining
-from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress
-from pawfect.refine.creativity import Creativity, creativity
+from pawfect.orchestrator.refining import RefineRequest
+from pawfect.orchestrator.request import InpaintRequest, Progress
+from pawfect.orchestrator.work import BEGINS, Part, Work
 from pawfect.refine.editing import Edit, Edited, EditTask
 from pawfect.refine.general import repair_all
 from pawfect.refine.region import place_regions, repair_regions
 from pawfect.refine.repaired import Repaired
 from pawfect.refine.subject import repair_subject
-
-# Where the work stands when the repair begins and when it is done, as shares of the whole.
-BEGINS: Final = 0.05
-ENDS: Final = 0.95
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """One request, and what its repair works with.
-
-    Attributes:
-        request: what is asked for.
-        refining: the server's engines.
-        call: calls the models.
-        control: deadline, cancellation and stage times.
-        notify: takes a report after each stage and part.
-    """
-
-    request: RefineRequest
-    refining: Refining
-    call: CallModel
-    control: Control
-    notify: Notify
-
-    @property
-    def level(self) -> Creativity:
-        """The request's creativity."""
-        return creativity(self.request.params.creativity)
-
-    def fill_params(self) -> InpaintParams:
-        """Return the parameters of an inpainting of this request."""
-        params, level = self.request.params, self.level
-        own = InpaintParams(
-            engine=params.engine,
-            seed=params.seed,
-            deadline_ms=params.deadline_ms,
-            protect=params.protect,
-        )
-        flux = self.refining.fill.profile.flux
-        if flux is None:
-            return own
-        return replace(
-            own,
-            strength=level.strength,
-            steps=max(1, round(flux.steps * level.steps)),
-            guidance_scale=flux.guidance_scale * level.guidance,
-        )
-
-    async def fill(self, request: InpaintRequest, control: Control, part: Part) -> InpaintResult:
-        """Run the flow of `inpaint` for a part of the work."""
-        return await inpaint(request, self.refining.fill, self.call, control, part.told(self))
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of several parts of the work.
-
-    Attributes:
-        name: of the part, for the stages.
-        place: from 0.
-        number: of parts.
-    """
-
-    name: str
-    place: int
-    number: int
-
-    def share(self, done: float) -> float:
-        """Return the share of the whole that is done where `done` of this part is, 0 to 1."""
-        return BEGINS + (ENDS - BEGINS) * (self.place + done) / self.number
-
-    def told(self, work: Work) -> Notify:
-        """Return what tells the work's caller of this part's progress."""
-
-        async def tell(progress: Progress) -> None:
-            share = self.share(progress.progress)
-            stage = f"{self.name}: {progress.stage}"
-            await work.notify(Progress(stage, share, progress.preview))
-
-        return tell
 
 
 async def _region(work: Work) -> Repaired:

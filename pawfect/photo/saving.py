@@ -132,7 +132,8 @@ def encode_photo(
         kind: one of `pawfect.photo.formats.WRITTEN`.
         quality: of JPEG, WebP and AVIF, 1 to 100; None: 95, AVIF 90, and WebP without loss where
             the photo came from a lossless file.
-        quickly: PNG with 8 bits in a quarter of the time, for 3 % more bytes (a photo's crop).
+        quickly: PNG with 8 bits at zlib's level 1: 1.0 s in place of 4.4 for 12 MP with grain, and
+            17 % more bytes; a crop of 512 px grows by 3 %.
 
     Raises:
         PawfectError: INVALID_ARG where the format cannot hold the photo, and for a quality that it

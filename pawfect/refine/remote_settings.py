@@ -17,6 +17,7 @@ KEY_VARIABLE: Final = "PAWFECT_REMOTE_KEY"
 MODEL_VARIABLE: Final = "PAWFECT_REMOTE_MODEL"
 DAILY_VARIABLE: Final = "PAWFECT_REMOTE_DAILY"
 TIMEOUT_VARIABLE: Final = "PAWFECT_REMOTE_TIMEOUT_S"
+VARIABLES: Final = (URL_VARIABLE, KEY_VARIABLE, MODEL_VARIABLE, DAILY_VARIABLE, TIMEOUT_VARIABLE)
 # What OpenAI's SDK 3.57 names in place of the models that it calls shut down.
 DEFAULT_MODEL: Final = "gpt-image-2.5-sunburst"
 # Requests of one day: what a few people try by hand.

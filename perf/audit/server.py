@@ -46,7 +46,8 @@ READY_S: Final = 900.0
 MEMORY_EVERY_S: Final = 0.1
 # Models that no cell asks.
 _UNASKED: Final = (
-    "inpaint_stream", "inpaint_file", "background_removal_file", "scene_labels", "find_masks",
+    "inpaint_stream", "inpaint_file", "refine", "background_removal_file", "scene_labels",
+    "find_masks",
 )  # fmt: skip
 
 

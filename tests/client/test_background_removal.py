@@ -162,7 +162,7 @@ def answer(**changed) -> service_pb2.ModelInferResponse:
 
 
 def test_an_answer_is_read_as_it_was_written():
-    result = cut_out(answer(), Call(None, IMAGE.shape, 1))
+    result = cut_out(answer(), Call(None, IMAGE.shape, 1, cut_out))
     assert np.array_equal(result.alpha, np.full((HEIGHT, WIDTH), 7))
     assert np.array_equal(result.cutout[:, :, :3], IMAGE)
     assert result.report == REPORT
@@ -186,7 +186,7 @@ def test_an_answer_is_read_as_it_was_written():
 )
 def test_an_answer_that_breaks_the_contract_is_a_defect(changed, message):
     with pytest.raises(PawfectError) as caught:
-        cut_out(answer(**changed), Call(None, IMAGE.shape, 1))
+        cut_out(answer(**changed), Call(None, IMAGE.shape, 1, cut_out))
     assert caught.value.kind is ErrorKind.INTERNAL
     assert caught.value.message == message
 

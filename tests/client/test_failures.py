@@ -142,8 +142,9 @@ def test_a_server_that_is_called_by_a_name_is_not_told_by_its_address(text, said
     ],
 )
 def test_a_streams_message_becomes_the_kind_of_its_row(text, kind):
+    call = Call(None, (), 1, inpainted)
     with pytest.raises(PawfectError) as caught:
-        stream_event(service_pb2.ModelStreamInferResponse(error_message=text), Call(None, (), 1))
+        stream_event(service_pb2.ModelStreamInferResponse(error_message=text), call)
     assert caught.value.kind is ErrorKind[kind]
 
 
@@ -155,7 +156,7 @@ def test_an_answer_that_breaks_the_contract_is_a_defect(answer):
         response.outputs.add(name="IMAGE", datatype="UINT8", shape=[side, side, 3])
         response.raw_output_contents.append(bytes(side * side * 3))
     with pytest.raises(PawfectError) as caught:
-        inpainted(response, Call(None, (64, 64, 3), 1))
+        inpainted(response, Call(None, (64, 64, 3), 1, inpainted))
     assert caught.value.kind is ErrorKind.INTERNAL
     assert "of the answer: expected" in caught.value.message
 

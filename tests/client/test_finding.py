@@ -124,7 +124,7 @@ def answer(**changed: Any) -> service_pb2.ModelInferResponse:
 
 
 def test_what_was_found_is_read_as_it_was_written_and_another_answer_is_a_defect():
-    call, one = Call(None, (SIDE, SIDE, 3), 1), found(slice(0, 3))
+    call, one = Call(None, (SIDE, SIDE, 3), 1, found_masks), found(slice(0, 3))
     read = found_masks(answer(), call)
     assert np.array_equal(read.masks, one.masks)
     assert (read.scores.tolist(), read.report) == ([0.75], one.report)

@@ -58,18 +58,17 @@ def client(server) -> Iterator[RawClient]:
 
 
 class Stream:
-    """One `inpaint_stream` call and what came back so far."""
+    """One call of a model that streams, and what came back so far."""
 
-    def __init__(self, url: str, image, mask, **given) -> None:
-        arrays = {"IMAGE": image, "MASK": mask} | tensors_of(given)
+    def __init__(self, url: str, image, mask=None, model: str = "inpaint_stream", **given) -> None:
+        arrays = {"IMAGE": image} | ({} if mask is None else {"MASK": mask}) | tensors_of(given)
         self.client = triton.InferenceServerClient(url)
         self.messages: list[triton.InferResult] = []
         self.errors: list[Exception] = []
         self.ended = threading.Event()
         self.client.start_stream(self._receive)
-        inputs = infer_inputs("inpaint_stream", arrays)
         self.client.async_stream_infer(
-            "inpaint_stream", inputs, parameters=given, enable_empty_final_response=True
+            model, infer_inputs(model, arrays), parameters=given, enable_empty_final_response=True
         )
 
     def _receive(self, result, error) -> None:

@@ -149,6 +149,44 @@ async def test_documents_of_a_kind_are_found_page_by_page_since_a_time(
     assert await found(8.5) == []
 
 
+async def test_a_users_runs_are_found_newest_first_and_after_one(stores: Stores, uid: str) -> None:
+    def sid(run: int, version: int) -> str:
+        return f"run-{run:032x}-{version:04d}"
+
+    # Two of one moment, to tell that none is left out between pages.
+    times = {1: 30.0, 2: 10.0, 3: 20.0, 4: 20.0}
+    for run, created in times.items():
+        document: Document = {"createdAt": created, "runBegins": True}
+        await stores.documents.update(uid, sid(run, 1), written(document))
+        await stores.documents.update(uid, sid(run, 2), written({"createdAt": created + 1}))
+    await stores.documents.update(uid, "s", written({"createdAt": 99.0}))
+    await stores.documents.update(f"{uid}x", sid(9, 1), written({**document, "createdAt": 50.0}))
+    found: list[base.RunMark] = []
+    while page := await stores.documents.newest_runs(uid, 1, found[-1] if found else None):
+        found += page
+    assert [mark.sid for mark in found] == [sid(run, 1) for run in (1, 4, 3, 2)]
+    assert [mark.created_at for mark in found] == [30.0, 20.0, 20.0, 10.0]
+    assert await stores.documents.newest_runs(uid, 9) == found
+
+
+async def test_jobs_that_wait_are_counted_by_when_they_were_queued(
+    stores: Stores, uid: str
+) -> None:
+    # Longer ago than any other test's.
+    for number in range(5):
+        status = "processing" if number == 3 else "pending"
+        document = {"processingStatus": status, "queuedAt": float(number), "expiresAt": 1e11}
+        await stores.documents.update(uid, f"s{number}", written(document))
+    over = {"processingStatus": "completed", "queuedAt": 0.5, "expiresAt": None}
+    await stores.documents.update(uid, "over", written(over))
+    count = stores.documents.waiting_before
+    assert [await count(float(number), 100) for number in range(6)] == [0, 1, 2, 3, 3, 4]
+    assert await count(9.0, 2) == 2
+    for number in range(5):
+        await stores.documents.delete(uid, f"s{number}")
+    assert await count(9.0, 100) == 0
+
+
 async def test_an_id_that_plays_tricks_is_refused(stores: Stores) -> None:
     for bad in ("", "..", "a/b", ".a", "__a__", "a" * 129, "a\n", "é", "a\x00"):
         for key in (("u", bad), (bad, "s")):

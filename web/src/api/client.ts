@@ -86,6 +86,8 @@ export const getRun = (runId: string, signal?: AbortSignal): Promise<Run> =>
 export interface FillOrder {
   mask: Blob;
   protect?: Blob | undefined;
+  /** What to fill with, where the engine hears it. */
+  prompt?: string | undefined;
   parameters: Parameters;
 }
 
@@ -108,8 +110,9 @@ export const fillAgain = (runId: string, base: number, order: FillOrder): Promis
 export const cutoutAgain = (runId: string, base: number, parameters: Parameters): Promise<Run> =>
   json(`${at(runId)}/cutout`, form({ base: String(base), parameters: JSON.stringify(parameters) }));
 
-function filled({ mask, protect, parameters }: FillOrder) {
-  return { mask, protect, parameters: JSON.stringify(parameters) };
+function filled({ mask, protect, prompt, parameters }: FillOrder) {
+  // White is what goes, however much of the photo it is: nobody has to guess.
+  return { mask, mask_is: "white", protect, prompt, parameters: JSON.stringify(parameters) };
 }
 
 export interface Refining {

@@ -60,6 +60,7 @@ export interface Version {
   feedback: Feedback | null;
   error: Failure | null;
   parameters: Parameters;
+  prompt?: string | null;
   note?: string | null;
 }
 

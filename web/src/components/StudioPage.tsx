@@ -82,7 +82,8 @@ export function StudioPage({ studio, onSignedOut }: Props) {
       const protect = painting.count(PROTECT)
         ? await maskPng(painting.mask(PROTECT), width, height)
         : undefined;
-      const given = { mask, protect, parameters: chosenParameters(choices) };
+      const prompt = choices.prompt.trim() || undefined;
+      const given = { mask, protect, prompt, parameters: chosenParameters(choices) };
       return runId ? fillAgain(runId, base, given) : newFill(photo.file!, given);
     });
   const cutOut = () =>

@@ -1,26 +1,37 @@
 // What stands under "More": what a person may leave to the server, as texts while it is typed.
 
+import { wordsProblem } from "../api/payloads";
 import type { Parameters } from "../api/types";
 
 export interface Choices {
   seed: string;
   engine: "auto" | "flux" | "lama" | "patch";
   deadlineS: string;
+  /** What to fill with; FLUX alone hears it. */
+  prompt: string;
   /** Have the server find and spare the pet where nothing is marked as protected. */
   sparePet: boolean;
 }
 
-export const NO_CHOICES: Choices = { seed: "", engine: "auto", deadlineS: "", sparePet: true };
+export const NO_CHOICES: Choices = {
+  seed: "",
+  engine: "auto",
+  deadlineS: "",
+  prompt: "",
+  sparePet: true,
+};
 // A seed is exact as a number of JavaScript's up to here, and nobody misses the others.
 export const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
 // Ten minutes, as the API has it.
 export const LONGEST_S = 600;
 
 /** Return what is wrong with the choices, null where nothing is. */
-export function choicesProblem({ seed, deadlineS }: Choices): string | null {
+export function choicesProblem({ seed, deadlineS, prompt }: Choices): string | null {
   if (seed && !(/^\d+$/.test(seed) && Number(seed) <= LARGEST_SEED)) {
     return `Seed: a whole number from 0 to ${LARGEST_SEED}.`;
   }
+  const wordy = wordsProblem("What should be there", prompt, false);
+  if (wordy) return wordy;
   const seconds = Number(deadlineS);
   if (deadlineS && !(seconds > 0 && seconds <= LONGEST_S)) {
     return `Deadline: up to ${LONGEST_S} seconds.`;

@@ -36,7 +36,12 @@ export async function retry(run: Run, version: Version): Promise<void> {
   if (!links.mask) throw new Error("This version has no mask to fill again.");
   const mask = await fileOf(links.mask);
   const protect = links.protect ? await fileOf(links.protect) : undefined;
-  await fillAgain(run.runId, parent, { mask, protect, parameters });
+  await fillAgain(run.runId, parent, {
+    mask,
+    protect,
+    prompt: version.prompt ?? undefined,
+    parameters,
+  });
 }
 
 /** Return the masks that a version's regions were drawn with, in their order. */

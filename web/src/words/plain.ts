@@ -1,6 +1,6 @@
-// The API's messages begin with the kind of error, which programs need and people do not.
+// Messages of the server begin with the kind of error, which programs need and people do not.
 
-const KIND = /^[A-Z][A-Z_]{3,}: /;
+const KIND = /^PAWFECT_[A-Z_]+: /;
 
 /** Return a message without its kind. */
 export function plain(message: string): string {

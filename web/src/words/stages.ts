@@ -4,30 +4,45 @@
 const NAMES: Record<string, string> = {
   load_base_image: "Opening the picture",
   save_outputs: "Saving",
+  validate: "Opening the picture",
   mask_cleanup: "Tidying the mask",
   windows: "Choosing what to look at",
   labels: "Naming the surroundings",
   scene_labels: "Naming the surroundings",
   surroundings: "Naming the surroundings",
-  protection: "Looking for the pet",
+  shrink: "Looking for the pet",
+  onnx_networks: "Looking for the pet",
+  subject: "Looking for the pet",
   protect: "Looking for the pet",
-  background_removal: "Finding the pet",
+  edges: "Following the fur",
+  foreground: "Finding the fur's own colours",
+  output: "Writing the picture",
   text_reading: "Reading the text",
+  encode: "Looking at the surroundings",
   patch_fill: "Filling",
   lama_fill: "Filling",
   denoise: "Painting",
   flux_transformer: "Painting",
+  decode: "Painting",
   composite: "Blending in",
+  choice: "Choosing the better one",
   check: "Checking the result",
+  report: "Checking the result",
+  regions: "Filling the regions",
+  edit: "Changing the picture",
   subject_repair: "Mending the subject",
   text_repair: "Setting the text",
   region_repair: "Filling the regions",
   general_repair: "Changing the picture",
 };
 
+/** Return a stage in words; one within another, such as `region 1 of 2: patch_fill`, each of them. */
 export function stageName(stage: string): string {
-  const known = NAMES[stage];
-  if (known) return known;
-  const plain = stage.replaceAll("_", " ").trim();
-  return plain ? plain[0]!.toUpperCase() + plain.slice(1) : "Working";
+  const parts = stage.split(":").map((one) => one.trim());
+  return parts.filter(Boolean).map(partName).join(": ") || "Working";
+}
+
+function partName(stage: string): string {
+  const plain = stage.replaceAll("_", " ");
+  return NAMES[stage] ?? plain.charAt(0).toUpperCase() + plain.slice(1);
 }

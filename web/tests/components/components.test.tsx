@@ -117,7 +117,10 @@ describe("the general tab", () => {
 });
 
 it("finding by words says why it cannot be had, in place of its field", () => {
-  const ability = { available: false, why: "UNAVAILABLE: find_masks: expected SAM3's weights" };
+  const ability = {
+    available: false,
+    why: "PAWFECT_UNAVAILABLE: find_masks: expected SAM3's weights",
+  };
   render(<FindWords ability={ability} seen={{}} painting={new Painting(4, 4)} label={1} />);
   expect(screen.queryByRole("textbox")).toBeNull();
   expect(screen.getByText(/expected SAM3's weights/).textContent).not.toContain("UNAVAILABLE");

@@ -32,7 +32,8 @@ describe("choices", () => {
   });
 
   it("are sent as numbers, the deadline in ms", () => {
-    const choices = { seed: "7", engine: "lama", deadlineS: "12.5", sparePet: false } as const;
+    const made = { seed: "7", engine: "lama", deadlineS: "12.5", sparePet: false } as const;
+    const choices = { ...NO_CHOICES, ...made };
     expect(choicesProblem(choices)).toBeNull();
     expect(chosenParameters(choices)).toEqual({
       seed: 7,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Report, Version } from "../../src/api/types";
 import { percent, reportWords } from "../../src/words/report";
+import { stageName } from "../../src/words/stages";
 import { waitingWords } from "../../src/words/versions";
 import { version } from "../version";
 
@@ -85,5 +86,14 @@ it("the queue is told in words", () => {
     "Next in line",
     "One picture before yours",
     "4 pictures before yours",
+  ]);
+});
+
+it("stages are told in words, those within others too, unknown ones as they are called", () => {
+  expect(["patch_fill", "region 1 of 2: patch_fill", "new_stage", ""].map(stageName)).toEqual([
+    "Filling",
+    "Region 1 of 2: Filling",
+    "New stage",
+    "Working",
   ]);
 });

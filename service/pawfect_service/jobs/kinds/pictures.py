@@ -125,7 +125,7 @@ def check_upload(
     Raises:
         PawfectError: INVALID_ARG as `read_pictures` does.
     """
-    known: Photo | PhotoSize | None = size_in_header(photo) if kept else glance_at_jpeg(photo)
+    known: Photo | PhotoSize | None = size_of_stored(photo) if kept else glance_at_jpeg(photo)
     if known is None or reading.mask_is in ("erased", "auto"):
         known = decoded = decode_photo(photo, "photo")
         _check_opaque(decoded)
@@ -170,7 +170,7 @@ def check_headers(
     as_they_are = (kept or is_jpeg(photo)) and all(data.startswith(_PNG) for _, data in masks)
     if not as_they_are or not mask or reading != UNSAID:
         return check_upload(photo, mask, protect, prompt, reading, kept=kept)
-    size = size_in_header(photo)
+    size = size_of_stored(photo) if kept else size_in_header(photo)
     for name, data in masks:
         check_same_size(size_in_header(data, name).size, size, name)
     if not all(_is_plain_png(data, name) for name, data in masks):
@@ -178,6 +178,18 @@ def check_headers(
     if prompt is not None:
         check_texts("PROMPT", [prompt])
     return Stored(photo, mask, protect)
+
+
+def size_of_stored(data: bytes) -> PhotoSize:
+    """Return the size of a picture that is stored.
+
+    What is no JPEG is this service's own and upright: unlike another PNG's, its pixels need not be
+    decoded to find an orientation behind them.
+    """
+    if is_jpeg(data):
+        return size_in_header(data)
+    size = read_header(data, "base").stored_size
+    return PhotoSize(size, size)
 
 
 def _is_plain_png(data: bytes, name: str) -> bool:

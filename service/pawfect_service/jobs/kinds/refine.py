@@ -24,7 +24,6 @@ from pawfect.contract.refine import (
     read_payload,
 )
 from pawfect.photo.image_file import read_header
-from pawfect.photo.photo import size_in_header
 from pawfect_service.jobs.base import BASE_FIELD, BASE_INPUT
 from pawfect_service.jobs.fields import SceneLabels
 from pawfect_service.jobs.kinds.cutout_pictures import check_photo
@@ -37,6 +36,7 @@ from pawfect_service.jobs.kinds.kind import (
     Tools,
     checked_in_time,
 )
+from pawfect_service.jobs.kinds.pictures import size_of_stored
 from pawfect_service.jobs.kinds.refine_masks import MASKS_FILE, drawn_masks
 from pawfect_service.jobs.kinds.refine_stages import STAGES, Refining
 from pawfect_service.jobs.kinds.room import DECODING
@@ -129,7 +129,7 @@ class Refine:
         """
         asked = self.parse(parameters, texts)
         base = check_base(files[BASE_FIELD])
-        width, height = size_in_header(base, BASE_FIELD).size
+        width, height = size_of_stored(base).size
         payload = read_payload(asked.type, asked.payload, width, height)
         stored = {BASE_INPUT: base}
         drawn = [files[name] for name in MASK_FIELDS if name in files]

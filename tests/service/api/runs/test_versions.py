@@ -175,7 +175,10 @@ async def test_ten_versions_at_once_take_ten_numbers(store_url, nowhere, uid, in
         state = await stack.state(where=here)
         waiting = [each["waitingBefore"] for each in state["versions"]]
         assert waiting[0] is None
-        assert sorted(waiting[1:]) == list(range(10))
+        # Other tests' jobs may wait on the emulators, which all of them share.
+        others = min(waiting[1:])
+        assert sorted(waiting[1:]) == list(range(others, others + 10))
+        assert others == 0 or store_url.startswith("google")
         async with stack.working():
             await stack.until(
                 lambda run: all(v["processingStatus"] == "completed" for v in run["versions"]),

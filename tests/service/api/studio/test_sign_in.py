@@ -15,6 +15,7 @@ from itsdangerous import TimestampSigner
 
 from pawfect_service.http.callers import ApiKeys, new_api_key
 from pawfect_service.http.sign_in import COOKIE, HOLDS_S, SignIns
+from pawfect_service.process.options import authenticators_of
 from tests.service.stack import Stack, running
 
 SIGN_IN, STUDIO = "/api/v1/sign-in", "/api/v1/studio"
@@ -151,6 +152,20 @@ async def test_another_sites_page_changes_nothing_by_the_cookie(store, nowhere):
         assert evil.status_code == 403
         with_key = await stack.http.delete(path, headers={"x-api-key": KEY})
         assert with_key.status_code == 404, "a key is no cookie: no browser adds it by itself"
+
+
+async def test_whoever_signed_in_is_no_admin(store, nowhere):
+    admin, line = new_api_key("ops", "u", admin=True)
+    keys = ApiKeys([line])
+    caller = await SignIns(keys).caller({"cookie": f"{COOKIE}={SignIns(keys).cookie(admin)}"})
+    assert caller is not None
+    assert (caller.uid, caller.admin, caller.by_cookie) == ("u", False, True)
+
+
+def test_an_api_with_a_file_of_keys_has_sign_ins_last(tmp_path):
+    (tmp_path / "keys").write_text(LINE)
+    found = authenticators_of("0.0.0.0", tmp_path / "keys", ("client",), no_auth=False)
+    assert [type(each).__name__ for each in found] == ["ApiKeys", "GoogleTokens", "SignIns"]
 
 
 async def test_on_a_laptop_nobody_signs_in(alone: Stack):

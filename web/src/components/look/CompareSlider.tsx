@@ -104,10 +104,10 @@ export function CompareSlider(props: Props) {
         >
           <ZoomPicture src={before} alt={`Before: ${beforeName}`} zoom={hand.zoom} />
         </Box>
-        <Box sx={{ ...tag, left: 12 }} style={{ opacity: place > 14 ? 1 : 0 }}>
+        <Box sx={{ ...tag, left: 12 }} style={{ opacity: place > 8 ? 1 : 0 }}>
           {beforeName}
         </Box>
-        <Box sx={{ ...tag, right: 12 }} style={{ opacity: place < 86 ? 1 : 0 }}>
+        <Box sx={{ ...tag, right: 12 }} style={{ opacity: place < 92 ? 1 : 0 }}>
           {afterName}
         </Box>
         <Box

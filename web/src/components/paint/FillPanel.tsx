@@ -80,7 +80,11 @@ export function FillPanel(props: Props) {
         name={photo.name}
         onNumbers={props.onNumbers}
       />
-      <MoreOptions choices={choices} onChoices={onChoices} />
+      <MoreOptions
+        choices={choices}
+        onChoices={onChoices}
+        flux={studio.can.region.available && !studio.can.region.ignoresPrompt}
+      />
       <Divider />
       <Typography variant="body2" role="status" color="textSecondary">
         {nothing ? "Nothing is marked yet." : `To remove: ${percent(painting.share(REMOVE))}`}

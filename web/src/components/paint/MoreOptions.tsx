@@ -22,10 +22,12 @@ const ENGINES = [
 interface Props {
   choices: Choices;
   onChoices: (choices: Choices) => void;
+  /** Whether the server has FLUX, which hears what should be there. */
+  flux: boolean;
 }
 
 /** What most people leave to the server. */
-export function MoreOptions({ choices, onChoices }: Props) {
+export function MoreOptions({ choices, onChoices, flux }: Props) {
   const set = (some: Partial<Choices>) => onChoices({ ...choices, ...some });
   return (
     <Accordion
@@ -41,6 +43,15 @@ export function MoreOptions({ choices, onChoices }: Props) {
       </AccordionSummary>
       <AccordionDetails sx={{ px: 0 }}>
         <Stack spacing={2}>
+          {flux && (
+            <TextField
+              fullWidth
+              label="What should be there"
+              placeholder="left to the server"
+              value={choices.prompt}
+              onChange={(event) => set({ prompt: event.target.value })}
+            />
+          )}
           <Box sx={{ display: "flex", gap: 1 }}>
             <TextField
               fullWidth
@@ -67,8 +78,8 @@ export function MoreOptions({ choices, onChoices }: Props) {
             onChange={(event) => set({ engine: event.target.value as Choices["engine"] })}
           >
             {ENGINES.map(([engine, name]) => (
-              <MenuItem key={engine} value={engine}>
-                {name}
+              <MenuItem key={engine} value={engine} disabled={engine === "flux" && !flux}>
+                {engine === "flux" && !flux ? `${name}, not on this server` : name}
               </MenuItem>
             ))}
           </TextField>

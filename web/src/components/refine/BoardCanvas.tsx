@@ -6,9 +6,10 @@ import type { Bbox } from "../../api/payloads";
 import { type Area, type Label, within } from "../../mask/labels";
 import type { Colours } from "../../mask/overlay";
 import type { Painting } from "../../mask/painting";
-import { firstSize, type Tool } from "../../mask/tools";
+import { firstSize, stepped, type Tool } from "../../mask/tools";
 import type { Photo } from "../../state/photo";
 import { usePainting } from "../../state/usePainting";
+import { useShortcuts } from "../../state/useShortcuts";
 import type { CanvasBox } from "../paint/CanvasBoxes";
 import { type CanvasHandle, MaskCanvas } from "../paint/MaskCanvas";
 import { MaskToolbar } from "../paint/MaskToolbar";
@@ -26,6 +27,7 @@ interface Props {
   onBox: (bbox: Bbox) => void;
 }
 
+const ZOOM = 1.4;
 const NO_COLOURS: Colours = [[0, 0, 0]];
 
 /** A picture to draw boxes over, and to paint on where there is a painting. */
@@ -35,51 +37,72 @@ export function BoardCanvas(props: Props) {
   const [size, setSize] = useState(60);
   const [scale, setScale] = useState(1);
   const [known, setKnown] = useState<Photo | null>(null);
+  const place = useRef<HTMLDivElement>(null);
   usePainting(painting);
+  const choose = (kind: Tool) => () => tools.includes(kind) && onTool(kind);
+  const zoom = (factor: number) => canvas.current?.zoom(factor);
+  useShortcuts(
+    {
+      b: choose("brush"),
+      e: choose("eraser"),
+      r: choose("rectangle"),
+      h: choose("pan"),
+      "[": () => setSize((had) => stepped(had, false)),
+      "]": () => setSize((had) => stepped(had, true)),
+      "mod+z": () => painting?.undo(),
+      "mod+shift+z": () => painting?.redo(),
+      "mod+y": () => painting?.redo(),
+      "+": () => zoom(ZOOM),
+      "-": () => zoom(1 / ZOOM),
+      "0": () => canvas.current?.fit(),
+    },
+    place,
+  );
   if (photo && photo !== known) {
     setKnown(photo);
     setSize(firstSize(photo));
   }
-  if (!photo || !painting) {
-    return (
-      <Box sx={{ height: "38vh", display: "grid", placeItems: "center" }}>
-        <CircularProgress aria-label="Opening the picture" />
-      </Box>
-    );
-  }
   return (
-    <Stack spacing={1}>
-      <MaskToolbar
-        tool={tool}
-        tools={tools}
-        onTool={onTool}
-        size={size}
-        onSize={setSize}
-        painting={painting}
-        scale={scale}
-        onZoom={(factor) => canvas.current?.zoom(factor)}
-        onFit={() => canvas.current?.fit()}
-      />
-      <MaskCanvas
-        ref={canvas}
-        name={name}
-        photo={photo}
-        painting={painting}
-        tool={tool}
-        label={props.label ?? 1}
-        size={size}
-        colours={props.colours ?? NO_COLOURS}
-        striped={-1}
-        boxes={boxes}
-        height="40vh"
-        onSize={setSize}
-        onScale={setScale}
-        onBox={(area) => {
-          const bbox = boxOf(area, photo.width, photo.height);
-          if (bbox) onBox(bbox);
-        }}
-      />
-    </Stack>
+    <Box ref={place}>
+      {photo && painting ? (
+        <Stack spacing={1}>
+          <MaskToolbar
+            tool={tool}
+            tools={tools}
+            onTool={onTool}
+            size={size}
+            onSize={setSize}
+            painting={painting}
+            scale={scale}
+            onZoom={zoom}
+            onFit={() => canvas.current?.fit()}
+          />
+          <MaskCanvas
+            ref={canvas}
+            name={name}
+            photo={photo}
+            painting={painting}
+            tool={tool}
+            label={props.label ?? 1}
+            size={size}
+            colours={props.colours ?? NO_COLOURS}
+            striped={-1}
+            boxes={boxes}
+            height="40vh"
+            onSize={setSize}
+            onScale={setScale}
+            onBox={(area) => {
+              const bbox = boxOf(area, photo.width, photo.height);
+              if (bbox) onBox(bbox);
+            }}
+          />
+        </Stack>
+      ) : (
+        <Box sx={{ height: "38vh", display: "grid", placeItems: "center" }}>
+          <CircularProgress aria-label="Opening the picture" />
+        </Box>
+      )}
+    </Box>
   );
 }
 

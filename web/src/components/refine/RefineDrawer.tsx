@@ -7,10 +7,10 @@ import Tabs from "@mui/material/Tabs";
 import Typography from "@mui/material/Typography";
 import useMediaQuery from "@mui/material/useMediaQuery";
 import { X } from "lucide-react";
-import { useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { refine } from "../../api/client";
 import type { Order } from "../../api/payloads";
-import { isOver, type RefineType, type Run, type Studio } from "../../api/types";
+import { isOver, type Run, type Studio } from "../../api/types";
 import { useBase } from "../../state/useBase";
 import { isBase } from "../../words/versions";
 import { BaseSelect } from "../BaseSelect";
@@ -67,6 +67,14 @@ export default function RefineDrawer(props: Props) {
   useEffect(() => {
     if (open) setBase(first ?? newest);
   }, [open, first, newest]);
+  // It begins with what the server can do.
+  const begun = useRef(false);
+  useEffect(() => {
+    if (!open || begun.current) return;
+    begun.current = true;
+    const able = TABS.find(([name]) => name !== "log" && studio.can[name].available);
+    if (able && !studio.can.text.available) setTab(able[0]);
+  }, [open, studio]);
   const photo = useBase(run, open ? base : null);
 
   const send = async (order: Order, masks: Blob[] = []) => {
@@ -91,7 +99,19 @@ export default function RefineDrawer(props: Props) {
   const working = run.versions.filter((one) => !isOver(one.processingStatus)).at(-1)?.jobId;
   const told = sent ?? working ?? run.versions.at(-1)?.jobId ?? null;
   const repair: RepairProps = { run, base, creativity, busy, send: (...all) => void send(...all) };
-  const ability = tab === "log" ? null : studio.can[tab as RefineType];
+  const consent = { remote, onRemote: setRemote };
+  const panels: Record<TabName, ReactNode> = {
+    subject: <SubjectTab {...repair} {...consent} ability={studio.can.subject} />,
+    text: <TextTab {...repair} ability={studio.can.text} photo={photo} />,
+    region: <RegionTab {...repair} ability={studio.can.region} photo={photo} />,
+    general: <GeneralTab {...repair} {...consent} ability={studio.can.general} />,
+    log:
+      tab !== "log" ? null : told ? (
+        <LogStream jobId={told} height={420} />
+      ) : (
+        <Typography color="textSecondary">Nothing is being made.</Typography>
+      ),
+  };
   return (
     <SwipeableDrawer
       anchor={phone ? "bottom" : "right"}
@@ -141,33 +161,21 @@ export default function RefineDrawer(props: Props) {
           ))}
         </Tabs>
         {problem && <Alert severity="error">{problem}</Alert>}
-        <Box role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`}>
-          {ability && !ability.available && <Unavailable ability={ability} />}
-          {tab === "subject" && (
-            <SubjectTab
-              {...repair}
-              ability={studio.can.subject}
-              remote={remote}
-              onRemote={setRemote}
-            />
-          )}
-          {tab === "text" && <TextTab {...repair} ability={studio.can.text} photo={photo} />}
-          {tab === "region" && <RegionTab {...repair} ability={studio.can.region} photo={photo} />}
-          {tab === "general" && (
-            <GeneralTab
-              {...repair}
-              ability={studio.can.general}
-              remote={remote}
-              onRemote={setRemote}
-            />
-          )}
-          {tab === "log" &&
-            (told ? (
-              <LogStream jobId={told} height={420} />
-            ) : (
-              <Typography color="textSecondary">Nothing is being made.</Typography>
-            ))}
-        </Box>
+        {TABS.map(([name]) => (
+          // All of them stay: what was drawn or typed is there for another try.
+          <Box
+            key={name}
+            role="tabpanel"
+            id={`panel-${name}`}
+            aria-labelledby={`tab-${name}`}
+            hidden={tab !== name}
+          >
+            {name !== "log" && !studio.can[name].available && (
+              <Unavailable ability={studio.can[name]} />
+            )}
+            {panels[name]}
+          </Box>
+        ))}
       </Stack>
     </SwipeableDrawer>
   );

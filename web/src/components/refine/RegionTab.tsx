@@ -5,7 +5,7 @@ import Stack from "@mui/material/Stack";
 import TextField from "@mui/material/TextField";
 import Typography from "@mui/material/Typography";
 import { Brush, Plus, Trash2 } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useState } from "react";
 import { type Bbox, MOST_REGIONS, regionOrder } from "../../api/payloads";
 import type { Ability } from "../../api/types";
 import { Painting } from "../../mask/painting";
@@ -41,9 +41,12 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
   const [regions, setRegions] = useState<Region[]>([]);
   const [tool, setTool] = useState<Tool>("rectangle");
   const [chosen, setChosen] = useState(1);
-  const size = photo && `${photo.width} ${photo.height}`;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another size alone begins anew.
-  const painting = useMemo(() => photo && new Painting(photo.width, photo.height), [size]);
+  const [painting, setPainting] = useState<Painting | null>(null);
+  // Another size alone begins anew: what is drawn outlives the drawer and another version.
+  if (photo && !(painting?.width === photo.width && painting.height === photo.height)) {
+    setPainting(new Painting(photo.width, photo.height));
+    setRegions(regions.filter((one) => one.bbox));
+  }
   const revision = usePainting(painting);
   const free = firstFree(regions.map((one) => one.label));
   const full = regions.length >= MOST_REGIONS;
