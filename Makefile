@@ -92,10 +92,10 @@ sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.
 
 # --- checking ---------------------------------------------------------------------------------
 LANES := -n 2 --dist loadscope
-test: lint network $(if $(NPM),page-test)  ## Run the lint and the tests, but for the slow ones, in two lanes
+test: lint network $(if $(NPM),page page-test)  ## Run the lint and the tests, but for the slow ones, in two lanes
 	$(BIN)/python -m pytest $(LANES) -m "not slow"
 
-test-all: lint network $(if $(NPM),page-test)  ## Run every test, with ten times as many orders of events against the jobs' contract
+test-all: lint network $(if $(NPM),page page-test)  ## Run every test, with ten times as many orders of events against the jobs' contract
 	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest $(LANES)
 
 lint: $(VENV)/.perf  ## Check format, style, types and who imports whom

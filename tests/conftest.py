@@ -44,6 +44,7 @@ LANES = {
         "client/",
         "perf/test_bench",
         "test_readme",
+        "web/",
     ),
     "service": (
         "service/",

@@ -79,15 +79,28 @@ def assignments(instruction: Instruction, variables: Mapping[str, str]) -> dict[
 
 
 def copied(instruction: Instruction) -> tuple[list[str], str]:
-    """Return the sources and the destination of a COPY without options.
+    """Return the sources and the destination of a COPY whose only option is --from.
 
     Raises:
-        DockerfileError: options, or fewer than two words.
+        DockerfileError: other options, or fewer than two words.
     """
     words = instruction.value.split()
+    words = words[1:] if stage_of(instruction) else words
     if len(words) < 2 or any(word.startswith("--") for word in words):
         raise DockerfileError(f"line {instruction.line}: expected COPY SOURCE... DESTINATION")
     return words[:-1], words[-1]
+
+
+def stage_of(instruction: Instruction) -> str:
+    """Return the stage that a COPY --from takes files of; empty where it takes the context's."""
+    found = re.match(r"--from=(\S+)", instruction.value)
+    return found[1] if found else ""
+
+
+def stage_name(instruction: Instruction) -> str:
+    """Return what a FROM calls its stage; empty where it has no name."""
+    found = re.search(r"(?i)\sAS\s+(\S+)$", instruction.value)
+    return found[1] if found else ""
 
 
 def ignored(path: str, patterns: Sequence[str]) -> bool:

@@ -28,13 +28,17 @@ from harness.container.dockerfile import (
     copied,
     expanded,
     instructions,
+    stage_name,
+    stage_of,
 )
 
 CONTEXT: Final = Path(__file__).resolve().parents[2]
 # Paths that steps may make; anything else a step writes to is the machine's own and refused.
 MADE: Final = ("/opt/pawfect", "/src", "/weights")
 # The caller's variables that a step may need to reach a package index.
-PASSED_ON: Final = re.compile(r"PIP_.*|(HTTPS?|NO)_PROXY|(https?|no)_proxy|SSL_CERT_FILE")
+PASSED_ON: Final = re.compile(
+    r"PIP_.*|NPM_CONFIG_.*|npm_config_.*|(HTTPS?|NO)_PROXY|(https?|no)_proxy|SSL_CERT_FILE"
+)
 
 
 class StepError(RuntimeError):
@@ -54,6 +58,7 @@ class Image:
         command: words.
         healthcheck: words.
         notes: what was not done, for people.
+        stages: the roots of the stages before it, by name.
     """
 
     root: Path
@@ -64,6 +69,7 @@ class Image:
     command: list[str] = field(default_factory=list)
     healthcheck: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    stages: dict[str, Path] = field(default_factory=dict)
 
     def moved(self, text: str) -> str:
         """Return a text whose absolute paths that the image makes lie below its root."""
@@ -119,17 +125,16 @@ def build(text: str, root: Path, given: Mapping[str, str], name: str = "Dockerfi
         DockerfileError: an instruction that is not understood.
         StepError: a step failed.
     """
-    base = root / "base" / "bin"
-    base.mkdir(parents=True)
-    # The interpreter itself, not a virtual environment's: the image has no other packages either.
-    interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    (base / "python3").symlink_to(interpreter)
-    image = Image(root, environment={"PATH": f"{base}:/usr/local/bin:/usr/bin:/bin"})
-    for step in instructions(text):
+    steps = instructions(text)
+    last = max((at for at, step in enumerate(steps) if step.name == "FROM"), default=0)
+    image = _bare(root)
+    for at, step in enumerate(steps):
         click.echo(f"{name}:{step.line}  {step.name} {shorten(step.value, 90)}")
         if step.name == "ARG":
             argument, _, default = step.value.partition("=")
             image.args[argument] = given.get(argument, default)
+        elif step.name == "FROM":
+            image = _next_stage(image, step, root if at == last else root / "stages" / str(at))
         else:
             _apply(step, image)
     unknown = sorted(set(given) - set(image.args))
@@ -140,11 +145,30 @@ def build(text: str, root: Path, given: Mapping[str, str], name: str = "Dockerfi
     return image
 
 
+def _bare(root: Path) -> Image:
+    """Return an image with this machine's Python and programs."""
+    base = root / "base" / "bin"
+    if not base.exists():
+        base.mkdir(parents=True)
+        # The interpreter itself, not a virtual environment's: the image has no other packages.
+        interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+        (base / "python3").symlink_to(interpreter)
+    return Image(root, environment={"PATH": f"{base}:/usr/local/bin:/usr/bin:/bin"})
+
+
+def _next_stage(before: Image, step: Instruction, root: Path) -> Image:
+    """Return the image of a FROM; what stages before it made stays to be copied from."""
+    image = _bare(root)
+    image.args, image.notes, image.stages = before.args, before.notes, before.stages
+    if name := stage_name(step):
+        image.stages[name] = root
+    base = expanded(step.value, image.args)
+    image.notes.append(f"{base} is stood in for by what is installed here")
+    return image
+
+
 def _apply(step: Instruction, image: Image) -> None:
-    if step.name == "FROM":
-        base = expanded(step.value, image.args)
-        image.notes.append(f"{base} is stood in for by Python {sys.version.split()[0]} of here")
-    elif step.name == "SHELL":
+    if step.name == "SHELL":
         image.shell = step.words()
     elif step.name == "ENV":
         image.environment |= assignments(step, {**image.args, **image.environment})
@@ -170,6 +194,12 @@ def _apply(step: Instruction, image: Image) -> None:
 def _copy(step: Instruction, image: Image) -> None:
     sources, destination = copied(step)
     into = image.root / destination.lstrip("/")
+    if stage := stage_of(step):
+        if stage not in image.stages:
+            raise DockerfileError(f"line {step.line}: COPY --from={stage}: no such stage")
+        for source in sources:
+            shutil.copytree(image.stages[stage] / source.lstrip("/"), into, dirs_exist_ok=True)
+        return
     for source in sources:
         for name in context_files(CONTEXT, source):
             whole = (CONTEXT / source).is_dir()

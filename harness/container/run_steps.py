@@ -6,11 +6,11 @@
 What it does: a fresh folder stands for the image's root (see `harness.container.image`). Then the
 image's own ENTRYPOINT starts on free ports. Of Dockerfile.triton's, HTTP must be off, one picture
 is filled through the installed client, the HEALTHCHECK and a probe of every model run. Of
-Dockerfile.service's, API and worker listen on PORT, tell how they are, and let nobody in who is
-not known. SIGTERM must end each with 0.
+Dockerfile.service's, API and worker listen on PORT, tell how they are, show the page, and let
+nobody in who is not known. SIGTERM must end each with 0.
 
 What it does not show: anything of the base image. Its place is taken by this machine's Python
-(3.11 or 3.12) and, for the server, by that of the nvidia-pytriton wheel
+(3.11 or 3.12), for the page by its Node, and, for the server, by that of the nvidia-pytriton wheel
 (requirements/tritonserver.txt), which is older. USER is not applied (the steps run as whoever
 calls), nor are layers, limits, the GPU, or the network's shape tried. `docker build` on a machine
 that has Docker remains the last word.

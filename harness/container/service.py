@@ -44,6 +44,7 @@ def try_service(image: Image) -> None:
     common = ["--host", "127.0.0.1", "--triton", f"127.0.0.1:{server}"]
     with _listening(image, [*image.command, *common, "--api-keys", str(keys)]) as url:
         _expect(200, httpx.get(f"{url}/healthz", trust_env=False))
+        _expect_page(httpx.get(f"{url}/", trust_env=False))
         _expect(503, httpx.get(f"{url}/readyz", trust_env=False, timeout=LISTENS_S))
         session = f"{url}/v1/users/u/sessions/s"
         _expect(401, httpx.get(session, trust_env=False))
@@ -79,3 +80,12 @@ def _expect(status: int, answer: httpx.Response) -> None:
     if answer.status_code != status:
         raise StepError(f"{path}: expected {status}, got {answer.status_code} {answer.text}")
     click.echo(f"{answer.request.method} {path}: {status}")
+
+
+def _expect_page(answer: httpx.Response) -> None:
+    """Look for the built page, and for its script under its own address."""
+    _expect(200, answer)
+    script = re.search(r"/assets/[\w.-]+\.js", answer.text)
+    if script is None:
+        raise StepError("/: expected the built page, got another")
+    _expect(200, httpx.get(answer.request.url.join(script[0]), trust_env=False))

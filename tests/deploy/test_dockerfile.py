@@ -184,12 +184,24 @@ def test_a_small_dockerfile_runs_step_by_step(tmp_path, monkeypatch):
     assert len(image.notes) == 3
 
 
+def test_a_stage_lends_what_it_made_and_nothing_else(tmp_path):
+    text = (
+        "FROM some:1 AS made\nRUN mkdir -p /src/out && echo x > /src/out/a && echo y > /src/b\n"
+        "FROM other:1\nCOPY --from=made /src/out /src/in\nRUN cat /src/in/a > /src/said\n"
+    )
+    image = build(text, tmp_path, {})
+    assert (tmp_path / "src/said").read_text() == "x\n"
+    assert sorted(path.name for path in (tmp_path / "src").iterdir()) == ["in", "said"]
+    assert len(image.notes) == 2
+
+
 @pytest.mark.parametrize(
     ("line", "given", "says"),
     [
         ("ADD https://x /src", {}, "ADD is not understood"),
         ("ENTRYPOINT pawfect serve", {}, "expected the exec form"),
-        ("COPY --from=x a b", {}, "expected COPY SOURCE"),
+        ("COPY --chown=x a b", {}, "expected COPY SOURCE"),
+        ("COPY --from=x /a /b", {}, "no such stage"),
         ("COPY nowhere /src/", {}, "no such file in the build context"),
         ("USER 1", {"B": "2"}, r"expected some of \['A'\], got \['B'\]"),
     ],

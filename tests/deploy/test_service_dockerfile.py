@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from harness.container.dockerfile import Instruction, copied, expanded, instructions
+from harness.container.dockerfile import (
+    Instruction,
+    copied,
+    expanded,
+    ignored,
+    instructions,
+    stage_name,
+    stage_of,
+)
 from harness.container.image import CONTEXT, MADE
 from harness.container.service import DOCKERFILE, LEFT_OUT
+from pawfect_service.api.studio.page import FOLDER
 from pawfect_service.process.command import api, worker
 
 TEXT = (CONTEXT / DOCKERFILE).read_text()
@@ -22,10 +32,36 @@ def steps(name: str) -> list[Instruction]:
 
 def test_the_base_is_one_release_of_python_that_the_package_takes():
     defaults = dict(step.value.split("=") for step in steps("ARG"))
-    (base,) = steps("FROM")
+    *_, base = steps("FROM")
     release = re.fullmatch(r"python:3\.(\d+)\.\d+-slim-[a-z]+", expanded(base.value, defaults))
     assert release is not None
     assert int(release[1]) in (11, 12)
+
+
+def test_the_page_is_built_by_a_node_that_it_takes_and_nothing_else_of_it_comes_along():
+    defaults = dict(step.value.split("=") for step in steps("ARG"))
+    page, _ = steps("FROM")
+    name = stage_name(page)
+    node = re.fullmatch(
+        r"node:(\d+)\.(\d+)\.\d+-bookworm-slim AS page", expanded(page.value, defaults)
+    )
+    assert node is not None
+    least = json.loads((CONTEXT / "web/package.json").read_text())["engines"]["node"]
+    assert tuple(map(int, node.groups())) >= tuple(map(int, re.findall(r"\d+", least)))
+    (brought,) = (step for step in steps("COPY") if stage_of(step) == name)
+    built = FOLDER.relative_to(CONTEXT / "service")
+    assert copied(brought) == ([f"/src/service/{built}"], f"/src/service/{built}")
+    # What a checkout has built by itself stays out.
+    patterns = (CONTEXT / ".dockerignore").read_text().splitlines()
+    for path in ("web/node_modules/vite/package.json", f"service/{built}/index.html"):
+        assert ignored(path, patterns), path
+    for path in ("web/package-lock.json", "web/src/main.tsx", "service/pawfect_service/api/app.py"):
+        assert not ignored(path, patterns), path
+
+
+def test_a_volume_for_its_data_may_be_written_by_whoever_it_runs_as():
+    (workdir,) = steps("WORKDIR")
+    assert f"install -d -m 1777 {workdir.value}/data" in " ".join(s.value for s in steps("RUN"))
 
 
 def test_api_and_worker_listen_where_the_variable_port_says():

@@ -1,0 +1,152 @@
+"""compose.yaml: what it starts is what the images have and the commands take."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from harness.container.dockerfile import Instruction, instructions
+from harness.container.image import CONTEXT
+from pawfect.cli import main
+from pawfect.profile import PROFILE_VARIABLE, load_profile
+from pawfect.weights.manifest import manifest
+from pawfect_client.wire import target_of
+from pawfect_service.http.callers import ApiKeys
+from pawfect_service.stores import _parsed as parsed_store
+
+FILE = CONTEXT / "deploy" / "compose.yaml"
+SERVICES: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
+VOLUMES: dict[str, Any] = yaml.safe_load(FILE.read_text())["volumes"]
+
+
+def steps(name: str) -> list[Instruction]:
+    """The instructions of a service's image."""
+    build = SERVICES[name]["build"]
+    assert (FILE.parent / build["context"]).resolve() == CONTEXT
+    return instructions((CONTEXT / build["dockerfile"]).read_text())
+
+
+def last(name: str, instruction: str) -> Instruction:
+    return [step for step in steps(name) if step.name == instruction][-1]
+
+
+def parsed(name: str) -> dict[str, Any]:
+    """The options that the real command reads from what a service runs."""
+    service = SERVICES[name]
+    given = service.get("command") or last(name, "CMD").words()
+    program, *words = [*last(name, "ENTRYPOINT").words(), *given]
+    assert program == "pawfect"
+    command, context = main, click.Context(main)
+    while isinstance(command, click.Group):
+        found = command.get_command(context, words.pop(0))
+        assert found is not None
+        command, context = found, click.Context(found)
+    return command.make_context(command.name, words).params
+
+
+def test_one_image_is_built_one_way_and_every_volume_is_declared():
+    builds: dict[str, Any] = {}
+    for service in SERVICES.values():
+        assert builds.setdefault(service["image"], service["build"]) == service["build"]
+    assert set(builds) == {"pawfect", "pawfect-service"}
+    mounted = {volume.split(":")[0] for one in SERVICES.values() for volume in one["volumes"]}
+    assert mounted == set(VOLUMES)
+    arguments = builds["pawfect"]["args"]
+    declared = {s.value.split("=")[0] for s in steps("server") if s.name == "ARG"}
+    assert set(arguments) <= declared
+    assert arguments == {"WITH_NEURAL": "no"}, "a text: YAML's no is false"
+
+
+def test_the_server_has_the_profile_that_needs_no_torch_and_serves_grpc():
+    server = SERVICES["server"]
+    assert server["environment"] == {PROFILE_VARIABLE: "embedded"}
+    assert load_profile("embedded")
+    options = parsed("server")
+    assert (options["host"], options["no_http"]) == ("0.0.0.0", True)
+    assert "ports" not in server, "nobody but API and worker reaches it"
+    assert server["shm_size"] == "3g"
+    weights = last("server", "ENV").value
+    assert f"PAWFECT_WEIGHTS={server['volumes'][0].split(':')[1]}" in weights
+
+
+def test_api_and_worker_call_the_server_and_share_a_store_that_outlives_them():
+    api, worker, server = parsed("api"), parsed("worker"), parsed("server")
+    for options in (api, worker):
+        address, secure = target_of(options["triton"])
+        assert (address, secure) == (f"server:{server['grpc_port']}", False)
+    assert api["store"] == worker["store"]
+    kind, [folder] = parsed_store(api["store"])
+    assert kind == "embedded"
+    for name in ("api", "worker", "key"):
+        (volume,) = SERVICES[name]["volumes"]
+        volume_name, place = volume.split(":")
+        assert volume_name == "data"
+        assert Path(folder).is_relative_to(place)
+        # A volume takes the folder's owner and mode over from the image.
+        assert f"install -d -m 1777 {place}" in " ".join(s.value for s in steps(name))
+    assert not worker["push"]
+
+
+def test_the_page_is_published_to_this_machine_alone():
+    (port,) = SERVICES["api"]["ports"]
+    address, outside, inside = port.split(":")
+    assert address == "127.0.0.1"
+    options = parsed("api")
+    assert (options["host"], options["port"]) == ("0.0.0.0", int(inside))
+    assert inside in last("api", "EXPOSE").value.split()
+    assert f"http://127.0.0.1:{outside}/" in FILE.read_text()
+    assert [name for name, one in SERVICES.items() if "ports" in one] == ["api"]
+
+
+def test_the_first_start_makes_one_key_and_the_next_keeps_it(tmp_path):
+    (script,) = SERVICES["key"]["command"]
+    (place,) = {Path(parsed("api")["api_keys"]).parent}
+    # As compose reads it, on a folder of this machine.
+    script = script.replace("$$", "$").replace(str(place), str(tmp_path))
+    search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def start() -> str:
+        words = [*SERVICES["key"]["entrypoint"], script]
+        environment = {**os.environ, "PATH": search_path}
+        ended = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+        return ended.stdout
+
+    first = start()
+    (key,) = re.findall(r"Sign in at http://127\.0\.0\.1:8080 with the key (\S+)", first)
+    (file,) = tmp_path.iterdir()
+    assert file.name == Path(parsed("api")["api_keys"]).name
+    assert key not in file.read_text()
+    ApiKeys(file.read_text().splitlines())
+    kept = file.read_text()
+    second = start()
+    assert "still holds" in second
+    assert key not in second
+    assert file.read_text() == kept
+
+
+def test_each_starts_after_what_it_needs_and_nothing_writes_where_it_should_not():
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True, name
+        for needed, how in service.get("depends_on", {}).items():
+            once = "restart" not in SERVICES[needed]
+            expected = "service_completed_successfully" if once else "service_healthy"
+            assert how == {"condition": expected}
+            if not once:
+                assert [s for s in steps(needed) if s.name == "HEALTHCHECK"]
+    assert SERVICES["server"]["volumes"][0].endswith(":ro")
+    assert SERVICES["worker"]["healthcheck"] == {"disable": True}
+    users = {name: one["user"] for name, one in SERVICES.items() if "user" in one}
+    assert set(users) == {"network"}
+
+
+def test_the_network_that_is_fetched_is_in_the_manifest():
+    (command,) = SERVICES["network"]["command"]
+    (entry,) = re.findall(r"pawfect weights fetch (\S+) \|\|", command)
+    assert entry in manifest()
