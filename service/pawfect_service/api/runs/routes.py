@@ -1,4 +1,4 @@
-"""The routes of runs: make one from a photo, look, cancel, fetch files, say how good it is."""
+"""The routes of runs: make one from a photo, list, look, cancel, say how good it is."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ async def make_run(
 ) -> JSONResponse:
     """Check a photo, store it and queue the run's first job.
 
-    `cutout` takes `photo`, and `background` where the subject is to be laid on another picture: of
+    `import` takes `photo` alone: version 1 is the photo as it came, for others to work on. `cutout`
+    takes `photo`, and `background` where the subject is to be laid on another picture: of
     any size, the server fits it. The pictures have any format without transparent parts, sides
     64-16,384 px, at most 110 MP; what is no JPEG is stored as one. `inpaint` takes what a session's
     does. `parameters`, all optional, are a JSON object. In place of a form with files, JSON names
