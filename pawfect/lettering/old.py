@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.reading import ReadText
-from pawfect.lettering.cutting import CutLetter, arranged, cut_letters, old_coverage, squeezed
+from pawfect.lettering.cutting import arranged, cut_letters, squeezed
 from pawfect.lettering.drawing import draw
 from pawfect.lettering.faces import EM, faces_for
 from pawfect.lettering.frame import LINE_PX, Frame, frame_of, placed, rectified
 from pawfect.lettering.ink import Ink, find_ink
 from pawfect.lettering.likeness import closest
 from pawfect.lettering.lines import respaced
-from pawfect.lettering.setting import coverage_in, laid, laid_out, mosaic_coverage, room
+from pawfect.lettering.mosaic import mosaic, old_coat
+from pawfect.lettering.setting import Coat, coverage_in, drawn_coat, laid, laid_out, room
 from pawfect.lettering.style import Style, measured
 from pawfect.picture.box import Box
 
@@ -198,20 +199,26 @@ def set_in_place(
     frame = _moved(line.frame, (box.x0, box.y0))
     old_part, bare_part = photo[box.slices], np.ascontiguousarray(bare[box.slices])
     style = _attempted(line.style, attempt)
-    reused = _mosaic(old_part, bare_part, frame, line, new, attempt)
-    if reused is None:
+    found = _mosaic(old_part, bare_part, frame, line, new, attempt)
+    if found is None:
         laid_line = laid_out(new, style, line.ink.box, line.limits, attempt.scale)
-        cover, fits, letters = (
-            coverage_in(bare_part.shape, frame, style, laid_line),
-            laid_line.fits,
+        coat, reused, fits = (
+            drawn_coat(coverage_in(bare_part.shape, frame, style, laid_line)),
             "",
+            laid_line.fits,
         )
     else:
-        (cover, letters), fits = reused, True
-    cover = np.where(neighbourhood(frame, cover.shape), cover, 0).astype(np.float32)
+        (coat, reused), fits = found, True
+    near = neighbourhood(frame, coat.cover.shape)
+    coat = Coat(
+        *(
+            np.where(near if it.ndim == 2 else near[..., None], it, np.float32(0))
+            for it in (coat.cover, coat.drawn, coat.rest)
+        )
+    )
     image, whole = bare.copy(), np.zeros(photo.shape[:2], np.float32)
-    image[box.slices], whole[box.slices] = laid(bare_part, cover, frame, style, seed), cover
-    return SetLine(image, whole, fits, letters)
+    image[box.slices], whole[box.slices] = laid(bare_part, coat, frame, style, seed), coat.cover
+    return SetLine(image, whole, fits, reused)
 
 
 def _attempted(style: Style, attempt: Attempt) -> Style:
@@ -227,12 +234,12 @@ def _attempted(style: Style, attempt: Attempt) -> Style:
 def _mosaic(
     photo: NDArray[np.uint8], bare: NDArray[np.uint8], frame: Frame, line: OldLine, new: str,
     attempt: Attempt,
-) -> tuple[NDArray[np.float32], str] | None:  # fmt: skip
+) -> tuple[Coat, str] | None:  # fmt: skip
     """Set a text of letters cut out of the old one; None where it may not, or has not enough."""
     if attempt.reuse == "none" or attempt != Attempt(reuse=attempt.reuse):
         return None
     match = line.style.match
-    cut: tuple[CutLetter, ...] = cut_letters(line.ink, line.text, new, match)
+    cut = cut_letters(line.ink, line.text, new, match)
     letters = arranged(line.text, new, match, cut)
     reused = "".join(one.letter for one in letters if one.cut is not None)
     enough = len(reused) >= _MOST * len(letters)
@@ -244,5 +251,5 @@ def _mosaic(
     old = draw(line.text, match.cut, match.tracking, match.offset)
     middle = (old.box[0] + old.box[2]) / 2 - old.origin[0]
     left = middle - (letters[0].left + letters[-1].right) / 2
-    stood = old_coverage(photo, bare, frame, line.ink)
-    return mosaic_coverage(stood, frame, line.style, letters, left), reused
+    stood = old_coat(photo, bare, frame, line.ink)
+    return mosaic(stood, frame, line.style, letters, left), reused

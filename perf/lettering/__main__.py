@@ -33,6 +33,8 @@ PACKAGES: Final = (
     "stlpips-pytorch", "torch",
 )  # fmt: skip
 HALVES: Final = ("development", "unseen")
+# What is done so far can be looked at while the rest runs.
+_SAVED_EVERY: Final = 20
 # A picture of each kind of face and ground, two of them with longer words: what is run in short.
 SHORT: Final = (0, 6, 8, 14, 20, 22, 32, 36, 44, 48, 50, 58)
 
@@ -61,6 +63,8 @@ def main(
         strips.append(strip)
         marks = f"look {row.look:.3f} ({row.look_written_over:.3f})"
         click.echo(f"{row.index:4} {row.new:18} {row.on_repaired:18} {marks} {row.font}")
+        if len(rows) % _SAVED_EVERY == 0:
+            _save(BUILD, rows, strips)
     whole = len(chosen) == COUNT and reuse == "most"
     _save(out if whole else BUILD, rows, strips)
     lacking = [goal for half in HALVES for goal in _unmet(rows, half)]
