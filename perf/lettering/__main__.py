@@ -14,10 +14,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.refine.text import TextFreedom
-from perf.lettering.run import Row, judged
-from perf.lettering.sheet import save_sheet, strip_of
-from perf.lettering.signs import COUNT, is_development, sign
+from perf.lettering.run import Row
+from perf.lettering.sheet import one, save_sheet
+from perf.lettering.signs import COUNT, HALVES, half_of
 from perf.lettering.tables import as_markdown, goals
 from perf.lettering.tesseract import MENDING, version
 from perf.lettering.typefaces import fetch
@@ -32,7 +31,6 @@ PACKAGES: Final = (
     "rapidocr", "onnxruntime", "opencv-contrib-python-headless", "pillow", "numpy",
     "stlpips-pytorch", "torch",
 )  # fmt: skip
-HALVES: Final = ("development", "unseen")
 # What is done so far can be looked at while the rest runs.
 _SAVED_EVERY: Final = 20
 # A picture of each kind of face and ground, two of them with longer words: what is run in short.
@@ -80,11 +78,6 @@ def _chosen(halves: Sequence[str], only: Sequence[int], short: bool) -> list[int
     return [index for index in range(COUNT) if half_of(index) in halves]
 
 
-def half_of(index: int) -> str:
-    """Return the half that a picture belongs to."""
-    return HALVES[0] if is_development(index) else HALVES[1]
-
-
 def _unmet(rows: Sequence[Row], half: str) -> list[str]:
     own = [row for row in rows if row.half == half]
     if not own:
@@ -92,24 +85,18 @@ def _unmet(rows: Sequence[Row], half: str) -> list[str]:
     return [f"{half}: {what} {want}, got {got}" for what, want, got, met in goals(own) if not met]
 
 
-def _one(given: tuple[int, str]) -> tuple[Row, NDArray[np.uint8]]:
-    index, reuse = given
-    done = judged(sign(index), TextFreedom(reuse), half_of(index))
-    return done.row, strip_of(done)
-
-
 def _all(
     chosen: Sequence[int], reuse: str, workers: int
 ) -> Iterator[tuple[Row, NDArray[np.uint8]]]:
     jobs = [(index, reuse) for index in chosen]
     if workers == 1:
-        yield from map(_one, jobs)
+        yield from map(one, jobs)
         return
     # A thread each: the processes share the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(_one, jobs)
+        yield from pool.map(one, jobs)
 
 
 def _save(out: Path, rows: Sequence[Row], strips: Sequence[NDArray[np.uint8]]) -> None:
