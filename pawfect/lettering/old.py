@@ -22,9 +22,9 @@ from pawfect.lettering.setting import Coat, coverage_in, drawn_coat, laid, laid_
 from pawfect.lettering.style import Style, measured
 from pawfect.picture.box import Box
 
-REUSE: Final = ("any", "most", "none")
-"""Which letters are cut out of the old text and set again: whichever can be; none unless they are
-most of the new text's, or those drawn beside them are hardly told from them; none."""
+REUSE: Final = ("any", "most", "all", "none")
+"""Which letters are cut out of the old text and set again: whichever can be; those of a text of
+which most, or all, can be, or where drawn ones are hardly told from them; none."""
 _MOST: Final = 0.6  # share of the new letters: the others pass for a hand's own variation
 _TWIN: Final = 0.95  # likeness from which drawn letters may stand beside cut ones
 _MASKED: Final = 0.3  # of a pixel of the photo: so much of a letter and it is taken out
@@ -242,8 +242,8 @@ def _mosaic(
     cut = cut_letters(line.ink, line.text, new, match)
     letters = arranged(line.text, new, match, cut)
     reused = "".join(one.letter for one in letters if one.cut is not None)
-    enough = len(reused) >= _MOST * len(letters)
-    if not reused or (attempt.reuse == "most" and not enough and match.likeness < _TWIN):
+    least = {"any": 0.0, "most": _MOST, "all": 1.0}[attempt.reuse]
+    if not reused or (len(reused) < least * len(letters) and match.likeness < _TWIN):
         return None
     letters = squeezed(letters, (line.limits[1] - line.limits[0]) / float(match.matrix[0, 0]))
     if not letters:

@@ -14,6 +14,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.lettering.old import REUSE
 from perf.lettering.run import Row
 from perf.lettering.sheet import one, save_sheet
 from perf.lettering.signs import COUNT, HALVES, half_of
@@ -32,7 +33,7 @@ PACKAGES: Final = (
     "stlpips-pytorch", "torch",
 )  # fmt: skip
 # What is done so far can be looked at while the rest runs.
-_SAVED_EVERY: Final = 20
+_SAVED_EVERY: Final = 5
 # A picture of each kind of face and ground, two of them with longer words: what is run in short.
 SHORT: Final = (0, 6, 8, 14, 20, 22, 32, 36, 44, 48, 50, 58)
 
@@ -41,7 +42,7 @@ SHORT: Final = (0, 6, 8, 14, 20, 22, 32, 36, 44, 48, 50, 58)
 @click.option("--half", "halves", multiple=True, type=click.Choice(HALVES), help="Repeatable.")
 @click.option("--only", multiple=True, type=click.IntRange(0, COUNT - 1), help="A picture.")
 @click.option("--short", is_flag=True, help="A dozen pictures of the development half.")
-@click.option("--reuse", type=click.Choice(("any", "most", "none")), default="most")
+@click.option("--reuse", type=click.Choice(REUSE), default="most")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 def main(
