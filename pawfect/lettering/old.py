@@ -77,12 +77,14 @@ class SetLine:
 
     Attributes:
         image: UINT8 [H, W, 3], the photo with them.
-        cover: FP32 [H, W], 0 to 1, what they cover.
+        window: the part of it in which they were set.
+        cover: FP32 [h, w], 0 to 1, what they cover of the window.
         fits: whether they fit their place.
         reused: letters that were cut out of the old text.
     """
 
     image: NDArray[np.uint8]
+    window: Box
     cover: NDArray[np.float32]
     fits: bool
     reused: str
@@ -152,8 +154,19 @@ def letters_mask(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
     ink = line.ink.mask.astype(np.float32)
     if line.frame.scale > 1:
         ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.3 * line.frame.scale), np.float32)
-    shown = cv2.warpPerspective(ink, line.frame.to_photo, (size[1], size[0]))
-    return (shown > _MASKED).astype(np.uint8) * np.uint8(255)
+    mask = np.zeros((size[0], size[1]), np.uint8)
+    box, shown = _in_photo(ink, line.frame, size)
+    mask[box.slices] = np.where(shown > _MASKED, 255, 0)
+    return mask
+
+
+def _in_photo(
+    plane: NDArray[np.float32], frame: Frame, size: tuple[int, ...]
+) -> tuple[Box, NDArray[np.float32]]:
+    """Return a plane of a frame as its photo shows it, 0 beyond it, and in which part of it."""
+    box = bounds(frame, size[1], size[0], 8)
+    matrix = _moved(frame, (box.x0, box.y0)).to_photo
+    return box, np.asarray(cv2.warpPerspective(plane, matrix, (box.width, box.height)), np.float32)
 
 
 def other_ground(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -170,8 +183,10 @@ def other_ground(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
     near[max(box.y0 - pad, 0) : box.y1 + pad, max(box.x0 - pad, 0) : box.x1 + pad] = True
     if same[near].mean() < _MOSTLY:
         same[:] = True
-    shown = cv2.warpPerspective(same.astype(np.float32), line.frame.to_photo, (size[1], size[0]))
-    return (shown < 0.5).astype(np.uint8) * np.uint8(255)
+    other = np.full((size[0], size[1]), 255, np.uint8)
+    box, shown = _in_photo(same.astype(np.float32), line.frame, size)
+    other[box.slices] = np.where(shown < 0.5, 255, 0)
+    return other
 
 
 def neighbourhood(frame: Frame, size: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -216,9 +231,9 @@ def set_in_place(
             for it in (coat.cover, coat.drawn, coat.rest)
         )
     )
-    image, whole = bare.copy(), np.zeros(photo.shape[:2], np.float32)
-    image[box.slices], whole[box.slices] = laid(bare_part, coat, frame, style, seed), coat.cover
-    return SetLine(image, whole, fits, reused)
+    image = bare.copy()
+    image[box.slices] = laid(bare_part, coat, frame, style, seed)
+    return SetLine(image, box, coat.cover, fits, reused)
 
 
 def _attempted(style: Style, attempt: Attempt) -> Style:
