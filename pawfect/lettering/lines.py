@@ -32,8 +32,10 @@ def lines_in(texts: Sequence[ReadText], box: tuple[int, int, int, int]) -> tuple
     """
     corners = _corners(box)
     meant = []
-    for one in texts:
-        if not one.text.strip():
+    for text in texts:
+        # Blanks of any kind, and several, are one.
+        one = ReadText(text.quad, " ".join(text.text.split()), text.score)
+        if not one.text:
             continue
         shared, own = _shared(one.quad, corners), abs(cv2.contourArea(one.quad))
         if shared > _INSIDE * own or shared > _OF_BOX * box[2] * box[3]:

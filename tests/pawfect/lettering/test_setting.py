@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from pawfect.contract.reading import ReadText
 from pawfect.lettering.cutting import arranged, cut_letters
@@ -55,6 +56,7 @@ def test_longer_text_is_condensed_then_smaller_then_reported() -> None:
     assert not far_too_long.fits
 
 
+@pytest.mark.slow
 def test_letters_that_stood_side_by_side_stay_as_far_apart() -> None:
     drawn = word("KEEP OUT", cut_of("arimo"))
     line = studied(drawn.photo, ReadText(drawn.quad, "KEEP OUT", 1.0), "KEEP")

@@ -108,6 +108,30 @@ async def test_an_empty_box_gets_letters_that_contrast_and_stay_within(tag: Word
     assert done.image[ys, xs].min() < 60
 
 
+@pytest.mark.slow
+async def test_two_lines_share_a_text_and_an_empty_box_takes_over_their_looks() -> None:
+    looks = {"ink": (250, 245, 230), "ground": (60, 110, 80), "size": (130, 420), "texture": 3.0}
+    above, below = (word(text, cut_of("roboto-slab"), **looks) for text in ("BEWARE", "OF CAT"))
+    photo = np.vstack([above.photo, below.photo, above.bare])
+    lower = below.quad + np.array((0, 130), np.float32)
+    texts = [ReadText(above.quad, "BEWARE", 0.9), ReadText(lower, "OF CAT", 0.9)]
+    reader = Reader(photo, texts, ["", "BEWARE OF DOG", "Woof!"])
+    asked = (
+        Correction((60, 20, 300, 220), "BEWARE OF DOG"),
+        Correction((120, 290, 180, 60), "Woof!"),
+    )
+    done = await repair_text(photo, TextPayload(asked), TextFreedom("any"), fill, reader)
+    both, empty = done.corrections
+    assert both.old_text == "BEWARE\nOF CAT"
+    assert both.reused == "BEWAREOFO"
+    assert empty.old_text is None
+    assert empty.font.startswith("roboto-slab")
+    assert empty.size_px == pytest.approx(both.size_px, rel=0.35)
+    # The first line says what it said, where it said it.
+    apart = np.abs(done.image[:130].astype(int) - above.photo)
+    assert apart[above.cover > 0.5].mean() < 12
+
+
 @pytest.mark.parametrize(
     ("text", "named"), [("Woof 🐶", "U+1F436"), ("שלום", "U+05E9"), ("日", "U+65E5")]
 )
