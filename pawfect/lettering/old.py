@@ -102,8 +102,7 @@ def studied(photo: NDArray[np.uint8], line: ReadText, new: str) -> OldLine | Non
         None where no letter stands off its ground.
     """
     frame = frame_of(line.quad)
-    window, origin = _window(photo, frame)
-    local = _moved(frame, origin)
+    window, local = window_of(photo, frame)
     pixels = rectified(window.astype(np.float32), local)
     ink = find_ink(pixels, frame.line)
     if ink is None:
@@ -122,10 +121,10 @@ def studied(photo: NDArray[np.uint8], line: ReadText, new: str) -> OldLine | Non
     return OldLine(old, frame, ink, style, (ink.box.x0 - free, ink.box.x1 + free))
 
 
-def _window(photo: NDArray[np.uint8], frame: Frame) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Return the part of a photo that a frame shows, and where it begins (x, y)."""
+def window_of(photo: NDArray[np.uint8], frame: Frame) -> tuple[NDArray[np.uint8], Frame]:
+    """Return the part of a photo that a frame shows, and the frame as it lies in that part."""
     box = bounds(frame, photo.shape[1], photo.shape[0], 8)
-    return photo[box.slices], (box.x0, box.y0)
+    return photo[box.slices], _moved(frame, (box.x0, box.y0))
 
 
 def _moved(frame: Frame, origin: tuple[int, int]) -> Frame:

@@ -104,7 +104,8 @@ def _save(out: Path, rows: Sequence[Row], strips: Sequence[NDArray[np.uint8]]) -
     source = provenance(given_command("python -m perf.lettering"), PACKAGES)
     source["versions"]["tesseract"] = version()
     content: dict[str, Any] = {"provenance": source, "rows": [asdict(row) for row in rows]}
-    text = f"# Text repair on rendered signs\n\n{source_lines(source)}\n{_READ_ME}\n"
+    measured = f"{len(rows)} of the {COUNT} pictures were measured."
+    text = f"# Text repair on rendered signs\n\n{source_lines(source)}\n{_READ_ME}{measured}\n\n"
     publish(out, NAME, content, text + as_markdown(rows))
     save_sheet(out / SHEET, strips)
     click.echo(f"results in {out}")

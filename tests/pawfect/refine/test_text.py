@@ -146,3 +146,28 @@ async def test_letters_that_no_face_has_are_refused_before_anything_is_read(
     assert "corrections[1]: text" in str(raised.value)
     assert named in str(raised.value)
     assert reader.seen == []
+
+
+def test_a_freedom_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="any, most, all, none"):
+        TextFreedom("some")
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), (258, 118, 2, 2), (0, 0, 260, 120)])
+async def test_the_smallest_box_and_the_largest_are_no_failure(tag: Word, box: Bbox) -> None:
+    payload = TextPayload((Correction(box, "Bella"),))
+    reader = Reader(tag.bare, [], ["", "Bella"])
+    done = await repair_text(tag.bare, payload, TextFreedom(), fill, reader)
+    assert done.image.shape == tag.bare.shape
+    assert done.corrections[0].old_text is None
+
+
+async def test_a_reading_of_no_height_and_letters_that_no_face_has_are_lived_with(
+    tag: Word,
+) -> None:
+    flat = ReadText(np.array([(60, 50), (200, 50), (200, 50), (60, 50)], np.float32), "flat", 0.9)
+    foreign = ReadText(tag.quad, "\u72d7AX", 0.6)
+    payload = TextPayload((Correction(box_of(tag), "MAX"),))
+    reader = Reader(tag.photo, [flat, foreign], ["MAX"])
+    done = await repair_text(tag.photo, payload, TextFreedom(), fill, reader)
+    assert done.corrections[0].exact
