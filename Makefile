@@ -10,7 +10,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 NPM := $(shell command -v npm 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost matting quantisation prove t4 scaling load faults docker-check lock clean
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost matting lettering quantisation prove t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -132,6 +132,9 @@ matting: $(VENV)/.perf network  ## Score background removal on known alpha again
 	$(BIN)/python -m perf.matting $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(ACCEPT),--accept)
 	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.recall)
 	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.cost)
+
+lettering: $(VENV)/.perf  ## Correct the texts of 200 rendered signs and compare with the truth (needs tesseract and npm), into perf/results
+	$(BIN)/python -m perf.lettering
 
 prove: $(VENV)/.perf $(VENV)/.sessions  ## On PROFILE's card (t4, l4, h200; tiny rehearses): run and judge what the roadmap asks, into build/prove (SESSION=folder, FULL=1)
 	$(BIN)/python -m perf.prove --profile $(if $(filter embedded,$(PROFILE)),tiny,$(PROFILE)) $(if $(SESSION),--session '$(SESSION)') $(if $(FULL),--full)

@@ -14,7 +14,7 @@ from pawfect.lettering.frame import LINE_PX, Frame, box_quad, frame_of, rectifie
 from pawfect.lettering.ink import Ink, Plane
 from pawfect.lettering.lines import along
 from pawfect.lettering.match import Match
-from pawfect.lettering.old import OldLine
+from pawfect.lettering.old import OldLine, window_of
 from pawfect.lettering.style import Style
 from pawfect.picture.box import Box
 from pawfect.picture.grain import MOST_NOISE, noise_level
@@ -47,7 +47,8 @@ def blank_line(
         return None
     quad = _turned(box_quad(*box), beside)
     frame = frame_of(quad)
-    pixels = rectified(photo.astype(np.float32), frame)
+    window, local = window_of(photo, frame)
+    pixels = rectified(window.astype(np.float32), local)
     if beside is None:
         style = _plain(photo, box, pixels, frame, faces)
     else:

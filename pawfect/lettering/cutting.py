@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import draw, starts
-from pawfect.lettering.frame import Frame, turned
 from pawfect.lettering.groups import Groups, letter_groups
 from pawfect.lettering.ink import Ink
 from pawfect.lettering.letters import agreement, covering, mapped, softened
@@ -256,29 +255,3 @@ def _side(letter: str, match: Match) -> tuple[float, float]:
     """Return where a drawn letter's ink begins and ends, px of the em from its start."""
     drawn = draw(letter, match.cut, 0.0, match.offset)
     return drawn.box[0] - drawn.origin[0], drawn.box[2] - drawn.origin[0]
-
-
-def old_coverage(
-    photo: NDArray[np.uint8], bare: NDArray[np.uint8], frame: Frame, ink: Ink
-) -> NDArray[np.float32]:
-    """Return how far old letters cover each px of the photo, FP32 [H, W], at its own resolution.
-
-    Args:
-        photo: UINT8 [H, W, 3], with them.
-        bare: UINT8 [H, W, 3], without.
-        frame: theirs.
-        ink: theirs.
-    """
-    size = (photo.shape[1], photo.shape[0])
-    near = cv2.warpPerspective(ink.mask.astype(np.float32), frame.to_photo, size) > 0.05
-    cover = np.zeros(photo.shape[:2], np.float32)
-    if not near.any():
-        return cover
-    x, y, w, h = cv2.boundingRect(near.astype(np.uint8))
-    part = slice(y, y + h), slice(x, x + w)
-    ys, xs = np.mgrid[y : y + h, x : x + w].astype(np.float64)
-    step = ink.colour.at(*turned(xs, ys, np.linalg.inv(frame.to_photo))) - bare[part]
-    rest = photo[part].astype(np.float32) - bare[part]
-    alpha = (rest * step).sum(-1) / np.maximum((step * step).sum(-1), 1.0)
-    cover[part] = np.where(near[part], np.clip((alpha - 0.05) / 0.9, 0, 1), 0)
-    return cover

@@ -15,7 +15,7 @@ from pawfect.picture.box import Box
 _INK: Final = (0.35, 0.5, 0.65, 0.8)
 """Coverage from which a pixel is ink: little first, so that thin parts of a letter hold; more where
 letters still touch."""
-_RIM: Final = 6.0  # px of the frame: how far a letter's rim reaches beyond its ink
+_RIM: Final = 9.0  # px of the frame: how far a letter's rim reaches beyond its ink
 _ABOVE: Final = (
     0.5  # of the narrower one's width: pieces that overlap so far stand above each other
 )

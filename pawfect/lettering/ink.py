@@ -96,11 +96,12 @@ def find_ink(pixels: NDArray[np.float32], line: Box) -> Ink | None:
     alpha, contrast = _covered(rest, colour, ground, inverse)
     alpha = _letters_alone(alpha, inside)
     mask = _with_rims(alpha, away)
-    if mask is None:
+    if mask is None or not (alpha > 0.5).any():
         return None
     box = _box_of(alpha > 0.5)
-    thick = _shrunk(alpha > 0.9)
-    colour = _plane(pixels, thick if thick.sum() > 40 else alpha > 0.8)
+    thick, full = _shrunk(alpha > 0.9), alpha > 0.8
+    if full.any():
+        colour = _plane(pixels, thick if thick.sum() > 40 else full)
     return Ink(alpha, mask, colour, ground, away.astype(np.float32), box, contrast)
 
 

@@ -15,6 +15,7 @@ from pawfect.contract.reading import ReadText
 _INSIDE: Final = 0.5  # of a text's area lies in the box: it is meant
 _OF_BOX: Final = 0.35  # of the box lies in a text: a part of that text is meant
 _ONE_LINE: Final = 0.5  # of the height: texts whose middles are nearer than that share a line
+_LEAST_PX: Final = 3.0  # of every side: what is smaller is no text
 _WHOLE: Final = 0.85  # of a line's length: what the box covers of it is the whole of it
 
 Quad = NDArray[np.float32]
@@ -32,8 +33,10 @@ def lines_in(texts: Sequence[ReadText], box: tuple[int, int, int, int]) -> tuple
     """
     corners = _corners(box)
     meant = []
-    for one in texts:
-        if not one.text.strip():
+    for text in texts:
+        # Blanks of any kind, and several, are one.
+        one = ReadText(text.quad, " ".join(text.text.split()), text.score)
+        if not one.text or min(_sides(one.quad)) < _LEAST_PX:
             continue
         shared, own = _shared(one.quad, corners), abs(cv2.contourArea(one.quad))
         if shared > _INSIDE * own or shared > _OF_BOX * box[2] * box[3]:
@@ -68,6 +71,11 @@ def along(quad: Quad) -> NDArray[np.float64]:
 def height_of(quad: Quad) -> float:
     """Return a line's height, px."""
     return float(np.linalg.norm(quad[[3, 2]] - quad[[0, 1]], axis=1).mean())
+
+
+def _sides(quad: Quad) -> list[float]:
+    """Return the lengths of a quad's four sides, px."""
+    return [float(side) for side in np.linalg.norm(quad - np.roll(quad, 1, axis=0), axis=1)]
 
 
 def _down(one: ReadText) -> float:

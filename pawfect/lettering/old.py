@@ -10,20 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.reading import ReadText
-from pawfect.lettering.cutting import CutLetter, arranged, cut_letters, old_coverage, squeezed
+from pawfect.lettering.cutting import arranged, cut_letters, squeezed
 from pawfect.lettering.drawing import draw
 from pawfect.lettering.faces import EM, faces_for
 from pawfect.lettering.frame import LINE_PX, Frame, frame_of, placed, rectified
 from pawfect.lettering.ink import Ink, find_ink
 from pawfect.lettering.likeness import closest
 from pawfect.lettering.lines import respaced
-from pawfect.lettering.setting import coverage_in, laid, laid_out, mosaic_coverage, room
+from pawfect.lettering.mosaic import mosaic, old_coat
+from pawfect.lettering.setting import Coat, coverage_in, drawn_coat, laid, laid_out, room
 from pawfect.lettering.style import Style, measured
 from pawfect.picture.box import Box
 
-REUSE: Final = ("any", "most", "none")
-"""Which letters are cut out of the old text and set again: whichever can be; none unless they are
-most of the new text's, or those drawn beside them are hardly told from them; none."""
+REUSE: Final = ("any", "most", "all", "none")
+"""Which letters are cut out of the old text and set again: whichever can be; those of a text of
+which most, or all, can be, or where drawn ones are hardly told from them; none."""
 _MOST: Final = 0.6  # share of the new letters: the others pass for a hand's own variation
 _TWIN: Final = 0.95  # likeness from which drawn letters may stand beside cut ones
 _MASKED: Final = 0.3  # of a pixel of the photo: so much of a letter and it is taken out
@@ -76,12 +77,14 @@ class SetLine:
 
     Attributes:
         image: UINT8 [H, W, 3], the photo with them.
-        cover: FP32 [H, W], 0 to 1, what they cover.
+        window: the part of it in which they were set.
+        cover: FP32 [h, w], 0 to 1, what they cover of the window.
         fits: whether they fit their place.
         reused: letters that were cut out of the old text.
     """
 
     image: NDArray[np.uint8]
+    window: Box
     cover: NDArray[np.float32]
     fits: bool
     reused: str
@@ -99,8 +102,7 @@ def studied(photo: NDArray[np.uint8], line: ReadText, new: str) -> OldLine | Non
         None where no letter stands off its ground.
     """
     frame = frame_of(line.quad)
-    window, origin = _window(photo, frame)
-    local = _moved(frame, origin)
+    window, local = window_of(photo, frame)
     pixels = rectified(window.astype(np.float32), local)
     ink = find_ink(pixels, frame.line)
     if ink is None:
@@ -119,10 +121,10 @@ def studied(photo: NDArray[np.uint8], line: ReadText, new: str) -> OldLine | Non
     return OldLine(old, frame, ink, style, (ink.box.x0 - free, ink.box.x1 + free))
 
 
-def _window(photo: NDArray[np.uint8], frame: Frame) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Return the part of a photo that a frame shows, and where it begins (x, y)."""
+def window_of(photo: NDArray[np.uint8], frame: Frame) -> tuple[NDArray[np.uint8], Frame]:
+    """Return the part of a photo that a frame shows, and the frame as it lies in that part."""
     box = bounds(frame, photo.shape[1], photo.shape[0], 8)
-    return photo[box.slices], (box.x0, box.y0)
+    return photo[box.slices], _moved(frame, (box.x0, box.y0))
 
 
 def _moved(frame: Frame, origin: tuple[int, int]) -> Frame:
@@ -151,8 +153,19 @@ def letters_mask(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
     ink = line.ink.mask.astype(np.float32)
     if line.frame.scale > 1:
         ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.3 * line.frame.scale), np.float32)
-    shown = cv2.warpPerspective(ink, line.frame.to_photo, (size[1], size[0]))
-    return (shown > _MASKED).astype(np.uint8) * np.uint8(255)
+    mask = np.zeros((size[0], size[1]), np.uint8)
+    box, shown = _in_photo(ink, line.frame, size)
+    mask[box.slices] = np.where(shown > _MASKED, 255, 0)
+    return mask
+
+
+def _in_photo(
+    plane: NDArray[np.float32], frame: Frame, size: tuple[int, ...]
+) -> tuple[Box, NDArray[np.float32]]:
+    """Return a plane of a frame as its photo shows it, 0 beyond it, and in which part of it."""
+    box = bounds(frame, size[1], size[0], 8)
+    matrix = _moved(frame, (box.x0, box.y0)).to_photo
+    return box, np.asarray(cv2.warpPerspective(plane, matrix, (box.width, box.height)), np.float32)
 
 
 def other_ground(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -169,8 +182,10 @@ def other_ground(line: OldLine, size: tuple[int, ...]) -> NDArray[np.uint8]:
     near[max(box.y0 - pad, 0) : box.y1 + pad, max(box.x0 - pad, 0) : box.x1 + pad] = True
     if same[near].mean() < _MOSTLY:
         same[:] = True
-    shown = cv2.warpPerspective(same.astype(np.float32), line.frame.to_photo, (size[1], size[0]))
-    return (shown < 0.5).astype(np.uint8) * np.uint8(255)
+    other = np.full((size[0], size[1]), 255, np.uint8)
+    box, shown = _in_photo(same.astype(np.float32), line.frame, size)
+    other[box.slices] = np.where(shown < 0.5, 255, 0)
+    return other
 
 
 def neighbourhood(frame: Frame, size: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -198,20 +213,26 @@ def set_in_place(
     frame = _moved(line.frame, (box.x0, box.y0))
     old_part, bare_part = photo[box.slices], np.ascontiguousarray(bare[box.slices])
     style = _attempted(line.style, attempt)
-    reused = _mosaic(old_part, bare_part, frame, line, new, attempt)
-    if reused is None:
+    found = _mosaic(old_part, bare_part, frame, line, new, attempt)
+    if found is None:
         laid_line = laid_out(new, style, line.ink.box, line.limits, attempt.scale)
-        cover, fits, letters = (
-            coverage_in(bare_part.shape, frame, style, laid_line),
-            laid_line.fits,
+        coat, reused, fits = (
+            drawn_coat(coverage_in(bare_part.shape, frame, style, laid_line)),
             "",
+            laid_line.fits,
         )
     else:
-        (cover, letters), fits = reused, True
-    cover = np.where(neighbourhood(frame, cover.shape), cover, 0).astype(np.float32)
-    image, whole = bare.copy(), np.zeros(photo.shape[:2], np.float32)
-    image[box.slices], whole[box.slices] = laid(bare_part, cover, frame, style, seed), cover
-    return SetLine(image, whole, fits, letters)
+        (coat, reused), fits = found, True
+    near = neighbourhood(frame, coat.cover.shape)
+    coat = Coat(
+        *(
+            np.where(near if it.ndim == 2 else near[..., None], it, np.float32(0))
+            for it in (coat.cover, coat.drawn, coat.rest)
+        )
+    )
+    image = bare.copy()
+    image[box.slices] = laid(bare_part, coat, frame, style, seed)
+    return SetLine(image, box, coat.cover, fits, reused)
 
 
 def _attempted(style: Style, attempt: Attempt) -> Style:
@@ -227,16 +248,16 @@ def _attempted(style: Style, attempt: Attempt) -> Style:
 def _mosaic(
     photo: NDArray[np.uint8], bare: NDArray[np.uint8], frame: Frame, line: OldLine, new: str,
     attempt: Attempt,
-) -> tuple[NDArray[np.float32], str] | None:  # fmt: skip
+) -> tuple[Coat, str] | None:  # fmt: skip
     """Set a text of letters cut out of the old one; None where it may not, or has not enough."""
     if attempt.reuse == "none" or attempt != Attempt(reuse=attempt.reuse):
         return None
     match = line.style.match
-    cut: tuple[CutLetter, ...] = cut_letters(line.ink, line.text, new, match)
+    cut = cut_letters(line.ink, line.text, new, match)
     letters = arranged(line.text, new, match, cut)
     reused = "".join(one.letter for one in letters if one.cut is not None)
-    enough = len(reused) >= _MOST * len(letters)
-    if not reused or (attempt.reuse == "most" and not enough and match.likeness < _TWIN):
+    least = {"any": 0.0, "most": _MOST, "all": 1.0}[attempt.reuse]
+    if not reused or (len(reused) < least * len(letters) and match.likeness < _TWIN):
         return None
     letters = squeezed(letters, (line.limits[1] - line.limits[0]) / float(match.matrix[0, 0]))
     if not letters:
@@ -244,5 +265,5 @@ def _mosaic(
     old = draw(line.text, match.cut, match.tracking, match.offset)
     middle = (old.box[0] + old.box[2]) / 2 - old.origin[0]
     left = middle - (letters[0].left + letters[-1].right) / 2
-    stood = old_coverage(photo, bare, frame, line.ink)
-    return mosaic_coverage(stood, frame, line.style, letters, left), reused
+    stood = old_coat(photo, bare, frame, line.ink)
+    return mosaic(stood, frame, line.style, letters, left), reused

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.lettering.cutting import Placed
 from pawfect.lettering.drawing import Drawn, cap_height, draw
 from pawfect.lettering.faces import EM
 from pawfect.lettering.frame import LINE_PX, Frame, placed, turned
@@ -97,14 +96,35 @@ def laid_out(
     return Line(drawn, shift @ lifted, condensed, total, bool(fits))
 
 
+@dataclass(frozen=True, eq=False)
+class Coat:
+    """Ink that lies on a photo of [H, W] px.
+
+    Attributes:
+        cover: FP32 [H, W], 0 to 1, how far it covers each px.
+        drawn: FP32 [H, W], 0 to 1, how far letters of a face do, which have no grain of their own.
+        rest: FP32 [H, W, 3], levels: what cut letters have beside ink of an even colour: their
+            grain, wear, outlines and shadows.
+    """
+
+    cover: NDArray[np.float32]
+    drawn: NDArray[np.float32]
+    rest: NDArray[np.float32]
+
+
+def drawn_coat(cover: NDArray[np.float32]) -> Coat:
+    """Return the coat of letters that are all drawn."""
+    return Coat(cover, cover, np.zeros((*cover.shape, 3), np.float32))
+
+
 def laid(
-    bare: NDArray[np.uint8], cover: NDArray[np.float32], frame: Frame, style: Style, seed: int = 0
+    bare: NDArray[np.uint8], coat: Coat, frame: Frame, style: Style, seed: int = 0
 ) -> NDArray[np.uint8]:
     """Lay ink over a photo.
 
     Args:
         bare: UINT8 [H, W, 3], the ground without letters.
-        cover: FP32 [H, W], how far ink covers it; where that is 0 not one pixel changes.
+        coat: the ink; where it is nothing not one pixel changes.
         frame: the line's.
         style: the letters'.
         seed: of the grain.
@@ -112,49 +132,19 @@ def laid(
     Returns:
         UINT8 [H, W, 3].
     """
-    out = bare.copy()
-    if not (cover > 0).any():
+    out, touched = bare.copy(), (coat.cover > 0) | (np.abs(coat.rest).max(2) > 0.5)
+    if not touched.any():
         return out
-    x, y, w, h = cv2.boundingRect((cover > 0).astype(np.uint8))
+    x, y, w, h = cv2.boundingRect(touched.astype(np.uint8))
     part = slice(y, y + h), slice(x, x + w)
     ys, xs = np.mgrid[y : y + h, x : x + w].astype(np.float64)
     ink = style.colour.at(*turned(xs, ys, np.linalg.inv(frame.to_photo)))
-    ink = ink + grain_like(bare[part], cover[part] == 0, style.grain, seed)
-    share = cover[part][..., None]
-    mixed = np.clip(np.rint(bare[part] * (1 - share) + ink * share), 0, 255).astype(np.uint8)
-    out[part] = np.where(share > 0, mixed, bare[part])
+    grain = grain_like(bare[part], ~touched[part], style.grain, seed)
+    share, drawn = coat.cover[part][..., None], coat.drawn[part][..., None]
+    mixed = bare[part] * (1 - share) + ink * share + grain * drawn + coat.rest[part]
+    pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    out[part] = np.where(touched[part][..., None], pixels, bare[part])
     return out
-
-
-def mosaic_coverage(
-    old: NDArray[np.float32], frame: Frame, style: Style, letters: tuple[Placed, ...], left: float
-) -> NDArray[np.float32]:
-    """Return how far a text of cut and drawn letters covers each px of a photo, FP32 [H, W].
-
-    Args:
-        old: FP32 [H, W], how far the old letters cover it.
-        frame: the line's.
-        style: the letters'.
-        letters: as they were arranged.
-        left: px of the em: where the arrangement begins, from the old text's origin.
-    """
-    matrix, size = style.match.matrix, (old.shape[1], old.shape[0])
-    cover = np.zeros(old.shape, np.float32)
-    for one in letters:
-        shift = np.array([(1, 0, one.shift + left), (0, 1, 0), (0, 0, 1)], np.float64)
-        if one.cut is None:
-            drawn = draw(one.letter, style.match.cut, 0.0, style.match.offset)
-            sized = matrix @ shift @ np.diag((one.scale, one.scale, 1.0))
-            line = Line(drawn, sized, 1.0, one.scale, True)
-            part = coverage_in(old.shape, frame, style, line)
-        else:
-            mask = cv2.warpPerspective(one.cut.mask.astype(np.float32), frame.to_photo, size)
-            in_frame = matrix @ shift @ np.linalg.inv(matrix)
-            move = frame.to_photo @ in_frame @ np.linalg.inv(frame.to_photo)
-            moved = cv2.warpPerspective(old * mask, move, size, flags=cv2.INTER_CUBIC)
-            part = np.asarray(moved, np.float32)
-        cover = np.maximum(cover, part)
-    return np.where(cover > 0.004, np.minimum(cover, 1), 0).astype(np.float32)
 
 
 def coverage_in(

@@ -17,6 +17,7 @@ from pawfect.contract.refine_report import CorrectionReport
 from pawfect.lettering.drawing import cap_height
 from pawfect.lettering.faces import faces_for, missing
 from pawfect.lettering.old import (
+    REUSE,
     Attempt,
     SetLine,
     letters_mask,
@@ -62,12 +63,16 @@ class TextFreedom:
     """How free the letters' shape is.
 
     Attributes:
-        reuse: which letters are cut out of the old text and set again: `any` that can be;
-            `most`: none unless they are most of the new ones, or those drawn beside them are
+        reuse: which letters are cut out of the old text and set again: `any` that can be; `most`
+            and `all`: none unless so many of the new ones can be, or those drawn beside them are
             hardly told from them; `none`: all are drawn.
     """
 
     reuse: str = "most"
+
+    def __post_init__(self) -> None:
+        if self.reuse not in REUSE:
+            raise ValueError(f"reuse: expected one of {', '.join(REUSE)}, got {self.reuse!r}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from pawfect.contract.refine import Bbox, Correction
 from pawfect.lettering.blank import blank_line
 from pawfect.lettering.lines import lines_in, shared_out
 from pawfect.lettering.old import OldLine, SetLine, bounds, studied
+from pawfect.picture.box import Box
 
 _AROUND: Final = 16  # px beside what is read again: text at a picture's very edge is read badly
 _NEAR: Final = 4.0  # of the box's height: a line within that may lend an empty box its looks
@@ -110,18 +111,31 @@ async def read_again(
     image: NDArray[np.uint8], one: Studied, lines: Sequence[SetLine], read: Read
 ) -> str | None:
     """Read what stands where a correction was set; None where nothing is read."""
-    cover = np.zeros(image.shape[:2], np.uint8)
-    for line in lines:
-        cover |= (line.cover > 0).astype(np.uint8)
-    if not cover.any():
+    inked = [_inked(line) for line in lines if (line.cover > 0).any()]
+    if not inked:
         return None
     box = bounds(one.parts[0].line.frame, image.shape[1], image.shape[0], _AROUND)
     for part in one.parts[1:]:
         box = box.union(bounds(part.line.frame, image.shape[1], image.shape[0], _AROUND))
-    x, y, w, h = cv2.boundingRect(cover)
+    around = inked[0]
+    for other in inked[1:]:
+        around = around.union(other)
     found = await read(np.ascontiguousarray(image[box.slices]))
     moved = [
         ReadText(text.quad + np.array((box.x0, box.y0), np.float32), text.text, text.score)
         for text in found
     ]
-    return "\n".join(line.text for line in lines_in(moved, (x, y, w, h))) or None
+    return (
+        "\n".join(
+            line.text
+            for line in lines_in(moved, (around.x0, around.y0, around.width, around.height))
+        )
+        or None
+    )
+
+
+def _inked(line: SetLine) -> Box:
+    """Return the box around the letters of a line, px of the photo."""
+    x, y, w, h = cv2.boundingRect((line.cover > 0).astype(np.uint8))
+    x, y = x + line.window.x0, y + line.window.y0
+    return Box(x, y, x + w, y + h)

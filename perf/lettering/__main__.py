@@ -14,10 +14,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.refine.text import TextFreedom
-from perf.lettering.run import Row, judged
-from perf.lettering.sheet import save_sheet, strip_of
-from perf.lettering.signs import COUNT, is_development, sign
+from pawfect.lettering.old import REUSE
+from perf.lettering.run import Row
+from perf.lettering.sheet import one, save_sheet
+from perf.lettering.signs import COUNT, HALVES, half_of
 from perf.lettering.tables import as_markdown, goals
 from perf.lettering.tesseract import MENDING, version
 from perf.lettering.typefaces import fetch
@@ -32,7 +32,8 @@ PACKAGES: Final = (
     "rapidocr", "onnxruntime", "opencv-contrib-python-headless", "pillow", "numpy",
     "stlpips-pytorch", "torch",
 )  # fmt: skip
-HALVES: Final = ("development", "unseen")
+# What is done so far can be looked at while the rest runs.
+_SAVED_EVERY: Final = 5
 # A picture of each kind of face and ground, two of them with longer words: what is run in short.
 SHORT: Final = (0, 6, 8, 14, 20, 22, 32, 36, 44, 48, 50, 58)
 
@@ -41,7 +42,7 @@ SHORT: Final = (0, 6, 8, 14, 20, 22, 32, 36, 44, 48, 50, 58)
 @click.option("--half", "halves", multiple=True, type=click.Choice(HALVES), help="Repeatable.")
 @click.option("--only", multiple=True, type=click.IntRange(0, COUNT - 1), help="A picture.")
 @click.option("--short", is_flag=True, help="A dozen pictures of the development half.")
-@click.option("--reuse", type=click.Choice(("any", "most", "none")), default="most")
+@click.option("--reuse", type=click.Choice(REUSE), default="most")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 def main(
@@ -61,6 +62,8 @@ def main(
         strips.append(strip)
         marks = f"look {row.look:.3f} ({row.look_written_over:.3f})"
         click.echo(f"{row.index:4} {row.new:18} {row.on_repaired:18} {marks} {row.font}")
+        if len(rows) % _SAVED_EVERY == 0:
+            _save(BUILD, rows, strips)
     whole = len(chosen) == COUNT and reuse == "most"
     _save(out if whole else BUILD, rows, strips)
     lacking = [goal for half in HALVES for goal in _unmet(rows, half)]
@@ -76,11 +79,6 @@ def _chosen(halves: Sequence[str], only: Sequence[int], short: bool) -> list[int
     return [index for index in range(COUNT) if half_of(index) in halves]
 
 
-def half_of(index: int) -> str:
-    """Return the half that a picture belongs to."""
-    return HALVES[0] if is_development(index) else HALVES[1]
-
-
 def _unmet(rows: Sequence[Row], half: str) -> list[str]:
     own = [row for row in rows if row.half == half]
     if not own:
@@ -88,31 +86,26 @@ def _unmet(rows: Sequence[Row], half: str) -> list[str]:
     return [f"{half}: {what} {want}, got {got}" for what, want, got, met in goals(own) if not met]
 
 
-def _one(given: tuple[int, str]) -> tuple[Row, NDArray[np.uint8]]:
-    index, reuse = given
-    done = judged(sign(index), TextFreedom(reuse), half_of(index))
-    return done.row, strip_of(done)
-
-
 def _all(
     chosen: Sequence[int], reuse: str, workers: int
 ) -> Iterator[tuple[Row, NDArray[np.uint8]]]:
     jobs = [(index, reuse) for index in chosen]
     if workers == 1:
-        yield from map(_one, jobs)
+        yield from map(one, jobs)
         return
     # A thread each: the processes share the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(_one, jobs)
+        yield from pool.map(one, jobs)
 
 
 def _save(out: Path, rows: Sequence[Row], strips: Sequence[NDArray[np.uint8]]) -> None:
     source = provenance(given_command("python -m perf.lettering"), PACKAGES)
     source["versions"]["tesseract"] = version()
     content: dict[str, Any] = {"provenance": source, "rows": [asdict(row) for row in rows]}
-    text = f"# Text repair on rendered signs\n\n{source_lines(source)}\n{_READ_ME}\n"
+    measured = f"{len(rows)} of the {COUNT} pictures were measured."
+    text = f"# Text repair on rendered signs\n\n{source_lines(source)}\n{_READ_ME}{measured}\n\n"
     publish(out, NAME, content, text + as_markdown(rows))
     save_sheet(out / SHEET, strips)
     click.echo(f"results in {out}")

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from perf.lettering.run import Judged, Row, letters_area
+from pawfect.refine.text import TextFreedom
+from perf.lettering.run import Judged, Row, judged, letters_area
+from perf.lettering.signs import half_of, sign
 from perf.pictures import view_of
 
 # A cell's width and height, px; four to a picture.
@@ -21,6 +23,13 @@ CAPTION_PX: Final = 14
 ACROSS: Final = 3
 # Keeps the sheet of all pictures under 3 MB.
 QUALITY: Final = 74
+
+
+def one(given: tuple[int, str]) -> tuple[Row, NDArray[np.uint8]]:
+    """Repair and judge a picture, by its index and TextFreedom's `reuse`: its row and strip."""
+    index, reuse = given
+    done = judged(sign(index), TextFreedom(reuse), half_of(index))
+    return done.row, strip_of(done)
 
 
 def strip_of(judged: Judged) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from perf.lettering.typefaces import DEVELOPMENT, UNSEEN, Typeface
 from perf.scenes import load_scene, scene_names
 
 COUNT: Final = 200
+HALVES: Final = ("development", "unseen")
 # Photos are that large, px.
 SIZE: Final = (480, 640)
 _SUPER: Final = 3  # the plate is drawn larger and averaged, as a lens and a sensor do
@@ -74,6 +75,11 @@ class _Look:
     shadow: bool
     chalk: float
     tracking: float
+
+
+def half_of(index: int) -> str:
+    """Return the half that a picture belongs to."""
+    return HALVES[0] if is_development(index) else HALVES[1]
 
 
 def is_development(index: int) -> bool:

@@ -31,7 +31,9 @@ def test_what_is_covered_agrees_with_what_was_drawn(given: dict[str, Any]) -> No
     assert ink.mask[frame.line.slices].mean() < 0.9
     middle = np.array(210.0), np.array(110.0)
     expected = given.get("ink", (30, 40, 90))
-    assert np.abs(ink.colour.at(*middle) - expected).max() < 12
+    # Strokes as thin as their blur is wide show their full colour nowhere.
+    tolerance = 40 if "blur" in given else 12
+    assert np.abs(ink.colour.at(*middle) - expected).max() < tolerance
 
 
 def test_a_gradient_of_the_ink_is_followed() -> None:

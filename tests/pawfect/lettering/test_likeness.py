@@ -19,9 +19,9 @@ AMONG = {"open-sans", "oswald", "tinos", "roboto-slab", "pacifico", "roboto-mono
     ("name", "weight", "text", "angle"),
     [
         ("open-sans", 600, "Molly", 0.0),
-        ("tinos", 400, "LUNA", 8.0),
-        ("pacifico", 400, "Bella", -6.0),
         ("roboto-slab", 800, "HOME", 3.0),
+        pytest.param("tinos", 400, "LUNA", 8.0, marks=pytest.mark.slow),
+        pytest.param("pacifico", 400, "Bella", -6.0, marks=pytest.mark.slow),
     ],
 )
 def test_the_face_it_was_drawn_in_is_found(name: str, weight: int, text: str, angle: float) -> None:
@@ -39,7 +39,7 @@ def test_the_face_it_was_drawn_in_is_found(name: str, weight: int, text: str, an
     assert abs(match.slant) < 0.08
 
 
-@pytest.mark.parametrize("sigma", [0.7, 1.6])
+@pytest.mark.parametrize("sigma", [0.7, pytest.param(1.6, marks=pytest.mark.slow)])
 def test_the_softness_of_its_edges_is_measured(sigma: float) -> None:
     drawn = word("HOME", cut_of("arimo"), blur=sigma, cap_px=44)
     line = studied(drawn.photo, ReadText(drawn.quad, "HOME", 1.0), "HOME")

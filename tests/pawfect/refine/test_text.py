@@ -108,6 +108,30 @@ async def test_an_empty_box_gets_letters_that_contrast_and_stay_within(tag: Word
     assert done.image[ys, xs].min() < 60
 
 
+@pytest.mark.slow
+async def test_two_lines_share_a_text_and_an_empty_box_takes_over_their_looks() -> None:
+    looks = {"ink": (250, 245, 230), "ground": (60, 110, 80), "size": (130, 420), "texture": 3.0}
+    above, below = (word(text, cut_of("roboto-slab"), **looks) for text in ("BEWARE", "OF CAT"))
+    photo = np.vstack([above.photo, below.photo, above.bare])
+    lower = below.quad + np.array((0, 130), np.float32)
+    texts = [ReadText(above.quad, "BEWARE", 0.9), ReadText(lower, "OF CAT", 0.9)]
+    reader = Reader(photo, texts, ["", "BEWARE OF DOG", "Woof!"])
+    asked = (
+        Correction((60, 20, 300, 220), "BEWARE OF DOG"),
+        Correction((120, 290, 180, 60), "Woof!"),
+    )
+    done = await repair_text(photo, TextPayload(asked), TextFreedom("any"), fill, reader)
+    both, empty = done.corrections
+    assert both.old_text == "BEWARE\nOF CAT"
+    assert both.reused == "BEWAREOFO"
+    assert empty.old_text is None
+    assert empty.font.startswith("roboto-slab")
+    assert empty.size_px == pytest.approx(both.size_px, rel=0.35)
+    # The first line says what it said, where it said it.
+    apart = np.abs(done.image[:130].astype(int) - above.photo)
+    assert apart[above.cover > 0.5].mean() < 12
+
+
 @pytest.mark.parametrize(
     ("text", "named"), [("Woof 🐶", "U+1F436"), ("שלום", "U+05E9"), ("日", "U+65E5")]
 )
@@ -122,3 +146,28 @@ async def test_letters_that_no_face_has_are_refused_before_anything_is_read(
     assert "corrections[1]: text" in str(raised.value)
     assert named in str(raised.value)
     assert reader.seen == []
+
+
+def test_a_freedom_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="any, most, all, none"):
+        TextFreedom("some")
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), (258, 118, 2, 2), (0, 0, 260, 120)])
+async def test_the_smallest_box_and_the_largest_are_no_failure(tag: Word, box: Bbox) -> None:
+    payload = TextPayload((Correction(box, "Bella"),))
+    reader = Reader(tag.bare, [], ["", "Bella"])
+    done = await repair_text(tag.bare, payload, TextFreedom(), fill, reader)
+    assert done.image.shape == tag.bare.shape
+    assert done.corrections[0].old_text is None
+
+
+async def test_a_reading_of_no_height_and_letters_that_no_face_has_are_lived_with(
+    tag: Word,
+) -> None:
+    flat = ReadText(np.array([(60, 50), (200, 50), (200, 50), (60, 50)], np.float32), "flat", 0.9)
+    foreign = ReadText(tag.quad, "\u72d7AX", 0.6)
+    payload = TextPayload((Correction(box_of(tag), "MAX"),))
+    reader = Reader(tag.photo, [flat, foreign], ["MAX"])
+    done = await repair_text(tag.photo, payload, TextFreedom(), fill, reader)
+    assert done.corrections[0].exact
