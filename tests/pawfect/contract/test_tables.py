@@ -71,7 +71,7 @@ def test_a_table_becomes_a_frozen_value_with_its_defaults():
         ({"sizes": [32, 16]}, "sizes: expected rising multiples of 16"),
         ({"sizes": []}, "sizes: expected rising multiples of 16"),
         ({"many": []}, "many: expected at least one"),
-        ({"many": [{"ratio": 2}]}, "many: ratio: expected above 0.0 to 1.0, got 2"),
+        ({"many": [{"ratio": 2}]}, r"many\[0\]: ratio: expected above 0.0 to 1.0, got 2"),
         ({"by_name": {"x": 0}}, "by_name: x: expected at least 1, got 0"),
         ({"by_name": [1]}, "by_name: expected a table"),
         ({"on": "false"}, "on: expected true or false, got str 'false'"),
