@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pawfect.contract.refine import CREATIVITY
 from pawfect.contract.tables import Rule, at_least, between, one_of, read_table
+from pawfect.lettering.old import REUSE
 
 _ALL = Rule(lambda levels: len(levels) == CREATIVITY[1], f"{CREATIVITY[1]} levels")
 
@@ -23,15 +24,15 @@ class Creativity:
         steps: denoising steps, as a share of the profile's own.
         guidance: guidance scale, likewise.
         words: for an engine that edits by words.
-        reuse: which letters of an old text are cut out and set again in the new one: any that can
-            be; all or none of them; none.
+        reuse: which letters of an old text are cut out and set again in the new one, see
+            `pawfect.refine.text.TextFreedom`.
     """
 
     strength: Annotated[float, between(0.0, 1.0, above=True)]
     steps: Annotated[float, at_least(0.1)]
     guidance: Annotated[float, at_least(0)]
     words: str
-    reuse: Annotated[str, one_of("any", "all", "none")]
+    reuse: Annotated[str, one_of(*REUSE)]
 
 
 @dataclass(frozen=True)
