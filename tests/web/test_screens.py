@@ -1,12 +1,11 @@
 """The four main screens, looked at by axe and as the README shows them.
 
-`PAWFECT_RENEW_SCREENS=1 pytest tests/web/test_screens.py` writes docs/studio anew.
+`PAWFECT_RENEW_PAGE=1 pytest tests/web/test_screens.py` writes docs/studio anew.
 """
 
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +16,12 @@ from playwright.sync_api import Page, expect
 from tests.web.axe import assert_accessible, settled
 from tests.web.conftest import ROOT, Visit
 from tests.web.hand import Hand, Point
+from tests.web.results import asked
 
 pytestmark = pytest.mark.slow
 
 SHOWN: Final = ROOT / "docs" / "studio"
 NAMES: Final = ("paint", "watch", "look", "refine")
-RENEW: Final = "PAWFECT_RENEW_SCREENS"
 # What a page of the repository may weigh, bytes each.
 MOST: Final = 150_000
 # Round the hand and the leash handle of the example, 1200 x 900 px.
@@ -38,7 +37,7 @@ def shown(page: Page, name: str) -> None:
     """Keep a screen for the README, where that was asked for."""
     settled(page)
     taken = page.screenshot()
-    if not os.environ.get(RENEW):
+    if not asked():
         return
     SHOWN.mkdir(exist_ok=True)
     with Image.open(io.BytesIO(taken)) as image:
