@@ -38,6 +38,6 @@ def keep(what: str, unit: str, found: dict[str, Any]) -> None:
 
 
 _NOTE: Final = """Chromium without a GPU, before the real API and server. Painting: one stroke
-over a photo of 12 MP; all listeners of one pointer event and the drawing of its frame (asked: under 8 ms
-at 95 of 100). Opening: a browser that knows nothing of the page yet, a warm server (asked: under
-1500 ms)."""
+over a photo of 12 MP; all listeners of one pointer event and the drawing of its frame (asked:
+under 8 ms at 95 of 100). Opening: a browser that knows nothing of the page yet, a warm server
+(asked: under 1500 ms)."""
