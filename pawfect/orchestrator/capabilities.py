@@ -59,7 +59,7 @@ def _model(
         components: of the weights that it needs; None: as its definition has it.
     """
     if name not in profile.models:
-        return Capability(False, f"profile {profile.name} has no {name}")
+        return Capability(False, f"profile {profile.name} has no network for it ({name})")
     needed = MODELS[name].weights if components is None else components
     for component in needed:
         entry = profile.weights[component]

@@ -13,17 +13,17 @@ from tests.web.photos import large_photo
 pytestmark = pytest.mark.slow
 
 
-def start_long(hand: Hand, photo) -> None:
-    """Ask for a fill that takes a while: a twentieth of 12 MP."""
+def start_long(hand: Hand, photo, side: int) -> None:
+    """Ask for a fill of a square of 12 MP: of 500 px some seconds, of 1200 px half a minute."""
     hand.choose(large_photo(photo))
     hand.button("Rectangle").click()
-    hand.drag([(1200, 1000), (2200, 1600)])
+    hand.drag([(1200, 1000), (1200 + side, 1000 + side)])
     hand.fill()
     expect(hand.card(1).get_by_role("progressbar")).to_be_visible()
 
 
 def test_what_is_cancelled_says_so_and_can_be_tried_again(hand: Hand, tmp_path):
-    start_long(hand, tmp_path / "large.jpg")
+    start_long(hand, tmp_path / "large.jpg", 1200)
     assert_accessible(hand.page)
     hand.button("Cancel", hand.card(1)).click()
     card = hand.until_done(1, "Cancelled")
@@ -39,7 +39,7 @@ def test_what_is_cancelled_says_so_and_can_be_tried_again(hand: Hand, tmp_path):
 
 
 def test_a_reload_in_the_middle_shows_the_work_where_it_is(hand: Hand, tmp_path):
-    start_long(hand, tmp_path / "large.jpg")
+    start_long(hand, tmp_path / "large.jpg", 500)
     mask = hand.saved_mask()
     address = hand.page.url
     hand.page.reload()

@@ -51,7 +51,8 @@ class Abilities:
             found = self._known.can
             return self._known.profile, {name: found.get(name, absent) for name in NAMES}
         why = "server: expected an answer, got none yet"
-        if self._failure is not None:
+        # How a connection failed is of no use to whoever looks at the page.
+        if self._failure is not None and self._failure.kind is not ErrorKind.UNAVAILABLE:
             why = self._failure.message
         return None, dict.fromkeys(NAMES, Capability(False, why))
 

@@ -242,7 +242,7 @@ def test_capabilities_of_a_bare_server():
         False,
         "no network is here: run `pawfect weights fetch u2netp`",
     )
-    assert can["find_masks"].why == "profile embedded has no find_masks"
+    assert can["find_masks"].why == "profile embedded has no network for it (find_masks)"
     assert not can["subject"].available
     assert "PAWFECT_REMOTE_URL" in can["general"].why
 
