@@ -83,7 +83,8 @@ export function StudioPage({ studio, onSignedOut }: Props) {
         ? await maskPng(painting.mask(PROTECT), width, height)
         : undefined;
       const prompt = choices.prompt.trim() || undefined;
-      const given = { mask, protect, prompt, parameters: chosenParameters(choices) };
+      const parameters = chosenParameters(choices, studio.can.region.ignoresPrompt ?? false);
+      const given = { mask, protect, prompt, parameters };
       return runId ? fillAgain(runId, base, given) : newFill(photo.file!, given);
     });
   const cutOut = () =>

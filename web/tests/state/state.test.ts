@@ -28,14 +28,21 @@ describe("a draft", () => {
 
 describe("choices", () => {
   it("that were not made are left to the server", () => {
-    expect(chosenParameters(NO_CHOICES)).toEqual({});
+    expect(chosenParameters(NO_CHOICES, false)).toEqual({});
+  });
+
+  it("give a server that fills on a CPU its time", () => {
+    expect(chosenParameters(NO_CHOICES, true)).toEqual({ deadline_ms: 120_000 });
+    expect(chosenParameters({ ...NO_CHOICES, deadlineS: "9" }, true)).toEqual({
+      deadline_ms: 9_000,
+    });
   });
 
   it("are sent as numbers, the deadline in ms", () => {
     const made = { seed: "7", engine: "lama", deadlineS: "12.5", sparePet: false } as const;
     const choices = { ...NO_CHOICES, ...made };
     expect(choicesProblem(choices)).toBeNull();
-    expect(chosenParameters(choices)).toEqual({
+    expect(chosenParameters(choices, false)).toEqual({
       seed: 7,
       engine: "lama",
       deadline_ms: 12_500,
@@ -47,7 +54,7 @@ describe("choices", () => {
     [{ seed: "-1" }, "Seed"],
     [{ seed: "1.5" }, "Seed"],
     [{ seed: "9007199254740993" }, "Seed"],
-    [{ deadlineS: "601" }, "Deadline"],
+    [{ deadlineS: "181" }, "Deadline"],
     [{ deadlineS: "soon" }, "Deadline"],
     [{ deadlineS: "0" }, "Deadline"],
   ])("out of bounds are named: %j", (some, name) => {
