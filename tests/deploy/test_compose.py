@@ -146,7 +146,7 @@ def test_each_starts_after_what_it_needs_and_nothing_writes_where_it_should_not(
     assert set(users) == {"network"}
 
 
-def test_the_network_that_is_fetched_is_in_the_manifest():
+def test_the_networks_that_are_fetched_are_in_the_manifest():
     (command,) = SERVICES["network"]["command"]
-    (entry,) = re.findall(r"pawfect weights fetch (\S+) \|\|", command)
-    assert entry in manifest()
+    (entries,) = re.findall(r"pawfect weights fetch (.+) \|\|", command)
+    assert set(entries.split()) <= set(manifest())

@@ -90,7 +90,12 @@ def test_the_engine_decides_the_source_type(engine, kind):
 
 
 def test_every_engine_has_one_and_so_has_a_cut_out():
-    assert set(SOURCE_TYPES) == set(ENGINES) - {"auto"} | {"cutout", "background"}
+    assert set(SOURCE_TYPES) == set(ENGINES) - {"auto"} | {
+        "cutout",
+        "background",
+        "lettering",
+        "remote",
+    }
 
 
 @pytest.mark.parametrize("form", ["attribute", "element"])

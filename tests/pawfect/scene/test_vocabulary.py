@@ -73,7 +73,7 @@ def test_a_label_alone_is_the_prompt(surface):
     [
         ({"name": 3}, "name: expected"),
         ({"sam3": "p"}, "sam3: expected"),
-        ({"sam3": ["p", True]}, "sam3: expected"),
+        ({"sam3": ["p", True]}, r"sam3\[1\]: expected"),
         ({"sam3": ["p", "P"]}, "sam3: expected phrases that differ, got p twice"),
         ({"hue": 1}, "got hue"),
     ],
@@ -116,7 +116,7 @@ def test_a_phrase_that_means_two_surfaces_is_refused():
 
 
 def test_an_unknown_key_or_family_is_refused():
-    with pytest.raises(ValueError, match=r"surface: expected some of .*, got sv"):
+    with pytest.raises(ValueError, match=r"surface\[\d+\]: expected some of .*, got sv"):
         parse_table(_content({"name": "grass", "family": ["ground"], "sv": ["gräs"]}))
     content = _content({"name": "grass", "family": ["ground"]}) | {"together": [["ground", "sky"]]}
     with pytest.raises(ValueError, match="unknown families sky"):

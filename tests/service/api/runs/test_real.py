@@ -44,12 +44,15 @@ async def test_regions_are_filled_one_after_the_other_on_the_version_before(stac
     np.testing.assert_array_equal(far, second[80:100, 100:124])
 
 
-async def test_what_the_server_cannot_do_is_said_before_anybody_asks(stack: Stack):
+async def test_what_the_server_can_do_is_said_before_anybody_asks(stack: Stack):
     state = (await stack.http.get("/api/v1/studio")).json()
     can = state["can"]
     assert state["profile"] == "embedded"
     assert (can["region"]["available"], can["region"]["ignoresPrompt"]) == (True, True)
-    assert can["cutout"]["available"] is True
-    for name in ("findMasks", "subject", "general"):
-        assert can[name]["available"] is False
-        assert can[name]["why"]
+    for name in ("cutout", "text"):
+        assert can[name]["available"] is True
+    # The suite's server has a remote engine behind it.
+    for name in ("subject", "general"):
+        assert (can[name]["available"], can[name]["remote"]) == (True, True)
+    assert can["findMasks"]["available"] is False
+    assert can["findMasks"]["why"]
