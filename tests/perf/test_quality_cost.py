@@ -144,6 +144,7 @@ def test_fills_that_wait_for_each_other_are_not_two_at_once(draw):
     assert together.measured > apart.measured + 0.4
 
 
+@pytest.mark.slow
 def test_a_run_writes_goals_and_timings(tmp_path):
     result = CliRunner().invoke(main, ["--scale", "0.1", "--turns", "1", "--out", str(tmp_path)])
     # Goals are stated for the full size: on a small one they may be missed.

@@ -78,6 +78,7 @@ def test_the_trouble_that_lasts_is_counted_from_its_beginning():
     assert health.unready == "another"
 
 
+@pytest.mark.slow
 def test_a_real_server_is_ready_once_its_models_answer_and_not_while_one_is_dead(tmp_path):
     (port,) = free_ports(1)
 

@@ -98,6 +98,7 @@ def test_a_killed_process_is_noticed_counted_and_brought_back(server, model):
     assert again.as_numpy("IMAGE").shape == SMALL.shape
 
 
+@pytest.mark.slow
 def test_a_server_whose_own_process_died_is_brought_back(server):
     readies = server.output().count(READY)
     triton_process(server).kill()

@@ -92,6 +92,7 @@ def bare(tmp_path_factory):
         running.stop()
 
 
+@pytest.mark.slow
 def test_models_without_weights_fail_only_when_strict(bare):
     asked = ["--url", bare.endpoints.grpc, "--profile", "t4", "--timeout", "60"]
     ended, strict = probe(*asked), probe(*asked, "--strict")

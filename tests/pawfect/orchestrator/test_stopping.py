@@ -11,6 +11,7 @@ from pawfect.contract.errors import ErrorKind
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, Watched
 
 MOMENTS = 20
+SLOW = pytest.mark.slow
 ENGINES = {
     "flux": {"engine": "flux", "steps": 8},
     "auto": {"engine": "auto", "steps": 8},
@@ -39,7 +40,10 @@ class Caller:
         return gone
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "engine",
+    [pytest.param(name, marks=SLOW if name in ("flux", "auto") else ()) for name in ENGINES],
+)
 def test_after_the_caller_has_gone_no_model_is_called(fill: Callable, engine):
     whole = Caller()
     assert fill(SMALL, HOLE, cancelled=whole, scene_labels=(), **ENGINES[engine]).filled

@@ -121,7 +121,11 @@ def test_there_are_sixty():
     assert {name.split()[0] for name in FILLED} == {row.title.lower() for row in FORMATS.values()}
 
 
-@pytest.mark.parametrize("name", FILLED)
+# One of each format here, the others with all tests.
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if " " in name else ()) for name in FILLED],
+)
 def test_a_picture_is_filled_and_stays_outside_its_hole(name):
     photo = decode_photo(FILLED[name](), name)
     width, height = photo.size

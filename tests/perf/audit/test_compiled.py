@@ -165,6 +165,7 @@ def invoke(*options):
     return CliRunner().invoke(compile_, options)
 
 
+@pytest.mark.slow
 def test_the_real_blocks_compile_whole_and_the_command_tells(tmp_path, monkeypatch):
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     good = invoke("--profile", "tiny", "--size", "64", "--backend", "eager")

@@ -60,6 +60,7 @@ def test_an_alpha_that_got_worse_is_named_on_every_picture_with_a_subject(measur
     assert named >= {name for name in SHORT if not name.startswith("none")}
 
 
+@pytest.mark.slow
 def test_the_command_exits_with_one_and_names_what_got_worse(engine, tmp_path, monkeypatch):
     del engine
     content = json.loads(STORED.read_text())

@@ -55,6 +55,7 @@ def test_a_machine_without_the_profiles_card(tmp_path):
     assert "expected a CUDA card that torch sees" in refused(tmp_path, "--profile", "t4")
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written_to_is_told_without_a_traceback(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     out = tmp_path / "file" / "out"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 import tritonclient.grpc as triton
 
 from tests.lawn import holes, lawn
@@ -60,6 +61,7 @@ def contended(
             thread.join(120)
 
 
+@pytest.mark.slow
 def test_labels_that_take_longer_than_their_share_come_from_captions(client, neural_server):
     ring = np.full((256, 256), 255, np.uint8)
     before = fallen_back(neural_server, "sam3_labeling", "florence2")

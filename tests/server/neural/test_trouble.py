@@ -70,6 +70,7 @@ def patched_for_flux(report: Report) -> str:
     return fallback.reason
 
 
+@pytest.mark.slow
 def test_patches_stand_in_for_a_transformer_killed_in_flight_and_for_flux_without_weights(
     started, neural_server
 ):

@@ -32,6 +32,7 @@ def start(http: httpx.Client, matrix: str) -> httpx.Response:
     return http.post(AUDIT, json={"parameters": {"matrix": matrix}})
 
 
+@pytest.mark.slow
 def test_a_killed_api_takes_its_audit_along_and_the_next_one_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(PROCESS))
     key, line = new_api_key("ops", "*", admin=True)

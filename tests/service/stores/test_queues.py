@@ -79,9 +79,9 @@ async def test_no_more_than_asked_for_is_out_at_once(stores: Stores) -> None:
 
 # The Pub/Sub emulator takes two seconds for each delivery.
 @pytest.mark.parametrize(
-    ("opened", "quiet_s"),
+    ("store_url", "quiet_s"),
     [("embedded", 1.0), pytest.param("google", 4.5, marks=pytest.mark.slow)],
-    indirect=["opened"],
+    indirect=["store_url"],
 )
 async def test_a_message_that_is_never_done_ends_in_the_dead_letters(
     stores: Stores, quiet_s: float
