@@ -132,7 +132,7 @@ def test_a_folder_that_may_not_be_read_is_named(desk, what):
     assert "got Permission denied" in err
 
 
-@pytest.mark.parametrize("where", ["server", "local"])
+@pytest.mark.parametrize("where", ["server", pytest.param("local", marks=pytest.mark.slow)])
 def test_an_interrupt_leaves_whole_results_and_the_same_command_goes_on(server, desk, where):
     if where == "local":
         desk.where = "--local"

@@ -172,7 +172,7 @@ def test_a_closed_client_and_a_stream_that_is_left_end_their_work():
     assert caught.value.kind is ErrorKind.CANCELLED
 
 
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("stream", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_an_interrupt_exits_with_130_and_writes_nothing(files, stream):
     image, mask = long_job()
     (files / "photo.png").write_bytes(png(image))

@@ -110,6 +110,7 @@ def test_another_checkpoint_than_the_published_one_is_refused(release, store, mo
     assert expected in refused(store)
 
 
+@pytest.mark.slow
 def test_an_environment_without_the_packages_is_named(release, store, monkeypatch):
     monkeypatch.setenv(inspyrenet.PYTHON_VARIABLE, sys.executable)
     unknown = inspyrenet.Checkpoint("ckpt_base.pth", 1024, None)

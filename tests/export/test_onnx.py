@@ -59,6 +59,7 @@ def test_batch_image_and_text_tokens_of_a_flux_block_are_dynamic(parts, tmp_path
     assert agrees(path, part, 1, 4)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_tower_whose_height_and_width_are_dynamic(
     tiny_weights, parts, tmp_path
 ):

@@ -94,7 +94,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Token], None]:
     return hear
 
 
-@pytest.fixture(params=["patch", "lama: random", "lama: pair"])
+@pytest.fixture(
+    params=["patch", "lama: random", pytest.param("lama: pair", marks=pytest.mark.slow)]
+)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     if request.param == "patch":
         return patch_fill

@@ -138,6 +138,7 @@ def test_without_http_grpc_and_the_metrics_serve_and_nothing_listens_there(bare)
     assert metric(bare, "nv_inference_request_success", model="inpaint") > 0
 
 
+@pytest.mark.slow
 def test_when_serve_itself_is_killed_the_server_goes_with_it(bare):
     """The last one of this file: the others need the server."""
     family = psutil.Process(bare.process.pid).children(recursive=True)

@@ -43,6 +43,7 @@ print({name for name, own in state().items() if own != ahead[name]})
 """
 
 
+@pytest.mark.slow
 def test_a_first_cutout_has_nothing_to_compile_where_the_code_is_kept():
     run("-m", "pawfect.matting")
     assert run("-c", _CUT) == ["set()", "set()"]

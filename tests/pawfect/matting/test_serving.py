@@ -119,6 +119,7 @@ def test_what_no_flow_asks_is_refused_by_name(find, given, says):
     assert refusal(ErrorKind.INVALID_ARG, run, given, NoParams()).startswith(says)
 
 
+@pytest.mark.slow
 def test_memory_that_others_hold_is_given_up_before_the_answer_is_that_there_is_none(
     find, monkeypatch
 ):

@@ -42,7 +42,7 @@ class Caller:
 
 @pytest.mark.parametrize(
     "engine",
-    [pytest.param(name, marks=SLOW if name in ("flux", "auto") else ()) for name in ENGINES],
+    [pytest.param(name, marks=SLOW if name != "patch" else ()) for name in ENGINES],
 )
 def test_after_the_caller_has_gone_no_model_is_called(fill: Callable, engine):
     whole = Caller()

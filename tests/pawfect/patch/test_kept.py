@@ -51,6 +51,7 @@ def test_damaged_code_is_made_anew_and_kept_again(doubled, suffix: str):
         assert [answer(), answer()] == [MADE, FOUND]
 
 
+@pytest.mark.slow
 def test_where_the_disk_is_full_code_is_made_and_not_kept(doubled):
     answer, folder = doubled
 

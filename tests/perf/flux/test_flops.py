@@ -84,6 +84,7 @@ def test_the_full_size_text_encoders():
     agrees(flops.TEXT.flop, lambda: (t5(ids), clip(short)))
 
 
+@pytest.mark.slow
 def test_sam3_with_all_phrases_takes_its_vision_encoder_once_and_its_detector_for_each():
     module = full_size("sam3")
     picture = torch.empty(1, 3, 1008, 1008, device=META)

@@ -192,6 +192,7 @@ def test_sam3_peaks_where_its_eight_phrases_do():
     assert peak <= memory.SAM3_PEAK_GIB <= 1.2 * peak
 
 
+@pytest.mark.slow
 def test_the_vision_towers_peak_within_their_processes_peaks(in_half):
     sam3, florence2 = built("sam3").vision_encoder, built("florence2_base").model.vision_tower
     for module, side, held in (
