@@ -81,7 +81,7 @@ def mosaic(
             part = coverage_in(old.cover.shape, frame, style, Line(glyph, sized, 1.0, 1.0, True))
             drawn = np.maximum(drawn, part)
         else:
-            part, own, weight = _moved(old, frame, style, one.cut, shift)
+            part, own, weight = _shifted(old, frame, style, one.cut, shift)
             rest = np.where((weight > owner)[..., None], own, rest)
             owner = np.maximum(owner, weight)
         cover = np.maximum(cover, part)
@@ -89,7 +89,7 @@ def mosaic(
     return Coat(cover, drawn, rest)
 
 
-def _moved(
+def _shifted(
     old: OldCoat, frame: Frame, style: Style, cut: CutLetter, shift: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Move one letter: its coverage, what it has besides, and where it lies."""
