@@ -85,7 +85,9 @@ async def repair_lettering(work: Work) -> Repaired:
     freedom = TextFreedom(reuse=work.level.reuse)
     asked = request.image, request.payload, freedom
     ended = Event()
-    kept = None if request.protect is None else request.protect >= MASK_THRESHOLD
+    kept = None
+    if request.protect is not None:
+        kept = await asyncio.to_thread(np.greater_equal, request.protect, MASK_THRESHOLD)
     limits = Limits(kept, work.control.remaining_ms, ended.is_set)
     setting = repair_text(*asked, fill_letters, read, on_set, request.params.seed, limits)
     try:

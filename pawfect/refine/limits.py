@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pawfect.stop import Stop, never
 
 _SLOWER: Final = 1.5  # how much longer than the longest so far another piece of work may take
-_ENDLESS_MS: Final = 1e12  # some thirty years
+_ENDLESS_MS: Final = 1e12  # some thirty years, and still a number that can be halved
 
 
 def _endless() -> float:

@@ -1,5 +1,6 @@
 """The measured pictures and their judges; a dozen of them repaired, where typefaces can be had."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from perf.lettering import __main__ as command
 from perf.lettering.run import Row
 from perf.lettering.signs import COUNT, TEXTS, is_development
 from perf.lettering.tables import as_markdown, goals, summary
-from perf.lettering.typefaces import BASELINE, DEVELOPMENT, UNSEEN
+from perf.lettering.tesseract import MENDING, version
+from perf.lettering.typefaces import BASELINE, DEVELOPMENT, UNSEEN, fetch
 
 
 def row(index: int, **given: object) -> Row:
@@ -54,10 +56,27 @@ def test_the_page_names_what_was_misread() -> None:
     assert "| 1 | unseen | lato | SAM | SAN |" in page
 
 
+def _lacking() -> str | None:
+    """What the measured pictures need and is not here; None where all of it is."""
+    if version() is None:
+        return f"tesseract is not installed; {MENDING}"
+    needed = (*DEVELOPMENT, *UNSEEN, BASELINE)
+    if shutil.which("npm") is None and not all(face.file.is_file() for face in needed):
+        return "npm is not installed, which fetches the typefaces"
+    try:
+        fetch()
+    except RuntimeError as error:
+        return str(error)
+    return None
+
+
 @pytest.mark.slow
 def test_a_dozen_signs_are_repaired_as_well_as_is_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    lacking = _lacking()
+    if lacking is not None:
+        pytest.skip(lacking)
     monkeypatch.setattr(command, "BUILD", tmp_path)
     done = CliRunner().invoke(command.main, ["--short", "--workers", "1"])
     assert done.exit_code == 0, done.output
