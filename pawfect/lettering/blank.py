@@ -131,9 +131,8 @@ def _like(beside: OldLine, frame: Frame, faces: tuple[Face, ...]) -> Style:
     matrix[:2, :2] = match.matrix[:2, :2] * ratio
     matrix[1, 0] = 0
     box = beside.ink.box
-    colour = beside.style.colour.at(
-        np.array((box.x0 + box.x1) / 2.0), np.array((box.y0 + box.y1) / 2.0)
-    )
+    middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    colour = beside.style.colour.at(*(np.array(edge, np.float32) for edge in middle))
     taken = replace(match, cut=cut, matrix=matrix)
     return replace(beside.style, match=taken, colour=_constant(colour.astype(np.float64), frame))
 

@@ -101,9 +101,10 @@ def mapped(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[
 
 
 def turned(
-    x: NDArray[np.float64], y: NDArray[np.float64], matrix: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x: NDArray[np.float32], y: NDArray[np.float32], matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Map grids of x and y, of one shape, by a homography [3, 3]."""
+    matrix = matrix.astype(np.float32)
     w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
     return (
         (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]) / w,

@@ -36,11 +36,12 @@ class Plane:
     weights: NDArray[np.float64]
     within: Box
 
-    def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+    def at(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the colours FP32 [..., 3], 0-255, at points of the frame."""
         x = np.clip(x, self.within.x0, self.within.x1)
         y = np.clip(y, self.within.y0, self.within.y1)
-        colours = self.weights[0] + x[..., None] * self.weights[1] + y[..., None] * self.weights[2]
+        constant, across, down = self.weights.astype(np.float32)
+        colours = constant + x[..., None] * across + y[..., None] * down
         return np.asarray(np.clip(colours, 0, 255), np.float32)
 
 
@@ -195,7 +196,7 @@ def _covered(
     inverse: NDArray[np.float64],
 ) -> NDArray[np.float32]:  # fmt: skip
     """Return how far each pixel lies from the ground towards the ink, 0 to 1."""
-    y, x = np.mgrid[: rest.shape[0], : rest.shape[1]].astype(np.float64)
+    y, x = np.mgrid[: rest.shape[0], : rest.shape[1]].astype(np.float32)
     step = colour.at(x, y) - ground
     towards = step @ inverse
     length = np.maximum((towards * step).sum(-1), 1e-6)

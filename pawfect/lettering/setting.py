@@ -136,7 +136,7 @@ def laid(
         return out
     x, y, w, h = cv2.boundingRect(touched.astype(np.uint8))
     part = slice(y, y + h), slice(x, x + w)
-    ys, xs = np.mgrid[y : y + h, x : x + w].astype(np.float64)
+    ys, xs = np.mgrid[y : y + h, x : x + w].astype(np.float32)
     ink = style.colour.at(*turned(xs, ys, np.linalg.inv(frame.to_photo)))
     grain = grain_like(bare[part], ~touched[part], style.grain, seed)
     share, drawn = coat.cover[part][..., None], coat.drawn[part][..., None]

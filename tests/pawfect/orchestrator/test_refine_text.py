@@ -85,7 +85,10 @@ def test_a_profile_that_cannot_read_says_so(without_reader):
         "text_reading: expected it in the profile, embedded has none"
     )
     can = flow.capabilities().can["text"]
-    assert (can.available, can.why) == (False, "profile embedded has no text_reading")
+    assert (can.available, can.why) == (
+        False,
+        "profile embedded has no network for it (text_reading)",
+    )
 
 
 def test_without_its_weights_it_says_what_fetches_them(tmp_path, monkeypatch):
