@@ -123,8 +123,8 @@ Each picture shows a sign, tag or mug with a wrong text; the truth is the same p
 the right one. Typefaces and grounds are not bundled. tesseract (Debian's) reads the line turned
 upright; the product's own reader is RapidOCR. Look is ST-LPIPS to the truth on the letters' crop.
 What is measured is `pawfect/refine/text.py` with patches and RapidOCR's reader called directly, not
-the served flow. "Changed outside" counts pictures that changed beyond the letters of both
-grown by a third of the box's height. "Written over": the box filled, and the text drawn in DejaVu
+the served flow. "Changed outside" counts pictures changed farther from the letters of photo and
+truth than a third of the box's height. "Written over": the box filled, and the text drawn in DejaVu
 Sans as high as the box in the old mean colour. The method was developed on the development half
 alone; the unseen half has other typefaces.
 """
