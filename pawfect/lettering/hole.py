@@ -50,12 +50,17 @@ def inked(photo: NDArray[np.uint8], quad: NDArray[np.float32]) -> OldInk | None:
     return None if ink is None else OldInk(frame, ink)
 
 
-def unread(photo: NDArray[np.uint8], box: tuple[int, int, int, int]) -> OldInk | None:
+def unread(
+    photo: NDArray[np.uint8],
+    box: tuple[int, int, int, int],
+    others: Iterable[NDArray[np.float32]] = (),
+) -> OldInk | None:
     """Find what looks like letters in a box in which none could be read.
 
     Args:
         photo: UINT8 [H, W, 3].
         box: x, y, width, height, px.
+        others: corners FP32 [4, 2] of texts that the box does not mean: they stay.
 
     Returns:
         None where nothing stands off the ground, or where it fills most of the box: a plate.
@@ -65,8 +70,16 @@ def unread(photo: NDArray[np.uint8], box: tuple[int, int, int, int]) -> OldInk |
     found = inked(photo, box_quad(*box))
     if found is None:
         return None
-    share = float((found.ink.alpha[found.frame.line.slices] > 0.5).mean())
-    return found if share < _PLATE else None
+    free = np.ones(found.ink.mask.shape, np.uint8)
+    back = np.linalg.inv(found.frame.to_photo)
+    for quad in others:
+        corners = np.rint(mapped(quad.astype(np.float64), back)).astype(np.int32)
+        cv2.fillConvexPoly(free, corners, (0,))
+    alpha = found.ink.alpha * free
+    share = float((alpha[found.frame.line.slices] > 0.5).mean())
+    if not 0 < share < _PLATE:
+        return None
+    return replace(found, ink=replace(found.ink, alpha=alpha, mask=found.ink.mask & (free > 0)))
 
 
 def window_of(photo: NDArray[np.uint8], frame: Frame) -> tuple[NDArray[np.uint8], Frame]:

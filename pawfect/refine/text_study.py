@@ -107,7 +107,8 @@ async def _without_reading(
     image: NDArray[np.uint8], correction: Correction, texts: tuple[ReadText, ...], stop: Stop
 ) -> Studied:
     """Study a box in which nothing is read: it is empty, or its letters cannot be read."""
-    old = await asyncio.to_thread(unread, image, correction.bbox)
+    others = [one.quad for one in texts if one.text]
+    old = await asyncio.to_thread(unread, image, correction.bbox, others)
     beside = await _neighbour(image, correction, texts, stop)
     asked = correction.bbox, correction.text, beside
     blank = await asyncio.to_thread(blank_line, image, *asked)

@@ -42,3 +42,16 @@ def test_a_plate_and_an_empty_ground_are_no_letters() -> None:
     plate[80:140, 130:290] = 40
     assert unread(plate, (126, 76, 168, 68)) is None
     assert unread(drawn.photo, (200, 100, 3, 30)) is None
+
+
+def test_letters_of_another_text_that_reaches_into_a_box_stay() -> None:
+    drawn = word("MAX", cut_of("oswald", 600))
+    box = (130, 80, 160, 60)
+    assert unread(drawn.photo, box, [drawn.quad]) is None
+    left = drawn.quad.copy()
+    left[1:3, 0] = 205
+    found = unread(drawn.photo, box, [left])
+    assert found is not None
+    mask = hole_of([found], drawn.photo.shape).mask > 0
+    assert not mask[:, :203].any()
+    assert mask[:, 207:].any()
