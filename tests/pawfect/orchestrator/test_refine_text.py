@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import cycle, islice
+from threading import Event
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from pawfect.contract.errors import ErrorKind
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.texts import text_tensor
+from pawfect.lettering.likeness import closest
 from pawfect.local_refine import LocalRefine
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
@@ -70,6 +73,29 @@ def test_an_emoji_and_a_script_from_right_to_left_are_refused_before_anything_is
 def test_a_late_answer_is_late():
     late = {"deadline_ms": 1}
     refusal(ErrorKind.DEADLINE, LocalRefine().refine, asked(), late)
+
+
+def test_letters_are_no_longer_measured_once_nobody_waits(monkeypatch):
+    gone, ended, faces = Event(), Event(), []
+
+    def watched(ink, old, new, among, stop):
+        def one_by_one():
+            for face in among:
+                gone.set()
+                faces.append(face)
+                yield face
+
+        try:
+            # A minute of faces, unless it is told to stop.
+            return closest(ink, old, new, islice(cycle(one_by_one()), 2000), stop)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("pawfect.lettering.old.closest", watched)
+    flow = LocalRefine()
+    message = refusal(ErrorKind.CANCELLED, flow.refine, asked(), {}, stop=gone.is_set)
+    assert message.startswith("cancelled by the caller")
+    assert ended.wait(20)
 
 
 @pytest.fixture
