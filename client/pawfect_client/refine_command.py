@@ -139,7 +139,11 @@ def _summary(out: Path, refined: RefinedFile) -> Iterator[str]:
     yield f"{out}: {size}, {report.changed_px} px changed, {how}, seed {report.seed}"
     if refined.lost:
         yield f"not in this format: {', '.join(refined.lost)}"
-    unread = [f"{it.text!r} (reads {it.read!r})" for it in report.corrections if not it.exact]
+    unset = [f"{it.text!r} ({it.note})" for it in report.corrections if not it.tries]
+    if unset:
+        yield f"not set: {', '.join(unset)}"
+    set_ones = [it for it in report.corrections if it.tries]
+    unread = [f"{it.text!r} (reads {it.read!r})" for it in set_ones if not it.exact]
     if unread:
         yield f"not read back as it should be: {', '.join(unread)}"
     yield from report.notes

@@ -22,12 +22,13 @@ class CorrectionReport:
         old_text: what was read there before; None where nothing was.
         read: what was read there afterwards; None where nothing was.
         exact: whether that is the text.
-        font: the font that it was set in.
-        size_px: height of its capital letters, px.
+        font: the font that it was set in; empty where no letters were set.
+        size_px: height of its capital letters, px; 0 where no letters were set.
         tries: how often it was set until it could be read, or for want of a better one.
         likeness: of that font to the old letters, up to 1; None where there were none.
         reused: its letters that were cut out of the old text.
-        fits: whether it fits its place; where not, its letters are smaller than the old ones.
+        fits: whether it fits its place; where not, its letters are smaller than the old ones, too
+            small to be read, or none were set, as the note says.
         note: what could not be done as it was asked for, in words.
     """
 

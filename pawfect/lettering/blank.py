@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import cap_height, draw
 from pawfect.lettering.faces import Cut, Face, faces_for
-from pawfect.lettering.frame import LINE_PX, Frame, box_quad, frame_of, rectified
+from pawfect.lettering.frame import LINE_PX, WIDEST, Frame, box_quad, frame_of, mapped, rectified
+from pawfect.lettering.hole import window_of
 from pawfect.lettering.ink import Ink, Plane
 from pawfect.lettering.lines import along
 from pawfect.lettering.match import Match
-from pawfect.lettering.old import OldLine, window_of
+from pawfect.lettering.old import OldLine
 from pawfect.lettering.style import Style
 from pawfect.picture.box import Box
 from pawfect.picture.grain import MOST_NOISE, noise_level
@@ -45,7 +46,7 @@ def blank_line(
     faces = faces_for(new)
     if not faces:
         return None
-    quad = _turned(box_quad(*box), beside)
+    quad = _within_widest(_turned(box_quad(*box), beside))
     frame = frame_of(quad)
     window, local = window_of(photo, frame)
     pixels = rectified(window.astype(np.float32), local)
@@ -66,9 +67,20 @@ def blank_line(
     shift = np.eye(3)
     shift[:2, 2] = centre - (matrix @ middle)[:2]
     match = replace(style.match, matrix=shift @ matrix)
-    return OldLine("", frame, _no_ink(pixels, frame, style), replace(style, match=match), (
-        float(frame.line.x0), float(frame.line.x1)
-    ))  # fmt: skip
+    limits = float(frame.line.x0), float(frame.line.x1)
+    ink = _no_ink(pixels, frame, style)
+    return OldLine(frame, ink, "", replace(style, match=match), limits)
+
+
+def _within_widest(quad: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the middle of a box that is longer than a frame: its letters would be stretched."""
+    sides = quad[1] - quad[0], quad[3] - quad[0]
+    wide, high = (float(np.linalg.norm(side)) for side in sides)
+    share = min(WIDEST * high / max(wide, 1e-6), 1.0)
+    middle, half = quad.mean(0), sides[0] * (share / 2)
+    centre = np.array((-half, half, half, -half))
+    down = sides[1] / 2
+    return np.asarray(middle + centre + np.array((-down, -down, down, down)), np.float32)
 
 
 def _turned(quad: NDArray[np.float32], beside: OldLine | None) -> NDArray[np.float32]:
@@ -79,8 +91,7 @@ def _turned(quad: NDArray[np.float32], beside: OldLine | None) -> NDArray[np.flo
     corners = np.array(
         [(line.x0, line.y0), (line.x1, line.y0), (line.x1, line.y1), (line.x0, line.y1)]
     )
-    w = np.c_[corners, np.ones(4)] @ beside.frame.to_photo.T
-    way = along((w[:, :2] / w[:, 2:]).astype(np.float32))
+    way = along(mapped(corners.astype(np.float64), beside.frame.to_photo).astype(np.float32))
     angle = float(np.arctan2(way[1], way[0]))
     if abs(angle) > _TURNED:
         return quad
@@ -120,9 +131,8 @@ def _like(beside: OldLine, frame: Frame, faces: tuple[Face, ...]) -> Style:
     matrix[:2, :2] = match.matrix[:2, :2] * ratio
     matrix[1, 0] = 0
     box = beside.ink.box
-    colour = beside.style.colour.at(
-        np.array((box.x0 + box.x1) / 2.0), np.array((box.y0 + box.y1) / 2.0)
-    )
+    middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    colour = beside.style.colour.at(*(np.array(edge, np.float32) for edge in middle))
     taken = replace(match, cut=cut, matrix=matrix)
     return replace(beside.style, match=taken, colour=_constant(colour.astype(np.float64), frame))
 
@@ -137,4 +147,4 @@ def _no_ink(pixels: NDArray[np.float32], frame: Frame, style: Style) -> Ink:
     """Return what an empty frame has of ink: nothing, in the middle of its line."""
     size = (frame.height, frame.width)
     empty = np.zeros(size, np.float32)
-    return Ink(empty, empty > 0, style.colour, pixels, empty, frame.line, 0.0)
+    return Ink(empty, empty > 0, style.colour, pixels, empty, frame.line)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import draw, starts
+from pawfect.lettering.frame import mapped
 from pawfect.lettering.groups import Groups, letter_groups
 from pawfect.lettering.ink import Ink
-from pawfect.lettering.letters import agreement, covering, mapped, softened
+from pawfect.lettering.letters import agreement, covering, softened
 from pawfect.lettering.match import Match
 
 _CLEAN: Final = 0.92  # of a letter's ink lies where it is expected, or it is joined to others

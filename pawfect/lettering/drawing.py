@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 import cv2
@@ -22,17 +24,54 @@ class Drawn:
     """A drawn text.
 
     Attributes:
-        coverage: FP32 [h, w], 0 to 1, drawn at an em of EM px.
+        pixels: UINT8 [h, w], 255 = covered, drawn at an em of EM px.
         origin: x and y, px, of the baseline where the first letter begins.
         starts: FP64 [n + 1], px along the baseline from the origin: where each letter begins, and
             where the last one ends.
         box: x0, y0, x1, y1 of the ink, px, exclusive.
     """
 
-    coverage: NDArray[np.float32]
+    pixels: NDArray[np.uint8]
     origin: tuple[float, float]
     starts: NDArray[np.float64]
     box: tuple[int, int, int, int]
+
+    @property
+    def coverage(self) -> NDArray[np.float32]:
+        """FP32 [h, w], 0 to 1."""
+        return self.pixels.astype(np.float32) / 255
+
+
+Key = tuple[str, Cut, float, float]
+
+
+class _Kept:
+    """Drawn texts, those used last, as many as a number of bytes holds; of any thread."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most, self._lock = most_bytes, Lock()
+        self._drawn: OrderedDict[Key, Drawn] = OrderedDict()
+        self.bytes = 0
+
+    def get(self, key: Key) -> Drawn | None:
+        with self._lock:
+            found = self._drawn.get(key)
+            if found is not None:
+                self._drawn.move_to_end(key)
+            return found
+
+    def put(self, key: Key, drawn: Drawn) -> None:
+        with self._lock:
+            if key in self._drawn:
+                return
+            self._drawn[key] = drawn
+            self.bytes += drawn.pixels.nbytes
+            while self.bytes > self._most:
+                self.bytes -= self._drawn.popitem(last=False)[1].pixels.nbytes
+
+
+_kept: Final = _Kept(32 << 20)
+"""Bytes: of a word of ten letters some 170 texts, more than one search looks at again."""
 
 
 @lru_cache(2048)
@@ -45,9 +84,8 @@ def starts(text: str, cut: Cut, tracking: float) -> tuple[float, ...]:
     return tuple(x + k * tracking for k, x in enumerate([*begins, ends[-1] if ends else 0.0]))
 
 
-@lru_cache(1024)
 def draw(text: str, cut: Cut, tracking: float = 0.0, offset: float = 0.0) -> Drawn:
-    """Draw a text.
+    """Draw a text, or take it from those drawn last.
 
     Args:
         text: one line, at least one letter that is no space.
@@ -55,6 +93,15 @@ def draw(text: str, cut: Cut, tracking: float = 0.0, offset: float = 0.0) -> Dra
         tracking: px between letters beyond the face's own spacing; negative is tighter.
         offset: px by which every edge moves outwards; negative makes the strokes thinner.
     """
+    key = text, cut, tracking, offset
+    found = _kept.get(key)
+    if found is None:
+        found = _drawn(*key)
+        _kept.put(key, found)
+    return found
+
+
+def _drawn(text: str, cut: Cut, tracking: float, offset: float) -> Drawn:
     drawn, at = font(cut), starts(text, cut, tracking)
     ascent, descent = drawn.getmetrics()
     left, top, right, bottom = drawn.getbbox(text, anchor="ls")
@@ -69,10 +116,11 @@ def draw(text: str, cut: Cut, tracking: float = 0.0, offset: float = 0.0) -> Dra
     else:
         for letter, x in zip(text, at, strict=False):
             _over(page, (over + x, up), letter, cut)
-    coverage = np.asarray(page, np.float32) / 255
+    pixels = np.array(page)
     if offset:
-        coverage = moved_edges(coverage, offset)
-    return Drawn(coverage, (over, up), np.array(at), ink_box(coverage))
+        moved = moved_edges(pixels.astype(np.float32) / 255, offset)
+        pixels = np.rint(moved * 255).astype(np.uint8)
+    return Drawn(pixels, (over, up), np.array(at), ink_box(pixels))
 
 
 def _over(page: Image.Image, at: tuple[float, float], letter: str, cut: Cut) -> None:
@@ -91,9 +139,9 @@ def moved_edges(coverage: NDArray[np.float32], offset: float) -> NDArray[np.floa
     return np.clip(signed + offset + 0.5, 0, 1).astype(np.float32)
 
 
-def ink_box(coverage: NDArray[np.float32]) -> tuple[int, int, int, int]:
+def ink_box(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Return x0, y0, x1, y1 of what is at least half covered; zeros where nothing is."""
-    marked = coverage >= 0.5
+    marked = pixels >= 128
     rows, columns = np.flatnonzero(marked.any(1)), np.flatnonzero(marked.any(0))
     if not rows.size:
         return 0, 0, 0, 0

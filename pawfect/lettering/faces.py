@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -135,8 +134,3 @@ def missing(text: str) -> str:
 def faces_for(text: str) -> tuple[Face, ...]:
     """Return the faces that can write a text; all but one or two where it is plain."""
     return tuple(face for face in faces() if can_write(face, text))
-
-
-def all_letters(texts: Iterable[str]) -> str:
-    """Return the letters of several texts, each once."""
-    return "".join(dict.fromkeys("".join(texts)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -60,6 +60,12 @@ def frame_of(quad: NDArray[np.float32]) -> Frame:
     return Frame(np.asarray(matrix, np.float64), width, height, line, float(scale))
 
 
+def in_part(frame: Frame, x: int, y: int) -> Frame:
+    """Return a frame as it lies in the part of its photo that begins at x and y, px."""
+    shift = np.array([(1, 0, -x), (0, 1, -y), (0, 0, 1)], np.float64)
+    return replace(frame, to_photo=shift @ frame.to_photo)
+
+
 def box_quad(x: float, y: float, width: float, height: float) -> NDArray[np.float32]:
     """Return the corners of a box, FP32 [4, 2], px."""
     return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], np.float32)
@@ -88,16 +94,17 @@ def rectified(image: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
     return np.asarray(shown, np.float32)
 
 
-def placed(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def mapped(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Map points [n, 2] by a homography [3, 3]."""
-    mapped = np.c_[points, np.ones(len(points))] @ matrix.T
-    return np.asarray(mapped[:, :2] / mapped[:, 2:], np.float64)
+    moved = np.c_[points, np.ones(len(points))] @ matrix.T
+    return np.asarray(moved[:, :2] / moved[:, 2:], np.float64)
 
 
 def turned(
-    x: NDArray[np.float64], y: NDArray[np.float64], matrix: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x: NDArray[np.float32], y: NDArray[np.float32], matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Map grids of x and y, of one shape, by a homography [3, 3]."""
+    matrix = matrix.astype(np.float32)
     w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
     return (
         (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]) / w,

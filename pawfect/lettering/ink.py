@@ -36,11 +36,12 @@ class Plane:
     weights: NDArray[np.float64]
     within: Box
 
-    def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+    def at(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the colours FP32 [..., 3], 0-255, at points of the frame."""
         x = np.clip(x, self.within.x0, self.within.x1)
         y = np.clip(y, self.within.y0, self.within.y1)
-        colours = self.weights[0] + x[..., None] * self.weights[1] + y[..., None] * self.weights[2]
+        constant, across, down = self.weights.astype(np.float32)
+        colours = constant + x[..., None] * across + y[..., None] * down
         return np.asarray(np.clip(colours, 0, 255), np.float32)
 
 
@@ -55,7 +56,6 @@ class Ink:
         ground: FP32 [h, w, 3]: the ground as a smooth surface.
         away: FP32 [h, w]: standard deviations of the ground by which each pixel differs from it.
         box: of the letters.
-        contrast: standard deviations of the ground between it and the letters.
     """
 
     alpha: NDArray[np.float32]
@@ -64,7 +64,6 @@ class Ink:
     ground: NDArray[np.float32]
     away: NDArray[np.float32]
     box: Box
-    contrast: float
 
 
 def find_ink(pixels: NDArray[np.float32], line: Box) -> Ink | None:
@@ -93,7 +92,7 @@ def find_ink(pixels: NDArray[np.float32], line: Box) -> Ink | None:
         return None
     core = _core(pixels, seeds, inverse)
     colour = _plane(pixels, core)
-    alpha, contrast = _covered(rest, colour, ground, inverse)
+    alpha = _covered(rest, colour, ground, inverse)
     alpha = _letters_alone(alpha, inside)
     mask = _with_rims(alpha, away)
     if mask is None or not (alpha > 0.5).any():
@@ -102,7 +101,7 @@ def find_ink(pixels: NDArray[np.float32], line: Box) -> Ink | None:
     thick, full = _shrunk(alpha > 0.9), alpha > 0.8
     if full.any():
         colour = _plane(pixels, thick if thick.sum() > 40 else full)
-    return Ink(alpha, mask, colour, ground, away.astype(np.float32), box, contrast)
+    return Ink(alpha, mask, colour, ground, away.astype(np.float32), box)
 
 
 def _ground(
@@ -195,14 +194,14 @@ def _plane(pixels: NDArray[np.float32], where: NDArray[np.bool_]) -> Plane:
 def _covered(
     rest: NDArray[np.float32], colour: Plane, ground: NDArray[np.float32],
     inverse: NDArray[np.float64],
-) -> tuple[NDArray[np.float32], float]:  # fmt: skip
-    """Return how far each pixel lies from the ground towards the ink, 0 to 1, and the contrast."""
-    y, x = np.mgrid[: rest.shape[0], : rest.shape[1]].astype(np.float64)
+) -> NDArray[np.float32]:  # fmt: skip
+    """Return how far each pixel lies from the ground towards the ink, 0 to 1."""
+    y, x = np.mgrid[: rest.shape[0], : rest.shape[1]].astype(np.float32)
     step = colour.at(x, y) - ground
     towards = step @ inverse
     length = np.maximum((towards * step).sum(-1), 1e-6)
     alpha = np.clip((rest * towards).sum(-1) / length, 0, 1)
-    return alpha.astype(np.float32), float(np.sqrt(np.median(length)))
+    return np.asarray(alpha, np.float32)
 
 
 def _letters_alone(alpha: NDArray[np.float32], inside: Box) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import Drawn
-from pawfect.lettering.frame import LINE_PX
+from pawfect.lettering.frame import LINE_PX, mapped
 from pawfect.lettering.ink import Ink
 
 _SOFT: Final = 0.022  # of the line's height: a blur that forgives edges a little out of place
@@ -66,12 +66,6 @@ def covering(
         coverage = np.asarray(cv2.GaussianBlur(coverage, (0, 0), 0.4 / scale), np.float32)
     shown = cv2.warpPerspective(coverage, whole, (size[1], size[0]), flags=cv2.INTER_LINEAR)
     return np.asarray(shown, np.float32)
-
-
-def mapped(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Map points [n, 2] by a homography [3, 3]."""
-    moved = np.c_[points, np.ones(len(points))] @ matrix.T
-    return np.asarray(moved[:, :2] / moved[:, 2:], np.float64)
 
 
 def agreement(

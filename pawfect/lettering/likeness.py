@@ -16,6 +16,7 @@ from pawfect.lettering.ink import Ink
 from pawfect.lettering.laying import leaning, over_letters, over_word
 from pawfect.lettering.letters import Agreement, agreement, covering, softened
 from pawfect.lettering.match import Match, aligned, cost, turned_slightly
+from pawfect.stop import Stop, look, never
 
 _BY_WORD, _BY_LETTER = 12, 5
 """How many faces are compared letter by letter, and how many of these are fitted closely."""
@@ -24,7 +25,9 @@ _WIDTH_STEPS: Final = (0.06, 0.03)
 _AREA: Final = 0.02  # letters whose ink covers as much to that share are equally heavy
 
 
-def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None:
+def closest(
+    ink: Ink, old: str, new: str, faces: Iterable[Face], stop: Stop = never
+) -> Match | None:
     """Return the face that covers the old letters best.
 
     First every face is laid over the whole word; those that cover it best are compared letter by
@@ -36,13 +39,18 @@ def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None
         old: what they say.
         new: what is to be written: letters that stand in both count most.
         faces: those that can write the new text.
+        stop: asked before each face is laid, compared and fitted.
 
     Returns:
         None where there is no face, or no letter to compare.
+
+    Raises:
+        PawfectError: CANCELLED where `stop` says so.
     """
     soft, groups = softened(ink.alpha), letter_groups(ink, old)
     by_face = []
     for face in faces:
+        look(stop)
         cuts = _as_dark(ink, old, face)
         whole = [match for cut in cuts for match in over_word(ink, soft, old, cut)]
         laid = sorted(whole, key=_by_likeness)[-2:]
@@ -52,13 +60,18 @@ def closest(ink: Ink, old: str, new: str, faces: Iterable[Face]) -> Match | None
         if laid:
             by_face.append(sorted(laid, key=_by_likeness))
     by_face.sort(key=lambda pair: -pair[-1].likeness)
-    rated = [_rated(ink, soft, old, new, match) for pair in by_face[:_BY_WORD] for match in pair]
+    rated = []
+    for pair in by_face[:_BY_WORD]:
+        look(stop)
+        rated += [_rated(ink, soft, old, new, match) for match in pair]
     rated.sort(key=lambda match: -match.likeness)
     chosen: dict[tuple[str, int], Match] = {}
     for match in rated:
         chosen.setdefault((match.cut.face.name, match.cut.width), match)
-    finalists = list(chosen.values())[:_BY_LETTER]
-    fitted = [_fitted(ink, soft, old, new, match) for match in finalists]
+    fitted = []
+    for match in list(chosen.values())[:_BY_LETTER]:
+        look(stop)
+        fitted.append(_fitted(ink, soft, old, new, match))
     best = max(fitted, key=_by_likeness, default=None)
     return None if best is None else _settled(ink, soft, old, new, best)
 

@@ -124,7 +124,7 @@ def _within(line: ReadText, corners: Quad) -> ReadText:
         return ReadText(line.quad, "", line.score)
     # Half a blank on either side: letters are not equally wide.
     slack = 0.4 / total
-    first, last = max(min(first, low) - 0, first - slack), min(max(last, 0), last + slack)
+    first, last = max(min(first, low), first - slack), min(max(last, high), last + slack)
     top, bottom = quad[1] - quad[0], quad[2] - quad[3]
     cut = [
         quad[0] + first * top,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.lettering.drawing import Drawn, cap_height, draw
-from pawfect.lettering.faces import EM
-from pawfect.lettering.frame import LINE_PX, Frame, placed, turned
+from pawfect.lettering.frame import LINE_PX, Frame, mapped, turned
 from pawfect.lettering.ink import Ink
 from pawfect.lettering.style import Style
 from pawfect.picture import raster
@@ -91,7 +90,7 @@ def laid_out(
     # The slant moves what is high, so the middle is taken at half the height of capitals.
     ink_middle = np.array([((x0 + x1) / 2 - drawn.origin[0], -cap_height(match.cut) / 2)])
     shift = np.eye(3)
-    shift[0, 2] = middle - placed(ink_middle, lifted)[0, 0]
+    shift[0, 2] = middle - mapped(ink_middle, lifted)[0, 0]
     fits = smaller >= _SMALLEST
     return Line(drawn, shift @ lifted, condensed, total, bool(fits))
 
@@ -137,7 +136,7 @@ def laid(
         return out
     x, y, w, h = cv2.boundingRect(touched.astype(np.uint8))
     part = slice(y, y + h), slice(x, x + w)
-    ys, xs = np.mgrid[y : y + h, x : x + w].astype(np.float64)
+    ys, xs = np.mgrid[y : y + h, x : x + w].astype(np.float32)
     ink = style.colour.at(*turned(xs, ys, np.linalg.inv(frame.to_photo)))
     grain = grain_like(bare[part], ~touched[part], style.grain, seed)
     share, drawn = coat.cover[part][..., None], coat.drawn[part][..., None]
@@ -155,7 +154,7 @@ def coverage_in(
     whole = frame.to_photo @ line.matrix
     x0, y0, x1, y1 = line.drawn.box
     corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float64) - line.drawn.origin
-    seen = placed(corners, whole)
+    seen = mapped(corners, whole)
     pad = 4 * style.sigma + 4
     left, top = np.maximum(np.floor(seen.min(0) - pad), 0).astype(int)
     right, bottom = np.minimum(np.ceil(seen.max(0) + pad) + 1, (width, height)).astype(int)
@@ -195,9 +194,3 @@ def grain_like(
     if deviation < 0.05:
         return np.zeros(ground.shape, np.float32)
     return np.asarray(grain * np.float32(level / deviation), np.float32)
-
-
-def heavier(style: Style, em_share: float) -> Style:
-    """Return a style whose strokes are heavier by a share of the em on every side."""
-    match = replace(style.match, offset=style.match.offset + em_share * EM)
-    return replace(style, match=match)

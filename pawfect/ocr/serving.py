@@ -17,6 +17,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.reading import ReadingParams, ReadingReport
 from pawfect.contract.tensors import MIN_SIDE, Array, check_photo_size
 from pawfect.contract.texts import text_tensor
+from pawfect.ocr import INSTALL
 from pawfect.onnx.session import EXTRA
 from pawfect.out_of_memory import fitting
 from pawfect.settings import ReadingSettings
@@ -27,9 +28,6 @@ from pawfect.weights.store import Store
 if TYPE_CHECKING:
     from pawfect.ocr.reader import Reader
 
-# Of what RapidOCR asks for one package would overwrite another's files; the others come with the
-# extra.
-_INSTALL: Final = "pip install --no-deps rapidocr==3.10.0"
 _INSTALL_OTHER: Final = f"pip install 'pawfect[{EXTRA}]'"
 
 
@@ -136,7 +134,7 @@ def _reader(folder: Path, threads: int) -> Reader:
         reader: type[Reader] = import_module("pawfect.ocr.reader").Reader
     except ModuleNotFoundError as error:
         package = (error.name or "rapidocr").partition(".")[0]
-        install = _INSTALL if package == "rapidocr" else _INSTALL_OTHER
+        install = INSTALL if package == "rapidocr" else _INSTALL_OTHER
         problem = f"reading with them needs the package {package}: {install}"
         raise unusable(folder, problem) from None
     return reader(folder, threads)

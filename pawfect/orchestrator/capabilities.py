@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Final
 
 from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.matting.networks import find_network
 from pawfect.models import MODELS
+from pawfect.ocr import INSTALL
 from pawfect.orchestrator.lettering import READING
 from pawfect.orchestrator.refining import Refining
 from pawfect.profile import Profile
@@ -25,7 +27,7 @@ def capabilities(refining: Refining) -> Capabilities:
     can = {
         "cutout": _cutout(profile, store),
         "find_masks": _model(profile, store, "find_masks", ("sam3",)),
-        "text": _model(profile, store, READING),
+        "text": _text(profile, store),
         "region": region,
         "subject": edit,
         "general": edit,
@@ -45,6 +47,14 @@ def _cutout(profile: Profile, store: Store) -> Capability:
     if any((store.root / find_network(name).weights).is_dir() for name in networks):
         return _CAN
     return Capability(False, f"no network is here: {_FETCH.format(networks[-1])}")
+
+
+def _text(profile: Profile, store: Store) -> Capability:
+    """Return whether text can be read here: RapidOCR is installed apart from the rest."""
+    found = _model(profile, store, READING)
+    if found.available and find_spec("rapidocr") is None:
+        return Capability(False, f"the package rapidocr is not here: {INSTALL}")
+    return found
 
 
 def _model(

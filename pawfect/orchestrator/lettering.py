@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Final
 
 import numpy as np
@@ -18,12 +19,14 @@ from pawfect.orchestrator.engine import NO_PARAMETERS
 from pawfect.orchestrator.progress import preview_of
 from pawfect.orchestrator.request import InpaintRequest, Progress
 from pawfect.orchestrator.work import Part, Work
+from pawfect.refine.limits import Limits
 from pawfect.refine.repaired import Repaired
 from pawfect.refine.text import TextFreedom, repair_text
 
 READING: Final = "text_reading"
 # The parts of the work: the photo read and its old letters filled, then each correction set.
 _FILLED: Final = "fill"
+_SETTING: Final = 0.5  # of the time left after reading: what new letters are set and read in
 _UNREAD: Final = "the instructions were not read: new letters follow the old ones alone"
 
 
@@ -48,7 +51,10 @@ async def repair_lettering(work: Work) -> Repaired:
         message = f"{READING}: expected it in the profile, {fill.profile.name} has none"
         raise PawfectError(ErrorKind.UNAVAILABLE, message)
     number = len(request.payload.corrections) + 1
-    used, params = _Used(), replace(work.fill_params(), protect="none")
+    used, filling = _Used(), _without_flux(work)
+    # Letters with their rims are marked to the pixel: nothing more, and nothing less.
+    exact = replace(work.fill_params(), protect="none", dilate_px=0, least_speck_px=0)
+    plans = filling.refining.fill.engine(exact.engine)[0] == "flux"
 
     async def read(image: NDArray[np.uint8]) -> tuple[ReadText, ...]:
         inputs = {"IMAGE": _large_enough(image)}
@@ -63,8 +69,10 @@ async def repair_lettering(work: Work) -> Repaired:
         mask: NDArray[np.uint8],
         protect: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
-        hole = InpaintRequest(image, mask, params, protect)
-        result = await work.fill(hole, work.control, Part(_FILLED, 0, number))
+        # FLUX plans for all the time there is: setting and reading need their own.
+        later = _SETTING * max(work.control.remaining_ms(), 0.0) if plans else 0.0
+        hole = InpaintRequest(image, mask, exact, protect)
+        result = await filling.fill(hole, work.control.reserving(later), Part(_FILLED, 0, number))
         used.fallbacks += result.report.fallbacks
         used.weights |= result.report.weights
         return result.image
@@ -76,11 +84,19 @@ async def repair_lettering(work: Work) -> Repaired:
 
     freedom = TextFreedom(reuse=work.level.reuse)
     asked = request.image, request.payload, freedom
-    setting = repair_text(*asked, fill_letters, read, on_set, request.params.seed)
-    # The letters are set in threads that cannot be interrupted.
-    repaired = await work.control.wait("text", setting)
+    ended = Event()
+    kept = None
+    if request.protect is not None:
+        kept = await asyncio.to_thread(np.greater_equal, request.protect, MASK_THRESHOLD)
+    limits = Limits(kept, work.control.remaining_ms, ended.is_set)
+    setting = repair_text(*asked, fill_letters, read, on_set, request.params.seed, limits)
+    try:
+        repaired = await work.control.wait("text", setting)
+    finally:
+        # Threads cannot be interrupted: they look at this.
+        ended.set()
     return Repaired(
-        await asyncio.to_thread(_kept, request.image, repaired.image, request.protect),
+        repaired.image,
         "lettering",
         corrections=repaired.corrections,
         notes=() if request.payload.instructions is None else (_UNREAD,),
@@ -89,17 +105,23 @@ async def repair_lettering(work: Work) -> Repaired:
     )
 
 
+def _without_flux(work: Work) -> Work:
+    """Return the work with a flow of `inpaint` that leaves FLUX to those who ask for it.
+
+    FLUX may draw letters again, where letters were taken out.
+    """
+    refining = work.refining
+    profile = refining.fill.profile
+    others = tuple(engine for engine in profile.engines if engine != "flux")
+    if work.request.params.engine != "auto" or not others:
+        return work
+    fill = replace(refining.fill, profile=replace(profile, engines=others))
+    return replace(work, refining=replace(refining, fill=fill))
+
+
 def _large_enough(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a part of a photo with its right and lower edge repeated up to the smallest size."""
     lacking = [max(MIN_SIDE - side, 0) for side in image.shape[:2]]
     if not any(lacking):
         return image
     return np.pad(image, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="edge")
-
-
-def _kept(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], protect: NDArray[np.uint8] | None
-) -> NDArray[np.uint8]:
-    if protect is None:
-        return after
-    return np.where((protect >= MASK_THRESHOLD)[..., None], before, after)

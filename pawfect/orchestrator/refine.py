@@ -140,9 +140,12 @@ def _request(
 
 
 def _pixels(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> int:
-    """Return a request's pixels as its place counts them, of 12 bytes: a mask's have one."""
-    masks = inputs["MASKS"].size if "MASKS" in inputs else 0
-    return photo_pixels(inputs, parameters) + masks // 12
+    """Return a request's pixels as its place counts them, of 12 bytes.
+
+    A mask's have one, a reference's three.
+    """
+    own = sum(inputs[name].size for name in ("MASKS", "REFERENCE") if name in inputs)
+    return photo_pixels(inputs, parameters) + own // 12
 
 
 def _encoded(result: RefineResult) -> dict[str, Array]:

@@ -13,15 +13,22 @@ from numpy.typing import NDArray
 
 from pawfect.contract.reading import ReadText
 from pawfect.contract.refine import Bbox, Correction
+from pawfect.contract.tensors import MAX_SIDE
 from pawfect.lettering.blank import blank_line
+from pawfect.lettering.hole import OldInk, bounds, inked, unread
 from pawfect.lettering.lines import lines_in, shared_out
-from pawfect.lettering.old import OldLine, SetLine, bounds, studied
+from pawfect.lettering.old import OldLine, SetLine, studied
 from pawfect.picture.box import Box
+from pawfect.stop import Stop, never
 
 _AROUND: Final = 16  # px beside what is read again: text at a picture's very edge is read badly
 _NEAR: Final = 4.0  # of the box's height: a line within that may lend an empty box its looks
 _SMALL_PX: Final = 48  # lower boxes are enlarged before they are read a second time
 _TWICE: Final = 2  # how much
+
+_NOT_TOLD: Final = "old letters that were read could not be told from their ground: nothing was set"
+_UNREAD: Final = "nothing could be read there: what stood off the ground was taken out"
+_NO_FACE: Final = "no letters were set: no bundled face can write all of them"
 
 
 class Read(Protocol):
@@ -33,7 +40,7 @@ class Read(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class NewLine:
     """One line of a correction: where, and what is to stand there."""
 
     line: OldLine
@@ -42,35 +49,73 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Studied:
-    """A correction with its lines as they were before anything changed."""
+    """A correction with its lines as they were before anything changed.
+
+    Attributes:
+        correction: the payload's.
+        old_text: what was read there.
+        gone: the old letters that are to be taken out.
+        lines: the lines that are to be set; none where nothing is to change.
+        note: what could not be done as it was asked for.
+    """
 
     correction: Correction
     old_text: str | None
-    parts: tuple[Part, ...]
-    note: str | None
+    gone: tuple[OldInk, ...] = ()
+    lines: tuple[NewLine, ...] = ()
+    note: str | None = None
 
 
 async def study(
-    image: NDArray[np.uint8], correction: Correction, texts: tuple[ReadText, ...], read: Read
+    image: NDArray[np.uint8],
+    correction: Correction,
+    texts: tuple[ReadText, ...],
+    read: Read,
+    stop: Stop = never,
 ) -> Studied:
-    """Find the old letters of a correction and measure them."""
+    """Find the old letters of a correction and measure them.
+
+    Where none are read, what stands off the box's ground is taken for letters that cannot be read.
+    Where letters are read that cannot be told from their ground, nothing is to change: new ones
+    would stand across them.
+    """
     lines = lines_in(texts, correction.bbox)
     if not lines:
         lines = lines_in(await _read_closely(image, correction.bbox, read), correction.bbox)
-    old_text = "\n".join(line.text for line in lines) or None
-    shares = shared_out(correction.text, [line.text for line in lines]) if lines else ()
-    parts = []
-    for line, new in zip(lines, shares, strict=True):
-        found = await asyncio.to_thread(studied, image, line, new)
-        if found is not None:
-            parts.append(Part(found, new))
-    if lines and len(parts) == len(lines):
-        return Studied(correction, old_text, tuple(parts), None)
-    note = "the old letters could not be told from their ground and stay" if lines else None
-    beside = await _neighbour(image, correction, texts)
-    blank = blank_line(image, correction.bbox, correction.text, beside)
-    new_parts = () if blank is None else (Part(blank, correction.text),)
-    return Studied(correction, old_text, new_parts, note)
+    if not lines:
+        return await _without_reading(image, correction, texts, stop)
+    old_text = "\n".join(line.text for line in lines)
+    gone: list[OldInk] = []
+    new_lines = []
+    for line, new in zip(
+        lines, shared_out(correction.text, [one.text for one in lines]), strict=True
+    ):
+        found: OldInk | None
+        if new:
+            found = measured = await asyncio.to_thread(studied, image, line, new, stop)
+            if measured is not None:
+                new_lines.append(NewLine(measured, new))
+        else:
+            found = await asyncio.to_thread(inked, image, line.quad)
+        if found is None:
+            return Studied(correction, old_text, note=_NOT_TOLD)
+        gone.append(found)
+    return Studied(correction, old_text, tuple(gone), tuple(new_lines))
+
+
+async def _without_reading(
+    image: NDArray[np.uint8], correction: Correction, texts: tuple[ReadText, ...], stop: Stop
+) -> Studied:
+    """Study a box in which nothing is read: it is empty, or its letters cannot be read."""
+    others = [one.quad for one in texts if one.text]
+    old = await asyncio.to_thread(unread, image, correction.bbox, others)
+    beside = await _neighbour(image, correction, texts, stop)
+    asked = correction.bbox, correction.text, beside
+    blank = await asyncio.to_thread(blank_line, image, *asked)
+    if blank is None:
+        return Studied(correction, None, note=_NO_FACE)
+    gone, note = ((), None) if old is None else ((old,), _UNREAD)
+    return Studied(correction, None, gone, (NewLine(blank, correction.text),), note)
 
 
 async def _read_closely(image: NDArray[np.uint8], box: Bbox, read: Read) -> tuple[ReadText, ...]:
@@ -78,7 +123,8 @@ async def _read_closely(image: NDArray[np.uint8], box: Bbox, read: Read) -> tupl
     x, y, w, h = box
     left, top = max(x - w // 2 - _AROUND, 0), max(y - h - _AROUND, 0)
     part = image[top : y + 2 * h + _AROUND, left : x + w + w // 2 + _AROUND]
-    factor = _TWICE if h < _SMALL_PX else 1
+    fits = _TWICE * max(part.shape[:2]) <= MAX_SIDE
+    factor = _TWICE if h < _SMALL_PX and fits else 1
     if factor > 1:
         size = (part.shape[1] * factor, part.shape[0] * factor)
         part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -92,7 +138,7 @@ async def _read_closely(image: NDArray[np.uint8], box: Bbox, read: Read) -> tupl
 
 
 async def _neighbour(
-    image: NDArray[np.uint8], correction: Correction, texts: tuple[ReadText, ...]
+    image: NDArray[np.uint8], correction: Correction, texts: tuple[ReadText, ...], stop: Stop
 ) -> OldLine | None:
     """Measure the text nearest to an empty box."""
     x, y, w, h = correction.bbox
@@ -104,21 +150,21 @@ async def _neighbour(
     if not named or min(apart) > _NEAR * h:
         return None
     nearest = named[int(np.argmin(apart))]
-    return await asyncio.to_thread(studied, image, nearest, correction.text)
+    return await asyncio.to_thread(studied, image, nearest, correction.text, stop)
 
 
 async def read_again(
     image: NDArray[np.uint8], one: Studied, lines: Sequence[SetLine], read: Read
 ) -> str | None:
     """Read what stands where a correction was set; None where nothing is read."""
-    inked = [_inked(line) for line in lines if (line.cover > 0).any()]
-    if not inked:
+    boxes = [_inked(line) for line in lines if (line.cover > 0).any()]
+    if not boxes:
         return None
-    box = bounds(one.parts[0].line.frame, image.shape[1], image.shape[0], _AROUND)
-    for part in one.parts[1:]:
-        box = box.union(bounds(part.line.frame, image.shape[1], image.shape[0], _AROUND))
-    around = inked[0]
-    for other in inked[1:]:
+    box = bounds(one.lines[0].line.frame, image.shape[1], image.shape[0], _AROUND)
+    for line in one.lines[1:]:
+        box = box.union(bounds(line.line.frame, image.shape[1], image.shape[0], _AROUND))
+    around = boxes[0]
+    for other in boxes[1:]:
         around = around.union(other)
     found = await read(np.ascontiguousarray(image[box.slices]))
     moved = [

@@ -16,8 +16,8 @@ from perf.lettering.methods import repaired, written_over
 from perf.lettering.signs import Sign
 from perf.lettering.tesseract import read_line
 
-# Of the box's height: how far from the box letters may stand, beside it and above and below.
-NEIGHBOURHOOD: Final = (1.3, 0.6)
+# Of the box's height: how far from the letters of photo and truth a pixel may change.
+NEIGHBOURHOOD: Final = 0.35
 # Levels: what differs by more between photo and truth is letters, not what JPEG made of them.
 _DIFFERS: Final = 24
 
@@ -124,8 +124,7 @@ def letters_area(sign: Sign) -> NDArray[np.uint8]:
 
 def changed_outside(sign: Sign, image: NDArray[np.uint8]) -> int:
     """Count the px that changed outside the letters' neighbourhood."""
-    x, y, w, h = sign.box
-    beside, above = (round(share * h) for share in NEIGHBOURHOOD)
-    changed = (image != sign.photo).any(2)
-    changed[max(y - above, 0) : y + h + above, max(x - beside, 0) : x + w + beside] = False
-    return int(changed.sum())
+    by = 2 * round(NEIGHBOURHOOD * sign.box[3]) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (by, by))
+    near = cv2.dilate(sign.inked.astype(np.uint8), disc) > 0
+    return int(((image != sign.photo).any(2) & ~near).sum())

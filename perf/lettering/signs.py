@@ -20,6 +20,7 @@ COUNT: Final = 200
 HALVES: Final = ("development", "unseen")
 # Photos are that large, px.
 SIZE: Final = (480, 640)
+_TOUCHED: Final = 0.05  # of a pixel: so much of a letter and it is one of its
 _SUPER: Final = 3  # the plate is drawn larger and averaged, as a lens and a sensor do
 # What was written, and what should have been: slips of generators, and other words.
 TEXTS: Final = (
@@ -50,6 +51,7 @@ class Sign:
         box: x, y, width, height round the old text, px, as a person would draw it.
         line: FP32 [4, 2], corners in the photo of what old and new text span, with some room.
         ink: FP32 [3], the old letters' mean colour.
+        inked: BOOL [480, 640], where letters lie in the photo or in the truth.
     """
 
     index: int
@@ -63,6 +65,7 @@ class Sign:
     box: tuple[int, int, int, int]
     line: NDArray[np.float32]
     ink: NDArray[np.float32]
+    inked: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +123,17 @@ def sign(index: int) -> Sign:
     box = _box(old, font, look.tracking, (height, width), matrix, rng)
     line = _line((old, new), font, look.tracking, (height, width), matrix)
     ink = (look.top + look.bottom) / 2
-    return Sign(index, thing, ground, typeface, old, new, pictures[0], pictures[1], box, line, ink)
+    covers = [_coverage(text, font, look.tracking, (height, width)) for text in (old, new)]
+    inked = _seen(np.maximum(*covers), matrix) > _TOUCHED
+    return Sign(
+        index, thing, ground, typeface, old, new, pictures[0], pictures[1], box, line, ink, inked
+    )  # fmt: skip
+
+
+def _seen(cover: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return how far a plate's letters cover each px of the photo, FP32 [480, 640]."""
+    large = cv2.warpPerspective(cover, matrix, (SIZE[1] * _SUPER, SIZE[0] * _SUPER))
+    return np.asarray(cv2.resize(large, SIZE[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _look(

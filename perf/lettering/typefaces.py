@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-VERSION: Final = "5"
 FOLDER: Final = Path("build/lettering/typefaces")
 
 
@@ -22,10 +21,12 @@ class Typeface:
     Attributes:
         family: as its package is called.
         weight: 100 to 900.
+        version: of its package; another may draw other letters.
     """
 
     family: str
     weight: int
+    version: str = "5.3.0"
 
     @property
     def file(self) -> Path:
@@ -33,8 +34,8 @@ class Typeface:
         return FOLDER / f"{self.family}-latin-{self.weight}-normal.woff2"
 
 
-def _all(*rows: tuple[str, int]) -> tuple[Typeface, ...]:
-    return tuple(Typeface(family, weight) for family, weight in rows)
+def _all(*rows: tuple[str, int] | tuple[str, int, str]) -> tuple[Typeface, ...]:
+    return tuple(Typeface(*row) for row in rows)
 
 
 # What the method was developed with, and what it was not shown until it was finished.
@@ -47,8 +48,8 @@ DEVELOPMENT: Final = _all(
 UNSEEN: Final = _all(
     ("ubuntu", 500), ("work-sans", 600), ("rubik", 500), ("league-gothic", 400),
     ("crimson-text", 600), ("merriweather", 700), ("zilla-slab", 600), ("quicksand", 700),
-    ("kaushan-script", 400), ("gochi-hand", 400), ("source-code-pro", 600), ("fjalla-one", 400),
-    ("staatliches", 400), ("paytone-one", 400),
+    ("kaushan-script", 400), ("gochi-hand", 400), ("source-code-pro", 600, "5.3.1"),
+    ("fjalla-one", 400), ("staatliches", 400), ("paytone-one", 400),
 )  # fmt: skip
 # What is written over a filled box, to compare with.
 BASELINE: Final = Typeface("dejavu-sans", 400)
@@ -67,7 +68,7 @@ def fetch() -> None:
 
 
 def _fetch(face: Typeface) -> None:
-    package = f"@fontsource/{face.family}@{VERSION}"
+    package = f"@fontsource/{face.family}@{face.version}"
     done = subprocess.run(
         ["npm", "pack", "--silent", package], cwd=FOLDER, capture_output=True, text=True
     )

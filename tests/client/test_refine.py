@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.contract.refine_report import CorrectionReport, RefineReport
 from pawfect_client import (
     AsyncPawfectClient,
     LocalClient,
@@ -22,7 +23,8 @@ from pawfect_client import (
     StageEvent,
     load_photo,
 )
-from pawfect_client.refine_command import refine
+from pawfect_client.refine_command import _summary, refine
+from pawfect_client.refine_file import RefinedFile
 from tests.lawn import holes, lawn
 from tests.pawfect.photo.pictures import png
 from tests.refusals import refusal
@@ -212,3 +214,17 @@ def test_wrong_usage_is_said(tmp_path, options, said):
     run = Desk(tmp_path, "--local")(*options)
     assert run.exit_code == 2
     assert said in run.stderr
+
+
+def test_a_text_that_was_not_set_is_said_to_be_so():
+    usual = {"bbox": BOX, "old_text": "BUDDY", "font": "", "size_px": 0.0}
+    lacking = CorrectionReport(text="ROVER", read=None, exact=False, tries=0, note="late", **usual)
+    misread = CorrectionReport(text="REX", read="RFX", exact=False, tries=5, **usual)
+    report = RefineReport(
+        "text", {}, "lettering", 2, 0, 1, "tiny", 64, 64, 0, {}, 1.0, (lacking, misread)
+    )
+    told = list(_summary(Path("out.png"), RefinedFile(report, ())))
+    assert told[1:] == [
+        "not set: 'ROVER' (late)",
+        "not read back as it should be: 'REX' (reads 'RFX')",
+    ]

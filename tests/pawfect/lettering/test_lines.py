@@ -1,5 +1,6 @@
 """Which texts a box means, and how a new text is shared out over them."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,19 @@ def test_of_a_longer_line_only_the_words_in_the_box_are_meant() -> None:
     assert found.text == "BIRTHDAY"
     assert 100 <= found.quad[0, 0] <= 125
     assert 275 <= found.quad[1, 0] <= 300
+
+
+def test_a_cut_line_reaches_as_far_as_the_box_but_half_a_blank_at_most() -> None:
+    line = read("AA BB CC", 0, 0, 80, 20)
+    for low, high, left, right in (
+        # Words end at 30 and 50 px; half a blank is 4 px.
+        (28, 53, 28, 53),
+        (20, 60, 26, 54),
+        (32, 48, 30, 50),
+    ):
+        (found,) = lines_in([line], (low, 0, high - low, 20))
+        assert found.text == "BB"
+        assert found.quad[:, 0].tolist() == pytest.approx([left, right, right, left], abs=0.01)
 
 
 def test_words_are_shared_out_as_the_old_lines_were_long() -> None:

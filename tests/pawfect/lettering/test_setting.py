@@ -7,7 +7,8 @@ import pytest
 
 from pawfect.contract.reading import ReadText
 from pawfect.lettering.cutting import arranged, cut_letters
-from pawfect.lettering.old import Attempt, letters_mask, neighbourhood, set_in_place, studied
+from pawfect.lettering.hole import letters_mask, neighbourhood
+from pawfect.lettering.old import Attempt, set_in_place, studied
 from pawfect.lettering.setting import laid_out
 from tests.pawfect.lettering.drawn import cut_of, word
 

@@ -15,7 +15,7 @@ from pawfect.contract.refine import RefineParams
 from pawfect.contract.texts import text_tensor
 from pawfect.local_refine import LocalRefine
 from pawfect.orchestrator.deployment import Deployment
-from pawfect.orchestrator.refine import RefineResult
+from pawfect.orchestrator.refine import REFINE, RefineResult
 from pawfect.orchestrator.refining import Refining, refine_request
 from pawfect.orchestrator.work import Work
 from pawfect.weights.store import ROOT_VARIABLE
@@ -290,3 +290,11 @@ def test_flux_reads_a_regions_prompt(in_tiny_weights, tiny):
     assert report.regions[0].inpaint.prompt == "moss"
     assert report.regions[0].inpaint.strength == 0.75
     assert not any("prompt" in note for note in report.notes)
+
+
+def test_a_request_holds_as_many_pixels_as_all_its_pictures():
+    alone = REFINE.pixels(tensors("general", RED), {})
+    masks, reference = np.zeros((2, HEIGHT, WIDTH), np.uint8), np.zeros((120, 100, 3), np.uint8)
+    assert alone == HEIGHT * WIDTH
+    more = tensors("subject", {"instructions": "red"}, MASKS=masks, REFERENCE=reference)
+    assert REFINE.pixels(more, {}) == alone + (2 * HEIGHT * WIDTH + 120 * 100 * 3) // 12

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import cycle, islice
+from threading import Event
 
 import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind
+from pawfect.contract.refine import RefineParams
 from pawfect.contract.texts import text_tensor
+from pawfect.lettering.likeness import closest
 from pawfect.local_refine import LocalRefine
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.lettering import _without_flux
+from pawfect.orchestrator.refining import Refining, refine_request
+from pawfect.orchestrator.request import silent
+from pawfect.orchestrator.work import Work
 from tests.refusals import refusal
 from tests.written import BOX, HEIGHT, WIDTH, sign
 
@@ -65,6 +75,29 @@ def test_a_late_answer_is_late():
     refusal(ErrorKind.DEADLINE, LocalRefine().refine, asked(), late)
 
 
+def test_letters_are_no_longer_measured_once_nobody_waits(monkeypatch):
+    gone, ended, faces = Event(), Event(), []
+
+    def watched(ink, old, new, among, stop):
+        def one_by_one():
+            for face in among:
+                gone.set()
+                faces.append(face)
+                yield face
+
+        try:
+            # A minute of faces, unless it is told to stop.
+            return closest(ink, old, new, islice(cycle(one_by_one()), 2000), stop)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("pawfect.lettering.old.closest", watched)
+    flow = LocalRefine()
+    message = refusal(ErrorKind.CANCELLED, flow.refine, asked(), {}, stop=gone.is_set)
+    assert message.startswith("cancelled by the caller")
+    assert ended.wait(20)
+
+
 @pytest.fixture
 def without_reader(embedded):
     models = tuple(name for name in embedded.models if name != "text_reading")
@@ -92,3 +125,22 @@ def test_without_its_weights_it_says_what_fetches_them(tmp_path, monkeypatch):
     )
     message = refusal(ErrorKind.UNAVAILABLE, LocalRefine().refine, asked(), {})
     assert "weights" in message
+
+
+def test_without_the_reader_itself_it_says_what_installs_it(monkeypatch):
+    monkeypatch.setattr("pawfect.orchestrator.capabilities.find_spec", lambda name: None)
+    can = LocalRefine().capabilities().can["text"]
+    assert can.why == ("the package rapidocr is not here: pip install --no-deps rapidocr==3.10.0")
+
+
+def test_flux_fills_letters_only_where_it_is_asked_for(tiny):
+    assert "flux" in tiny.engines
+    request = refine_request(asked(), RefineParams())
+    work = Work(request, Refining(Deployment(tiny)), _unused, Control(1000), silent)
+    assert _without_flux(work).refining.fill.engine("auto")[0] != "flux"
+    wished = replace(request, params=RefineParams(engine="flux"))
+    assert _without_flux(replace(work, request=wished)).refining.fill.engine("flux")[0] == "flux"
+
+
+async def _unused(*given):
+    raise AssertionError(given)

@@ -13,6 +13,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.reading import ReadText
 from pawfect.contract.refine import Bbox, Correction, TextPayload
 from pawfect.patch.engine import fill as fill_by_patches
+from pawfect.refine.limits import Limits
 from pawfect.refine.text import ATTEMPTS, TextFreedom, repair_text
 from tests.pawfect.lettering.drawn import Word, cut_of, word
 
@@ -98,6 +99,7 @@ async def test_an_empty_box_gets_letters_that_contrast_and_stay_within(tag: Word
     done = await repair_text(tag.bare, payload, TextFreedom(), fill, reader)
     (report,) = done.corrections
     assert (report.old_text, report.read, report.exact) == (None, "BELLA", True)
+    assert (report.fits, report.note) == (True, None)
     assert report.likeness is None
     ys, xs = np.nonzero((done.image != tag.bare).any(2))
     assert ys.min() >= 30
@@ -106,6 +108,100 @@ async def test_an_empty_box_gets_letters_that_contrast_and_stay_within(tag: Word
     assert xs.max() < 220
     assert xs.max() - xs.min() > 90
     assert done.image[ys, xs].min() < 60
+
+
+async def test_letters_that_cannot_be_read_are_taken_out_before_new_ones_are_set(
+    tag: Word,
+) -> None:
+    reader = Reader(tag.photo, [], ["", "I"])
+    payload = TextPayload((Correction(box_of(tag), "I"),))
+    done = await repair_text(tag.photo, payload, TextFreedom(), fill, reader)
+    (report,) = done.corrections
+    assert (report.old_text, report.read, report.exact) == (None, "I", True)
+    assert report.note == "nothing could be read there: what stood off the ground was taken out"
+    # An I in the middle: of what stood left and right of it nothing is left.
+    middle = tag.photo.shape[1] // 2
+    beside = tag.cover > 0.5
+    beside[:, middle - 16 : middle + 16] = False
+    assert np.abs(tag.photo.astype(int) - tag.bare)[beside].mean() > 80
+    assert np.abs(done.image.astype(int) - tag.bare)[beside].mean() < 12
+
+
+async def test_nothing_is_set_across_letters_that_cannot_be_told_from_their_ground(
+    tag: Word,
+) -> None:
+    photo = np.vstack([tag.photo, tag.bare])
+    below = tag.quad + np.array((0, 120), np.float32)
+    reader = Reader(photo, [ReadText(tag.quad, "MAX", 0.9), ReadText(below, "DOG", 0.6)], ["I"])
+    payload = TextPayload((Correction((20, 10, 220, 220), "I CAT"),))
+    done = await repair_text(photo, payload, TextFreedom(), fill, reader)
+    (report,) = done.corrections
+    assert (report.old_text, report.read, report.fits) == ("MAX\nDOG", None, False)
+    assert report.note is not None
+    assert report.note.endswith("could not be told from their ground: nothing was set")
+    assert (done.image == photo).all()
+    assert reader.seen == []
+
+
+class Hurried(Reader):
+    """Reads until there is no time left: what was set is read once."""
+
+    left_ms = 60_000.0
+
+    async def __call__(self, image: Image) -> Sequence[ReadText]:
+        texts = await super().__call__(image)
+        self.left_ms = 0.0 if self.seen else self.left_ms
+        return texts
+
+
+async def test_what_is_not_begun_in_time_stays_and_what_is_done_too(tag: Word) -> None:
+    photo = np.vstack([tag.photo, tag.photo])
+    below = tag.quad + np.array((0, 120), np.float32)
+    texts = [ReadText(tag.quad, "MAX", 0.9), ReadText(below, "MAX", 0.9)]
+    reader = Hurried(photo, texts, ["IT"])
+    x, y, w, h = box_of(tag)
+    asked = Correction((x, y, w, h), "I"), Correction((x, y + 120, w, h), "I")
+    limits = Limits(left_ms=lambda: reader.left_ms)
+    done = await repair_text(photo, TextPayload(asked), TextFreedom(), fill, reader, limits=limits)
+    first, second = done.corrections
+    # The first is not read right, but there is no time for another try.
+    assert (first.read, first.exact, first.tries) == ("IT", False, 1)
+    assert (second.old_text, second.read, second.tries, second.fits) == ("MAX", None, 0, False)
+    assert second.note == "not begun: there was no time left; the old text stays"
+    assert (done.image[:120] != photo[:120]).any()
+    assert (done.image[120:] == photo[120:]).all()
+
+
+async def test_without_time_nothing_is_begun(tag: Word) -> None:
+    reader = Reader(tag.photo, [ReadText(tag.quad, "MAX", 0.9)], ["SAM"])
+    payload = TextPayload((Correction(box_of(tag), "SAM"),))
+    limits = Limits(left_ms=lambda: 0.0)
+    done = await repair_text(tag.photo, payload, TextFreedom(), fill, reader, limits=limits)
+    assert done.corrections[0].tries == 0
+    assert (done.image == tag.photo).all()
+
+
+async def test_nobody_waits_and_no_face_is_laid(tag: Word) -> None:
+    reader = Reader(tag.photo, [ReadText(tag.quad, "MAX", 0.9)], ["SAM"])
+    payload = TextPayload((Correction(box_of(tag), "SAM"),))
+    limits = Limits(stop=lambda: True)
+    with pytest.raises(PawfectError) as raised:
+        await repair_text(tag.photo, payload, TextFreedom(), fill, reader, limits=limits)
+    assert raised.value.kind is ErrorKind.CANCELLED
+
+
+async def test_what_is_protected_is_so_when_the_text_is_read_again(tag: Word) -> None:
+    protect = np.zeros(tag.photo.shape[:2], np.bool_)
+    protect[:, 140:] = True
+    reader = Reader(tag.photo, [ReadText(tag.quad, "MAX", 0.9)], ["I"])
+    payload = TextPayload((Correction(box_of(tag), "I"),))
+    limits = Limits(protect=protect)
+    done = await repair_text(tag.photo, payload, TextFreedom(), fill, reader, limits=limits)
+    assert (done.image == tag.photo)[protect].all()
+    assert (done.image != tag.photo)[~protect].any()
+    # What was read is what is answered.
+    (seen,) = reader.seen
+    assert cv2.matchTemplate(done.image, seen, cv2.TM_SQDIFF).min() < 100
 
 
 @pytest.mark.slow
@@ -159,7 +255,10 @@ async def test_the_smallest_box_and_the_largest_are_no_failure(tag: Word, box: B
     reader = Reader(tag.bare, [], ["", "Bella"])
     done = await repair_text(tag.bare, payload, TextFreedom(), fill, reader)
     assert done.image.shape == tag.bare.shape
-    assert done.corrections[0].old_text is None
+    (report,) = done.corrections
+    assert report.old_text is None
+    assert report.fits == (box[3] > 2)
+    assert (report.note is None) == report.fits
 
 
 async def test_a_reading_of_no_height_and_letters_that_no_face_has_are_lived_with(

@@ -64,6 +64,7 @@ function correctionWords(report: Report): string[] {
     const old = text(one.old_text);
     const set = old ? `“${old}” now says “${asked}”` : `Set “${asked}”`;
     const note = text(one.note);
+    if (one.tries === 0) return [`“${asked}” was not set.`, ...(note ? [sentence(note)] : [])];
     const back =
       one.exact === true
         ? "; it reads back the same"

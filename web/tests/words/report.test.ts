@@ -47,11 +47,14 @@ describe("a report in words", () => {
     const corrections = [
       { text: "REX", old_text: "RXE", read: "REX", exact: true, note: null },
       { text: "Bello", old_text: null, read: "Bolle", exact: false, note: "set smaller" },
+      { text: "Luna", old_text: "Lnua", read: null, exact: false, tries: 0, note: "not begun" },
     ];
     expect(words({ type: "text", engine: "lettering", corrections })).toEqual([
       "“RXE” now says “REX”; it reads back the same.",
       "Set “Bello”, but it reads back as “Bolle”.",
       "set smaller.",
+      "“Luna” was not set.",
+      "not begun.",
     ]);
   });
 
