@@ -85,6 +85,30 @@ def test_keys_are_listed_and_letters_that_are_typed_are_no_commands(hand: Hand, 
     expect(hand.button("Eraser")).to_have_attribute("aria-pressed", "true")
     expect(hand.paint.get_by_text("Seed: a whole number")).to_be_visible()
     assert_accessible(hand.page)
+    # What the button does not do, keys do not either.
+    hand.drag([(40, 40), (90, 60)])
+    expect(hand.button("Remove it")).to_be_disabled()
+    keys.press("Control+Enter")
+    hand.paint.get_by_label("Seed", exact=True).fill("7")
+    hand.canvas().focus()
+    keys.press("Control+Enter")
+    hand.until_done(1)
+    assert [one["parameters"]["seed"] for one in hand.state()["versions"]] == [7]
+
+
+@pytest.mark.slow
+def test_arrow_keys_move_an_enlarged_photo(hand: Hand, photo):
+    hand.choose(photo)
+    keys, canvas = hand.page.keyboard, hand.canvas()
+    hand.button("Zoom in").click()
+    hand.button("Zoom in").click()
+    canvas.focus()
+    before = canvas.screenshot()
+    keys.press("ArrowRight")
+    moved = canvas.screenshot()
+    assert moved != before
+    keys.press("ArrowLeft")
+    assert canvas.screenshot() == before
 
 
 @pytest.mark.slow
