@@ -86,7 +86,9 @@ def test_keys_are_listed_and_letters_that_are_typed_are_no_commands(hand: Hand, 
     expect(hand.paint.get_by_text("Seed: a whole number")).to_be_visible()
     assert_accessible(hand.page)
     # What the button does not do, keys do not either.
+    hand.button("Brush").click()
     hand.drag([(40, 40), (90, 60)])
+    expect(hand.paint.get_by_text("To remove:")).to_be_visible()
     expect(hand.button("Remove it")).to_be_disabled()
     keys.press("Control+Enter")
     hand.paint.get_by_label("Seed", exact=True).fill("7")
