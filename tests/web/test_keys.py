@@ -5,15 +5,19 @@ from __future__ import annotations
 import gzip
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.axe import assert_accessible
 from tests.web.conftest import BUILT, lacking
 from tests.web.hand import Hand
+from tests.web.photos import HEIGHT, WIDTH, pixels
 
 # From one end of the page to the other there are fewer stops.
 STOPS = 120
+# Of one press of "Zoom in".
+ZOOM = 1.4
 # What the first load may weigh, compressed, bytes.
 MOST = 600_000
 
@@ -85,6 +89,37 @@ def test_keys_are_listed_and_letters_that_are_typed_are_no_commands(hand: Hand, 
     expect(hand.button("Eraser")).to_have_attribute("aria-pressed", "true")
     expect(hand.paint.get_by_text("Seed: a whole number")).to_be_visible()
     assert_accessible(hand.page)
+    # What the button does not do, keys do not either.
+    hand.button("Brush").click()
+    hand.drag([(40, 40), (90, 60)])
+    expect(hand.paint.get_by_text("To remove:")).to_be_visible()
+    expect(hand.button("Remove it")).to_be_disabled()
+    keys.press("Control+Enter")
+    hand.paint.get_by_label("Seed", exact=True).fill("7")
+    hand.canvas().focus()
+    keys.press("Control+Enter")
+    hand.until_done(1)
+    assert [one["parameters"]["seed"] for one in hand.state()["versions"]] == [7]
+
+
+@pytest.mark.slow
+def test_arrow_keys_move_an_enlarged_photo(hand: Hand, photo):
+    hand.choose(photo)
+    room = hand.canvas().bounding_box()
+    assert room
+    middle = hand.place((WIDTH / 2, HEIGHT / 2))
+    (left, _), (right, _) = hand.place((0, 0)), hand.place((100, 0))
+    hand.button("Zoom in").click()
+    hand.button("Zoom in").click()
+    hand.canvas().focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowDown"):
+        hand.page.keyboard.press(key)
+    hand.page.mouse.click(*middle)
+    # A tenth of the canvas for each press, in photo px.
+    scale = (right - left) / 100 * ZOOM**2
+    x, y = WIDTH / 2 + room["width"] / 10 / scale, HEIGHT / 2 + room["height"] / 10 / scale
+    marked = np.argwhere(pixels(hand.saved_mask()))
+    np.testing.assert_allclose(marked.mean(0), (y, x), atol=1.5)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
+from tests.image_server import ImageServer
 from tests.lawn import lawn
 from tests.web.axe import assert_accessible
 from tests.web.hand import Hand
@@ -51,16 +52,37 @@ def assert_said_first(drawer: Locator, send: str) -> None:
         ("General", "general", "Change it", "What to change"),
     ],
 )
-def test_what_needs_an_edit_model_says_so_before_anything_is_sent(
-    hand: Hand, photo, tab, name, send, label
+def test_a_picture_leaves_the_server_after_consent_alone(
+    hand: Hand, photo, remote_images: ImageServer, tab, name, send, label
 ):
     hand.choose(photo)
     hand.button("Refine image").click()
     hand.tab(tab)
-    assert not can(hand, name), "the suite's server has no edit model"
-    hand.drawer.get_by_label(label, exact=True).fill("the left ear hangs down")
-    assert_said_first(hand.drawer, send)
+    assert can(hand, name), "the suite's server has a remote engine"
+    drawer, asked = hand.drawer, len(remote_images.asked)
+    drawer.get_by_label(label, exact=True).fill("the left ear hangs down")
+    expect(drawer.get_by_text("Say first that the picture may be sent.")).to_be_visible()
+    expect(hand.button(send, drawer)).to_be_disabled()
     assert_accessible(hand.page)
+    drawer.get_by_role("switch", name="My picture may be sent there").check()
+    assert len(remote_images.asked) == asked
+    hand.button(send, drawer).click()
+    expect(drawer.get_by_role("log")).to_be_visible()
+    # Consent was for this one time.
+    hand.tab(tab)
+    expect(hand.button(send, drawer)).to_be_disabled()
+    hand.close_drawer()
+    card = hand.until_done(2)
+    expect(card.get_by_text("the picture left this machine")).to_be_visible()
+    assert len(remote_images.asked) == asked + 1
+    assert "the left ear hangs down" in remote_images.asked[-1].texts["prompt"]
+    refined = hand.state()["versions"][1]
+    assert (refined["type"], refined["parent"]) == (name, 1)
+    hand.button("Another seed", card).click()
+    again = hand.page.get_by_role("dialog", name="Send it again?")
+    hand.button("Leave it", again).click()
+    expect(again).to_be_hidden()
+    assert len(hand.state()["versions"]) == 2
 
 
 def test_text_is_corrected_where_the_server_can_and_said_first_where_it_cannot(
@@ -101,7 +123,11 @@ def test_regions_are_drawn_by_box_and_by_brush_and_the_rest_stays(hand: Hand, ph
     hand.drag([(30, 30), (80, 70)], drawer)
     hand.button("Draw a region", drawer).click()
     expect(drawer.get_by_text("Region 2: paint it, or remove it.")).to_be_visible()
+    hand.drag([(40, 40), (60, 50)], drawer)
+    expect(drawer.get_by_text("Region 2 is painted into the box of region 1")).to_be_visible()
+    hand.button("Undo", drawer).click()
     hand.drag([(250, 200), (320, 220)], drawer)
+    expect(drawer.get_by_text("is painted into the box")).to_be_hidden()
     expect(drawer.get_by_text("Region 2: paint it")).to_be_hidden()
     drawer.get_by_label("Region 1: what should be there").fill("<b>grass</b>")
     hand.button("Fill the regions", drawer).click()

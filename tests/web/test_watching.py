@@ -27,7 +27,7 @@ def test_what_is_cancelled_says_so_and_can_be_tried_again(hand: Hand, tmp_path):
     assert_accessible(hand.page)
     hand.button("Cancel", hand.card(1)).click()
     card = hand.until_done(1, "Cancelled")
-    expect(card.get_by_text("You cancelled this one.")).to_be_visible()
+    expect(card.get_by_text("This one was cancelled.")).to_be_visible()
     (version,) = hand.state()["versions"]
     assert version["processingStatus"] == "cancelled"
     # Its mask is still in hand, and what was asked for can be asked again.

@@ -114,11 +114,15 @@ export function textOrder(
   return { request: { type: "text", payload, ...given } };
 }
 
-/** Drawn regions are numbered in their order: `masks[k]` of the request is the k-th of them. */
+/** Drawn regions are numbered in their order: `masks[k]` of the request is the k-th of them.
+ *
+ * @param drawnIn gives the index of a drawn region that has pixels within a box, -1 for none.
+ */
 export function regionOrder(
   given: Given,
   regions: readonly Region[],
   photo: { width: number; height: number },
+  drawnIn: (box: Bbox) => number = () => -1,
 ): Order {
   if (!regions.length) return { problem: "Add a region: a box, or one that you draw." };
   const problem =
@@ -126,7 +130,9 @@ export function regionOrder(
       regions.map((one) => one.bbox),
       photo.width,
       photo.height,
-    ) ?? regions.map((one) => wordsProblem("Prompt", one.prompt, false)).find(Boolean);
+    ) ??
+    drawnOverProblem(regions, drawnIn) ??
+    regions.map((one) => wordsProblem("Prompt", one.prompt, false)).find(Boolean);
   if (problem) return { problem };
   let drawn = 0;
   const masks = regions.map(({ bbox, prompt }) => ({
@@ -134,6 +140,18 @@ export function regionOrder(
     ...(prompt.trim() ? { prompt: prompt.trim() } : {}),
   }));
   return { request: { type: "region", payload: { masks }, ...given } };
+}
+
+function drawnOverProblem(
+  regions: readonly Region[],
+  drawnIn: (box: Bbox) => number,
+): string | null {
+  for (const [index, { bbox }] of regions.entries()) {
+    const drawn = bbox ? drawnIn(bbox) : -1;
+    if (drawn < 0) continue;
+    return `Region ${drawn + 1} is painted into the box of region ${index + 1}: erase it there, or move the box.`;
+  }
+  return null;
 }
 
 export function generalOrder(given: Given, prompt: string): Order {

@@ -9,6 +9,7 @@ import { signOut } from "../api/client";
 import type { Studio } from "../api/types";
 import paw from "../assets/paw.svg";
 import { goTo } from "../route";
+import { clearDrafts } from "../state/drafts";
 import { useShortcuts } from "../state/useShortcuts";
 import { ModeButton } from "./ModeButton";
 import { RunsDrawer } from "./RunsDrawer";
@@ -25,6 +26,11 @@ export function AppHeader({ studio, onSignedOut }: Props) {
   const [runs, setRuns] = useState(false);
   const open = studio && (studio.signedIn || !studio.needsKey);
   useShortcuts({ "?": () => setHelp(true) });
+  const leave = async () => {
+    // Photos and masks do not stay behind, whatever the server says.
+    await Promise.allSettled([signOut(), clearDrafts()]);
+    onSignedOut();
+  };
   return (
     <Container component="header" maxWidth="xl">
       <Box sx={{ display: "flex", alignItems: "center", gap: 1, py: 2 }}>
@@ -75,7 +81,7 @@ export function AppHeader({ studio, onSignedOut }: Props) {
           <ToolButton
             name={`Sign out${studio.user ? ` ${studio.user}` : ""}`}
             icon={<LogOut size={20} />}
-            onClick={() => void signOut().then(onSignedOut, onSignedOut)}
+            onClick={() => void leave()}
           />
         )}
       </Box>

@@ -18,6 +18,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["Ctrl Z", "Undo"],
   ["Ctrl Shift Z", "Redo"],
   ["+ and −", "Zoom in and out"],
+  ["Arrow keys", "Move an enlarged picture that has the focus"],
   ["0", "Show all of the photo"],
   ["I", "Invert the mask"],
   ["Delete", "Clear the mask"],

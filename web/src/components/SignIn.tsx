@@ -19,7 +19,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
       await signIn(key.trim());
       onSignedIn();
     } catch (error) {
-      const unknown = error instanceof ApiError && (error.status === 401 || error.status === 403);
+      const unknown = error instanceof ApiError && error.status === 401;
       setProblem(unknown ? "That key is not known here." : (error as Error).message);
     } finally {
       setBusy(false);

@@ -3,13 +3,14 @@ import Box from "@mui/material/Box";
 import Button from "@mui/material/Button";
 import CircularProgress from "@mui/material/CircularProgress";
 import Stack from "@mui/material/Stack";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { ApiError, cutoutAgain, fillAgain, newCutout, newFill, newImport } from "../api/client";
 import type { Run, Studio } from "../api/types";
 import { PROTECT, REMOVE } from "../mask/labels";
 import { maskPng } from "../mask/png";
 import { goTo, useRunId } from "../route";
 import { type Choices, chosenParameters, NO_CHOICES } from "../state/choices";
+import { tidyDrafts } from "../state/drafts";
 import { useFileEntry } from "../state/useFileEntry";
 import { useRun } from "../state/useRun";
 import { useWork } from "../state/useWork";
@@ -29,7 +30,13 @@ interface Props {
 export function StudioPage({ studio, onSignedOut }: Props) {
   const runId = useRunId();
   const hand = useRun(runId);
-  const work = useWork(runId, hand.run);
+  const say = useNotice();
+  const unkept = useCallback(
+    () =>
+      say("This browser keeps no drafts (a private window?): a reload loses the mask.", "warning"),
+    [say],
+  );
+  const work = useWork(runId, hand.run, studio, unkept);
   const [choices, setChoices] = useState<Choices>(NO_CHOICES);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
@@ -38,10 +45,11 @@ export function StudioPage({ studio, onSignedOut }: Props) {
     base: null,
   });
   const newest = useRef<number | null>(null);
-  const say = useNotice();
   const choose = (file: File) => void work.choose(file);
   useFileEntry(choose, studio.limits.maxBytes, setProblem);
 
+  const { user } = studio;
+  useEffect(() => void tidyDrafts(user), [user]);
   useEffect(() => {
     if (hand.problem?.status === 401) onSignedOut();
   }, [hand.problem, onSignedOut]);

@@ -1,9 +1,9 @@
-// Fingers, pens and mice on a canvas become strokes, shapes, zoom and pan.
+// Fingers, pens, mice and arrow keys on a canvas become strokes, shapes, zoom and pan.
 
 import { type Area, KEEP, type Label, type Point } from "./labels";
 import type { Painting } from "./painting";
 import { stepped, type Tool } from "./tools";
-import { moved, onPhoto, type Size, type View, zoomed } from "./view";
+import { ARROW_SHARE, ARROWS, moved, onPhoto, type Size, type View, zoomed } from "./view";
 
 /** A shape that is being drawn, in photo px. */
 export type Sketch = { kind: "rectangle" | "lasso"; points: Point[] } | null;
@@ -89,7 +89,23 @@ export class Gestures {
       this.space = event.type === "keydown";
       event.preventDefault();
     }
+    const arrow = ARROWS[event.key];
+    const bare = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (arrow && bare && event.type === "keydown" && event.target === this.element) {
+      this.pan(arrow, event);
+    }
     if (event.key === "Escape" && event.type === "keydown" && this.doing) this.drop();
+  }
+
+  /** Move a photo that is larger than its canvas; one that is not leaves the key to the page. */
+  private pan([x, y]: readonly [number, number], event: KeyboardEvent): void {
+    const canvas = this.canvas();
+    const { photo, room, view } = canvas;
+    const larger = photo.width * view.scale > room.width || photo.height * view.scale > room.height;
+    if (!larger) return;
+    event.preventDefault();
+    const [dx, dy] = [x * ARROW_SHARE * room.width, y * ARROW_SHARE * room.height];
+    canvas.view = moved(view, dx, dy, photo, room);
   }
 
   private down(event: PointerEvent): void {

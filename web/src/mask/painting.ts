@@ -42,6 +42,19 @@ export class Painting {
     return this.counts[label] ?? 0;
   }
 
+  /** Return the first of some labels that stands within an area, KEEP where none of them does. */
+  firstIn(area: Area, labels: ReadonlySet<Label>): Label {
+    const inside = within(area, this.width, this.height);
+    if (!inside || !labels.size) return KEEP;
+    for (let y = inside.y0; y < inside.y1; y++) {
+      for (let at = y * this.width + inside.x0; at < y * this.width + inside.x1; at++) {
+        const label = this.data[at]!;
+        if (label !== KEEP && labels.has(label)) return label;
+      }
+    }
+    return KEEP;
+  }
+
   /** Share of the photo with a label, 0 to 1. */
   share(label: Label): number {
     return this.count(label) / this.data.length;

@@ -9,6 +9,17 @@ export async function maskPng(mask: Uint8Array, width: number, height: number): 
   return new Blob([file as BlobPart], { type: "image/png" });
 }
 
+/** Return masks as `maskPng` does, in their order: one after another, each is as large as the photo. */
+export async function maskPngs(
+  masks: Iterable<Uint8Array>,
+  width: number,
+  height: number,
+): Promise<Blob[]> {
+  const files: Blob[] = [];
+  for (const mask of masks) files.push(await maskPng(mask, width, height));
+  return files;
+}
+
 /** Return a PNG's mask UINT8 [height * width], 255 = marked.
  *
  * White is marked; of a picture with transparent parts, what is painted.

@@ -14,6 +14,16 @@ export interface Size {
   height: number;
 }
 
+/** Which way a picture goes for an arrow key: what lies that way comes into sight. */
+export const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [1, 0],
+  ArrowRight: [-1, 0],
+  ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
+};
+/** How far for each press, of the frame's width or height. */
+export const ARROW_SHARE = 0.1;
+
 // At most so many px of the screen for one of the photo: to set single pixels.
 const CLOSEST = 16;
 

@@ -1,5 +1,6 @@
 // A photo as the page holds it: at its full size for a close look, smaller for the rest.
 
+import type { Studio } from "../api/types";
 import type { Size } from "../mask/view";
 
 export interface Photo extends Size {
@@ -28,6 +29,19 @@ export async function openPhoto(picture: Blob, name: string): Promise<Photo> {
         });
   const file = picture instanceof File ? picture : null;
   return { name, width, height, whole, shown, file };
+}
+
+/** Return why a server does not take a photo of this size, null where it does. */
+export function sizeProblem(
+  { name, width, height }: Size & { name: string },
+  { minSide, maxSide, maxPixels }: Studio["limits"],
+): string | null {
+  const has = `${name} has ${width} × ${height} px`;
+  if (Math.min(width, height) < minSide) return `${has}; each side needs at least ${minSide} px.`;
+  if (Math.max(width, height) > maxSide) return `${has}; at most ${maxSide} px a side are taken.`;
+  if (width * height <= maxPixels) return null;
+  const most = Math.floor(maxPixels / 1e6);
+  return `${has}, ${Math.ceil((width * height) / 1e6)} megapixels; at most ${most} are taken.`;
 }
 
 export function closePhoto(photo: Photo): void {

@@ -2,16 +2,23 @@
 
 import { cutoutAgain, fileOf, fillAgain, refine } from "../api/client";
 import type { Run, Scalar, Version } from "../api/types";
-import { maskPng, separateMasks } from "../mask/png";
+import { maskPngs, separateMasks } from "../mask/png";
 import { anotherSeed } from "./choices";
+
+/** Whether the picture left the server for a version, which is to be asked before each try. */
+export function wasRemote({ parameters }: Version): boolean {
+  return parameters.remote === true;
+}
 
 /** Queue another version like one that there is, on what that was made from.
  *
+ * @param agreed whether the picture may leave the server this time.
  * @throws ApiError as the API says; Error where the kind has nothing to try again.
  */
-export async function retry(run: Run, version: Version): Promise<void> {
+export async function retry(run: Run, version: Version, agreed = false): Promise<void> {
   const { kind, parent, links } = version;
-  const parameters: Record<string, Scalar> = { ...version.parameters };
+  const { remote: _, ...kept } = version.parameters;
+  const parameters: Record<string, Scalar> = kept;
   if (kind === "cutout") {
     await cutoutAgain(run.runId, parent, parameters);
     return;
@@ -27,7 +34,7 @@ export async function retry(run: Run, version: Version): Promise<void> {
         payload: version.payload,
         creativity: typeof creativity === "number" ? creativity : 2,
         base: parent,
-        parameters: rest,
+        parameters: agreed ? { ...rest, remote: true } : rest,
       },
       drawn,
     );
@@ -48,5 +55,5 @@ export async function retry(run: Run, version: Version): Promise<void> {
 async function drawnMasks({ links }: Version): Promise<Blob[]> {
   if (!links.masks) return [];
   const { masks, width, height } = await separateMasks(await fileOf(links.masks));
-  return Promise.all(masks.map((mask) => maskPng(mask, width, height)));
+  return maskPngs(masks, width, height);
 }

@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { fileOf, newImport, photoUrl } from "../api/client";
-import type { Run } from "../api/types";
+import type { Run, Studio } from "../api/types";
 import { Painting } from "../mask/painting";
 import { goTo } from "../route";
 import { isBase } from "../words/versions";
-import { type Draft, dropDraft, keepDraft, NEW, readDraft } from "./drafts";
-import { closePhoto, openPhoto, type Photo } from "./photo";
+import { type Draft, draftKey, dropDraft, keepDraft, NEW, readDraft } from "./drafts";
+import { closePhoto, openPhoto, type Photo, sizeProblem } from "./photo";
 import { useDraft } from "./useDraft";
 
 export interface Work {
@@ -22,8 +22,16 @@ export interface Work {
   adopt: (runId: string) => void;
 }
 
-/** Return the photo and the mask in hand: of a run, of a draft, or just chosen. */
-export function useWork(runId: string | null, run: Run | null): Work {
+/** Return the photo and the mask in hand: of a run, of a draft, or just chosen.
+ *
+ * @param onUnkept is told once where the browser keeps no drafts.
+ */
+export function useWork(
+  runId: string | null,
+  run: Run | null,
+  { user, limits }: Studio,
+  onUnkept: () => void,
+): Work {
   const [photo, setPhoto] = useState<Photo | null>(null);
   const [painting, setPainting] = useState<Painting | null>(null);
   const [base, setBase] = useState(0);
@@ -84,7 +92,7 @@ export function useWork(runId: string | null, run: Run | null): Work {
     hold(null, null);
     setOpening(true);
     let left = false;
-    void readDraft(of).then((found) => {
+    void readDraft(draftKey(user, of)).then((found) => {
       if (left) return;
       setDraft({ of, draft: found });
       if (found) setBase(found.base);
@@ -97,7 +105,7 @@ export function useWork(runId: string | null, run: Run | null): Work {
     return () => {
       left = true;
     };
-  }, [runId, hold, open]);
+  }, [runId, user, hold, open]);
 
   const chosen = run?.versions.find((one) => one.version === base);
   const missing = run !== null && base !== 0 && !(chosen && isBase(chosen));
@@ -115,7 +123,13 @@ export function useWork(runId: string | null, run: Run | null): Work {
     );
   }, [ready, url, base, runId, draft, open]);
 
-  useDraft(runId ?? NEW, painting, base, runId === null ? (photo?.file ?? null) : null);
+  const forget = useDraft({
+    key: draftKey(user, runId ?? NEW),
+    painting,
+    base,
+    photo: runId === null ? (photo?.file ?? null) : null,
+    onUnkept,
+  });
 
   const choose = useCallback(
     async (file: File) => {
@@ -123,7 +137,11 @@ export function useWork(runId: string | null, run: Run | null): Work {
       setProblem(null);
       try {
         const opened = await openPhoto(file, file.name).catch(() => null);
-        if (opened) {
+        const problem = opened && sizeProblem(opened, limits);
+        if (problem) {
+          closePhoto(opened);
+          setProblem(problem);
+        } else if (opened) {
           held.current = NEW;
           goTo(null);
           setBase(0);
@@ -138,19 +156,24 @@ export function useWork(runId: string | null, run: Run | null): Work {
         setOpening(false);
       }
     },
-    [hold],
+    [hold, limits],
   );
 
-  const adopt = useCallback((made: string) => {
-    held.current = `${made} 0`;
-    setDraft({ of: made, draft: null });
-    const kept = paintingNow.current;
-    if (kept) {
-      const { width, height } = kept;
-      void keepDraft(made, { width, height, kept: kept.kept(), base: 0, photo: null });
-    }
-    void dropDraft(NEW);
-  }, []);
+  const adopt = useCallback(
+    (made: string) => {
+      held.current = `${made} 0`;
+      setDraft({ of: made, draft: null });
+      forget();
+      const kept = paintingNow.current;
+      if (kept) {
+        const { width, height } = kept;
+        const draft = { width, height, kept: kept.kept(), base: 0, photo: null };
+        void keepDraft(draftKey(user, made), draft);
+      }
+      void dropDraft(draftKey(user, NEW));
+    },
+    [user, forget],
+  );
 
   return { photo, painting, base, opening, problem, choose, setBase, adopt };
 }

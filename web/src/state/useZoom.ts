@@ -1,4 +1,5 @@
-import { type RefObject, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
+import { ARROW_SHARE, ARROWS } from "../mask/view";
 
 /** How pictures of a frame are shown: enlarged, and moved by shares of the frame. */
 export interface Zoom {
@@ -48,6 +49,23 @@ export function useZoom(): ZoomHand {
     nearer: () => setZoom((had) => zoomedBy(had, STEP)),
     farther: () => setZoom((had) => zoomedBy(had, 1 / STEP)),
     whole: () => setZoom(WHOLE),
+  };
+}
+
+/** Return what makes a frame of enlarged pictures a stop of Tab whose arrow keys move them. */
+export function keysOfFrame({ zoom, set }: ZoomHand, name: string) {
+  if (zoom.scale === 1) return {};
+  return {
+    tabIndex: 0,
+    role: "group",
+    "aria-label": `${name}, enlarged: arrow keys move it`,
+    onKeyDown: (event: KeyboardEvent) => {
+      const arrow = ARROWS[event.key];
+      // The divider within a frame has arrow keys of its own.
+      if (!arrow || event.target !== event.currentTarget) return;
+      event.preventDefault();
+      set((had) => pannedBy(had, arrow[0] * ARROW_SHARE, arrow[1] * ARROW_SHARE));
+    },
   };
 }
 

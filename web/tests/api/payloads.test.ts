@@ -89,6 +89,17 @@ describe("regions", () => {
     });
   });
 
+  it("that are painted over a box are named before anything is sent", () => {
+    const regions = [
+      { bbox: [1, 2, 3, 4] as Bbox, prompt: "" },
+      { bbox: null, prompt: "" },
+    ];
+    const order = regionOrder(given, regions, photo, ([x]) => (x === 1 ? 1 : -1));
+    expect(order.problem).toBe(
+      "Region 2 is painted into the box of region 1: erase it there, or move the box.",
+    );
+  });
+
   it("need one at least", () => {
     expect(regionOrder(given, [], photo).problem).toContain("Add a region");
   });

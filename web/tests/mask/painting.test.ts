@@ -146,3 +146,12 @@ describe("a painting", () => {
     expect(() => new Painting(300, 201).restore(painting.kept())).toThrow("expected 60300 bytes");
   });
 });
+
+it("says which of some labels stands within an area", () => {
+  const painting = new Painting(20, 10);
+  painting.rectangle({ x0: 5, y0: 5, x1: 8, y1: 8 }, 3);
+  const labels = new Set([2, 3]);
+  expect(painting.firstIn({ x0: 7, y0: 7, x1: 12, y1: 9 }, labels)).toBe(3);
+  expect(painting.firstIn({ x0: 8, y0: 5, x1: 12, y1: 9 }, labels)).toBe(KEEP);
+  expect(painting.firstIn({ x0: -4, y0: -4, x1: 90, y1: 90 }, new Set([2]))).toBe(KEEP);
+});

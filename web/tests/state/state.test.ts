@@ -6,6 +6,7 @@ import { runIn } from "../../src/route";
 import { choicesProblem, chosenParameters, NO_CHOICES } from "../../src/state/choices";
 import { dropDraft, keepDraft, readDraft } from "../../src/state/drafts";
 import { NOTHING, told } from "../../src/state/feeds";
+import { sizeProblem } from "../../src/state/photo";
 import { fileProblem, pictureOf } from "../../src/state/useFileEntry";
 import { pannedBy, WHOLE, zoomedBy } from "../../src/state/useZoom";
 
@@ -16,7 +17,7 @@ describe("a draft", () => {
     const draft = { width: 30, height: 20, kept: painting.kept(), base: 2, photo: null };
     expect(await keepDraft("run", draft)).toBe(true);
     const found = await readDraft("run");
-    expect({ ...found, kept: [...(found?.kept ?? [])] }).toEqual({
+    expect({ ...found, kept: [...(found?.kept ?? [])] }).toMatchObject({
       ...draft,
       kept: [...draft.kept],
     });
@@ -96,6 +97,17 @@ it("a picture is known by its kind or its name, and too large a one is refused",
   expect(fileProblem(new File([], "empty.png"), 9)).toBe("empty.png is empty.");
   const large = { name: "dog.jpg", size: 150_000_000 } as File;
   expect(fileProblem(large, 134_217_728)).toBe("dog.jpg has 150 MB; at most 134 MB are taken.");
+});
+
+it.each([
+  [400, 300, null],
+  [64, 64, null],
+  [400, 63, "dog.jpg has 400 × 63 px; each side needs at least 64 px."],
+  [8_193, 400, "dog.jpg has 8193 × 400 px; at most 8192 px a side are taken."],
+  [8_000, 7_000, "dog.jpg has 8000 × 7000 px, 56 megapixels; at most 50 are taken."],
+])("a photo of %i by %i px is taken, or said to be out of the limits", (width, height, words) => {
+  const limits = { maxBytes: 1, minSide: 64, maxSide: 8_192, maxPixels: 50_000_000 };
+  expect(sizeProblem({ name: "dog.jpg", width, height }, limits)).toBe(words);
 });
 
 describe("a zoom in step", () => {

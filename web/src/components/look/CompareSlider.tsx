@@ -1,7 +1,7 @@
 import Box from "@mui/material/Box";
 import { MoveHorizontal } from "lucide-react";
 import { type PointerEvent, useRef, useState } from "react";
-import { pannedBy, useWheelZoom, useZoom, type ZoomHand } from "../../state/useZoom";
+import { keysOfFrame, pannedBy, useWheelZoom, useZoom, type ZoomHand } from "../../state/useZoom";
 import { ZoomButtons } from "./ZoomButtons";
 import { ZoomPicture } from "./ZoomPicture";
 
@@ -75,6 +75,7 @@ export function CompareSlider(props: Props) {
     <Box>
       <Box
         ref={frame}
+        {...keysOfFrame(hand, `${beforeName} and ${afterName}`)}
         onPointerDown={down}
         onPointerMove={move}
         onPointerUp={drop}

@@ -27,7 +27,10 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
   const feed = useFeed(version.jobId);
   const [log, setLog] = useState(false);
   const [leaving, setLeaving] = useState(false);
+  const [gone, setGone] = useState<string | null>(null);
   const say = useNotice();
+  // A preview lives as long as its job: one that has gone gives way to what there was before.
+  const preview = feed.preview === gone ? null : feed.preview;
   const status = feed.status ?? version.processingStatus;
   const progress = feed.status ? feed.progress : version.progress;
   const waits = status === "pending";
@@ -56,8 +59,9 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
     >
       <Box
         component="img"
-        src={feed.preview ?? before}
-        alt={feed.preview ? "How it looks so far" : "What it is made from"}
+        src={preview ?? before}
+        alt={preview ? "How it looks so far" : "What it is made from"}
+        onError={() => setGone(preview)}
         sx={{
           display: "block",
           width: 1,
@@ -66,7 +70,7 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
           objectFit: "contain",
           borderRadius: "14px",
           bgcolor: "var(--stage)",
-          filter: feed.preview ? "none" : "saturate(0.55) opacity(0.6)",
+          filter: preview ? "none" : "saturate(0.55) opacity(0.6)",
         }}
       />
       <Stack spacing={2.5}>

@@ -9,12 +9,13 @@ import { Ban, CircleCheck, CircleX, Clock, LoaderCircle, RotateCcw } from "lucid
 import { useState } from "react";
 import { photoUrl } from "../../api/client";
 import { isOver, type Run, type Version } from "../../api/types";
-import { retry } from "../../state/retry";
+import { retry, wasRemote } from "../../state/retry";
 import { useFeed } from "../../state/useFeed";
 import { shownUrl, statusName, title, versionName } from "../../words/versions";
 import { useNotice } from "../NoticeProvider";
 import { CompareSlider } from "./CompareSlider";
 import { JobProgress } from "./JobProgress";
+import { RemoteDialog } from "./RemoteDialog";
 import { ReportWords } from "./ReportWords";
 import { VersionActions } from "./VersionActions";
 import { VersionBadge } from "./VersionBadge";
@@ -42,6 +43,7 @@ interface Props {
 export function VersionCard(props: Props) {
   const { run, version, onRun, onLook } = props;
   const [busy, setBusy] = useState(false);
+  const [asking, setAsking] = useState(false);
   const say = useNotice();
   const { parent } = version;
   const over = isOver(version.processingStatus);
@@ -52,10 +54,11 @@ export function VersionCard(props: Props) {
   const before =
     parent === 0 ? photoUrl(run.runId) : ((made && shownUrl(made)) ?? photoUrl(run.runId));
   const Icon = ICONS[status];
-  const again = async () => {
+  const again = async (agreed = false) => {
+    setAsking(false);
     setBusy(true);
     try {
-      await retry(run, version);
+      await retry(run, version, agreed);
       onLook();
     } catch (error) {
       say((error as Error).message, "error");
@@ -63,6 +66,7 @@ export function VersionCard(props: Props) {
       setBusy(false);
     }
   };
+  const tryAgain = () => (wasRemote(version) ? setAsking(true) : void again());
   const image = shownUrl(version);
   return (
     <Paper
@@ -102,7 +106,7 @@ export function VersionCard(props: Props) {
                 color="inherit"
                 disabled={busy}
                 startIcon={<RotateCcw size={15} />}
-                onClick={() => void again()}
+                onClick={tryAgain}
               >
                 Try again
               </Button>
@@ -111,9 +115,14 @@ export function VersionCard(props: Props) {
         >
           {status === "failed"
             ? (version.error?.message ?? "It did not work, and nobody knows why.")
-            : "You cancelled this one. What it was made from is unchanged."}
+            : "This one was cancelled. What it was made from is unchanged."}
         </Alert>
       )}
+      <RemoteDialog
+        open={asking}
+        onClose={() => setAsking(false)}
+        onAgreed={() => void again(true)}
+      />
       {status === "completed" && image && (
         <Box
           sx={{
@@ -142,7 +151,7 @@ export function VersionCard(props: Props) {
           <Stack spacing={2.5}>
             <ReportWords version={version} />
             <VersionRating run={run} version={version} onRun={onRun} />
-            <VersionActions {...props} busy={busy} onRetry={() => void again()} />
+            <VersionActions {...props} busy={busy} onRetry={tryAgain} />
           </Stack>
         </Box>
       )}

@@ -1,7 +1,7 @@
 import Box from "@mui/material/Box";
 import Typography from "@mui/material/Typography";
 import { useRef, useState } from "react";
-import { pannedBy, useWheelZoom, type ZoomHand } from "../../state/useZoom";
+import { keysOfFrame, pannedBy, useWheelZoom, type ZoomHand } from "../../state/useZoom";
 import { ZoomPicture } from "./ZoomPicture";
 
 interface Props {
@@ -24,6 +24,7 @@ export function ZoomPane({ src, name, transparent, hand }: Props) {
     <Box component="figure" sx={{ m: 0 }}>
       <Box
         ref={frame}
+        {...keysOfFrame(hand, name)}
         onPointerDown={(event) => {
           event.currentTarget.setPointerCapture(event.pointerId);
           drag.current = { x: event.clientX, y: event.clientY };

@@ -7,7 +7,7 @@ import { PROTECT, REMOVE } from "../../mask/labels";
 import type { Colours } from "../../mask/overlay";
 import type { Painting } from "../../mask/painting";
 import { firstSize, stepped, type Tool } from "../../mask/tools";
-import type { Choices } from "../../state/choices";
+import { type Choices, choicesProblem } from "../../state/choices";
 import type { Photo } from "../../state/photo";
 import { usePainting } from "../../state/usePainting";
 import { useShortcuts } from "../../state/useShortcuts";
@@ -74,7 +74,9 @@ export function PaintSection(props: Props) {
     "0": () => canvas.current?.fit(),
     i: () => painting.invert(label),
     delete: () => painting.clear(),
-    "mod+enter": () => !busy && painting.count(REMOVE) > 0 && onFill(),
+    "mod+enter": () => {
+      if (!busy && painting.count(REMOVE) > 0 && !choicesProblem(props.choices)) onFill();
+    },
   });
 
   return (

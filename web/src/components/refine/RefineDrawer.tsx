@@ -10,7 +10,7 @@ import { X } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { refine } from "../../api/client";
 import type { Order } from "../../api/payloads";
-import { isOver, type Run, type Studio } from "../../api/types";
+import { isOver, type RefineType, type Run, type Studio } from "../../api/types";
 import { useBase } from "../../state/useBase";
 import { isBase } from "../../words/versions";
 import { BaseSelect } from "../BaseSelect";
@@ -58,15 +58,23 @@ export default function RefineDrawer(props: Props) {
   const [tab, setTab] = useState<TabName>("text");
   const [base, setBase] = useState(0);
   const [creativity, setCreativity] = useState(2);
-  const [remote, setRemote] = useState(false);
+  // What may be sent to another machine: one submission of one tab.
+  const [agreed, setAgreed] = useState<RefineType | null>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const [sent, setSent] = useState<string | null>(null);
   const phone = useMediaQuery("(max-width: 700px)");
   const newest = run.versions.filter(isBase).at(-1)?.version ?? 0;
+  // Chosen once each time it opens: what ends meanwhile changes nothing in anybody's hand. A photo
+  // that is still being taken in is waited for.
+  const arriving = run.versions.some(
+    (one) => one.kind === "import" && !isOver(one.processingStatus),
+  );
+  const settled = useRef(false);
   useEffect(() => {
-    if (open) setBase(first ?? newest);
-  }, [open, first, newest]);
+    if (open && !settled.current) setBase(first ?? newest);
+    settled.current = open && !arriving;
+  }, [open, first, newest, arriving]);
   // It begins with what the server can do.
   const begun = useRef(false);
   useEffect(() => {
@@ -83,8 +91,10 @@ export default function RefineDrawer(props: Props) {
     setProblem(null);
     try {
       const request = order.request;
-      const parameters = remote ? { ...request.parameters, remote } : request.parameters;
+      const remote = !!studio.can[request.type].remote && agreed === request.type;
+      const parameters = { ...request.parameters, ...(remote ? { remote } : {}) };
       const { jobId, version } = await refine(run.runId, { ...request, parameters }, masks);
+      setAgreed(null);
       setSent(jobId);
       setTab("log");
       // The button that had the focus is gone; without one, keys reach no drawer.
@@ -99,12 +109,15 @@ export default function RefineDrawer(props: Props) {
   const working = run.versions.filter((one) => !isOver(one.processingStatus)).at(-1)?.jobId;
   const told = sent ?? working ?? run.versions.at(-1)?.jobId ?? null;
   const repair: RepairProps = { run, base, creativity, busy, send: (...all) => void send(...all) };
-  const consent = { remote, onRemote: setRemote };
+  const consent = (type: RefineType) => ({
+    remote: agreed === type,
+    onRemote: (may: boolean) => setAgreed(may ? type : null),
+  });
   const panels: Record<TabName, ReactNode> = {
-    subject: <SubjectTab {...repair} {...consent} ability={studio.can.subject} />,
+    subject: <SubjectTab {...repair} {...consent("subject")} ability={studio.can.subject} />,
     text: <TextTab {...repair} ability={studio.can.text} photo={photo} />,
     region: <RegionTab {...repair} ability={studio.can.region} photo={photo} />,
-    general: <GeneralTab {...repair} {...consent} ability={studio.can.general} />,
+    general: <GeneralTab {...repair} {...consent("general")} ability={studio.can.general} />,
     log:
       tab !== "log" ? null : told ? (
         <LogStream jobId={told} height={420} />

@@ -5,11 +5,11 @@ import Stack from "@mui/material/Stack";
 import TextField from "@mui/material/TextField";
 import Typography from "@mui/material/Typography";
 import { Brush, Plus, Trash2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { type Bbox, MOST_REGIONS, regionOrder } from "../../api/payloads";
 import type { Ability } from "../../api/types";
 import { Painting } from "../../mask/painting";
-import { maskPng } from "../../mask/png";
+import { maskPngs } from "../../mask/png";
 import type { Tool } from "../../mask/tools";
 import type { Photo } from "../../state/photo";
 import { usePainting } from "../../state/usePainting";
@@ -22,7 +22,7 @@ import type { RepairProps } from "./RefineDrawer";
 import { SendButton } from "./SendButton";
 import { Swatch } from "./Swatch";
 
-const TOOLS = ["rectangle", "brush", "eraser", "pan"] as const;
+const TOOLS: readonly Tool[] = ["rectangle", "brush", "eraser", "pan"];
 
 interface Region {
   /** What its pixels are in the painting, where it is drawn. */
@@ -52,6 +52,11 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
   const full = regions.length >= MOST_REGIONS;
   const drawing = regions.find((one) => one.label === chosen && !one.bbox);
 
+  // Where no region may be added, nothing is drawn that would be one more.
+  const tools = full
+    ? TOOLS.filter((one) => one !== "rectangle" && (one !== "brush" || drawing))
+    : TOOLS;
+
   // The first stroke makes a region of its own.
   // biome-ignore lint/correctness/useExhaustiveDependencies: each step of the painting is looked at.
   useEffect(() => {
@@ -73,18 +78,17 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
     if (!region.bbox) painting?.clear(region.label);
   };
   const bare = regions.findIndex((one) => !one.bbox && !painting?.count(one.label));
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each step of the painting is looked at.
+  const drawnIn = useMemo(() => drawnInside(regions, painting), [regions, painting, revision]);
   const order = !photo
     ? { problem: "The picture is being opened." }
     : bare >= 0
       ? { problem: `Region ${bare + 1}: paint it, or remove it.` }
-      : regionOrder({ base, creativity, parameters: {} }, regions, photo);
+      : regionOrder({ base, creativity, parameters: {} }, regions, photo, drawnIn);
   const submit = async () => {
     if (!painting) return;
-    const drawn = regions.filter((one) => !one.bbox);
-    const masks = await Promise.all(
-      drawn.map((one) => maskPng(painting.mask(one.label), painting.width, painting.height)),
-    );
-    send(order, masks);
+    const drawn = regions.filter((one) => !one.bbox).map((one) => one.label);
+    send(order, await maskPngs(masksOf(painting, drawn), painting.width, painting.height));
   };
   return (
     <Stack spacing={2}>
@@ -101,8 +105,8 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
         name="Picture: draw boxes or paint regions. Without a pointer, add a box below."
         photo={photo}
         painting={painting}
-        tools={TOOLS}
-        tool={tool}
+        tools={tools}
+        tool={tools.includes(tool) ? tool : "pan"}
         onTool={setTool}
         label={drawing?.label ?? free}
         colours={REGION_COLOURS}
@@ -181,6 +185,25 @@ export function RegionTab({ base, creativity, ability, photo, busy, send }: Prop
       />
     </Stack>
   );
+}
+
+function* masksOf(painting: Painting, labels: number[]): Generator<Uint8Array> {
+  for (const label of labels) yield painting.mask(label);
+}
+
+/** Return what tells which drawn region has pixels within a box, -1 for none; each box once. */
+function drawnInside(regions: Region[], painting: Painting | null): (box: Bbox) => number {
+  const labels = new Set(regions.filter((one) => !one.bbox).map((one) => one.label));
+  const known = new Map<Bbox, number>();
+  return (box) => {
+    const [x, y, wide, high] = box;
+    const found = known.get(box);
+    if (found !== undefined) return found;
+    const label = painting?.firstIn({ x0: x, y0: y, x1: x + wide, y1: y + high }, labels);
+    const index = label ? regions.findIndex((one) => one.label === label) : -1;
+    known.set(box, index);
+    return index;
+  };
 }
 
 function firstFree(taken: number[]): number {

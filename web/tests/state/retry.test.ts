@@ -1,0 +1,52 @@
+// @vitest-environment node
+import { encode } from "fast-png";
+import { afterEach, expect, it, vi } from "vitest";
+import type { Run } from "../../src/api/types";
+import { readMask } from "../../src/mask/png";
+import { retry } from "../../src/state/retry";
+import { answering } from "../answers";
+import { version } from "../version";
+
+afterEach(() => void vi.unstubAllGlobals());
+
+const sent = { jobId: "0a-0002.me", runId: "0a.me", version: 2 };
+
+function run(...versions: Run["versions"]): Run {
+  return { runId: "0a.me", createdAt: 0, updatedAt: 0, processingStatus: "completed", versions };
+}
+
+it("consent is not carried along to another try", async () => {
+  const asked = answering(() => Response.json(sent));
+  const made = version({
+    type: "subject",
+    payload: { instructions: "ear" },
+    parameters: { remote: true, seed: 1, creativity: 1 },
+  });
+  await retry(run(made), made);
+  await retry(run(made), made, true);
+  const parameters = asked.map((one) => (one.body as { parameters: object }).parameters);
+  expect(parameters[0]).not.toHaveProperty("remote");
+  expect(parameters[1]).toMatchObject({ remote: true });
+  for (const one of parameters) expect(one).not.toHaveProperty("seed", 1);
+});
+
+it("drawn regions are sent again in their order, pixel for pixel", async () => {
+  const labels = Uint8Array.of(0, 1, 2, 2, 1, 0);
+  const file = encode({ width: 3, height: 2, data: labels, channels: 1, depth: 8 });
+  const asked = answering(({ path }) =>
+    path === "/masks.png" ? new Response(file as BodyInit) : Response.json(sent),
+  );
+  const made = version({
+    type: "region",
+    payload: { masks: [{ mask: 0 }, { mask: 1 }] },
+    links: { masks: "/masks.png" },
+  });
+  await retry(run(made), made);
+  const form = asked.at(-1)?.body as FormData;
+  const masks = form.getAll("masks") as Blob[];
+  const back = await Promise.all(masks.map((one) => readMask(one, 3, 2)));
+  expect(back.map((one) => [...one])).toEqual([
+    [0, 255, 0, 0, 255, 0],
+    [0, 0, 255, 255, 0, 0],
+  ]);
+});
