@@ -170,7 +170,11 @@ def _wait_for_labels(at: Moment, session: SessionDocument) -> bool:
 
 def _taken(at: Moment, session: SessionDocument, answer: Answer, owner: str, count: str) -> Step:
     counts = session.counts.plus_one(count)
-    return at.moved(answer, session, Status.PROCESSING, lease=at.lease(owner), counts=counts)
+    changes: dict[str, Any] = {"lease": at.lease(owner), "counts": counts}
+    if session.live:
+        # A former start's is under a name of that start, and gone.
+        changes["live"] = session.live.model_copy(update={"preview": None})
+    return at.moved(answer, session, Status.PROCESSING, **changes)
 
 
 def _used_up(what: str, bound: int) -> PawfectError:

@@ -16,7 +16,6 @@ from pawfect_service.api.runs.references import new_reference, reference_path
 from pawfect_service.api.runs.routes import RUN_FAILURES
 from pawfect_service.api.runs.run import (
     AdmittedRun,
-    chosen_version,
     job_of,
     jobs_of,
     run_not_found,
@@ -62,13 +61,18 @@ async def run_file(
     subject) and preview.png.
     """
     services, run = address.context.services, address.run
-    jobs = await jobs_of(services.sessions, run)
     if version == 0:
         if name != PHOTO:
             raise run_not_found(f"{run}, version 0, which has {PHOTO} alone")
         version = 1
-    chosen = chosen_version(run, jobs, version)
-    return await job_file(request, services, (run.uid, run.sid(chosen)), jobs[chosen], name)
+    if version is None:
+        jobs = await jobs_of(services.sessions, run)
+        version = max(jobs)
+        session = jobs[version]
+    else:
+        # One reading: a page of runs asks for a hundred files.
+        session = await job_of(services.sessions, run, version)
+    return await job_file(request, services, (run.uid, run.sid(version)), session, name)
 
 
 @router.get(
@@ -110,7 +114,7 @@ async def upload_reference(address: AdmittedRun, request: Request) -> UploadedFi
     what a payload calls `referenceFileId`.
     """
     services, run = address.context.services, address.run
-    await jobs_of(services.sessions, run)
+    await job_of(services.sessions, run, 1)
     data = await read_file(request, "file")
     check = partial(check_photo, headers_only=address.context.enqueuer.counter.busy)
     stored = await services.tools.off_loop(check, data, "file")
