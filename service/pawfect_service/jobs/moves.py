@@ -30,11 +30,7 @@ from pawfect_service.jobs.document import (
     own_paths,
     unpublished_paths,
 )
-from pawfect_service.jobs.fields import (
-    Cost,
-    Progress,
-    Result,
-)
+from pawfect_service.jobs.fields import Cost, Progress, Result
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.kinds.request import base_of
 from pawfect_service.jobs.live import Live
@@ -170,10 +166,7 @@ def _wait_for_labels(at: Moment, session: SessionDocument) -> bool:
 
 def _taken(at: Moment, session: SessionDocument, answer: Answer, owner: str, count: str) -> Step:
     counts = session.counts.plus_one(count)
-    changes: dict[str, Any] = {"lease": at.lease(owner), "counts": counts}
-    if session.live:
-        # A former start's is under a name of that start, and gone.
-        changes["live"] = session.live.model_copy(update={"preview": None})
+    changes = {"lease": at.lease(owner), "counts": counts, "live": session.live_anew}
     return at.moved(answer, session, Status.PROCESSING, **changes)
 
 

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from pawfect_service.api.files import FILE_RESPONSES, job_file
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.page import file_body
-from pawfect_service.api.runs.references import new_reference, reference_path
+from pawfect_service.api.runs.references import keep_reference
 from pawfect_service.api.runs.routes import RUN_FAILURES
 from pawfect_service.api.runs.run import (
     AdmittedRun,
@@ -104,6 +104,7 @@ async def refinement_file(
     openapi_extra=file_body("file"),
     responses={
         **RUN_FAILURES,
+        409: {"model": ErrorAnswer, "description": "The run has as many as there may be"},
         413: {"model": ErrorAnswer, "description": "The body is too long"},
     },
 )
@@ -118,6 +119,4 @@ async def upload_reference(address: AdmittedRun, request: Request) -> UploadedFi
     data = await read_file(request, "file")
     check = partial(check_photo, headers_only=address.context.enqueuer.counter.busy)
     stored = await services.tools.off_loop(check, data, "file")
-    file_id = new_reference()
-    await services.stores.files.put({reference_path(run.uid, file_id): stored})
-    return UploadedFile(file_id=file_id)
+    return UploadedFile(file_id=await keep_reference(services.stores.files, run, stored))

@@ -28,7 +28,8 @@ CREATE INDEX IF NOT EXISTS documents_expires ON documents (expires) WHERE expire
 CREATE TABLE IF NOT EXISTS versions (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER);
 INSERT OR IGNORE INTO versions VALUES (1, 0);
 DROP INDEX IF EXISTS documents_runs;
-CREATE INDEX IF NOT EXISTS documents_first_of_runs ON documents (uid, {_CREATED}, sid) WHERE {_RUN_BEGINS};
+CREATE INDEX IF NOT EXISTS documents_first_of_runs ON documents (uid, {_CREATED}, sid)
+WHERE {_RUN_BEGINS};
 """
 _Key = tuple[str, str]
 # Later than any time, s since the epoch.
