@@ -56,6 +56,15 @@ class Abilities:
             why = self._failure.message
         return None, dict.fromkeys(NAMES, Capability(False, why))
 
+    async def of_refinement(self, type_: str) -> Capability | None:
+        """Return whether a type of refinement can be done; None where that is not known now.
+
+        Args:
+            type_: one of the types of `refine`.
+        """
+        profile, can = await self.now()
+        return None if profile is None else can[type_]
+
     async def _ask(self) -> PawfectError | None:
         try:
             async with asyncio.timeout(PATIENCE_S):

@@ -19,7 +19,7 @@ from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.enqueue import Enqueuer
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
-from pawfect_service.http.callers import Authenticator, Caller, known_caller
+from pawfect_service.http.callers import Anybody, Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
 from pawfect_service.http.sign_in import SignIns, check_origin, only_reads
 from pawfect_service.jobs.document import SessionDocument
@@ -29,7 +29,7 @@ from pawfect_service.variants.watched import WatchedVariants
 
 # What runs and the page are below. A page of runs is a hundred small pictures, and each is a
 # request.
-_RUNS: Final = "/api/v1/"
+_OF_THE_PAGE: Final = "/api/v1/"
 LOOKS: Final = 10
 
 
@@ -104,6 +104,11 @@ class ApiContext:
         found = (each for each in self.authenticators if isinstance(each, SignIns))
         return next(found, None)
 
+    @property
+    def lets_anybody_in(self) -> bool:
+        """Whether nobody is asked who calls."""
+        return any(isinstance(each, Anybody) for each in self.authenticators)
+
     async def check_guess(self, connection: HTTPConnection) -> None:
         """Slow guesses at keys and links down, by address; ApiError 429 where there are many."""
         host = connection.client.host if connection.client else "unknown"
@@ -137,7 +142,7 @@ async def let_in(connection: HTTPConnection) -> tuple[ApiContext, Caller]:
         raise
     check_origin(connection, caller)
     listens = connection.scope["type"] == "websocket"
-    looks = connection.url.path.startswith(_RUNS) and (listens or only_reads(connection))
+    looks = connection.url.path.startswith(_OF_THE_PAGE) and (listens or only_reads(connection))
     await context.rate.check(caller.name, looks=looks)
     return context, caller
 

@@ -32,6 +32,8 @@ LOG: Final = logging.getLogger("pawfect.api")
 
 # Storing and publishing together, s; a client that sees a failure may send the same again.
 STORED_S: Final = 30.0
+# Requests that hold a run's picture in memory at a time: the largest are 330 MB as PNG.
+BASES_AT_ONCE: Final = 4
 # With more requests than this at a time, pixels are checked by the worker alone: decoding them
 # takes more CPU time than the rest of a request, and all the others would wait for it.
 CALM: Final = 2
@@ -80,6 +82,8 @@ class Enqueuer:
         services: the store.
         labels: asks for labels.
         counter: of requests; in a dense one pixels are left to the worker.
+
+    `bases` is the room for pictures that other versions work on.
     """
 
     def __init__(self, services: Services, labels: LabelTasks, counter: RequestCounter) -> None:
@@ -87,6 +91,7 @@ class Enqueuer:
         self._labels = labels
         self._withdrawals: set[asyncio.Task[None]] = set()
         self.counter = counter
+        self.bases = asyncio.Semaphore(BASES_AT_ONCE)
 
     async def enqueue(self, uid: str, sid: str, kind: Kind, order: Order) -> SessionDocument:
         """Queue an order and return the session.
@@ -126,7 +131,7 @@ class Enqueuer:
             if step.answer is not Answer.TAKEN:
                 where = run.uid, run.sid(version)
                 return version, await self._queued(*where, step, files, request, order)
-        message = f"run: expected fewer than {MOST_VERSIONS} versions, got as many"
+        message = f"run: expected at most {MOST_VERSIONS} versions, it has as many; begin another"
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
 
     async def _checked(self, kind: Kind, order: Order) -> tuple[Mapping[str, bytes], JobRequest]:

@@ -123,7 +123,11 @@ async def find(entry: _LetIn, request: Request) -> FoundMasks:
     if (subject == "true") is bool(asked.phrases):
         got = "both" if asked.phrases else "neither"
         raise invalid("subject, find", "one of them", got)
-    async with context.naming.turn():
+    if subject == "true" and "leastScore" in asked.texts:
+        raise invalid("leastScore", f"{_FIND}, which it belongs to", "subject")
+    if "version" in asked.texts and "run" not in asked.texts:
+        raise invalid("version", "run, which it belongs to", "none")
+    async with context.naming.turn("subject" if subject == "true" else _FIND):
         photo = await _picture(context, caller, asked)
         pixels = (await context.services.tools.off_loop(decoded, photo, _PHOTO)).pixels
         if subject == "true":
@@ -184,7 +188,9 @@ async def _subject(context: ApiContext, pixels: NDArray[np.uint8]) -> FoundMasks
 
 async def _named(context: ApiContext, pixels: NDArray[np.uint8], asked: _Asked) -> FoundMasks:
     tools, least = context.services.tools, asked.texts.get("leastScore")
-    given: dict[str, Any] = {} if least is None else {"least_score": read_number(least)}
+    given: dict[str, Any] = (
+        {} if least is None else {"least_score": read_number(least, "leastScore")}
+    )
     found, reports = [], {}
     for phrase in asked.phrases:
         # One after another: the first has the server see the photo, the others find it seen.

@@ -77,11 +77,15 @@ class Naming:
         return replace(order, files={**order.files, "mask": mask}, note=note)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Have the block wait for its turn, and end it where that and itself take too long."""
+    async def turn(self, asked: str = REMOVE) -> AsyncIterator[None]:
+        """Have the block wait for its turn, and end it where that and itself take too long.
+
+        Args:
+            asked: what messages call it.
+        """
         if self._inside >= self._at_most:
-            expected = f"at most {self._at_most} requests with words at a time"
-            raise PawfectError(ErrorKind.QUEUE_FULL, f"{REMOVE}: expected {expected}, got more")
+            expected = f"at most {self._at_most} requests for masks at a time"
+            raise PawfectError(ErrorKind.QUEUE_FULL, f"{asked}: expected {expected}, got more")
         self._inside += 1
         limit = asyncio.timeout(self._within_s)
         try:
@@ -90,7 +94,7 @@ class Naming:
         except TimeoutError:
             if not limit.expired():
                 raise
-            expected = f"{REMOVE}: expected the words' mask within {self._within_s:g} s"
+            expected = f"{asked}: expected the mask within {self._within_s:g} s"
             raise PawfectError(ErrorKind.DEADLINE, f"{expected}, got none") from None
         finally:
             self._inside -= 1
@@ -120,12 +124,17 @@ def read_phrases(words: str) -> list[str]:
     return phrases
 
 
-def read_number(text: str) -> float:
-    """Return how sure to be; INVALID_ARG for what is no number."""
+def read_number(text: str, name: str = LEAST_SCORE) -> float:
+    """Return how sure to be; INVALID_ARG for what is no number.
+
+    Args:
+        text: what was given.
+        name: what messages call it.
+    """
     try:
         return float(text)
     except ValueError:
-        raise invalid(LEAST_SCORE, "a number from 0 to 1", repr(text[:20])) from None
+        raise invalid(name, "a number from 0 to 1", repr(text[:20])) from None
 
 
 def _mask_file(finds: Sequence[Named]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -68,18 +68,23 @@ class Order:
     base: Base | None = None
 
 
-def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str, Any]:
+def body_schema(
+    form: Form, help_: str, example: Mapping[str, Any], numbers: Collection[str] = ()
+) -> dict[str, Any]:
     """Return a body for the OpenAPI page: a form with files, or JSON with their paths.
 
     Args:
         form: what it may bring.
         help_: of its parameters.
         example: of the JSON.
+        numbers: which texts are integers in JSON.
     """
 
     def schema(file: dict[str, str], parameters: str) -> dict[str, Any]:
         properties: dict[str, Any] = {name: {"type": "string", **file} for name in form.fields}
         properties |= {name: {"type": "string"} for name in form.texts}
+        if parameters == "object":
+            properties |= {name: {"type": "integer"} for name in numbers}
         properties[PARAMETERS] = {"type": parameters, "description": help_}
         required = [name for name, needed in form.fields.items() if needed]
         bounds = {"required": required, "additionalProperties": False}
@@ -95,7 +100,12 @@ def body_schema(form: Form, help_: str, example: Mapping[str, Any]) -> dict[str,
 
 
 async def read_order(
-    request: Request, kind: Form, uid: str, files: Files, contract: JobContract
+    request: Request,
+    kind: Form,
+    uid: str,
+    files: Files,
+    contract: JobContract,
+    numbers: Collection[str] = (),
 ) -> Order:
     """Return what a POST orders.
 
@@ -105,6 +115,7 @@ async def read_order(
         uid: whose; files in storage must be this user's.
         files: the storage.
         contract: bounds of the job.
+        numbers: which of its texts are integers in JSON.
 
     Raises:
         PawfectError: INVALID_ARG for anything that is missing, unknown, twice there, or of another
@@ -114,7 +125,7 @@ async def read_order(
         async with in_time():
             given = await _form(request, kind)
     else:
-        given = await read_json(request, f"{FORM} or {_JSON}")
+        given = _numbers_told(await read_json(request, f"{FORM} or {_JSON}"), numbers)
     _check_names(given, kind)
     parameters = _parameters(given.get(PARAMETERS, {}), kind, contract)
     texts = {name: given[name] for name in kind.texts if given.get(name) is not None}
@@ -130,6 +141,15 @@ async def read_order(
     return Order(contents, parameters, texts, stored)
 
 
+def _numbers_told(given: dict[str, Any], numbers: Collection[str]) -> dict[str, Any]:
+    """Return what JSON brings with its integers as a form has them; INVALID_ARG for others."""
+    told = {name: given[name] for name in numbers if given.get(name) is not None}
+    for name, number in told.items():
+        if type(number) is not int:
+            raise invalid(name, "an integer", type(number).__name__)
+    return {**given, **{name: str(number) for name, number in told.items()}}
+
+
 async def read_file(request: Request, name: str) -> bytes:
     """Return the one file of a form; raises as `read_order`."""
     form = _OneFile({name: True})
@@ -137,6 +157,8 @@ async def read_file(request: Request, name: str) -> bytes:
         raise invalid("Content-Type", FORM, media_of(request)[:80])
     async with in_time():
         given = await _form(request, form)
+    if PARAMETERS in given:
+        raise invalid("request", f"{name} alone", PARAMETERS)
     _check_names(given, form)
     data = given[name]
     if not isinstance(data, bytes):

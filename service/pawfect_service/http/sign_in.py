@@ -1,7 +1,7 @@
 """Signing in with an API key: a cookie that a browser then sends, and from where it may be used.
 
 The cookie is stateless: the key's name, when it was made, and an HMAC keyed by the key's stored
-hash. Who removes the key's line ends it.
+hash. Who removes the key's line and starts the API anew ends it.
 """
 
 from __future__ import annotations

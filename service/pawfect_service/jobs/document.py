@@ -108,6 +108,11 @@ class SessionDocument(Part):
         """Whether nothing more happens to this job."""
         return self.processing_status.final
 
+    @property
+    def live_anew(self) -> Live | None:
+        """`live` at a new start: the last one's preview is under a name of its own, and gone."""
+        return self.live and self.live.model_copy(update={"preview": None})
+
     @field_validator("job_kind")
     @classmethod
     def _known(cls, name: str) -> str:

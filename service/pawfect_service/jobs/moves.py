@@ -30,11 +30,7 @@ from pawfect_service.jobs.document import (
     own_paths,
     unpublished_paths,
 )
-from pawfect_service.jobs.fields import (
-    Cost,
-    Progress,
-    Result,
-)
+from pawfect_service.jobs.fields import Cost, Progress, Result
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.kinds.request import base_of
 from pawfect_service.jobs.live import Live
@@ -170,7 +166,8 @@ def _wait_for_labels(at: Moment, session: SessionDocument) -> bool:
 
 def _taken(at: Moment, session: SessionDocument, answer: Answer, owner: str, count: str) -> Step:
     counts = session.counts.plus_one(count)
-    return at.moved(answer, session, Status.PROCESSING, lease=at.lease(owner), counts=counts)
+    changes = {"lease": at.lease(owner), "counts": counts, "live": session.live_anew}
+    return at.moved(answer, session, Status.PROCESSING, **changes)
 
 
 def _used_up(what: str, bound: int) -> PawfectError:

@@ -55,7 +55,9 @@ def preview_path(uid: str, sid: str, job: str, start: int) -> str:
 # they have a session's document, moves, files and queue.
 _RUN_PREFIX: Final = "run"
 _DIGITS: Final = 4
-MOST_VERSIONS: Final = 10**_DIGITS - 1
+HIGHEST_VERSION: Final = 10**_DIGITS - 1
+# Of a run: what it is, is read off all of its jobs, each a document of up to 100 kB.
+MOST_VERSIONS: Final = 500
 _FIRST: Final = "-0001"
 _RUN_JOB: Final = re.compile(rf"{_RUN_PREFIX}-[0-9a-f]{{32}}-[0-9]{{{_DIGITS}}}")
 _JOB_ID: Final = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pawfect.contract.errors import invalid
 from pawfect_service.jobs.contract import MAX_FILE_BYTES, Document
@@ -84,6 +84,23 @@ def check_length(found: int) -> None:
         raise invalid("file", f"at most {MAX_FILE_BYTES} bytes", found)
 
 
+# Of a file that is read piece by piece, bytes.
+PIECE: Final = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """A file that is read piece by piece.
+
+    Attributes:
+        size: bytes.
+        pieces: its content, `PIECE` bytes at a time, as it was when it was opened.
+    """
+
+    size: int
+    pieces: AsyncIterator[bytes]
+
+
 class Files(Protocol):
     """Objects by path; a file is there whole or not at all."""
 
@@ -100,6 +117,9 @@ class Files(Protocol):
             FileNotFoundError: there is none.
             PawfectError: INVALID_ARG for one of more than `MAX_FILE_BYTES`, which is not read.
         """
+
+    async def open(self, path: str) -> OpenedFile:
+        """Return an object piece by piece; FileNotFoundError: there is none."""
 
     async def copy(self, source: str, target: str) -> None:
         """Copy an object at once; FileNotFoundError where there is no source."""

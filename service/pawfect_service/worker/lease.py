@@ -27,6 +27,9 @@ LOG: Final = logging.getLogger("pawfect.worker")
 PROGRESS_EVERY_S: Final = 0.5
 # Without progress the lease is extended this often within its length: two may fail in a row.
 _BEATS_PER_LEASE: Final = 6
+# A writing that is under way when the work ends is waited for so long, s: a store's own calls take
+# no longer, and a worker that is told to stop has some time for it.
+_WRITTEN_S: Final = 5.0
 # Keeps the message from other workers for a number of seconds.
 Hold = Callable[[float], Awaitable[None]]
 
@@ -107,12 +110,20 @@ class HeldJob:
 
     async def extend(self, news: News = NO_NEWS) -> Step:
         """Hold job and message for another `lease_s`; GO_ON, or why not."""
-        step = await self.move(
+        step = await self.write(news)
+        await self.hold_on(step)
+        return step
+
+    async def write(self, news: News) -> Step:
+        """Hold the job for another `lease_s` and write down what was told; GO_ON, or why not."""
+        return await self.move(
             extend_lease, progress=news.progress, lines=news.lines, preview=news.preview
         )
+
+    async def hold_on(self, step: Step) -> None:
+        """Hold the message as long as the job, where that is held."""
         if step.answer is Answer.GO_ON:
             await self.hold(self.sessions.contract.lease_s)
-        return step
 
 
 class LeaseKeeper:
@@ -197,9 +208,20 @@ class LeaseKeeper:
                 await self._pause()
 
     async def _beat(self) -> Answer:
+        """Write the news down; those that are not written are told again.
+
+        Cancelled meanwhile, it waits for the writing: only then is it known which that is.
+        """
         news = self._told.take()
+        writing = asyncio.create_task(self._job.write(news))
         try:
-            return (await self._job.extend(news)).answer
+            step = await asyncio.shield(writing)
         except BaseException:
-            self._told.put_back(news)
+            await asyncio.wait({writing}, timeout=_WRITTEN_S)
+            done = writing.done() and not writing.cancelled()
+            if not done or writing.exception() is not None:
+                writing.cancel()
+                self._told.put_back(news)
             raise
+        await self._job.hold_on(step)
+        return step.answer

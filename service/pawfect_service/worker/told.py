@@ -15,8 +15,8 @@ from pawfect_service.stores.base import Files
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
-# Previews reach storage at most twice a second.
-SHOWN_EVERY_S: Final = 0.5
+# A preview in place of another, s: Cloud Storage takes about one writing a second of an object.
+SHOWN_EVERY_S: Final = 1.1
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def test_all_phrases_and_the_wait_for_a_turn_together_have_one_limit():
             # The third never gets its turn.
             ended = await failures(naming, 3)
             assert [error.kind for error in ended] == [ErrorKind.DEADLINE] * 3
-            said = "remove: expected the words' mask within 0.3 s, got none"
+            said = "remove: expected the mask within 0.3 s, got none"
             assert {error.message for error in ended} == {said}
 
     asyncio.run(run())
@@ -64,7 +64,7 @@ def test_one_more_than_may_wait_is_refused_at_once_and_a_place_is_free_again_aft
         async with asking_nobody(within_s=0.5, at_most=3) as naming:
             first, *rest = await failures(naming, 4)
             assert first.kind is ErrorKind.QUEUE_FULL
-            said = "remove: expected at most 3 requests with words at a time, got more"
+            said = "remove: expected at most 3 requests for masks at a time, got more"
             assert first.message == said
             assert [error.kind for error in rest] == [ErrorKind.DEADLINE] * 3
             (again,) = await failures(naming, 1)

@@ -261,6 +261,17 @@ def test_why_a_runs_job_was_put_back_is_told_to_those_who_follow_it():
     assert live.state == live.seq == line.seq + 1
 
 
+def test_a_new_start_has_no_preview_of_the_one_before():
+    session = RunSession()
+    session.start()
+    session("extend_lease", job="j1", owner="w1", lines=["half"], preview=True)
+    assert session.session.live.preview is not None
+    session.now += CONTRACT.lease_s + 1
+    session.start("w2")
+    live = session.session.live
+    assert (live.preview, [line.text for line in live.lines][-1]) == (None, "half")
+
+
 def test_a_runs_job_is_never_replaced_by_another():
     session = RunSession()
     before = session.document

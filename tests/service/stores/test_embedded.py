@@ -179,6 +179,17 @@ async def test_a_body_that_is_no_json_is_a_document_without_fields(
         assert await embedded.documents.get("u", "s") == {}
 
 
+async def test_what_is_only_called_like_a_run_takes_no_place_in_a_page(embedded: Stores) -> None:
+    def of(created: float) -> Change:
+        return Change({"createdAt": created})
+
+    run = f"run-{'0a' * 16}-0001"
+    await embedded.documents.update("u", run, lambda *_: of(1.0))
+    for number, name in enumerate(("run-a-0001", f"run-{'0A' * 16}-0001", f"{run}-0001")):
+        await embedded.documents.update("u", name, lambda *_, at=2.0 + number: of(at))
+    assert [mark.sid for mark in await embedded.documents.newest_runs("u", 1)] == [run]
+
+
 async def test_a_file_that_is_no_database_is_unavailable(embedded: Stores) -> None:
 
     def breaks(connection: sqlite3.Connection, now: float) -> None:

@@ -15,7 +15,9 @@ from pawfect_service.jobs.contract import Document
 from pawfect_service.stores import base
 from pawfect_service.stores.base import Change, Stores
 from pawfect_service.stores.embedded import documents as embedded_documents
+from pawfect_service.stores.embedded import files as embedded_files
 from pawfect_service.stores.google import documents as google_documents
+from pawfect_service.stores.google import files as google_files
 
 # What a redelivery may take: the Pub/Sub emulator looks for due messages every two seconds.
 SOON_S = 8.0
@@ -235,6 +237,22 @@ async def test_a_file_of_any_length_is_not_read_into_memory(
     await stores.files.put({path: bytes(1001)})
     with pytest.raises(PawfectError, match="file: expected at most 1000 bytes, got 1001"):
         await stores.files.get(path)
+
+
+async def test_a_file_is_read_piece_by_piece(stores: Stores, uid: str, monkeypatch) -> None:
+    for module in (embedded_files, google_files):
+        monkeypatch.setattr(module, "PIECE", 1000)
+    path, data = f"users/{uid}/uploads/photo.jpg", bytes(range(250)) * 10
+    await stores.files.put({path: data, f"{path}.empty": b""})
+    opened = await stores.files.open(path)
+    pieces = [piece async for piece in opened.pieces]
+    assert (opened.size, [len(piece) for piece in pieces]) == (2500, [1000, 1000, 500])
+    assert b"".join(pieces) == data
+    empty = await stores.files.open(f"{path}.empty")
+    assert (empty.size, [piece async for piece in empty.pieces]) == (0, [])
+    for other in (f"{path}.gone", f"users/{uid}/uploads"):
+        with pytest.raises(FileNotFoundError):
+            await stores.files.open(other)
 
 
 async def test_a_reader_sees_one_whole_version_or_the_other(opened: Any, uid: str) -> None:

@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import pytest
 
-from pawfect.contract.errors import QueueAction
+from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.kinds import CUTOUT
 from pawfect_service.jobs.message import JobMessage
-from pawfect_service.jobs.moves import take_up
+from pawfect_service.jobs.moves import queue_job, take_up
 from pawfect_service.worker.expiry import sweep
 from pawfect_service.worker.handler import Outcome
 from pawfect_service.worker.lease import HeldJob, LeaseKeeper
@@ -79,6 +80,44 @@ async def test_progress_reaches_the_document_at_most_twice_a_second(alone, repea
     pauses = [later - earlier for earlier, later in pairwise(written)]
     assert len(written) >= 3
     assert min(pauses) > 0.45
+
+
+async def test_what_is_being_written_when_the_work_ends_is_written_once(alone, monkeypatch):
+    move = alone.services.sessions.move
+    sid = f"run-{'0' * 32}-0001"
+    for fails in (False, True):
+        job = f"j{fails}"
+        await alone.documents.delete("u", sid)
+        await move("u", sid, queue_job, job=job, kind=CUTOUT, request={})
+        step = await move("u", sid, take_up, job=job, owner="w")
+        told = Told(step.session)
+        held_job = HeldJob(
+            alone.services.sessions, JobMessage("u", sid, job), step.session, held, "w"
+        )
+        keeper = LeaseKeeper(held_job, told)
+        told.take()
+        told.line("one")
+        begun, go_on, update = asyncio.Event(), asyncio.Event(), alone.documents.update
+
+        async def slowly(*arguments, begun=begun, go_on=go_on, update=update, fails=fails):
+            answer = None if fails else await update(*arguments)
+            begun.set()
+            await go_on.wait()
+            if fails:
+                raise PawfectError(ErrorKind.UNAVAILABLE, "store: away")
+            return answer
+
+        with monkeypatch.context() as patched:
+            patched.setattr(alone.documents, "update", slowly)
+            beating = asyncio.create_task(keeper.run())
+            await begun.wait()
+            beating.cancel()
+            told.line("two")
+            go_on.set()
+            await asyncio.gather(beating, return_exceptions=True)
+        await keeper.last_words()
+        written = (await alone.documents.get("u", sid))["live"]["lines"]
+        assert [line["text"] for line in written] == ["one", "two"]
 
 
 async def test_two_workers_with_the_same_job_make_one_result(alone, repeat):

@@ -12,11 +12,10 @@ from pydantic.alias_generators import to_camel
 from pawfect_service.api.files import FILE_RESPONSES, job_file
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.page import file_body
-from pawfect_service.api.runs.references import new_reference, reference_path
+from pawfect_service.api.runs.references import keep_reference
 from pawfect_service.api.runs.routes import RUN_FAILURES
 from pawfect_service.api.runs.run import (
     AdmittedRun,
-    chosen_version,
     job_of,
     jobs_of,
     run_not_found,
@@ -62,13 +61,18 @@ async def run_file(
     subject) and preview.png.
     """
     services, run = address.context.services, address.run
-    jobs = await jobs_of(services.sessions, run)
     if version == 0:
         if name != PHOTO:
             raise run_not_found(f"{run}, version 0, which has {PHOTO} alone")
         version = 1
-    chosen = chosen_version(run, jobs, version)
-    return await job_file(request, services, (run.uid, run.sid(chosen)), jobs[chosen], name)
+    if version is None:
+        jobs = await jobs_of(services.sessions, run)
+        version = max(jobs)
+        session = jobs[version]
+    else:
+        # One reading: a page of runs asks for a hundred files.
+        session = await job_of(services.sessions, run, version)
+    return await job_file(request, services, (run.uid, run.sid(version)), session, name)
 
 
 @router.get(
@@ -100,6 +104,7 @@ async def refinement_file(
     openapi_extra=file_body("file"),
     responses={
         **RUN_FAILURES,
+        409: {"model": ErrorAnswer, "description": "The run has as many as there may be"},
         413: {"model": ErrorAnswer, "description": "The body is too long"},
     },
 )
@@ -110,10 +115,8 @@ async def upload_reference(address: AdmittedRun, request: Request) -> UploadedFi
     what a payload calls `referenceFileId`.
     """
     services, run = address.context.services, address.run
-    await jobs_of(services.sessions, run)
+    await job_of(services.sessions, run, 1)
     data = await read_file(request, "file")
     check = partial(check_photo, headers_only=address.context.enqueuer.counter.busy)
     stored = await services.tools.off_loop(check, data, "file")
-    file_id = new_reference()
-    await services.stores.files.put({reference_path(run.uid, file_id): stored})
-    return UploadedFile(file_id=file_id)
+    return UploadedFile(file_id=await keep_reference(services.stores.files, run, stored))

@@ -12,8 +12,8 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 
-from pawfect_service.api.runs.run import waiting_before
 from pawfect_service.api.runs.state import version_state
+from pawfect_service.api.runs.waiting import shared_count
 from pawfect_service.api.state import SHOWN_EVERY_S, session_now
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
@@ -164,7 +164,7 @@ class _Follower:
     async def _count(self, session: SessionDocument) -> int | None:
         if session.processing_status is not Status.PENDING:
             return None
-        return await waiting_before(self._sessions, session)
+        return await shared_count(self._sessions, session, RECOUNT_S)
 
     def _recounted(self, session: SessionDocument, waiting: int | None) -> Message:
         self._after += 1

@@ -1,4 +1,4 @@
-"""Pictures that a user uploads for refinements to look at."""
+"""Pictures that a user uploads with a run, for refinements of his runs to look at."""
 
 from __future__ import annotations
 
@@ -6,21 +6,38 @@ import re
 import secrets
 from typing import Any, Final
 
-from pawfect.contract.errors import invalid
-from pawfect_service.jobs.paths import check_id
+from pawfect.contract.errors import ErrorKind, invalid
+from pawfect_service.http.failures import ApiError
+from pawfect_service.jobs.paths import RunId, check_id
 from pawfect_service.stores.base import Files
 
-_FILE_ID: Final = re.compile(r"[0-9a-f]{32}")
+# Of a run: nobody deletes them one by one.
+MOST: Final = 100
+# The run's token, where it is known, and 128 bits that nobody guesses.
+_FILE_ID: Final = re.compile(r"([0-9a-f]{32}-)?[0-9a-f]{32}")
 
 
-def new_reference() -> str:
-    """Return the id of a new one: 128 bits that nobody guesses."""
-    return secrets.token_hex(16)
+async def keep_reference(files: Files, run: RunId, data: bytes) -> str:
+    """Store a picture with a run; return its id. Two at once may be one more than `MOST`.
+
+    Raises:
+        PawfectError: ApiError 409 where the run has `MOST` of them; else as the store failed.
+    """
+    if len(await files.list(_folder(run.uid, run.token))) >= MOST:
+        message = f"file: expected at most {MOST} references of a run, it has as many"
+        raise ApiError(409, ErrorKind.INVALID_ARG, message)
+    file_id = f"{run.token}-{secrets.token_hex(16)}"
+    await files.put({_path(run.uid, file_id): data})
+    return file_id
 
 
-def reference_path(uid: str, file_id: str) -> str:
-    """Return where a user's reference lies."""
-    return f"users/{check_id('uid', uid)}/references/{check_id('file', file_id)}.jpg"
+def _folder(uid: str, *parts: str) -> str:
+    return "/".join(("users", check_id("uid", uid), "references", *parts))
+
+
+def _path(uid: str, file_id: str) -> str:
+    *token, name = file_id.split("-")
+    return _folder(uid, *token, f"{check_id('file', name)}.jpg")
 
 
 async def read_reference(files: Files, uid: str, file_id: Any) -> bytes:
@@ -33,6 +50,6 @@ async def read_reference(files: Files, uid: str, file_id: Any) -> bytes:
     if not isinstance(file_id, str) or not _FILE_ID.fullmatch(file_id):
         raise invalid("payload.referenceFileId", expected, "another text")
     try:
-        return await files.get(reference_path(uid, file_id))
+        return await files.get(_path(uid, file_id))
     except FileNotFoundError:
         raise invalid("payload.referenceFileId", expected, "one that is not there") from None

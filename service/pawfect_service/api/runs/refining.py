@@ -18,7 +18,7 @@ from pawfect_service.api.uploads import FORM, Order, in_time, media_of, read_jso
 from pawfect_service.jobs.fields import Part
 from pawfect_service.jobs.kinds import REFINE
 from pawfect_service.jobs.kinds.refine import MASK_FIELDS, PAYLOAD, REFERENCE, TYPE
-from pawfect_service.jobs.paths import MOST_VERSIONS
+from pawfect_service.jobs.paths import HIGHEST_VERSION
 from pawfect_service.services import Services
 from pawfect_service.strict import refused, strict_json
 
@@ -34,7 +34,7 @@ class RefineRequest(Part):
     type: StrictStr
     payload: dict[str, Any]
     creativity: StrictInt | None = None
-    base: Annotated[StrictInt, Field(ge=0, le=MOST_VERSIONS)] | None = None
+    base: Annotated[StrictInt, Field(ge=0, le=HIGHEST_VERSION)] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -21,7 +21,7 @@ from pawfect_service.http.callers import Caller
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.paths import RunId, check_id
+from pawfect_service.jobs.paths import HIGHEST_VERSION, RunId, check_id
 from pawfect_service.sessions import Sessions
 from pawfect_service.strict import SHOWN
 
@@ -116,7 +116,8 @@ async def versions_of(sessions: Sessions, run: RunId) -> dict[int, SessionDocume
 
 async def job_of(sessions: Sessions, run: RunId, version: int) -> SessionDocument:
     """Return the job that makes a version of a run; ApiError 404 where there is none."""
-    session = await session_now(sessions, run.uid, run.sid(version))
+    there = 1 <= version <= HIGHEST_VERSION
+    session = await session_now(sessions, run.uid, run.sid(version)) if there else None
     if session is None:
         raise run_not_found(f"{run}, version {version}")
     return session

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from pawfect.contract.cutout import CutoutParams
-from pawfect.contract.errors import invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import InpaintParams
+from pawfect_service.api.context import ApiContext
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.basis import base_version, on_base
 from pawfect_service.api.runs.page import refine_body
@@ -25,7 +26,7 @@ from pawfect_service.api.uploads import Order, body_schema, read_order
 from pawfect_service.http.failures import ErrorAnswer
 from pawfect_service.jobs.kinds import CUTOUT, RUN_INPAINT, Kind, called_in_runs, kind_of_run
 from pawfect_service.jobs.kinds.inpaint import REMOVE
-from pawfect_service.jobs.kinds.refine import REFINE
+from pawfect_service.jobs.kinds.refine import REFINE, TYPE
 
 router: Final = APIRouter(prefix=PREFIX, tags=["runs"])
 _BASE: Final = "base"
@@ -93,7 +94,8 @@ _MASK: Final = "users/u-4711/uploads/leash.png"
     openapi_extra=body_schema(
         _INPAINT,
         (InpaintParams.__doc__ or "").partition("Attributes:")[2],
-        {"mask": _MASK, "base": "0", "parameters": {"seed": 8}},
+        {"mask": _MASK, "base": 0, "parameters": {"seed": 8}},
+        (_BASE,),
     ),
     responses=_BASED,
 )
@@ -116,7 +118,8 @@ async def inpaint_again(address: AdmittedRun, request: Request) -> JSONResponse:
     openapi_extra=body_schema(
         _CUTOUT,
         (CutoutParams.__doc__ or "").partition("Attributes:")[2],
-        {"base": "2", "parameters": {"preset": "high"}},
+        {"base": 2, "parameters": {"preset": "high"}},
+        (_BASE,),
     ),
     responses=_BASED,
 )
@@ -132,12 +135,13 @@ async def _another(address: RunAddress, request: Request, form: AnotherForm) -> 
     context, run, kind = address.context, address.run, form.kind
     files, contract = context.services.stores.files, context.services.sessions.contract
     with context.enqueuer.counter.counted():
-        order = await read_order(request, form, run.uid, files, contract)
-        order, newest = await _based(address, order)
-        if REMOVE in kind.texts:
-            order = await context.naming.with_mask(order)
-        order = varied(context, kind, run.uid, address.caller, order)
-        await context.enqueuer.enqueue_version(run, newest, kind, order)
+        order = await read_order(request, form, run.uid, files, contract, (_BASE,))
+        async with context.enqueuer.bases:
+            order, newest = await _based(address, order)
+            if REMOVE in kind.texts:
+                order = await context.naming.with_mask(order)
+            order = varied(context, kind, run.uid, address.caller, order)
+            await context.enqueuer.enqueue_version(run, newest, kind, order)
     sessions = context.services.sessions
     jobs = await jobs_of(sessions, run)
     state = run_state(run, jobs, await waiting_in(sessions, jobs))
@@ -183,13 +187,35 @@ async def refine(address: AdmittedRun, request: Request) -> JSONResponse:
     `reference`. A reference that was uploaded before is named by `referenceFileId`.
 
     Follow it by `/api/v1/ws/{jobId}` or `/api/v1/jobs/{jobId}/events`.
+
+    What the server says that it cannot do is 503 with what mends that, and nothing is queued.
     """
     context, run = address.context, address.run
     with context.enqueuer.counter.counted():
         order, base = await read_refinement(request, run.uid, context.services)
+        await _check_able(context, order)
         jobs = await jobs_of(context.services.sessions, run)
-        order = await on_base(address, order, base_version(run, jobs, base))
-        version, _ = await context.enqueuer.enqueue_version(run, max(jobs), REFINE, order)
+        async with context.enqueuer.bases:
+            order = await on_base(address, order, base_version(run, jobs, base))
+            version, _ = await context.enqueuer.enqueue_version(run, max(jobs), REFINE, order)
     queued = QueuedJob(job_id=run.job_id(version), run_id=str(run), version=version)
     where = {"Location": f"/api/v1/jobs/{queued.job_id}/events"}
     return JSONResponse(queued.model_dump(by_alias=True), 201, where)
+
+
+async def _check_able(context: ApiContext, order: Order) -> None:
+    """Raise where the server is known not to do what is asked for: no other try would help.
+
+    Raises:
+        PawfectError: UNAVAILABLE with what mends it; INVALID_ARG where only a remote engine does it
+            and the picture may not leave the server.
+    """
+    type_ = order.texts[TYPE]
+    able = await context.abilities.of_refinement(type_)
+    if able is None:
+        return
+    if not able.available:
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"{type_}: {able.why}")
+    if able.remote and not order.parameters.get("remote", False):
+        expected = f"true, since only a remote engine does {type_} here"
+        raise invalid("remote", expected, "false: the picture may not leave the server")

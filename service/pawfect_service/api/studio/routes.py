@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from pawfect import __version__
-from pawfect.contract.errors import ErrorKind
+from pawfect.contract.errors import ErrorKind, invalid
 from pawfect.contract.tensors import MAX_PIXELS, MAX_SIDE, MIN_SIDE
 from pawfect_service.api.context import ApiContext
 from pawfect_service.api.uploads import read_json
-from pawfect_service.http.callers import Anybody, known_caller
+from pawfect_service.http.callers import KEY_HEADER, known_caller
 from pawfect_service.http.failures import FAILURES, ApiError
 from pawfect_service.http.sign_in import COOKIE, HOLDS_S, is_own_origin
 from pawfect_service.jobs.fields import Part
@@ -104,12 +104,15 @@ async def studio(request: Request) -> Studio:
     except ApiError as error:
         if error.status != 401:
             raise
+        if _brings_credentials(request):
+            # What tells a right key from a wrong one is no quicker to ask than the rest.
+            await context.check_guess(request)
         caller = None
     profile, known = await context.abilities.now()
     can = {name: asdict(one) for name, one in known.items()}
     return Studio(
         signed_in=caller is not None,
-        needs_key=not any(isinstance(each, Anybody) for each in context.authenticators),
+        needs_key=not context.lets_anybody_in,
         user=(caller.uid or caller.own) if caller else None,
         version=__version__,
         profile=profile,
@@ -121,6 +124,11 @@ async def studio(request: Request) -> Studio:
             max_pixels=MAX_PIXELS,
         ),
     )
+
+
+def _brings_credentials(request: Request) -> bool:
+    named = (KEY_HEADER, "authorization")
+    return COOKIE in request.cookies or any(name in request.headers for name in named)
 
 
 _SIGN_IN: Final = {
@@ -155,6 +163,9 @@ async def sign_in(request: Request) -> Response:
     """
     context: ApiContext = request.app.state.context
     await context.check_guess(request)
+    if context.sign_ins is None and not context.lets_anybody_in:
+        expected = "an API with keys, so that one can sign in"
+        raise invalid("sign-in", expected, "one that takes Google's tokens alone")
     if "origin" in request.headers and not is_own_origin(request.headers):
         message = "origin: expected this API's own, got another"
         raise ApiError(403, ErrorKind.INVALID_ARG, message)

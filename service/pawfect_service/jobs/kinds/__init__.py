@@ -19,7 +19,8 @@ _OF_RUNS: Final[Mapping[str, str]] = {INPAINT.name: RUN_INPAINT.name}
 
 def kind_of_run(name: str) -> Kind | None:
     """Return the kind of a run's jobs that runs call by this name; None where there is none."""
-    return KINDS.get(_OF_RUNS.get(name, name))
+    # What a document calls it is no second name.
+    return None if name in _OF_RUNS.values() else KINDS.get(_OF_RUNS.get(name, name))
 
 
 def called_in_runs(kind: Kind) -> str:

@@ -137,7 +137,7 @@ class Refine:
         if drawn:
             stored_size = read_header(base, BASE_FIELD).stored_size
             with DECODING.taken(stored_size[0] * stored_size[1]):
-                stored["masks"] = drawn_masks(drawn, (width, height))
+                stored["masks"] = drawn_masks(drawn, (width, height), payload)
         if REFERENCE in files:
             if not isinstance(payload, SubjectPayload):
                 raise invalid(REFERENCE, "none but for subject", f"one for {asked.type}")

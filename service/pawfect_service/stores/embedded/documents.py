@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any, Final
 
 from pawfect_service.jobs.contract import Document
-from pawfect_service.jobs.paths import check_id, is_run_job
+from pawfect_service.jobs.paths import check_id
 from pawfect_service.stores.base import Decide, RunMark
 from pawfect_service.stores.embedded.database import Database
 
 # What is no JSON, such as one with a NaN of somebody's own, has no field.
 _FIELD: Final = "CASE WHEN json_valid(body) THEN json_extract(body, '$.{}') END"
 _CREATED: Final = _FIELD.format("createdAt")
-_RUN_BEGINS: Final = "sid GLOB 'run-*-0001'"
+_RUN_BEGINS: Final = f"sid GLOB 'run-{'[0-9a-f]' * 32}-0001'"
 # `version` counts over all documents, so that one deleted and made anew has another.
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS documents (
@@ -27,7 +27,9 @@ CREATE TABLE IF NOT EXISTS documents (
 CREATE INDEX IF NOT EXISTS documents_expires ON documents (expires) WHERE expires IS NOT NULL;
 CREATE TABLE IF NOT EXISTS versions (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER);
 INSERT OR IGNORE INTO versions VALUES (1, 0);
-CREATE INDEX IF NOT EXISTS documents_runs ON documents (uid, {_CREATED}, sid) WHERE {_RUN_BEGINS};
+DROP INDEX IF EXISTS documents_runs;
+CREATE INDEX IF NOT EXISTS documents_first_of_runs ON documents (uid, {_CREATED}, sid)
+WHERE {_RUN_BEGINS};
 """
 _Key = tuple[str, str]
 # Later than any time, s since the epoch.
@@ -127,13 +129,13 @@ class EmbeddedDocuments:
 
         def work(connection: sqlite3.Connection, _: float) -> list[RunMark]:
             rows = connection.execute(
-                f"SELECT {_CREATED}, sid FROM documents INDEXED BY documents_runs"
+                f"SELECT {_CREATED}, sid FROM documents INDEXED BY documents_first_of_runs"
                 f" WHERE uid = :uid AND {_RUN_BEGINS} AND {_CREATED} <= :then"
                 f" AND ({_CREATED} < :then OR sid < :sid)"
                 f" ORDER BY {_CREATED} DESC, sid DESC LIMIT :most",
                 {"uid": owner, "then": then.created_at, "sid": then.sid, "most": at_most},
             ).fetchall()
-            return [RunMark(created, sid) for created, sid in rows if is_run_job(sid)]
+            return [RunMark(created, sid) for created, sid in rows]
 
         return await self._database.read(work)
 

@@ -8,14 +8,14 @@ import itertools
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.paths import check_path
-from pawfect_service.stores.base import check_length
+from pawfect_service.stores.base import PIECE, OpenedFile, check_length
 
 T = TypeVar("T")
 
@@ -60,6 +60,18 @@ class Folder:
                 return file.read()
 
         return await self._threaded(read)
+
+    async def open(self, path: str) -> OpenedFile:
+        """Return a file piece by piece; FileNotFoundError: there is none."""
+        target = self._path(path)
+        file = await self._threaded(lambda: target.open("rb"))
+
+        async def pieces() -> AsyncIterator[bytes]:
+            with file:
+                while piece := await self._threaded(lambda: file.read(PIECE)):
+                    yield piece
+
+        return OpenedFile(os.fstat(file.fileno()).st_size, pieces())
 
     async def copy(self, source: str, target: str) -> None:
         """Copy a file at once; FileNotFoundError where there is no source."""

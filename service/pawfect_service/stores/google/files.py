@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import google.cloud.storage as storage
@@ -17,7 +18,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.paths import check_path
-from pawfect_service.stores.base import check_length
+from pawfect_service.stores.base import PIECE, OpenedFile, check_length
 from pawfect_service.stores.google.errors import translated
 
 T = TypeVar("T")
@@ -69,6 +70,31 @@ class StorageFiles:
             return bytes(blob.download_as_bytes(timeout=_TIMEOUT_S, retry=_RETRY))
 
         return await _threaded(read)
+
+    async def open(self, path: str) -> OpenedFile:
+        """Return an object piece by piece; FileNotFoundError: there is none."""
+        blob = self._bucket.blob(check_path(path))
+        await _threaded(lambda: blob.reload(timeout=_TIMEOUT_S, retry=_RETRY))
+        size = int(blob.size or 0)
+
+        def read(start: int) -> bytes:
+            end = min(start + PIECE, size) - 1
+            # Of this generation alone: a file that is replaced meanwhile is not mixed.
+            return bytes(
+                blob.download_as_bytes(
+                    start=start,
+                    end=end,
+                    if_generation_match=blob.generation,
+                    timeout=_TIMEOUT_S,
+                    retry=_RETRY,
+                )
+            )
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for start in range(0, size, PIECE):
+                yield await _threaded(partial(read, start))
+
+        return OpenedFile(size, pieces())
 
     async def copy(self, source: str, target: str) -> None:
         """Copy an object at once; FileNotFoundError where there is no source."""

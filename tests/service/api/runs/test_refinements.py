@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import PawfectError
+from pawfect.contract.refine import Region, RegionPayload
 from pawfect_service.http.callers import ApiKeys, new_api_key
 from pawfect_service.jobs.kinds import refine as kind
 from pawfect_service.jobs.kinds.refine_masks import drawn_masks, separate_masks
@@ -86,7 +87,8 @@ async def test_drawn_masks_are_kept_in_their_order(alone: Stack, inverting: Inve
 
 def test_masks_are_told_apart_again():
     masks = [encoded(square(16 * k, 16), "PNG") for k in range(10)]
-    found = separate_masks(drawn_masks(masks, (160, 128)))
+    regions = RegionPayload(tuple(Region(mask=k) for k in range(10)))
+    found = separate_masks(drawn_masks(masks, (160, 128), regions))
     np.testing.assert_array_equal(found, [square(16 * k, 16) for k in range(10)])
     for broken in (b"", encoded(np.zeros((8, 8), np.uint8), "PNG"), encoded(scene(8, 8), "PNG")):
         with pytest.raises(PawfectError, match=r"masks\.png: expected"):

@@ -62,6 +62,30 @@ async def test_assets_are_kept_for_ever_and_nothing_else_is_served(store, nowher
         assert (await stack.http.get("/healthz")).json() == {"alive": True}
 
 
+async def test_what_zips_is_sent_so_to_whoever_takes_it(store, nowhere, built):
+    script = "let cat = 'tabby';\n" * 500
+    (built / "assets" / "main-3c4d.js").write_text(script)
+    (built / "assets" / "tabby-5e6f.png").write_bytes(b"\x89PNG" + bytes(5000))
+    async with running(store, nowhere, page=built) as stack:
+        for takes, zipped in (("gzip, br", True), ("identity", False), ("gzip;q=0", False)):
+            answer = await stack.http.get(
+                "/assets/main-3c4d.js", headers={"accept-encoding": takes}
+            )
+            assert answer.text == script
+            assert (answer.headers.get("content-encoding") == "gzip") is zipped
+            assert (int(answer.headers["content-length"]) < 500) is zipped
+            assert answer.headers["vary"] == "Accept-Encoding"
+            page = await stack.http.get("/", headers={"accept-encoding": takes})
+            assert page.text.startswith("<!doctype html>")
+            assert (page.headers.get("content-encoding") == "gzip") is zipped
+        for path in ("/assets/tabby-5e6f.png", "/assets/index-1a2b.js"):
+            assert "content-encoding" not in (await stack.http.get(path)).headers
+        (built / "assets" / "main-3c4d.js").write_text(script * 2)
+        assert (await stack.http.get("/assets/main-3c4d.js")).text == script * 2
+        state = await stack.http.get("/api/v1/studio")
+        assert "content-encoding" not in state.headers
+
+
 async def test_without_a_build_the_api_says_what_builds_it(store, nowhere, tmp_path):
     async with running(store, nowhere, page=tmp_path / "none") as stack:
         for path in ("/", "/runs/x"):

@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from google.auth.transport.requests import Request
 from itsdangerous import TimestampSigner
 
-from pawfect_service.http.callers import ApiKeys, new_api_key
+from pawfect_service.http.callers import ApiKeys, GoogleTokens, KeptCertificates, new_api_key
 from pawfect_service.http.sign_in import COOKIE, HOLDS_S, SignIns
 from pawfect_service.process.options import authenticators_of
 from tests.service.stack import Stack, running
@@ -94,6 +95,24 @@ async def test_guesses_at_keys_are_slowed_down(store, nowhere):
     async with guarded(store, nowhere, rate="5/hour") as stack:
         statuses = [(await signed_in(stack, "guess")).status_code for _ in range(7)]
         assert statuses == [401] * 5 + [429] * 2
+
+
+async def test_asking_who_one_is_guesses_no_quicker(store, nowhere):
+    for guess in ({"x-api-key": "a"}, {"cookie": f"{COOKIE}=phone.a"}):
+        async with guarded(store, nowhere, rate="5/hour") as stack:
+            asked = [(await stack.http.get(STUDIO, headers=guess)).status_code for _ in range(7)]
+            assert asked == [200] * 5 + [429] * 2
+            assert (await stack.http.get(STUDIO)).status_code == 200, "without any it is free"
+            good = await stack.http.get(STUDIO, headers={"x-api-key": KEY})
+            assert good.json()["signedIn"] is True
+
+
+async def test_where_tokens_alone_are_taken_nobody_signs_in(store, nowhere):
+    tokens = GoogleTokens(["client"], KeptCertificates(Request()))
+    async with running(store, nowhere, authenticators=[tokens]) as stack:
+        answer = await signed_in(stack)
+        assert answer.status_code == 400
+        assert "sign-in: expected an API with keys" in answer.json()["error"]["message"]
 
 
 async def test_looking_at_runs_has_ten_times_the_rate_of_making_them(store, nowhere):
