@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 import uuid
 
@@ -10,6 +12,7 @@ import google.cloud.storage as storage
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
+from google.cloud.firestore_v1.watch import Watch
 
 from harness import emulators
 from harness.local_server import free_ports
@@ -38,6 +41,31 @@ async def test_what_others_keep_as_sessions_is_no_session_of_ours(on_google: str
     finally:
         for path in strange:
             await client.document(path).delete()
+
+
+async def test_a_watch_whose_connection_hangs_when_it_ends_keeps_nobody(
+    on_google: str, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = firestore.AsyncClient(emulators.PROJECT)
+    documents = google_documents.FirestoreDocuments(client, firestore.Client(emulators.PROJECT))
+    await documents.update(uid, "s", lambda *_: Change({"a": 1}))
+    ends, over = threading.Event(), threading.Event()
+    unsubscribe = Watch.unsubscribe
+
+    def hang(watch: Watch) -> None:
+        ends.wait(60)
+        unsubscribe(watch)
+        over.set()
+
+    monkeypatch.setattr(Watch, "unsubscribe", hang)
+    seen = documents.watch(uid, "s")
+    assert await anext(seen) == {"a": 1}
+    async with asyncio.timeout(10):
+        await seen.aclose()
+    assert not over.is_set()
+    ends.set()
+    assert await asyncio.to_thread(over.wait, 30), "it ends all the same"
+    await documents.delete(uid, "s")
 
 
 def test_setting_up_again_brings_the_subscription_up_to_date(on_google: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
+from threading import Thread
 from typing import Any, Final
 
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
@@ -13,6 +14,7 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.async_document import AsyncDocumentReference
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.field_path import FieldPath
+from google.cloud.firestore_v1.watch import Watch
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import Document
@@ -123,7 +125,8 @@ class FirestoreDocuments:
                 except TimeoutError:
                     continue
         finally:
-            await asyncio.to_thread(watch.unsubscribe)
+            # It joins the watch's own thread, which may hang on a connection; a job must not.
+            Thread(target=_unsubscribed, args=(watch,), daemon=True).start()
 
     async def overdue(self, at_most: int) -> list[tuple[str, str]]:
         """Return uid and sid of up to `at_most` sessions past their `expiresAt`, oldest first.
@@ -236,6 +239,12 @@ async def _bounded() -> AsyncIterator[None]:
     with translated(_SERVICE):
         async with asyncio.timeout(_TIMEOUT_S):
             yield
+
+
+def _unsubscribed(watch: Watch) -> None:
+    """End a watch; one that does not end well is over all the same."""
+    with suppress(Exception):
+        watch.unsubscribe()
 
 
 def _document(snapshot: DocumentSnapshot[Any]) -> Document | None:
