@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_done_is_refused_before_anything_is_sent(
 def started(desk: Desk, *options: str, **how: Any) -> subprocess.Popen[str]:
     program = str(Path(sys.executable).parent / "pawfect")
     command = [program, "cutout", "photos", "--out", "out", desk.where, *options]
-    pipes = {"stdout": subprocess.PIPE, "stder": subprocess.PIPE, "text": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=desk.root, **pipes, **how)
 
 

@@ -33,7 +33,7 @@ def desk(server, tmp_path):
 def started(desk: Folders, *options: str, **how) -> subprocess.Popen[str]:
     program = [str(Path(sys.executable).parent / "pawfect"), "inpaint", "photos", "masks"]
     command = [*program, "--out", "out", desk.where, *options]
-    pipes = {"stdout": subprocess.PIPE, "stder": subprocess.PIPE, "text": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=desk.root, **pipes, **how)
 
 
