@@ -14,7 +14,6 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.async_document import AsyncDocumentReference
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
 from google.cloud.firestore_v1.field_path import FieldPath
-from google.cloud.firestore_v1.watch import Watch
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import Document
@@ -241,7 +240,7 @@ async def _bounded() -> AsyncIterator[None]:
             yield
 
 
-def _unsubscribed(watch: Watch) -> None:
+def _unsubscribed(watch: Any) -> None:
     """End a watch; one that does not end well is over all the same."""
     with suppress(Exception):
         watch.unsubscribe()

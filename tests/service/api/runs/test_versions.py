@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 from PIL import Image
 
 from pawfect_client import decode_photo
@@ -163,6 +164,10 @@ async def test_a_first_version_that_is_a_fill_is_kept_without_loss_too(
     np.testing.assert_array_equal(await pixels(alone, second["imageUrl"]), want)
 
 
+# On the emulators with all tests: a message that was put back may be lost to Pub/Sub's for long.
+@pytest.mark.parametrize(
+    "store_url", ["embedded", pytest.param("google", marks=pytest.mark.slow)], indirect=True
+)
 async def test_ten_versions_at_once_take_ten_numbers(store_url, nowhere, uid, inverting):
     make_queue(store_url, SOON)
     async with running(store_url, nowhere) as stack:
