@@ -113,6 +113,7 @@ def test_a_photo_that_is_dropped_anywhere_is_taken_and_others_are_refused_in_wor
         new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
     }"""
     content = base64.b64encode(example_photo(tmp_path / "d.jpg").read_bytes()).decode()
+    expect(hand.page.get_by_role("button", name="Choose a photo")).to_be_visible()
     hand.page.evaluate(drop, ["list.txt", "text/plain", content])
     expect(hand.page.get_by_text("That is no picture.")).to_be_visible()
     hand.page.evaluate(drop, ["d.jpg", "image/jpeg", content])
