@@ -28,7 +28,17 @@ from pawfect_client.progress import streaming
 from pawfect_client.removal import check_can_ask, find_each, hole_of
 from pawfect_client.results import Done
 from pawfect_client.summary import summary
-from pawfect_client.terminal import FILE, connected, leave, pretty, where_options
+from pawfect_client.terminal import (
+    FILE,
+    connected,
+    format_option,
+    leave,
+    parameters_option,
+    pretty,
+    report_option,
+    stream_option,
+    where_options,
+)
 
 
 @click.command(epilog=f"In a folder the mask of dog.jpg is called {PATTERNS}.")
@@ -46,27 +56,16 @@ from pawfect_client.terminal import FILE, connected, leave, pretty, where_option
     "--least-score", type=LEAST_SCORE, help="How sure to be of what is found.  [default: 0.3]"
 )
 @click.option("--out", required=True, type=FILE, help=f"Result: {', '.join(FORMAT_OF_SUFFIX)}.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(list(FORMAT_NAMES), case_sensitive=False),
-    help="Format of the result.  [default: by the name's ending]",
-)
+@format_option
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
     help="Of a JPEG, WebP or AVIF.  [default: 95, AVIF 90, WebP of a lossless photo lossless]",
 )
-@click.option("--report", type=FILE, help="Write the report there, as JSON.")
-@click.option("--stream", is_flag=True, help="Show progress while it works.")
+@report_option
+@stream_option
 @click.option("--seed", type=int, help="Same photo, mask and seed: same pixels.  [default: 0]")
-@click.option(
-    "--param",
-    "params",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Any other parameter, such as engine=patch or deadline_ms=60000.",
-)
+@parameters_option
 @click.option(
     "--mask-is",
     type=click.Choice(MASK_IS),

@@ -21,7 +21,7 @@ from pawfect_client.cut_summary import cut_summary
 from pawfect_client.folder_cutting import cutout_folder
 from pawfect_client.parameter_option import read_parameters
 from pawfect_client.printable import printable
-from pawfect_client.terminal import FILE, connected, leave, pretty, where_options
+from pawfect_client.terminal import FILE, connected, leave, pretty, report_option, where_options
 
 # What `--background` says without a file; a file of such a name is ./green.
 _NAMED: Final = ("green", "white", "blur")
@@ -68,7 +68,7 @@ _NAMED: Final = ("green", "white", "blur")
     type=click.IntRange(1, 100),
     help="Of a JPEG, WebP or AVIF.  [default: 95, AVIF 90, WebP of a lossless photo lossless]",
 )
-@click.option("--report", type=FILE, help="Write the report there, as JSON.")
+@report_option
 @where_options
 def cutout(
     photo: Path,

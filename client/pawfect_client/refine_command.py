@@ -22,10 +22,15 @@ from pawfect_client.results import Refined
 from pawfect_client.terminal import (
     FILE,
     connected,
+    format_option,
     leave,
+    local_option,
+    parameters_option,
     pretty,
     quiet_option,
+    report_option,
     server_options,
+    stream_option,
 )
 
 
@@ -50,24 +55,13 @@ from pawfect_client.terminal import (
 )
 @click.option("--seed", type=int, help="Same request and seed: same pixels.  [default: 0]")
 @click.option("--remote", is_flag=True, help="The picture may leave the server for an engine.")
-@click.option(
-    "--param",
-    "params",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Any other parameter, such as engine=patch or deadline_ms=60000.",
-)
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(list(FORMAT_NAMES), case_sensitive=False),
-    help="Format of the result.  [default: by the name's ending]",
-)
+@parameters_option
+@format_option
 @click.option("--quality", type=click.IntRange(1, 100), help="Of a JPEG, WebP or AVIF.")
-@click.option("--report", type=FILE, help="Write the report there, as JSON.")
-@click.option("--stream", is_flag=True, help="Show progress while it works.")
+@report_option
+@stream_option
 @server_options
-@click.option("--local", is_flag=True, help="Work in this process, without a server.")
+@local_option
 @quiet_option
 def refine(
     photo: Path,

@@ -15,6 +15,7 @@ from pawfect.contract.cutout import CutoutReport
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
+from pawfect.photo.formats import FORMAT_NAMES
 from pawfect_client.client import PawfectClient
 from pawfect_client.folder import IN_FLIGHT, MOST_IN_FLIGHT
 from pawfect_client.local import LocalClient
@@ -44,13 +45,28 @@ _SERVER: Final = (
         help="Longest wait.  [default: the deadline and 30 s]",
     ),
 )
-_LOCAL: Final = click.option(
+local_option: Final = click.option(
     "--local", is_flag=True, help="Work in this process, without a server."
 )
+format_option: Final = click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(list(FORMAT_NAMES), case_sensitive=False),
+    help="Format of the result.  [default: by the name's ending]",
+)
+parameters_option: Final = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other parameter, such as engine=patch or deadline_ms=60000.",
+)
+report_option: Final = click.option("--report", type=FILE, help="Write the report there, as JSON.")
+stream_option: Final = click.option("--stream", is_flag=True, help="Show progress while it works.")
 quiet_option: Final = click.option("--quiet", is_flag=True, help="Say nothing when all is well.")
 _WHERE: Final = (
     *_SERVER,
-    _LOCAL,
+    local_option,
     click.option(
         "--in-flight",
         type=click.IntRange(1, MOST_IN_FLIGHT),
@@ -74,7 +90,7 @@ def server_options(command: Command) -> Command:
 
 def one_photo_options(command: Command) -> Command:
     """Give a command --url, --timeout and --local."""
-    return _with((*_SERVER, _LOCAL), command)
+    return _with((*_SERVER, local_option), command)
 
 
 def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
