@@ -32,7 +32,7 @@ WITHOUT_WHEEL = (
 @pytest.mark.parametrize(
     ("start", "says"),
     [
-        (["-m", "perf.demo"], "starting the server"),
+        pytest.param(["-m", "perf.demo"], "starting the server", marks=pytest.mark.slow),
         (["-m", "perf.demo", "--local"], "filling in this process"),
         (["-c", WITHOUT_WHEEL], "the wheel of the local server is not installed: pip install"),
     ],

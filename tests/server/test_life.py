@@ -123,6 +123,7 @@ def test_a_probe_tells_a_dead_port_from_a_living_model(server, embedded):
     nobody.close()
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_what_is_in_flight_then_leaves_nothing_behind(tmp_path):
     running = ServedProcess(tmp_path)
     answers: list[object] = []

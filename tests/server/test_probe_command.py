@@ -106,6 +106,7 @@ def test_models_without_weights_fail_only_when_strict(bare):
     assert "pawfect weights fetch t4" in ended.stdout
 
 
+@pytest.mark.slow
 def test_a_failure_that_the_response_cache_kept_is_passed_by_with_a_nonce(bare):
     client = triton.InferenceServerClient(bare.endpoints.grpc)
 
@@ -122,11 +123,13 @@ def test_a_failure_that_the_response_cache_kept_is_passed_by_with_a_nonce(bare):
     client.close()
 
 
+@pytest.mark.slow
 def test_a_warm_up_that_fails_is_logged_and_keeps_no_server_from_starting(bare):
     for model in NEURAL:
         assert f"{model}: warm-up: PAWFECT_UNAVAILABLE: weights" in bare.output()
 
 
+@pytest.mark.slow
 def test_without_http_grpc_and_the_metrics_serve_and_nothing_listens_there(bare):
     at = bare.endpoints
     assert "HTTP     off" in bare.output()

@@ -185,6 +185,7 @@ def test_the_real_blocks_compile_whole_and_the_command_tells(tmp_path, monkeypat
     assert "NOT COMPILED" in bad.output
 
 
+@pytest.mark.slow
 def test_blocks_with_a_named_attention_compile_whole(tmp_path, monkeypatch):
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     tiny = load_profile("tiny")
