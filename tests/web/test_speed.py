@@ -24,7 +24,7 @@ MOST_EVENT_MS: Final = 8.0
 MOST_USABLE_MS: Final = 1_500.0
 # Events of a measured painting, and passes over the photo.
 EVENTS: Final = 240
-VISITS: Final = 3
+VISITS: Final = 5
 
 
 def p95(values: list[float]) -> float:
@@ -90,5 +90,4 @@ def test_the_page_is_usable_soon_after_its_address_is_opened(browser: Browser, s
             took.append(float(page.evaluate("performance.now()")))
     found = {"median": statistics.median(took), "p95": max(took), "of": VISITS}
     keep("from the address to the first button", "ms", found)
-    # The least: what else this machine does meanwhile is not the page's.
-    assert min(took) < MOST_USABLE_MS, took
+    assert found["median"] < MOST_USABLE_MS, took
