@@ -85,6 +85,7 @@ class ModelSpec:
 IMAGE: Final = TensorSpec("IMAGE", "UINT8", (-1, -1, 3))
 MASK: Final = TensorSpec("MASK", "UINT8", (-1, -1))
 PROTECT: Final = TensorSpec("PROTECT", "UINT8", (-1, -1), optional=True)
+RING: Final = TensorSpec("RING", "UINT8", (-1, -1))
 REPORT: Final = TensorSpec("REPORT", "BYTES", (1,))
 LABELS: Final = (
     TensorSpec("LABELS", "BYTES", (-1,)),
