@@ -18,26 +18,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import ErrorKind, PawfectError, without_paths
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.photo.photo import decode_photo
 from pawfect.refine.editing import Edited, EditTask
-from pawfect.refine.remote_settings import Budget, RemoteSettings, is_here
+from pawfect.refine.remote_settings import RemoteSettings
+from pawfect.remote.budget import Budget
+from pawfect.remote.refusals import kind_of, status_words
+from pawfect.remote.settings import is_here
 
 NAME: Final = "remote"
 SDK: Final = "openai"
 INSTALL: Final = "pip install 'pawfect[remote]'"
-# Statuses that say something else than their hundred.
-_KINDS: Final = {
-    401: ErrorKind.UNAVAILABLE,
-    402: ErrorKind.UNAVAILABLE,
-    403: ErrorKind.UNAVAILABLE,
-    404: ErrorKind.UNAVAILABLE,
-    408: ErrorKind.DEADLINE,
-    429: ErrorKind.QUEUE_FULL,
-    504: ErrorKind.DEADLINE,
-}
-# Of the remote engine's own words: enough for a reason, too little for a page of HTML.
-_MOST_WORDS: Final = 200
 
 
 def is_installed() -> bool:
@@ -50,12 +41,11 @@ class RemoteEngine:
 
     Args:
         settings: where, and what it may cost.
-        budget: counts what is sent.
     """
 
-    def __init__(self, settings: RemoteSettings, budget: Budget | None = None) -> None:
+    def __init__(self, settings: RemoteSettings) -> None:
         self.settings = settings
-        self._budget = budget or Budget(settings.daily)
+        self._budget = Budget(settings.allowance)
 
     async def __call__(self, task: EditTask) -> Edited:
         """Return what the engine drew.
@@ -114,24 +104,12 @@ class RemoteEngine:
         return _picture_of(answer)
 
     def _refused(self, error: Any) -> PawfectError:
-        status = int(error.status_code)
-        default = ErrorKind.INVALID_ARG if 400 <= status < 500 else ErrorKind.UNAVAILABLE
-        kind = _KINDS.get(status, default)
+        status, body = int(error.status_code), error.body
+        kind = kind_of(status, refused=ErrorKind.INVALID_ARG)
         if error.code == "insufficient_quota":
             kind = ErrorKind.UNAVAILABLE
-        # What comes with a refused key often repeats a part of it.
-        told = "" if status in (401, 403) else self._words(error)
-        return _failed(kind, f"status {status}{told}")
-
-    def _words(self, error: Any) -> str:
-        """Return why the engine refuses, in its own words, cut; nothing where it gives none."""
-        body = error.body
         said = body.get("message") if isinstance(body, dict) else None
-        if not isinstance(said, str) or not said.strip():
-            return ""
-        line = without_paths(said.replace(self.settings.key, "***"))
-        printable = "".join(letter for letter in line if letter.isprintable())
-        return f": {printable[:_MOST_WORDS]}"
+        return _failed(kind, status_words(status, said, self.settings.key))
 
 
 def _failed(kind: ErrorKind, got: str) -> PawfectError:

@@ -12,7 +12,7 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.refine.editing import EditTask
 from pawfect.refine.remote import RemoteEngine
-from pawfect.refine.remote_settings import Budget, RemoteSettings
+from pawfect.refine.remote_settings import RemoteSettings
 from tests.image_server import KEY, answer, drawn, picture_file, plain, refused
 from tests.lawn import lawn
 
@@ -183,7 +183,7 @@ def test_who_cancels_closes_the_connection(images):
 
 def test_beyond_the_budget_nothing_is_sent(images):
     images.draw = plain((1, 2, 3))
-    limited = RemoteEngine(RemoteSettings(images.url, KEY), Budget(1))
+    limited = RemoteEngine(RemoteSettings(images.url, KEY, daily=1))
     assert asyncio.run(limited(task())).left_today == 0
     with pytest.raises(PawfectError) as caught:
         asyncio.run(limited(task()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 
 from pawfect.contract.errors import ErrorKind
@@ -11,7 +9,6 @@ from pawfect.refine.remote_settings import (
     DEFAULT_DAILY,
     DEFAULT_MODEL,
     DEFAULT_TIMEOUT_S,
-    Budget,
     RemoteSettings,
     read_settings,
 )
@@ -54,6 +51,8 @@ def test_plain_http_is_for_this_machine(url):
     [
         ({"PAWFECT_REMOTE_KEY": ""}, "PAWFECT_REMOTE_KEY: expected it beside PAWFECT_REMOTE_URL"),
         ({"PAWFECT_REMOTE_KEY": " \n"}, "PAWFECT_REMOTE_KEY: expected it beside"),
+        ({"PAWFECT_REMOTE_KEY": "sk-secret\nx"}, "PAWFECT_REMOTE_KEY: expected up to 512 ASCII"),
+        ({"PAWFECT_REMOTE_KEY": "sk-sécret"}, "PAWFECT_REMOTE_KEY: expected up to 512 ASCII"),
         ({"PAWFECT_REMOTE_URL": ""}, "PAWFECT_REMOTE_URL: expected it beside PAWFECT_REMOTE_KEY"),
         ({"PAWFECT_REMOTE_URL": "http://example.org/v1"}, "got http of another"),
         ({"PAWFECT_REMOTE_URL": "file:///etc/passwd"}, "got file of another"),
@@ -71,13 +70,3 @@ def test_settings_that_make_no_sense_are_said_without_the_key(change, said):
     assert said in message
     assert KEY not in message
     assert "pw" not in message.replace("passwd", "")
-
-
-def test_a_day_has_its_budget_and_the_next_one_a_new_one():
-    days = [date(2026, 1, 1)]
-    budget = Budget(2, lambda: days[-1])
-    assert (budget.take(), budget.take()) == (1, 0)
-    said = refusal(ErrorKind.UNAVAILABLE, budget.take)
-    assert said == "PAWFECT_REMOTE_DAILY: the 2 requests of this day (UTC) are made"
-    days.append(date(2026, 1, 2))
-    assert budget.take() == 1
