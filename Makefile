@@ -28,8 +28,9 @@ $(VENV)/.server: requirements/server.txt requirements/ocr.txt requirements/trito
 	$(BIN)/python -m pawfect.matting
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.server requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.server requirements/dev.txt requirements/moondream.txt
 	$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/moondream.txt
 	@touch $@
 
 # --no-deps: each of these is a whole resolution but for torch, which comes after it.
@@ -155,12 +156,12 @@ faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, 
 
 # The largest first: the others take its versions, so that one environment can hold them all.
 lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
-	$(UV) --extra client --extra server --extra dev --extra sessions --extra neural --extra export --extra perf --extra remote -o requirements/perf.txt pyproject.toml
+	$(UV) --extra client --extra server --extra dev --extra sessions --extra neural --extra export --extra perf --extra remote --extra judges -o requirements/perf.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server -o requirements/server.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra neural -o requirements/neural.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra sessions -o requirements/sessions.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra sessions -o requirements/service.txt pyproject.toml
-	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra dev --extra remote -o requirements/dev.txt pyproject.toml
+	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra dev --extra remote --extra judges -o requirements/dev.txt pyproject.toml
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) build web/node_modules service/pawfect_service/page .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -35,8 +35,9 @@ class Model:
             verified folder of any entry of the weights' manifest: for a model that loads what it
             is asked for.
         runtime: for a model with weights: what computes it, torch or onnxruntime.
-        loader: for a model with weights: takes the settings and a verified folder per component,
-            returns such a function; for a batched model a `pawfect.serving.BatchFunction`.
+        loader: for a model with weights, or one that keeps something from one request to the next:
+            takes the settings and a verified folder per component, returns such a function; for a
+            batched model a `pawfect.serving.BatchFunction`.
         prepare: called before the model's first request, where its code is compiled.
         stoppable: whether its function, or what its loader returns, takes a third argument: what
             says that nobody waits any more, see `pawfect.serving.Stop`.

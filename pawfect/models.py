@@ -17,9 +17,10 @@ from pawfect.definitions.flux import FLUX
 from pawfect.definitions.matting import MATTING
 from pawfect.definitions.refine import REFINING
 from pawfect.definitions.scene import SCENE
+from pawfect.definitions.scores import SCORES
 from pawfect.model import Model
 
-_DEFINITIONS: Final = (*FILL, *SCENE, *FLUX, *MATTING, *REFINING)
+_DEFINITIONS: Final = (*FILL, *SCENE, *FLUX, *MATTING, *REFINING, *SCORES)
 _BY_NAME: dict[str, Model] = {model.name: model for model in _DEFINITIONS}
 MODELS: Final[Mapping[str, Model]] = MappingProxyType(_BY_NAME)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import numpy as np
 
-from pawfect.contract.errors import PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.probe import PROBE_ID
 from pawfect.contract.tensors import Array
 from pawfect.models import MODELS
 from pawfect.serving import BatchFunction, Function, load_batch, load_function
@@ -26,6 +28,8 @@ LINGER_S: Final = 0.01
 
 # Requests that a model in threads works at at a time: each holds a picture and a network's memory.
 AT_ONCE: Final = 2
+# The same of a model whose work is to wait for a server elsewhere: a picture each.
+WAITING_AT_ONCE: Final = 16
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
@@ -69,10 +73,12 @@ class ThreadedModel(FunctionModel):
     request does not wait for a long one.
     """
 
+    threads = AT_ONCE
+
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the function and start the threads."""
         super().initialize(args)
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=self._name)
+        self._threads = ThreadPoolExecutor(self.threads, thread_name_prefix=self._name)
 
     def execute(self, requests: Iterable[Any]) -> None:
         """Hand each request to a thread, which answers it."""
@@ -86,6 +92,44 @@ class ThreadedModel(FunctionModel):
     def _send(self, request: Any, sender: Any) -> None:
         final = adapter.backend().TRITONSERVER_RESPONSE_COMPLETE_FINAL
         sender.send(self._answer(request), flags=final)
+
+
+class WaitingModel(ThreadedModel):
+    """A `ThreadedModel` that works at many requests at a time, and takes no more.
+
+    For functions that wait for a server elsewhere. One that waited for a thread besides would
+    outlast its deadline, which runs from its arrival.
+    """
+
+    # One more than requests: for probes, which wait for nobody.
+    threads = WAITING_AT_ONCE + 1
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Load the function and start the threads."""
+        super().initialize(args)
+        self._free = threading.Semaphore(WAITING_AT_ONCE)
+
+    def execute(self, requests: Iterable[Any]) -> None:
+        """Hand each request to a thread, or refuse it where all are busy."""
+        for request in requests:
+            sender = request.get_response_sender()
+            if request.request_id() == PROBE_ID:
+                self._threads.submit(self._send, request, sender)
+            elif self._free.acquire(blocking=False):
+                self._threads.submit(self._send_and_free, request, sender)
+            else:
+                self._refuse(sender)
+
+    def _send_and_free(self, request: Any, sender: Any) -> None:
+        try:
+            self._send(request, sender)
+        finally:
+            self._free.release()
+
+    def _refuse(self, sender: Any) -> None:
+        message = f"{self._name}: expected at most {WAITING_AT_ONCE} requests at a time"
+        answer = adapter.error_response(PawfectError(ErrorKind.QUEUE_FULL, message), self._name)
+        sender.send(answer, flags=adapter.backend().TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
 
 class BatchModel:

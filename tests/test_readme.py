@@ -19,6 +19,10 @@ from pawfect.contract.errors import TABLE
 from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintFileParams
 from pawfect.contract.refine import RefineParams
+from pawfect.contract.scores import RemoteJudgeParams
+from pawfect.judges.rubric import rubric
+from pawfect.judges.settings import CLIENTS, read_settings
+from pawfect.judges.settings import VARIABLES as JUDGE_VARIABLES
 from pawfect.local import inpaint_local
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
@@ -150,6 +154,22 @@ def test_the_page_of_refine_names_every_parameter_and_variable():
     page = (ROOT / "docs" / "refine.md").read_text()
     for name in (*RefineParams.__dataclass_fields__, *VARIABLES):
         assert f"| `{name}` |" in page, name
+
+
+def test_the_page_of_judges_names_every_parameter_variable_and_model_with_its_price():
+    page = (ROOT / "docs" / "judges.md").read_text()
+    for name in (*RemoteJudgeParams.__dataclass_fields__, *JUDGE_VARIABLES):
+        assert f"| `{name}` |" in page, name
+    for judge in CLIENTS:
+        settings = read_settings(judge, {f"PAWFECT_{judge.upper()}_KEY": "key"})
+        for model in settings.models:
+            assert f"| `{model.name}` | {model.usd_per_call:g} |" in page, model
+        allowed = settings.allowance
+        assert f"| `{allowed.variable}` | {allowed.requests} |" in page
+        assert f"| `{allowed.usd_variable}` | {allowed.usd:g} |" in page
+    for name, flaw in rubric().flaws.items():
+        caps = ", ".join(f"{axis} {cap:g}" for axis, cap in flaw.caps.items())
+        assert f"| {name.replace('_', ' ').replace('cgi', 'CGI')} | {caps} |" in page, name
 
 
 def defined_names(path: Path) -> set[str]:

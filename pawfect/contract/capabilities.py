@@ -21,7 +21,7 @@ class Capability:
     Attributes:
         available: whether a request for it would be taken.
         why: why not, and what mends it; None where it is available.
-        remote: whether only a remote engine does it: the request must say remote=true, and the
+        remote: whether only a server elsewhere does it: the request must say remote=true, and the
             picture leaves the server's machine.
         ignores_prompt: whether what fills a hole here reads no prompt.
     """
@@ -38,7 +38,7 @@ class Capabilities:
 
     Attributes:
         profile: name of its profile.
-        can: by name: cutout, find_masks, and the types of `refine`.
+        can: by name: cutout, find_masks, the types of `refine`, and the models of remote judges.
         version: of the package.
     """
 

@@ -33,10 +33,13 @@ class RemoteJudgeParams(Parameters):
     Attributes:
         deadline_ms: 1 to 600,000 ms from the request's arrival to its answer, repeats included.
         remote: whether the pictures may leave the server for the judge's.
+        dry_run: whether nothing is sent, whatever `remote` says: the request is checked and its
+            pictures are made, and every axis is silent.
     """
 
     deadline_ms: Annotated[int, between(1, MAX_DEADLINE_MS)] = 30_000
     remote: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,22 @@ TEXT_READING: Final = ModelSpec(
         REPORT,
     ),
 )
+# What is scored, as JSON of `pawfect.contract.scores.Judgement`.
+REMOTE_JUDGES: Final[Mapping[str, ModelSpec]] = MappingProxyType(
+    {
+        judge: ModelSpec(
+            f"score_{judge}",
+            (
+                TensorSpec("RESULT", "UINT8", (-1, -1, 3)),
+                TensorSpec("ORIGINAL", "UINT8", (-1, -1, 3)),
+                MASK,
+                TensorSpec("REFERENCE", "UINT8", (-1, -1, 3), optional=True),
+            ),
+            (TensorSpec("SCORES", "BYTES", (1,)),),
+        )
+        for judge in ("gemini", "moondream")
+    }
+)
 SCENE_LABELS: Final = ModelSpec("scene_labels", (IMAGE, MASK), LABELS, ensemble=True)
 
 

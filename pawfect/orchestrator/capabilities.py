@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Final
 
 from pawfect.contract.capabilities import Capabilities, Capability
+from pawfect.judges.settings import CLIENTS, lacking
 from pawfect.matting.networks import find_network
 from pawfect.models import MODELS
 from pawfect.ocr import INSTALL
@@ -32,12 +34,22 @@ def capabilities(refining: Refining) -> Capabilities:
         "subject": edit,
         "general": edit,
     }
+    can |= {f"score_{judge}": _judge(profile, judge) for judge in CLIENTS}
     return Capabilities(profile.name, can)
 
 
 def _edit(refining: Refining) -> Capability:
     lacking = refining.edit_lacking
     return Capability(True, remote=True) if lacking is None else Capability(False, lacking)
+
+
+def _judge(profile: Profile, judge: str) -> Capability:
+    """Return whether a judge elsewhere can be asked; its server is not."""
+    model = f"score_{judge}"
+    if model not in profile.models:
+        return Capability(False, f"profile {profile.name} has no model {model}")
+    problem = lacking(judge, os.environ)
+    return Capability(True, remote=True) if problem is None else Capability(False, problem)
 
 
 def _cutout(profile: Profile, store: Store) -> Capability:

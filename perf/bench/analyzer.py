@@ -17,13 +17,17 @@ from typing import Any, Final
 
 import numpy as np
 
+from pawfect.contract.tables import field_types, plain_type
 from pawfect.contract.tensors import Array
+from pawfect.models import MODELS
 from perf.bench.configs import AnalyzerConfig
 
 # The last release whose binary runs on glibc 2.36 (Debian 12); later ones need 2.38.
 VERSION: Final = "2.51.0"
 # Longest measurement, s.
 TIMEOUT_S: Final = 900
+# How perf_analyzer names the types of parameters; all else is a string.
+_KINDS: Final[Mapping[type, str]] = {bool: "bool", int: "int"}
 
 
 class AnalyzerError(RuntimeError):
@@ -87,8 +91,10 @@ class Analyzer:
             *("--concurrency-range", f"{concurrency}:{concurrency}"),
             *("--request-count", str(config.requests)),
         ]
+        parameters: type = MODELS[config.model].parameters
         for name, text in config.parameters.items():
-            arguments += ["--request-parameter", f"{name}:{text}:string"]
+            kind = _KINDS.get(plain_type(field_types(parameters)[name]), "string")
+            arguments += ["--request-parameter", f"{name}:{text}:{kind}"]
         said = self._run(arguments)
         if not report.is_file():
             raise AnalyzerError(f"perf_analyzer wrote no report for {config.model}:\n{said}")

@@ -31,7 +31,7 @@ class AnalyzerConfig:
         concurrency: numbers of requests kept in flight, 1 first: a budget is judged by it.
         requests: requests per measurement.
         texts: by tensor, texts that are sent in place of what the source has.
-        parameters: the request's, texts.
+        parameters: the request's, as texts.
     """
 
     model: Annotated[str, one_of(*MODELS)]

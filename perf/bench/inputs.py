@@ -50,7 +50,9 @@ def arrays_of(
         mask: UINT8 [H, W].
         asked: by model, what FLUX's chain asks it for, of `record_requests`.
     """
-    arrays: Mapping[str, Array] = {"IMAGE": photo, "MASK": mask}
+    # A judge is shown the photo as it is.
+    judged = {"ORIGINAL": photo, "RESULT": photo}
+    arrays: Mapping[str, Array] = {"IMAGE": photo, "MASK": mask, **judged}
     if config.source == "window":
         arrays = window_arrays(photo, mask)
     elif config.source == "file":

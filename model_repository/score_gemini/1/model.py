@@ -1,0 +1,7 @@
+"""Triton model `score_gemini`; see `pawfect.judges`."""
+
+from pawfect_triton.function_model import WaitingModel
+
+
+class TritonPythonModel(WaitingModel):
+    """Answers many requests at a time, each with one library call."""

@@ -1,0 +1,1 @@
+"""Judges elsewhere: pictures and a rubric go out, scores come back, or none."""
