@@ -10,11 +10,13 @@ import base64
 import io
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -83,10 +85,21 @@ class JudgeServer:
         self.arrived, self.left = threading.Event(), threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
+        self._scheme = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}{self.base}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}{self.base}"
+
+    def behind_tls(self, key: Path, certificate: Path) -> None:
+        """Speak TLS from now on; each connection shakes hands in its own thread."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        plain = self._http.socket
+        self._http.socket = context.wrap_socket(
+            plain, server_side=True, do_handshake_on_connect=False
+        )
+        self._scheme = "https"
 
     @contextmanager
     def serving(self) -> Iterator[Self]:
@@ -130,6 +143,11 @@ class JudgeServer:
                 # Where a redirection of a request that was followed would come.
                 owner.asked.append(Asked(self.path, dict(self.headers), None, "", [], {}))
                 self.send_error(404)
+
+            def handle(self) -> None:
+                # Who does not trust the certificate hangs up in the middle of the handshake.
+                with suppress(ssl.SSLError):
+                    super().handle()
 
             def log_message(self, *args: Any) -> None:
                 pass

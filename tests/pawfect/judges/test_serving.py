@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -71,6 +72,14 @@ def test_without_a_key_a_package_or_leave_it_says_what_would_mend_it(loaded, mod
     monkeypatch.setattr(module, "CLIENTS", {judge: Client("no_such", "pip install x")})
     message = refusal(ErrorKind.UNAVAILABLE, loaded(model, **{key: KEY}), INPUTS, ASKED)
     assert "it needs the package no_such: pip install x" in message
+
+
+def test_a_client_that_lacks_a_package_turns_its_judge_off_and_nothing_else(loaded, monkeypatch):
+    # As where google-genai is installed without what it needs.
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    function = loaded("score_gemini", PAWFECT_GEMINI_KEY=KEY)
+    message = refusal(ErrorKind.UNAVAILABLE, function, INPUTS, ASKED)
+    assert message == "score_gemini: the judge gemini is off: it needs the package httpx2"
 
 
 @pytest.mark.parametrize("model", MODELS)
