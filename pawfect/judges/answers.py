@@ -104,8 +104,10 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
     while at >= 0:
         try:
             made, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
+        except ValueError:
             end = at + 1
+        except RecursionError:
+            raise nonsense("one in which too much is nested") from None
         else:
             yield made
         at = text.find("{", end)

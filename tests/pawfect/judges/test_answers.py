@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind
@@ -96,12 +96,14 @@ def test_flaws_that_are_no_list_of_names_are_none(seen):
     assert answer.remark == ""
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=80) | st.recursive(st.none() | st.floats(), st.lists).map(str))
 def test_prose_never_becomes_a_number(text):
     if "{" not in text:
         refusal(ErrorKind.INTERNAL, read_answer, text, AXES)
 
 
+@settings(max_examples=50)
 @given(st.floats(0, 10), st.floats(allow_nan=True) | st.integers() | st.text(max_size=5))
 def test_what_is_read_is_what_was_said(good, other):
     answer = read_answer(json.dumps({"consistency": good, "realism": other}), AXES)

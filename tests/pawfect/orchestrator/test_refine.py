@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pawfect.contract.capabilities import Capability
 from pawfect.contract.errors import ErrorKind
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.texts import text_tensor
+from pawfect.judges.settings import VARIABLES as JUDGE_VARIABLES
 from pawfect.local_refine import LocalRefine
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.refine import REFINE, RefineResult
@@ -253,6 +255,24 @@ def test_capabilities_with_a_remote_engine(images):
     for kind in ("subject", "general"):
         assert (can[kind].available, can[kind].remote, can[kind].why) == (True, True, None)
     assert images.asked == []
+
+
+def test_capabilities_say_which_judges_can_be_asked(monkeypatch):
+    for name in JUDGE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    told = LocalRefine().capabilities().can["score_gemini"]
+    assert (told.available, told.why) == (
+        False,
+        "the judge gemini is not set up (PAWFECT_GEMINI_KEY of the server)",
+    )
+    monkeypatch.setenv("PAWFECT_MOONDREAM_URL", "http://127.0.0.1:2020/v1")
+    monkeypatch.setenv("PAWFECT_GEMINI_KEY", KEY)
+    monkeypatch.setenv("PAWFECT_GEMINI_DAILY_USD", "much")
+    can = LocalRefine().capabilities().can
+    assert can["score_moondream"] == Capability(True, remote=True)
+    assert not can["score_gemini"].available
+    assert "PAWFECT_GEMINI_DAILY_USD: expected USD" in can["score_gemini"].why
+    assert KEY not in str(can)
 
 
 def test_capabilities_say_what_is_wrong_with_the_operators_settings(images, monkeypatch):
