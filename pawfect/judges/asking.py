@@ -133,7 +133,8 @@ class Asker:
         for attempt in range(1 + REPEATS):
             try:
                 if self._clock() >= until:
-                    raise self._late(0.0)
+                    message = f"{self._settings.judge}: expected time left to ask it, got none"
+                    raise PawfectError(ErrorKind.DEADLINE, message)
                 self._budget.take(model.usd_per_call)
             except PawfectError as error:
                 return Asked(attempt, error=error), False
@@ -153,11 +154,8 @@ class Asker:
             async with asyncio.timeout(limit):
                 return await send(model)
         except TimeoutError:
-            raise CallError(self._late(limit)) from None
-
-    def _late(self, limit: float) -> PawfectError:
-        message = f"{self._settings.judge}: expected an answer within {limit:.1f} s, got none"
-        return PawfectError(ErrorKind.DEADLINE, message)
+            message = f"{self._settings.judge}: expected an answer within {limit:.1f} s, got none"
+            raise CallError(PawfectError(ErrorKind.DEADLINE, message)) from None
 
     def _pause(self, failure: CallError, attempt: int) -> float:
         """Return how long to wait before the next attempt, s."""

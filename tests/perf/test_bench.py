@@ -117,6 +117,10 @@ def test_the_real_perf_analyzer_measures_a_model_of_the_running_server(server, a
     files = replace(config_of("inpaint_file", "embedded"), requests=2)
     sent = arrays_of(files, PHOTO, MASK, {})
     assert analyzer.measure(files, [sent], server.endpoints.grpc, 1).requests == 2
+    # A judge elsewhere is measured without it.
+    judge = replace(config_of("score_gemini", "embedded"), requests=2)
+    sent = arrays_of(judge, PHOTO, MASK, {})
+    assert analyzer.measure(judge, [sent], server.endpoints.grpc, 1).requests == 2
 
 
 def test_the_split_of_an_orchestrator_is_the_median_of_its_reports_stages(server):

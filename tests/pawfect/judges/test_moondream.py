@@ -257,6 +257,13 @@ def test_beyond_the_budget_nothing_is_sent_and_what_was_answered_counts(moondrea
     assert reason == "DAILY: the 1 requests of this day (UTC) are made"
 
 
+def test_past_the_deadline_nothing_is_sent(moondream):
+    error = failure(moondream, seconds=-1)
+    assert error.kind is ErrorKind.DEADLINE
+    assert error.message == "moondream: expected time left to ask it, got none"
+    assert moondream.asked == []
+
+
 def test_outside_of_a_judgement_the_client_works_as_ever(moondream, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     client = client_module().CloudVL(endpoint=moondream.url, api_key="another")
