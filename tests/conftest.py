@@ -22,6 +22,8 @@ from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
 from pawfect_triton.server import Endpoints
 from tests.image_server import KEY, ImageServer
+from tests.judge_servers import KEY as JUDGE_KEY
+from tests.judge_servers import GeminiServer, MoondreamServer
 
 # Two lanes share two cores: a thread each for torch and OpenMP, in what the tests start too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -101,11 +103,34 @@ def remote_images() -> Iterator[ImageServer]:
 
 
 @pytest.fixture(scope="session")
+def gemini() -> Iterator[GeminiServer]:
+    """What `score_gemini` of the suite's server asks."""
+    with GeminiServer().serving() as judge:
+        yield judge
+
+
+@pytest.fixture(scope="session")
+def moondream() -> Iterator[MoondreamServer]:
+    """What `score_moondream` of the suite's server asks."""
+    with MoondreamServer().serving() as judge:
+        yield judge
+
+
+@pytest.fixture(scope="session")
 def server(
-    tmp_path_factory: pytest.TempPathFactory, remote_images: ImageServer
+    tmp_path_factory: pytest.TempPathFactory,
+    remote_images: ImageServer,
+    gemini: GeminiServer,
+    moondream: MoondreamServer,
 ) -> Iterator[ServedProcess]:
     """The suite's server: profile `embedded`, ready."""
-    remote = {"PAWFECT_REMOTE_URL": remote_images.url, "PAWFECT_REMOTE_KEY": KEY}
+    remote = {
+        "PAWFECT_REMOTE_URL": remote_images.url,
+        "PAWFECT_REMOTE_KEY": KEY,
+        "PAWFECT_GEMINI_URL": gemini.url,
+        "PAWFECT_GEMINI_KEY": JUDGE_KEY,
+        "PAWFECT_MOONDREAM_URL": moondream.url,
+    }
     with ServedProcess(tmp_path_factory.mktemp("server"), **remote) as running:
         running.wait_for(READY)
         yield running
