@@ -28,12 +28,12 @@ $(VENV)/.server: requirements/server.txt requirements/ocr.txt requirements/trito
 	$(BIN)/python -m pawfect.matting
 	@touch $@
 
+# --no-deps: each of these is a whole resolution, but for torch, which comes after it.
 $(VENV)/.dev: $(VENV)/.server requirements/dev.txt requirements/moondream.txt
-	$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/dev.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/moondream.txt
 	@touch $@
 
-# --no-deps: each of these is a whole resolution but for torch, which comes after it.
 $(VENV)/.neural: $(VENV)/.server requirements/neural.txt requirements/torch.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/neural.txt
 	$(PIP_INSTALL) -r requirements/torch.txt
