@@ -49,7 +49,8 @@ def test_the_parts_are_those_of_every_family(parts):
     assert set(parts) == flux_blocks | {"florence2_tower", "sam3_encoder"}
 
 
-@pytest.mark.parametrize("kind", [pytest.param("double", marks=pytest.mark.slow), "single"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["double", "single"])
 def test_batch_image_and_text_tokens_of_a_flux_block_are_dynamic(parts, tmp_path, kind):
     part = parts[f"flux_{kind}_block"]
     path, axes = written(part, tmp_path)

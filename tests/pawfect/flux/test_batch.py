@@ -70,7 +70,7 @@ def test_the_profile_chooses_where_the_modulation_lies(tiny, tiny_weights):
     np.testing.assert_allclose(*flows, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("room", [1, 3])
+@pytest.mark.parametrize("room", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_batch_that_does_not_fit_is_computed_in_parts_with_the_same_result(transformer, room):
     items = [step(seed) for seed in range(7)]
     expected = velocities(answer_steps(transformer, items))

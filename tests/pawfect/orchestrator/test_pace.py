@@ -169,7 +169,7 @@ def test_noisy_steps_end_in_time_with_a_picture_in_99_of_100_runs(count):
     assert len(whole) >= 0.95 * len(cases)
 
 
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("known", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_on_a_card_that_others_keep_busy_they_end_in_time_with_fewer_steps(known):
     cases = in_sequence(400, (1.2, 3.0), known=known)
     # What a card of unknown costs is asked, somebody has to have found feasible.

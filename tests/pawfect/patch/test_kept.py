@@ -39,9 +39,8 @@ def files(folder: Path, suffix: str) -> list[Path]:
     return [file for file in folder.rglob(f"*{suffix}") if "doubled" in file.name]
 
 
-@pytest.mark.parametrize(
-    "suffix", [".nbi", pytest.param(".nbc", marks=pytest.mark.slow)], ids=["the index", "the code"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"], ids=["the index", "the code"])
 def test_damaged_code_is_made_anew_and_kept_again(doubled, suffix: str):
     answer, folder = doubled
     assert [answer(), answer()] == [MADE, FOUND]
