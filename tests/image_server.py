@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.loopback import serving
+
 KEY = "sk-the-operators-own-key-1234567890"
 
 
@@ -83,14 +85,8 @@ class ImageServer:
 
     @contextmanager
     def serving(self) -> Iterator[ImageServer]:
-        thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with serving(self._http):
             yield self
-        finally:
-            self._http.shutdown()
-            self._http.server_close()
-            thread.join()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         owner = self

@@ -22,6 +22,8 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
+from tests.loopback import serving
+
 KEY = "AIza-the-operators-own-key-1234567890"
 
 
@@ -103,14 +105,8 @@ class JudgeServer:
 
     @contextmanager
     def serving(self) -> Iterator[Self]:
-        thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with serving(self._http):
             yield self
-        finally:
-            self._http.shutdown()
-            self._http.server_close()
-            thread.join()
 
     def read(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Asked:
         raise NotImplementedError

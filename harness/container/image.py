@@ -37,7 +37,8 @@ CONTEXT: Final = Path(__file__).resolve().parents[2]
 MADE: Final = ("/opt/pawfect", "/src", "/weights")
 # The caller's variables that a step may need to reach a package index.
 PASSED_ON: Final = re.compile(
-    r"PIP_.*|NPM_CONFIG_.*|npm_config_.*|(HTTPS?|NO)_PROXY|(https?|no)_proxy|SSL_CERT_FILE|NODE_EXTRA_CA_CERTS"
+    r"PIP_.*|NPM_CONFIG_.*|npm_config_.*|(HTTPS?|NO)_PROXY|(https?|no)_proxy"
+    r"|SSL_CERT_FILE|NODE_EXTRA_CA_CERTS"
 )
 
 

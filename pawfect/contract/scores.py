@@ -21,7 +21,6 @@ IDENTITY: Final = "identity"
 # consistency: the fill belongs to this photo; realism: it could be a photo at all; identity: it
 # shows who the reference shows.
 AXES: Final = (CONSISTENCY, REALISM, IDENTITY)
-JUDGES: Final = ("local", "gemini", "moondream")
 # The best score; the worst is 0.
 BEST: Final = 10.0
 
@@ -47,7 +46,7 @@ class Judgement:
     """What one judge says of one picture.
 
     Attributes:
-        judge: local, gemini or moondream.
+        judge: its name, such as gemini.
         scores: by axis, 0 to 10, the best; an axis that it gives no score for is absent.
         silent: by axis, why there is no score where one was asked for.
         parts: what the scores are made of, by name; each judge has its own.

@@ -170,14 +170,8 @@ class _Connection(http.client.HTTPConnection):
         self._keep(self.sock)
 
 
-class _SecureConnection(http.client.HTTPSConnection):
-    def __init__(self, host: str, *, keep: Keep, **given: Any) -> None:
-        super().__init__(host, **given)
-        self._keep = keep
-
-    def connect(self) -> None:
-        super().connect()
-        self._keep(self.sock)
+class _SecureConnection(_Connection, http.client.HTTPSConnection):
+    """The same over TLS: `connect` above ends the handshake before the socket is kept."""
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pawfect.contract.errors import PawfectError
+from pawfect.contract.scores import Judgement
 from pawfect.judges.asking import Asker
 from pawfect.judges.pictures import Shown, shown
 from pawfect.judges.rubric import rubric
@@ -52,6 +55,20 @@ def judge_of(kind: type, server: JudgeServer, **changes: Any) -> Any:
     given = {"url": server.url} | changes
     settings = settings_of(kind.__name__.lower(), **given)
     return kind(settings, rubric(), Asker(settings, jitter=lambda: 0.0, pause_s=0.002))
+
+
+def judged(
+    kind: type, server: JudgeServer, reference: bool = False, seconds: float = 60, **changes: Any
+) -> Judgement:
+    judge = judge_of(kind, server, **changes)
+    return asyncio.run(judge.judge(pictures(reference), within(seconds)))
+
+
+def failure(kind: type, server: JudgeServer, seconds: float = 60, **changes: Any) -> PawfectError:
+    with pytest.raises(PawfectError) as caught:
+        judged(kind, server, seconds=seconds, **changes)
+    assert KEY not in str(caught.value)
+    return caught.value
 
 
 def pictures(reference: bool = False) -> Shown:

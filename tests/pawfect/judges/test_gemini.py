@@ -8,11 +8,11 @@ import json
 import logging
 import time
 from email.utils import formatdate
+from functools import partial
 
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.scores import Judgement
 from pawfect.judges.bounded_body import MOST_BYTES
 from pawfect.judges.gemini import Gemini
 from pawfect.judges.pictures import SIDE
@@ -29,21 +29,14 @@ from tests.judge_servers import (
     in_turn,
     moondream_says,
 )
+from tests.pawfect.judges import conftest
 from tests.pawfect.judges.conftest import judge_of, pictures, same, within
 
 GOOD = gemini_scores(consistency=7, realism=6.5, flaws=[])
 
 
-def judged(server, reference: bool = False, seconds: float = 60, **changes) -> Judgement:
-    judge = judge_of(Gemini, server, **changes)
-    return asyncio.run(judge.judge(pictures(reference), within(seconds)))
-
-
-def failure(server, seconds: float = 60, **changes) -> PawfectError:
-    with pytest.raises(PawfectError) as caught:
-        judged(server, seconds=seconds, **changes)
-    assert KEY not in str(caught.value)
-    return caught.value
+judged = partial(conftest.judged, Gemini)
+failure = partial(conftest.failure, Gemini)
 
 
 def test_what_is_sent_is_the_rubric_and_small_pictures_and_what_comes_back_are_scores(gemini):

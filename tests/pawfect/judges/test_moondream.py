@@ -7,12 +7,12 @@ import json
 import logging
 import threading
 import time
+from functools import partial
 
 import pytest
 from PIL import Image
 
-from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.scores import Judgement
+from pawfect.contract.errors import ErrorKind
 from pawfect.judges.exchange import MOST_BYTES, THREAD, client_module
 from pawfect.judges.moondream import Moondream
 from pawfect.judges.pictures import GUTTER_PX, SIDE, side_by_side
@@ -28,21 +28,14 @@ from tests.judge_servers import (
     moondream_says,
     moondream_scores,
 )
+from tests.pawfect.judges import conftest
 from tests.pawfect.judges.conftest import judge_of, pictures, same, within
 
 BUSY = as_json({"error": {"message": "busy"}}, 503)
 
 
-def judged(server, reference: bool = False, seconds: float = 60, **changes) -> Judgement:
-    judge = judge_of(Moondream, server, **changes)
-    return asyncio.run(judge.judge(pictures(reference), within(seconds)))
-
-
-def failure(server, seconds: float = 60, **changes) -> PawfectError:
-    with pytest.raises(PawfectError) as caught:
-        judged(server, seconds=seconds, **changes)
-    assert KEY not in str(caught.value)
-    return caught.value
+judged = partial(conftest.judged, Moondream)
+failure = partial(conftest.failure, Moondream)
 
 
 def test_consistency_and_realism_are_asked_of_one_picture_each(moondream):
