@@ -51,14 +51,17 @@ class RequestMetrics:
         self._spent = self._time.Metric(labels={"model": model})
         self._restarts.Metric(labels={}).set(float(os.environ.get(RESTARTS_VARIABLE, "0")))
 
-    def count(self, kind: ErrorKind | None, spent_ms: float = 0.0) -> None:
+    def count(self, kind: ErrorKind | None) -> None:
         """Count one answer; `kind` None is a success."""
         label = "OK" if kind is None else kind.name
         if label not in self._by_kind:
             labels = {"model": self._model, "kind": label}
             self._by_kind[label] = self._answers.Metric(labels=labels)
         self._by_kind[label].increment(1)
-        self._spent.increment(spent_ms)
+
+    def spend(self, ms: float) -> None:
+        """Add the time of one answer, ms."""
+        self._spent.increment(ms)
 
     def measure(self, measures: Iterable[Measure]) -> None:
         """Set the gauges of one answer's numbers."""

@@ -161,13 +161,16 @@ class OrchestratorModel:
                 failure = adapter.as_pawfect_error(error, self._model.name)
                 kind = failure.kind
                 answer = adapter.error_response(failure, self._model.name)
+            # Before it is sent: who has the answer finds it counted.
+            if not probe:
+                self._metrics.count(kind)
             # Sending copies the picture into shared memory; other requests' loop must not wait for
             # it.
             await asyncio.to_thread(self._end, sender, answer)
         finally:
             self._places.leave(probe=probe, pixels=pixels)
             if not probe:
-                self._metrics.count(kind, (time.monotonic() - started) * 1000)
+                self._metrics.spend((time.monotonic() - started) * 1000)
 
     async def _run(self, request: Any, given: Given, sender: Any, started: float) -> Any:
         arrays, parameters = given
