@@ -123,6 +123,30 @@ REFINE: Final = ModelSpec(
     _STREAMED,
     decoupled=True,
 )
+# DONE, DONE_IMAGES: candidates of an earlier run of the same request, each as JSON of
+# `pawfect.contract.search_report.Candidate`, and what DONE_BOX (x0, y0, x1, y1, px) cuts out of it.
+# Of each candidate as it comes the same: CANDIDATE, CANDIDATE_IMAGE and CANDIDATE_BOX, outside of
+# which it is the photo.
+CANDIDATE_SEARCH: Final = ModelSpec(
+    "candidate_search",
+    (
+        IMAGE,
+        MASK,
+        TensorSpec("REFERENCE", "UINT8", (-1, -1, 3), optional=True),
+        PROTECT,
+        TensorSpec("PROMPT", "BYTES", (1,), optional=True),
+        TensorSpec("DONE", "BYTES", (-1,), optional=True),
+        TensorSpec("DONE_IMAGES", "UINT8", (-1, -1, -1, 3), optional=True),
+        TensorSpec("DONE_BOX", "INT32", (4,), optional=True),
+    ),
+    (
+        *_STREAMED,
+        TensorSpec("CANDIDATE", "BYTES", (1,)),
+        TensorSpec("CANDIDATE_IMAGE", "UINT8", (-1, -1, 3)),
+        TensorSpec("CANDIDATE_BOX", "INT32", (4,)),
+    ),
+    decoupled=True,
+)
 # Files as they are, each one BYTES; MASK and PROTECT are read as `pawfect.photo.mask_file` does.
 INPAINT_FILE: Final = ModelSpec(
     "inpaint_file",

@@ -1,0 +1,162 @@
+"""What `candidate_search` takes beside its pictures: parameters, presets, and the plan of a search.
+
+search_plan           parameters with what a preset says of what they leave open
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Final
+
+from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import (
+    ENGINES,
+    MAX_DEADLINE_MS,
+    MAX_SPECK_PX,
+    MAX_STEPS,
+    PROTECTS,
+    Parameters,
+)
+from pawfect.contract.scores import AXES, BEST, CONSISTENCY, IDENTITY, REALISM
+from pawfect.contract.tables import between, one_of
+
+# What makes a candidate; models that edit a whole picture or swap a face come with their chains.
+PROPOSERS: Final = ("inpaint",)
+# Most candidates of one stage: beyond what any deadline allows.
+MAX_CANDIDATES: Final = 64
+MAX_CHILDREN: Final = 16
+MAX_WEIGHT: Final = 100.0
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset says of what a request leaves open; see `SearchParams`."""
+
+    k_global: int
+    m_global: int
+    k_local: int
+    consistency: float
+    realism: float
+    identity: float
+
+
+# The two that the published pipelines use. `photoreal` makes 8 + 3 x 4 candidates.
+PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
+    {
+        "eacps": Preset(4, 2, 2, consistency=1.0, realism=1.0, identity=2.0),
+        "photoreal": Preset(8, 3, 4, consistency=1.0, realism=4.0, identity=1.5),
+    }
+)
+# Local consistency under which no candidate wins, as long as one is above it: half of what the
+# scale has. Of 10, see `pawfect.scores.local`.
+FLOOR: Final = 4.0
+
+
+@dataclass(frozen=True)
+class SearchParams(Parameters):
+    """Parameters of `candidate_search`; None leaves the choice to the preset or to the server.
+
+    Attributes:
+        proposer: what makes a candidate: inpaint.
+        preset: eacps (4, then 2 children of each of the best 2; consistency, realism, identity
+            weigh 1, 1, 2) or photoreal (8, then 4 of each of the best 3; 1, 4, 1.5).
+        k_global: candidates of the first stage, the undiffused among them, 1 to 64.
+        m_global: how many of the best of them have children, 0 to k_global.
+        k_local: children of each, 0 to 16.
+        consistency: its weight in the potential, 0 to 100.
+        realism: its weight.
+        identity: its weight.
+        floor: local consistency under which no candidate wins where another is above it, 0 to 10.
+        remote: whether the pictures may leave the server for the judges elsewhere; without it only
+            `score_local` judges.
+        judge_ms: what each of those judges has for one candidate, 1 to 600,000 ms.
+        at_once: most candidates that are made at a time, 1 to 64.
+        engine: as for `inpaint`.
+        steps: denoising steps, 1 to 100 (FLUX).
+        guidance_scale: 0 to 100 (FLUX); some candidates vary it.
+        seed: 0 to 2**63 - 1; the same request gives the same candidates.
+        deadline_ms: 1 to 600,000 ms from the request's arrival to its answer; what is found by then
+            is the answer.
+        dilate_px: as for `inpaint`.
+        least_speck_px: as for `inpaint`.
+        fill_outlines: as for `inpaint`.
+        window_px: as for `inpaint`.
+        protect: as for `inpaint`.
+    """
+
+    proposer: Annotated[str, one_of(*PROPOSERS)] = "inpaint"
+    preset: Annotated[str, one_of(*PRESETS)] = "eacps"
+    k_global: Annotated[int, between(1, MAX_CANDIDATES)] | None = None
+    m_global: Annotated[int, between(0, MAX_CANDIDATES)] | None = None
+    k_local: Annotated[int, between(0, MAX_CHILDREN)] | None = None
+    consistency: Annotated[float, between(0.0, MAX_WEIGHT)] | None = None
+    realism: Annotated[float, between(0.0, MAX_WEIGHT)] | None = None
+    identity: Annotated[float, between(0.0, MAX_WEIGHT)] | None = None
+    floor: Annotated[float, between(0.0, BEST)] = FLOOR
+    remote: bool = False
+    judge_ms: Annotated[int, between(1, MAX_DEADLINE_MS)] = 30_000
+    at_once: Annotated[int, between(1, MAX_CANDIDATES)] | None = None
+    engine: Annotated[str, one_of(*ENGINES)] = "auto"
+    steps: Annotated[int, between(1, MAX_STEPS)] | None = None
+    guidance_scale: Annotated[float, between(0.0, 100.0)] | None = None
+    seed: Annotated[int, between(0, 2**63 - 1)] = 0
+    deadline_ms: Annotated[int, between(1, MAX_DEADLINE_MS)] = 120_000
+    dilate_px: Annotated[int, between(0, 64)] | None = None
+    least_speck_px: Annotated[int, between(0, MAX_SPECK_PX)] | None = None
+    fill_outlines: bool = False
+    window_px: Annotated[int, between(256, 2048)] | None = None
+    protect: Annotated[str, one_of(*PROTECTS)] = "auto"
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How many candidates a search makes, and what counts.
+
+    Attributes:
+        k_global: candidates of the first stage.
+        m_global: how many of them have children.
+        k_local: children of each.
+        weights: by axis of `pawfect.contract.scores.AXES`; together above 0.
+        floor: local consistency under which no candidate wins, 0 to 10.
+    """
+
+    k_global: int
+    m_global: int
+    k_local: int
+    weights: Mapping[str, float]
+    floor: float
+
+    @property
+    def total(self) -> int:
+        """Candidates of a search that goes to its end."""
+        return self.k_global + self.m_global * self.k_local
+
+
+def search_plan(params: SearchParams) -> SearchPlan:
+    """Return the plan of a request.
+
+    Raises:
+        PawfectError: INVALID_ARG where more candidates are to have children than there are, or no
+            axis has a weight.
+    """
+    preset = PRESETS[params.preset]
+
+    def chosen(name: str) -> float:
+        given = getattr(params, name)
+        return float(getattr(preset, name) if given is None else given)
+
+    k_global, k_local = int(chosen("k_global")), int(chosen("k_local"))
+    # What a preset says gives way to fewer candidates that were asked for; a wish does not.
+    m_global = params.m_global
+    if m_global is None:
+        m_global = min(preset.m_global, k_global)
+    if m_global > k_global:
+        raise invalid("m_global", f"at most k_global, {k_global}", m_global)
+    weights = {axis: chosen(axis) for axis in AXES}
+    if not weights[CONSISTENCY] + weights[REALISM] + weights[IDENTITY]:
+        raise invalid("consistency, realism, identity", "a weight above 0", "0 for all")
+    if not k_local:
+        m_global = 0
+    return SearchPlan(k_global, m_global, k_local, MappingProxyType(weights), params.floor)
