@@ -39,6 +39,9 @@ FLUX: Final = (
                 MASK,
                 TensorSpec("SEED", "INT64", (1,)),
                 TensorSpec("PREFILL", "UINT8", (-1, -1, 3), optional=True),
+                # The noise turned by ANGLE, rad, from SEED's towards that of TOWARD_SEED.
+                TensorSpec("TOWARD_SEED", "INT64", (1,), optional=True),
+                TensorSpec("ANGLE", "FP32", (1,), optional=True),
             ),
             # PRIOR: only where PREFILL is given.
             (_LATENTS, _CONDITION, TensorSpec("PRIOR", "FP32", (-1, 64))),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import NoParams
 from pawfect.contract.tensors import MIN_SIDE, NONCE, Array
 from pawfect.contract.texts import read_texts, text_tensor
@@ -63,9 +64,13 @@ def vae_encoder(settings: FluxSettings, folder: Path) -> Run:
     vae = _vae(settings, folder)
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
-        encoded = vae.encode(
-            inputs["IMAGE"], inputs["MASK"], int(inputs["SEED"][0]), inputs.get("PREFILL")
-        )
+        if ("TOWARD_SEED" in inputs) is not ("ANGLE" in inputs):
+            raise invalid("TOWARD_SEED, ANGLE", "both or neither", "one of them")
+        toward = None
+        if "TOWARD_SEED" in inputs:
+            toward = (int(inputs["TOWARD_SEED"][0]), float(inputs["ANGLE"][0]))
+        seed, prefill = int(inputs["SEED"][0]), inputs.get("PREFILL")
+        encoded = vae.encode(inputs["IMAGE"], inputs["MASK"], seed, prefill, toward)
         outputs: dict[str, Array] = {"LATENTS": encoded.latents, "CONDITION": encoded.condition}
         if encoded.prior is not None:
             outputs["PRIOR"] = encoded.prior

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from pawfect.weights.reading import unusable
 # Tiles overlap by a quarter, which must be a whole number of latents pixels.
 TILE_PX: Final = 4 * VAE_PX
 MAX_SEED: Final = 2**63 - 1
+MAX_ANGLE: Final = math.pi / 2
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Vae:
         mask: NDArray[np.uint8],
         seed: int,
         prefill: NDArray[np.uint8] | None = None,
+        toward: tuple[int, float] | None = None,
     ) -> Encoded:
         """Encode one window, drawing random numbers in the order in which FluxFillPipeline does.
 
@@ -101,6 +104,9 @@ class Vae:
             mask: UINT8 [H, W]; values >= 128 are filled.
             seed: 0 to 2^63 - 1, of a generator on the CPU: the same noise on every device.
             prefill: UINT8 [H, W, 3], the window as another fill left it, or None.
+            toward: another seed and an angle, 0 to pi / 2 rad: the noise is turned so far from the
+                seed's own towards the other's (a neighbour in Ma et al., "Inference-Time Scaling
+                for Diffusion Models beyond Scaling Denoising Steps", 2025); None: the seed's own.
 
         Raises:
             PawfectError: INVALID_ARG for wrong types, sizes or seeds; INTERNAL where the encoder
@@ -112,11 +118,17 @@ class Vae:
             raise invalid("MASK", f"uint8 {list(image.shape[:2])}", _described(mask))
         if prefill is not None:
             _check_picture("PREFILL", prefill, image.shape[:2])
-        if not 0 <= seed <= MAX_SEED:
-            raise invalid("SEED", f"0 to {MAX_SEED}", seed)
-        generator = torch.Generator("cpu").manual_seed(seed)
+        for name, given in (("SEED", seed), ("TOWARD_SEED", toward[0] if toward else 0)):
+            if not 0 <= given <= MAX_SEED:
+                raise invalid(name, f"0 to {MAX_SEED}", given)
         shape = (1, LATENT_CHANNELS, 2 * rows, 2 * columns)
-        prior_draw, noise, masked_draw = (torch.randn(shape, generator=generator) for _ in range(3))
+        prior_draw, noise, masked_draw = _draws(seed, shape)
+        if toward is not None:
+            angle = toward[1]
+            if not 0 <= angle <= MAX_ANGLE:
+                raise invalid("ANGLE", f"0 to {MAX_ANGLE:.4f}", angle)
+            # Two independent normal draws mixed so are normal again.
+            noise = math.cos(angle) * noise + math.sin(angle) * _draws(toward[0], shape)[1]
         hole = torch.tensor(mask >= MASK_THRESHOLD, dtype=torch.float32)
         masked = self._sample(_normalised(image) * (1 - hole), masked_draw, "CONDITION")
         prior = None
@@ -189,6 +201,12 @@ class Vae:
         tiled = copy.copy(self.module)
         _tile(tiled, -(-whole // 2 // TILE_PX) * TILE_PX)
         return require("flux_vae", lambda: run(tiled, given))
+
+
+def _draws(seed: int, shape: tuple[int, ...]) -> list[torch.Tensor]:
+    """Draw what one seed gives a window: for the prior, the noise, and for the masked image."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return [torch.randn(shape, generator=generator) for _ in range(3)]
 
 
 def _tile(module: Any, tile_px: int) -> None:

@@ -12,7 +12,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.engine import Task
-from pawfect.orchestrator.patch import Patched
+from pawfect.orchestrator.patched import Patched
 from pawfect.orchestrator.surroundings import Surroundings, name_surfaces
 from pawfect.scores.labels import strange_labels
 from pawfect.scores.seam import seam_step

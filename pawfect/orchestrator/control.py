@@ -90,6 +90,15 @@ class Control:
         early._reserve_ms += reserve_ms
         return early
 
+    def part(self, limit_ms: float) -> Control:
+        """Return a clock of its own for a part of the request that begins now.
+
+        Args:
+            limit_ms: how long the part may take; no longer than the request.
+        """
+        limit_ms = max(min(limit_ms, self.remaining_ms()), 0.0)
+        return Control(math.ceil(limit_ms), self._is_cancelled, clock=self.clock)
+
     @property
     def stage_ms(self) -> dict[str, float]:
         """Milliseconds by stage; together never more than `elapsed_ms`."""

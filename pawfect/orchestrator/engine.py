@@ -17,6 +17,7 @@ from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.patched import Patched
 from pawfect.orchestrator.progress import ProgressReporter
 from pawfect.orchestrator.request import InpaintRequest
 from pawfect.picture.window import Window, plan_windows
@@ -43,6 +44,19 @@ class CleanedMask:
     changes: MaskChanges
 
 
+@dataclass(frozen=True)
+class Toward:
+    """Noise in the neighbourhood of a seed's own: turned towards another seed's.
+
+    Attributes:
+        seed: of the other noise, 0 to 2**63 - 1.
+        angle: 0 (the seed's own) to pi / 2 (the other's), rad; the mixture is as normal as both.
+    """
+
+    seed: int
+    angle: float
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """One request with its cleaned mask, and how its models are called.
@@ -54,6 +68,9 @@ class Task:
         call: calls the models.
         control: deadline, cancellation and stage times.
         progress: takes reports of the fill's progress.
+        floor: the fill without FLUX, where it is there already; None: it is made.
+        start: UINT8 [H, W, 3], what FLUX starts from with `strength` under 1; None: the floor.
+        toward: of FLUX's noise; None: the seed's own.
     """
 
     request: InpaintRequest
@@ -62,6 +79,9 @@ class Task:
     call: CallModel
     control: Control
     progress: ProgressReporter
+    floor: Patched | None = None
+    start: NDArray[np.uint8] | None = None
+    toward: Toward | None = None
 
     async def ask(
         self,

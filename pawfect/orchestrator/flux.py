@@ -21,7 +21,8 @@ from pawfect.orchestrator.generate import (
     generate,
 )
 from pawfect.orchestrator.lama import floor_photo, weights_of
-from pawfect.orchestrator.patch import Patched, reports, seed_of
+from pawfect.orchestrator.patch import reports, seed_of
+from pawfect.orchestrator.patched import Patched
 from pawfect.orchestrator.planner import Planned, choose, plan_fill
 from pawfect.orchestrator.surroundings import Surroundings, find_surroundings
 from pawfect.scene.prompt import Prompt, build_prompt
@@ -73,10 +74,10 @@ async def fill_by_flux(task: Task) -> Fill:
         if _insists(task):
             raise
         # Where FLUX does not even begin, the patches are the fill, and not its floor.
-        patched = await floor_photo(task, share=FLOOR_STANDS)
+        patched = await _floor(task, None)
         prompting = Prompting.of_request(task.request)
         return _with_floor(_after_failure(task, patched, prompting, Failed(error)), patched)
-    floor = asyncio.ensure_future(floor_photo(task, FLOOR_PX, FLOOR_STANDS))
+    floor = asyncio.ensure_future(_floor(task, FLOOR_PX))
     scene = asyncio.ensure_future(_describe(own))
     text = asyncio.ensure_future(_embed(own, scene))
     try:
@@ -84,6 +85,10 @@ async def fill_by_flux(task: Task) -> Fill:
         return _with_floor(fill, _finished(floor))
     finally:
         await dropped(text, scene, floor)
+
+
+async def _floor(task: Task, most_px: int | None) -> Patched:
+    return task.floor or await floor_photo(task, most_px, FLOOR_STANDS)
 
 
 async def _fill(task: Task, planned: Planned, concurrent: Concurrent) -> Fill:
@@ -143,10 +148,12 @@ async def _generate_checked(
 
 
 async def _start(task: Task, planned: Planned, floor: asyncio.Future[Patched]) -> Start:
-    """Wait for the patch result where denoising starts from it; without one, start from noise."""
+    """Wait for the floor where denoising starts from it; without one, start from noise."""
     wish, plan = planned.wish, planned.plan
     if wish.strength == 1:
         return Start(wish, plan)
+    if task.start is not None:
+        return Start(wish, plan, task.start)
     try:
         return Start(wish, plan, (await asyncio.shield(floor)).image)
     except PawfectError as error:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator.engine import Task
+from pawfect.orchestrator.patch import seed_of
 from pawfect.picture.canvas import Canvas
 
 
@@ -40,21 +41,25 @@ async def encode_text(task: Task, prompt: str) -> Text:
 
 
 async def encode_canvas(
-    task: Task, canvas: Canvas, seed: int, prefill: NDArray[np.uint8] | None
+    task: Task, canvas: Canvas, seed: int, prefill: NDArray[np.uint8] | None, index: int = 0
 ) -> Encoded:
     """Encode one canvas, all holes masked: none may show through into the fill of another.
 
     Args:
         task: the request.
         canvas: the part of the photo and its working size.
-        seed: of the noise.
-        prefill: UINT8 [H, W, 3], the photo as the patch engine left it, or None.
+        seed: of the noise of the request's first canvas.
+        prefill: UINT8 [H, W, 3], the photo to start from, or None.
+        index: the canvas's place among the request's.
     """
     inputs: dict[str, Array] = {
         "IMAGE": await asyncio.to_thread(canvas.take, task.request.image),
         "MASK": await asyncio.to_thread(canvas.take_mask, task.cleaned.mask),
-        "SEED": np.array([seed], np.int64),
+        "SEED": np.array([seed_of(seed, index)], np.int64),
     }
+    if task.toward is not None:
+        inputs["TOWARD_SEED"] = np.array([seed_of(task.toward.seed, index)], np.int64)
+        inputs["ANGLE"] = np.array([task.toward.angle], np.float32)
     if prefill is not None:
         inputs["PREFILL"] = await asyncio.to_thread(canvas.take, prefill)
     out = await task.ask("flux_vae_encoder", inputs)

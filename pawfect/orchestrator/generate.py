@@ -199,7 +199,7 @@ async def _fill(
 
         async with places:
             began = task.control.clock()
-            encoded = await encode_canvas(task, canvas, seed_of(seed, index), prefill)
+            encoded = await encode_canvas(task, canvas, seed, prefill, index)
             own.encoded((task.control.clock() - began) * 1000)
             embedded = await asyncio.shield(text)
             latents = await denoise(task, encoded, embedded, sampling, own, on_step)

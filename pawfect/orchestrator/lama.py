@@ -16,8 +16,6 @@ from pawfect.orchestrator import budget
 from pawfect.orchestrator.control import dropped
 from pawfect.orchestrator.engine import Fill, Prompting, Task
 from pawfect.orchestrator.patch import (
-    Patched,
-    PatchFill,
     bound_px,
     estimate_ms,
     fill_window,
@@ -28,6 +26,7 @@ from pawfect.orchestrator.patch import (
     reports,
     short_of_time,
 )
+from pawfect.orchestrator.patched import Patched, PatchFill
 from pawfect.scores.preference import prefer
 
 MODEL: Final = "lama_fill"

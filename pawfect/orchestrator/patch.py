@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from pawfect.contract.tensors import MASK_THRESHOLD, Array
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.engine import Fill, Prompting, Task
+from pawfect.orchestrator.patched import Patched, PatchFill
 from pawfect.orchestrator.request import InpaintRequest
 from pawfect.picture.composite import composite
 from pawfect.picture.window import Window
@@ -37,42 +37,6 @@ LONG: Final = 4
 # A window is shrunk in such steps, and not below the least side, px, that still shows texture.
 SHRINK_STEP: Final = 0.9
 LEAST_WORKING_PX: Final = 192
-
-
-@dataclass(frozen=True, eq=False)
-class PatchFill:
-    """A window as `patch_fill` or `lama_fill` left it.
-
-    Attributes:
-        image: UINT8 [h, w, 3].
-        working_px: longest side at which it was filled, px.
-        method: how.
-        off_drawing: CIE76, how far it is from the drawing that led it; 0 where none did.
-    """
-
-    image: NDArray[np.uint8]
-    working_px: int
-    method: str
-    off_drawing: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Patched:
-    """The photo filled without FLUX.
-
-    Attributes:
-        image: UINT8 [H, W, 3].
-        fills: its windows.
-        engine: patch, or lama where at least one window is LaMa's.
-        reason: why this engine, where there was a choice.
-        fallbacks: what was missing or failed.
-    """
-
-    image: NDArray[np.uint8]
-    fills: tuple[PatchFill, ...]
-    engine: str = "patch"
-    reason: str | None = None
-    fallbacks: tuple[Fallback, ...] = ()
 
 
 async def fill_by_patches(task: Task) -> Fill:

@@ -136,7 +136,7 @@ def wish_of(task: Task, settings: FluxSettings) -> Wish:
         strength=params.strength,
         finds_labels=named and not task.request.scene_labels,
         checks_labels=profile.check is not None and profile.sam3 is not None,
-        prior_ms=floor_ms(task) if params.strength < 1 else 0.0,
+        prior_ms=floor_ms(task) if params.strength < 1 and task.floor is None else 0.0,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.report import Report
-from pawfect.contract.tensors import check_photo_size
+from pawfect.contract.tensors import Array, check_photo_size
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,13 @@ class Progress:
         stage: the stage that ended.
         progress: share of the whole that is done, 0 to 1, never falling.
         preview: UINT8 [h, w, 3] RGB, at most PREVIEW_PX a side, or None.
+        more: further outputs of this message, by tensor name.
     """
 
     stage: str
     progress: float
     preview: NDArray[np.uint8] | None = None
+    more: Mapping[str, Array] = field(default_factory=dict)
 
 
 Notify = Callable[[Progress], Awaitable[None]]

@@ -71,8 +71,9 @@ class Orchestration(Generic[Deployed, Request, Result]):
 
 
 def encode_progress(progress: Progress) -> dict[str, Array]:
-    """Return STAGE BYTES [1], PROGRESS FP32 [1] and perhaps PREVIEW UINT8 [h, w, 3]."""
+    """Return STAGE BYTES [1], PROGRESS FP32 [1], perhaps PREVIEW UINT8 [h, w, 3], and more."""
     outputs: dict[str, Array] = {
+        **progress.more,
         "STAGE": text_tensor(progress.stage),
         "PROGRESS": np.array([progress.progress], np.float32),
     }

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.flux.tokens import unpack
-from pawfect.flux.vae import Vae
+from pawfect.flux.vae import MAX_ANGLE, Vae
 from tests.refusals import refusal
 
 
@@ -167,6 +167,36 @@ MASK = np.zeros((64, 48), np.uint8)
 )
 def test_bad_windows_are_named(parts, image, mask, seed, prefill, says):
     assert says in refusal(ErrorKind.INVALID_ARG, parts.vae.encode, image, mask, seed, prefill)
+
+
+def test_noise_turns_from_one_seeds_to_anothers_and_stays_normal(parts, scene):
+    image, mask = scene(128, 128)
+    own, other = (parts.vae.encode(image, mask, seed) for seed in (3, 8))
+    turned = {
+        angle: parts.vae.encode(image, mask, 3, None, (8, angle))
+        for angle in (0.0, 0.3, np.pi / 4, MAX_ANGLE)
+    }
+    np.testing.assert_array_equal(turned[0.0].latents, own.latents)
+    np.testing.assert_allclose(turned[MAX_ANGLE].latents, other.latents, atol=1e-6)
+    for angle, encoded in turned.items():
+        # The condition is the photo's, drawn by the first seed alone.
+        np.testing.assert_array_equal(encoded.condition, own.condition)
+        assert abs(encoded.latents.std() - 1) < 0.05
+        likeness = np.corrcoef(encoded.latents.ravel(), own.latents.ravel())[0, 1]
+        assert abs(likeness - np.cos(angle)) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("toward", "says"),
+    [
+        ((-1, 0.1), "TOWARD_SEED: expected 0 to"),
+        ((1, -0.1), "ANGLE: expected 0 to 1.5708"),
+        ((1, 1.6), "ANGLE: expected 0 to 1.5708"),
+        ((1, float("nan")), "ANGLE: expected 0 to"),
+    ],
+)
+def test_noise_that_cannot_be_turned_so_is_named(parts, toward, says):
+    assert says in refusal(ErrorKind.INVALID_ARG, parts.vae.encode, IMAGE, MASK, 0, None, toward)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ async def run(case: Case) -> Card:
     plan = choose(wish, costs if case.known else None, case.deadline_ms)
     assert plan is not None
 
-    async def encode(task, canvas, seed, prefill):
+    async def encode(task, canvas, seed, prefill, index):
         await worker.works(costs.encode_ms(canvas.height * canvas.width))
         return Encoded(canvas, LATENTS, np.zeros((2, 320), np.float32), None)
 

@@ -50,6 +50,7 @@ CASES = [
     ("flux_vae_encoder", "IMAGE", plane(0, 0, 3), "expected"),
     ("flux_vae_encoder", "PREFILL", plane(48, 64, 3), "PREFILL: expected uint8 [64, 64, 3]"),
     ("flux_vae_encoder", "SEED", np.array([-1]), "SEED: expected 0 to 9223372036854775807, got -1"),
+    ("flux_vae_encoder", "ANGLE", floats(0.5), "TOWARD_SEED, ANGLE: expected both or neither"),
     ("flux_text_encoder", "PROMPT", texts(b"gr\xe4s"), "PROMPT: expected UTF-8, got byte 0xe4"),
     ("flux_text_encoder", "PROMPT", texts(b"x" * 2049), "at most 2048 bytes, got 2049 bytes"),
     ("florence2", "TASK", texts(b"<OD>"), "TASK: expected one of <CAPTION>,"),
