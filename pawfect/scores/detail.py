@@ -1,0 +1,92 @@
+"""Fine detail of a fill against its ring: sharpness, grain, spectrum, and steps of flat colour."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.scores.closeup import Closeup
+from pawfect.scores.sharpness import sharpness_ratio
+
+# Immerkaer's operator, blind to slopes: "Fast noise variance estimation", CVIU 1996.
+_NOISE: Final = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_NOISE_BLOCK_PX: Final = 9
+# Texture only adds to grain: it is read where there is least of both.
+_CALMEST: Final = 0.2
+# Of the operator's answer, levels of 255: rounding alone gives some 2.
+_LEAST_NOISE: Final = 0.5
+# Standard deviations, px, whose differences are the bands: an octave each.
+_BANDS: Final = (0.8, 1.6, 3.2, 6.4)
+# Squared levels of 255 in a band: a quarter of the rounding error's energy.
+_LEAST_ENERGY: Final = 1 / 48
+# Range of luma in the ring, levels of 255, below which a photo has no detail to compare with.
+_PLAIN: Final = 2.0
+
+
+def plain(close: Closeup, luma: NDArray[np.float32]) -> bool:
+    """Say whether neither the fill nor its ring has any detail."""
+    seen = luma[close.inside | close.ring]
+    return float(seen.max() - seen.min()) < _PLAIN
+
+
+def sharpness_gap(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> float | None:
+    """Return by how much finest detail inside differs from that around, as |log ratio|.
+
+    Args:
+        image: UINT8 [h, w, 3] RGB at the photo's own size.
+        hole: [h, w].
+
+    Returns:
+        0 where both are equal; None where the hole is too thin.
+    """
+    try:
+        return abs(float(np.log(sharpness_ratio(image, hole.astype(np.uint8)))))
+    except ValueError:
+        return None
+
+
+def grain_gap(close: Closeup, luma: NDArray[np.float32]) -> float:
+    """Return by how much grain in the fill's calmest parts differs from the ring's, |log ratio|.
+
+    Args:
+        close: the hole and its surroundings.
+        luma: FLOAT32 [h, w] of its image, 0 to 255.
+    """
+    noise = np.abs(cv2.filter2D(luma, -1, _NOISE))
+    inside, around = (_calmest(noise, side) for side in (close.inside, close.ring))
+    return abs(float(np.log((inside + _LEAST_NOISE) / (around + _LEAST_NOISE))))
+
+
+def spectrum_gap(close: Closeup, luma: NDArray[np.float32]) -> float:
+    """Return by how much amplitudes differ between fill and ring, mean |log ratio| of four octaves.
+
+    Args:
+        close: the hole and its surroundings.
+        luma: FLOAT32 [h, w] of its image, 0 to 255.
+    """
+    gaps = []
+    for sigma in _BANDS:
+        finer, luma = luma, np.asarray(cv2.GaussianBlur(luma, (0, 0), sigma), np.float32)
+        energy = (finer - luma) ** 2
+        inside, around = (float(energy[side].mean()) for side in (close.inside, close.ring))
+        gaps.append(abs(0.5 * float(np.log((inside + _LEAST_ENERGY) / (around + _LEAST_ENERGY)))))
+    return float(np.mean(gaps))
+
+
+def flat_excess(close: Closeup) -> float:
+    """Return how much more of the fill than of its ring is flat, -1 to 1: a gradient in steps.
+
+    A pixel is flat where its 3 x 3 neighbourhood has one colour, which grain prevents.
+    """
+    square = np.ones((3, 3), np.uint8)
+    flat = (cv2.dilate(close.image, square) == cv2.erode(close.image, square)).all(-1)
+    return float(flat[close.inside].mean() - flat[close.ring].mean())
+
+
+def _calmest(noise: NDArray[np.float32], side: NDArray[np.bool_]) -> float:
+    weight, size = side.astype(np.float32), (_NOISE_BLOCK_PX, _NOISE_BLOCK_PX)
+    nearby = cv2.blur(noise * weight, size) / np.maximum(cv2.blur(weight, size), 1e-3)
+    return float(np.quantile(nearby[side], _CALMEST))
