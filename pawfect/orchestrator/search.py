@@ -1,0 +1,431 @@
+"""`candidate_search`: many candidates made, judged and compared in two stages; the best one wins.
+
+Stage 1 makes candidates that differ, the undiffused first; stage 2 gives the best of them children
+that start from their parent. The flow of `inpaint` runs here, not behind a call of that model: an
+orchestrator that is called by another is not told when its caller cancels.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import Scalar
+from pawfect.contract.probe import probe_photo
+from pawfect.contract.report import Fallback
+from pawfect.contract.scores import IDENTITY
+from pawfect.contract.search_report import Candidate, SearchReport
+from pawfect.contract.tensors import REMOTE_JUDGES, Array
+from pawfect.contract.texts import text_tensor
+from pawfect.orchestrator import budget
+from pawfect.orchestrator.calls import CallModel
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.crew import Room, make_all
+from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.engine import Task, clean_mask
+from pawfect.orchestrator.generate import FEATHER_PX
+from pawfect.orchestrator.judging import Judging, judge
+from pawfect.orchestrator.progress import ProgressReporter, preview_of
+from pawfect.orchestrator.proposing import Base, Picture, Proposed, propose
+from pawfect.orchestrator.protecting import Protected, find_protected
+from pawfect.orchestrator.request import InpaintRequest, Notify, Progress, silent
+from pawfect.orchestrator.searching import SearchRequest, search_request
+from pawfect.orchestrator.serving import Orchestration, deployed, photo_pixels
+from pawfect.orchestrator.surroundings import find_surroundings
+from pawfect.picture.box import Box
+from pawfect.search.potential import LOCAL_JUDGE, Ranking, can_be_beaten, rank
+from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
+
+# Where the work stands when the first candidate begins, and when the last is judged, as shares.
+_BEGINS: Final = 0.05
+_ENDS: Final = 0.98
+# Candidates at a time: FLUX's steps share a batch of 8; patches have two processes.
+AT_ONCE: Final[Mapping[str, int]] = {"flux": 8, "lama": 2, "patch": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The answer to one request.
+
+    Attributes:
+        image: UINT8 [H, W, 3] RGB, the best candidate.
+        report: how it came about.
+    """
+
+    image: NDArray[np.uint8]
+    report: SearchReport
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A candidate that was made: what is known of it, and what it shows within the box."""
+
+    candidate: Candidate
+    crop: Picture | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+    error: PawfectError | None = None
+
+
+async def search(
+    request: SearchRequest,
+    deployment: Deployment,
+    call: CallModel,
+    control: Control,
+    notify: Notify = silent,
+) -> SearchResult:
+    """Search for the best of many fills.
+
+    Args:
+        request: photo, mask, wishes, and candidates of an earlier run.
+        deployment: the profile, and what was read from its weights.
+        call: calls the models of the profile.
+        control: deadline, cancellation and stage times.
+        notify: takes a report after each candidate, with what it shows and its scores.
+
+    Raises:
+        PawfectError: INVALID_ARG for a photo, mask or PROTECT out of bounds; UNAVAILABLE for an
+            engine that the profile lacks; DEADLINE where not one candidate is there in time;
+            CANCELLED; or why there is none.
+    """
+    with control.stage("validate"):
+        engine, reason = deployment.engine(request.params.engine)
+    protected = await find_protected(request.inpaint, deployment, call, control)
+    own = replace(request.inpaint, protect=protected.mask)
+    cleaned = await clean_mask(own, call, control)
+    base = Base(own, cleaned, engine, deployment, call)
+    base = await _described(base, control)
+    await notify(Progress("mask_cleanup", _BEGINS))
+    work = _Search(request, base, control, notify)
+    ended, fallbacks = await work.run()
+    ranking = work.ranking()
+    if (error := work.why_none(ended)) is not None:
+        raise error
+    image = await asyncio.to_thread(work.picture_of, ranking.best.number)
+    own_part = _Outcome(ranking, ended, reason, protected.fallbacks + fallbacks, work.weights)
+    report = _report(request, base, protected, own_part, work.known, control)
+    return SearchResult(image, report)
+
+
+async def _described(base: Base, control: Control) -> Base:
+    """Ask once for what surrounds the holes, which all candidates of FLUX are told."""
+    if base.engine != "flux":
+        return base
+    progress = ProgressReporter(silent, base.request.image, base.cleaned.mask, False)
+    task = Task(base.request, base.cleaned, base.deployment, base.call, control, progress)
+    found = await find_surroundings(task)
+    labels = tuple(label.name for label in found.labels)
+    return replace(base, request=replace(base.request, scene_labels=labels))
+
+
+class _Search:
+    """The state of one search: what is made so far. Its methods run on one event loop."""
+
+    def __init__(
+        self, request: SearchRequest, base: Base, control: Control, notify: Notify
+    ) -> None:
+        self._request = request
+        self._base = base
+        self._control = control
+        self._notify = notify
+        self._plan = request.plan
+        self._kept: dict[int, Kept] = {}
+        self._box = _changed_box(base)
+        self._reached = _BEGINS
+        self.known = 0
+        params = request.params
+        models = base.deployment.profile.models
+        remote = [name for name, spec in REMOTE_JUDGES.items() if spec.name in models]
+        self._judging = Judging(
+            base.request.image,
+            base.cleaned.mask,
+            request.reference,
+            remote if params.remote else (),
+            params.judge_ms,
+            base.deployment,
+            base.call,
+        )
+        self._room = Room(params.at_once or AT_ONCE[base.engine], params.window_px)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What is known of those that were made, and of those that failed."""
+        return tuple(kept.candidate for kept in self._kept.values())
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Identity of the weights that made them, by component."""
+        return {name: one for kept in self._kept.values() for name, one in kept.weights.items()}
+
+    def ranking(self) -> Ranking:
+        """Compare all candidates that there are."""
+        return rank(self.candidates, self._plan)
+
+    def picture_of(self, number: int) -> Picture:
+        """Return a candidate's picture, UINT8 [H, W, 3]."""
+        crop = self._kept[number].crop
+        assert crop is not None
+        image = self._base.request.image.copy()
+        image[self._box.slices] = crop
+        return image
+
+    def why_none(self, ended: str) -> PawfectError | None:
+        """Return why there is no candidate, or none by the engine that was asked for; else None."""
+        made = [kept.candidate for kept in self._kept.values() if kept.error is None]
+        errors = [kept.error for kept in self._kept.values() if kept.error is not None]
+        insists = self._request.params.engine == self._base.engine
+        if errors and (not made or (insists and len(made) == 1 and made[0].number == 0)):
+            return errors[0]
+        if made:
+            return None
+        if ended == "memory":
+            return PawfectError(ErrorKind.OUT_OF_MEMORY, "candidate_search: not one candidate fits")
+        within = self._request.params.deadline_ms
+        told = f"deadline_ms: expected time for one candidate, got {within} ms"
+        return PawfectError(ErrorKind.DEADLINE, told)
+
+    async def run(self) -> tuple[str, tuple[Fallback, ...]]:
+        """Go through both stages; return how they ended, and what was done without."""
+        try:
+            return await self._stages()
+        except PawfectError as error:
+            if error.kind is not ErrorKind.DEADLINE or not self._is_late():
+                raise
+            return "deadline", ()
+
+    async def _stages(self) -> tuple[str, tuple[Fallback, ...]]:
+        plan, engine, seed = self._plan, self._base.engine, self._request.params.seed
+        first, *others = global_tries(plan, engine, seed)
+        fallbacks: tuple[Fallback, ...] = ()
+        # The undiffused is the others' floor; where it fails they make their own.
+        for tries in ([first], others):
+            stage = await make_all(tries, self._room, self._make, self._goes_on)
+            self._room, fallbacks = stage.room, fallbacks + stage.fallbacks
+            if stage.short:
+                return "memory", fallbacks
+        by_number = {one.number: one for one in (first, *others)}
+        best = self.ranking().best_first[: plan.m_global]
+        children = local_tries(plan, engine, seed, [by_number[number] for number in best])
+        stage = await make_all(children, self._room, self._make, self._goes_on)
+        fallbacks += stage.fallbacks
+        if stage.short:
+            return "memory", fallbacks
+        everything = len(self._kept) == plan.k_global + len(children)
+        return "done" if everything else "cannot_win", fallbacks
+
+    def _goes_on(self) -> bool:
+        if self._control.remaining_ms() <= budget.RESERVE_MS:
+            raise PawfectError(ErrorKind.DEADLINE, "candidate_search: no time for another")
+        if not self._kept:
+            return True
+        ranking = self.ranking()
+        return not ranking.best_first or can_be_beaten(ranking)
+
+    async def _make(self, tried: Try, room: Room) -> None:
+        """Make one candidate, or take it from the earlier run, and have it judged."""
+        earlier = self._request.done.get(tried.number)
+        if earlier is not None and earlier.is_of(tried) and earlier.box == self._box:
+            self.known += 1
+            candidate = earlier.candidate.unranked()
+            await self._keep(Kept(candidate, earlier.image), tried, told=False)
+            return
+        began = self._control.clock()
+        made = await self._proposed(tried, room)
+        spent = round((self._control.clock() - began) * 1000, 2)
+        parent = None if tried.parent is None else tried.parent.number
+        candidate = Candidate(
+            tried.number, tried.phase, tried.seed, tried.variation.name, parent, ms=spent
+        )
+        if isinstance(made, PawfectError):
+            error = f"{made.kind.name}: {made.message}"
+            await self._keep(Kept(replace(candidate, error=error), error=made), tried)
+            return
+        judgements = await judge(self._judging, made.image, self._control)
+        candidate = replace(
+            candidate,
+            settings=made.settings,
+            engine=made.engine,
+            judgements=judgements,
+            fallbacks=made.fallbacks,
+        )
+        crop = np.ascontiguousarray(made.image[self._box.slices])
+        await self._keep(Kept(candidate, crop, made.weights), tried)
+
+    async def _proposed(self, tried: Try, room: Room) -> Proposed | PawfectError:
+        parent = None if tried.parent is None else self.picture_of(tried.parent.number)
+        base = replace(self._base, request=self._within(room))
+        # It ends early enough for the best to be handed over.
+        part = self._control.part(self._control.remaining_ms() - budget.RESERVE_MS)
+        try:
+            with self._control.stage("propose"):
+                made = await propose(base, tried, parent, part)
+        except PawfectError as error:
+            if error.kind is ErrorKind.OUT_OF_MEMORY:
+                raise
+            self._control.check("propose")
+            if error.kind is ErrorKind.DEADLINE and self._is_late():
+                raise
+            return error
+        if tried.variation.name == UNDIFFUSED:
+            self._base = replace(self._base, floor=made.floor)
+        return made
+
+    def _within(self, room: Room) -> InpaintRequest:
+        """Return the request of one candidate, which has a share of the search's time.
+
+        It follows from the request alone, not from the clock, so that the same request gives the
+        same pixels.
+        """
+        own, deadline_ms = self._base.request, self._request.params.deadline_ms
+        share_ms = max(deadline_ms * self._room.at_once // self._plan.total, 1)
+        params = replace(
+            own.params,
+            engine=self._base.engine,
+            window_px=room.window_px,
+            deadline_ms=min(share_ms, deadline_ms),
+        )
+        return replace(own, params=params)
+
+    def _is_late(self) -> bool:
+        return self._control.remaining_ms() <= 2 * budget.RESERVE_MS
+
+    async def _keep(self, kept: Kept, tried: Try, told: bool = True) -> None:
+        self._kept[tried.number] = kept
+        done = len(self._kept) / self._plan.total
+        self._reached = max(self._reached, _BEGINS + (_ENDS - _BEGINS) * min(done, 1.0))
+        if self._notify is silent:
+            return
+        ranking = self.ranking()
+        shown = None
+        if ranking.best_first:
+            best = ranking.best.number
+            shown = await asyncio.to_thread(lambda: preview_of(self.picture_of(best)))
+        more: dict[str, Array] = {}
+        if told:
+            now = ranking.by_number[tried.number]
+            more["CANDIDATE"] = text_tensor(now.to_json())
+            if kept.crop is not None:
+                more["CANDIDATE_IMAGE"] = kept.crop
+                more["CANDIDATE_BOX"] = np.array(self._box.edges, np.int32)
+        await self._notify(Progress(tried.phase, self._reached, shown, more))
+
+
+def _changed_box(base: Base) -> Box:
+    """Return the box of all that a candidate may change: the holes and the feather round them."""
+    height, width = base.cleaned.mask.shape
+    holes = base.cleaned.windows[0].holes
+    for window in base.cleaned.windows[1:]:
+        holes = holes.union(window.holes)
+    return Box(
+        max(holes.x0 - FEATHER_PX, 0),
+        max(holes.y0 - FEATHER_PX, 0),
+        min(holes.x1 + FEATHER_PX, width),
+        min(holes.y1 + FEATHER_PX, height),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """How a search went: the candidates compared, how it ended, why this engine, what was missing."""
+
+    ranking: Ranking
+    ended: str
+    reason: str
+    fallbacks: tuple[Fallback, ...]
+    weights: Mapping[str, str]
+
+
+def _report(
+    request: SearchRequest,
+    base: Base,
+    protected: Protected,
+    outcome: _Outcome,
+    known: int,
+    control: Control,
+) -> SearchReport:
+    params, ranking, plan = request.params, outcome.ranking, request.plan
+    best, finders = ranking.best, base.deployment.finders
+    finder = {"protect": finders[protected.source]} if protected.source in finders else {}
+    return SearchReport(
+        best=best.number,
+        best_potential=best.potential,
+        candidates=ranking.candidates,
+        ended=outcome.ended,
+        judges=ranking.judges,
+        silent=ranking.silent,
+        weights=plan.weights,
+        floor=plan.floor,
+        planned=plan.total,
+        known=known,
+        preset=params.preset,
+        proposer=params.proposer,
+        engine=base.engine,
+        engine_reason=outcome.reason,
+        seed=params.seed,
+        deadline_ms=params.deadline_ms,
+        profile=base.deployment.profile.name,
+        width=base.request.image.shape[1],
+        height=base.request.image.shape[0],
+        hole_px=cv2.countNonZero(base.cleaned.mask),
+        protect_source=protected.source,
+        stage_ms=control.stage_ms,
+        total_ms=control.total_ms(),
+        calls=sum(j.calls for one in ranking.candidates for j in one.judgements),
+        notes=_notes(request, base, ranking),
+        fallbacks=outcome.fallbacks,
+        weights_used={**outcome.weights, **finder},
+    )
+
+
+def _notes(request: SearchRequest, base: Base, ranking: Ranking) -> tuple[str, ...]:
+    notes = []
+    counting = {name for names in ranking.judges.values() for name in names}
+    if request.params.remote and counting <= {LOCAL_JUDGE}:
+        notes.append("no judge elsewhere scored all candidates: the local scores alone decided")
+    if request.reference is not None and IDENTITY not in ranking.judges:
+        notes.append("no judge compared the candidates with the reference")
+    if ranking.best.potential is None:
+        notes.append("no judge with a weight scored all candidates: the first one stands")
+    if not ranking.best.above_floor:
+        notes.append(f"no candidate reaches the floor of local consistency, {request.plan.floor:g}")
+    failed = sum(one.error is not None for one in ranking.candidates)
+    if failed:
+        notes.append(f"{failed} of {len(ranking.candidates)} candidates could not be made")
+    if base.engine != "flux" and request.inpaint.prompt is not None:
+        notes.append(f"{base.engine} reads no prompt")
+    return tuple(notes)
+
+
+def _encoded(result: SearchResult) -> dict[str, Array]:
+    return {"IMAGE": result.image, "REPORT": text_tensor(result.report.to_json())}
+
+
+def _pixels(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> int:
+    """Return a request's pixels as its place counts them, of 12 bytes: what it brings has three."""
+    own = sum(inputs[name].size for name in ("REFERENCE", "DONE_IMAGES") if name in inputs)
+    return photo_pixels(inputs, parameters) + own // 12
+
+
+CANDIDATE_SEARCH: Final = Orchestration(
+    deploy=deployed,
+    decode=search_request,
+    run=search,
+    encode=_encoded,
+    fallbacks=lambda result: result.report.fallbacks,
+    pixels=_pixels,
+)
+
+
+def probe(settings: object) -> dict[str, Array]:
+    """Return the probe's tensors: a hole of four by four pixels."""
+    del settings
+    image = probe_photo()
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[30:34, 30:34] = 255
+    return {"IMAGE": image, "MASK": mask}
