@@ -63,9 +63,7 @@ def grain_gap(close: Closeup, luma: NDArray[np.float32]) -> float:
     return abs(float(np.log((inside + _LEAST_NOISE) / (around + _LEAST_NOISE))))
 
 
-def spectrum_gap(
-    close: Closeup, luma: NDArray[np.float32], blurs: tuple[float, ...]
-) -> float:
+def spectrum_gap(close: Closeup, luma: NDArray[np.float32], blurs: tuple[float, ...]) -> float:
     """Return by how much amplitudes differ between fill and ring, the mean |log ratio| of bands.
 
     Args:

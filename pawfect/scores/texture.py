@@ -102,8 +102,12 @@ def _excess(
     usual = between.min(1)
     if not np.isfinite(usual).any():
         return None
-    nearest = _distances(inner, outer).min(1)
-    return float(nearest.mean() - usual[np.isfinite(usual)].mean())
+    return float(nearest(inner, outer).mean() - usual[np.isfinite(usual)].mean())
+
+
+def nearest(inner: NDArray[np.float32], outer: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the distance [N] of each row of [N, D] to the nearest row of [M, D]."""
+    return np.asarray(_distances(inner, outer).min(1))
 
 
 def _distances(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
