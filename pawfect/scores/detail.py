@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 import cv2
@@ -18,8 +19,10 @@ _NOISE_BLOCK_PX: Final = 9
 _CALMEST: Final = 0.2
 # Of the operator's answer, levels of 255: rounding alone gives some 2.
 _LEAST_NOISE: Final = 0.5
-# Standard deviations, px, whose differences are the bands: an octave each.
-_BANDS: Final = (0.8, 1.6, 3.2, 6.4)
+# Standard deviations, px, of the blurs that part the bands, an octave each: what is seen as grain
+# and texture, and what is seen as tufts, tiles and shadows.
+FINE: Final = (0.0, 0.8, 1.6, 3.2, 6.4)
+COARSE: Final = (3.2, 6.4, 12.8)
 # Squared levels of 255 in a band: a quarter of the rounding error's energy.
 _LEAST_ENERGY: Final = 1 / 48
 # Range of luma in the ring, levels of 255, below which a photo has no detail to compare with.
@@ -60,17 +63,18 @@ def grain_gap(close: Closeup, luma: NDArray[np.float32]) -> float:
     return abs(float(np.log((inside + _LEAST_NOISE) / (around + _LEAST_NOISE))))
 
 
-def spectrum_gap(close: Closeup, luma: NDArray[np.float32]) -> float:
-    """Return by how much amplitudes differ between fill and ring, mean |log ratio| of four octaves.
+def spectrum_gap(close: Closeup, luma: NDArray[np.float32], blurs: tuple[float, ...]) -> float:
+    """Return by how much amplitudes differ between fill and ring, the mean |log ratio| of bands.
 
     Args:
         close: the hole and its surroundings.
         luma: FLOAT32 [h, w] of its image, 0 to 255.
+        blurs: what parts the bands, px; FINE or COARSE.
     """
+    levels = [cv2.GaussianBlur(luma, (0, 0), s) if s else luma for s in blurs]
     gaps = []
-    for sigma in _BANDS:
-        finer, luma = luma, np.asarray(cv2.GaussianBlur(luma, (0, 0), sigma), np.float32)
-        energy = (finer - luma) ** 2
+    for finer, coarser in itertools.pairwise(levels):
+        energy = (finer - coarser) ** 2
         inside, around = (float(energy[side].mean()) for side in (close.inside, close.ring))
         gaps.append(abs(0.5 * float(np.log((inside + _LEAST_ENERGY) / (around + _LEAST_ENERGY)))))
     return float(np.mean(gaps))

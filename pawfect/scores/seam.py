@@ -30,12 +30,22 @@ def seam_step(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> float:
     if not hole.any() or hole.all():
         return 0.0
     at = raster.surrounding(hole, round(4 * SEAM_SIGMA))
-    inside = hole[at]
-    colours = raster.to_lab(np.ascontiguousarray(image[at]))
-    outer, outside = blur_known(colours, ~inside, SEAM_SIGMA)
-    inner, within = blur_known(colours, inside, SEAM_SIGMA)
-    rim = inside & raster.grow(~inside, 1)
+    steps, rim = step_map(np.ascontiguousarray(image[at]), hole[at])
+    return float(steps[rim].mean()) if rim.any() else 0.0
+
+
+def step_map(
+    image: NDArray[np.uint8], hole: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the colour step at each pixel, CIE76 [H, W], and the rim [H, W] where it is known.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+        hole: [H, W], with a rim.
+    """
+    colours = raster.to_lab(image)
+    outer, outside = blur_known(colours, ~hole, SEAM_SIGMA)
+    inner, within = blur_known(colours, hole, SEAM_SIGMA)
+    rim = hole & raster.grow(~hole, 1)
     rim &= (outside > LEAST_SUPPORT) & (within > LEAST_SUPPORT)
-    if not rim.any():
-        return 0.0
-    return float(np.sqrt(((outer - inner)[rim] ** 2).sum(-1)).mean())
+    return np.sqrt(((outer - inner) ** 2).sum(-1)), rim

@@ -29,9 +29,9 @@ _LEAST_BLOCKS: Final = 6
 _APART: Final = 1.5
 # Squared levels of L (0-100): what grain and rounding leave; it keeps logs of flat blocks finite.
 _LEAST_ENERGY: Final = 0.05
-# CIE76 per hole size: how much farther away a tone must be looked for before that counts as much
-# as a difference in colour. Without it a fill laid the wrong way round has all the right tones.
-_TONE_PER_SIZE: Final = 10.0
+# CIE76 per hole size: what a tone costs that is found so far away. Without it a fill that is laid
+# the wrong way round has all the right tones.
+_PLACE_PER_SIZE: Final = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,17 @@ def texture_excess(fill: Blocks, ring: Blocks) -> float | None:
     return _excess(fill, ring, fill.textures, ring.textures)
 
 
-def tone_excess(fill: Blocks, ring: Blocks, size: float) -> float | None:
+def tone_excess(fill: Blocks, ring: Blocks) -> float | None:
     """Return how much farther the fill's tones are from the ring's than those are from each other.
+
+    Returns:
+        CIE76; None as for textures.
+    """
+    return _excess(fill, ring, fill.tones, ring.tones)
+
+
+def layout_excess(fill: Blocks, ring: Blocks, size: float) -> float | None:
+    """Return how much farther away the fill's tones recur than the ring's own do.
 
     Args:
         fill: blocks of the fill.
@@ -78,12 +87,10 @@ def tone_excess(fill: Blocks, ring: Blocks, size: float) -> float | None:
         size: square root of the hole's area in the closeup, px.
 
     Returns:
-        CIE76, with distance in the picture counted in; None as for textures.
+        CIE76, with the distance in the picture counted in; None as for textures.
     """
-    per_px = _TONE_PER_SIZE / max(size, 1.0)
-    inner, outer = (
-        np.concatenate([side.tones, side.places * np.float32(per_px)], 1) for side in (fill, ring)
-    )
+    per_px = np.float32(_PLACE_PER_SIZE / max(size, 1.0))
+    inner, outer = (np.concatenate([s.tones, s.places * per_px], 1) for s in (fill, ring))
     return _excess(fill, ring, inner, outer)
 
 
@@ -95,8 +102,12 @@ def _excess(
     usual = between.min(1)
     if not np.isfinite(usual).any():
         return None
-    nearest = _distances(inner, outer).min(1)
-    return float(nearest.mean() - usual[np.isfinite(usual)].mean())
+    return float(nearest(inner, outer).mean() - usual[np.isfinite(usual)].mean())
+
+
+def nearest(inner: NDArray[np.float32], outer: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the distance [N] of each row of [N, D] to the nearest row of [M, D]."""
+    return np.asarray(_distances(inner, outer).min(1))
 
 
 def _distances(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
