@@ -11,6 +11,7 @@ from pawfect.scores.local import judge_locally
 async def judge_local(
     result: Any, original: Any, mask: Any, deployment: Any, call: Any, control: Any
 ) -> Any:
+    """Judge."""
     return await control.wait(
         "score_local", asyncio.to_thread(judge_locally, result, original, mask)
     )

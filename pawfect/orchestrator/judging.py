@@ -1,4 +1,4 @@
-"""What the judges say of one candidate: the local one in this process, the others by their models."""
+"""What the judges say of one candidate: the local one here, the others by their models."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +19,6 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_photo
 from pawfect.contract.report import Fallback
-from pawfect.contract.scores import IDENTITY
 from pawfect.contract.search_report import Candidate, SearchReport
 from pawfect.contract.tensors import REMOTE_JUDGES, Array
 from pawfect.contract.texts import text_tensor
@@ -34,13 +32,14 @@ from pawfect.orchestrator.generate import FEATHER_PX
 from pawfect.orchestrator.judging import Judging, judge
 from pawfect.orchestrator.progress import ProgressReporter, preview_of
 from pawfect.orchestrator.proposing import Base, Picture, Proposed, propose
-from pawfect.orchestrator.protecting import Protected, find_protected
+from pawfect.orchestrator.protecting import find_protected
 from pawfect.orchestrator.request import InpaintRequest, Notify, Progress, silent
+from pawfect.orchestrator.search_outcome import Outcome, search_report
 from pawfect.orchestrator.searching import SearchRequest, search_request
 from pawfect.orchestrator.serving import Orchestration, deployed, photo_pixels
 from pawfect.orchestrator.surroundings import find_surroundings
 from pawfect.picture.box import Box
-from pawfect.search.potential import LOCAL_JUDGE, Ranking, can_be_beaten, rank
+from pawfect.search.potential import Ranking, can_be_beaten, rank
 from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
 
 # Where the work stands when the first candidate begins, and when the last is judged, as shares.
@@ -108,8 +107,10 @@ async def search(
     if (error := work.why_none(ended)) is not None:
         raise error
     image = await asyncio.to_thread(work.picture_of, ranking.best.number)
-    own_part = _Outcome(ranking, ended, reason, protected.fallbacks + fallbacks, work.weights)
-    report = _report(request, base, protected, own_part, work.known, control)
+    outcome = Outcome(
+        ranking, ended, reason, protected.fallbacks + fallbacks, work.weights, work.known
+    )
+    report = search_report(request, base, protected, outcome, control)
     return SearchResult(image, report)
 
 
@@ -328,78 +329,6 @@ def _changed_box(base: Base) -> Box:
         min(holes.x1 + FEATHER_PX, width),
         min(holes.y1 + FEATHER_PX, height),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Outcome:
-    """How a search went: the candidates compared, how it ended, why this engine, what was missing."""
-
-    ranking: Ranking
-    ended: str
-    reason: str
-    fallbacks: tuple[Fallback, ...]
-    weights: Mapping[str, str]
-
-
-def _report(
-    request: SearchRequest,
-    base: Base,
-    protected: Protected,
-    outcome: _Outcome,
-    known: int,
-    control: Control,
-) -> SearchReport:
-    params, ranking, plan = request.params, outcome.ranking, request.plan
-    best, finders = ranking.best, base.deployment.finders
-    finder = {"protect": finders[protected.source]} if protected.source in finders else {}
-    return SearchReport(
-        best=best.number,
-        best_potential=best.potential,
-        candidates=ranking.candidates,
-        ended=outcome.ended,
-        judges=ranking.judges,
-        silent=ranking.silent,
-        weights=plan.weights,
-        floor=plan.floor,
-        planned=plan.total,
-        known=known,
-        preset=params.preset,
-        proposer=params.proposer,
-        engine=base.engine,
-        engine_reason=outcome.reason,
-        seed=params.seed,
-        deadline_ms=params.deadline_ms,
-        profile=base.deployment.profile.name,
-        width=base.request.image.shape[1],
-        height=base.request.image.shape[0],
-        hole_px=cv2.countNonZero(base.cleaned.mask),
-        protect_source=protected.source,
-        stage_ms=control.stage_ms,
-        total_ms=control.total_ms(),
-        calls=sum(j.calls for one in ranking.candidates for j in one.judgements),
-        notes=_notes(request, base, ranking),
-        fallbacks=outcome.fallbacks,
-        weights_used={**outcome.weights, **finder},
-    )
-
-
-def _notes(request: SearchRequest, base: Base, ranking: Ranking) -> tuple[str, ...]:
-    notes = []
-    counting = {name for names in ranking.judges.values() for name in names}
-    if request.params.remote and counting <= {LOCAL_JUDGE}:
-        notes.append("no judge elsewhere scored all candidates: the local scores alone decided")
-    if request.reference is not None and IDENTITY not in ranking.judges:
-        notes.append("no judge compared the candidates with the reference")
-    if ranking.best.potential is None:
-        notes.append("no judge with a weight scored all candidates: the first one stands")
-    if not ranking.best.above_floor:
-        notes.append(f"no candidate reaches the floor of local consistency, {request.plan.floor:g}")
-    failed = sum(one.error is not None for one in ranking.candidates)
-    if failed:
-        notes.append(f"{failed} of {len(ranking.candidates)} candidates could not be made")
-    if base.engine != "flux" and request.inpaint.prompt is not None:
-        notes.append(f"{base.engine} reads no prompt")
-    return tuple(notes)
 
 
 def _encoded(result: SearchResult) -> dict[str, Array]:

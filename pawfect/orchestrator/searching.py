@@ -98,7 +98,8 @@ def search_request(inputs: Mapping[str, Array], params: SearchParams) -> SearchR
     request.check_planes()
     reference = inputs.get("REFERENCE")
     if reference is not None:
-        check_photo_size(*reference.shape[:2], "REFERENCE")
+        rows, columns = reference.shape[:2]
+        check_photo_size(rows, columns, "REFERENCE")
     return SearchRequest(request, params, plan, reference, _finished(inputs, request))
 
 

@@ -1,9 +1,9 @@
-"""What a search tries: each candidate's seed and variation, by engine; the same plan, the same tries.
+"""What a search tries: each candidate's seed and variation, by engine.
 
 Stage 1 differs in seed, prompt, guidance or symmetry; stage 2 starts from a parent: noise in the
-neighbourhood of its own (a zero-order search: Ma et al., "Inference-Time Scaling for Diffusion Models
-beyond Scaling Denoising Steps", 2025), its result noised again to a part of the schedule, or for
-patches the worst part of its fill searched anew.
+neighbourhood of its own (a zero-order search: Ma et al., "Inference-Time Scaling for Diffusion
+Models beyond Scaling Denoising Steps", 2025), its result noised again to a part of the schedule, or
+for patches the worst part of its fill searched anew.
 """
 
 from __future__ import annotations

@@ -1,0 +1,99 @@
+"""The report of a search, from how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+
+from pawfect.contract.report import Fallback
+from pawfect.contract.scores import IDENTITY
+from pawfect.contract.search_report import SearchReport
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.proposing import Base
+from pawfect.orchestrator.protecting import Protected
+from pawfect.orchestrator.searching import SearchRequest
+from pawfect.search.potential import LOCAL_JUDGE, Ranking
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a search went.
+
+    Attributes:
+        ranking: the candidates compared.
+        ended: see `pawfect.contract.search_report.ENDS`.
+        reason: why this engine.
+        fallbacks: what was done without.
+        weights: identity of the weights that made candidates, by component.
+        known: candidates that the request brought along.
+    """
+
+    ranking: Ranking
+    ended: str
+    reason: str
+    fallbacks: tuple[Fallback, ...]
+    weights: Mapping[str, str]
+    known: int
+
+
+def search_report(
+    request: SearchRequest,
+    base: Base,
+    protected: Protected,
+    outcome: Outcome,
+    control: Control,
+) -> SearchReport:
+    """Return the report of a search that found something."""
+    params, ranking, plan = request.params, outcome.ranking, request.plan
+    best, finders = ranking.best, base.deployment.finders
+    finder = {"protect": finders[protected.source]} if protected.source in finders else {}
+    return SearchReport(
+        best=best.number,
+        best_potential=best.potential,
+        candidates=ranking.candidates,
+        ended=outcome.ended,
+        judges=ranking.judges,
+        silent=ranking.silent,
+        weights=plan.weights,
+        floor=plan.floor,
+        planned=plan.total,
+        known=outcome.known,
+        preset=params.preset,
+        proposer=params.proposer,
+        engine=base.engine,
+        engine_reason=outcome.reason,
+        seed=params.seed,
+        deadline_ms=params.deadline_ms,
+        profile=base.deployment.profile.name,
+        width=base.request.image.shape[1],
+        height=base.request.image.shape[0],
+        hole_px=cv2.countNonZero(base.cleaned.mask),
+        protect_source=protected.source,
+        stage_ms=control.stage_ms,
+        total_ms=control.total_ms(),
+        calls=sum(j.calls for one in ranking.candidates for j in one.judgements),
+        notes=_notes(request, base, ranking),
+        fallbacks=outcome.fallbacks,
+        weights_used={**outcome.weights, **finder},
+    )
+
+
+def _notes(request: SearchRequest, base: Base, ranking: Ranking) -> tuple[str, ...]:
+    notes = []
+    counting = {name for names in ranking.judges.values() for name in names}
+    if request.params.remote and counting <= {LOCAL_JUDGE}:
+        notes.append("no judge elsewhere scored all candidates: the local scores alone decided")
+    if request.reference is not None and IDENTITY not in ranking.judges:
+        notes.append("no judge compared the candidates with the reference")
+    if ranking.best.potential is None:
+        notes.append("no judge with a weight scored all candidates: the first one stands")
+    if not ranking.best.above_floor:
+        notes.append(f"no candidate reaches the floor of local consistency, {request.plan.floor:g}")
+    failed = sum(one.error is not None for one in ranking.candidates)
+    if failed:
+        notes.append(f"{failed} of {len(ranking.candidates)} candidates could not be made")
+    if base.engine != "flux" and request.inpaint.prompt is not None:
+        notes.append(f"{base.engine} reads no prompt")
+    return tuple(notes)
