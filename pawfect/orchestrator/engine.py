@@ -71,6 +71,8 @@ class Task:
         floor: the fill without FLUX, where it is there already; None: it is made.
         start: UINT8 [H, W, 3], what FLUX starts from with `strength` under 1; None: the floor.
         toward: of FLUX's noise; None: the seed's own.
+        plan_ms: what FLUX's plan may take, where others share the card and the deadline; None: the
+            clock's whole time.
     """
 
     request: InpaintRequest
@@ -82,6 +84,7 @@ class Task:
     floor: Patched | None = None
     start: NDArray[np.uint8] | None = None
     toward: Toward | None = None
+    plan_ms: float | None = None
 
     async def ask(
         self,

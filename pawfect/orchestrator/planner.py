@@ -99,24 +99,27 @@ def plan_fill(task: Task) -> Planned:
             DEADLINE where no plan fits.
     """
     deployment, within_ms = task.deployment, task.control.within_ms
+    share_ms = within_ms if task.plan_ms is None else min(task.plan_ms, within_ms)
     settings, costs = deployment.profile.flux, deployment.costs
     if settings is None or deployment.schedule is None:
         missing = PawfectError(ErrorKind.UNAVAILABLE, "the profile has no FLUX")
         raise deployment.flux_error or missing
     wish = wish_of(task, settings)
-    best, plan = next(plans(wish, costs)), choose(wish, costs, within_ms)
+    best, plan = next(plans(wish, costs)), choose(wish, costs, share_ms)
     if plan is None:
         assert costs is not None
-        needed, least = least_deadline_ms(wish, costs)
-        raise PawfectError(
-            ErrorKind.DEADLINE,
-            f"deadline_ms: expected at least {needed} ms for FLUX at its least, {in_words(least)}, "
-            f"got {within_ms:.0f} ms",
-        )
+        needed, plan = least_deadline_ms(wish, costs)
+        # Where a share is too small for any plan, the least may take more than its share.
+        if needed > within_ms:
+            raise PawfectError(
+                ErrorKind.DEADLINE,
+                f"deadline_ms: expected at least {needed} ms for FLUX at its least, "
+                f"{in_words(plan)}, got {within_ms:.0f} ms",
+            )
     less = _less(best, plan)
     if not less:
         return Planned(wish, plan)
-    reason = f"deadline_ms: {within_ms:.0f} ms are too few for {in_words(best)}"
+    reason = f"deadline_ms: {share_ms:.0f} ms are too few for {in_words(best)}"
     return Planned(wish, plan, (Fallback("plan", reason, less, ErrorKind.DEADLINE),))
 
 

@@ -54,6 +54,7 @@ class Base:
         engine: flux, lama or patch.
         deployment: which engines there are.
         call: calls the models.
+        plan_ms: what FLUX's plan of one candidate may take, ms.
         floor: the photo filled without FLUX; None until the undiffused candidate is there.
     """
 
@@ -62,6 +63,7 @@ class Base:
     engine: str
     deployment: Deployment
     call: CallModel
+    plan_ms: float
     floor: Patched | None = None
 
 
@@ -100,7 +102,8 @@ async def propose(base: Base, tried: Try, parent: Picture | None, control: Contr
     """
     progress = ProgressReporter(silent, base.request.image, base.cleaned.mask, False)
     given = (base.deployment, base.call, control, progress, base.floor)
-    task = _with_params(Task(base.request, base.cleaned, *given), seed=tried.seed)
+    task = Task(base.request, base.cleaned, *given, plan_ms=base.plan_ms)
+    task = _with_params(task, seed=tried.seed)
     return await _MAKERS[tried.variation.name](task, base.engine, tried, parent)
 
 

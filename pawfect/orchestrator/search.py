@@ -98,7 +98,9 @@ async def search(
     protected = await find_protected(request.inpaint, deployment, call, control)
     own = replace(request.inpaint, protect=protected.mask)
     cleaned = await clean_mask(own, call, control)
-    base = Base(own, cleaned, engine, deployment, call)
+    # A card takes as long for steps that share a batch as for the same one by one.
+    plan_ms = request.params.deadline_ms / request.plan.total
+    base = Base(own, cleaned, engine, deployment, call, plan_ms)
     base = await _described(base, control)
     await notify(Progress("mask_cleanup", _BEGINS))
     work = _Search(request, base, control, notify)
