@@ -42,6 +42,20 @@ class RemoteJudgeParams(Parameters):
 
 
 @dataclass(frozen=True)
+class LocalJudgeParams(Parameters):
+    """Parameters of `score_local`.
+
+    Attributes:
+        deadline_ms: 1 to 600,000 ms from the request's arrival to its answer.
+        networks: whether networks look at the fill too, where the server has them: for surfaces
+            that are not around it, and for a subject in it.
+    """
+
+    deadline_ms: Annotated[int, between(1, MAX_DEADLINE_MS)] = 30_000
+    networks: bool = True
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What one judge says of one picture.
 

@@ -197,22 +197,18 @@ TEXT_READING: Final = ModelSpec(
         REPORT,
     ),
 )
-# What is scored, as JSON of `pawfect.contract.scores.Judgement`.
-REMOTE_JUDGES: Final[Mapping[str, ModelSpec]] = MappingProxyType(
-    {
-        judge: ModelSpec(
-            f"score_{judge}",
-            (
-                TensorSpec("RESULT", "UINT8", (-1, -1, 3)),
-                TensorSpec("ORIGINAL", "UINT8", (-1, -1, 3)),
-                MASK,
-                TensorSpec("REFERENCE", "UINT8", (-1, -1, 3), optional=True),
-            ),
-            (TensorSpec("SCORES", "BYTES", (1,)),),
-        )
-        for judge in ("gemini", "moondream")
-    }
+_JUDGED: Final = (
+    TensorSpec("RESULT", "UINT8", (-1, -1, 3)),
+    TensorSpec("ORIGINAL", "UINT8", (-1, -1, 3)),
+    MASK,
+    TensorSpec("REFERENCE", "UINT8", (-1, -1, 3), optional=True),
 )
+# What is scored, as JSON of `pawfect.contract.scores.Judgement`.
+_SCORES: Final = (TensorSpec("SCORES", "BYTES", (1,)),)
+REMOTE_JUDGES: Final[Mapping[str, ModelSpec]] = MappingProxyType(
+    {judge: ModelSpec(f"score_{judge}", _JUDGED, _SCORES) for judge in ("gemini", "moondream")}
+)
+LOCAL_JUDGE: Final = ModelSpec("score_local", _JUDGED, _SCORES)
 SCENE_LABELS: Final = ModelSpec("scene_labels", (IMAGE, MASK), LABELS, ensemble=True)
 
 

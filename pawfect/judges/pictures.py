@@ -58,6 +58,24 @@ def shown(
     Raises:
         PawfectError: INVALID_ARG for sizes that differ or are out of bounds, and an empty mask.
     """
+    hole = filled_of(result, original, mask, reference)
+    height, width = hole.shape
+    box = with_context(_bounds(hole), height, width)
+    before, after = (_small(photo[box.slices]) for photo in (original, result))
+    return Shown(
+        _outlined(before, hole[box.slices]),
+        after,
+        None if reference is None else _small(reference),
+    )
+
+
+def filled_of(
+    result: NDArray[np.uint8],
+    original: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    reference: NDArray[np.uint8] | None,
+) -> NDArray[np.bool_]:
+    """Return what was filled, [H, W], of a judge's pictures; arguments and errors as `shown`."""
     height, width = original.shape[:2]
     check_photo_size(height, width, "ORIGINAL")
     for name, shape in (("RESULT", result.shape[:2]), ("MASK", mask.shape)):
@@ -69,13 +87,7 @@ def shown(
     hole = mask >= MASK_THRESHOLD
     if not hole.any():
         raise invalid("MASK", "some of it >= 128", "nothing that is")
-    box = with_context(_bounds(hole), height, width)
-    before, after = (_small(photo[box.slices]) for photo in (original, result))
-    return Shown(
-        _outlined(before, hole[box.slices]),
-        after,
-        None if reference is None else _small(reference),
-    )
+    return hole
 
 
 def side_by_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,11 +12,15 @@ from pawfect.contract.errors import PawfectError
 from pawfect.contract.report import Fallback
 from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator import budget
+from pawfect.orchestrator.calls import CallModel
+from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.engine import Task
 from pawfect.scene.prompt import Label
 
 # The longest of Florence-2's plain captions names what lies around; the shorter name one thing.
 CAPTION_TASK: Final = "<DETAILED_CAPTION>"
+SAM3: Final = "sam3_labeling"
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,34 @@ async def name_surfaces(
     Raises:
         PawfectError: where it fails or is late.
     """
-    settings = task.deployment.profile.sam3
+    return await surfaces(image, ring, task.deployment, task.call, task.control)
+
+
+async def surfaces(
+    image: NDArray[np.uint8],
+    ring: NDArray[np.uint8],
+    deployment: Deployment,
+    call: CallModel,
+    control: Control,
+) -> tuple[Label, ...]:
+    """Ask SAM3 what lies under a ring of a photo.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+        ring: UINT8 [H, W], non-zero where it is looked at.
+        deployment: of a profile with SAM3.
+        call: calls the models.
+        control: deadline, cancellation and stage times.
+
+    Raises:
+        PawfectError: where it fails or is late.
+    """
+    settings = deployment.profile.sam3
     assert settings is not None
-    inputs = {"IMAGE": image, "RING": ring}
-    out = await task.ask("sam3_labeling", inputs, limit_ms=_limit_ms(task, settings.timeout_ms))
+    limit_ms = min(settings.timeout_ms, budget.SOURCE_SHARE * control.deadline_ms)
+    with control.stage(SAM3):
+        asking = call(SAM3, {"IMAGE": image, "RING": ring}, {})
+        out = await control.wait(SAM3, asking, limit_ms)
     named = zip(out["LABELS"], out["SCORES"], out["COVERAGE"], strict=True)
     return tuple(Label(name.decode(), float(s), float(c)) for name, s, c in named)
 
@@ -77,11 +105,11 @@ async def _labelled(task: Task) -> Surroundings:
         labels = await name_surfaces(task, task.request.image, task.cleaned.ring)
     except PawfectError as error:
         task.control.raise_if_over(error)
-        failed = Fallback("sam3_labeling", str(error), instead, error.kind)
+        failed = Fallback(SAM3, str(error), instead, error.kind)
         return Surroundings(fallbacks=(failed,))
     if labels:
         return Surroundings(labels, source="sam3")
-    nothing = Fallback("sam3_labeling", "no surface recognised", instead)
+    nothing = Fallback(SAM3, "no surface recognised", instead)
     return Surroundings(fallbacks=(nothing,))
 
 

@@ -45,7 +45,7 @@ class Closeup:
     Attributes:
         image: UINT8 [h, w, 3] RGB, the result.
         hole: [h, w], what was filled.
-        inside: [h, w], the hole without its edge.
+        inside: [h, w], the hole without its edge; all of it where it is thin.
         ring: [h, w], the surroundings that a fill is compared with.
         distance: FLOAT32 [h, w] px, to the hole's outline, negative in the hole.
         area: pixels of the hole in the photo itself.
@@ -123,4 +123,7 @@ def closeup(
     distance = signed_distance(filled.view(np.uint8))
     reach = ring_px(np.count_nonzero(filled))
     ring = (distance >= GAP_PX) & (distance <= reach)
-    return Closeup(after, filled, distance <= -GAP_PX, ring, distance, area, before)
+    inside = distance <= -GAP_PX
+    if np.count_nonzero(inside) < LEAST_PX:
+        inside = filled  # a leash is nothing but edges
+    return Closeup(after, filled, inside, ring, distance, area, before)

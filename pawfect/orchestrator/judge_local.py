@@ -1,0 +1,237 @@
+"""`score_local`: what the picture itself says of a fill, and what networks see in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import Scalar
+from pawfect.contract.report import Fallback
+from pawfect.contract.scores import Judgement, LocalJudgeParams
+from pawfect.contract.tensors import Array
+from pawfect.contract.texts import text_tensor
+from pawfect.judges.pictures import filled_of
+from pawfect.matting.network import enlarged
+from pawfect.matting.networks import find_network
+from pawfect.matting.presets import Plan
+from pawfect.matting.subject import INSIDE
+from pawfect.orchestrator import budget
+from pawfect.orchestrator.calls import CallModel
+from pawfect.orchestrator.control import Control, dropped
+from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.looking import MODEL, Looked, look_at
+from pawfect.orchestrator.request import Notify, silent
+from pawfect.orchestrator.serving import Orchestration, deployed
+from pawfect.orchestrator.surroundings import SAM3, surfaces
+from pawfect.picture import raster
+from pawfect.scores.closeup import ring_px
+from pawfect.scores.local import Seen, judge_locally
+from pawfect.scores.subject import subject_share
+
+STAGE: Final = "score_local"
+# Longest side at which the subject and the hole are compared, px: networks see hardly more.
+SEEN_PX: Final = 512
+
+
+@dataclass(frozen=True, eq=False)
+class JudgeRequest:
+    """One request, checked.
+
+    Attributes:
+        result: UINT8 [H, W, 3] RGB, the photo after.
+        original: UINT8 [H, W, 3] RGB, the photo before.
+        mask: UINT8 [H, W], 255 = filled, else 0.
+        params: the scalars.
+    """
+
+    result: NDArray[np.uint8]
+    original: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    params: LocalJudgeParams
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A judgement, and which networks it had to do without."""
+
+    judgement: Judgement
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+async def judge_local(
+    result: NDArray[np.uint8],
+    original: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    deployment: Deployment,
+    call: CallModel,
+    control: Control,
+) -> Judgement:
+    """Judge a fill by the picture, and by what the profile's networks see in it.
+
+    Args:
+        result: UINT8 [H, W, 3] RGB, the photo after.
+        original: UINT8 [H, W, 3] RGB, the photo before.
+        mask: UINT8 [H, W], 255 = filled: the cleaned mask.
+        deployment: which networks there are.
+        call: calls them.
+        control: deadline, cancellation and stage times.
+
+    Returns:
+        What `pawfect.scores.local.judge_locally` says; a network that fails or is late is left out,
+        with a note.
+
+    Raises:
+        PawfectError: INVALID_ARG for sizes that differ or an empty mask; CANCELLED or DEADLINE of
+            the request itself.
+    """
+    inputs = {"RESULT": result, "ORIGINAL": original, "MASK": mask}
+    request = judge_request(inputs, LocalJudgeParams())
+    return (await score_local(request, deployment, call, control)).judgement
+
+
+def judge_request(inputs: Mapping[str, Array], params: LocalJudgeParams) -> JudgeRequest:
+    """Decode a request of `score_local`; raises INVALID_ARG as `filled_of` does."""
+    result, original = inputs["RESULT"], inputs["ORIGINAL"]
+    hole = filled_of(result, original, inputs["MASK"], inputs.get("REFERENCE"))
+    return JudgeRequest(result, original, np.where(hole, np.uint8(255), np.uint8(0)), params)
+
+
+async def score_local(
+    request: JudgeRequest,
+    deployment: Deployment,
+    call: CallModel,
+    control: Control,
+    notify: Notify = silent,
+) -> Judged:
+    """Answer one request; see `judge_local`."""
+    del notify
+    views: list[View] = []
+    if request.params.networks:
+        looks = [
+            asyncio.ensure_future(look(request, deployment, call, control))
+            for look in (_surfaces, _subject)
+        ]
+        try:
+            views = [await look for look in looks]
+        finally:
+            await dropped(*looks)
+    seen = Seen()
+    for view in views:
+        seen = replace(seen, **view.seen)
+    with control.stage(STAGE):
+        judging = asyncio.to_thread(
+            judge_locally, request.result, request.original, request.mask, seen
+        )
+        judgement = await control.wait(STAGE, judging)
+    fallbacks = tuple(fallback for view in views for fallback in view.fallbacks)
+    judged = replace(
+        judgement,
+        notes=tuple(f"{f.stage}: {f.reason}; {f.instead}" for f in fallbacks),
+        model=", ".join(view.model for view in views if view.model) or None,
+        ms=control.total_ms(),
+    )
+    return Judged(judged, fallbacks)
+
+
+@dataclass(frozen=True)
+class View:
+    """What one network sees in a fill.
+
+    Attributes:
+        seen: entries of `Seen`; none where it was not asked or failed.
+        model: identity of its weights, where it answered.
+        fallbacks: what failed.
+    """
+
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+async def _surfaces(
+    request: JudgeRequest, deployment: Deployment, call: CallModel, control: Control
+) -> View:
+    """Ask SAM3 for the surfaces around the hole, of the original, and in it, of the result."""
+    if deployment.profile.sam3 is None:
+        return View()
+    try:
+        ring = await control.wait(SAM3, asyncio.to_thread(_ring, request.mask))
+        around = await surfaces(request.original, ring, deployment, call, control)
+        if not around:
+            return View()
+        inside = await surfaces(request.result, request.mask, deployment, call, control)
+    except PawfectError as error:
+        return _without(SAM3, error, control)
+    return View({"around": around, "inside": inside}, deployment.weights.get("sam3"))
+
+
+def _ring(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the surroundings that the judge compares with, UINT8 [H, W], 255."""
+    hole, ring = mask > 0, np.zeros_like(mask)
+    width = ring_px(np.count_nonzero(hole))
+    at = raster.surrounding(hole, width)
+    ring[at][raster.grow(hole[at], width) & ~hole[at]] = 255
+    return ring
+
+
+async def _subject(
+    request: JudgeRequest, deployment: Deployment, call: CallModel, control: Control
+) -> View:
+    """Ask the network that finds what is protected whether there is a subject in the fill."""
+    settings, finders = deployment.profile.protect, tuple(deployment.finders)
+    if settings is None or not finders:
+        return View()
+    network = find_network(finders[0])
+    view = network.view(settings.size, "static")
+    size = request.result.shape[1], request.result.shape[0]
+    planned = Plan(network, view, view.seen(*size), "fast", "none", None, "map")
+    limit_ms = min(settings.timeout_ms, budget.SOURCE_SHARE * control.deadline_ms)
+    try:
+        looked = await look_at(request.result, planned, finders, call, control, limit_ms)
+        sure = looked.subject.found and looked.subject.confidence >= settings.least_confidence
+        sharing = asyncio.to_thread(_share, looked, request.mask)
+        share = await control.wait(STAGE, sharing) if sure else 0.0
+    except PawfectError as error:
+        return _without(MODEL, error, control)
+    except MemoryError:
+        failed = PawfectError(ErrorKind.OUT_OF_MEMORY, f"{MODEL}: out of memory")
+        return _without(MODEL, failed, control)
+    used = deployment.finders[looked.plan.network.name]
+    return View({"subject_share": share}, used, looked.plan.fallbacks)
+
+
+def _share(looked: Looked, mask: NDArray[np.uint8]) -> float:
+    """Return the share of the hole that shows a subject which its rim does not."""
+    factor = min(SEEN_PX / max(mask.shape), 1.0)
+    size = (max(round(mask.shape[0] * factor), 1), max(round(mask.shape[1] * factor), 1))
+    subject = enlarged(looked.values, looked.plan.network, size) >= INSIDE
+    return subject_share(subject, raster.shrink_any(mask > 0, size))
+
+
+def _without(stage: str, error: PawfectError, control: Control) -> View:
+    """Return that a network is left out; raise where the request itself is over."""
+    control.raise_if_over(error)
+    return View(fallbacks=(Fallback(stage, error.message, "judged without it", error.kind),))
+
+
+def _pixels(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> int:
+    """Return how many pixels the two photos of a request have; never raises."""
+    del parameters
+    shapes = [inputs[name].shape for name in ("RESULT", "ORIGINAL") if name in inputs]
+    return sum(shape[0] * shape[1] for shape in shapes if len(shape) == 3)
+
+
+SCORE_LOCAL: Final = Orchestration(
+    deploy=deployed,
+    decode=judge_request,
+    run=score_local,
+    encode=lambda judged: {"SCORES": text_tensor(judged.judgement.to_json())},
+    fallbacks=lambda judged: judged.fallbacks,
+    pixels=_pixels,
+)
