@@ -18,9 +18,10 @@ from pawfect.definitions.matting import MATTING
 from pawfect.definitions.refine import REFINING
 from pawfect.definitions.scene import SCENE
 from pawfect.definitions.scores import SCORES
+from pawfect.definitions.search import SEARCH
 from pawfect.model import Model
 
-_DEFINITIONS: Final = (*FILL, *SCENE, *FLUX, *MATTING, *REFINING, *SCORES)
+_DEFINITIONS: Final = (*FILL, *SCENE, *FLUX, *MATTING, *REFINING, *SCORES, *SEARCH)
 _BY_NAME: dict[str, Model] = {model.name: model for model in _DEFINITIONS}
 MODELS: Final[Mapping[str, Model]] = MappingProxyType(_BY_NAME)
 

@@ -16,7 +16,7 @@ from pawfect.contract.tensors import REMOTE_JUDGES, Array
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
-from pawfect.orchestrator.judge_local import judge_local
+from pawfect.orchestrator.judge_local import STAGE, judge_local
 
 # What a judge's model is given beyond its own deadline to say that it has none, ms.
 _MANNERS_MS: Final = 1000
@@ -66,9 +66,10 @@ async def judge(
 
 
 async def _locally(judging: Judging, image: NDArray[np.uint8], control: Control) -> Judgement:
-    with control.stage("score_local"):
+    with control.stage(STAGE):
+        part = control.part(control.remaining_ms())
         return await judge_local(
-            image, judging.original, judging.hole, judging.deployment, judging.call, control
+            image, judging.original, judging.hole, judging.deployment, judging.call, part
         )
 
 
