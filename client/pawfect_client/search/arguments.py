@@ -9,13 +9,16 @@ import click
 
 _IDS: Final = "--task-id"
 _PUSH: Final = "--push"
+# Where a context keeps the command line as it was given.
+GIVEN: Final = "pawfect.search.given"
 
 
 class SearchCommand(click.Command):
     """A command whose --task-id takes any number of words, and whose --push two or none."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read a command line."""
+        """Read a command line, and keep it as it was given."""
+        ctx.meta[GIVEN] = tuple(args)
         return super().parse_args(ctx, joined(args))
 
 
@@ -38,7 +41,7 @@ def joined(args: Sequence[str]) -> list[str]:
             result.append(option)
             continue
         most = 2 if option == _PUSH else len(args)
-        words = []
+        words: list[str] = []
         while place < len(args) and len(words) < most and not args[place].startswith("-"):
             words.append(args[place])
             place += 1

@@ -14,7 +14,7 @@ from rich.console import Console
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
 from pawfect_client.printable import printable
-from pawfect_client.search.arguments import SearchCommand
+from pawfect_client.search.arguments import GIVEN, SearchCommand
 from pawfect_client.search.asked import Asked
 from pawfect_client.search.display import exit_code, failure_lines, shown_run, summary
 from pawfect_client.search.fetching import MIB, MOST_MIB, MOST_SECONDS, Bounds
@@ -183,7 +183,8 @@ def _make(out: Path) -> None:
 
 def _in_tmux(out: Path, *, quiet: bool) -> bool:
     """Start this command anew in tmux; False where that cannot be, after a warning."""
-    arguments = [word for word in sys.argv[2:] if word != "--tmux"]
+    given: Sequence[str] = click.get_current_context().meta[GIVEN]
+    arguments = [word for word in given if word != "--tmux"]
     try:
         attach = start_session(out, arguments)
     except TmuxError as error:

@@ -214,8 +214,8 @@ def _follow(
         git("add", "--force", "--", *_from_top(contents))
         git("update-ref", "-m", "pawfect search", f"refs/heads/{branch}", commit, head or "")
     except (OSError, PushError) as error:
-        for path, content in before.items():
-            _put_back(path, content)
+        for path, old in before.items():
+            _put_back(path, old)
         git.says("reset", "--quiet", "--", *_from_top(contents))
         said = error.strerror if isinstance(error, OSError) else str(error)
         raise PushError(f"it was pushed, but the work tree could not follow: {said}") from None
