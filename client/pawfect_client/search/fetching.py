@@ -118,7 +118,9 @@ def _answer(place: _Place, bounds: Bounds, until: float) -> Iterator[http.client
     try:
         headers = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "pawfect"}
         connection.request("GET", place.path, headers=headers)
-        yield connection.getresponse()
+        # The connection lets go of an answer that ends it.
+        with connection.getresponse() as answer:
+            yield answer
         # What was cut off looks like an end where nobody said how long it is.
         if late.is_set():
             raise TimeoutError

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 from pawfect_client.search.arguments import joined
 from pawfect_client.search.tasks import BrokenTask, Task, read_keys, read_tasks
 from tests.refusals import refusal
@@ -170,13 +170,14 @@ ENTRY = st.dictionaries(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ENTRY | JSON, min_size=1, max_size=4))
 def test_whatever_json_holds_is_tasks_or_a_clear_error(tmp_path_factory, entries):
     path = put(tmp_path_factory.getbasetemp(), entries)
     try:
         tasks = read_tasks(path, {})
-    except Exception as error:
-        assert getattr(error, "kind", None) is ErrorKind.INVALID_ARG, error
+    except PawfectError as error:
+        assert error.kind is ErrorKind.INVALID_ARG, error
         return
     assert len(tasks) == len(entries)
     for task in tasks:
