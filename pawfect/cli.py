@@ -40,6 +40,7 @@ _MENDED: Final = {
     "audit": "it runs in the source tree alone, after `make setup-perf`",
     "cutout": "pip install 'pawfect[client]'",
     "inpaint": "pip install 'pawfect[client]'",
+    "search": "pip install 'pawfect[client]'",
     "variants": "pip install 'pawfect[sessions]'",
     "weights": "pip install 'pawfect[neural]'",
     "worker": "pip install 'pawfect[sessions]'",

@@ -3,6 +3,7 @@
 Programs that already speak Triton need none of it: the contract is in `pawfect.contract.tensors`.
 """
 
+from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.reading import ReadText
@@ -19,6 +20,7 @@ from pawfect_client.results import (
     Inpainted,
     Refined,
     SceneLabels,
+    SearchResult,
     StageEvent,
     TextRead,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "CutOut",
     "Done",
     "ErrorKind",
+    "FoundCandidate",
     "FoundMasks",
     "Inpainted",
     "LocalClient",
@@ -41,6 +44,7 @@ __all__ = [
     "Refined",
     "RetryPolicy",
     "SceneLabels",
+    "SearchResult",
     "StageEvent",
     "TextRead",
     "cutout_photo",

@@ -12,6 +12,7 @@ from pawfect.contract.tensors import Array
 from pawfect_client import wire
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
+from pawfect_client.candidate_search import CandidateSearch, OnProgress, last_of, search_call
 from pawfect_client.masks_by_words import find_tensors, found_masks, sam3_asked
 from pawfect_client.refinement import Refinement, capabilities_call, refine_call
 from pawfect_client.results import (
@@ -21,6 +22,7 @@ from pawfect_client.results import (
     Inpainted,
     Refined,
     SceneLabels,
+    SearchResult,
     StageEvent,
     TextRead,
 )
@@ -32,6 +34,7 @@ class PawfectClient(
     SyncTransport,
     BackgroundRemoval[CutOut],
     Refinement[Refined, Generator[StageEvent | Refined, None, None], Capabilities],
+    CandidateSearch[SearchResult, Generator[StageEvent | SearchResult, None, None]],
 ):
     """Calls the service over gRPC; safe to use from several threads, several streams at a time.
 
@@ -177,6 +180,19 @@ class PawfectClient(
     ) -> Generator[StageEvent | Refined, None, None]:
         return self._events(refine_call(tensors, parameters, self._timeout_s))
 
+    def _search(
+        self,
+        tensors: Mapping[str, Array],
+        parameters: Mapping[str, Scalar],
+        on_progress: OnProgress | None,
+    ) -> SearchResult:
+        return last_of(self._search_events(tensors, parameters), on_progress)
+
+    def _search_events(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> Generator[StageEvent | SearchResult, None, None]:
+        return self._events(search_call(tensors, parameters, self._timeout_s))
+
 
 class AsyncPawfectClient(
     AsyncTransport,
@@ -185,6 +201,9 @@ class AsyncPawfectClient(
         Coroutine[Any, Any, Refined],
         AsyncGenerator[StageEvent | Refined, None],
         Coroutine[Any, Any, Capabilities],
+    ],
+    CandidateSearch[
+        Coroutine[Any, Any, SearchResult], AsyncGenerator[StageEvent | SearchResult, None]
     ],
 ):
     """Calls the service over gRPC from one event loop, several requests and streams at a time.
@@ -276,11 +295,27 @@ class AsyncPawfectClient(
     ) -> AsyncGenerator[StageEvent | Refined, None]:
         return self._events(refine_call(tensors, parameters, self._timeout_s))
 
+    async def _search(
+        self,
+        tensors: Mapping[str, Array],
+        parameters: Mapping[str, Scalar],
+        on_progress: OnProgress | None,
+    ) -> SearchResult:
+        answer: SearchResult = await _last(self._search_events(tensors, parameters), on_progress)
+        return answer
 
-async def _last(events: AsyncGenerator[Any, None]) -> Any:
+    def _search_events(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> AsyncGenerator[StageEvent | SearchResult, None]:
+        return self._events(search_call(tensors, parameters, self._timeout_s))
+
+
+async def _last(events: AsyncGenerator[Any, None], on_progress: OnProgress | None = None) -> Any:
     """Return how a stream ends; a task that is cancelled meanwhile closes it at once."""
     async with aclosing(events):
         async for event in events:
             if not isinstance(event, StageEvent):
                 return event
+            if on_progress is not None:
+                on_progress(event)
     raise AssertionError("a stream ends with its result or raises")

@@ -14,15 +14,24 @@ from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.tensors import Array
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
+from pawfect_client.candidate_search import CandidateSearch, OnProgress, last_of
 from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
 from pawfect_client.refinement import Refinement
-from pawfect_client.results import CutOut, Done, Inpainted, Refined, StageEvent, TextRead
+from pawfect_client.results import (
+    CutOut,
+    Done,
+    Inpainted,
+    Refined,
+    SearchResult,
+    StageEvent,
+    TextRead,
+)
 from pawfect_client.text_reading import reading_tensors
 
 FLOWS: Final = "pawfect.flows"
 _INSTALL: Final = "pip install 'pawfect[client,server]'"
 
-Result = TypeVar("Result", Done, CutOut, Refined, TextRead)
+Result = TypeVar("Result", Done, CutOut, Refined, SearchResult, TextRead)
 
 
 def find_flow(name: str, group: str = FLOWS) -> Any:
@@ -45,6 +54,7 @@ def find_flow(name: str, group: str = FLOWS) -> Any:
 class LocalClient(
     BackgroundRemoval[CutOut],
     Refinement[Refined, Generator[StageEvent | Refined, None, None], Capabilities],
+    CandidateSearch[SearchResult, Generator[StageEvent | SearchResult, None, None]],
 ):
     """Works in this process, with the pixels that a server of the same profile gives.
 
@@ -153,6 +163,25 @@ class LocalClient(
 
         return self._events("refine", work)
 
+    def _search(
+        self,
+        tensors: Mapping[str, Array],
+        parameters: Mapping[str, Scalar],
+        on_progress: OnProgress | None,
+    ) -> SearchResult:
+        return last_of(self._search_events(tensors, parameters), on_progress)
+
+    def _search_events(
+        self, tensors: Mapping[str, Array], parameters: Mapping[str, Scalar]
+    ) -> Generator[StageEvent | SearchResult, None, None]:
+        flow = self._flow("search")
+
+        def work(**told: Any) -> SearchResult:
+            result = flow.search(tensors, parameters, **told)
+            return SearchResult(result.image, result.report)
+
+        return self._events("search", work)
+
     def _flow(self, name: str) -> Any:
         with self._finding:
             if name not in self._flows:
@@ -172,7 +201,8 @@ class LocalClient(
         left = threading.Event()
 
         def notify(progress: Any) -> None:
-            events.put(StageEvent(progress.stage, progress.progress, progress.preview))
+            candidate = getattr(progress, "candidate", None)
+            events.put(StageEvent(progress.stage, progress.progress, progress.preview, candidate))
 
         def stop() -> bool:
             return left.is_set() or self._closed.is_set()

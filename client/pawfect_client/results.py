@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.cutout import CutoutReport
 from pawfect.contract.find import FindReport
 from pawfect.contract.reading import ReadingReport, ReadText
 from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
+from pawfect.contract.search_report import SearchReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +38,13 @@ class StageEvent:
         progress: share of the whole that is done, 0 to 1, never falling.
         preview: UINT8 [h, w, 3] RGB, the photo as filled so far, small; None where the message has
             none.
+        candidate: of a search, the candidate that was finished; None where the message has none.
     """
 
     stage: str
     progress: float
     preview: NDArray[np.uint8] | None = None
+    candidate: FoundCandidate | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,19 @@ class Refined:
 
     image: NDArray[np.uint8]
     report: RefineReport
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The answer to one search, the last message of its stream.
+
+    Attributes:
+        image: UINT8 [H, W, 3] RGB, the best candidate, of the size of the photo sent, writable.
+        report: all candidates, and why this one won.
+    """
+
+    image: NDArray[np.uint8]
+    report: SearchReport
 
 
 @dataclass(frozen=True, eq=False)

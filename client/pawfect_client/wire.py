@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferResult, service_pb2
 from tritonclient.utils import serialize_byte_tensor
 
+from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.cutout import CutoutParams, CutoutReport
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.find import FindMasksParams
@@ -24,8 +25,10 @@ from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
 from pawfect.contract.reading import ReadingParams
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.report import Report
+from pawfect.contract.search import SearchParams
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
+    CANDIDATE_SEARCH,
     FIND_MASKS,
     INPAINT,
     INPAINT_STREAM,
@@ -39,7 +42,9 @@ from pawfect_client.failures import failure_in_stream
 from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEvent
 
 AnyReport = TypeVar("AnyReport")
-AnyParams = InpaintParams | CutoutParams | FindMasksParams | ReadingParams | RefineParams
+AnyParams = (
+    InpaintParams | CutoutParams | FindMasksParams | ReadingParams | RefineParams | SearchParams
+)
 # What a call's answer, or the last message of its stream, becomes.
 End = TypeVar("End")
 
@@ -59,6 +64,8 @@ _MODELS: Final[Mapping[str, tuple[ModelSpec, type[AnyParams], int]]] = {
     FIND_MASKS.name: (FIND_MASKS, FindMasksParams, 1),
     REFINE.name: (REFINE, RefineParams, 3),
     TEXT_READING.name: (TEXT_READING, ReadingParams, 0),
+    # Candidates come while the others are made.
+    CANDIDATE_SEARCH.name: (CANDIDATE_SEARCH, SearchParams, 3),
 }
 _LABEL_OUTPUTS: Final = SCENE_LABELS.outputs
 _CHANNEL_OPTIONS: Final = (
@@ -85,12 +92,14 @@ class Call(Generic[End]):
         shape: of the photo, (H, W, 3).
         timeout_s: for everything: sending, waiting, receiving, retries; s.
         read: of a streamed answer, returns what its last message says.
+        found: returns the candidate that another message of it brings; None: there are none.
     """
 
     message: Any
     shape: tuple[int, ...]
     timeout_s: float
     read: Callable[[Any, Call[End]], End]
+    found: Callable[[Any, Call[Any]], FoundCandidate | None] | None = None
 
 
 def target_of(url: str) -> tuple[str, bool]:
@@ -128,7 +137,7 @@ def call_of(
 
     Args:
         model: one that takes an IMAGE: `inpaint`, `inpaint_stream`, `scene_labels`,
-            `background_removal`, `find_masks`, `text_reading` or `refine`.
+            `background_removal`, `find_masks`, `text_reading`, `refine` or `candidate_search`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.
@@ -245,6 +254,7 @@ def stream_event(response: Any, call: Call[End]) -> StageEvent | End:
         stage.item().decode(errors="replace"),
         float(progress.item()),
         None if preview is None else _own(preview),
+        None if call.found is None else call.found(answer, call),
     )
 
 

@@ -1,0 +1,248 @@
+"""`pawfect search`: the best of many fills, for one photo or for the tasks of a file."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import MASK_IS, MaskFileParams
+from pawfect_client.printable import printable
+from pawfect_client.search.arguments import GIVEN, SearchCommand
+from pawfect_client.search.asked import Asked
+from pawfect_client.search.display import exit_code, failure_lines, shown_run, summary
+from pawfect_client.search.fetching import MIB, MOST_MIB, MOST_SECONDS, Bounds
+from pawfect_client.search.options import parameters_of, search_options
+from pawfect_client.search.pictures import CACHE, PictureFiles
+from pawfect_client.search.push import PushError, PushTarget, push_results
+from pawfect_client.search.run import run_tasks
+from pawfect_client.search.search_task import Searched
+from pawfect_client.search.tasks import BrokenTask, Task, read_keys, read_tasks, task_of_photo
+from pawfect_client.search.tmux import TmuxError, start_session
+from pawfect_client.terminal import FILE, connected, leave, parameters_option, quiet_option
+from pawfect_client.wire import DEFAULT_URL
+
+_ABOVE_0 = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(cls=SearchCommand, epilog="Folders, task files and going on: docs/search.md.")
+@click.argument("photo", type=FILE, required=False)
+@click.argument("mask", type=FILE, required=False)
+@click.option("--output-dir", "out", required=True, type=FILE, help="Gets a folder for each task.")
+@click.option("--reference", type=FILE, help="A picture of who the result is to show.")
+@click.option("--character", metavar="NAME", help="Who that is, for metrics and commits.")
+@click.option("--from-file", "task_file", type=FILE, help="Tasks, as Label Studio exports them.")
+@click.option(
+    "--task-id", "ids", multiple=True, metavar="ID ...", help="Which of them.  [default: all]"
+)
+@click.option("--keys", default="", metavar="NAME=OTHER,...", help="What the file calls its keys.")
+@click.option("--cache", type=FILE, default=CACHE, show_default=True, help="Of fetched pictures.")
+@click.option("--allow-private", is_flag=True, help="Fetch from addresses of private networks too.")
+@click.option(
+    "--fetch-mib", type=_ABOVE_0, default=MOST_MIB, show_default=True, help="Largest picture."
+)
+@click.option(
+    "--fetch-seconds", type=_ABOVE_0, default=MOST_SECONDS, show_default=True, help="For each."
+)
+@search_options
+@parameters_option
+@click.option("--prompt", help="What to fill with (FLUX).")
+@click.option("--protect", type=FILE, help="Mask of what must never be filled (the pet).")
+@click.option("--mask-is", type=click.Choice(MASK_IS), help="What marks the hole.")
+@click.option("--invert-mask", is_flag=True, help="Fill what the mask keeps.")
+@click.option("--fit-mask", is_flag=True, help="Scale masks of the photo's shape to its size.")
+@click.option(
+    "--server",
+    "--url",
+    "url",
+    metavar="HOST:PORT",
+    help=f"https://HOST of one behind TLS.  [default: {DEFAULT_URL}]",
+)
+@click.option("--timeout", "timeout_s", type=_ABOVE_0, metavar="SECONDS", help="Longest wait.")
+@click.option("--local", is_flag=True, help="Work in this process, without a server.")
+@click.option("--tmux", is_flag=True, help="In a tmux session: pipeline, gpus, logs.")
+@click.option("--push", metavar="[REMOTE BRANCH]", help="Commit and push results, after each task.")
+@click.option("--push-tree", type=FILE, help="The git work tree that --push commits in.")
+@click.option("--log", type=FILE, help="Add a line there for each candidate and task.")
+@quiet_option
+def search(
+    photo: Path | None,
+    mask: Path | None,
+    out: Path,
+    reference: Path | None,
+    character: str | None,
+    task_file: Path | None,
+    ids: tuple[str, ...],
+    keys: str,
+    cache: Path,
+    allow_private: bool,
+    fetch_mib: float,
+    fetch_seconds: float,
+    params: tuple[str, ...],
+    prompt: str | None,
+    protect: Path | None,
+    mask_is: str | None,
+    invert_mask: bool,
+    fit_mask: bool,
+    url: str | None,
+    timeout_s: float | None,
+    local: bool,
+    tmux: bool,
+    push: str | None,
+    push_tree: Path | None,
+    log: Path | None,
+    quiet: bool,
+    **own: Any,
+) -> None:
+    """Fill what MASK covers in PHOTO in many ways, and keep the best.
+
+    In place of PHOTO and MASK, --from-file names a file of tasks. Each task's folder holds the
+    result, every candidate, metrics.json and page.html. The same command goes on where it was
+    interrupted.
+    """
+    parameters = parameters_of(params, own)
+    target = _target(push, push_tree)
+    # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    bounds = Bounds(round(fetch_mib * MIB), fetch_seconds, allow_private)
+    asked = Asked(
+        parameters,
+        prompt,
+        protect,
+        MaskFileParams(mask_is, invert_mask, fit_mask),
+        PictureFiles(cache, bounds),
+    )
+    try:
+        # What the service would refuse is said before a picture is fetched.
+        asked.planned()
+        tasks = _tasks(photo, mask, reference, character, task_file, ids, keys)
+        _make(out)
+        if tmux and _in_tmux(out, quiet=quiet):
+            return
+        with connected(url, timeout_s, local=local, of_folder=len(tasks) > 1) as client:
+            code = _run(client, tasks, out, asked, target, log, quiet=quiet)
+    except PawfectError as error:
+        leave(error.kind, error.message)
+    except (KeyboardInterrupt, click.Abort):
+        leave(ErrorKind.CANCELLED, "interrupted")
+    sys.exit(code)
+
+
+def _tasks(
+    photo: Path | None,
+    mask: Path | None,
+    reference: Path | None,
+    character: str | None,
+    task_file: Path | None,
+    ids: Sequence[str],
+    keys: str,
+) -> Sequence[Task | BrokenTask]:
+    """Return what is to be searched; a usage error where it is said in two ways, or in none."""
+    if task_file is None:
+        if ids or keys:
+            raise click.UsageError("--task-id and --keys: expected --from-file too, got none")
+        if photo is None or mask is None:
+            raise click.UsageError("Missing arguments 'PHOTO' and 'MASK', or --from-file.")
+        return [task_of_photo(photo, mask, reference, character)]
+    if photo is not None or reference is not None or character is not None:
+        raise click.UsageError(
+            "--from-file: expected it in place of PHOTO, MASK, --reference and --character"
+        )
+    return read_tasks(task_file, read_keys(keys), ids)
+
+
+def _target(push: str | None, tree: Path | None) -> PushTarget | None:
+    if push is None:
+        if tree is not None:
+            raise click.UsageError("--push-tree: expected --push too, got none")
+        return None
+    if tree is None:
+        raise click.UsageError("--push: expected --push-tree too, the work tree to commit in")
+    words = push.split()
+    if len(words) not in (0, 2):
+        raise click.UsageError("--push: expected a remote and a branch, or neither")
+    return PushTarget(tree, *words)
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        got = error.strerror or type(error).__name__
+        raise PawfectError(
+            ErrorKind.INVALID_ARG,
+            f"{out.name}: expected a folder that can be written to, got {got}",
+        ) from None
+
+
+def _in_tmux(out: Path, *, quiet: bool) -> bool:
+    """Start this command anew in tmux; False where that cannot be, after a warning."""
+    given: Sequence[str] = click.get_current_context().meta[GIVEN]
+    arguments = [word for word in given if word != "--tmux"]
+    try:
+        attach = start_session(out, arguments)
+    except TmuxError as error:
+        click.echo(printable(f"pawfect: --tmux: {error}; it runs here"), err=True)
+        return False
+    if not quiet:
+        click.echo(attach)
+    return True
+
+
+def _run(
+    client: Any,
+    tasks: Sequence[Task | BrokenTask],
+    out: Path,
+    asked: Asked,
+    target: PushTarget | None,
+    log: Path | None,
+    *,
+    quiet: bool,
+) -> int:
+    """Search all tasks, say what became of them, and return the exit code."""
+    console = Console(stderr=True, quiet=quiet)
+    pushed: list[str] = []
+
+    def after(searched: Searched) -> None:
+        if target is None:
+            return
+        try:
+            pushed.append(push_results(searched, target))
+        except PushError as error:
+            click.echo(
+                printable(f"pawfect: --push: task {searched.id}: not pushed: {error}"), err=True
+            )
+
+    with shown_run(console, len(tasks), _logger(log)) as show:
+        results, interrupted = run_tasks(client, tasks, out, asked, show, after)
+    for line in failure_lines([one for one in results if one.error is not None]):
+        click.echo(line, err=True)
+    if not quiet:
+        for one in results:
+            for remark in one.remarks:
+                click.echo(printable(f"task {one.id}: {remark}"))
+        for line in pushed:
+            click.echo(printable(line))
+        click.echo(summary(str(out), results, len(tasks), interrupted=interrupted))
+    return exit_code(results, interrupted=interrupted)
+
+
+def _logger(log: Path | None) -> Callable[[str], None] | None:
+    """Return what adds lines to a file; one that finds no room is lost, the search goes on."""
+    if log is None:
+        return None
+
+    def add(line: str) -> None:
+        try:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError:
+            return
+
+    return add

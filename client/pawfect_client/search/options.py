@@ -1,0 +1,70 @@
+"""Options of `pawfect search` that become parameters of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+import click
+
+from pawfect.contract.parameters import Scalar
+from pawfect.contract.search import PRESETS, SearchParams
+from pawfect_client.parameter_option import read_parameters
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_WEIGHT: Final = "Its weight in the potential, 0 to 100.  [default: the preset's]"
+# Their bounds are the contract's, which says them.
+_OPTIONS: Final = (
+    click.option(
+        "--preset", type=click.Choice(list(PRESETS)), help="Numbers and weights.  [default: eacps]"
+    ),
+    click.option("--k-global", type=int, help="Candidates of the first stage, 1 to 64."),
+    click.option("--m-global", type=int, help="How many of the best have children."),
+    click.option("--k-local", type=int, help="Children of each, 0 to 16."),
+    click.option("--consistency", type=float, help=_WEIGHT),
+    click.option("--realism", type=float, help=_WEIGHT),
+    click.option("--identity", type=float, help=_WEIGHT),
+    click.option("--floor", type=float, help="Local consistency under which nothing wins."),
+    click.option("--seed", type=int, help="Same request and seed: same candidates."),
+    click.option(
+        "--remote", is_flag=True, default=None, help="Pictures may leave the server for judges."
+    ),
+    click.option("--engine", help="auto, flux, lama or patch."),
+    click.option(
+        "--deadline",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Of each task; what is found by then counts.  [default: 120]",
+    ),
+)
+
+
+def search_options(command: Command) -> Command:
+    """Give a command the options of a search; `parameters_of` takes them."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def parameters_of(params: Iterable[str], own: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Return the request's parameters.
+
+    Args:
+        params: KEY=VALUE of --param.
+        own: what `search_options` gave, by name; None where it was not said.
+
+    Raises:
+        click.UsageError: one that was given both ways, and what `read_parameters` refuses.
+    """
+    parameters = read_parameters(params, SearchParams)
+    for option, value in own.items():
+        if value is None:
+            continue
+        name = "deadline_ms" if option == "deadline" else option
+        if name in parameters:
+            raise click.UsageError(
+                f"--{option.replace('_', '-')} and --param {name}: expected one of them, got both"
+            )
+        parameters[name] = round(value * 1000) if option == "deadline" else value
+    return parameters
