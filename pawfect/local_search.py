@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.search import SearchParams
 from pawfect.contract.tensors import Array
 from pawfect.local import LocalModels, profile_of, told_by
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.request import Progress
-from pawfect.orchestrator.search import search  # type: ignore[import-not-found]
-from pawfect.orchestrator.searching import (  # type: ignore[import-not-found]
-    read_searching,
-    search_request,
-)
+from pawfect.orchestrator.search import SearchResult, search
+from pawfect.orchestrator.searching import search_request
 from pawfect.profile import Profile
 from pawfect.stop import Stop, never
 
@@ -32,9 +29,8 @@ class LocalSearch:
     """
 
     def __init__(self, profile: Profile | None = None) -> None:
-        used = profile_of(profile)
-        self._searching = read_searching(used, False)
-        self._models = LocalModels(used)
+        self._deployment = read_deployment(profile_of(profile))
+        self._models = LocalModels(self._deployment.profile)
 
     def search(
         self,
@@ -43,7 +39,7 @@ class LocalSearch:
         *,
         stop: Stop = never,
         notify: Callable[[Progress], None] | None = None,
-    ) -> Any:
+    ) -> SearchResult:
         """Search for the best of many fills, with the pixels that the server would give.
 
         Args:
@@ -53,9 +49,6 @@ class LocalSearch:
             stop: asked often; once it is true, the work ends with CANCELLED.
             notify: takes each stage as it ends, and each candidate, as `candidate` of it.
 
-        Returns:
-            `image` and `report`.
-
         Raises:
             PawfectError: as `pawfect.orchestrator.search.search` does.
         """
@@ -64,5 +57,5 @@ class LocalSearch:
         # As on a server, no request's deadline pays for it.
         self._models.load_plain()
         control = Control(params.deadline_ms, stop)
-        work = search(request, self._searching, self._models, control, told_by(notify))
+        work = search(request, self._deployment, self._models, control, told_by(notify))
         return asyncio.run(work)

@@ -1,5 +1,6 @@
 """Candidates as they travel: one at a time as they come, and those of an earlier run on the way in.
 
+candidate_tensors           the outputs CANDIDATE, CANDIDATE_IMAGE and CANDIDATE_BOX
 done_tensors, read_done     the inputs DONE, DONE_IMAGES and DONE_BOX
 read_candidate              a candidate from its JSON, with every number checked
 """
@@ -86,6 +87,15 @@ def _check_place(candidate: Candidate) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+def candidate_tensors(found: FoundCandidate) -> dict[str, Array]:
+    """Return the outputs of a message that brings a candidate."""
+    outputs: dict[str, Array] = {"CANDIDATE": text_tensor(found.candidate.to_json())}
+    if found.image is not None:
+        outputs["CANDIDATE_IMAGE"] = found.image
+        outputs["CANDIDATE_BOX"] = np.array(found.box, DTYPES["INT32"])
+    return outputs
 
 
 def done_tensors(done: Iterable[FoundCandidate], height: int, width: int) -> dict[str, Array]:

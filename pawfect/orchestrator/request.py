@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.report import Report
-from pawfect.contract.tensors import Array, check_photo_size
+from pawfect.contract.tensors import check_photo_size
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ class Progress:
         stage: the stage that ended.
         progress: share of the whole that is done, 0 to 1, never falling.
         preview: UINT8 [h, w, 3] RGB, at most PREVIEW_PX a side, or None.
-        more: further outputs of this message, by tensor name.
+        candidate: one that a search has finished, with what it shows.
     """
 
     stage: str
     progress: float
     preview: NDArray[np.uint8] | None = None
-    more: Mapping[str, Array] = field(default_factory=dict)
+    candidate: FoundCandidate | None = None
 
 
 Notify = Callable[[Progress], Awaitable[None]]

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_photo
@@ -35,7 +36,7 @@ from pawfect.orchestrator.proposing import Base, Picture, Proposed, propose
 from pawfect.orchestrator.protecting import find_protected
 from pawfect.orchestrator.request import InpaintRequest, Notify, Progress, silent
 from pawfect.orchestrator.search_outcome import Outcome, search_report
-from pawfect.orchestrator.searching import SearchRequest, search_request
+from pawfect.orchestrator.searching import SearchRequest, is_of, search_request
 from pawfect.orchestrator.serving import Orchestration, deployed, photo_pixels
 from pawfect.orchestrator.surroundings import find_surroundings
 from pawfect.picture.box import Box
@@ -233,7 +234,11 @@ class _Search:
     async def _make(self, tried: Try, room: Room) -> None:
         """Make one candidate, or take it from the earlier run, and have it judged."""
         earlier = self._request.done.get(tried.number)
-        if earlier is not None and earlier.is_of(tried) and earlier.box == self._box:
+        if (
+            earlier is not None
+            and is_of(earlier.candidate, tried)
+            and earlier.box == self._box.edges
+        ):
             self.known += 1
             candidate = earlier.candidate.unranked()
             await self._keep(Kept(candidate, earlier.image), tried, told=False)
@@ -309,14 +314,11 @@ class _Search:
         if ranking.best_first:
             best = ranking.best.number
             shown = await asyncio.to_thread(lambda: preview_of(self.picture_of(best)))
-        more: dict[str, Array] = {}
+        found = None
         if told:
-            now = ranking.by_number[tried.number]
-            more["CANDIDATE"] = text_tensor(now.to_json())
-            if kept.crop is not None:
-                more["CANDIDATE_IMAGE"] = kept.crop
-                more["CANDIDATE_BOX"] = np.array(self._box.edges, np.int32)
-        await self._notify(Progress(tried.phase, self._reached, shown, more))
+            box = None if kept.crop is None else self._box.edges
+            found = FoundCandidate(ranking.by_number[tried.number], kept.crop, box)
+        await self._notify(Progress(tried.phase, self._reached, shown, found))
 
 
 def _changed_box(base: Base) -> Box:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import invalid
+from pawfect.contract.candidates import FoundCandidate, read_done
 from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.search import SearchParams, SearchPlan, search_plan
 from pawfect.contract.search_report import Candidate
 from pawfect.contract.tensors import Array, check_photo_size
 from pawfect.contract.texts import read_texts
 from pawfect.orchestrator.request import InpaintRequest
-from pawfect.picture.box import Box
 from pawfect.search.tries import Try
 
 # What both requests have; the search's own candidates vary some of them.
@@ -34,32 +33,6 @@ _OF_INPAINT = (
 
 
 @dataclass(frozen=True, eq=False)
-class Finished:
-    """A candidate of an earlier run.
-
-    Attributes:
-        candidate: how it came about, and what judges said.
-        image: UINT8 [h, w, 3] RGB of its box.
-        box: in the photo.
-    """
-
-    candidate: Candidate
-    image: NDArray[np.uint8]
-    box: Box
-
-    def is_of(self, tried: Try) -> bool:
-        """Say whether it is what a try would make."""
-        own, parent = self.candidate, tried.parent
-        return (own.number, own.phase, own.seed, own.variation, own.parent) == (
-            tried.number,
-            tried.phase,
-            tried.seed,
-            tried.variation.name,
-            None if parent is None else parent.number,
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class SearchRequest:
     """One request, checked.
 
@@ -75,7 +48,7 @@ class SearchRequest:
     params: SearchParams
     plan: SearchPlan
     reference: NDArray[np.uint8] | None
-    done: Mapping[int, Finished]
+    done: Mapping[int, FoundCandidate]
 
 
 def search_request(inputs: Mapping[str, Array], params: SearchParams) -> SearchRequest:
@@ -100,39 +73,13 @@ def search_request(inputs: Mapping[str, Array], params: SearchParams) -> SearchR
     if reference is not None:
         rows, columns = reference.shape[:2]
         check_photo_size(rows, columns, "REFERENCE")
-    return SearchRequest(request, params, plan, reference, _finished(inputs, request))
+    done = {one.candidate.number: one for one in read_done(inputs, *request.mask.shape)}
+    return SearchRequest(request, params, plan, reference, done)
 
 
-def _finished(inputs: Mapping[str, Array], request: InpaintRequest) -> dict[int, Finished]:
-    given = [name for name in ("DONE", "DONE_IMAGES", "DONE_BOX") if name in inputs]
-    if not given:
-        return {}
-    if len(given) < 3:
-        raise invalid("DONE, DONE_IMAGES, DONE_BOX", "all three or none", ", ".join(given))
-    entries, images = inputs["DONE"].reshape(-1), inputs["DONE_IMAGES"]
-    box = Box(*(int(edge) for edge in inputs["DONE_BOX"]))
-    height, width = request.mask.shape
-    if not Box(0, 0, width, height).contains(box) or box.width < 1 or box.height < 1:
-        expected = f"x0, y0, x1, y1, not empty, within the photo's {width}x{height} px"
-        raise invalid("DONE_BOX", expected, list(box.edges))
-    shape = [len(entries), box.height, box.width, 3]
-    if list(images.shape) != shape:
-        raise invalid("DONE_IMAGES", f"uint8 {shape}", list(images.shape))
-    found = {}
-    for index, (entry, image) in enumerate(zip(entries, images, strict=True)):
-        candidate = _read(f"DONE[{index}]", entry)
-        if candidate.number in found:
-            raise invalid(f"DONE[{index}]", "each candidate once", f"two of {candidate.number}")
-        found[candidate.number] = Finished(candidate, image, box)
-    return found
-
-
-def _read(where: str, entry: bytes | str) -> Candidate:
-    try:
-        candidate = Candidate.from_json(entry)
-        ok = isinstance(candidate.number, int) and candidate.error is None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise invalid(where, "a candidate as this server gave it", type(error).__name__) from None
-    if not ok:
-        raise invalid(where, "a finished candidate", "one without a picture")
-    return candidate
+def is_of(candidate: Candidate, tried: Try) -> bool:
+    """Say whether a candidate is what a try would make."""
+    parent = None if tried.parent is None else tried.parent.number
+    made = (candidate.number, candidate.phase, candidate.seed, candidate.variation)
+    asked = (tried.number, tried.phase, tried.seed, tried.variation.name)
+    return made == asked and candidate.parent == parent

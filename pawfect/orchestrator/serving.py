@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
+from pawfect.contract.candidates import candidate_tensors
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import IMAGE, Array
@@ -71,14 +72,18 @@ class Orchestration(Generic[Deployed, Request, Result]):
 
 
 def encode_progress(progress: Progress) -> dict[str, Array]:
-    """Return STAGE BYTES [1], PROGRESS FP32 [1], perhaps PREVIEW UINT8 [h, w, 3], and more."""
+    """Return STAGE BYTES [1], PROGRESS FP32 [1], and perhaps PREVIEW UINT8 [h, w, 3].
+
+    A candidate of a search adds what `candidate_tensors` gives.
+    """
     outputs: dict[str, Array] = {
-        **progress.more,
         "STAGE": text_tensor(progress.stage),
         "PROGRESS": np.array([progress.progress], np.float32),
     }
     if progress.preview is not None:
         outputs["PREVIEW"] = progress.preview
+    if progress.candidate is not None:
+        outputs |= candidate_tensors(progress.candidate)
     return outputs
 
 
