@@ -56,7 +56,7 @@ def search_report(
         ended=outcome.ended,
         judges=ranking.judges,
         silent=ranking.silent,
-        weights=plan.weights,
+        weights=dict(plan.weights),
         floor=plan.floor,
         planned=plan.total,
         known=outcome.known,

@@ -18,7 +18,8 @@ from pawfect.contract.errors import from_message
 from pawfect.contract.find import FindReport
 from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
-from pawfect.contract.tensors import REFINE, Array
+from pawfect.contract.search_report import SearchReport
+from pawfect.contract.tensors import CANDIDATE_SEARCH, REFINE, Array
 from pawfect.local import inpaint_local
 from pawfect_client import PawfectClient
 from pawfect_client.results import Done
@@ -41,7 +42,7 @@ SMALL_SIZE: Final = (1156, 867)
 LARGE_SIZE: Final = (4000, 3000)
 # Far shorter than the stages that hold the memory; a sample takes about 10 ms.
 MEMORY_EVERY_S: Final = 0.05
-AnyReport = Report | CutoutReport | FindReport | RefineReport
+AnyReport = Report | CutoutReport | FindReport | RefineReport | SearchReport
 # How an orchestrator's REPORT is read where it is not a fill's.
 _READ: Final[Mapping[str, Callable[[bytes], AnyReport]]] = {
     "find_masks": FindReport.from_json,
@@ -146,6 +147,8 @@ def _streamed(
         kind, payload = (arrays[name][0].decode() for name in ("TYPE", "PAYLOAD"))
         return client.refine(arrays["IMAGE"].astype(np.uint8), kind, payload).report
     image, mask = arrays["IMAGE"].astype(np.uint8), arrays["MASK"].astype(np.uint8)
+    if config.model == CANDIDATE_SEARCH.name:
+        return client.search(image, mask).report
     labels = config.texts.get("SCENE_LABELS", ())
     events = client.inpaint_stream(image, mask, scene_labels=labels)
     return next(event for event in events if isinstance(event, Done)).report

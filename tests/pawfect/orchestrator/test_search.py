@@ -136,6 +136,7 @@ def test_the_same_request_gives_the_same_tree_and_picture(searching, engine):
     assert parents == {max(globals_, key=lambda c: (c.above_floor, c.potential)).number}
     best = max(report.candidates, key=lambda c: (c.above_floor, c.potential))
     assert report.best == best.number
+    assert SearchReport.from_json(report.to_json()) == report
     outside = MASK == 0
     if engine == "patch":
         np.testing.assert_array_equal(one.image[outside], PHOTO[outside])
