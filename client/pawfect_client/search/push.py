@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pawfect.contract.errors import without_paths
 from pawfect.contract.files import write_whole
 from pawfect_client.search.search_task import Searched
 
@@ -33,6 +34,8 @@ _UNDER_WAY: Final = {
     "rebase-apply": "a rebase",
     "index.lock": "another git command",
 }
+# How lines start that say what is wrong: a branch that was rejected first.
+_TELLING: Final = ("!", "fatal:", "error:")
 _RESULTS: Final = ("*.png", "metrics.json", "page.html")
 
 
@@ -136,7 +139,7 @@ class _Git:
         except subprocess.TimeoutExpired:
             raise PushError(f"git {arguments[0]} took over {limit:g} s") from None
         if done.returncode:
-            raise PushError(f"git {arguments[0]}: {_reason(done.stderr or done.stdout)}")
+            raise PushError(f"git {arguments[0]}: {_reason(done.stdout + done.stderr)}")
         text: str = done.stdout.decode(errors="replace")
         return text
 
@@ -239,9 +242,8 @@ def _from_top(names: Mapping[str, bytes]) -> Sequence[str]:
 
 
 def _reason(said: bytes) -> str:
-    """Return the line of git's words that tells most, without an address and its password."""
+    """Return the line of git's words that tells most, without paths, addresses and passwords."""
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "!"))]
+    telling = [line for start in _TELLING for line in lines if line.startswith(start)]
     line = (telling or lines or ["it failed"])[0]
-    words = ["..." if "://" in word else word for word in line.split()]
-    return " ".join(words)
+    return without_paths(" ".join("..." if "://" in word else word for word in line.split()))
