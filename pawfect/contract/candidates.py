@@ -1,7 +1,7 @@
 """Candidates as they travel: one at a time as they come, and those of an earlier run on the way in.
 
-done_tensors, read_done     the inputs DONE, DONE_IMAGES and DONE_BOX
-read_candidate              a candidate from its JSON, with every number checked
+done_tensors, read_done             the inputs DONE, DONE_IMAGES and DONE_BOX
+read_candidate, parse_candidate     a candidate of JSON, with every number checked
 """
 
 from __future__ import annotations
@@ -44,6 +44,14 @@ class FoundCandidate:
     candidate: Candidate
     image: NDArray[np.uint8] | None = None
     box: Edges | None = None
+
+
+def parse_candidate(text: str | bytes) -> Candidate:
+    """Return a candidate from its JSON; raises as `read_candidate`."""
+    try:
+        return read_candidate(json.loads(text))
+    except RecursionError:
+        raise ValueError("expected a candidate, got too deep an object") from None
 
 
 def read_candidate(given: Any) -> Candidate:
@@ -162,7 +170,7 @@ def read_done(inputs: Mapping[str, Array], height: int, width: int) -> tuple[Fou
 
 def _from_text(text: bytes | str) -> Candidate:
     try:
-        return read_candidate(json.loads(text))
+        return parse_candidate(text)
     except ValueError as error:
         # JSON's own errors and those of its bytes are ValueErrors.
         raise invalid("DONE", "JSON of candidates", error) from None

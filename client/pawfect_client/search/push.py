@@ -163,8 +163,9 @@ class _Git:
 
     def check_rests(self) -> None:
         """Raise PushError where something of several steps is under way in the tree."""
-        for name, what in _UNDER_WAY.items():
-            path = self("rev-parse", "--git-path", name).rstrip("\n")
+        asked = (word for name in _UNDER_WAY for word in ("--git-path", name))
+        paths = self("rev-parse", *asked).splitlines()
+        for path, what in zip(paths, _UNDER_WAY.values(), strict=True):
             if (self._folder / path).exists():
                 raise PushError(f"{what} is under way there")
         if self("ls-files", "--unmerged"):
@@ -188,11 +189,13 @@ def _committed(
     with tempfile.TemporaryDirectory() as folder:
         own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git("read-tree", head or "--empty", environment=own)
+        entries = []
         for name, content in contents.items():
             # As the tree's attributes have it, which may keep large files elsewhere.
             blob = git("hash-object", "-w", "--stdin", "--path", name, given=content).strip()
-            entry = f"100644,{blob},{name}"
-            git("update-index", "--add", "--cacheinfo", entry, environment=own)
+            entries.append(f"100644 {blob}\t{name}\0")
+        listed = "".join(entries).encode()
+        git("update-index", "-z", "--index-info", given=listed, environment=own)
         tree = git("write-tree", environment=own).strip()
     if head is not None and git("rev-parse", f"{head}^{{tree}}").strip() == tree:
         return None

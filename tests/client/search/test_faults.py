@@ -78,6 +78,7 @@ def left_overs(desk: Desk) -> list[str]:
     return [path.name for path in desk.out.rglob("*.part")]
 
 
+@pytest.mark.slow
 def test_what_finds_no_room_is_that_tasks_error_and_nothing_half_written_stays(desk, started):
     # A photo whose PNG finds no room, and a mask that does.
     process = started(desk, size=6000)
@@ -129,6 +130,7 @@ def _no_room(file: int) -> None:
     raise OSError(28, os.strerror(28))
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_how_to_go_on_and_the_same_command_does(desk, started):
     process = started(desk, pace=0.1)
     until(lambda: len(finished(desk)) >= 2, 60)
