@@ -36,11 +36,12 @@ def server_of(out: Path) -> str:
     return f"{SESSION}-{digest[:8]}"
 
 
-def start_session(out: Path, arguments: Sequence[str]) -> str:
+def start_session(out: Path, log: Path | None, arguments: Sequence[str]) -> str:
     """Start the session of a folder; return the command that shows it.
 
     Args:
         out: the folder of results, which exists.
+        log: where the search adds its lines, as the arguments say; None: they do not.
         arguments: of `pawfect search`, without --tmux.
 
     Raises:
@@ -66,8 +67,10 @@ def start_session(out: Path, arguments: Sequence[str]) -> str:
         if alive.stdout.strip() == "0":
             raise TmuxError(f"a run of this folder goes on already: {attach}")
         tmux("kill-server")
-    log = out / LOG
-    search = [sys.executable, "-c", _START, "search", *arguments, "--log", str(log)]
+    if log is None:
+        log = out / LOG
+        arguments = ["--log", str(log), *arguments]
+    search = [sys.executable, "-c", _START, "search", *arguments]
     looks = f"{_GPUS} -l 5" if shutil.which(_GPUS) else _PROCESSORS
     # What a window's program said stays to be read when it has ended; set before it can.
     windows = (
