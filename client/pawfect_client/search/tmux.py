@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from pawfect.contract.errors import invalid
+
 SESSION: Final = "pawfect-search"
 LOG: Final = "search.log"
 _TMUX: Final = "tmux"
@@ -45,7 +47,8 @@ def start_session(out: Path, log: Path | None, arguments: Sequence[str]) -> str:
         arguments: of `pawfect search`, without --tmux.
 
     Raises:
-        TmuxError: tmux is not installed or refuses, or a run of the folder goes on in its session.
+        TmuxError: tmux is not installed or refuses.
+        PawfectError: INVALID_ARG where a run of the folder goes on in its session.
     """
     program = shutil.which(_TMUX)
     if program is None:
@@ -65,7 +68,8 @@ def start_session(out: Path, log: Path | None, arguments: Sequence[str]) -> str:
     alive = tmux("list-panes", "-t", f"{SESSION}:pipeline", "-F", "#{pane_dead}")
     if alive.returncode == 0:
         if alive.stdout.strip() == "0":
-            raise TmuxError(f"a run of this folder goes on already: {attach}")
+            expected = "a folder that no other run works at"
+            raise invalid(out.name, expected, f"one with a session: {attach}")
         tmux("kill-server")
     if log is None:
         log = out / LOG

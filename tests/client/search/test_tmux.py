@@ -44,7 +44,8 @@ def test_a_session_has_three_windows_and_a_second_one_of_the_folder_is_refused(
         names = tmux("list-windows", "-t", SESSION, "-F", "#{window_name}").split()
         assert names == ["pipeline", "gpus", "logs"]
         second = desk("--tmux", "--seed=1")
-        assert "a run of this folder goes on already" in second.stderr
+        assert second.exit_code == 65
+        assert f"got one with a session: tmux -L {server} attach" in second.stderr
         until(lambda: (desk.task() / "metrics.json").exists(), 60)
         until(
             lambda: tmux("list-panes", "-t", f"{SESSION}:pipeline", "-F", "#{pane_dead}") == "1\n",
