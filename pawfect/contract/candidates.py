@@ -1,7 +1,7 @@
 """Candidates as they travel: one at a time as they come, and those of an earlier run on the way in.
 
-done_tensors, read_done             the inputs DONE, DONE_IMAGES and DONE_BOX
-read_candidate, parse_candidate     a candidate of JSON, with every number checked
+done_tensors, read_done     the inputs DONE, DONE_IMAGES and DONE_BOX
+read_candidate              a candidate from its JSON, with every number checked
 """
 
 from __future__ import annotations
