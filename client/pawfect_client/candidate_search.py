@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from typing import Any, Generic, TypeVar
@@ -10,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.candidates import FoundCandidate, done_tensors, read_candidate
+from pawfect.contract.candidates import FoundCandidate, done_tensors, parse_candidate
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.search import SearchParams, search_plan
 from pawfect.contract.search_report import SearchReport
@@ -138,7 +137,7 @@ def found_in(response: Any, call: Call[Any]) -> FoundCandidate | None:
         return None
     try:
         (text,) = told.reshape(-1).tolist()
-        candidate = read_candidate(json.loads(text))
+        candidate = parse_candidate(text)
     except ValueError as error:
         raise broken("CANDIDATE", "one candidate", str(error)) from None
     if candidate.error is not None:

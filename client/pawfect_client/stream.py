@@ -35,7 +35,9 @@ class StreamReader(Generic[End]):
         self._received = True
         if isinstance(event, StageEvent):
             return event
-        self._end = event
+        # A message that was broken is not mended by a result.
+        if self._end is None:
+            self._end = event
         return None
 
     def broke(self, error: PawfectError) -> None:

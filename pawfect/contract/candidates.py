@@ -47,6 +47,14 @@ class FoundCandidate:
     box: Edges | None = None
 
 
+def parse_candidate(text: str | bytes) -> Candidate:
+    """Return a candidate from its JSON; raises as `read_candidate`."""
+    try:
+        return read_candidate(json.loads(text))
+    except RecursionError:
+        raise ValueError("expected a candidate, got too deep an object") from None
+
+
 def read_candidate(given: Any) -> Candidate:
     """Return a candidate from what JSON gave.
 
@@ -172,7 +180,7 @@ def read_done(inputs: Mapping[str, Array], height: int, width: int) -> tuple[Fou
 
 def _from_text(text: bytes | str) -> Candidate:
     try:
-        return read_candidate(json.loads(text))
+        return parse_candidate(text)
     except ValueError as error:
         # JSON's own errors and those of its bytes are ValueErrors.
         raise invalid("DONE", "JSON of candidates", error) from None

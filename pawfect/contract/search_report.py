@@ -164,7 +164,10 @@ class SearchReport:
 
     def to_json(self) -> str:
         """Return the report as one JSON object."""
-        entries = asdict(replace(self, candidates=(), fallbacks=()))
+        # A table that nobody can change, such as a plan's weights, is none that `asdict` copies.
+        mappings = {name: it for name, it in vars(self).items() if isinstance(it, Mapping)}
+        tables: dict[str, Any] = {name: dict(it) for name, it in mappings.items()}
+        entries = asdict(replace(self, candidates=(), fallbacks=(), **tables))
         entries["candidates"] = [one.as_json() for one in self.candidates]
         entries["fallbacks"] = [one.as_json() for one in self.fallbacks]
         return json.dumps(entries, ensure_ascii=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from pawfect import __version__
 from pawfect.contract.parameters import MaskFileParams, Scalar
 from pawfect.contract.search import SearchParams, search_plan
 from pawfect_client.search.pictures import PictureFiles, TaskPictures
@@ -50,6 +51,7 @@ class Asked:
         told = {
             "parameters": {key: it for key, it in params.items() if key not in _OF_HOW_FAR},
             "prompt": self.prompt,
+            "version": __version__,
             "reading": asdict(self.reading),
             "pictures": dict(pictures.digests),
         }

@@ -6,13 +6,14 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
+from pawfect.photo.image_file import MAX_FILE_BYTES
 from pawfect_client.printable import printable
 from pawfect_client.search.arguments import GIVEN, SearchCommand
 from pawfect_client.search.asked import Asked
@@ -28,7 +29,9 @@ from pawfect_client.search.tmux import TmuxError, start_session
 from pawfect_client.terminal import FILE, connected, leave, parameters_option, quiet_option
 from pawfect_client.wire import DEFAULT_URL
 
-_ABOVE_0 = click.FloatRange(min=0, min_open=True)
+# Longest time for one picture, s: 1 GiB at 2.5 Mbit/s.
+_MOST_FETCH_S: Final = 3600
+_ABOVE_0: Final = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(cls=SearchCommand, epilog="Folders, task files and going on: docs/search.md.")
@@ -45,10 +48,18 @@ _ABOVE_0 = click.FloatRange(min=0, min_open=True)
 @click.option("--cache", type=FILE, default=CACHE, show_default=True, help="Of fetched pictures.")
 @click.option("--allow-private", is_flag=True, help="Fetch from addresses of private networks too.")
 @click.option(
-    "--fetch-mib", type=_ABOVE_0, default=MOST_MIB, show_default=True, help="Largest picture."
+    "--fetch-mib",
+    type=click.IntRange(1, MAX_FILE_BYTES // MIB),
+    default=MOST_MIB,
+    show_default=True,
+    help="Largest picture that is fetched.",
 )
 @click.option(
-    "--fetch-seconds", type=_ABOVE_0, default=MOST_SECONDS, show_default=True, help="For each."
+    "--fetch-seconds",
+    type=click.IntRange(1, _MOST_FETCH_S),
+    default=MOST_SECONDS,
+    show_default=True,
+    help="For each of them.",
 )
 @search_options
 @parameters_option
@@ -82,8 +93,8 @@ def search(
     keys: str,
     cache: Path,
     allow_private: bool,
-    fetch_mib: float,
-    fetch_seconds: float,
+    fetch_mib: int,
+    fetch_seconds: int,
     params: tuple[str, ...],
     prompt: str | None,
     protect: Path | None,
@@ -110,7 +121,7 @@ def search(
     target = _target(push, push_tree)
     # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    bounds = Bounds(round(fetch_mib * MIB), fetch_seconds, allow_private)
+    bounds = Bounds(fetch_mib * MIB, fetch_seconds, allow_private)
     asked = Asked(
         parameters,
         prompt,
@@ -123,7 +134,7 @@ def search(
         asked.planned()
         tasks = _tasks(photo, mask, reference, character, task_file, ids, keys)
         _make(out)
-        if tmux and _in_tmux(out, quiet=quiet):
+        if tmux and _in_tmux(out, log, quiet=quiet):
             return
         with connected(url, timeout_s, local=local, of_folder=len(tasks) > 1) as client:
             code = _run(client, tasks, out, asked, target, log, quiet=quiet)
@@ -181,12 +192,12 @@ def _make(out: Path) -> None:
         ) from None
 
 
-def _in_tmux(out: Path, *, quiet: bool) -> bool:
+def _in_tmux(out: Path, log: Path | None, *, quiet: bool) -> bool:
     """Start this command anew in tmux; False where that cannot be, after a warning."""
     given: Sequence[str] = click.get_current_context().meta[GIVEN]
     arguments = [word for word in given if word != "--tmux"]
     try:
-        attach = start_session(out, arguments)
+        attach = start_session(out, log, arguments)
     except TmuxError as error:
         click.echo(printable(f"pawfect: --tmux: {error}; it runs here"), err=True)
         return False

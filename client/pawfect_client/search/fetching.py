@@ -25,7 +25,7 @@ MIB: Final = 2**20
 # More than a phone's largest photo as JPEG or HEIC, and a PNG of 12 MP.
 MOST_MIB: Final = 64
 # 64 MiB at 10 Mbit/s.
-MOST_SECONDS: Final = 60.0
+MOST_SECONDS: Final = 60
 MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _BLOCK: Final = 2**16

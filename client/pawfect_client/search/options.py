@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -66,5 +67,7 @@ def parameters_of(params: Iterable[str], own: Mapping[str, Any]) -> dict[str, Sc
             raise click.UsageError(
                 f"--{option.replace('_', '-')} and --param {name}: expected one of them, got both"
             )
+        if option == "deadline" and not math.isfinite(value):
+            raise click.UsageError(f"--deadline: expected seconds, got {value}")
         parameters[name] = round(value * 1000) if option == "deadline" else value
     return parameters

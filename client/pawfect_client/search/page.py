@@ -40,18 +40,13 @@ class Pictures:
         photo: the photo.
         mask: UINT8 [H, W], >= 128 = fill.
         reference: the picture of the character, or None.
-
-    Attributes:
-        result: UINT8 [H, W, 3], what won.
     """
 
     def __init__(self, photo: Photo, mask: NDArray[np.uint8], reference: Photo | None) -> None:
         self.photo = photo
         self.mask = mask
         self.reference = reference
-        self.result: NDArray[np.uint8] | None = None
         self._of: dict[int, str] = {}
-        self._box: Edges | None = None
 
     def add(self, found: FoundCandidate) -> None:
         """Take a candidate's picture; one that failed has none."""
@@ -86,20 +81,22 @@ class Pictures:
         )
 
 
-def page_of(task: Task, report: SearchReport, pictures: Pictures) -> bytes:
+def page_of(
+    task: Task, report: SearchReport, pictures: Pictures, result: NDArray[np.uint8]
+) -> bytes:
     """Return the page of a task.
 
     Args:
         task: what was searched.
         report: what came of it.
         pictures: of all candidates that were made.
+        result: UINT8 [H, W, 3], what won.
     """
     title = f"Task {task.id}" + (f" ({task.character})" if task.character else "")
     inputs = [("photo and hole", pictures.with_hole())]
     if pictures.reference is not None:
         inputs.append(("character", data_uri(pictures.reference.pixels)))
-    if pictures.result is not None:
-        inputs.append(("result", data_uri(pictures.result)))
+    inputs.append(("result", data_uri(result)))
     return _PAGE.substitute(
         title=escape(title),
         inputs="".join(_figure(uri, name) for name, uri in inputs),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pawfect.contract.errors import without_paths
 from pawfect.contract.files import write_whole
 from pawfect_client.search.search_task import Searched
 
@@ -33,6 +34,8 @@ _UNDER_WAY: Final = {
     "rebase-apply": "a rebase",
     "index.lock": "another git command",
 }
+# How lines start that say what is wrong: a branch that was rejected first.
+_TELLING: Final = ("!", "fatal:", "error:")
 _RESULTS: Final = ("*.png", "metrics.json", "page.html")
 
 
@@ -136,7 +139,7 @@ class _Git:
         except subprocess.TimeoutExpired:
             raise PushError(f"git {arguments[0]} took over {limit:g} s") from None
         if done.returncode:
-            raise PushError(f"git {arguments[0]}: {_reason(done.stderr or done.stdout)}")
+            raise PushError(f"git {arguments[0]}: {_reason(done.stdout + done.stderr)}")
         text: str = done.stdout.decode(errors="replace")
         return text
 
@@ -160,8 +163,9 @@ class _Git:
 
     def check_rests(self) -> None:
         """Raise PushError where something of several steps is under way in the tree."""
-        for name, what in _UNDER_WAY.items():
-            path = self("rev-parse", "--git-path", name).rstrip("\n")
+        asked = (word for name in _UNDER_WAY for word in ("--git-path", name))
+        paths = self("rev-parse", *asked).splitlines()
+        for path, what in zip(paths, _UNDER_WAY.values(), strict=True):
             if (self._folder / path).exists():
                 raise PushError(f"{what} is under way there")
         if self("ls-files", "--unmerged"):
@@ -185,11 +189,13 @@ def _committed(
     with tempfile.TemporaryDirectory() as folder:
         own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git("read-tree", head or "--empty", environment=own)
+        entries = []
         for name, content in contents.items():
             # As the tree's attributes have it, which may keep large files elsewhere.
             blob = git("hash-object", "-w", "--stdin", "--path", name, given=content).strip()
-            entry = f"100644,{blob},{name}"
-            git("update-index", "--add", "--cacheinfo", entry, environment=own)
+            entries.append(f"100644 {blob}\t{name}\0")
+        listed = "".join(entries).encode()
+        git("update-index", "-z", "--index-info", given=listed, environment=own)
         tree = git("write-tree", environment=own).strip()
     if head is not None and git("rev-parse", f"{head}^{{tree}}").strip() == tree:
         return None
@@ -239,9 +245,8 @@ def _from_top(names: Mapping[str, bytes]) -> Sequence[str]:
 
 
 def _reason(said: bytes) -> str:
-    """Return the line of git's words that tells most, without an address and its password."""
+    """Return the line of git's words that tells most, without paths, addresses and passwords."""
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "!"))]
+    telling = [line for start in _TELLING for line in lines if line.startswith(start)]
     line = (telling or lines or ["it failed"])[0]
-    words = ["..." if "://" in word else word for word in line.split()]
-    return " ".join(words)
+    return without_paths(" ".join("..." if "://" in word else word for word in line.split()))

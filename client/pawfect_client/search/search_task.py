@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,27 @@ class Searched:
     message: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One task that is worked at.
+
+    Attributes:
+        task: what is searched.
+        pictures: its pictures.
+        asked: what is asked.
+        request: digest of all that.
+        folder: of its results.
+        shown: its pictures and candidates, as its page will show them.
+    """
+
+    task: Task
+    pictures: TaskPictures
+    asked: Asked
+    request: str
+    folder: TaskFolder
+    shown: Pictures
+
+
 def search_task(client: Searches, task: Task, out: Path, asked: Asked, show: TaskShow) -> Searched:
     """Search one task, or go on with it, or leave it where it is complete.
 
@@ -84,51 +105,42 @@ def search_task(client: Searches, task: Task, out: Path, asked: Asked, show: Tas
             place. What was finished by then stays, each file of it whole.
     """
     pictures = read_pictures(task, asked.files, asked.reading, asked.protect)
-    request = asked.digest(pictures)
+    shown = Pictures(pictures.photo, pictures.mask, pictures.reference)
     folder = TaskFolder(out / task.folder)
+    work = _Work(task, pictures, asked, asked.digest(pictures), folder, shown)
+    remarks = [f"mask: {pictures.mask_note}"] if pictures.mask_note else []
     with folder.alone():
-        remarks = [f"mask: {pictures.mask_note}"] if pictures.mask_note else []
-        if folder.is_complete(request):
+        if folder.is_complete(work.request):
             return Searched(task.id, task.character, folder.path, remarks=tuple(remarks))
-        done, broken = folder.finished(request, pictures.photo.size)
+        done, broken = folder.finished(work.request, pictures.photo.size)
         if broken:
-            remarks.append(f"{broken} candidates of an earlier run cannot be read, made again")
+            remarks.append(
+                f"candidates of an earlier run that cannot be read, made again: {broken}"
+            )
         folder.clear(done)
         folder.put_inputs(pictures)
         show.known(len(done), asked.planned())
-        shown = Pictures(pictures.photo, pictures.mask, pictures.reference)
-        for one in done:
-            shown.add(one)
-        result = _searched(client, pictures, asked, done, folder, request, shown, show)
-        _finish(folder, task, pictures, result, request, shown)
-    remarks += [f"{one.stage}: {one.reason}, {one.instead}" for one in result.report.fallbacks]
-    remarks += result.report.notes
-    if not result.report.complete:
-        remarks.append(f"ended by {result.report.ended}: the same command goes on with it")
+        result = _searched(client, work, done, show)
+        _finish(work, result)
+    remarks += _remarks(result.report)
     told = (task.character, folder.path, result.report, len(done), tuple(remarks))
     return Searched(task.id, *told)
 
 
 def _searched(
-    client: Searches,
-    pictures: TaskPictures,
-    asked: Asked,
-    done: list[FoundCandidate],
-    folder: TaskFolder,
-    request: str,
-    shown: Pictures,
-    show: TaskShow,
+    client: Searches, work: _Work, done: list[FoundCandidate], show: TaskShow
 ) -> SearchResult:
     """Return the client's answer, with every candidate written as it comes."""
-    given: dict[str, Any] = {"prompt": asked.prompt, **asked.parameters}
+    pictures, photo = work.pictures, work.pictures.photo
+    given: dict[str, Any] = {"prompt": work.asked.prompt, **work.asked.parameters}
     if pictures.protect is not None:
         given["protect"] = pictures.protect
-    reference = None if pictures.reference is None else pictures.reference.pixels
-    photo = pictures.photo
+    if pictures.reference is not None:
+        given["reference"] = pictures.reference.pixels
+    for one in done:
+        work.shown.add(one)
     written = {one.candidate.number for one in done}
-    stream = client.search_stream(
-        photo.pixels, pictures.mask, reference=reference, done=done, **given
-    )
+    stream = client.search_stream(photo.pixels, pictures.mask, done=done, **given)
     with closing(stream):
         for event in stream:
             if isinstance(event, SearchResult):
@@ -136,26 +148,26 @@ def _searched(
             found = event.candidate
             # A server may tell of those that came with the request too.
             if found is not None and found.candidate.number not in written:
-                folder.put_candidate(found, photo, request)
+                work.folder.put_candidate(found, photo, work.request)
+                work.shown.add(found)
                 written.add(found.candidate.number)
-                shown.add(found)
             show.stage(event)
     raise PawfectError(ErrorKind.INTERNAL, "search: expected a result at its end, got none")
 
 
-def _finish(
-    folder: TaskFolder,
-    task: Task,
-    pictures: TaskPictures,
-    result: SearchResult,
-    request: str,
-    shown: Pictures,
-) -> None:
+def _finish(work: _Work, result: SearchResult) -> None:
     """Write what the search came to; metrics.json last, which says that all of it is there."""
-    report = result.report
+    report, folder = result.report, work.folder
     engine = report.winner.engine or report.engine
-    filled = pictures.photo.with_pixels(result.image).changed_by(engine)
+    filled = work.pictures.photo.with_pixels(result.image).changed_by(engine)
     folder.write(RESULT, encode_photo(filled, "PNG", quickly=True))
-    shown.result = result.image
-    folder.write(PAGE, page_of(task, report, shown))
-    folder.write(METRICS, metrics_of(task, report, request))
+    folder.write(PAGE, page_of(work.task, report, work.shown, result.image))
+    folder.write(METRICS, metrics_of(work.task, report, work.request))
+
+
+def _remarks(report: SearchReport) -> Iterator[str]:
+    for fallback in report.fallbacks:
+        yield f"{fallback.stage}: {fallback.reason}; instead: {fallback.instead}"
+    yield from report.notes
+    if not report.complete:
+        yield f"ended by {report.ended}: the same command goes on with it"

@@ -67,13 +67,19 @@ class TaskFolder:
         Raises:
             PawfectError: INVALID_ARG where another run is at it.
         """
-        lock = os.open(self.path, os.O_RDONLY)
+        try:
+            lock = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise invalid(self.path.name, "a readable folder", error.strerror) from None
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 expected = "a folder that no other run works at"
                 raise invalid(self.path.name, expected, "one that another run works at") from None
+            except OSError:
+                # A file system without locks.
+                pass
             remove_parts(self.path, "*")
             yield
         finally:

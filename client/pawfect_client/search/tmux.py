@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from pawfect.contract.errors import invalid
+
 SESSION: Final = "pawfect-search"
 LOG: Final = "search.log"
 _TMUX: Final = "tmux"
@@ -36,15 +38,17 @@ def server_of(out: Path) -> str:
     return f"{SESSION}-{digest[:8]}"
 
 
-def start_session(out: Path, arguments: Sequence[str]) -> str:
+def start_session(out: Path, log: Path | None, arguments: Sequence[str]) -> str:
     """Start the session of a folder; return the command that shows it.
 
     Args:
         out: the folder of results, which exists.
+        log: where the search adds its lines, as the arguments say; None: they do not.
         arguments: of `pawfect search`, without --tmux.
 
     Raises:
-        TmuxError: tmux is not installed or refuses, or a run of the folder goes on in its session.
+        TmuxError: tmux is not installed or refuses.
+        PawfectError: INVALID_ARG where a run of the folder goes on in its session.
     """
     program = shutil.which(_TMUX)
     if program is None:
@@ -64,10 +68,13 @@ def start_session(out: Path, arguments: Sequence[str]) -> str:
     alive = tmux("list-panes", "-t", f"{SESSION}:pipeline", "-F", "#{pane_dead}")
     if alive.returncode == 0:
         if alive.stdout.strip() == "0":
-            raise TmuxError(f"a run of this folder goes on already: {attach}")
+            expected = "a folder that no other run works at"
+            raise invalid(out.name, expected, f"one with a session: {attach}")
         tmux("kill-server")
-    log = out / LOG
-    search = [sys.executable, "-c", _START, "search", *arguments, "--log", str(log)]
+    if log is None:
+        log = out / LOG
+        arguments = ["--log", str(log), *arguments]
+    search = [sys.executable, "-c", _START, "search", *arguments]
     looks = f"{_GPUS} -l 5" if shutil.which(_GPUS) else _PROCESSORS
     # What a window's program said stays to be read when it has ended; set before it can.
     windows = (

@@ -96,7 +96,8 @@ class Flow:
             ended="done" if len(found) == plan.total else "deadline",
             judges=dict.fromkeys(AXES[:2], ("local",)),
             silent={"gemini": "no key"},
-            weights=dict(plan.weights),
+            # As the plan has them: a table that nobody can change.
+            weights=plan.weights,
             floor=plan.floor,
             planned=plan.total,
             known=len(done),

@@ -183,7 +183,7 @@ def test_a_candidate_that_cannot_be_read_is_made_again_and_said(desk, flow, how)
     flow.late = None
     run = desk()
     assert run.exit_code == 0, run.output
-    assert "1 candidates of an earlier run cannot be read, made again" in run.stdout
+    assert "candidates of an earlier run that cannot be read, made again: 1" in run.stdout
     assert flow.requests[1]["known"] == [0, 2]
     assert sorted(flow.made) == [0, 1, 1, 2, 3, 4, 5, 6, 7]
 
@@ -233,6 +233,8 @@ def test_what_the_contract_refuses_is_said_before_anything_is_read(desk, flow, o
         (("--push", "origin"), True, "--push: expected a remote and a branch, or neither"),
         (("--push-tree", "x"), True, "--push-tree: expected --push too"),
         (("--task-id",), True, "--task-id: expected one or more ids, got none"),
+        (("--deadline=inf",), True, "--deadline: expected seconds, got inf"),
+        (("--fetch-mib=0",), True, "1<=x<=1024"),
         (("--url=127.0.0.1:1",), True, "expected a server, got --local"),
     ],
 )
