@@ -65,5 +65,6 @@ class Redelivery:
 
 async def _set_within(stop: asyncio.Event, wait_s: float) -> bool:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), wait_s)
+        async with asyncio.timeout(wait_s):
+            await stop.wait()
     return stop.is_set()

@@ -176,8 +176,10 @@ class LeaseKeeper:
 
     async def _pause(self) -> None:
         """Wait for the next beat, no longer than until the job is lost."""
+        # Python 3.11's wait_for loses a cancellation that comes together with the loss.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._lost.wait(), self._pause_s)
+            async with asyncio.timeout(self._pause_s):
+                await self._lost.wait()
 
     async def _beats(self) -> Answer:
         lease_s = self._job.sessions.contract.lease_s

@@ -6,6 +6,8 @@ import asyncio
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import google.cloud.pubsub_v1 as pubsub_v1
 import google.cloud.storage as storage
@@ -65,6 +67,48 @@ async def test_a_watch_whose_connection_hangs_when_it_ends_keeps_nobody(
     assert not over.is_set()
     ends.set()
     assert await asyncio.to_thread(over.wait, 30), "it ends all the same"
+    await documents.delete(uid, "s")
+
+
+async def test_a_watch_that_is_cancelled_as_it_is_told_of_a_change_ends(
+    on_google: str, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = firestore.AsyncClient(emulators.PROJECT)
+    documents = google_documents.FirestoreDocuments(client, firestore.Client(emulators.PROJECT))
+    await documents.update(uid, "s", lambda *_: Change({"a": 1}))
+    loop, seen, told = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    call = loop.call_soon_threadsafe
+
+    async def follow() -> None:
+        async for _ in documents.watch(uid, "s"):
+            seen.set()
+
+    def tell(word: Callable[..., object], *args: object, **named: Any) -> object:
+        """Set the watch's event and cancel who follows it in one turn of the loop."""
+        if not isinstance(getattr(word, "__self__", None), asyncio.Event):
+            return call(word, *args, **named)
+
+        def both() -> None:
+            word(*args)
+            following.cancel()
+            told.set()
+
+        return call(both, **named)
+
+    following = asyncio.create_task(follow())
+    async with asyncio.timeout(20):
+        await seen.wait()
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "call_soon_threadsafe", tell)
+        await documents.update(uid, "s", lambda *_: Change({"a": 2}))
+        async with asyncio.timeout(20):
+            await told.wait()
+    await asyncio.wait({following}, timeout=5)
+    ended = following.cancelled()
+    while not following.done():
+        following.cancel()
+        await asyncio.wait({following}, timeout=1)
+    assert ended
     await documents.delete(uid, "s")
 
 

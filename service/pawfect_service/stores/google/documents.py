@@ -119,10 +119,10 @@ class FirestoreDocuments:
                 if snapshot.update_time != last:
                     last = snapshot.update_time
                     yield _document(snapshot)
-                try:
-                    await asyncio.wait_for(told.wait(), _ASK_S)
-                except TimeoutError:
-                    continue
+                # Python 3.11's wait_for loses a cancellation that comes together with the word.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_ASK_S):
+                        await told.wait()
         finally:
             # It joins the watch's own thread, which may hang on a connection; a job must not.
             Thread(target=_unsubscribed, args=(watch,), daemon=True).start()
