@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from pawfect_client import PawfectClient
 from tests.server.conftest import Stream, answers, metric, until
 from tests.server.neural.conftest import GRASS, PLAIN, WHOLE, NeuralClient, difference, photo
 
@@ -117,3 +118,45 @@ def test_cancelling_a_stream_stops_within_one_step(client, neural_server):
 def steps_told(stream: Stream) -> list:
     stages = [message.as_numpy("STAGE") for message in list(stream.messages)]
     return [stage for stage in stages if stage is not None and stage[0] == b"flux_transformer"]
+
+
+def test_eight_candidates_at_once_share_the_transformers_executions(client, neural_server):
+    """Against the same eight one after the other."""
+    given = {
+        "engine": "flux", "protect": "none", "dilate_px": 0, "steps": 12, "k_global": 9,
+        "k_local": 0, "deadline_ms": 300_000, "seed": 4,
+    }  # fmt: skip
+
+    def searched(at_once: int) -> tuple[int, np.ndarray]:
+        before = counts(client)
+        with PawfectClient(neural_server.endpoints.grpc) as connected:
+            found = connected.search(photo(2), WHOLE, at_once=at_once, **given)
+        assert all(one.error is None for one in found.report.candidates)
+        steps, executions = np.subtract(counts(client), before)
+        assert steps == 8 * 12
+        return int(executions), found.image
+
+    apart, alone = searched(1)
+    together, image = searched(8)
+    assert apart == 8 * 12
+    assert together <= 0.45 * apart
+    assert difference(image, alone) <= 1
+
+
+def test_a_cancelled_search_ends_within_a_step(client, neural_server):
+    before = answers(neural_server, "candidate_search", "CANCELLED")
+    given = PLAIN | {"steps": 100, "k_global": 5, "k_local": 0, "protect": "none"}
+    for name in ("feather_px", "match_colour"):
+        del given[name]
+    stream = Stream(
+        neural_server.endpoints.grpc, photo(3), WHOLE, model="candidate_search", **given
+    )
+    until(lambda: any(m.as_numpy("CANDIDATE") is not None for m in stream.messages))
+    start = counts(client)[0]
+    until(lambda: counts(client)[0] > start + 8)
+    stream.close(cancel=True)
+    until(lambda: answers(neural_server, "candidate_search", "CANCELLED") == before + 1)
+    ended = counts(client)[0]
+    # What four candidates had on its way.
+    time.sleep(1.0)
+    assert counts(client)[0] - ended <= 4

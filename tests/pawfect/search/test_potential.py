@@ -1,0 +1,112 @@
+"""Which candidate wins, and which judges count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawfect.contract.scores import AXES, Judgement
+from pawfect.contract.search import SearchPlan
+from pawfect.contract.search_report import Candidate
+from pawfect.search.potential import can_be_beaten, rank
+
+
+def plan(floor: float = 0.0, **weights: float) -> SearchPlan:
+    given_ = {"consistency": 1.0, "realism": 1.0, "identity": 2.0} | weights
+    return SearchPlan(4, 2, 2, MappingProxyType(given_), floor)
+
+
+def candidate(number: int, **judges: dict[str, float]) -> Candidate:
+    """One that some judges scored; an axis of -1 is silent."""
+    judgements = tuple(
+        Judgement(
+            judge,
+            {axis: score for axis, score in scores.items() if score >= 0},
+            {axis: "429" for axis, score in scores.items() if score < 0},
+        )
+        for judge, scores in judges.items()
+    )
+    return Candidate(number, "global", number, "seed", judgements=judgements)
+
+
+def local(consistency: float, realism: float = 5.0) -> dict[str, float]:
+    return {"consistency": consistency, "realism": realism}
+
+
+def test_the_potential_is_the_weighted_mean_of_what_is_scored():
+    one = candidate(0, local=local(6, 9), gemini={**local(8, 7), "identity": 4})
+    (ranked,) = rank([one], plan(consistency=1, realism=4, identity=1.5)).candidates
+    assert ranked.scores == {"consistency": 7, "realism": 8, "identity": 4}
+    assert ranked.potential == pytest.approx((1 * 7 + 4 * 8 + 1.5 * 4) / 6.5)
+
+
+def test_a_judge_that_was_silent_on_one_candidate_counts_for_none():
+    pair = [
+        candidate(0, local=local(5), gemini=local(10)),
+        candidate(1, local=local(6), gemini=local(-1)),
+    ]
+    ranking = rank(pair, plan())
+    assert ranking.judges == {"consistency": ("local",), "realism": ("local", "gemini")}
+    assert [one.scores["consistency"] for one in ranking.candidates] == [5, 6]
+    assert ranking.silent == {"gemini: consistency": "it scored 1 of 2 candidates: 429"}
+    assert ranking.best.number == 1
+
+
+def test_an_axis_that_nobody_scored_has_no_weight():
+    ranking = rank([candidate(0, local=local(6, 8))], plan(identity=100))
+    assert ranking.candidates[0].potential == 7
+    assert "identity" not in ranking.judges
+
+
+def test_without_a_judge_that_counts_the_first_one_made_wins():
+    ranking = rank([candidate(2), candidate(1)], plan())
+    assert (ranking.best.number, ranking.best.potential) == (1, None)
+    assert (
+        rank([candidate(0, local=local(5))], plan(consistency=0, realism=0)).best.potential is None
+    )
+
+
+def test_under_the_floor_nothing_wins_while_something_is_above_it():
+    low, high = candidate(0, local=local(3.9, 10)), candidate(1, local=local(4.0, 0))
+    ranking = rank([low, high], plan(floor=4.0))
+    assert ranking.best_first == (1, 0)
+    assert [one.above_floor for one in ranking.candidates] == [False, True]
+    assert can_be_beaten(rank([low], plan(floor=4.0)))
+
+
+def test_a_candidate_that_failed_is_compared_with_none():
+    failed = replace(candidate(0), error="INTERNAL: broken")
+    ranking = rank([failed, candidate(1, local=local(2))], plan())
+    assert ranking.best_first == (1,)
+    assert ranking.judges["consistency"] == ("local",)
+    assert ranking.candidates[0].potential is None
+
+
+def test_nothing_beats_full_marks():
+    assert not can_be_beaten(rank([candidate(0, local=local(10, 10))], plan()))
+    assert can_be_beaten(rank([candidate(0, local=local(10, 9.99))], plan()))
+    assert can_be_beaten(rank([candidate(0)], plan()))
+
+
+SCORES = st.dictionaries(st.sampled_from(AXES), st.floats(0, 10), min_size=1)
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["local", "a", "b"]), SCORES), min_size=1, max_size=6),
+    st.floats(0, 10),
+)
+def test_the_order_is_that_of_floor_potential_and_number(judged, floor):
+    every = [candidate(number, **judges) for number, judges in enumerate(judged)]
+    ranking = rank(every, plan(floor))
+    assert sorted(ranking.best_first) == list(range(len(every)))
+    places = [ranking.by_number[number] for number in ranking.best_first]
+    keys = [(not one.above_floor, -(one.potential or 0), one.number) for one in places]
+    assert keys == sorted(keys)
+    for one in ranking.candidates:
+        assert one.potential is None or 0 <= one.potential <= 10 + 1e-9
+    backwards = rank(every[::-1], plan(floor))
+    assert backwards.best_first == ranking.best_first

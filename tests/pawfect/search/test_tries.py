@@ -1,0 +1,70 @@
+"""What a search tries, as a property of its plan."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawfect.contract.search import PRESETS, SearchParams, SearchPlan, search_plan
+from pawfect.search.tries import (
+    NEIGHBOURHOOD,
+    RENOISED,
+    UNDIFFUSED,
+    WORST_PART,
+    global_tries,
+    local_tries,
+)
+
+ENGINES = st.sampled_from(["flux", "lama", "patch"])
+SEEDS = st.integers(0, 2**63 - 1)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> SearchPlan:
+    k_global = draw(st.integers(1, 64))
+    weights = MappingProxyType({"consistency": 1.0, "realism": 1.0, "identity": 0.0})
+    m_global = draw(st.integers(0, k_global))
+    return SearchPlan(k_global, m_global, draw(st.integers(0, 16)), weights, 4.0)
+
+
+@given(plans(), ENGINES, SEEDS, st.randoms(use_true_random=False))
+def test_numbers_follow_each_other_and_every_try_is_another(plan, engine, seed, random):
+    first = global_tries(plan, engine, seed)
+    parents = random.sample(first, plan.m_global)
+    children = local_tries(plan, engine, seed, parents)
+    every = (*first, *children)
+    assert [one.number for one in every] == list(range(plan.total))
+    assert all(0 <= one.seed < 2**63 for one in every)
+    made = {(one.seed, one.variation.name, one.parent and one.parent.number) for one in every}
+    assert len(made) == plan.total
+    assert every == (
+        *global_tries(plan, engine, seed),
+        *local_tries(plan, engine, seed, parents),
+    )
+
+
+@given(plans(), ENGINES, SEEDS)
+def test_the_undiffused_is_always_first_and_has_the_requests_seed(plan, engine, seed):
+    first, *others = global_tries(plan, engine, seed)
+    assert (first.variation.name, first.seed, first.phase) == (UNDIFFUSED, seed, "global")
+    assert all(one.variation.name != UNDIFFUSED for one in others)
+
+
+@given(plans(), SEEDS)
+def test_children_start_from_their_parents_noise_only_where_it_had_some(plan, seed):
+    parents = global_tries(plan, "flux", seed)[: plan.m_global]
+    for child in local_tries(plan, "flux", seed, parents):
+        assert child.phase == "local"
+        assert child.variation.name in (RENOISED, NEIGHBOURHOOD)
+        assert child.parent is not None
+        if child.parent.variation.name == UNDIFFUSED:
+            assert child.variation.name == RENOISED
+    for child in local_tries(plan, "patch", seed, global_tries(plan, "patch", seed)[:1]):
+        assert child.variation.name == WORST_PART
+
+
+def test_presets_make_as_many_as_they_say():
+    totals = {name: search_plan(SearchParams(preset=name)).total for name in PRESETS}
+    assert totals == {"eacps": 4 + 2 * 2, "photoreal": 8 + 3 * 4}
