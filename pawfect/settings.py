@@ -58,6 +58,8 @@ class FluxSettings:
         compile_reason: why, or why not and what is in force instead.
         attention: `auto`, `efficient`, `math` or `xformers`, see `pawfect.flux.attention`.
         attention_reason: why this one.
+        gpus: cards, or processes of a CPU, that denoise: each has the whole transformer, and steps
+            go to whichever is free.
     """
 
     device: Device
@@ -77,6 +79,7 @@ class FluxSettings:
     compile_reason: str
     attention: Attention
     attention_reason: str
+    gpus: Count = 1
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -30,6 +31,9 @@ LINGER_S: Final = 0.01
 AT_ONCE: Final = 2
 # The same of a model whose work is to wait for a server elsewhere: a picture each.
 WAITING_AT_ONCE: Final = 16
+
+# By which CUDA is told which cards there are.
+_VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
@@ -143,6 +147,7 @@ class BatchModel:
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the function of a batch; see `FunctionModel`."""
         self._name = name = args["model_name"]
+        take_card(args)
         self._warm_ups = warm_ups(args)
         _hide(MODELS[name].unused)
         self._function: BatchFunction = _loaded_or_refusing(
@@ -208,6 +213,21 @@ def warm_ups(args: Mapping[str, str]) -> int:
         args: as `initialize` gets them.
     """
     return len(json.loads(args["model_config"]).get("model_warmup", []))
+
+
+def take_card(args: Mapping[str, str]) -> None:
+    """Have this process see one card of several: the one of its instance's number.
+
+    Args:
+        args: as `initialize` gets them, before any library has looked for cards.
+    """
+    (group,) = json.loads(args["model_config"])["instance_group"]
+    if group["count"] == 1:
+        return
+    number = int(args["model_instance_name"].rpartition("_")[2])
+    seen = os.environ.get(_VISIBLE)
+    cards = seen.split(",") if seen else [str(card) for card in range(group["count"])]
+    os.environ[_VISIBLE] = cards[number % len(cards)]
 
 
 def _hide(packages: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from pawfect.models import MODELS
 from pawfect.profile import Profile
 
 SOURCES = ("model_repository", "ensemble")
@@ -31,8 +32,8 @@ def gather(profile: Profile, folder: Path) -> None:
     """Put a profile's models into one repository folder.
 
     With model control off a server loads all that its repository holds, so it gets only these.
-    What a model folder holds is linked; a configuration whose warm-up depends on the profile is
-    written anew.
+    What a model folder holds is linked; a configuration that depends on the profile, in its warm-up
+    or its number of instances, is written anew.
 
     Args:
         profile: names the models, and the widths of its weights.
@@ -55,14 +56,16 @@ def gather(profile: Profile, folder: Path) -> None:
             (own / part.name).symlink_to(part, target_is_directory=part.is_dir())
         # An ensemble has a version and no files, which a source tree or a wheel may leave out.
         (own / "1").mkdir(exist_ok=True)
-        _fit_warm_up(own / CONFIG, profile)
+        _fit(own / CONFIG, profile)
 
 
-def _fit_warm_up(path: Path, profile: Profile) -> None:
-    """Give the warm-up of a model the widths of the profile's weights."""
+def _fit(path: Path, profile: Profile) -> None:
+    """Give a model's warm-up the widths of the profile's weights, and a batched one its cards."""
     config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
     if profile.flux is None or not config.model_warmup:
         return
+    if MODELS[config.name].batched:
+        config.instance_group[0].count = profile.flux.gpus
     widths = {
         "PROMPT_EMBEDS": [profile.flux.text_tokens, profile.flux.text_width],
         "POOLED": [profile.flux.pooled_width],

@@ -155,7 +155,7 @@ class _Search:
             base.deployment,
             base.call,
         )
-        self._room = Room(params.at_once or AT_ONCE[base.engine], params.window_px)
+        self._room = Room(params.at_once or _at_once(base), params.window_px)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -319,6 +319,13 @@ class _Search:
             box = None if kept.crop is None else self._box.edges
             found = FoundCandidate(ranking.by_number[tried.number], kept.crop, box)
         await self._notify(Progress(tried.phase, self._reached, shown, found))
+
+
+def _at_once(base: Base) -> int:
+    """Return how many candidates fill the batches of all cards."""
+    flux = base.deployment.profile.flux
+    cards = flux.gpus if base.engine == "flux" and flux is not None else 1
+    return AT_ONCE[base.engine] * cards
 
 
 def _changed_box(base: Base) -> Box:

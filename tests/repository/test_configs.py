@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tritonclient.grpc import model_config_pb2 as config_proto
 
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
+from pawfect_triton.function_model import take_card
 from pawfect_triton.repository import gather, source_folders
 from tests.conftest import NEURAL
 
@@ -128,3 +131,33 @@ def test_the_warm_up_has_the_widths_of_the_profiles_weights(tmp_path):
     (full,) = parsed(ROOT / "model_repository" / "flux_transformer").model_warmup
     assert list(full.inputs["PROMPT_EMBEDS"].dims) == [128, 4096]
     assert list(full.inputs["POOLED"].dims) == [768]
+
+
+def test_only_the_transformer_has_an_instance_for_each_card(tmp_path):
+    tiny = load_profile("tiny")
+    assert tiny.flux is not None
+    gather(replace(tiny, flux=replace(tiny.flux, gpus=3)), tmp_path / "models")
+    counts = {
+        model: parsed(tmp_path / "models" / model).instance_group[0].count
+        for model in tiny.models
+        if model.startswith("flux_")
+    }
+    assert counts == {
+        "flux_text_encoder": 1,
+        "flux_vae_encoder": 1,
+        "flux_transformer": 3,
+        "flux_vae_decoder": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "number", "before", "after"),
+    [(1, 0, None, None), (1, 0, "2,3", "2,3"), (3, 2, None, "2"), (2, 1, "4,7", "7")],
+)
+def test_an_instance_sees_the_card_of_its_number(monkeypatch, count, number, before, after):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if before is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
+    config = json.dumps({"instance_group": [{"kind": "KIND_CPU", "count": count}]})
+    take_card({"model_config": config, "model_instance_name": f"flux_transformer_0_{number}"})
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == after
