@@ -194,9 +194,8 @@ def _measured(
         luma = np.asarray(close.image @ _LUMA, np.float32)
         values = _of_place(close, luma)
         if not detail.plain(close, luma):
-            at = box.slices
             values["coarse"] = detail.spectrum_gap(close, luma, detail.COARSE)
-            values |= _of_detail(close, luma, np.ascontiguousarray(result[at]), hole[at])
+            values |= _of_detail(close, luma, np.ascontiguousarray(result[box.slices]))
         for name, value in values.items():
             if value is not None and math.isfinite(value):
                 sums[name] = sums.get(name, 0.0) + close.area * value
@@ -221,14 +220,11 @@ def _of_place(close: Closeup, luma: NDArray[np.float32]) -> dict[str, float | No
 
 
 def _of_detail(
-    close: Closeup,
-    luma: NDArray[np.float32],
-    image: NDArray[np.uint8],
-    hole: NDArray[np.bool_],
+    close: Closeup, luma: NDArray[np.float32], image: NDArray[np.uint8]
 ) -> dict[str, float | None]:
-    """Measure whether a fill has the photo's detail; `image` and `hole` at the photo's size."""
+    """Measure whether a fill has the photo's detail; `image` is at the photo's own size."""
     return {
-        "sharpness": detail.sharpness_gap(image, hole),
+        "sharpness": detail.sharpness_gap(close, image),
         "grain": detail.grain_gap(close, luma),
         "spectrum": detail.spectrum_gap(close, luma, detail.FINE),
         "repeats": repetition.repeat_excess(close, luma),
