@@ -28,6 +28,8 @@ JUDGE: Final = "local"
 _LUMA: Final = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 # Share of the fill below which a label that its surroundings lack is the labelling's noise.
 STRANGE_COVERAGE: Final = 0.05
+_TOO_SMALL: Final = "the hole, or what lies around it, is too small to compare"
+_NO_DETAIL: Final = "neither the fill nor what lies around it has any detail to compare"
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,12 @@ def judge_locally(
     flaws = _flaws(seen)
     if "changed" in taken:
         flaws["changed"] = taken.pop("changed")
+    why = problem or (_NO_DETAIL if taken else _TOO_SMALL)
     scores, silent = {}, {}
     for axis in (CONSISTENCY, REALISM):
         score = _axis_score(axis, taken, flaws)
         if score is None:
-            silent[axis] = (
-                problem or "neither the fill nor what is around it has anything to compare"
-            )
+            silent[axis] = why
         else:
             scores[axis] = round(score, 3)
     parts = {name: round(value, 4) for name, value in (taken | flaws).items()}
