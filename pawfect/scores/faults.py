@@ -79,7 +79,7 @@ def _largest(values: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
     chosen = values > least
     equal = np.flatnonzero(values == least)
     chosen[equal[: count - np.count_nonzero(chosen)]] = True
-    return chosen
+    return np.asarray(chosen)
 
 
 def _fault(close: Closeup) -> NDArray[np.float32]:
