@@ -194,11 +194,10 @@ async def _subject(
     limit_ms = min(settings.timeout_ms, budget.SOURCE_SHARE * control.deadline_ms)
     try:
         looked = await look_at(request.result, planned, finders, call, control, limit_ms)
-        sure = looked.subject.found and looked.subject.confidence >= settings.least_confidence
         share = 0.0
-        if sure:
+        if looked.subject.found and looked.subject.confidence >= settings.least_confidence:
             sharing = asyncio.to_thread(_share, looked, request.mask)
-            share = await control.wait(STAGE, sharing)
+            share = await control.wait(MODEL, sharing)
     except PawfectError as error:
         return _without(MODEL, error, control)
     except MemoryError:

@@ -25,7 +25,7 @@ LEAST_RING_PX: Final = 32
 # square. Detail finer than that is measured in `detail`, at the photo's own size.
 WORKING_PX: Final = 512
 # Most groups of holes that are looked at, the largest first: beyond them each is a speck.
-MOST_GROUPS: Final = 8
+MOST_GROUPS: Final = 4
 # Above this many holes their boxes are gathered on a grid first: merging pairs is quadratic.
 _MOST_PAIRWISE: Final = 64
 _CELL_PX: Final = 128

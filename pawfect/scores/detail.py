@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.scores.closeup import Closeup
-from pawfect.scores.sharpness import sharpness_ratio
 
 # Immerkaer's operator, blind to slopes: "Fast noise variance estimation", CVIU 1996.
 _NOISE: Final = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -35,20 +34,21 @@ def plain(close: Closeup, luma: NDArray[np.float32]) -> bool:
     return float(seen.max() - seen.min()) < _PLAIN
 
 
-def sharpness_gap(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> float | None:
-    """Return by how much finest detail inside differs from that around, as |log ratio|.
+def sharpness_gap(close: Closeup, image: NDArray[np.uint8]) -> float:
+    """Return by how much finest detail in the fill differs from that around, as |log ratio|.
+
+    As `sharpness_ratio`, in the closeup's own ring, so that no distances are needed at full size.
 
     Args:
-        image: UINT8 [h, w, 3] RGB at the photo's own size.
-        hole: [h, w].
-
-    Returns:
-        0 where both are equal; None where the hole is too thin.
+        close: the hole and its surroundings.
+        image: UINT8 [H, W, 3] RGB, the same at the photo's own size.
     """
-    try:
-        return abs(float(np.log(sharpness_ratio(image, hole.astype(np.uint8)))))
-    except ValueError:
-        return None
+    detail = cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F)
+    cv2.multiply(detail, detail, detail)
+    inside, around = (
+        float(cv2.mean(detail, _enlarged(side, image))[0]) for side in (close.inside, close.ring)
+    )
+    return abs(float(np.log((inside + _LEAST_ENERGY) / (around + _LEAST_ENERGY))))
 
 
 def grain_gap(close: Closeup, luma: NDArray[np.float32]) -> float:
@@ -88,6 +88,12 @@ def flat_excess(close: Closeup) -> float:
     square = np.ones((3, 3), np.uint8)
     flat = (cv2.dilate(close.image, square) == cv2.erode(close.image, square)).all(-1)
     return float(flat[close.inside].mean() - flat[close.ring].mean())
+
+
+def _enlarged(side: NDArray[np.bool_], image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    size = (image.shape[1], image.shape[0])
+    out = cv2.resize(side.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(out, np.uint8)
 
 
 def _calmest(noise: NDArray[np.float32], side: NDArray[np.bool_]) -> float:

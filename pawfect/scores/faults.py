@@ -60,15 +60,26 @@ def worst_part(result: NDArray[np.uint8], hole: NDArray[np.uint8]) -> NDArray[np
         fault = cv2.resize(_fault(close), (box.width, box.height))
         faults.append(np.asarray(fault, np.float32))
     values = np.concatenate([f[filled[b.slices]] for f, b in zip(faults, boxes, strict=True)])
-    rank = max(math.floor(values.size * (1 - WORST_SHARE)), 0)
-    least = np.partition(values, rank)[rank]
-    worst = np.zeros_like(filled)
-    for fault, box in zip(faults, boxes, strict=True):
-        worst[box.slices] = filled[box.slices] & (fault >= least)
+    chosen, worst, begin = _largest(values, WORST_SHARE), np.zeros_like(filled), 0
+    for box in boxes:
+        own = filled[box.slices]
+        end = begin + np.count_nonzero(own)
+        worst[box.slices][own] = chosen[begin:end]
+        begin = end
     at, area = raster.surrounding(worst, 0), int(np.count_nonzero(filled))
     part = np.zeros_like(hole)
     part[at] = _without_specks(worst[at], area)
     return part
+
+
+def _largest(values: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
+    """Return which of N values belong to the largest share, at least one; of equals the first."""
+    count = max(round(share * values.size), 1)
+    least = np.partition(values, values.size - count)[values.size - count]
+    chosen = values > least
+    equal = np.flatnonzero(values == least)
+    chosen[equal[: count - np.count_nonzero(chosen)]] = True
+    return np.asarray(chosen)
 
 
 def _fault(close: Closeup) -> NDArray[np.float32]:

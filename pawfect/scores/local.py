@@ -28,6 +28,8 @@ JUDGE: Final = "local"
 _LUMA: Final = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 # Share of the fill below which a label that its surroundings lack is the labelling's noise.
 STRANGE_COVERAGE: Final = 0.05
+_TOO_SMALL: Final = "the hole, or what lies around it, is too small to compare"
+_NO_DETAIL: Final = "neither the fill nor what lies around it has any detail to compare"
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,12 @@ def judge_locally(
     flaws = _flaws(seen)
     if "changed" in taken:
         flaws["changed"] = taken.pop("changed")
+    why = problem or (_NO_DETAIL if taken else _TOO_SMALL)
     scores, silent = {}, {}
     for axis in (CONSISTENCY, REALISM):
         score = _axis_score(axis, taken, flaws)
         if score is None:
-            silent[axis] = (
-                problem or "neither the fill nor what is around it has anything to compare"
-            )
+            silent[axis] = why
         else:
             scores[axis] = round(score, 3)
     parts = {name: round(value, 4) for name, value in (taken | flaws).items()}
@@ -194,9 +195,8 @@ def _measured(
         luma = np.asarray(close.image @ _LUMA, np.float32)
         values = _of_place(close, luma)
         if not detail.plain(close, luma):
-            at = box.slices
             values["coarse"] = detail.spectrum_gap(close, luma, detail.COARSE)
-            values |= _of_detail(close, luma, np.ascontiguousarray(result[at]), hole[at])
+            values |= _of_detail(close, luma, np.ascontiguousarray(result[box.slices]))
         for name, value in values.items():
             if value is not None and math.isfinite(value):
                 sums[name] = sums.get(name, 0.0) + close.area * value
@@ -221,14 +221,11 @@ def _of_place(close: Closeup, luma: NDArray[np.float32]) -> dict[str, float | No
 
 
 def _of_detail(
-    close: Closeup,
-    luma: NDArray[np.float32],
-    image: NDArray[np.uint8],
-    hole: NDArray[np.bool_],
+    close: Closeup, luma: NDArray[np.float32], image: NDArray[np.uint8]
 ) -> dict[str, float | None]:
-    """Measure whether a fill has the photo's detail; `image` and `hole` at the photo's size."""
+    """Measure whether a fill has the photo's detail; `image` is at the photo's own size."""
     return {
-        "sharpness": detail.sharpness_gap(image, hole),
+        "sharpness": detail.sharpness_gap(close, image),
         "grain": detail.grain_gap(close, luma),
         "spectrum": detail.spectrum_gap(close, luma, detail.FINE),
         "repeats": repetition.repeat_excess(close, luma),

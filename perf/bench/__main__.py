@@ -39,7 +39,7 @@ from perf.bench.inputs import (
     record_requests,
 )
 from perf.bench.page import Outcome, markdown
-from perf.bench.served import measure_goals, measure_split
+from perf.bench.served import measure_goals, measure_split, reports
 from perf.bench.stopping import measure_stopping
 from perf.publish import provenance, publish
 from perf.scenes import load_scene
@@ -156,7 +156,7 @@ class Run:
                 measurements += [
                     self.through_server(config, sent, server, n) for n in config.concurrency
                 ]
-                if MODELS[config.model].orchestration:
+                if reports(config.model):
                     splits.append(measure_split(config, sent, server.endpoints.grpc))
             # Goals of the serving side; they are stated of the engine that needs no weights.
             by_patches = self.profile.engines[0] == "patch"

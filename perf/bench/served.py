@@ -19,8 +19,9 @@ from pawfect.contract.find import FindReport
 from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
 from pawfect.contract.search_report import SearchReport
-from pawfect.contract.tensors import CANDIDATE_SEARCH, REFINE, Array
+from pawfect.contract.tensors import CANDIDATE_SEARCH, REFINE, REPORT, Array
 from pawfect.local import inpaint_local
+from pawfect.models import MODELS
 from pawfect_client import PawfectClient
 from pawfect_client.results import Done
 from pawfect_triton.probe import infer_inputs
@@ -72,6 +73,12 @@ class Split:
     total_ms: float
     engines: Mapping[str, int]
     fallbacks: tuple[str, ...]
+
+
+def reports(model: str) -> bool:
+    """Say whether a model is an orchestrator that reports its stages; a judge only scores."""
+    definition = MODELS[model]
+    return bool(definition.orchestration) and REPORT in definition.spec.outputs
 
 
 def measure_split(

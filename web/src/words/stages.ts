@@ -27,6 +27,7 @@ const NAMES: Record<string, string> = {
   composite: "Blending in",
   choice: "Choosing the better one",
   check: "Checking the result",
+  score_local: "Judging the result",
   report: "Checking the result",
   regions: "Filling the regions",
   edit: "Changing the picture",
