@@ -17,9 +17,16 @@ from tests.server.neural.conftest import READY_S, WHOLE, photo
 
 # What a search by FLUX calls, but for the subject's network.
 MODELS = (
-    "mask_cleanup", "patch_fill", "sam3_labeling", "florence2", "flux_text_encoder", "flux_vae_encoder", "flux_transformer",
-    "flux_vae_decoder", "candidate_search",
-)  # fmt: skip
+    "mask_cleanup",
+    "patch_fill",
+    "sam3_labeling",
+    "florence2",
+    "flux_text_encoder",
+    "flux_vae_encoder",
+    "flux_transformer",
+    "flux_vae_decoder",
+    "candidate_search",
+)
 
 
 def cpu_seconds(server: TritonServer) -> list[float]:
