@@ -140,8 +140,9 @@ lettering: $(VENV)/.perf  ## Correct the texts of 200 rendered signs and compare
 prove: $(VENV)/.perf $(VENV)/.sessions  ## On PROFILE's card (t4, l4, h200; tiny rehearses): run and judge what the roadmap asks, into build/prove (SESSION=folder, FULL=1)
 	$(BIN)/python -m perf.prove --profile $(if $(filter embedded,$(PROFILE)),tiny,$(PROFILE)) $(if $(SESSION),--session '$(SESSION)') $(if $(FULL),--full)
 
-t4: $(VENV)/.perf  ## Model what FLUX takes on a T4 (seconds are modelled), into perf/results
+t4: $(VENV)/.perf  ## Model what FLUX takes on a T4, and a search on each card (seconds are modelled), into perf/results
 	$(BIN)/python -m perf.flux.t4
+	$(BIN)/python -m perf.flux.search_cost
 
 scaling: $(VENV)/.perf  ## Simulate replicas, workers and waits, into perf/results
 	$(BIN)/python -m perf.service.scaling
