@@ -20,6 +20,7 @@ from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintFileParams
 from pawfect.contract.refine import RefineParams
 from pawfect.contract.scores import RemoteJudgeParams
+from pawfect.contract.search import PRESETS, SearchParams
 from pawfect.judges.rubric import rubric
 from pawfect.judges.settings import CLIENTS, read_settings
 from pawfect.judges.settings import VARIABLES as JUDGE_VARIABLES
@@ -142,6 +143,15 @@ def test_the_tables_name_every_model_parameter_and_error():
 
 def test_the_readme_counts_the_models_of_the_profile_tiny():
     assert f"serves all {len(load_profile('tiny').models)} models" in README
+
+
+def test_the_page_of_the_search_names_every_parameter_and_preset():
+    page = (ROOT / "docs" / "search.md").read_text()
+    for name in (*SearchParams.__dataclass_fields__, *PRESETS):
+        assert f"`{name}`" in page, name
+    for name in PRESETS["eacps"].__dataclass_fields__:
+        few, many = (f"{getattr(PRESETS[preset], name):g}" for preset in ("eacps", "photoreal"))
+        assert re.search(rf"\| `{name}` \|.*\| {few}; {many} \|", page), name
 
 
 def test_the_page_of_masks_by_words_names_every_parameter():
