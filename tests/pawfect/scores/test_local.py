@@ -14,7 +14,7 @@ from pawfect.patch.engine import fill
 from pawfect.picture.mask import clean_mask
 from pawfect.scene.prompt import Label
 from pawfect.scores.local import FLAWS, SCALES, Seen, judge_locally
-from perf.scenes import load_scene
+from perf.scenes import QUALITY_GROUPS, load_scene, scene_names
 from tests.lawn import holes, lawn
 
 # One in which nothing shows that it was turned round, and three in which joints do.
@@ -57,16 +57,31 @@ def judged(name: str) -> dict[str, Judgement]:
     return {kind: judge_locally(image, scene.photo, hole) for kind, image in results.items()}
 
 
-def mean(kind: str, axis: str) -> float:
-    return float(np.mean([judged(name)[kind].scores[axis] for name in SCENES]))
+def mean(kind: str, axis: str, scenes: tuple[str, ...] = SCENES) -> float:
+    return float(np.mean([judged(name)[kind].scores[axis] for name in scenes]))
 
 
-def test_on_photos_truth_is_no_worse_than_patches_and_those_are_better_than_a_smear():
+def test_patches_are_about_as_good_as_the_truth_and_better_than_a_smear():
     for axis in AXES:
-        assert mean("truth", axis) >= mean("patches", axis) > mean("telea", axis) + 1
+        assert mean("truth", axis) > mean("patches", axis) - 0.25
+        assert mean("patches", axis) > mean("telea", axis) + 1
     for name in SCENES:
         scores = {kind: judged(name)[kind].scores for kind in ("patches", "telea")}
         assert scores["patches"][REALISM] > scores["telea"][REALISM] + 2
+
+
+@pytest.mark.slow
+def test_on_all_scenes_truth_comes_first_then_patches_then_a_smear():
+    scenes = scene_names(*QUALITY_GROUPS)
+    for axis in AXES:
+        order = [mean(kind, axis, scenes) for kind in ("truth", "patches", "telea", "object")]
+        assert order[0] >= order[1] > order[2] + 0.75
+    assert order[1] > order[3] + 0.75
+    turned = mean("turned", CONSISTENCY, scenes)
+    assert turned < mean("patches", CONSISTENCY, scenes) - 1
+    spread = [judged(name)["patches"].scores[CONSISTENCY] for name in scenes]
+    assert np.ptp(spread) > 2
+    assert min(spread) > 4
 
 
 def test_a_photo_turned_round_in_the_hole_is_real_and_does_not_belong_there():
@@ -172,7 +187,7 @@ def test_what_cannot_be_compared_gets_no_score(hole, says):
 def test_a_photo_of_one_colour_says_nothing_of_realism():
     plain = np.full_like(PHOTO, 120)
     judgement = judge_locally(plain, plain, HOLE)
-    assert judgement.scores == {CONSISTENCY: 10.0}
+    assert judgement.scores[CONSISTENCY] > 7
     assert set(judgement.silent) == {REALISM}
     darker = within(np.full_like(PHOTO, 60), plain, HOLE)
     assert judge_locally(darker, plain, HOLE).scores[CONSISTENCY] < 3
@@ -183,7 +198,7 @@ def test_a_leash_is_thin_and_judged_all_the_same():
     cv2.line(leash, (20, 30), (180, 130), 255, 7)
     light = within(np.full_like(PHOTO, 250), PHOTO, leash)
     scores = [judge_locally(result, PHOTO, leash).scores for result in (PHOTO, light)]
-    assert scores[0][CONSISTENCY] > 7 > 3 > scores[1][CONSISTENCY]
+    assert scores[0][CONSISTENCY] > 6 > 3 > scores[1][CONSISTENCY]
 
 
 def test_many_holes_count_by_their_area():
