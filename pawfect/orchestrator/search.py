@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -26,11 +27,12 @@ from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.crew import Room, make_all
+from pawfect.orchestrator.crew import Finish, Room, make_all
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.engine import Task, clean_mask
 from pawfect.orchestrator.generate import FEATHER_PX
 from pawfect.orchestrator.judging import Judging, judge
+from pawfect.orchestrator.patched import Patched
 from pawfect.orchestrator.progress import ProgressReporter, preview_of
 from pawfect.orchestrator.proposing import Base, Picture, Proposed, propose
 from pawfect.orchestrator.protecting import find_protected
@@ -102,7 +104,7 @@ async def search(
     # A card takes as long for steps that share a batch as for the same one by one.
     plan_ms = request.params.deadline_ms / request.plan.total
     base = Base(own, cleaned, engine, deployment, call, plan_ms)
-    base = await _described(base, control)
+    base, unknown = await _described(base, control)
     await notify(Progress("mask_cleanup", _BEGINS))
     work = _Search(request, base, control, notify)
     ended, fallbacks = await work.run()
@@ -110,22 +112,21 @@ async def search(
     if (error := work.why_none(ended)) is not None:
         raise error
     image = await asyncio.to_thread(work.picture_of, ranking.best.number)
-    outcome = Outcome(
-        ranking, ended, reason, protected.fallbacks + fallbacks, work.weights, work.known
-    )
+    before = protected.fallbacks + unknown
+    outcome = Outcome(ranking, ended, reason, before + fallbacks, work.weights, work.known)
     report = search_report(request, base, protected, outcome, control)
     return SearchResult(image, report)
 
 
-async def _described(base: Base, control: Control) -> Base:
+async def _described(base: Base, control: Control) -> tuple[Base, tuple[Fallback, ...]]:
     """Ask once for what surrounds the holes, which all candidates of FLUX are told."""
     if base.engine != "flux":
-        return base
+        return base, ()
     progress = ProgressReporter(silent, base.request.image, base.cleaned.mask, False)
     task = Task(base.request, base.cleaned, base.deployment, base.call, control, progress)
     found = await find_surroundings(task)
     labels = tuple(label.name for label in found.labels)
-    return replace(base, request=replace(base.request, scene_labels=labels))
+    return replace(base, request=replace(base.request, scene_labels=labels)), found.fallbacks
 
 
 class _Search:
@@ -155,7 +156,8 @@ class _Search:
             base.deployment,
             base.call,
         )
-        self._room = Room(params.at_once or _at_once(base), params.window_px)
+        self._at_once = params.at_once or _at_once(base)
+        self._room = Room(self._at_once, params.window_px)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -175,6 +177,9 @@ class _Search:
         """Return a candidate's picture, UINT8 [H, W, 3]."""
         crop = self._kept[number].crop
         assert crop is not None
+        return self._with(crop)
+
+    def _with(self, crop: Picture) -> Picture:
         image = self._base.request.image.copy()
         image[self._box.slices] = crop
         return image
@@ -231,18 +236,13 @@ class _Search:
         ranking = self.ranking()
         return not ranking.best_first or can_be_beaten(ranking)
 
-    async def _make(self, tried: Try, room: Room) -> None:
-        """Make one candidate, or take it from the earlier run, and have it judged."""
-        earlier = self._request.done.get(tried.number)
-        if (
-            earlier is not None
-            and is_of(earlier.candidate, tried)
-            and earlier.box == self._box.edges
-        ):
+    async def _make(self, tried: Try, room: Room) -> Finish:
+        """Make one candidate, or take it from the earlier run; return what has it judged."""
+        earlier = self._earlier(tried)
+        if earlier is not None:
             self.known += 1
-            candidate = earlier.candidate.unranked()
-            await self._keep(Kept(candidate, earlier.image), tried, told=False)
-            return
+            kept = Kept(earlier.candidate.unranked(), earlier.image)
+            return partial(self._keep, kept, tried, told=False)
         began = self._control.clock()
         made = await self._proposed(tried, room)
         spent = round((self._control.clock() - began) * 1000, 2)
@@ -252,17 +252,39 @@ class _Search:
         )
         if isinstance(made, PawfectError):
             error = f"{made.kind.name}: {made.message}"
-            await self._keep(Kept(replace(candidate, error=error), error=made), tried)
-            return
-        judgements = await judge(self._judging, made.image, self._control)
+            return partial(self._keep, Kept(replace(candidate, error=error), error=made), tried)
         candidate = replace(
-            candidate,
-            settings=made.settings,
-            engine=made.engine,
-            judgements=judgements,
-            fallbacks=made.fallbacks,
+            candidate, settings=made.settings, engine=made.engine, fallbacks=made.fallbacks
         )
+        return partial(self._judged, candidate, made, tried)
+
+    def _earlier(self, tried: Try) -> FoundCandidate | None:
+        """Return what an earlier run made of a try."""
+        earlier = self._request.done.get(tried.number)
+        if earlier is None or not is_of(earlier.candidate, tried):
+            return None
+        if earlier.box != self._box.edges or earlier.image is None:
+            return None
+        if tried.variation.name == UNDIFFUSED:
+            image = self._with(earlier.image)
+            floor = Patched(image, (), earlier.candidate.engine or "patch")
+            self._base = replace(self._base, floor=floor)
+        return earlier
+
+    async def _judged(self, candidate: Candidate, made: Proposed, tried: Try) -> None:
         crop = np.ascontiguousarray(made.image[self._box.slices])
+        try:
+            judgements = await judge(self._judging, made.image, self._control)
+        except PawfectError as error:
+            if error.kind is ErrorKind.DEADLINE and not self._kept:
+                # Better than none.
+                await self._keep(Kept(candidate, crop, made.weights), tried)
+            raise
+        # Who was silent once counts for none: it need not be asked, or paid, again.
+        silent = {one.judge for one in judgements if not one.scores}
+        remote = [name for name in self._judging.remote if name not in silent]
+        self._judging = replace(self._judging, remote=remote)
+        candidate = replace(candidate, judgements=judgements)
         await self._keep(Kept(candidate, crop, made.weights), tried)
 
     async def _proposed(self, tried: Try, room: Room) -> Proposed | PawfectError:
@@ -291,7 +313,7 @@ class _Search:
         same pixels.
         """
         own, deadline_ms = self._base.request, self._request.params.deadline_ms
-        share_ms = max(deadline_ms * self._room.at_once // self._plan.total, 1)
+        share_ms = max(deadline_ms * self._at_once // self._plan.total, 1)
         params = replace(
             own.params,
             engine=self._base.engine,
@@ -347,9 +369,12 @@ def _encoded(result: SearchResult) -> dict[str, Array]:
 
 
 def _pixels(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> int:
-    """Return a request's pixels as its place counts them, of 12 bytes: what it brings has three."""
+    """Return a request's pixels as its place counts them, of 12 bytes.
+
+    The photo counts twice, for the candidates in the making; what it brings has three bytes.
+    """
     own = sum(inputs[name].size for name in ("REFERENCE", "DONE_IMAGES") if name in inputs)
-    return photo_pixels(inputs, parameters) + own // 12
+    return 2 * photo_pixels(inputs, parameters) + own // 12
 
 
 CANDIDATE_SEARCH: Final = Orchestration(

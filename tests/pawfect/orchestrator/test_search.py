@@ -79,7 +79,8 @@ def searching(in_tiny_weights, tiny_deployment, tiny_models) -> Search:
         deployment: Deployment = without_finders,
         **parameters: Any,
     ) -> Searched:
-        given = {"deadline_ms": NO_HURRY_MS, "dilate_px": 0, "protect": "none"} | parameters
+        given = {"deadline_ms": NO_HURRY_MS, "dilate_px": 0, "protect": "none", "steps": 3}
+        given |= parameters
         params = SearchParams.parse(given)
         done = Searched(Watched(tiny_models, before, after))
 
@@ -122,7 +123,7 @@ def brought(run: Searched, *numbers: int) -> dict[str, Array]:
     return done_tensors(kept, *PHOTO.shape[:2])
 
 
-@pytest.mark.parametrize("engine", ["flux", "patch"])
+@pytest.mark.parametrize("engine", ["flux", pytest.param("patch", marks=pytest.mark.slow)])
 def test_the_same_request_gives_the_same_tree_and_picture(searching, engine):
     one, other = (searching(engine=engine, seed=7, **SMALL) for _ in range(2))
     assert tree(one.report) == tree(other.report)
@@ -230,6 +231,28 @@ def test_what_was_finished_is_not_made_again(searching, engine):
     np.testing.assert_array_equal(again.image, first.image)
 
 
+def test_the_floor_is_laid_once_and_by_a_search_that_goes_on_not_again(searching):
+    first = searching(engine="flux", **SMALL)
+    assert first.models.called.count("patch_fill") == 1
+    again = searching(engine="flux", **SMALL, more=brought(first, 0))
+    assert again.models.called.count("patch_fill") == 0
+    assert tree(again.report) == tree(first.report)
+
+
+def test_a_judge_that_was_silent_is_not_asked_again_and_counts_for_none(searching):
+    run = searching(engine="patch", remote=True, **SMALL)
+    report = run.report
+    # Nobody has set one up.
+    assert run.models.called.count("score_gemini") == 1
+    assert report.judges == {"consistency": ("local",), "realism": ("local",)}
+    told = report.silent["gemini: consistency"]
+    assert told.startswith("it scored 0 of 5 candidates: UNAVAILABLE: score_gemini")
+    assert report.notes == (
+        "no judge elsewhere scored all candidates: the local scores alone decided",
+    )
+
+
+@pytest.mark.slow
 def test_candidates_of_another_request_are_made_anew(searching):
     first = searching(engine="patch", seed=3, **SMALL)
     other = searching(engine="patch", seed=4, **SMALL, more=brought(first, 0, 1))
