@@ -38,7 +38,8 @@ class Capabilities:
 
     Attributes:
         profile: name of its profile.
-        can: by name: cutout, find_masks, the types of `refine`, and the models of remote judges.
+        can: by name: cutout, find_masks, the types of `refine`, search, and the models of remote
+            judges.
         version: of the package.
     """
 

@@ -33,6 +33,7 @@ def capabilities(refining: Refining) -> Capabilities:
         "region": region,
         "subject": edit,
         "general": edit,
+        "search": _model(profile, store, "candidate_search", ()),
     }
     can |= {f"score_{judge}": _judge(profile, judge) for judge in CLIENTS}
     return Capabilities(profile.name, can)

@@ -12,6 +12,7 @@ from typing import Final
 
 from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.tensors import REMOTE_JUDGES
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_service.frames import bare_failure
 
@@ -20,7 +21,16 @@ KEPT_S: Final = 10.0
 # Longest wait for the server, s: the page is to be usable within 1.5.
 PATIENCE_S: Final = 1.0
 # What a page has buttons for.
-NAMES: Final = ("cutout", "find_masks", "text", "region", "subject", "general")
+NAMES: Final = (
+    "cutout",
+    "find_masks",
+    "text",
+    "region",
+    "subject",
+    "general",
+    "search",
+    *(f"score_{judge}" for judge in REMOTE_JUDGES),
+)
 # A server that answers so is there, and has no time.
 _BUSY: Final = frozenset({ErrorKind.QUEUE_FULL, ErrorKind.DEADLINE})
 

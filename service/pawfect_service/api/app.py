@@ -20,6 +20,7 @@ from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.routes import router
+from pawfect_service.api.runs.comparing import router as comparing_router
 from pawfect_service.api.runs.events import router as events_router
 from pawfect_service.api.runs.files import router as files_router
 from pawfect_service.api.runs.routes import router as runs_router
@@ -99,6 +100,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(versions_router)
     app.include_router(files_router)
     app.include_router(events_router)
+    app.include_router(comparing_router)
     app.include_router(masks_router)
     app.include_router(studio_router)
     if audits:

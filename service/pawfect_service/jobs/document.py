@@ -17,6 +17,8 @@ from pawfect.contract.errors import invalid
 from pawfect_service.jobs.base import BASE_INPUT, Base
 from pawfect_service.jobs.contract import Document, Status
 from pawfect_service.jobs.fields import (
+    MOST_COMPARISONS,
+    Comparison,
     Cost,
     Counts,
     Failure,
@@ -67,6 +69,7 @@ class SessionDocument(Part):
         cost: what it cost, written with the claim.
         error: why it failed.
         job_feedback: what the job's owner thinks of its result, once that was said.
+        job_comparisons: which of two candidates the job's owner takes for the better one.
         live: what of a run's job is told while it goes on; None: no run's.
         run_begins: whether it is the first job of a run: by these a user's runs are listed.
     """
@@ -95,6 +98,9 @@ class SessionDocument(Part):
     cost: Cost | None = None
     error: Failure | None = None
     job_feedback: Feedback | None = None
+    job_comparisons: Annotated[
+        tuple[Comparison, ...], Field(strict=False, max_length=MOST_COMPARISONS)
+    ] = ()
     live: Live | None = None
     run_begins: bool = False
 
@@ -110,8 +116,8 @@ class SessionDocument(Part):
 
     @property
     def live_anew(self) -> Live | None:
-        """`live` at a new start: the last one's preview is under a name of its own, and gone."""
-        return self.live and self.live.model_copy(update={"preview": None})
+        """`live` at a new start: what the last one had made so far is gone."""
+        return self.live and self.live.anew()
 
     @field_validator("job_kind")
     @classmethod
@@ -156,6 +162,10 @@ class SessionDocument(Part):
                 status is Status.COMPLETED or not self.job_feedback,
             ),
             (
+                "comparisons of a completed job alone",
+                status is Status.COMPLETED or not self.job_comparisons,
+            ),
+            (
                 "a result of one of the starts",
                 not self.result or 1 <= self.result.start <= self.counts.starts,
             ),
@@ -172,11 +182,17 @@ def to_document(session: SessionDocument) -> Document:
     if session.kind is INPAINT:
         # As it was before there were other kinds.
         del document["jobKind"]
-    for name in ("jobFeedback", "live", "runBegins"):
+    document["jobComparisons"] = list(document["jobComparisons"])
+    for name in ("jobFeedback", "live", "runBegins", "jobComparisons"):
         if not document[name]:
             del document[name]
     if live := document.get("live"):
         live["lines"] = list(live["lines"])
+        live["candidates"] = list(live["candidates"])
+        # As it was before there were searches.
+        for name in ("candidates", "sheet"):
+            if not live[name]:
+                del live[name]
     if labels := document["sceneLabels"]:
         labels |= {name: list(value) for name, value in labels.items() if isinstance(value, tuple)}
     return document

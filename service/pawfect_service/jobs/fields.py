@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -37,6 +37,8 @@ Identity = Annotated[StrictStr, AfterValidator(_identity)]
 Paths = Mapping[str, Text | None]
 
 
+# Of one search's candidates, two by two: 64 have 2,016 pairs, which nobody looks at.
+MOST_COMPARISONS: Final = 200
 # How good a result is to who ordered it.
 RATINGS: Final = (1, 5)
 
@@ -170,3 +172,30 @@ class Feedback(Part):
     rating: Annotated[StrictInt, Field(ge=RATINGS[0], le=RATINGS[1])]
     comment: Text | None = None
     at: Seconds
+
+
+class Comparison(Part):
+    """Which of two candidates somebody prefers who saw them without numbers and scores.
+
+    Attributes:
+        left: the one candidate's number.
+        right: the other's.
+        choice: left, right, or none: neither is better.
+        at: when, s since the epoch.
+    """
+
+    left: Count
+    right: Count
+    choice: Literal["left", "right", "none"]
+    at: Seconds
+
+    @model_validator(mode="after")
+    def _two(self) -> Comparison:
+        if self.left == self.right:
+            raise ValueError("two candidates")
+        return self
+
+    @property
+    def pair(self) -> frozenset[int]:
+        """The two, whichever was left."""
+        return frozenset((self.left, self.right))

@@ -33,7 +33,7 @@ from pawfect_service.jobs.document import (
 from pawfect_service.jobs.fields import Cost, Progress, Result
 from pawfect_service.jobs.kinds import Kind
 from pawfect_service.jobs.kinds.request import base_of
-from pawfect_service.jobs.live import Live
+from pawfect_service.jobs.live import Live, LiveCandidate, LiveSheet
 from pawfect_service.jobs.move import Answer, Moment, Step
 from pawfect_service.jobs.paths import first_of_run, is_run_job
 
@@ -182,6 +182,8 @@ def extend_lease(
     progress: Progress | None = None,
     lines: Sequence[str] = (),
     preview: bool = False,
+    candidates: Sequence[LiveCandidate] = (),
+    sheet: LiveSheet | None = None,
 ) -> Step:
     """Hold the job for another `lease_s`, `fill_s` in all; GO_ON, LATE, BUSY or OVER.
 
@@ -194,6 +196,8 @@ def extend_lease(
         progress: how far it is; None: no further.
         lines: new ones of a run's job's log.
         preview: whether there is a new one.
+        candidates: new ones of a search.
+        sheet: the picture of them; None: as before.
     """
     held = at.held(job, owner)
     if isinstance(held, Step):
@@ -206,7 +210,7 @@ def extend_lease(
     longer = lease.model_copy(update={"since": since, "until": until})
     changes: dict[str, Any] = {"lease": longer, "progress": progress or held.progress}
     if held.live:
-        live = held.live.said(lines, at.now)
+        live = held.live.said(lines, at.now).found(candidates, sheet)
         changes["live"] = live.shown() if preview else live
     return at.moved(Answer.GO_ON, held, Status.PROCESSING, **changes)
 

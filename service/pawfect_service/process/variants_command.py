@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pawfect.contract.errors import PawfectError
 from pawfect.photo.saving import write_atomically
-from pawfect_service.jobs.contract import Document, JobContract
 from pawfect_service.jobs.kinds import KINDS
+from pawfect_service.process.comparisons_command import comparisons
 from pawfect_service.process.options import store_option
-from pawfect_service.stores import open_stores
+from pawfect_service.process.stored import documents_of, told
 from pawfect_service.variants.answers import Figures, figures_of
 from pawfect_service.variants.changing import set_variants, stages_began, take_back
 from pawfect_service.variants.columns import ABOUT, COLUMNS
@@ -29,7 +26,6 @@ from pawfect_service.variants.file import Variants, load_variants
 from pawfect_service.variants.page import page_of
 from pawfect_service.variants.rule import fallen
 
-T = TypeVar("T")
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _DAY_S: Final = 86_400.0
 # What a variant has that nobody gets.
@@ -39,6 +35,9 @@ _NOBODY: Final = {"share": 0, "staging": False}
 @click.group()
 def variants() -> None:
     """Try presets and networks on a share of the users; see docs/variants.md."""
+
+
+variants.add_command(comparisons)
 
 
 @variants.command("set")
@@ -52,14 +51,14 @@ def set_(file: Path, name: str, share: float | None, staging: bool | None) -> No
     fields = {field: value for field, value in given.items() if value is not None}
     if not fields:
         raise click.UsageError("expected --share PERCENT, --staging or --no-staging")
-    _say(_told(lambda: set_variants(file, {name: fields})))
+    _say(told(lambda: set_variants(file, {name: fields})))
 
 
 @variants.command()
 @click.argument("file", type=_FILE)
 def back(file: Path) -> None:
     """Take the last change of FILE back, as often as there were some."""
-    _say(_told(lambda: take_back(file)))
+    _say(told(lambda: take_back(file)))
 
 
 @variants.command()
@@ -94,33 +93,25 @@ def report(
     if not (kind in KINDS and KINDS[kind].varied):
         known = ", ".join(name for name, each in KINDS.items() if each.varied)
         raise click.UsageError(f"--kind: expected one of {known}, got {kind}")
-    known_variants = None if file is None else _told(lambda: load_variants(file))
+    known_variants = None if file is None else told(lambda: load_variants(file))
     since = time.time() - days * _DAY_S
-    documents = _told(lambda: asyncio.run(_documents(store, kind, since)))
+    documents = told(lambda: documents_of(store, kind, since))
     figures = figures_of(documents, known_variants, kind)
     if page is not None:
         first = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
-        _told(lambda: write_atomically(page, page_of(kind, figures, first).encode()))
+        told(lambda: write_atomically(page, page_of(kind, figures, first).encode()))
     if as_json:
         click.echo(json.dumps([asdict(each) for each in figures], indent=2))
     else:
         _print(figures)
     if apply and file is not None and known_variants is not None:
-        began = _told(lambda: stages_began(file))
+        began = told(lambda: stages_began(file))
         judged = figures_of(documents, known_variants, kind, began)
         reasons = fallen(judged, known_variants)
         for name, reason in reasons.items():
             click.echo(f"{name} is taken back: {reason}", err=True)
         if reasons:
-            _told(lambda: set_variants(file, dict.fromkeys(reasons, _NOBODY)))
-
-
-async def _documents(store: str, kind: str, since: float) -> list[Document]:
-    stores = open_stores(store, JobContract())
-    try:
-        return [each async for each in stores.documents.of_kind(kind, since)]
-    finally:
-        await stores.close()
+            told(lambda: set_variants(file, dict.fromkeys(reasons, _NOBODY)))
 
 
 def _print(figures: list[Figures]) -> None:
@@ -138,11 +129,3 @@ def _say(variants: Variants) -> None:
     for each in variants.variants:
         staging = ", staging" if each.staging else ""
         click.echo(f"{each.kind} {each.name}: {each.share:g} %{staging}")
-
-
-def _told(work: Callable[[], T]) -> T:
-    """Return what work gives; what is wrong with files or store is said in one line."""
-    try:
-        return work()
-    except PawfectError as error:
-        raise click.ClickException(error.message) from None

@@ -117,7 +117,12 @@ class HeldJob:
     async def write(self, news: News) -> Step:
         """Hold the job for another `lease_s` and write down what was told; GO_ON, or why not."""
         return await self.move(
-            extend_lease, progress=news.progress, lines=news.lines, preview=news.preview
+            extend_lease,
+            progress=news.progress,
+            lines=news.lines,
+            preview=news.preview,
+            candidates=news.candidates,
+            sheet=news.sheet,
         )
 
     async def hold_on(self, step: Step) -> None:

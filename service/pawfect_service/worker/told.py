@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.fields import Progress, storable
+from pawfect_service.jobs.live import LiveCandidate, LiveSheet
 from pawfect_service.stores.base import Files
 
 LOG: Final = logging.getLogger("pawfect.worker")
@@ -27,11 +28,15 @@ class News:
         progress: how far the job is; None: no further.
         lines: of its log.
         preview: whether there is a new one in storage.
+        candidates: of a search.
+        sheet: the picture of them; None: as before.
     """
 
     progress: Progress | None = None
     lines: tuple[str, ...] = ()
     preview: bool = False
+    candidates: tuple[LiveCandidate, ...] = ()
+    sheet: LiveSheet | None = None
 
 
 NO_NEWS: Final = News()
@@ -61,19 +66,24 @@ class Told:
             self._stage = stage
             passed_s = time.monotonic() - self._began
             self.line(f"{passed_s:.1f} s: {stage}, {100 * progress.share:.0f} %")
-        self._news = News(progress, self._news.lines, self._news.preview)
+        self._news = replace(self._news, progress=progress)
 
     def line(self, text: str) -> None:
         """Take a line of the job's log."""
         if self._followed:
-            news = self._news
-            self._news = News(news.progress, (*news.lines, text), news.preview)
+            self._news = replace(self._news, lines=(*self._news.lines, text))
 
     def preview(self, picture: bytes) -> None:
         """Take what is made so far, a small JPEG."""
         if self._followed:
             self._picture = picture
             self._pictured.set()
+
+    def candidate(self, found: LiveCandidate, sheet: LiveSheet) -> None:
+        """Take a candidate of a search, and where its picture lies among the others."""
+        if self._followed:
+            candidates = (*self._news.candidates, found)
+            self._news = replace(self._news, candidates=candidates, sheet=sheet)
 
     @property
     def quiet(self) -> bool:
@@ -88,8 +98,13 @@ class Told:
     def put_back(self, news: News) -> None:
         """Take back what could not be written down."""
         now = self._news
-        lines = (*news.lines, *now.lines)
-        self._news = News(now.progress or news.progress, lines, now.preview or news.preview)
+        self._news = News(
+            now.progress or news.progress,
+            (*news.lines, *now.lines),
+            now.preview or news.preview,
+            (*news.candidates, *now.candidates),
+            now.sheet or news.sheet,
+        )
 
     async def pictured(self) -> bytes:
         """Return the newest preview, once there is a new one."""
@@ -99,7 +114,7 @@ class Told:
 
     def shown(self) -> None:
         """Note that the newest preview is in storage."""
-        self._news = News(self._news.progress, self._news.lines, preview=True)
+        self._news = replace(self._news, preview=True)
 
 
 async def show_previews(told: Told, files: Files, path: str) -> None:

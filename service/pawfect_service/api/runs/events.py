@@ -106,8 +106,10 @@ async def sent_events(
 
     `state`: `status`, `progress` (`stage` and `share`, 0 to 1), `waitingBefore` (jobs that wait
     before it), `at`; `log`: `at`, `line`; `preview`: `url` of a small JPEG of what is made so far,
-    until the end; `end`: `status`, `version`, `report`, `error`. The last 200 lines of a job are
-    kept. It is told at most twice a second.
+    until the end; `candidate`, of a search: `candidate` with its scores, `start` (which of the
+    job's starts made it: another start begins anew) and `sheet` (how the preview shows all of them,
+    a cell each by `number`, row by row); `end`: `status`, `version`, `report`, `error`. The last
+    200 lines of a job are kept. It is told at most twice a second.
     """
     sessions = address.context.services.sessions
     async with aclosing(follow(sessions, address.run, address.version, after)) as messages:

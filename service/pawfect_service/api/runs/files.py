@@ -57,8 +57,8 @@ async def run_file(
     """Return a file of a version; `links` of the version names those that there are.
 
     What it makes is there once the job is completed: image.png without loss, edited.jpg and
-    preview.jpg (512 px); of a cut-out cutout.png (what `output` says), alpha.png (grey, white =
-    subject) and preview.png.
+    preview.jpg (512 px); of a search candidates.jpg too, a cell each; of a cut-out cutout.png (what
+    `output` says), alpha.png (grey, white = subject) and preview.png.
     """
     services, run = address.context.services, address.run
     if version == 0:

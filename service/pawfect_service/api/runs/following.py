@@ -1,4 +1,4 @@
-"""What a run's job tells those who follow it: its state, log lines, previews, and its end.
+"""What a run's job tells those who follow it: state, log lines, previews, candidates, its end.
 
 Each message has a number, higher than those before it. Whoever was cut off says the last number
 that it has: nothing it has not had is left out but what newer words have replaced, and nothing
@@ -17,7 +17,7 @@ from pawfect_service.api.runs.waiting import shared_count
 from pawfect_service.api.state import SHOWN_EVERY_S, session_now
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.live import Live
+from pawfect_service.jobs.live import Live, LiveCandidate
 from pawfect_service.jobs.paths import RunId
 from pawfect_service.jobs.repair import readable
 from pawfect_service.sessions import Sessions
@@ -50,6 +50,7 @@ def news(
         {"type": "log", "seq": line.seq * _BETWEEN, "at": line.at, "line": line.text}
         for line in live.lines
     ]
+    messages += [_candidate(session, live, one) for one in live.candidates]
     if live.preview is not None and not session.final:
         url = f"{JOBS}/{run.job_id(version)}/preview.jpg?seq={live.preview}"
         messages.append({"type": "preview", "seq": live.preview * _BETWEEN, "url": url})
@@ -59,6 +60,18 @@ def news(
     )
     fresh = [message for message in messages if message["seq"] > after]
     return sorted(fresh, key=lambda message: int(message["seq"]))
+
+
+def _candidate(session: SessionDocument, live: Live, one: LiveCandidate) -> Message:
+    told = one.model_dump(by_alias=True)
+    del told["seq"]
+    return {
+        "type": "candidate",
+        "seq": one.seq * _BETWEEN,
+        "start": session.counts.starts,
+        "sheet": None if live.sheet is None else live.sheet.model_dump(by_alias=True),
+        "candidate": told,
+    }
 
 
 def _state(session: SessionDocument, number: int, waiting: int | None) -> Message:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from pawfect_service.api.runs.comparisons import AgreementState
 from pawfect_service.api.runs.state import RunVersion, run_state
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.kinds.refine import REFINE
@@ -28,6 +29,9 @@ class ManifestVersion(BaseModel):
     report: dict[str, Any] | None
     created_at: float
     status: str
+    agreement: AgreementState | None = Field(
+        description="Of a search: how often blind choices between its candidates agree with it."
+    )
 
 
 class Manifest(BaseModel):
@@ -74,4 +78,5 @@ def _entry(version: RunVersion) -> ManifestVersion:
         report=version.report,
         created_at=version.created_at,
         status=version.processing_status,
+        agreement=version.agreement,
     )

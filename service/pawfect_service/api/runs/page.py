@@ -8,10 +8,11 @@ from typing import Any, Final
 from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.parameters import InpaintParams, NoParams
 from pawfect.contract.refine import MAX_REGIONS, TYPES, RefineParams
+from pawfect.contract.search import SearchParams
 from pawfect_service.api.runs.refining import MASKS, REQUEST, RefineRequest
 from pawfect_service.api.uploads import FORM, body_schema
 from pawfect_service.jobs.fields import RATINGS
-from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT, called_in_runs
+from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT, SEARCH, called_in_runs
 from pawfect_service.jobs.kinds.refine import REFERENCE
 
 _REFINEMENTS: Final[dict[str, dict[str, Any]]] = {
@@ -52,6 +53,15 @@ _KINDS: Final = (
             "photo": f"{_UPLOADS}/dog.jpg",
             "mask": f"{_UPLOADS}/leash.png",
             "parameters": {"seed": 7},
+        },
+    ),
+    (
+        SEARCH,
+        SearchParams,
+        {
+            "photo": f"{_UPLOADS}/dog.jpg",
+            "mask": f"{_UPLOADS}/leash.png",
+            "parameters": {"preset": "photoreal", "seed": 7},
         },
     ),
     (IMPORT, NoParams, {"photo": f"{_UPLOADS}/dog.jpg", "parameters": {}}),

@@ -36,6 +36,7 @@ from pawfect_service.jobs.kinds import (
     CUTOUT,
     IMPORT,
     RUN_INPAINT,
+    SEARCH,
     Kind,
     called_in_runs,
     kind_of_run,
@@ -81,7 +82,7 @@ async def make_run(
     entry: _LetIn,
     request: Request,
     kind: Annotated[
-        str, Query(description="Of the first job: import, inpaint or cutout.")
+        str, Query(description="Of the first job: import, inpaint, cutout or search.")
     ] = CUTOUT.name,
     user: Annotated[
         str | None, Query(description="Whose run it is, for credentials that are every user's.")
@@ -91,10 +92,10 @@ async def make_run(
 
     `import` takes `photo` alone: version 1 is the photo as it came, for others to work on. `cutout`
     takes `photo`, and `background` where the subject is to be laid on another picture: of
-    any size, the server fits it. The pictures have any format without transparent parts, sides
-    64-16,384 px, at most 110 MP; what is no JPEG is stored as one. `inpaint` takes what a session's
-    does. `parameters`, all optional, are a JSON object. In place of a form with files, JSON names
-    files in storage by their paths below `users/{uid}/`.
+    any size, the server fits it. `inpaint` takes what a session's does, `search` that and
+    `reference`. The pictures have any format without transparent parts, sides 64-16,384 px, at most
+    110 MP; what is no JPEG is stored as one. `parameters`, all optional, are a JSON object. In
+    place of a form with files, JSON names files in storage by their paths below `users/{uid}/`.
 
     Each POST makes a run of its own. Where the API has variants, the user's own one chooses what
     the request leaves open; `variant` says which.
@@ -118,7 +119,7 @@ def _kind(name: str) -> Kind:
     kind = kind_of_run(name)
     # What needs a picture of the run's is no beginning of one.
     if kind is None or BASE_FIELD in kind.fields:
-        known = f"one of {', '.join(map(called_in_runs, (IMPORT, RUN_INPAINT, CUTOUT)))}"
+        known = f"one of {', '.join(map(called_in_runs, (IMPORT, RUN_INPAINT, CUTOUT, SEARCH)))}"
         raise invalid("kind", known, repr(name[:SHOWN]))
     return kind
 

@@ -9,6 +9,12 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from pawfect_service.api.runs.comparisons import (
+    AgreementState,
+    Compared,
+    agreement_of_version,
+    compared,
+)
 from pawfect_service.api.state import JobState, request_of, shown_of
 from pawfect_service.jobs.base import BASE_INPUT
 from pawfect_service.jobs.contract import Status
@@ -53,7 +59,7 @@ class RunVersion(JobState):
 
     version: int = Field(description="1 is the first; each job makes one.")
     job_id: str = Field(description="What `/api/v1/ws` and `/api/v1/jobs` know it by.")
-    kind: str = Field(description="import, inpaint, cutout or refine")
+    kind: str = Field(description="import, inpaint, cutout, search or refine")
     type: str | None = Field(description="Of a refinement: subject, text, region or general.")
     payload: dict[str, Any] | None = Field(description="Of a refinement, as it was asked for.")
     parent: int = Field(description="The version whose picture it works on; 0: the photo.")
@@ -69,6 +75,10 @@ class RunVersion(JobState):
         "`own-choice` where the request chose itself. null: there are no variants."
     )
     feedback: Feedback | None
+    comparisons: list[Compared] = Field(description="Of a search's candidates, two by two.")
+    agreement: AgreementState | None = Field(
+        description="How often those agree with the search; null: nothing was compared."
+    )
 
 
 class RunState(BaseModel):
@@ -144,4 +154,6 @@ def version_state(
         preview_url=links.get("preview"),
         variant=request.variant,
         feedback=session.job_feedback,
+        comparisons=compared(session),
+        agreement=agreement_of_version(session),
     )

@@ -1,4 +1,4 @@
-"""The routes that make another version of a run: fill it again, cut it out, refine it."""
+"""The routes that make another version of a run: fill it again, search, cut it out, refine it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import InpaintParams
+from pawfect.contract.search import SearchParams
 from pawfect_service.api.context import ApiContext
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.basis import base_version, on_base
@@ -24,7 +25,14 @@ from pawfect_service.api.runs.run import AdmittedRun, RunAddress, jobs_of, waiti
 from pawfect_service.api.runs.state import PREFIX, RunState, run_state
 from pawfect_service.api.uploads import Order, body_schema, read_order
 from pawfect_service.http.failures import ErrorAnswer
-from pawfect_service.jobs.kinds import CUTOUT, RUN_INPAINT, Kind, called_in_runs, kind_of_run
+from pawfect_service.jobs.kinds import (
+    CUTOUT,
+    RUN_INPAINT,
+    SEARCH,
+    Kind,
+    called_in_runs,
+    kind_of_run,
+)
 from pawfect_service.jobs.kinds.inpaint import REMOVE
 from pawfect_service.jobs.kinds.refine import REFINE, TYPE
 
@@ -82,6 +90,7 @@ class QueuedJob(BaseModel):
 
 _INPAINT: Final = AnotherForm(called_in_runs(RUN_INPAINT))
 _CUTOUT: Final = AnotherForm(called_in_runs(CUTOUT))
+_SEARCH: Final = AnotherForm(called_in_runs(SEARCH))
 _MASK: Final = "users/u-4711/uploads/leash.png"
 
 
@@ -107,6 +116,31 @@ async def inpaint_again(address: AdmittedRun, request: Request) -> JSONResponse:
     retry. The rest is what a session's inpainting takes; the mask is of the base's size.
     """
     return await _another(address, request, _INPAINT)
+
+
+@router.post(
+    "/{run_id}/search",
+    status_code=202,
+    summary="Search for the best of many fills",
+    response_model=RunState,
+    dependencies=CREDENTIALS,
+    openapi_extra=body_schema(
+        _SEARCH,
+        (SearchParams.__doc__ or "").partition("Attributes:")[2],
+        {"mask": _MASK, "base": 0, "parameters": {"preset": "photoreal", "seed": 8}},
+        (_BASE,),
+    ),
+    responses=_BASED,
+)
+async def search(address: AdmittedRun, request: Request) -> JSONResponse:
+    """Queue a search, as a version of its own: many candidates, judged; the best is its picture.
+
+    It takes what an inpainting does, `base` as above, and `reference`: who the result is to show,
+    for judges of identity. At most 64 candidates in all. `candidates.jpg` has a cell for each, row
+    by row; `sheet` in the report says how. With `remote` the pictures leave the server for the
+    judges elsewhere. A worker that dies leaves nothing: the next one makes all of them anew.
+    """
+    return await _another(address, request, _SEARCH)
 
 
 @router.post(

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from pawfect import __version__
 from pawfect.contract.errors import ErrorKind, invalid
-from pawfect.contract.tensors import MAX_PIXELS, MAX_SIDE, MIN_SIDE
+from pawfect.contract.tensors import MAX_PIXELS, MAX_SIDE, MIN_SIDE, REMOTE_JUDGES
 from pawfect_service.api.context import ApiContext
 from pawfect_service.api.uploads import read_json
 from pawfect_service.http.callers import KEY_HEADER, known_caller
@@ -51,6 +51,16 @@ class CanEdit(Can):
     remote: bool = Field(description="A remote engine does it: the picture leaves the server.")
 
 
+class CanSearch(Can):
+    """Whether the best of many fills can be searched for."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    remote_judges: bool = Field(
+        description="Judges elsewhere can be asked too: then pictures leave the server."
+    )
+
+
 class Abilities(BaseModel):
     """What can be done here."""
 
@@ -62,6 +72,7 @@ class Abilities(BaseModel):
     region: CanFill
     subject: CanEdit
     general: CanEdit
+    search: CanSearch
 
 
 class Limits(BaseModel):
@@ -110,6 +121,8 @@ async def studio(request: Request) -> Studio:
         caller = None
     profile, known = await context.abilities.now()
     can = {name: asdict(one) for name, one in known.items()}
+    judges = (known[model.name].available for model in REMOTE_JUDGES.values())
+    can["search"]["remote_judges"] = any(judges)
     return Studio(
         signed_in=caller is not None,
         needs_key=not context.lets_anybody_in,

@@ -9,9 +9,10 @@ from pawfect_service.jobs.kinds.inpaint import INPAINT
 from pawfect_service.jobs.kinds.kind import Accepted, Kind, Made, OnProgress, Task, Tools
 from pawfect_service.jobs.kinds.refine import REFINE
 from pawfect_service.jobs.kinds.run_inpaint import RUN_INPAINT
+from pawfect_service.jobs.kinds.search import SEARCH
 
 KINDS: Final[dict[str, Kind]] = {
-    kind.name: kind for kind in (INPAINT, CUTOUT, RUN_INPAINT, IMPORT, REFINE)
+    kind.name: kind for kind in (INPAINT, CUTOUT, RUN_INPAINT, IMPORT, REFINE, SEARCH)
 }
 # What runs call a kind that they have in a form of their own.
 _OF_RUNS: Final[Mapping[str, str]] = {INPAINT.name: RUN_INPAINT.name}
@@ -35,6 +36,7 @@ __all__ = [
     "KINDS",
     "REFINE",
     "RUN_INPAINT",
+    "SEARCH",
     "Accepted",
     "Kind",
     "Made",

@@ -10,6 +10,7 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import Scalar
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_service.jobs.fields import SceneLabels
+from pawfect_service.jobs.live import LiveCandidate, LiveSheet
 
 T = TypeVar("T")
 
@@ -25,6 +26,9 @@ class OnProgress(Protocol):
 
     def preview(self, picture: bytes) -> None:
         """Take what is made so far, a small JPEG; it replaces the one before."""
+
+    def candidate(self, found: LiveCandidate, sheet: LiveSheet) -> None:
+        """Take a candidate of a search; the previews are `sheet`."""
 
 
 class OffLoop(Protocol):
