@@ -15,6 +15,7 @@ export function studioWith(some: Partial<Studio> = {}): Studio {
       findMasks: able,
       text: able,
       region: { ...able, ignoresPrompt: true },
+      search: { ...able, remoteJudges: false },
       subject: { ...able, remote: true },
       general: { ...able, remote: true },
     },

@@ -1,7 +1,18 @@
 // Every request that the page makes. Failures are ApiErrors with the API's own words.
 
 import { plain } from "../words/plain";
-import type { Feedback, Found, Parameters, RefineRequest, Run, RunSummary, Studio } from "./types";
+import type {
+  Agreement,
+  Choice,
+  Compared,
+  Feedback,
+  Found,
+  Parameters,
+  RefineRequest,
+  Run,
+  RunSummary,
+  Studio,
+} from "./types";
 
 const API = "/api/v1";
 
@@ -106,6 +117,37 @@ export const newImport = (photo: File): Promise<Run> =>
 /** Fill again, on version `base`; 0 is the photo. */
 export const fillAgain = (runId: string, base: number, order: FillOrder): Promise<Run> =>
   json(`${at(runId)}/inpaint`, form({ base: String(base), ...filled(order) }));
+
+export interface SearchOrder extends FillOrder {
+  /** Who the result is to show. */
+  reference?: Blob | undefined;
+}
+
+/** Make a run whose first version is the best of many fills. */
+export const newSearch = (photo: File, order: SearchOrder): Promise<Run> =>
+  json(`${API}/runs?kind=search`, form({ photo, reference: order.reference, ...filled(order) }));
+
+/** Search for the best of many fills, on version `base`; 0 is the photo. */
+export const searchAgain = (runId: string, base: number, order: SearchOrder): Promise<Run> =>
+  json(
+    `${at(runId)}/search`,
+    form({ base: String(base), reference: order.reference, ...filled(order) }),
+  );
+
+export interface Chosen {
+  comparison: Compared;
+  version: Agreement;
+  run: Agreement;
+}
+
+/** Keep which of two candidates of a search is the better one; returns what the search prefers. */
+export const compareCandidates = (
+  runId: string,
+  version: number,
+  pair: readonly [number, number],
+  choice: Choice,
+): Promise<Chosen> =>
+  json(`${at(runId)}/comparisons`, sent({ version, left: pair[0], right: pair[1], choice }));
 
 export const cutoutAgain = (runId: string, base: number, parameters: Parameters): Promise<Run> =>
   json(`${at(runId)}/cutout`, form({ base: String(base), parameters: JSON.stringify(parameters) }));

@@ -11,6 +11,8 @@ const LONGEST_WAIT_MS = 8_000;
 // Sockets that never opened, before it is taken that something on the way refuses them.
 const REFUSED = 3;
 
+const TYPES = ["state", "log", "preview", "candidate", "end"];
+
 interface Listener {
   onEvent: (event: JobEvent) => void;
   onConnection?: (connection: Connection) => void;
@@ -70,7 +72,7 @@ export class JobEvents {
     source.onopen = () => this.tell("live");
     const take = (message: MessageEvent<string>) => this.take(message.data);
     source.onmessage = take;
-    for (const name of ["state", "log", "preview", "end"]) source.addEventListener(name, take);
+    for (const name of TYPES) source.addEventListener(name, take);
     source.onerror = () => {
       source.close();
       // Sockets get their turn again: it may have been the API that was away.
@@ -103,7 +105,7 @@ export class JobEvents {
 export function parsed(text: string): JobEvent | null {
   try {
     const event = JSON.parse(text) as JobEvent;
-    const known = ["state", "log", "preview", "end"].includes(event.type);
+    const known = TYPES.includes(event.type);
     return known && typeof event.seq === "number" ? event : null;
   } catch {
     return null;

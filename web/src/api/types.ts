@@ -5,11 +5,13 @@ export interface Ability {
   why: string | null;
   /** The picture is sent to another company's machine. */
   remote?: boolean;
+  /** Judges elsewhere can be asked too: pictures leave the server for them. */
+  remoteJudges?: boolean;
   /** What is asked for in words is not heard. */
   ignoresPrompt?: boolean;
 }
 
-export type AbilityName = "cutout" | "findMasks" | RefineType;
+export type AbilityName = "cutout" | "findMasks" | "search" | RefineType;
 
 export interface Studio {
   signedIn: boolean;
@@ -44,7 +46,7 @@ export interface Feedback {
 export interface Version {
   version: number;
   jobId: string;
-  kind: "inpaint" | "cutout" | "import" | "refine" | (string & {});
+  kind: "inpaint" | "cutout" | "import" | "refine" | "search" | (string & {});
   type: RefineType | null;
   payload: unknown;
   /** Of which version it was made; 0: of the photo. */
@@ -58,6 +60,9 @@ export interface Version {
   previewUrl: string | null;
   report: Report | null;
   feedback: Feedback | null;
+  /** Of a search's candidates, two by two. */
+  comparisons?: Compared[];
+  agreement?: Agreement | null;
   error: Failure | null;
   parameters: Parameters;
   prompt?: string | null;
@@ -85,6 +90,49 @@ export interface RunSummary {
 /** A report is shown by name where it has what is asked for: each kind of job has its own. */
 export type Report = Record<string, unknown>;
 
+/** A candidate of a search, as its report and its events say it. */
+export interface Candidate {
+  number: number;
+  phase: string;
+  parent: number | null;
+  seed: number;
+  variation: string;
+  /** By axis, 0 to 10; an axis that nobody judged is absent. */
+  scores: Record<string, number>;
+  potential: number | null;
+  aboveFloor: boolean;
+  error: string | null;
+}
+
+/** The picture in which each candidate has a cell, row by row, by its number. */
+export interface Sheet {
+  planned: number;
+  columns: number;
+  rows: number;
+  /** Width of a cell by its height. */
+  ratio: number;
+}
+
+export type Choice = "left" | "right" | "none";
+
+export interface Compared {
+  left: number;
+  right: number;
+  choice: Choice;
+  /** By the search; null: it cannot say. */
+  preferred: Choice | null;
+}
+
+/** How often blind choices are the search's own; ties are left out. */
+export interface Agreement {
+  compared: number;
+  decided: number;
+  agreed: number;
+  share: number | null;
+  low: number | null;
+  high: number | null;
+}
+
 export interface Found {
   phrase: string | null;
   score: number;
@@ -104,6 +152,14 @@ export type JobEvent =
     }
   | { type: "log"; seq: number; at: number; line: string }
   | { type: "preview"; seq: number; url: string }
+  | {
+      type: "candidate";
+      seq: number;
+      /** Which of the job's starts made it: another one begins anew. */
+      start: number;
+      sheet: Sheet | null;
+      candidate: Candidate;
+    }
   | {
       type: "end";
       seq: number;

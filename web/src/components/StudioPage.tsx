@@ -4,12 +4,21 @@ import Button from "@mui/material/Button";
 import CircularProgress from "@mui/material/CircularProgress";
 import Stack from "@mui/material/Stack";
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
-import { ApiError, cutoutAgain, fillAgain, newCutout, newFill, newImport } from "../api/client";
+import {
+  ApiError,
+  cutoutAgain,
+  fillAgain,
+  newCutout,
+  newFill,
+  newImport,
+  newSearch,
+  searchAgain,
+} from "../api/client";
 import type { Run, Studio } from "../api/types";
 import { PROTECT, REMOVE } from "../mask/labels";
 import { maskPng } from "../mask/png";
 import { goTo, useRunId } from "../route";
-import { type Choices, chosenParameters, NO_CHOICES } from "../state/choices";
+import { type Choices, chosenParameters, NO_CHOICES, searchParameters } from "../state/choices";
 import { tidyDrafts } from "../state/drafts";
 import { useFileEntry } from "../state/useFileEntry";
 import { useRun } from "../state/useRun";
@@ -82,18 +91,30 @@ export function StudioPage({ studio, onSignedOut }: Props) {
   };
 
   const { photo, painting, base } = work;
+  const patient = studio.can.region.ignoresPrompt ?? false;
+  const painted = async () => {
+    if (!photo || !painting) throw new Error("There is no photo yet.");
+    const { width, height } = painting;
+    const mask = await maskPng(painting.mask(REMOVE), width, height);
+    const protect = painting.count(PROTECT)
+      ? await maskPng(painting.mask(PROTECT), width, height)
+      : undefined;
+    return { mask, protect, prompt: choices.prompt.trim() || undefined };
+  };
   const fill = () =>
     order(async () => {
-      if (!photo || !painting) throw new Error("There is no photo yet.");
-      const { width, height } = painting;
-      const mask = await maskPng(painting.mask(REMOVE), width, height);
-      const protect = painting.count(PROTECT)
-        ? await maskPng(painting.mask(PROTECT), width, height)
-        : undefined;
-      const prompt = choices.prompt.trim() || undefined;
-      const parameters = chosenParameters(choices, studio.can.region.ignoresPrompt ?? false);
-      const given = { mask, protect, prompt, parameters };
-      return runId ? fillAgain(runId, base, given) : newFill(photo.file!, given);
+      const given = { ...(await painted()), parameters: chosenParameters(choices, patient) };
+      return runId ? fillAgain(runId, base, given) : newFill(photo!.file!, given);
+    });
+  const search = () =>
+    order(async () => {
+      const judges = studio.can.search.remoteJudges ?? false;
+      const parameters = searchParameters(choices, patient, judges);
+      const given = { ...(await painted()), parameters };
+      const run = await (runId ? searchAgain(runId, base, given) : newSearch(photo!.file!, given));
+      // Consent is for one time.
+      setChoices((had) => ({ ...had, remoteJudges: false }));
+      return run;
     });
   const cutOut = () =>
     order(async () => (runId ? cutoutAgain(runId, base, {}) : newCutout(photo!.file!, {})));
@@ -138,6 +159,7 @@ export function StudioPage({ studio, onSignedOut }: Props) {
           busy={busy}
           problem={problem ?? work.problem}
           onFill={() => void fill()}
+          onSearch={() => void search()}
           onCutOut={() => void cutOut()}
           onRefine={() => void refine(null)}
         />

@@ -3,6 +3,8 @@
 import { wordsProblem } from "../api/payloads";
 import type { Parameters } from "../api/types";
 
+export type Preset = "eacps" | "photoreal";
+
 export interface Choices {
   seed: string;
   engine: "auto" | "flux" | "lama" | "patch";
@@ -11,6 +13,10 @@ export interface Choices {
   prompt: string;
   /** Have the server find and spare the pet where nothing is marked as protected. */
   sparePet: boolean;
+  /** How many are tried, and what counts, where several are. */
+  preset: Preset;
+  /** Whether pictures may leave the server for judges elsewhere; asked for each search anew. */
+  remoteJudges: boolean;
 }
 
 export const NO_CHOICES: Choices = {
@@ -19,6 +25,8 @@ export const NO_CHOICES: Choices = {
   deadlineS: "",
   prompt: "",
   sparePet: true,
+  preset: "eacps",
+  remoteJudges: false,
 };
 // A seed is exact as a number of JavaScript's up to here, and nobody misses the others.
 export const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
@@ -54,6 +62,18 @@ export function chosenParameters(choices: Choices, patient: boolean): Parameters
     ...(engine === "auto" ? {} : { engine }),
     ...(deadlineS ? { deadline_ms: Math.max(Math.round(Number(deadlineS) * 1000), 1) } : {}),
     ...(sparePet ? {} : { protect: "none" }),
+  };
+}
+
+/** Return the parameters of a search that were chosen; see `chosenParameters`.
+ *
+ * @param judges whether the server has judges elsewhere.
+ */
+export function searchParameters(choices: Choices, patient: boolean, judges: boolean): Parameters {
+  return {
+    ...chosenParameters(choices, patient),
+    preset: choices.preset,
+    ...(judges && choices.remoteJudges ? { remote: true } : {}),
   };
 }
 

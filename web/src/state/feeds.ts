@@ -1,13 +1,17 @@
 // What a job's events have told so far. One connection per job, whoever looks at it.
 
 import { type Connection, JobEvents } from "../api/events";
-import type { JobEvent, Progress, Status } from "../api/types";
+import type { Candidate, JobEvent, Progress, Sheet, Status } from "../api/types";
 
 export interface Feed {
   status: Status | null;
   progress: Progress | null;
   waitingBefore: number | null;
   preview: string | null;
+  /** Of a search, as they were finished; of the job's newest start alone. */
+  candidates: readonly Candidate[];
+  sheet: Sheet | null;
+  start: number;
   lines: readonly LogLine[];
   connection: Connection;
   ended: boolean;
@@ -26,6 +30,9 @@ export const NOTHING: Feed = {
   progress: null,
   waitingBefore: null,
   preview: null,
+  candidates: [],
+  sheet: null,
+  start: 0,
   lines: [],
   connection: "connecting",
   ended: false,
@@ -44,6 +51,13 @@ export function told(feed: Feed, event: JobEvent): Feed {
     }
     case "preview":
       return { ...feed, preview: event.url };
+    case "candidate": {
+      const { start, sheet, candidate } = event;
+      // What an earlier start made is gone with it.
+      const had = start === feed.start ? feed.candidates : [];
+      const others = had.filter((one) => one.number !== candidate.number);
+      return { ...feed, start, sheet, candidates: [...others, candidate] };
+    }
     case "end":
       return { ...feed, status: event.status, progress: null, ended: true };
   }

@@ -1,6 +1,6 @@
 // The same again with another seed: nobody has to draw the mask twice.
 
-import { cutoutAgain, fileOf, fillAgain, refine } from "../api/client";
+import { cutoutAgain, fileOf, fillAgain, refine, searchAgain } from "../api/client";
 import type { Run, Scalar, Version } from "../api/types";
 import { maskPngs, separateMasks } from "../mask/png";
 import { anotherSeed } from "./choices";
@@ -43,12 +43,12 @@ export async function retry(run: Run, version: Version, agreed = false): Promise
   if (!links.mask) throw new Error("This version has no mask to fill again.");
   const mask = await fileOf(links.mask);
   const protect = links.protect ? await fileOf(links.protect) : undefined;
-  await fillAgain(run.runId, parent, {
-    mask,
-    protect,
-    prompt: version.prompt ?? undefined,
-    parameters,
-  });
+  const order = { mask, protect, prompt: version.prompt ?? undefined, parameters };
+  if (kind === "search") {
+    const reference = links.reference ? await fileOf(links.reference) : undefined;
+    if (agreed) parameters.remote = true;
+    await searchAgain(run.runId, parent, { ...order, reference });
+  } else await fillAgain(run.runId, parent, order);
 }
 
 /** Return the masks that a version's regions were drawn with, in their order. */

@@ -15,6 +15,7 @@ export function reportWords(version: Version): string[] {
   const words = version.note ? [sentence(version.note)] : [];
   if (!report) return words;
   const told = [
+    version.kind === "search" ? searchWords(report) : null,
     version.kind === "cutout" ? subjectWords(report) : filledWords(report),
     protectedWords(report),
     ...correctionWords(report),
@@ -38,6 +39,26 @@ function filledWords(report: Report): string | null {
   const share = area !== null && all ? ` — ${percent(area / all)} of the photo` : "";
   const why = text(report.engine_reason);
   return `Filled with ${with_}${share}${why ? ` (${why})` : ""}.`;
+}
+
+const ENDS: Record<string, string> = {
+  cannot_win: "No further one could have won.",
+  deadline: "The deadline came before all were tried.",
+  memory: "There was no memory for more.",
+};
+
+function searchWords(report: Report): string | null {
+  const candidates = list(report.candidates);
+  const best = number(report.best);
+  if (!candidates.length || best === null) return null;
+  const made = candidates.filter((one) => text(one.error) === null).length;
+  const judges = Object.values((report.judges ?? {}) as Record<string, unknown>).flat();
+  const names = [...new Set(judges.map(String))].join(", ");
+  const potential = number(report.best_potential);
+  const by = names ? `, judged by: ${names}` : ", and nobody could judge them";
+  const score = potential === null ? "" : ` with ${potential.toFixed(1)} of 10`;
+  const end = ENDS[text(report.ended) ?? ""];
+  return `Number ${best} of ${made} tries won${score}${by}.${end ? ` ${end}` : ""}`;
 }
 
 function subjectWords(report: Report): string | null {

@@ -6,6 +6,7 @@ const TITLES: Record<string, string> = {
   inpaint: "Removed",
   cutout: "Cut out",
   import: "Your photo",
+  search: "Best of several",
 };
 const REFINED: Record<RefineType, string> = {
   subject: "Subject repaired",

@@ -50,3 +50,34 @@ it("drawn regions are sent again in their order, pixel for pixel", async () => {
     [0, 0, 255, 255, 0, 0],
   ]);
 });
+
+it("another search takes mask, reference and preset along, and judges elsewhere by consent alone", async () => {
+  const asked = answering(({ path }) =>
+    path.startsWith("/files/") ? new Response(path) : Response.json(sent),
+  );
+  const made = version({
+    kind: "search",
+    parent: 2,
+    prompt: "grass",
+    parameters: { preset: "photoreal", remote: true, seed: 1 },
+    links: { mask: "/files/mask.png", protect: null, reference: "/files/reference.jpg" },
+  });
+  await retry(run(made), made);
+  await retry(run(made), made, true);
+  const posts = asked.filter((one) => one.method === "POST");
+  expect(posts.map((one) => one.path)).toEqual(Array(2).fill("/api/v1/runs/0a.me/search"));
+  for (const [index, { body }] of posts.entries()) {
+    const form = body as FormData;
+    const parameters = JSON.parse(String(form.get("parameters")));
+    expect(parameters).toMatchObject({ preset: "photoreal", ...(index ? { remote: true } : {}) });
+    expect("remote" in parameters).toBe(index === 1);
+    expect(parameters.seed).not.toBe(1);
+    expect([form.get("base"), form.get("prompt"), form.has("protect")]).toEqual([
+      "2",
+      "grass",
+      false,
+    ]);
+    expect(await (form.get("mask") as Blob).text()).toBe("/files/mask.png");
+    expect(await (form.get("reference") as Blob).text()).toBe("/files/reference.jpg");
+  }
+});

@@ -6,6 +6,7 @@ import pytest
 
 from pawfect_client.client import AsyncPawfectClient
 from tests.service.api.runs.inverting import Inverting
+from tests.service.api.runs.searching import Searching
 
 
 @pytest.fixture
@@ -16,4 +17,13 @@ async def inverting(monkeypatch: pytest.MonkeyPatch) -> Inverting:
         method = getattr(own, name)
         call = lambda _, *args, method=method, **given: method(*args, **given)  # noqa: E731
         monkeypatch.setattr(AsyncPawfectClient, name, call)
+    return own
+
+
+@pytest.fixture
+async def searching(monkeypatch: pytest.MonkeyPatch) -> Searching:
+    """Have every client's search go to a server without networks."""
+    own = Searching()
+    call = lambda _, *args, **given: own.search_stream(*args, **given)  # noqa: E731
+    monkeypatch.setattr(AsyncPawfectClient, "search_stream", call)
     return own

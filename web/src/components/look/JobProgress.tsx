@@ -13,6 +13,7 @@ import { stageName } from "../../words/stages";
 import { waitingWords } from "../../words/versions";
 import { LogStream } from "../LogStream";
 import { useNotice } from "../NoticeProvider";
+import { CandidateCards } from "../search/CandidateCards";
 
 interface Props {
   runId: string;
@@ -30,7 +31,10 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
   const [gone, setGone] = useState<string | null>(null);
   const say = useNotice();
   // A preview lives as long as its job: one that has gone gives way to what there was before.
-  const preview = feed.preview === gone ? null : feed.preview;
+  const there = feed.preview === gone ? null : feed.preview;
+  // That of a search shows all candidates, a cell each.
+  const searching = version.kind === "search";
+  const preview = searching ? null : there;
   const status = feed.status ?? version.processingStatus;
   const progress = feed.status ? feed.progress : version.progress;
   const waits = status === "pending";
@@ -114,6 +118,19 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
           <LogStream jobId={version.jobId} height={180} />
         </Collapse>
       </Stack>
+      {searching && feed.candidates.length > 0 && (
+        <Box sx={{ gridColumn: "1 / -1" }}>
+          <Typography role="status" variant="body2" color="textSecondary" sx={{ mb: 1 }}>
+            {feed.candidates.length} of {feed.sheet?.planned ?? "several"} tried
+          </Typography>
+          <CandidateCards
+            candidates={feed.candidates}
+            sheet={feed.sheet}
+            picture={there}
+            best={null}
+          />
+        </Box>
+      )}
     </Box>
   );
 }

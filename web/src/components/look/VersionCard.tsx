@@ -13,6 +13,7 @@ import { retry, wasRemote } from "../../state/retry";
 import { useFeed } from "../../state/useFeed";
 import { shownUrl, statusName, title, versionName } from "../../words/versions";
 import { useNotice } from "../NoticeProvider";
+import { SearchFound } from "../search/SearchFound";
 import { CompareSlider } from "./CompareSlider";
 import { JobProgress } from "./JobProgress";
 import { RemoteDialog } from "./RemoteDialog";
@@ -154,6 +155,9 @@ export function VersionCard(props: Props) {
             <VersionActions {...props} busy={busy} onRetry={tryAgain} />
           </Stack>
         </Box>
+      )}
+      {status === "completed" && version.kind === "search" && (
+        <SearchFound runId={run.runId} version={version} onLook={onLook} />
       )}
     </Paper>
   );

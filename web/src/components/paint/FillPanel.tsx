@@ -6,7 +6,7 @@ import Stack from "@mui/material/Stack";
 import ToggleButton from "@mui/material/ToggleButton";
 import ToggleButtonGroup from "@mui/material/ToggleButtonGroup";
 import Typography from "@mui/material/Typography";
-import { Eraser, Scissors, Shield, Sparkles } from "lucide-react";
+import { Eraser, Layers, Scissors, Shield, Sparkles } from "lucide-react";
 import type { Run, Studio } from "../../api/types";
 import { type Label, PROTECT, REMOVE } from "../../mask/labels";
 import type { Painting } from "../../mask/painting";
@@ -34,6 +34,7 @@ interface Props {
   onLabel: (label: Label) => void;
   onNumbers: () => void;
   onFill: () => void;
+  onSearch: () => void;
   onCutOut: () => void;
   onRefine: () => void;
 }
@@ -84,6 +85,7 @@ export function FillPanel(props: Props) {
         choices={choices}
         onChoices={onChoices}
         flux={studio.can.region.available && !studio.can.region.ignoresPrompt}
+        search={studio.can.search}
       />
       <Divider />
       <Typography variant="body2" role="status" color="textSecondary">
@@ -101,6 +103,14 @@ export function FillPanel(props: Props) {
         onClick={props.onFill}
       >
         {busy ? "Sending…" : "Remove it"}
+      </Button>
+      <Button
+        variant="outlined"
+        startIcon={<Layers size={18} />}
+        disabled={nothing || busy || !!wrong || !studio.can.search.available}
+        onClick={props.onSearch}
+      >
+        Try several
       </Button>
       <Stack spacing={0.5} sx={{ alignItems: "start" }}>
         <Button

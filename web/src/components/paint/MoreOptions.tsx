@@ -10,7 +10,9 @@ import Switch from "@mui/material/Switch";
 import TextField from "@mui/material/TextField";
 import Typography from "@mui/material/Typography";
 import { ChevronDown, Dices } from "lucide-react";
+import type { Ability } from "../../api/types";
 import { anotherSeed, type Choices } from "../../state/choices";
+import { SearchOptions } from "./SearchOptions";
 
 const ENGINES = [
   ["auto", "The best there is"],
@@ -24,10 +26,11 @@ interface Props {
   onChoices: (choices: Choices) => void;
   /** Whether the server has FLUX, which hears what should be there. */
   flux: boolean;
+  search: Ability;
 }
 
 /** What most people leave to the server. */
-export function MoreOptions({ choices, onChoices, flux }: Props) {
+export function MoreOptions({ choices, onChoices, flux, search }: Props) {
   const set = (some: Partial<Choices>) => onChoices({ ...choices, ...some });
   return (
     <Accordion
@@ -97,6 +100,7 @@ export function MoreOptions({ choices, onChoices, flux }: Props) {
             }
             label="Spare the pet where nothing is protected"
           />
+          <SearchOptions ability={search} choices={choices} onChoices={set} />
         </Stack>
       </AccordionDetails>
     </Accordion>

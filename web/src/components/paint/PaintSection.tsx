@@ -34,6 +34,7 @@ interface Props {
   busy: boolean;
   problem: string | null;
   onFill: () => void;
+  onSearch: () => void;
   onCutOut: () => void;
   onRefine: () => void;
 }
