@@ -20,7 +20,7 @@ LONGEST_LINE: Final = 200
 MOST_LINES: Final = 200
 # Lines of one writing; what is more is counted.
 AT_ONCE: Final = 20
-# Candidates of one search: some 300 bytes each here, and up to 4 kB each in its report.
+# Candidates of one search: some 300 bytes each here, 1 kB and the judges' remarks in its report.
 MOST_CANDIDATES: Final = 64
 # Characters of why there is none.
 _LONGEST_ERROR: Final = 300

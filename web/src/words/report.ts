@@ -55,10 +55,10 @@ function searchWords(report: Report): string | null {
   const judges = Object.values((report.judges ?? {}) as Record<string, unknown>).flat();
   const names = [...new Set(judges.map(String))].join(", ");
   const potential = number(report.best_potential);
-  const by = names ? `, judged by: ${names}` : ", and nobody could judge them";
   const score = potential === null ? "" : ` with ${potential.toFixed(1)} of 10`;
+  const by = names ? ` (judges: ${names})` : "; nobody could judge them";
   const end = ENDS[text(report.ended) ?? ""];
-  return `Number ${best} of ${made} tries won${score}${by}.${end ? ` ${end}` : ""}`;
+  return `Of ${made} tries number ${best} won${score}${by}.${end ? ` ${end}` : ""}`;
 }
 
 function subjectWords(report: Report): string | null {

@@ -99,7 +99,7 @@ it("a finished search shows all of them, children beside their parent, the winne
   expect(within(family[1]!).getByText("Fits in").nextSibling?.textContent).toBe("8.0");
   expect(screen.getAllByText("Best")).toHaveLength(1);
   expect(screen.getByText("<b>no memory</b>")).toBeTruthy();
-  expect(screen.getByText(/^Number 3 of 3 tries won with 8\.0 of 10/)).toBeTruthy();
+  expect(screen.getByText(/^Of 3 tries number 3 won with 8\.0 of 10/)).toBeTruthy();
 });
 
 describe("two candidates compared blind", () => {

@@ -70,7 +70,7 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
           display: "block",
           width: 1,
           // Known before it is there, so that nothing moves when it comes.
-          height: { xs: 250, md: "min(52vh, 520px)" },
+          height: searching ? 200 : { xs: 250, md: "min(52vh, 520px)" },
           objectFit: "contain",
           borderRadius: "14px",
           bgcolor: "var(--stage)",

@@ -6,8 +6,8 @@ import type { Ability } from "../../api/types";
 import type { Choices, Preset } from "../../state/choices";
 
 const PRESETS: readonly (readonly [Preset, string])[] = [
-  ["eacps", "8 tries: who it shows counts most"],
-  ["photoreal", "20 tries: how real it looks counts most"],
+  ["eacps", "8 tries"],
+  ["photoreal", "20 tries; how real it looks counts most"],
 ];
 
 interface Props {

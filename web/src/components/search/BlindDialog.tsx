@@ -39,6 +39,8 @@ export function BlindDialog({ runId, version, open, onClose, onChosen }: Props) 
       maxWidth="md"
       fullWidth
       fullScreen={small}
+      // The cards behind it say which one won.
+      slotProps={{ backdrop: { sx: { bgcolor: "background.default" } } }}
     >
       <DialogTitle id="blind" variant="h2">
         Compare two, blind

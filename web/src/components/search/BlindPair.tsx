@@ -61,7 +61,7 @@ export function BlindPair(props: Props) {
   const name = (side: "left" | "right", number: number) =>
     chosen ? `The ${side} one: number ${number}` : `The ${side} one`;
   return (
-    <Stack ref={place} tabIndex={-1} spacing={2} sx={{ outline: "none" }}>
+    <Stack ref={place} tabIndex={-1} spacing={2} sx={{ "&:focus-visible": { outline: "none" } }}>
       <Typography variant="body2" color="textSecondary">
         Which fill do you like better? Arrow keys choose too: left, right, or down for neither.
       </Typography>
