@@ -23,7 +23,7 @@ def found(number: int, box: tuple[int, int, int, int], grey: int) -> FoundCandid
     [
         (400, 300, (100, 100, 140, 120), (76, 76, 164, 144)),
         (400, 300, (0, 0, 400, 300), (0, 0, 400, 300)),
-        (2400, 1800, (1000, 900, 2000, 1700), (500, 400, 2400, 1800)),
+        (2400, 1800, (1000, 900, 2000, 1700), (750, 650, 2250, 1800)),
     ],
 )
 def test_each_cell_shows_the_candidate_within_its_neighbourhood(width, height, box, view):

@@ -7,6 +7,8 @@ export interface Search {
   sheet: Sheet | null;
   /** The picture in which they lie. */
   picture: string | null;
+  /** Those that the picture shows; all of them where it says nothing. */
+  drawn?: readonly number[];
   /** Number of the one that won; null: that is not decided yet. */
   best: number | null;
 }

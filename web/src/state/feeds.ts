@@ -11,6 +11,8 @@ export interface Feed {
   /** Of a search, as they were finished; of the job's newest start alone. */
   candidates: readonly Candidate[];
   sheet: Sheet | null;
+  /** Numbers of those that were there before the last preview, which shows them. */
+  drawn: readonly number[];
   start: number;
   lines: readonly LogLine[];
   connection: Connection;
@@ -32,6 +34,7 @@ export const NOTHING: Feed = {
   preview: null,
   candidates: [],
   sheet: null,
+  drawn: [],
   start: 0,
   lines: [],
   connection: "connecting",
@@ -50,13 +53,15 @@ export function told(feed: Feed, event: JobEvent): Feed {
       return { ...feed, lines: [...feed.lines, line].slice(-MOST_LINES) };
     }
     case "preview":
-      return { ...feed, preview: event.url };
+      return { ...feed, preview: event.url, drawn: feed.candidates.map((one) => one.number) };
     case "candidate": {
       const { start, sheet, candidate } = event;
       // What an earlier start made is gone with it.
-      const had = start === feed.start ? feed.candidates : [];
+      const same = start === feed.start;
+      const had = same ? feed.candidates : [];
       const others = had.filter((one) => one.number !== candidate.number);
-      return { ...feed, start, sheet, candidates: [...others, candidate] };
+      const drawn = same ? feed.drawn : [];
+      return { ...feed, start, sheet, drawn, candidates: [...others, candidate] };
     }
     case "end":
       return { ...feed, status: event.status, progress: null, ended: true };

@@ -69,11 +69,14 @@ it("candidates of a search come as cards, those of an earlier start give way", a
     socket.send(event(4, 2, CANDIDATES[1]!));
     socket.send(event(5, 2, candidate(2)));
     socket.send(JSON.stringify({ type: "preview", seq: 6, url: "/sheet.jpg" }));
+    socket.send(event(7, 2, candidate(3, { parent: 2 })));
   });
   const making = version({ kind: "search", jobId: "search-job", processingStatus: "processing" });
   render(<JobProgress runId="0a.me" version={making} before="/before.jpg" onLook={() => {}} />);
   const shown = await screen.findByRole("img", { name: "Number 2, 7.0 of 10" });
-  expect(screen.getByText("3 of 5 tried")).toBeTruthy();
+  expect(await screen.findByText("4 of 5 tried")).toBeTruthy();
+  // It comes with the next preview.
+  expect(screen.getByText("Coming")).toBeTruthy();
   expect(screen.queryByText("Number 4")).toBeNull();
   expect(shown.style.backgroundImage).toBe('url("/sheet.jpg")');
   expect([shown.style.backgroundSize, shown.style.backgroundPosition]).toEqual([

@@ -20,8 +20,8 @@ from pawfect_service.jobs.live import LiveSheet
 CELL_PX: Final = 512
 # And of one while the search goes on, which is encoded anew with every candidate.
 SMALL_PX: Final = 256
-# What is shown round the part that differs: half of its longest side, and enough to see anything.
-_MARGIN: Final = 0.5
+# What is shown round the part that differs, by its longest side, and at least to see anything.
+_MARGIN: Final = 0.25
 _LEAST_MARGIN_PX: Final = 24
 # A cell without a candidate.
 _BLANK: Final = 128

@@ -127,6 +127,7 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
             candidates={feed.candidates}
             sheet={feed.sheet}
             picture={there}
+            drawn={feed.drawn}
             best={null}
           />
         </Box>

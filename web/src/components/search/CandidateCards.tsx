@@ -16,9 +16,14 @@ const GRID = {
 } as const;
 
 /** All candidates of a search, children beside their parent. */
-export function CandidateCards({ candidates, sheet, picture, best }: Search) {
+export function CandidateCards({ candidates, sheet, picture, drawn, best }: Search) {
   const card = (one: Candidate) => (
-    <CandidateCard candidate={one} sheet={sheet} picture={picture} best={one.number === best} />
+    <CandidateCard
+      candidate={one}
+      sheet={sheet}
+      picture={drawn && !drawn.includes(one.number) ? null : picture}
+      best={one.number === best}
+    />
   );
   return (
     <Box component="ol" aria-label="Candidates" sx={GRID}>
