@@ -13,10 +13,11 @@ from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams, NoParams
 from pawfect.contract.refine import read_payload
+from pawfect.contract.search import SearchParams
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http import health
-from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT
+from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT, SEARCH
 from tests.server.conftest import answers, metric
 from tests.service.stack import PHOTO, Stack
 
@@ -88,6 +89,7 @@ async def test_the_page_describes_every_route_with_examples(alone):
         "/api/v1/masks",
         "/api/v1/runs",
         "/api/v1/runs/{run_id}",
+        "/api/v1/runs/{run_id}/comparisons",
         "/api/v1/runs/{run_id}/cutout",
         "/api/v1/runs/{run_id}/feedback",
         "/api/v1/runs/{run_id}/files",
@@ -96,6 +98,7 @@ async def test_the_page_describes_every_route_with_examples(alone):
         "/api/v1/runs/{run_id}/refine",
         "/api/v1/runs/{run_id}/refinements/{job_id}/{name}",
         "/api/v1/runs/{run_id}/run.json",
+        "/api/v1/runs/{run_id}/search",
         "/api/v1/runs/{run_id}/versions/{version}",
         "/api/v1/sign-in",
         "/api/v1/studio",
@@ -128,6 +131,7 @@ async def test_the_page_says_what_a_run_may_bring_and_every_parameter_of_its_kin
         "cutout": (CUTOUT, CutoutParams),
         "inpaint": (RUN_INPAINT, InpaintParams),
         "import": (IMPORT, NoParams),
+        "search": (SEARCH, SearchParams),
     }
     for body in post["requestBody"]["content"].values():
         assert set(body["examples"]) == set(kinds)
