@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from pawfect.orchestrator.request import Notify, silent
 from pawfect.orchestrator.serving import Orchestration, deployed
 from pawfect.orchestrator.surroundings import SAM3, surfaces
 from pawfect.picture import raster
+from pawfect.scene.prompt import Label
 from pawfect.scores.closeup import ring_px
 from pawfect.scores.local import Seen, judge_locally
 from pawfect.scores.subject import subject_share
@@ -48,12 +49,14 @@ class JudgeRequest:
         original: UINT8 [H, W, 3] RGB, the photo before.
         mask: UINT8 [H, W], 255 = filled, else 0.
         params: the scalars.
+        around: surfaces around what was filled, where they are known; None: SAM3 is asked.
     """
 
     result: NDArray[np.uint8]
     original: NDArray[np.uint8]
     mask: NDArray[np.uint8]
     params: LocalJudgeParams
+    around: Sequence[Label] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ async def judge_local(
     deployment: Deployment,
     call: CallModel,
     control: Control,
+    around: Sequence[Label] | None = None,
 ) -> Judgement:
     """Judge a fill by the picture, and by what the profile's networks see in it.
 
@@ -81,6 +85,7 @@ async def judge_local(
         deployment: which networks there are.
         call: calls them.
         control: deadline, cancellation and stage times.
+        around: surfaces around the hole, where SAM3 has been asked before; None: it is asked.
 
     Returns:
         What `pawfect.scores.local.judge_locally` says; a network that fails or is late is left out,
@@ -91,7 +96,7 @@ async def judge_local(
             the request itself.
     """
     inputs = {"RESULT": result, "ORIGINAL": original, "MASK": mask}
-    request = judge_request(inputs, LocalJudgeParams())
+    request = replace(judge_request(inputs, LocalJudgeParams()), around=around)
     return (await score_local(request, deployment, call, control)).judgement
 
 
@@ -161,8 +166,10 @@ async def _surfaces(
     if deployment.profile.sam3 is None:
         return View()
     try:
-        ring = await control.wait(SAM3, asyncio.to_thread(_ring, request.mask))
-        around = await surfaces(request.original, ring, deployment, call, control)
+        around = request.around
+        if around is None:
+            ring = await control.wait(SAM3, asyncio.to_thread(_ring, request.mask))
+            around = await surfaces(request.original, ring, deployment, call, control)
         if not around:
             return View()
         inside = await surfaces(request.result, request.mask, deployment, call, control)

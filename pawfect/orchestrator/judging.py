@@ -17,6 +17,7 @@ from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.judge_local import STAGE, judge_local
+from pawfect.scene.prompt import Label
 
 # What a judge's model is given beyond its own deadline to say that it has none, ms.
 _MANNERS_MS: Final = 1000
@@ -34,6 +35,7 @@ class Judging:
         judge_ms: what each of them has for one candidate, ms.
         deployment: which networks the local judge may ask.
         call: calls the models.
+        around: surfaces around the hole, where SAM3 was asked; None: the judge asks it.
     """
 
     original: NDArray[np.uint8]
@@ -43,6 +45,7 @@ class Judging:
     judge_ms: int
     deployment: Deployment
     call: CallModel
+    around: Sequence[Label] | None = None
 
 
 async def judge(
@@ -68,9 +71,8 @@ async def judge(
 async def _locally(judging: Judging, image: NDArray[np.uint8], control: Control) -> Judgement:
     with control.stage(STAGE):
         part = control.part(control.remaining_ms())
-        return await judge_local(
-            image, judging.original, judging.hole, judging.deployment, judging.call, part
-        )
+        shown = (image, judging.original, judging.hole)
+        return await judge_local(*shown, judging.deployment, judging.call, part, judging.around)
 
 
 async def _asked(

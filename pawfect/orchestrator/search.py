@@ -8,7 +8,7 @@ orchestrator that is called by another is not told when its caller cancels.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -40,8 +40,9 @@ from pawfect.orchestrator.request import InpaintRequest, Notify, Progress, silen
 from pawfect.orchestrator.search_outcome import Outcome, search_report
 from pawfect.orchestrator.searching import SearchRequest, is_of, search_request
 from pawfect.orchestrator.serving import Orchestration, deployed, photo_pixels
-from pawfect.orchestrator.surroundings import find_surroundings
+from pawfect.orchestrator.surroundings import FROM_SAM3, Surroundings, find_surroundings
 from pawfect.picture.box import Box
+from pawfect.scene.prompt import Label
 from pawfect.search.potential import Ranking, can_be_beaten, rank
 from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
 
@@ -104,36 +105,42 @@ async def search(
     # A card takes as long for steps that share a batch as for the same one by one.
     plan_ms = request.params.deadline_ms / request.plan.total
     base = Base(own, cleaned, engine, deployment, call, plan_ms)
-    base, unknown = await _described(base, control)
+    base, found = await _described(base, control)
     await notify(Progress("mask_cleanup", _BEGINS))
-    work = _Search(request, base, control, notify)
+    around = found.labels if found.source == FROM_SAM3 else None
+    work = _Search(request, base, control, notify, around)
     ended, fallbacks = await work.run()
     ranking = work.ranking()
     if (error := work.why_none(ended)) is not None:
         raise error
     image = await asyncio.to_thread(work.picture_of, ranking.best.number)
-    before = protected.fallbacks + unknown
+    before = protected.fallbacks + found.fallbacks
     outcome = Outcome(ranking, ended, reason, before + fallbacks, work.weights, work.known)
     report = search_report(request, base, protected, outcome, control)
     return SearchResult(image, report)
 
 
-async def _described(base: Base, control: Control) -> tuple[Base, tuple[Fallback, ...]]:
+async def _described(base: Base, control: Control) -> tuple[Base, Surroundings]:
     """Ask once for what surrounds the holes, which all candidates of FLUX are told."""
     if base.engine != "flux":
-        return base, ()
+        return base, Surroundings()
     progress = ProgressReporter(silent, base.request.image, base.cleaned.mask, False)
     task = Task(base.request, base.cleaned, base.deployment, base.call, control, progress)
     found = await find_surroundings(task)
     labels = tuple(label.name for label in found.labels)
-    return replace(base, request=replace(base.request, scene_labels=labels)), found.fallbacks
+    return replace(base, request=replace(base.request, scene_labels=labels)), found
 
 
 class _Search:
     """The state of one search: what is made so far. Its methods run on one event loop."""
 
     def __init__(
-        self, request: SearchRequest, base: Base, control: Control, notify: Notify
+        self,
+        request: SearchRequest,
+        base: Base,
+        control: Control,
+        notify: Notify,
+        around: Sequence[Label] | None,
     ) -> None:
         self._request = request
         self._base = base
@@ -155,6 +162,7 @@ class _Search:
             params.judge_ms,
             base.deployment,
             base.call,
+            around,
         )
         self._at_once = params.at_once or _at_once(base)
         self._room = Room(self._at_once, params.window_px)

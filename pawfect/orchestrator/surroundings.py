@@ -21,6 +21,8 @@ from pawfect.scene.prompt import Label
 # The longest of Florence-2's plain captions names what lies around; the shorter name one thing.
 CAPTION_TASK: Final = "<DETAILED_CAPTION>"
 SAM3: Final = "sam3_labeling"
+# The source of labels that come with scores and coverage.
+FROM_SAM3: Final = "sam3"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ async def _labelled(task: Task) -> Surroundings:
         failed = Fallback(SAM3, str(error), instead, error.kind)
         return Surroundings(fallbacks=(failed,))
     if labels:
-        return Surroundings(labels, source="sam3")
+        return Surroundings(labels, source=FROM_SAM3)
     nothing = Fallback(SAM3, "no surface recognised", instead)
     return Surroundings(fallbacks=(nothing,))
 

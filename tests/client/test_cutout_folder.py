@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 
 from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect_client import load_photo
+from tests.client.processes import start
 from tests.client.test_cutout import PHOTO, WRONG, Desk
 from tests.client.test_folder_faults import obey_permissions
 from tests.conftest import free_ports
@@ -110,10 +109,8 @@ def test_a_folder_that_cannot_be_done_is_refused_before_anything_is_sent(
 
 
 def started(desk: Desk, *options: str, **how: Any) -> subprocess.Popen[str]:
-    program = str(Path(sys.executable).parent / "pawfect")
-    command = [program, "cutout", "photos", "--out", "out", desk.where, *options]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=desk.root, **pipes, **how)
+    arguments = ["cutout", "photos", "--out", "out", desk.where, *options]
+    return start(arguments, desk.root, **how)
 
 
 def test_a_folder_that_may_not_be_written_to_is_named(folder):

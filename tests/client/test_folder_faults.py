@@ -7,14 +7,13 @@ import os
 import resource
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pawfect_client import load_photo
+from tests.client.processes import start
 from tests.client.serving import long_job
 from tests.client.test_folder import Folders, folders
 from tests.pawfect.photo.pictures import hole, png, scene
@@ -31,10 +30,8 @@ def desk(server, tmp_path):
 
 
 def started(desk: Folders, *options: str, **how) -> subprocess.Popen[str]:
-    program = [str(Path(sys.executable).parent / "pawfect"), "inpaint", "photos", "masks"]
-    command = [*program, "--out", "out", desk.where, *options]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=desk.root, **pipes, **how)
+    arguments = ["inpaint", "photos", "masks", "--out", "out", desk.where, *options]
+    return start(arguments, desk.root, **how)
 
 
 def obey_permissions() -> None:

@@ -238,7 +238,9 @@ def test_capabilities_of_a_bare_server():
     assert told.profile == "embedded"
     can = told.can
     judges = {"score_gemini", "score_moondream"}
-    assert set(can) == {"cutout", "find_masks", "text", "region", "subject", "general"} | judges
+    kinds = {"cutout", "find_masks", "search", "text", "region", "subject", "general"}
+    assert set(can) == kinds | judges
+    assert can["search"].available
     assert can["region"].available
     assert can["region"].ignores_prompt
     assert (can["cutout"].available, can["cutout"].why) == (

@@ -64,9 +64,10 @@ Search = Callable[..., Searched]
 def searching(in_tiny_weights, tiny_deployment, tiny_models) -> Search:
     """Run one search on the tiny chain in real time.
 
-    The network that looks for a subject in each fill is left out: a second of CPU each.
+    The networks that look at each fill are left out: up to a second of CPU each.
     """
-    without_finders = replace(tiny_deployment, finders={})
+    profile = replace(tiny_deployment.profile, sam3=None, florence2=None)
+    plain = replace(tiny_deployment, profile=profile, finders={})
 
     def run(
         photo: np.ndarray = PHOTO,
@@ -76,7 +77,7 @@ def searching(in_tiny_weights, tiny_deployment, tiny_models) -> Search:
         after: dict[str, Any] | None = None,
         cancelled: Callable[[Watched], bool] | None = None,
         more: dict[str, Array] | None = None,
-        deployment: Deployment = without_finders,
+        deployment: Deployment = plain,
         **parameters: Any,
     ) -> Searched:
         given = {"deadline_ms": NO_HURRY_MS, "dilate_px": 0, "protect": "none", "steps": 3}
@@ -123,7 +124,7 @@ def brought(run: Searched, *numbers: int) -> dict[str, Array]:
     return done_tensors(kept, *PHOTO.shape[:2])
 
 
-@pytest.mark.parametrize("engine", ["flux", pytest.param("patch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["flux", "patch"])
 def test_the_same_request_gives_the_same_tree_and_picture(searching, engine):
     one, other = (searching(engine=engine, seed=7, **SMALL) for _ in range(2))
     assert tree(one.report) == tree(other.report)
@@ -239,6 +240,17 @@ def test_the_floor_is_laid_once_and_by_a_search_that_goes_on_not_again(searching
     assert tree(again.report) == tree(first.report)
 
 
+def test_surfaces_are_asked_for_once_around_the_hole_and_once_in_each_fill(
+    searching, tiny_deployment
+):
+    labelled = replace(tiny_deployment, finders={})
+    run = searching(engine="flux", k_global=3, k_local=0, deployment=labelled)
+    assert run.models.called.count("sam3_labeling") == 1 + 3
+    # With one surface around the prompt that varies is that of nothing in particular.
+    prompts = {one.settings.get("prompt") for one in run.report.candidates}
+    assert prompts - {None}
+
+
 def test_a_judge_that_was_silent_is_not_asked_again_and_counts_for_none(searching):
     run = searching(engine="patch", remote=True, **SMALL)
     report = run.report
@@ -252,7 +264,6 @@ def test_a_judge_that_was_silent_is_not_asked_again_and_counts_for_none(searchin
     )
 
 
-@pytest.mark.slow
 def test_candidates_of_another_request_are_made_anew(searching):
     first = searching(engine="patch", seed=3, **SMALL)
     other = searching(engine="patch", seed=4, **SMALL, more=brought(first, 0, 1))
