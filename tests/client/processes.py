@@ -25,4 +25,4 @@ def end_all() -> None:
         if process.poll() is None:
             process.kill()
             for said in process.communicate():
-                print(said)
+                sys.stdout.write(said)
