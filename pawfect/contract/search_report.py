@@ -28,7 +28,7 @@ class Candidate:
         parent: number of the candidate that it started from; None of the first stage.
         seed: of its noise or its search.
         variation: how it differs from the plain try: undiffused, seed, guidance, prompt, mirrored,
-            turned, coarser, neighbourhood, renoised, worst_part.
+            turned, neighbourhood, renoised, worst_part; see `pawfect.search.tries`.
         settings: what it was made with beside the seed, by name.
         engine: what filled it; None where it failed.
         judgements: what each judge says of it.
