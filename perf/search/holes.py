@@ -7,6 +7,7 @@ are those of the scenes' objects: hands, leashes, balls, toys, legs.
 
 from __future__ import annotations
 
+import math
 import tomllib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -166,7 +167,7 @@ def _punched(name: str, unknown: NDArray[np.uint8], wanted: int) -> Iterator[NDA
 def _turned(shape: NDArray[np.uint8], area: float, degrees: float) -> NDArray[np.uint8]:
     """Return a silhouette UINT8 [h, w] turned and scaled to an area, px, cut to its own box."""
     scale = float(np.sqrt(area / np.count_nonzero(shape)))
-    reach = int(np.ceil(np.hypot(*shape.shape) * scale)) + 2
+    reach = math.ceil(math.hypot(*shape.shape) * scale) + 2
     middle = ((shape.shape[1] - 1) / 2, (shape.shape[0] - 1) / 2)
     turn = np.asarray(cv2.getRotationMatrix2D(middle, degrees, scale), np.float64)
     turn[:, 2] = turn[:, 2] + reach / 2 - np.array(middle)

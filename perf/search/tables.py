@@ -44,7 +44,11 @@ def as_json(found: Sequence[Searched]) -> dict[str, Any]:
         "holes": len(found),
         "photos": len({one.source for one in found}),
         "looks": {name: asdict(_mean(found, look)) for name, look in LOOKS.items()},
-        "gap_closed": {name: asdict(_closed(found, name)) for name in (CHOSEN, SEARCHED)},
+        "gap_closed": {
+            name: None if closed is None else asdict(closed)
+            for name in (CHOSEN, SEARCHED)
+            for closed in (_closed(found, name),)
+        },
         "two_stages_less_best_of": asdict(_mean(found, lambda one: one.searched - one.chosen)),
         "rank_correlation": {
             name: asdict(interval) | {"holes": count}
@@ -71,10 +75,11 @@ def as_markdown(part: str, found: Sequence[Searched]) -> str:
     for name, look in LOOKS.items():
         better = sum(look(one) < one.one for one in found)
         worse = sum(look(one) > one.one for one in found)
-        closed = _closed(found, name).text(2) if name in (CHOSEN, SEARCHED) else ""
+        closed = _closed(found, name) if name in (CHOSEN, SEARCHED) else None
+        share = "" if closed is None else closed.text(2)
         cpu = f"{seconds[name]:.1f}" if name in seconds else ""
         beside = "" if name in (ONE, AVERAGE) else f"{better} / {worse}"
-        rows.append((name, _mean(found, look).text(4), closed, beside, cpu))
+        rows.append((name, _mean(found, look).text(4), share, beside, cpu))
     head = ("", "ST-LPIPS", "gap closed", "better / worse than one try", "CPU s")
     curve = [(count, *(f"{look:.4f}" for look in looks)) for count, looks in by_count(found)]
     ranks = [
@@ -143,6 +148,9 @@ def _mean(found: Sequence[Searched], of: Callable[[Searched], float]) -> Interva
     return bootstrap(mean, [one.source for one in found], [of(one) for one in found])
 
 
-def _closed(found: Sequence[Searched], name: str) -> Interval:
+def _closed(found: Sequence[Searched], name: str) -> Interval | None:
+    """Return the share of the gap that a search closed; None where there is no gap."""
     columns = [[LOOKS[each](one) for one in found] for each in (ONE, name, ORACLE)]
+    if columns[0] == columns[2]:
+        return None
     return bootstrap(gap_closed, [one.source for one in found], *columns)
