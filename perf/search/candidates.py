@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import process_time
 from typing import Final
@@ -35,7 +35,7 @@ from perf.quality.removal import Removal
 ENGINE: Final = "patch"
 PROJECT: Final = Path(__file__).resolve().parents[2]
 # What a fill is made by; and a child besides, whose worst part is searched anew.
-_FILLED_BY: Final = ("pawfect/patch", "pawfect/picture", "pawfect/orchestrator/proposing.py")
+_FILLED_BY: Final = ("pawfect/patch", "pawfect/picture")
 _CHILD_BY: Final = tuple(
     f"pawfect/scores/{name}.py" for name in ("faults", "closeup", "texture", "seam")
 )
@@ -85,10 +85,8 @@ class Maker:
     def __init__(self, removal: Removal, folder: Path) -> None:
         self._removal = removal
         self._folder = folder
-        profile = load_profile("embedded")
-        self._models = LocalModels(profile)
-        self._models.load_plain()
-        self._deployment = Deployment(profile)
+        self._models = _models()
+        self._deployment = Deployment(load_profile("embedded"))
         planes = [removal.photo, removal.hole, removal.truth]
         if removal.unknown is not None:
             planes.append(removal.unknown)
@@ -157,17 +155,19 @@ class Maker:
         return digest.hexdigest()[:24]
 
 
-_sources: dict[tuple[str, ...], bytes] = {}
+@cache
+def _models() -> LocalModels:
+    models = LocalModels(load_profile("embedded"))
+    models.load_plain()
+    return models
 
 
-def _source(paths: Iterable[str]) -> bytes:
+@cache
+def _source(paths: tuple[str, ...]) -> bytes:
     """Return a digest of source files: another fill makes other candidates."""
-    names = tuple(paths)
-    if names not in _sources:
-        digest = hashlib.sha256()
-        for name in names:
-            place = PROJECT / name
-            for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-                digest.update(file.read_bytes())
-        _sources[names] = digest.digest()
-    return _sources[names]
+    digest = hashlib.sha256()
+    for name in paths:
+        place = PROJECT / name
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.read_bytes())
+    return digest.digest()

@@ -11,7 +11,7 @@ import math
 import tomllib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.picture.mask import clean_mask
 from perf.quality.photos import GREY, UNKNOWN_MARGIN_PX, read_picture
 from perf.quality.removal import Removal, removal_of
 from perf.scenes import load_scene
@@ -102,6 +103,8 @@ def _of_scene(name: str) -> Iterator[Removal]:
         height, width = scene.mask.shape
         scene = scene.resized(round(width * factor), round(height * factor))
     own = removal_of(scene)
+    # Growing may leave pinholes, which the search's own cleaning would close.
+    own = replace(own, hole=_closed(own.hole))
     if np.count_nonzero(own.hole) <= OWN_PX:
         yield own
     nothing = np.zeros_like(scene.mask)
@@ -120,6 +123,10 @@ def _of_photo(path: Path) -> Iterator[Removal]:
     for number, hole in enumerate(_punched(path.name, unknown, wanted)):
         name = f"{path.stem} {number}"
         yield _removal(name, group, colours, hole, None if whole else unknown)
+
+
+def _closed(hole: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return clean_mask(hole, dilate_px=0, least_speck_px=0).mask
 
 
 def _removal(
@@ -155,6 +162,7 @@ def _punched(name: str, unknown: NDArray[np.uint8], wanted: int) -> Iterator[NDA
         )
         hole = np.zeros_like(unknown)
         hole[y : y + rows, x : x + columns] = outline
+        hole = _closed(hole)
         if (_grown(hole, MARGIN_PX // 2) & taken).any():
             continue
         yield hole
