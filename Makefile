@@ -10,7 +10,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 NPM := $(shell command -v npm 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality fill-cost matting lettering quantisation prove t4 scaling load faults docker-check lock clean
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting lettering quantisation prove t4 scaling load faults docker-check lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -125,6 +125,9 @@ versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images,
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth (PHOTOS=DIR: on your own photos; BEFORE=CHECKOUT), into perf/results
 	$(BIN)/python -m perf.quality $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(BEFORE),--before '$(BEFORE)')
+
+search-bench: $(VENV)/.perf  ## Measure what a search for the best of many fills is worth on known truth (PHOTOS=DIR: on the photos of perf/search/split.toml too), into perf/results
+	$(BIN)/python -m perf.search $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 fill-cost: $(VENV)/.perf  ## Measure what fills cost against their goals, beside those of BEFORE=CHECKOUT, into perf/results
 	$(BIN)/python -m perf.quality.cost $(if $(BEFORE),--before '$(BEFORE)')

@@ -22,8 +22,7 @@ from pawfect.orchestrator.lama import floor_photo, weights_of
 from pawfect.orchestrator.patched import Patched
 from pawfect.orchestrator.progress import ProgressReporter
 from pawfect.orchestrator.request import InpaintRequest, silent
-from pawfect.picture.box import Box
-from pawfect.picture.window import Window
+from pawfect.orchestrator.turning import Symmetry, seen_task
 from pawfect.scores.faults import worst_part
 from pawfect.search.tries import (
     GUIDANCE,
@@ -127,13 +126,15 @@ async def _filled(task: Task, engine: str, tried: Try, parent: Picture | None) -
 
 
 async def _flipped(task: Task, engine: str, tried: Try, parent: Picture | None) -> Proposed:
-    """Fill the photo's mirror image and mirror the fill back."""
+    """Fill the photo as it is seen in a mirror or turned, and turn the fill back."""
     del parent
-    axes = _AXES[tried.variation.name]
-    turned = await asyncio.to_thread(_turned, task, axes)
+    variation = tried.variation
+    quarters = int(variation.settings["quarters"])
+    symmetry = Symmetry(variation.name == MIRRORED, quarters)
+    turned = await asyncio.to_thread(seen_task, task, symmetry)
     fill = await ENGINES[engine](turned)
-    image = np.ascontiguousarray(np.flip(fill.image, axes))
-    return Proposed(image, fill.engine, {}, fill.fallbacks, fill.weights)
+    image = symmetry.restored(fill.image)
+    return Proposed(image, fill.engine, {"quarters": quarters}, fill.fallbacks, fill.weights)
 
 
 async def _anew(task: Task, engine: str, tried: Try, parent: Picture | None) -> Proposed:
@@ -163,7 +164,6 @@ _MAKERS: Final[Mapping[str, Make]] = MappingProxyType(
         WORST_PART: _anew,
     }
 )
-_AXES: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType({MIRRORED: (1,), TURNED: (0, 1)})
 
 
 def _guided(task: Task, tried: Try) -> Task:
@@ -214,33 +214,3 @@ def _settings(task: Task, guidance_scale: float | None, prompt: str | None) -> d
 def _with_params(task: Task, **params: Any) -> Task:
     changed = replace(task.request.params, **params)
     return replace(task, request=replace(task.request, params=changed))
-
-
-def _turned(task: Task, axes: tuple[int, ...]) -> Task:
-    """Return a task on the photo flipped along axes: 0 upside down, 1 left to right."""
-
-    def flipped(plane: Picture) -> Picture:
-        return np.ascontiguousarray(np.flip(plane, axes))
-
-    request, cleaned = task.request, task.cleaned
-    height, width = cleaned.mask.shape
-
-    def moved(box: Box) -> Box:
-        x0, y0, x1, y1 = box.edges
-        if 1 in axes:
-            x0, x1 = width - x1, width - x0
-        if 0 in axes:
-            y0, y1 = height - y1, height - y0
-        return Box(x0, y0, x1, y1)
-
-    own = replace(
-        request,
-        image=flipped(request.image),
-        mask=flipped(request.mask),
-        protect=None if request.protect is None else flipped(request.protect),
-    )
-    windows = tuple(Window(moved(one.box), moved(one.holes)) for one in cleaned.windows)
-    mirrored = replace(
-        cleaned, mask=flipped(cleaned.mask), ring=flipped(cleaned.ring), windows=windows
-    )
-    return replace(task, request=own, cleaned=mirrored, floor=None)

@@ -93,7 +93,7 @@ def removals(path: Path) -> Iterator[Removal]:
     Raises:
         OSError: the file is no picture.
     """
-    colours, opacity = _read(path)
+    colours, opacity = read_picture(path)
     unknown = np.where(opacity < 255, 255, 0).astype(np.uint8)
     whole = not unknown.any()
     if not whole:
@@ -112,12 +112,18 @@ def _seed(path: Path) -> int:
     return sum(map(ord, path.name))
 
 
-def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return colours UINT8 [H, W, 3] and opacity UINT8 [H, W], at most `LONGEST_PX` a side."""
+def read_picture(
+    path: Path, longest_px: int = LONGEST_PX
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return colours UINT8 [H, W, 3] and opacity UINT8 [H, W], shrunk to a longest side.
+
+    Raises:
+        OSError: the file is no picture.
+    """
     with Image.open(path) as picture:
         pixels = np.array(ImageOps.exif_transpose(picture).convert("RGBA"), np.uint8)
     colours, opacity = np.ascontiguousarray(pixels[..., :3]), pixels[..., 3]
-    scale = LONGEST_PX / max(opacity.shape)
+    scale = longest_px / max(opacity.shape)
     if scale < 1:
         colours = np.asarray(
             cv2.resize(colours, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
