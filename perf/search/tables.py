@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pawfect.scores.local import FLAWS, SCALES
 from perf.publish import table
-from perf.search.searches import CANDIDATES, SCORES, TWO_STAGES, Searched
+from perf.search.searches import CANDIDATES, POTENTIAL, SCORES, TWO_STAGES, Row, Searched
 from perf.search.statistics import Interval, bootstrap, gap_closed, mean, rank_correlation
 
 ONE: Final = "one try"
@@ -59,7 +59,31 @@ def as_json(found: Sequence[Searched]) -> dict[str, Any]:
             for count, looks in by_count(found)
         ],
         "cpu_seconds": cpu_seconds(found),
-        "rows": [asdict(one) for one in found],
+        "rows": [_row(one) for one in found],
+    }
+
+
+def _row(one: Searched) -> dict[str, Any]:
+    """Return a hole's figures; each measure of each candidate would fill a megabyte.
+
+    A candidate is its variation, its parent, its ST-LPIPS and its potential (None: no judge's).
+    """
+
+    def few(rows: Sequence[Row]) -> list[list[Any]]:
+        return [
+            [row.variation, row.parent, round(row.look, 6), row.scores.get(POTENTIAL)]
+            for row in rows
+        ]
+
+    return {
+        "name": one.name,
+        "source": one.source,
+        "group": one.group,
+        "area": one.area,
+        "best_of": one.best_of,
+        "winner": one.winner,
+        "one_stage": few(one.one_stage),
+        "children": few(one.two_stages[TWO_STAGES.k_global :]),
     }
 
 
