@@ -67,11 +67,6 @@ async def inpaint(
     return InpaintResult(fill.image, cleaned.mask, _report(task, fill, reason, protected))
 
 
-def _finder(task: Task, protected: Protected) -> dict[str, str]:
-    finders = task.deployment.finders
-    return {"protect": finders[protected.source]} if protected.source in finders else {}
-
-
 def _report(task: Task, fill: Fill, reason: str, protected: Protected) -> Report:
     request, cleaned, params = task.request, task.cleaned, task.request.params
     prompting, denoising, changes = fill.prompting, fill.denoising, cleaned.changes
@@ -112,5 +107,5 @@ def _report(task: Task, fill: Fill, reason: str, protected: Protected) -> Report
         protect_reason=protected.reason,
         protect_confidence=protected.confidence,
         protected_share=protected.share,
-        weights={**fill.weights, **_finder(task, protected)},
+        weights={**fill.weights, **protected.weights(task.deployment.finders)},
     )

@@ -18,14 +18,12 @@ from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.judges.pictures import filled_of
 from pawfect.matting.network import enlarged
-from pawfect.matting.networks import find_network
-from pawfect.matting.presets import Plan
 from pawfect.matting.subject import INSIDE
-from pawfect.orchestrator import budget
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control, dropped
 from pawfect.orchestrator.deployment import Deployment
-from pawfect.orchestrator.looking import MODEL, Looked, look_at
+from pawfect.orchestrator.looking import MODEL, Looked
+from pawfect.orchestrator.protecting import look_for_subject
 from pawfect.orchestrator.request import Notify, silent
 from pawfect.orchestrator.serving import Orchestration, deployed
 from pawfect.orchestrator.surroundings import SAM3, surfaces
@@ -191,16 +189,11 @@ async def _subject(
     request: JudgeRequest, deployment: Deployment, call: CallModel, control: Control
 ) -> View:
     """Ask the network that finds what is protected whether there is a subject in the fill."""
-    settings, finders = deployment.profile.protect, tuple(deployment.finders)
-    if settings is None or not finders:
+    settings = deployment.profile.protect
+    if settings is None or not deployment.finders:
         return View()
-    network = find_network(finders[0])
-    view = network.view(settings.size, "static")
-    size = request.result.shape[1], request.result.shape[0]
-    planned = Plan(network, view, view.seen(*size), "fast", "none", None, "map")
-    limit_ms = min(settings.timeout_ms, budget.SOURCE_SHARE * control.deadline_ms)
     try:
-        looked = await look_at(request.result, planned, finders, call, control, limit_ms)
+        looked = await look_for_subject(request.result, settings, deployment, call, control)
         share = 0.0
         if looked.subject.found and looked.subject.confidence >= settings.least_confidence:
             sharing = asyncio.to_thread(_share, looked, request.mask)

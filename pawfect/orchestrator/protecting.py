@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.looking import Looked, look_at
 from pawfect.orchestrator.request import InpaintRequest
+from pawfect.settings import ProtectSettings
 
 STAGE = "protect"
 
@@ -50,6 +52,10 @@ class Protected:
             return 0.0
         return round(float(np.count_nonzero(self.mask >= MASK_THRESHOLD)) / self.mask.size, 4)
 
+    def weights(self, finders: Mapping[str, str]) -> dict[str, str]:
+        """Return the identity of the weights that found it, of the deployment's finders."""
+        return {"protect": finders[self.source]} if self.source in finders else {}
+
 
 async def find_protected(
     request: InpaintRequest, deployment: Deployment, call: CallModel, control: Control
@@ -69,14 +75,8 @@ async def find_protected(
         return Protected(None, "none", "protect=none")
     if settings is None or not deployment.finders:
         return Protected(None, "none", "no network that finds a subject is here")
-    finders = tuple(deployment.finders)
-    network = find_network(finders[0])
-    view = network.view(settings.size, "static")
-    size = request.image.shape[1], request.image.shape[0]
-    planned = Plan(network, view, view.seen(*size), "fast", "none", None, "map")
-    limit_ms = min(settings.timeout_ms, budget.SOURCE_SHARE * control.deadline_ms)
     try:
-        looked = await look_at(request.image, planned, finders, call, control, limit_ms)
+        looked = await look_for_subject(request.image, settings, deployment, call, control)
         return await _judged(request, looked, settings.least_confidence, control)
     except MemoryError:
         failed = PawfectError(ErrorKind.OUT_OF_MEMORY, f"{STAGE}: out of memory")
@@ -85,6 +85,35 @@ async def find_protected(
         failed = error
     fallback = Fallback(STAGE, failed.message, "nothing protected", failed.kind)
     return Protected(None, "none", "the network failed", fallbacks=(fallback,))
+
+
+async def look_for_subject(
+    image: NDArray[np.uint8],
+    settings: ProtectSettings,
+    deployment: Deployment,
+    call: CallModel,
+    control: Control,
+) -> Looked:
+    """Have the deployment's finders look at a picture, as coarsely as a subject needs.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+        settings: size and patience.
+        deployment: with at least one finder.
+        call: calls them.
+        control: deadline and cancellation.
+
+    Raises:
+        PawfectError: as `look_at` does.
+    """
+    finders = tuple(deployment.finders)
+    network = find_network(finders[0])
+    view = network.view(settings.size, "static")
+    planned = Plan(
+        network, view, view.seen(image.shape[1], image.shape[0]), "fast", "none", None, "map"
+    )
+    limit_ms = min(settings.timeout_ms, budget.SOURCE_SHARE * control.deadline_ms)
+    return await look_at(image, planned, finders, call, control, limit_ms)
 
 
 async def _judged(

@@ -65,13 +65,12 @@ async def _region(work: Work) -> Repaired:
         await work.notify(Progress(part.name, part.share(1.0), shown))
 
     repaired = await repair_regions(request.image, placed, protected.mask, fill_one, on_filled)
-    finder = {"protect": fill.finders[protected.source]} if protected.source in fill.finders else {}
     kept = () if protected.mask is None else (f"protected: {protected.reason}",)
     return replace(
         repaired,
         notes=(*repaired.notes, *kept),
         fallbacks=(*protected.fallbacks, *repaired.fallbacks),
-        weights={**repaired.weights, **finder},
+        weights={**repaired.weights, **protected.weights(fill.finders)},
     )
 
 

@@ -14,7 +14,8 @@ from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.proposing import Base
 from pawfect.orchestrator.protecting import Protected
 from pawfect.orchestrator.searching import SearchRequest
-from pawfect.search.potential import LOCAL_JUDGE, Ranking
+from pawfect.scores.local import JUDGE
+from pawfect.search.potential import Ranking
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +48,7 @@ def search_report(
 ) -> SearchReport:
     """Return the report of a search that found something."""
     params, ranking, plan = request.params, outcome.ranking, request.plan
-    best, finders = ranking.best, base.deployment.finders
-    finder = {"protect": finders[protected.source]} if protected.source in finders else {}
+    best = ranking.best
     return SearchReport(
         best=best.number,
         best_potential=best.potential,
@@ -76,14 +76,14 @@ def search_report(
         calls=sum(j.calls for one in ranking.candidates for j in one.judgements),
         notes=_notes(request, base, ranking),
         fallbacks=outcome.fallbacks,
-        weights_used={**outcome.weights, **finder},
+        weights_used={**outcome.weights, **protected.weights(base.deployment.finders)},
     )
 
 
 def _notes(request: SearchRequest, base: Base, ranking: Ranking) -> tuple[str, ...]:
     notes = []
     counting = {name for names in ranking.judges.values() for name in names}
-    if request.params.remote and counting <= {LOCAL_JUDGE}:
+    if request.params.remote and counting <= {JUDGE}:
         notes.append("no judge elsewhere scored all candidates: the local scores alone decided")
     if request.reference is not None and IDENTITY not in ranking.judges:
         notes.append("no judge compared the candidates with the reference")

@@ -60,7 +60,8 @@ class Scale:
 # difference between two fills of one hole still counts. Realism begins to fall where nine of ten
 # undisturbed photos still are: what is below tells photos apart, not fills. So the best of the ten
 # by both axes closes 0.44 of the gap between the mean fill and the best (0.42 on 13 other holes);
-# with scales that begin at the median it closes 0.05 (0.25).
+# with scales that begin at the median it closes 0.05 (0.25). The 13 were looked at while these were
+# chosen; on the 51 that search-bench holds back it closes nothing (perf/results/search.md).
 SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
     {
         # CIE76: undisturbed 0.4 in the mean, turned round 22.

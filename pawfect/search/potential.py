@@ -14,8 +14,8 @@ from typing import Final
 from pawfect.contract.scores import AXES, BEST, CONSISTENCY
 from pawfect.contract.search import SearchPlan
 from pawfect.contract.search_report import Candidate
+from pawfect.scores.local import JUDGE
 
-LOCAL_JUDGE: Final = "local"
 # Scores are means of rounded numbers: nothing above this is to be had.
 _ALL_BUT_BEST: Final = BEST - 1e-6
 
@@ -120,7 +120,7 @@ def _scored(
     potential = None
     if whole:
         potential = sum(plan.weights[axis] * score for axis, score in scores.items()) / whole
-    local = _score(candidate, LOCAL_JUDGE, CONSISTENCY)
+    local = _score(candidate, JUDGE, CONSISTENCY)
     return replace(
         candidate,
         scores=scores,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import InpaintParams, MaskFileParams, Scalar
 from pawfect.photo.image_file import read_header
 from pawfect.photo.photo import Photo
@@ -40,8 +39,8 @@ from pawfect_service.jobs.kinds.pictures import (
 )
 from pawfect_service.jobs.kinds.room import DECODING
 from pawfect_service.jobs.kinds.run_pictures import check_base
-from pawfect_service.jobs.kinds.telling import tell
-from pawfect_service.telemetry.traces import StageSpans, span
+from pawfect_service.jobs.kinds.telling import followed, tell
+from pawfect_service.telemetry.traces import span
 
 T = TypeVar("T")
 ORIGINAL: Final = "original.jpg"
@@ -197,7 +196,6 @@ async def filled(
     scalars: dict[str, Any] = {**task.parameters.scalars, **parameters}
     unless_given = scalars.pop("protect", None)
     with span("triton inpaint_stream", SpanKind.CLIENT, attributes=task.span_attributes):
-        stages = StageSpans()
         stream = tools.triton.inpaint_stream(
             pictures.photo.pixels,
             pictures.mask,
@@ -206,18 +204,9 @@ async def filled(
             prompt=task.parameters.prompt,
             **scalars,
         )
-        try:
-            async with aclosing(stream) as events:
-                async for event in events:
-                    if isinstance(event, Done):
-                        stages.record(event.report.stage_ms)
-                        return event
-                    stages.ended(event.stage)
-                    await tell(event, pictures.photo, tools, on_progress)
-        except BaseException:
-            stages.record_told()
-            raise
-    raise PawfectError(ErrorKind.INTERNAL, "stream: expected a result at its end, got none")
+        return await followed(
+            stream, Done, lambda event: tell(event, pictures.photo, tools, on_progress)
+        )
 
 
 INPAINT: Final[Kind] = Inpaint()

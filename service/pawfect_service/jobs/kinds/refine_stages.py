@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,8 +18,8 @@ from pawfect_service.jobs.kinds.kind import Made, OnProgress, Task, Tools
 from pawfect_service.jobs.kinds.refine_masks import separate_masks
 from pawfect_service.jobs.kinds.room import decoded
 from pawfect_service.jobs.kinds.run_pictures import version_files
-from pawfect_service.jobs.kinds.telling import tell
-from pawfect_service.telemetry.traces import StageSpans, span
+from pawfect_service.jobs.kinds.telling import followed, tell
+from pawfect_service.telemetry.traces import span
 
 _MODEL: Final = "refine"
 
@@ -68,23 +67,12 @@ async def repair(state: Refining, task: Task, tools: Tools, on_progress: OnProgr
         found = await tools.off_loop(decoded, files["reference"], "reference")
         more["reference"] = found.pixels
     with span(f"triton {_MODEL}", SpanKind.CLIENT, attributes=task.span_attributes):
-        stages = StageSpans()
         scalars: dict[str, Any] = dict(state.scalars)
         stream = tools.triton.refine_stream(
             photo.pixels, state.type, state.payload, **{**more, **scalars}
         )
-        try:
-            async with aclosing(stream) as events:
-                async for event in events:
-                    if isinstance(event, Refined):
-                        stages.record(event.report.stage_ms)
-                        return replace(state, done=event)
-                    stages.ended(event.stage)
-                    await tell(event, photo, tools, on_progress)
-        except BaseException:
-            stages.record_told()
-            raise
-    raise PawfectError(ErrorKind.INTERNAL, "stream: expected a result at its end, got none")
+        done = await followed(stream, Refined, lambda event: tell(event, photo, tools, on_progress))
+    return replace(state, done=done)
 
 
 async def save_outputs(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -40,8 +39,9 @@ from pawfect_service.jobs.kinds.kind import (
 from pawfect_service.jobs.kinds.pictures import Pictures, read_pictures
 from pawfect_service.jobs.kinds.room import decoded
 from pawfect_service.jobs.kinds.run_pictures import VERSION_OUTPUTS, version_files
+from pawfect_service.jobs.kinds.telling import followed
 from pawfect_service.jobs.live import MOST_CANDIDATES, LiveCandidate
-from pawfect_service.telemetry.traces import StageSpans, span
+from pawfect_service.telemetry.traces import span
 
 REFERENCE: Final = "reference"
 # The output in which each candidate has a cell.
@@ -151,7 +151,6 @@ async def _searched(
     scalars: dict[str, Any] = dict(asked.scalars)
     unless_given = scalars.pop("protect", None)
     with span("triton candidate_search", SpanKind.CLIENT, attributes=task.span_attributes):
-        stages = StageSpans()
         stream = tools.triton.search_stream(
             pictures.photo.pixels,
             pictures.mask,
@@ -160,18 +159,9 @@ async def _searched(
             **more,
             **scalars,
         )
-        try:
-            async with aclosing(stream) as events:
-                async for event in events:
-                    if isinstance(event, SearchResult):
-                        stages.record(event.report.stage_ms)
-                        return event
-                    stages.ended(event.stage)
-                    await _tell(event, sheet, tools, on_progress)
-        except BaseException:
-            stages.record_told()
-            raise
-    raise PawfectError(ErrorKind.INTERNAL, "stream: expected a result at its end, got none")
+        return await followed(
+            stream, SearchResult, lambda event: _tell(event, sheet, tools, on_progress)
+        )
 
 
 async def _tell(
