@@ -17,11 +17,14 @@ from pawfect.model import TORCH, Model
 from pawfect.models import MODELS
 from pawfect.settings import (
     CaptionSettings,
+    ChainSettings,
     CheckSettings,
     Count,
     CutoutSettings,
+    EditSettings,
     Engine,
     FluxSettings,
+    KleinSettings,
     LabelSettings,
     LamaSettings,
     Limits,
@@ -34,6 +37,8 @@ PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 # Components of networks that say what is a subject, or what is written: a fill goes without them.
 FINDERS: Final = frozenset({"matting", "protect", "reading"})
 DEFAULT_PROFILE: Final = "embedded"
+# Tables of the denoising models.
+CHAINS: Final = ("flux", "klein", "edit")
 
 
 class ProfileError(ValueError):
@@ -50,10 +55,12 @@ class Profile:
         models: the Triton models that load.
         engines: engines that are there, in the order in which `auto` takes them.
         limits: bounds.
-        weights: entries of the weights' manifest by component (flux, flux_transformer, sam3,
-            florence2, lama, matting, protect, reading).
-        flux, sam3, florence2, lama, onnx, cutout, protect, reading: how it runs; None where it is
-            not there.
+        weights: entries of the weights' manifest by component (flux, flux_transformer, klein,
+            klein_transformer, edit, edit_transformer, sam3, florence2, lama, matting, protect,
+            reading).
+        allow_noncommercial: false leaves out engines whose weights' licence forbids what is sold.
+        flux, klein, edit, sam3, florence2, lama, onnx, cutout, protect, reading: how it runs; None
+            where it is not there.
         check: None where FLUX fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
         cost: what each of `pawfect.costs.STAGES` takes; empty where that is not known.
@@ -65,7 +72,10 @@ class Profile:
     engines: Annotated[tuple[Engine, ...], SOME]
     limits: Limits
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    allow_noncommercial: bool = True
     flux: FluxSettings | None = None
+    klein: KleinSettings | None = None
+    edit: EditSettings | None = None
     sam3: LabelSettings | None = None
     florence2: CaptionSettings | None = None
     lama: LamaSettings | None = None
@@ -94,6 +104,11 @@ class Profile:
             problem = f"engine={asked}: profile {self.name} has {', '.join(self.engines)} only"
             raise PawfectError(ErrorKind.UNAVAILABLE, problem)
         return asked, "asked for"
+
+    def chain(self, name: str) -> ChainSettings | None:
+        """Return how a denoising model runs, by its name; None where it is not there."""
+        settings: ChainSettings | None = getattr(self, name) if name in CHAINS else None
+        return settings
 
     @property
     def fill_weights(self) -> Mapping[str, str]:
@@ -158,7 +173,7 @@ def _check_models(profile: Profile) -> None:
         raise TableError(f"{profile.name}: models", expected, ", ".join(unknown))
     if strangers := sorted(set(profile.budget) - set(profile.models)):
         raise TableError(f"{profile.name}: budget", "models of it", ", ".join(strangers))
-    for engine in set(profile.engines) & {"flux", "lama"}:
+    for engine in set(profile.engines) & {*CHAINS, "lama"}:
         own = {model.name for model in MODELS.values() if model.settings == engine}
         if lacking := sorted(own - set(profile.models)):
             expected, got = f"models {', '.join(sorted(own))}", f"none {', '.join(lacking)}"

@@ -15,7 +15,7 @@ Device = Annotated[str, one_of("cpu", "cuda")]
 Dtype = Annotated[str, one_of("float32", "float16", "bfloat16")]
 Count = Annotated[int, at_least(1)]
 Amount = Annotated[float, at_least(0)]
-# FLUX's modulation: by its layers in each step, or once per prompt and schedule on the CPU.
+# Modulation: by its layers in each step, or once per prompt and schedule on the CPU.
 Modulation = Annotated[str, one_of("layers", "cached")]
 Attention = Annotated[str, one_of("auto", "efficient", "math", "xformers")]
 Engine = Annotated[str, one_of(*(engine for engine in ENGINES if engine != "auto"))]
@@ -34,29 +34,29 @@ class Limits:
     ready_s: Count
 
 
-@dataclass(frozen=True)
-class FluxSettings:
-    """How FLUX.1-Fill runs.
+@dataclass(frozen=True, kw_only=True)
+class ChainSettings:
+    """How a denoising model runs: what all of them have.
 
     Attributes:
         device: cpu or cuda.
         dtype: of its arithmetic: float32, float16 or bfloat16.
-        text_device: of the text encoders: T5-XXL (9.5 GB in 16 bits) does not fit beside the
-            transformer on every card.
+        text_device: of the text encoders: they do not fit beside the transformer on every card.
         text_dtype: of their arithmetic.
         text_threads: threads of theirs on a CPU, and of the modulation that is kept there.
         text_tokens: length of the text embeddings; longer prompts are cut.
-        text_width: of a text embedding, for the warm-up (4096 for the full-size model).
-        pooled_width: of the pooled embedding, likewise (768).
+        text_width: of a text embedding, for the warm-up.
         sizes: sides, px, of the square working sizes, rising, multiples of 16; others have about
             the area of one of these.
         steps: denoising steps where the request asks for none.
-        guidance_scale: likewise.
+        guidance_scale: likewise; a model that is not guided ignores it.
+        strength: likewise, above 0 to 1: under 1 denoising starts from the photo as its floor fills
+            it, with noise to that part of the schedule.
         tile_px: side above which the VAE works in tiles, px; 0: never.
         modulation: `layers` or `cached`.
         compile: whether the transformer's repeated blocks are compiled.
         compile_reason: why, or why not and what is in force instead.
-        attention: `auto`, `efficient`, `math` or `xformers`, see `pawfect.flux.attention`.
+        attention: `auto`, `efficient`, `math` or `xformers`, see `pawfect.diffusion.attention`.
         attention_reason: why this one.
         gpus: cards, or processes of a CPU, that denoise: each has the whole transformer, and steps
             go to whichever is free.
@@ -69,10 +69,10 @@ class FluxSettings:
     text_threads: Count
     text_tokens: Count
     text_width: Count
-    pooled_width: Count
     sizes: Annotated[tuple[int, ...], rising(TOKEN_PX)]
     steps: Count
     guidance_scale: Amount
+    strength: Annotated[float, between(0.0, 1.0, above=True)] = 1.0
     tile_px: Annotated[int, at_least(0)]
     modulation: Modulation
     compile: bool
@@ -80,6 +80,43 @@ class FluxSettings:
     attention: Attention
     attention_reason: str
     gpus: Count = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FluxSettings(ChainSettings):
+    """How FLUX.1-Fill runs.
+
+    Attributes:
+        pooled_width: of the pooled embedding, for the warm-up (768 for the full-size model).
+    """
+
+    pooled_width: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class KleinSettings(ChainSettings):
+    """How FLUX.2 [klein] runs.
+
+    Attributes:
+        references: whether a removal's step is shown the photo as its floor fills it; without, a
+            step costs less than half.
+    """
+
+    references: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditSettings(ChainSettings):
+    """How Qwen-Image-Edit runs.
+
+    Attributes:
+        negative_prompt: what is not wanted, where guidance is above 1.
+        shift: of the schedule: `published`, or `lightning`, which its 4- and 8-step LoRAs were
+            trained with.
+    """
+
+    negative_prompt: str
+    shift: Annotated[str, one_of("published", "lightning")] = "published"
 
 
 @dataclass(frozen=True)

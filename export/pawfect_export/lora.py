@@ -14,8 +14,8 @@ from typing import Final
 
 import torch
 
-from pawfect.flux.gguf import own_rows
-from pawfect.flux.published_names import published_names
+from pawfect.diffusion.gguf import own_rows
+from pawfect.flux.published_names import halves_swapped, published_names
 from pawfect.weights.checkpoint import read_file
 from pawfect.weights.reading import unusable
 
@@ -142,6 +142,7 @@ def _split(
         raise unusable(folder, f"{stem}: expected [{sum(counts)}, {width}], got {got}")
     # The last layer's halves are the other way round only under its published name.
     published = stem.replace("final_layer_adaLN_modulation_1", "final_layer.adaLN_modulation.1")
-    rows = own_rows(f"{published}.weight", update.up, counts)
+    swapped = halves_swapped(f"{published}.weight")
+    rows = own_rows(update.up, counts, swapped=swapped)
     for weight, up in zip(own, rows, strict=True):
         yield weight, Update(up, update.down, update.alpha)

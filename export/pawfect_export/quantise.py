@@ -17,14 +17,14 @@ import torch
 from safetensors import SafetensorError
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.flux.quantised.scheme import (
+from pawfect.diffusion.quantised.scheme import (
     Recipe,
     Scheme,
     find_scheme,
     quantised_layers,
     settings,
 )
-from pawfect.flux.quantised.sizes import stored_bytes
+from pawfect.diffusion.quantised.sizes import stored_bytes
 from pawfect.flux.transformer_module import FILL, STEM, build_module
 from pawfect.weights.checkpoint import check_strict, read_tensors
 from pawfect.weights.reading import unusable

@@ -1,193 +1,17 @@
-"""FLUX's transformer from a quantised GGUF file, its weights kept quantised.
-
-diffusers' own converter has the inner dimension 3072 written in; this one takes every size from the
-config. diffusers' GGUF kernels are fetched from a hub and run as remote code: they stay off.
-"""
+"""FLUX's transformer from a quantised GGUF file, with the tensors named as published."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import gguf
-import numpy as np
-import torch
-
+from pawfect.diffusion.gguf import Published, config_folder, load_gguf
 from pawfect.flux.published_names import halves_swapped, published_names
-from pawfect.out_of_memory import fitting
-from pawfect.weights.checkpoint import check_shapes, is_below, torch_dtype
-from pawfect.weights.reading import unusable
-
-# Read by diffusers when the next module is imported.
-os.environ["DIFFUSERS_GGUF_CUDA_KERNELS"] = "false"
-
-from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
-from diffusers.quantizers.gguf.utils import (
-    GGUFLinear,
-    GGUFParameter,
-    dequantize_functions,
-)
-
 from pawfect.flux.transformer_module import build_module
 
-ARCHITECTURE: Final = "flux"
-# How torch sees the bytes of a type that needs no decoding.
-PLAIN: Final = {
-    gguf.GGMLQuantizationType.F32: torch.float32,
-    gguf.GGMLQuantizationType.F16: torch.float16,
-    gguf.GGMLQuantizationType.BF16: torch.bfloat16,
-}
-# What gguf's reader raises for a file that is cut off or no GGUF at all.
-_DAMAGED: Final = (OSError, ValueError, LookupError, TypeError, OverflowError, MemoryError)
 
-
-class QuantisedLinear(GGUFLinear):
-    """A linear layer whose weight is decoded when it is used.
-
-    diffusers' own layer always decodes in fp16; this one decodes in fp32 where it computes in fp32,
-    so that it is the layer with the decoded weight to the last digits.
-    """
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the layer's output, [..., out_features] in the compute dtype."""
-        stored: Any = self.weight
-        weight = decoded(stored.as_tensor(), stored.quant_type, self.compute_dtype)
-        return torch.nn.functional.linear(inputs, weight, self.bias)
-
-    def decoded_rows(self, begin: int, end: int) -> torch.Tensor:
-        """Return rows of the weight, float32 [end - begin, in_features]."""
-        stored: Any = self.weight
-        return decoded(stored.as_tensor()[begin:end], stored.quant_type, torch.float32)
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """One tensor of the file: its shape once decoded, its type, and its data, mapped."""
-
-    shape: tuple[int, ...]
-    type: gguf.GGMLQuantizationType
-    data: Any
-
-    def rows(self) -> torch.Tensor:
-        """Return a copy: the values of a plain type, else UINT8 with the blocks of each row."""
-        copied = torch.from_numpy(np.array(self.data))
-        if self.type == gguf.GGMLQuantizationType.BF16:
-            return copied.view(torch.bfloat16)
-        return copied
-
-
-def decoded(
-    rows: torch.Tensor, quant_type: gguf.GGMLQuantizationType, dtype: torch.dtype
-) -> torch.Tensor:
-    """Return the values of quantised rows.
-
-    Args:
-        rows: UINT8 [..., bytes of a row].
-        quant_type: one that diffusers decodes.
-        dtype: of the result. fp32 is decoded in fp32, all else in fp16, GGUF's own precision of
-            scales, as diffusers does.
-    """
-    block, size = gguf.GGML_QUANT_SIZES[quant_type]
-    within = torch.float32 if dtype == torch.float32 else torch.float16
-    blocks = rows.reshape(-1, size)
-    decode: Any = dequantize_functions[quant_type]
-    values: torch.Tensor = decode(blocks, block, size, dtype=within)
-    return values.reshape(*rows.shape[:-1], rows.shape[-1] // size * block).to(dtype)
-
-
-def own_rows(name: str, rows: torch.Tensor, counts: Sequence[int]) -> Sequence[torch.Tensor]:
-    """Return the rows of each of diffusers' tensors that one published tensor holds.
-
-    Args:
-        name: as published.
-        rows: [sum of counts, ...]; of values, or of the blocks of quantised rows, which lie along
-            the input dimension, so that splitting rows splits no block.
-        counts: rows of each of diffusers' tensors, in the order of `published_names`.
-    """
-    whole: Any = torch.cat(rows.chunk(2)[::-1]) if halves_swapped(name) else rows
-    split: Sequence[torch.Tensor] = whole.split(list(counts))
-    return split
-
-
-def load_transformer(
-    folder: Path,
-    *,
-    device: str,
-    dtype: str,
-    apart: Callable[[FluxTransformer2DModel], tuple[str, ...]] | None = None,
-) -> FluxTransformer2DModel:
-    """Load FLUX's transformer from the one GGUF file of a folder.
-
-    Args:
-        folder: holds one `*.gguf` with the tensors named as Black Forest Labs do, and diffusers'
-            config as `transformer/config.json` or `config.json`.
-        device: "cpu" or "cuda".
-        dtype: in which it computes: "float32", "float16" or "bfloat16". Weights stored in a plain
-            type take it; quantised linear layers stay as they are.
-        apart: returns the submodules, by path, whose weights stay on the CPU as they are stored;
-            what is computed with them is computed in float32.
-
-    Raises:
-        PawfectError: UNAVAILABLE for a missing or damaged file, and for missing, extra or
-            mis-shaped tensors; nothing is loaded by halves.
-    """
-    files = sorted(folder.glob("*.gguf"))
-    if len(files) != 1:
-        got = ", ".join(file.name for file in files) or "none"
-        raise unusable(folder, f"expected one GGUF file, got {got}")
-    inner = folder / "transformer"
-    module = build_module(inner if (inner / "config.json").is_file() else folder, {})
-    stored = _read(files[0])
-    what = f"weights {folder.name}: {files[0].name}"
-    parts = parts_of(module)
-    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    check_shapes(joined_shapes(parts, shapes), {n: t.shape for n, t in stored.items()}, what)
-    compute = torch_dtype(dtype)
-    kept = apart(module) if apart else ()
-    with fitting(what, device):
-        for name, own in parts.items():
-            split = own_rows(name, stored[name].rows(), [shapes[part][0] for part in own])
-            kind = stored[name].type
-            for part, rows in zip(own, split, strict=True):
-                if is_below(part, kept):
-                    exact = rows.dtype if kind in PLAIN else torch.float32
-                    _place(module, part, rows, kind, exact)
-                else:
-                    _place(module, part, rows.to(device), kind, compute)
-    module.requires_grad_(False).eval()
-    return module
-
-
-def _read(path: Path) -> dict[str, _Stored]:
-    """Read a GGUF file's list of tensors; their data stays in the mapped file."""
-    try:
-        reader = gguf.GGUFReader(path)
-    except _DAMAGED as error:
-        problem = f"{path.name}: expected GGUF, got a damaged file ({type(error).__name__})"
-        raise unusable(path.parent, problem) from None
-    field = reader.get_field("general.architecture")
-    architecture = field.contents() if field else None
-    if architecture != ARCHITECTURE or reader.endianess != gguf.GGUFEndian.LITTLE:
-        got = f"{architecture}, {reader.endianess.name.lower()}-endian"
-        raise unusable(
-            path.parent, f"{path.name}: expected {ARCHITECTURE}, little-endian, got {got}"
-        )
-    unknown = sorted(
-        {t.tensor_type.name for t in reader.tensors}
-        - {t.name for t in PLAIN | dequantize_functions}
-    )
-    if unknown:
-        raise unusable(path.parent, f"{path.name}: expected types known here, got {unknown[0]}")
-    return {
-        t.name: _Stored(tuple(reversed(t.shape.tolist())), t.tensor_type, t.data)
-        for t in reader.tensors
-    }
-
-
-def parts_of(module: FluxTransformer2DModel) -> dict[str, tuple[str, ...]]:
+def parts_of(module: Any) -> dict[str, tuple[str, ...]]:
     """Return by published name the module's own tensors that each published one holds."""
     config = module.config
     return published_names(
@@ -195,36 +19,16 @@ def parts_of(module: FluxTransformer2DModel) -> dict[str, tuple[str, ...]]:
     )
 
 
-def joined_shapes(
-    parts: Mapping[str, tuple[str, ...]], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the published tensors: of each, its parts' rows below one another."""
-    return {
-        name: (sum(shapes[part][0] for part in own), *shapes[own[0]][1:])
-        for name, own in parts.items()
-    }
+PUBLISHED: Final = Published("flux", parts_of, halves_swapped)
 
 
-def _place(
-    module: torch.nn.Module,
-    name: str,
-    rows: torch.Tensor,
-    quant_type: gguf.GGMLQuantizationType,
-    compute: torch.dtype,
-) -> None:
-    """Put one tensor in its place; a linear layer that gets a quantised weight becomes one."""
-    path, _, leaf = name.rpartition(".")
-    owner = module.get_submodule(path)
-    quantised: Any = GGUFParameter
-    value: torch.nn.Parameter
-    if quant_type in PLAIN:
-        value = torch.nn.Parameter(rows.to(compute), requires_grad=False)
-    elif leaf == "weight" and isinstance(owner, torch.nn.Linear):
-        size = (owner.in_features, owner.out_features, owner.bias is not None)
-        linear = QuantisedLinear(*size, compute_dtype=compute, device="meta")
-        linear.bias = owner.bias
-        module.set_submodule(path, linear)
-        owner, value = linear, quantised(rows, quant_type=quant_type)
-    else:
-        value = torch.nn.Parameter(decoded(rows, quant_type, compute), requires_grad=False)
-    setattr(owner, leaf, value)
+def load_transformer(
+    folder: Path,
+    *,
+    device: str,
+    dtype: str,
+    apart: Callable[[Any], tuple[str, ...]] | None = None,
+) -> Any:
+    """Load a FluxTransformer2DModel from a folder's GGUF file; see `load_gguf`."""
+    module = build_module(config_folder(folder), {})
+    return load_gguf(folder, module, PUBLISHED, device=device, dtype=dtype, apart=apart)

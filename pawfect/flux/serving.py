@@ -5,31 +5,25 @@ torch and the models' libraries are imported by the loaders, not with this modul
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import NoParams
-from pawfect.contract.tensors import MIN_SIDE, NONCE, Array
-from pawfect.contract.texts import read_texts, text_tensor
-from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH
-from pawfect.picture.canvas import TOKEN_PX
+from pawfect.contract.tensors import Array
+from pawfect.contract.texts import read_texts
+from pawfect.diffusion import serving
+from pawfect.diffusion.serving import PROBE_GRID, Run, toward_of
+from pawfect.flux.chain import FLUX
+from pawfect.flux.condition import CONDITION_WIDTH
 from pawfect.settings import FluxSettings
-from pawfect.weights.reading import unusable
 
 if TYPE_CHECKING:
     from pawfect.flux.vae import Vae
     from pawfect.serving import BatchFunction
-
-Run = Callable[[Mapping[str, Array], NoParams], dict[str, Array]]
-
-# Rows and columns of tokens of the smallest photo.
-PROBE_GRID: Final = MIN_SIDE // TOKEN_PX
 
 
 def text_encoder(settings: FluxSettings, folder: Path) -> Run:
@@ -64,12 +58,7 @@ def vae_encoder(settings: FluxSettings, folder: Path) -> Run:
     vae = _vae(settings, folder)
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
-        if ("TOWARD_SEED" in inputs) is not ("ANGLE" in inputs):
-            raise invalid("TOWARD_SEED, ANGLE", "both or neither", "one of them")
-        toward = None
-        if "TOWARD_SEED" in inputs:
-            toward = (int(inputs["TOWARD_SEED"][0]), float(inputs["ANGLE"][0]))
-        seed, prefill = int(inputs["SEED"][0]), inputs.get("PREFILL")
+        seed, prefill, toward = int(inputs["SEED"][0]), inputs.get("PREFILL"), toward_of(inputs)
         encoded = vae.encode(inputs["IMAGE"], inputs["MASK"], seed, prefill, toward)
         outputs: dict[str, Array] = {"LATENTS": encoded.latents, "CONDITION": encoded.condition}
         if encoded.prior is not None:
@@ -81,13 +70,7 @@ def vae_encoder(settings: FluxSettings, folder: Path) -> Run:
 
 def vae_decoder(settings: FluxSettings, folder: Path) -> Run:
     """Load the VAE to decode latents; see `pawfect.flux.vae`."""
-    vae = _vae(settings, folder)
-
-    def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
-        rows, columns = (int(number) for number in inputs["GRID"])
-        return {"IMAGE": vae.decode(inputs["LATENTS"], (rows, columns))}
-
-    return run
+    return serving.decoder(_vae(settings, folder))
 
 
 def _vae(settings: FluxSettings, folder: Path) -> Vae:
@@ -97,7 +80,7 @@ def _vae(settings: FluxSettings, folder: Path) -> Vae:
 
 
 def transformer(settings: FluxSettings, folder: Path, whole: Path) -> BatchFunction:
-    """Load the transformer: one denoising step for a batch of requests; see `pawfect.flux.batch`.
+    """Load the transformer: one step for a batch of requests; see `pawfect.diffusion.batch`.
 
     Args:
         settings: of the profile.
@@ -105,54 +88,27 @@ def transformer(settings: FluxSettings, folder: Path, whole: Path) -> BatchFunct
         whole: of the whole model, which has the schedule.
 
     Raises:
-        PawfectError: UNAVAILABLE where the weights are not usable, or the profile's attention is
-            not here, with what mends it.
+        PawfectError: as `pawfect.diffusion.serving.stepping`.
     """
-    import torch
-
-    from pawfect.flux.attention import AttentionError, use_attention
-    from pawfect.flux.batch import answer_steps
-    from pawfect.flux.compiling import compile_blocks
-    from pawfect.flux.schedule import read_schedule
+    from pawfect.diffusion.schedule import read_schedule
     from pawfect.flux.transformer import Transformer
 
-    schedule = None
-    if settings.modulation == "cached":
-        schedule = read_schedule(whole)
-        if settings.device != "cpu":
-            # The server gives each model's process one thread; a new prompt's rows take seconds on
-            # one, while the GPU waits.
-            torch.set_num_threads(settings.text_threads)
-    model = Transformer.load(
+    load = partial(
+        Transformer.load,
         folder,
         device=settings.device,
         dtype=settings.dtype,
         modulation=settings.modulation,
-        schedule=schedule,
+        schedule=read_schedule(whole) if settings.modulation == "cached" else None,
         steps=settings.steps,
     )
-    try:
-        use_attention(model.module, settings.attention)
-    except AttentionError as error:
-        raise unusable(folder, str(error)) from None
-    if settings.compile:
-        compile_blocks(model.module)
-    return partial(answer_steps, model)
+    return serving.stepping(settings, folder, load)
 
 
 def probe(settings: FluxSettings) -> dict[str, Array]:
     """Return the probe's tensors for all four models."""
     tokens = PROBE_GRID * PROBE_GRID
-    return {
-        "PROMPT": text_tensor("grass"),
-        # Never twice the same: the response cache would answer in the encoder's place.
-        NONCE: np.array([time.time_ns()], np.int64),
-        "SEED": np.array([0], np.int64),
-        "LATENTS": np.zeros((tokens, TOKEN_WIDTH), np.float32),
+    return serving.probe(FLUX, settings) | {
         "CONDITION": np.zeros((tokens, CONDITION_WIDTH), np.float32),
-        "PROMPT_EMBEDS": np.zeros((settings.text_tokens, settings.text_width), np.float16),
         "POOLED": np.zeros(settings.pooled_width, np.float16),
-        "TIMESTEP": np.array([500], np.float32),
-        "GUIDANCE": np.array([30], np.float32),
-        "GRID": np.array([PROBE_GRID, PROBE_GRID], np.int32),
     }

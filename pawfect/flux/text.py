@@ -16,10 +16,10 @@ from transformers.models.t5.configuration_t5 import T5Config
 from transformers.models.t5.modeling_t5 import T5EncoderModel
 from transformers.models.t5.tokenization_t5 import T5Tokenizer
 
-from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.flux.loading import on_meta, read_config
+from pawfect.contract.errors import invalid
+from pawfect.diffusion.loading import on_meta, read_config
+from pawfect.diffusion.text import check_unicode, check_vocabulary, half, load_tokenizer
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
-from pawfect.weights.reading import unusable
 
 # FLUX was trained on up to 512 T5 tokens.
 MAX_TOKENS: Final = 512
@@ -76,20 +76,15 @@ class TextEncoder:
         """
         if not 1 <= tokens <= MAX_TOKENS:
             raise invalid("tokens", f"1 to {MAX_TOKENS}", tokens)
-        clip_tokenizer = _tokenizer(CLIPTokenizer, folder / "tokenizer", CLIP_FILES)
-        t5_tokenizer = _tokenizer(T5Tokenizer, folder / "tokenizer_2", T5_FILES)
+        clip_tokenizer = load_tokenizer(CLIPTokenizer, folder / "tokenizer", CLIP_FILES)
+        t5_tokenizer = load_tokenizer(T5Tokenizer, folder / "tokenizer_2", T5_FILES)
         clip = _load_clip(folder / "text_encoder", device, torch_dtype(dtype))
         t5 = _load_t5(folder / "text_encoder_2", device, torch_dtype(dtype))
         for name, tokenizer, encoder in (
             ("tokenizer", clip_tokenizer, clip),
             ("tokenizer_2", t5_tokenizer, t5),
         ):
-            rows = encoder.get_input_embeddings().num_embeddings
-            if len(tokenizer) > rows:
-                raise unusable(
-                    folder / name,
-                    f"expected at most its encoder's {rows} tokens, got {len(tokenizer)}",
-                )
+            check_vocabulary(tokenizer, encoder, folder / name)
         return cls(clip, t5, clip_tokenizer, t5_tokenizer, tokens)
 
     @torch.inference_mode()
@@ -100,10 +95,7 @@ class TextEncoder:
             PawfectError: INVALID_ARG for text that is not Unicode, INTERNAL where an embedding does
                 not fit in float16.
         """
-        try:
-            prompt.encode()
-        except UnicodeEncodeError:
-            raise invalid("PROMPT", "Unicode text", "a lone surrogate") from None
+        check_unicode("PROMPT", prompt)
         clip_ids = self._ids(self.clip_tokenizer, prompt, self.clip.config.max_position_embeddings)
         pooled = self.clip(clip_ids.to(self.clip.device)).pooler_output[0]
         t5_ids = self._ids(self.t5_tokenizer, prompt, self.tokens)
@@ -111,8 +103,8 @@ class TextEncoder:
         whole = len(self.t5_tokenizer(prompt, verbose=False).input_ids)
         return TextEmbedding(
             # T5 with `wo` in float32 ends in float32; the pipeline rounds to the encoder's dtype.
-            embeds=_half("PROMPT_EMBEDS", embeds.to(self.t5.dtype)),
-            pooled=_half("POOLED", pooled),
+            embeds=half("PROMPT_EMBEDS", embeds.to(self.t5.dtype)),
+            pooled=half("POOLED", pooled),
             cut=max(0, whole - self.tokens),
         )
 
@@ -163,22 +155,3 @@ def _load_t5(folder: Path, device: str, dtype: torch.dtype) -> Any:
         keep_fp32=tuple(T5EncoderModel._keep_in_fp32_modules or ()),
     )
     return t5
-
-
-def _tokenizer(kind: Any, folder: Path, files: tuple[tuple[str, ...], ...]) -> Any:
-    if not any(all((folder / name).is_file() for name in whole) for whole in files):
-        wanted = " or ".join(" and ".join(whole) for whole in files)
-        raise unusable(folder, f"expected {wanted}, got neither")
-    try:
-        return kind.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # noqa: BLE001 - the tokenizers library raises bare Exceptions
-        raise unusable(folder, f"expected a tokenizer, got {type(error).__name__}") from None
-
-
-def _half(name: str, values: torch.Tensor) -> NDArray[np.float16]:
-    half: NDArray[np.float16] = values.to(torch.float16).cpu().numpy()
-    if not np.isfinite(half).all():
-        raise PawfectError(
-            ErrorKind.INTERNAL, f"{name}: expected values that fit in float16, got larger ones"
-        )
-    return half

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +11,19 @@ import torch
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.tensors import Array
+from pawfect.diffusion.schedule import Schedule
+from pawfect.diffusion.tokens import check_grid
+from pawfect.flux.condition import CONDITION_WIDTH, TOKEN_WIDTH
 from pawfect.flux.modulation import Modulation, Moment
-from pawfect.flux.schedule import Schedule
-from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH, check_grid
 from pawfect.flux.transformer_files import load_module
 from pawfect.weights.checkpoint import torch_dtype
 
 # The timestep of pure noise: the schedule counts from it down to 0.
 NOISE_TIMESTEP: Final = 1000.0
+
+# What of a step is stacked to a batch.
+STEP: Final = ("LATENTS", "CONDITION", "PROMPT_EMBEDS", "POOLED", "TIMESTEP", "GUIDANCE")
 
 Floats = NDArray[np.floating[Any]]
 
@@ -36,7 +41,12 @@ class Transformer:
         schedule: with the modulation of one step that of its whole schedule is computed; None: of
             each alone.
         steps: of most schedules.
+
+    Attributes:
+        model: Triton's name of it.
     """
+
+    model: Final = "flux_transformer"
 
     def __init__(
         self,
@@ -122,7 +132,7 @@ class Transformer:
 
         Returns:
             float32 [B, T, 64]; not finite where an item overflows the precision, which
-            `pawfect.flux.schedule.euler` refuses.
+            `pawfect.diffusion.schedule.euler` refuses.
 
         Raises:
             PawfectError: INVALID_ARG as `check` does.
@@ -137,6 +147,17 @@ class Transformer:
         )
         velocity: NDArray[np.float32] = flow.float().cpu().numpy()
         return velocity
+
+    def shared(self, item: Mapping[str, Array]) -> tuple[int, ...]:
+        """Return what steps of one batch share; see `pawfect.diffusion.batch.Stepper`."""
+        rows, columns = (int(number) for number in item["GRID"])
+        self.check(**_arguments([item]), grid=(rows, columns))
+        return rows, columns, *item["PROMPT_EMBEDS"].shape
+
+    def velocities(self, items: Sequence[Mapping[str, Array]]) -> Sequence[NDArray[np.float32]]:
+        """Return the velocities of a batch; see `pawfect.diffusion.batch.Stepper`."""
+        rows, columns = (int(number) for number in items[0]["GRID"])
+        return list(self.velocity(**_arguments(items), grid=(rows, columns)))
 
     def free(self) -> None:
         """Drop what is kept where memory is short: all of it may be lost."""
@@ -255,6 +276,12 @@ def forward(
 
 def _blocks(module: Any) -> list[torch.nn.Module]:
     return [*module.transformer_blocks, *module.single_transformer_blocks]
+
+
+def _arguments(items: Sequence[Mapping[str, Array]]) -> dict[str, Any]:
+    """Return a batch [B, ...] by the names of `Transformer.velocity`; scalars become [B]."""
+    named = {name.lower(): np.stack([item[name] for item in items]) for name in STEP}
+    return named | {name: named[name][:, 0] for name in ("timestep", "guidance")}
 
 
 def _listed(values: Floats) -> str:

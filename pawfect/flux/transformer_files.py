@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pawfect.diffusion.quantised.loading import AS_STORED, prepare
 from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import apart as taken_apart
-from pawfect.flux.quantised.loading import AS_STORED, prepare
 from pawfect.flux.transformer_module import FILL, STEM, build_module
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 
@@ -17,7 +17,8 @@ def load_module(folder: Path, *, device: str, dtype: str, apart: bool) -> tuple[
 
     Args:
         folder: of the whole model, as published; one with a `*.gguf` file goes to
-            `pawfect.flux.gguf`, files with a recipe in their metadata to `pawfect.flux.quantised`.
+            `pawfect.flux.gguf`, files with a recipe in their metadata to
+            `pawfect.diffusion.quantised`.
         device: cpu or cuda.
         dtype: float32, float16 or bfloat16, of the computation.
         apart: whether the weights of the modulation stay on the CPU as they are stored.

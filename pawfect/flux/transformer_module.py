@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from pawfect.flux.loading import on_meta, read_config
-from pawfect.flux.tokens import CONDITION_WIDTH, TOKEN_WIDTH
+from pawfect.diffusion.loading import on_meta, read_config
+from pawfect.flux.condition import CONDITION_WIDTH, TOKEN_WIDTH
 
 # What makes a FLUX transformer FLUX-Fill; the rest is size.
 FILL: Final = {

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tensors import Array
-from pawfect.flux.preview import estimate, preview
-from pawfect.flux.schedule import Schedule, euler, first_step, next_level, noised
+from pawfect.diffusion.preview import estimate, preview
+from pawfect.diffusion.schedule import Schedule, euler, first_step, next_level, noised
+from pawfect.flux.chain import FLUX
 from pawfect.orchestrator.engine import Task
 from pawfect.orchestrator.flux_models import Encoded, Text, floats
 from pawfect.orchestrator.pace import CanvasPace
@@ -95,7 +96,7 @@ async def denoise(
         taken += 1
         shown = None
         if sampling.preview_every and taken % sampling.preview_every == 0:
-            shown = preview(estimate(latents, velocity, sigma), encoded.canvas.grid)
+            shown = preview(estimate(latents, velocity, sigma), encoded.canvas.grid, FLUX.colours)
         at = next_level(at, sampling.steps, left)
         latents = euler(latents, velocity, sigma, float(sigmas[at]))
         await on_step(taken / (taken + left), shown)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pawfect.contract.errors import PawfectError
 from pawfect.costs import Costs, costs_of
-from pawfect.flux.schedule import Schedule, read_schedule
+from pawfect.diffusion.schedule import Schedule, read_schedule
 from pawfect.matting.networks import find_network
 from pawfect.profile import Profile
 from pawfect.weights.reading import weights_folder

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback, WindowReport
 from pawfect.contract.tensors import MASK_THRESHOLD
-from pawfect.flux.schedule import first_step
+from pawfect.diffusion.schedule import first_step
 from pawfect.orchestrator.control import dropped
 from pawfect.orchestrator.denoise import Sampling, denoise
 from pawfect.orchestrator.engine import Denoising, Task

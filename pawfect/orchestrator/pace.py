@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pawfect.costs import Costs
-from pawfect.flux.schedule import next_level
+from pawfect.diffusion.schedule import next_level
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.planner import Plan, Wish, steps_run

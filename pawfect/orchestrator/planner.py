@@ -14,7 +14,7 @@ from typing import Final
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback
 from pawfect.costs import Costs
-from pawfect.flux.schedule import first_step
+from pawfect.diffusion.schedule import first_step
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.engine import Task
 from pawfect.orchestrator.lama import floor_ms

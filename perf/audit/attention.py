@@ -20,8 +20,8 @@ import torch
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiled
 
-from pawfect.flux.attention import BACKENDS, AttentionError, use_attention
-from pawfect.flux.compiling import repeated_blocks
+from pawfect.diffusion.attention import BACKENDS, AttentionError, use_attention
+from pawfect.diffusion.compiling import repeated_blocks
 from pawfect.picture.canvas import TOKEN_PX
 from perf.audit.compiled import Step, device_of, flux_of, steps_of, transformer_of
 

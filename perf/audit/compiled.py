@@ -19,8 +19,8 @@ import torch
 from torch._dynamo.backends.registry import lookup_backend
 
 from pawfect.contract.errors import PawfectError
-from pawfect.flux.attention import AttentionError, use_attention
-from pawfect.flux.compiling import compile_blocks, repeated_blocks
+from pawfect.diffusion.attention import AttentionError, use_attention
+from pawfect.diffusion.compiling import compile_blocks, repeated_blocks
 from pawfect.flux.transformer import Transformer
 from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import Profile, ProfileError, load_profile

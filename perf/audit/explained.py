@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pawfect.flux.compiling import repeated_blocks
+from pawfect.diffusion.compiling import repeated_blocks
 
 
 @dataclass(frozen=True)

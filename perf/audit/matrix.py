@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, get_args
 
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tables import Rule, TableError, field_types, one_of, read_table
-from pawfect.flux.tokens import VAE_PX
+from pawfect.diffusion.tokens import VAE_PX
 from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import Profile, load_profile
 from pawfect.settings import Attention

@@ -17,7 +17,7 @@ from PIL import Image
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.files import write_whole
 from pawfect.contract.report import Report
-from pawfect.flux.schedule import first_step
+from pawfect.diffusion.schedule import first_step
 from pawfect.scene.prompt import Label
 from pawfect_client.results import Inpainted
 from pawfect_triton.overrides import Overrides

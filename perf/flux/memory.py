@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from pawfect.flux.quantised.sizes import ROW_SCALE, bits
+from pawfect.diffusion.quantised.sizes import ROW_SCALE, bits
 from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.settings import FluxSettings

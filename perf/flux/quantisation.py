@@ -13,9 +13,9 @@ from typing import Any, Final
 import click
 import torch
 
-from pawfect.flux.quantised.int4 import Int4
-from pawfect.flux.quantised.int8 import Int8
-from pawfect.flux.quantised.scheme import SCHEMES, Scheme, quantised_layers
+from pawfect.diffusion.quantised.int4 import Int4
+from pawfect.diffusion.quantised.int8 import Int8
+from pawfect.diffusion.quantised.scheme import SCHEMES, Scheme, quantised_layers
 from pawfect_export.tiny.flux import TRANSFORMER
 from perf.flux.random_transformer import random_transformer, step_arguments, with_outliers
 from perf.publish import as_markdown, provenance, publish, table

@@ -9,10 +9,10 @@ from typing import Any, Final
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
+from pawfect.diffusion.quantised import scheme as schemes
+from pawfect.diffusion.quantised.integer import IntegerLinear
+from pawfect.diffusion.quantised.kernels import choose_kernels
 from pawfect.flux.modulation import Modulation
-from pawfect.flux.quantised import scheme as schemes
-from pawfect.flux.quantised.integer import IntegerLinear
-from pawfect.flux.quantised.kernels import choose_kernels
 from pawfect.flux.transformer import Transformer
 
 # Trained transformers have activations about 100 times the others in a few fixed channels (Xiao et

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tensors import Array
-from pawfect.flux.schedule import Schedule
+from pawfect.diffusion.schedule import Schedule
 from pawfect.orchestrator import (
     Control,
     Deployment,

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.quantised.loading import read_recipe
-from pawfect.flux.quantised.scheme import SCHEMES
+from pawfect.diffusion.quantised.loading import read_recipe
+from pawfect.diffusion.quantised.scheme import SCHEMES
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.transformer_module import STEM
 from pawfect.weights.checkpoint import read_tensors

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pawfect.flux.gguf import ARCHITECTURE
+from pawfect.flux.gguf import PUBLISHED
 from pawfect.flux.published_names import halves_swapped, published_names
 from pawfect.weights.checkpoint import read_tensors
 from pawfect.weights.reading import read_json
@@ -75,7 +75,7 @@ def write(
     path: Path,
     values: Mapping[str, NDArray[np.float32]],
     quantisation: gguf.GGMLQuantizationType,
-    architecture: str = ARCHITECTURE,
+    architecture: str = PUBLISHED.architecture,
 ) -> None:
     """Write named values as one GGUF file, quantised as the module's docstring says.
 

@@ -20,7 +20,7 @@ import click
 import torch
 
 from pawfect.contract.files import write_whole
-from pawfect.flux.quantised.scheme import SCHEMES
+from pawfect.diffusion.quantised.scheme import SCHEMES
 from perf.flux.gpu import parts
 from perf.flux.gpu.layers import layer_costs
 from perf.flux.gpu.models import build, full, small

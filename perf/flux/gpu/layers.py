@@ -7,9 +7,9 @@ from typing import Any, Final
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from pawfect.flux.quantised import scheme as schemes
-from pawfect.flux.quantised.integer import IntegerLinear
-from pawfect.flux.quantised.kernels import choose_kernels
+from pawfect.diffusion.quantised import scheme as schemes
+from pawfect.diffusion.quantised.integer import IntegerLinear
+from pawfect.diffusion.quantised.kernels import choose_kernels
 from pawfect.weights.checkpoint import torch_dtype
 from perf.flux.gpu.models import Scale, seconds
 from perf.flux.random_transformer import repeated

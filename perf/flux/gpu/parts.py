@@ -13,7 +13,8 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.tensors import Array
-from pawfect.flux.tokens import CONDITION_WIDTH, LATENT_CHANNELS, TOKEN_WIDTH, VAE_PX
+from pawfect.diffusion.tokens import VAE_PX
+from pawfect.flux.condition import CONDITION_WIDTH, LATENT_CHANNELS, TOKEN_WIDTH
 from pawfect.serving import BatchFunction
 from pawfect.weights.checkpoint import torch_dtype
 from perf.flux.cards import T4

@@ -10,7 +10,7 @@ import torch
 from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.attention import BACKENDS, AttentionError, use_attention
+from pawfect.diffusion.attention import BACKENDS, AttentionError, use_attention
 from pawfect.flux.gguf import load_transformer
 from pawfect.flux.transformer import Transformer
 from pawfect.profile import load_profile, profile_names

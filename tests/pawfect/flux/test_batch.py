@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.batch import answer_steps
+from pawfect.diffusion.batch import answer_steps
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
 from pawfect.serving import load_batch

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pawfect.flux.compiling import repeated_blocks
+from pawfect.diffusion.compiling import repeated_blocks
 from pawfect.serving import load_batch
 from pawfect.weights.store import Store
 

@@ -12,8 +12,9 @@ import torch
 from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpoint_to_diffusers
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from pawfect.flux.gguf import QuantisedLinear, load_transformer, own_rows
-from pawfect.flux.published_names import published_names
+from pawfect.diffusion.gguf import QuantisedLinear, own_rows
+from pawfect.flux.gguf import load_transformer
+from pawfect.flux.published_names import halves_swapped, published_names
 from pawfect.weights.checkpoint import load_strict
 from pawfect_export.tiny.flux_gguf import QUANTISATIONS, build
 from tests.pawfect.flux.gguf_files import K_QUANTS, MIXES, transformer
@@ -151,7 +152,8 @@ def test_the_names_and_rows_are_those_of_diffusers_converter():
     own = {}
     for name, parts in published_names(19, 38, guidance=True).items():
         sizes = [counts[part] for part in parts]
-        own |= dict(zip(parts, own_rows(name, published[name], sizes), strict=True))
+        rows = own_rows(published[name], sizes, swapped=halves_swapped(name))
+        own |= dict(zip(parts, rows, strict=True))
     expected = convert_flux_transformer_checkpoint_to_diffusers(published)
     assert not published, "the converter takes every published name"
     assert own.keys() == expected.keys() == counts.keys()

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.tokens import unpack
-from pawfect.flux.vae import MAX_ANGLE, Vae
+from pawfect.diffusion.autoencoder import MAX_ANGLE
+from pawfect.diffusion.tokens import unpack
+from pawfect.flux.vae import Vae
 from tests.refusals import refusal
 
 

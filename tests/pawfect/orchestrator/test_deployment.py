@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind
-from pawfect.flux.schedule import Schedule
+from pawfect.diffusion.schedule import Schedule
 from pawfect.local import inpaint_local
 from pawfect.orchestrator.deployment import read_deployment
 from pawfect.profile import load_profile

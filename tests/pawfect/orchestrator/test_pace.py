@@ -14,7 +14,7 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
 from pawfect.costs import Costs
-from pawfect.flux.schedule import Schedule
+from pawfect.diffusion.schedule import Schedule
 from pawfect.orchestrator import budget, generate
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.engine import Task

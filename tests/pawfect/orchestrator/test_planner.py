@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect.flux.schedule import first_step
+from pawfect.diffusion.schedule import first_step
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.planner import (
     LEAST_STEPS,

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from pawfect.contract.errors import PawfectError
+from pawfect.diffusion.gguf import joined_shapes
 from pawfect.flux import gguf, text, transformer_module, vae
 from pawfect.flux.published_names import published_names
 from pawfect.scene import florence2, sam3_checkpoint
@@ -160,7 +161,7 @@ def test_the_published_names_of_flux_hold_the_rows_of_diffusers_tensors():
 def test_the_gguf_loader_takes_the_published_tensors_by_their_original_names():
     full = module("flux_transformer")
     shapes = {name: tuple(tensor.shape) for name, tensor in full.state_dict().items()}
-    joined = gguf.joined_shapes(gguf.parts_of(full), shapes)
+    joined = joined_shapes(gguf.parts_of(full), shapes)
     check_shapes(joined, read("flux_transformer_original").tensors, "FLUX")
 
 

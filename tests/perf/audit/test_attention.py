@@ -48,7 +48,7 @@ def test_what_runs_here_is_timed_with_its_own_kernel_in_every_block(tiny_step, b
 def test_a_way_whose_kernel_did_not_run_does_not_count(tiny_step, monkeypatch):
     # As if the memory-efficient kernel gave way in silence to what torch chooses.
     silent = dict(module.BACKENDS) | {"efficient": module.BACKENDS["auto"]}
-    monkeypatch.setattr("pawfect.flux.attention.BACKENDS", silent)
+    monkeypatch.setattr("pawfect.diffusion.attention.BACKENDS", silent)
     found = compare(*tiny_step)["efficient"]
     assert found.problem == f"its kernel ran in 0 of {BLOCKS} blocks"
     assert "NOT IT" in told(found)

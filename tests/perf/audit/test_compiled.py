@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from torch import nn
 
 from pawfect.contract.errors import PawfectError
-from pawfect.flux.attention import use_attention
-from pawfect.flux.compiling import compile_blocks, repeated_blocks
+from pawfect.diffusion.attention import use_attention
+from pawfect.diffusion.compiling import compile_blocks, repeated_blocks
 from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE
 from perf.audit.compiled import CountingBackend, compile_, prove, steps_of, transformer_of

@@ -17,7 +17,7 @@ from diffusers.quantizers.gguf.utils import dequantize_functions
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
-from pawfect.flux.attention import BACKENDS
+from pawfect.diffusion.attention import BACKENDS
 from pawfect.model import ONNX
 from pawfect.models import MODELS
 from pawfect.profile import Profile, load_profile

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.batch import answer_steps
-from pawfect.flux.quantised.ggml import BlockLinear
-from pawfect.flux.quantised.int4 import Int4Linear
-from pawfect.flux.quantised.int8 import Int8Linear
-from pawfect.flux.quantised.scheme import SCHEMES, Recipe
-from pawfect.flux.quantised.sizes import METADATA_KEY
+from pawfect.diffusion.batch import answer_steps
+from pawfect.diffusion.quantised.ggml import BlockLinear
+from pawfect.diffusion.quantised.int4 import Int4Linear
+from pawfect.diffusion.quantised.int8 import Int8Linear
+from pawfect.diffusion.quantised.scheme import SCHEMES, Recipe
+from pawfect.diffusion.quantised.sizes import METADATA_KEY
 from pawfect.flux.transformer import Transformer
 from pawfect_export.quantise import build
 from tests.steps import step

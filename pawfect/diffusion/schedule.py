@@ -1,14 +1,14 @@
-"""The denoising schedule and the Euler step of FLUX, in numpy: the orchestrator runs no torch.
+"""The denoising schedule and the Euler step, in numpy: the orchestrator runs no torch.
 
-Equal, operation by operation in float32, to diffusers' FlowMatchEulerDiscreteScheduler as
-FluxFillPipeline drives it.
+Equal, operation by operation in float32, to diffusers' FlowMatchEulerDiscreteScheduler as the
+pipelines of FLUX.1-Fill, FLUX.2 [klein] and Qwen-Image-Edit drive it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -21,12 +21,13 @@ from pawfect.contract.parameters import MAX_STEPS
 from pawfect.weights.reading import read_json
 
 Latents = NDArray[np.float32]
+# Of a schedule, by image tokens and steps: the exponent of its dynamic shift.
+Shift = Callable[["Schedule", int, int], float]
 
 # Fields of the scheduler that only other models set, with the one value that changes nothing.
 NEUTRAL: Final = MappingProxyType(
     {
         "invert_sigmas": False,
-        "shift_terminal": None,
         "stochastic_sampling": False,
         "time_shift_type": "exponential",
         "use_beta_sigmas": False,
@@ -35,6 +36,34 @@ NEUTRAL: Final = MappingProxyType(
     }
 )
 SCHEDULER: Final = "FlowMatchEulerDiscreteScheduler"
+# Tokens from which FLUX.2's shift is the same for any number of steps.
+_LONG: Final = 4300
+# Marks what a pipeline has written in, and no config says.
+_PIPELINES: Final = MappingProxyType({"pipeline": True})
+
+
+def by_tokens(schedule: Schedule, tokens: int, steps: int) -> float:
+    """Return the exponent of the dynamic shift of FLUX.1 and Qwen-Image: a line over tokens."""
+    del steps
+    slope = (schedule.max_shift - schedule.base_shift) / (
+        schedule.max_image_seq_len - schedule.base_image_seq_len
+    )
+    return tokens * slope + (schedule.base_shift - slope * schedule.base_image_seq_len)
+
+
+def by_tokens_and_steps(schedule: Schedule, tokens: int, steps: int) -> float:
+    """Return the exponent of the dynamic shift of FLUX.2.
+
+    Two lines over tokens, fitted for 10 and for 200 steps, and a line over steps through them;
+    `compute_empirical_mu` in Black Forest Labs' flux2 (src/flux2/sampling.py) and in diffusers.
+    """
+    del schedule
+    at_200 = 0.00016927 * tokens + 0.45666666
+    if tokens > _LONG:
+        return at_200
+    at_10 = 8.73809524e-05 * tokens + 1.89833333
+    slope = (at_200 - at_10) / 190.0
+    return slope * steps + (at_200 - 200.0 * slope)
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,9 @@ class Schedule:
         max_shift: exponent of the shift at `max_image_seq_len` tokens.
         base_image_seq_len: tokens.
         max_image_seq_len: tokens.
+        shift_terminal: the last noise level before 0, to which all others are stretched; 0: as they
+            are.
+        shifted_by: gives the exponent of the dynamic shift.
     """
 
     num_train_timesteps: int = 1000
@@ -58,10 +90,16 @@ class Schedule:
     max_shift: float = 1.15
     base_image_seq_len: int = 256
     max_image_seq_len: int = 4096
+    shift_terminal: float = 0.0
+    shifted_by: Shift = field(default=by_tokens, metadata=_PIPELINES)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Schedule:
+    def from_config(cls, config: Mapping[str, Any], shifted_by: Shift = by_tokens) -> Schedule:
         """Read a `scheduler_config.json`.
+
+        Args:
+            config: as published.
+            shifted_by: the pipeline's own part, see the class.
 
         Raises:
             PawfectError: UNAVAILABLE for another scheduler's config, and for a field or a value
@@ -74,14 +112,20 @@ class Schedule:
         for name, neutral in NEUTRAL.items():
             if given.pop(name, neutral) != neutral:
                 raise _unusable(f"{name}: expected {neutral}, got {config[name]!r}")
-        kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(cls)}
+        # Published as null where there is none.
+        if given.get("shift_terminal", 0.0) is None:
+            del given["shift_terminal"]
+        kinds: dict[str, Any] = {
+            each.name: type(each.default) for each in fields(cls) if each.metadata != _PIPELINES
+        }
         unknown = sorted(set(given) - set(kinds))
         if unknown:
             raise _unusable(f"expected {', '.join(kinds)}, got {', '.join(unknown)}")
         for name, value in given.items():
             if not _fits(value, kinds[name]):
                 raise _unusable(f"{name}: expected a {kinds[name].__name__}, got {value!r}")
-        schedule = cls(**{name: kinds[name](value) for name, value in given.items()})
+        values = {name: kinds[name](value) for name, value in given.items()}
+        schedule = cls(**values, shifted_by=shifted_by)
         if schedule.base_image_seq_len == schedule.max_image_seq_len:
             raise _unusable("base_image_seq_len: expected another than max_image_seq_len")
         return schedule
@@ -104,13 +148,14 @@ class Schedule:
                 raise invalid(name, "at least 1", value)
         even = np.linspace(1.0, 1 / steps, steps).astype(np.float32)
         if self.use_dynamic_shifting:
-            slope = (self.max_shift - self.base_shift) / (
-                self.max_image_seq_len - self.base_image_seq_len
-            )
-            mu = tokens * slope + (self.base_shift - slope * self.base_image_seq_len)
+            mu = self.shifted_by(self, tokens, steps)
             shifted = math.exp(mu) / (math.exp(mu) + (1 / even - 1) ** 1.0)
         else:
             shifted = self.shift * even / (1 + (self.shift - 1) * even)
+        remaining = 1 - shifted
+        # One step alone goes from noise to the picture.
+        if self.shift_terminal and remaining[-1]:
+            shifted = 1 - remaining / (remaining[-1] / (1 - self.shift_terminal))
         return np.append(shifted.astype(np.float32), np.float32(0))
 
     def timesteps(self, sigmas: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -136,13 +181,19 @@ class Schedule:
         return np.empty(0, np.float32)
 
 
-def read_schedule(folder: Path) -> Schedule:
+def read_schedule(folder: Path, shifted_by: Shift = by_tokens) -> Schedule:
     """Read the schedule of a whole model's folder, as published.
+
+    Args:
+        folder: of the whole model.
+        shifted_by: see `Schedule`.
 
     Raises:
         PawfectError: UNAVAILABLE where it is missing or damaged, and as `Schedule.from_config`.
     """
-    return Schedule.from_config(read_json(folder / "scheduler", "scheduler_config.json"))
+    return Schedule.from_config(
+        read_json(folder / "scheduler", "scheduler_config.json"), shifted_by
+    )
 
 
 def first_step(steps: int, strength: float) -> int:
@@ -193,21 +244,32 @@ def noised(prior: Latents, noise: Latents, sigma: float) -> Latents:
     return level * noise + (np.float32(1) - level) * prior
 
 
+def put_back(latents: Latents, share: Latents, outside: Latents) -> Latents:
+    """Return latents with what is not to be filled as it was, at the same noise level.
+
+    Args:
+        latents: float32 [T, W].
+        share: float32 [T, 1 or W], how much of each is filled, 0 to 1.
+        outside: float32 [T, W], of the picture, `noised` to the level that `latents` are at.
+    """
+    return (np.float32(1) - share) * outside + share * latents
+
+
 def euler(latents: Latents, velocity: Latents, sigma: float, following: float) -> Latents:
     """Take one Euler step from noise level `sigma` to the `following` one.
 
     Args:
-        latents: float32 [T, 64].
-        velocity: float32 [T, 64], at `sigma`.
+        latents: float32 [T, W].
+        velocity: float32 [T, W], at `sigma`.
         sigma: 0 to 1.
         following: 0 to 1, the next of `Schedule.sigmas`.
 
     Returns:
-        float32 [T, 64].
+        float32 [T, W].
 
     Raises:
-        PawfectError: INTERNAL where the velocity is not finite: FLUX's activations can overflow
-            half precision, and the rest of the run would be black.
+        PawfectError: INTERNAL where the velocity is not finite: activations can overflow half
+            precision, and the rest of the run would be black.
     """
     if not np.isfinite(velocity).all():
         broken = np.count_nonzero(~np.isfinite(velocity))

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch.nn.functional import pad
 
-from pawfect.flux.quantised.rotation import rotated
+from pawfect.diffusion.quantised.rotation import rotated
 
 # Largest magnitude of a symmetric int8.
 MOST: Final = 127

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from pawfect.flux.quantised.integer import Integer, IntegerLinear
-from pawfect.flux.quantised.product import MOST
-from pawfect.flux.quantised.rotation import block_size, rotated
+from pawfect.diffusion.quantised.integer import Integer, IntegerLinear
+from pawfect.diffusion.quantised.product import MOST
+from pawfect.diffusion.quantised.rotation import block_size, rotated
 
 
 class Int8Linear(IntegerLinear):

@@ -15,10 +15,10 @@ from typing import ClassVar, Final
 
 import torch
 
-from pawfect.flux.quantised.integer import Integer, IntegerLinear
-from pawfect.flux.quantised.product import MOST
-from pawfect.flux.quantised.rotation import block_size, rotated
-from pawfect.flux.quantised.sizes import INT4_GROUP
+from pawfect.diffusion.quantised.integer import Integer, IntegerLinear
+from pawfect.diffusion.quantised.product import MOST
+from pawfect.diffusion.quantised.rotation import block_size, rotated
+from pawfect.diffusion.quantised.sizes import INT4_GROUP
 
 # The upper half of the symmetric levels, over their largest.
 LEVELS: Final = (0.0556, 0.1682, 0.2845, 0.4070, 0.5379, 0.6791, 0.8325, 1.0)

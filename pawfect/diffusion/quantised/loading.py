@@ -8,10 +8,10 @@ from typing import Any
 import safetensors
 import torch
 
-from pawfect.flux.quantised.integer import IntegerLinear
-from pawfect.flux.quantised.kernels import choose_kernels
-from pawfect.flux.quantised.scheme import AS_STORED, SCHEMES, Recipe, with_layers
-from pawfect.flux.quantised.sizes import METADATA_KEY
+from pawfect.diffusion.quantised.integer import IntegerLinear
+from pawfect.diffusion.quantised.kernels import choose_kernels
+from pawfect.diffusion.quantised.scheme import AS_STORED, SCHEMES, Recipe, with_layers
+from pawfect.diffusion.quantised.sizes import METADATA_KEY
 from pawfect.weights.reading import unusable
 
 __all__ = ["AS_STORED", "prepare", "read_recipe"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline, calculate_shift
+from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
@@ -16,17 +17,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.schedule import Schedule, euler, first_step, next_level, noised
+from pawfect.diffusion.schedule import (
+    Schedule,
+    by_tokens_and_steps,
+    euler,
+    first_step,
+    next_level,
+    noised,
+)
 from pawfect_export.tiny.flux import SCHEDULER
 from tests.refusals import refusal
 
 FLUX = Schedule.from_config(SCHEDULER)
 
 
-def diffusers_schedule(config, steps: int, tokens: int) -> FlowMatchEulerDiscreteScheduler:
+# As Qwen/Qwen-Image-Edit publishes it.
+QWEN = {
+    **SCHEDULER,
+    "max_image_seq_len": 8192,
+    "max_shift": 0.9,
+    "shift": 1.0,
+    "shift_terminal": 0.02,
+}
+
+
+def diffusers_schedule(
+    config, steps: int, tokens: int, mu: float | None = None
+) -> FlowMatchEulerDiscreteScheduler:
     """Set up the scheduler as FluxFillPipeline.__call__ does."""
     scheduler = FlowMatchEulerDiscreteScheduler.from_config(dict(config))
-    mu = calculate_shift(
+    mu = mu or calculate_shift(
         tokens,
         scheduler.config["base_image_seq_len"],
         scheduler.config["max_image_seq_len"],
@@ -56,6 +76,26 @@ def test_other_published_values_equal_diffusers_too(steps, shift, dynamic):
     np.testing.assert_array_equal(
         Schedule.from_config(config).sigmas(steps, 1024), scheduler.sigmas.numpy()
     )
+
+
+@given(st.integers(2, 100), st.integers(1, 20_000))
+def test_a_schedule_that_ends_above_zero_is_stretched_as_qwens_pipelines_do(steps, tokens):
+    scheduler = diffusers_schedule(QWEN, steps, tokens)
+    sigmas = Schedule.from_config(QWEN).sigmas(steps, tokens)
+    np.testing.assert_array_equal(sigmas, scheduler.sigmas.numpy())
+    assert sigmas[-2] == pytest.approx(0.02, abs=1e-6)
+
+
+def test_one_step_of_a_stretched_schedule_goes_from_noise_to_the_picture():
+    np.testing.assert_array_equal(Schedule.from_config(QWEN).sigmas(1, 1024), [1, 0])
+
+
+@given(st.integers(1, 100), st.integers(1, 20_000))
+def test_the_shift_of_flux2_is_by_tokens_and_steps_as_its_pipelines_have_it(steps, tokens):
+    mu = compute_empirical_mu(tokens, steps)
+    scheduler = diffusers_schedule(SCHEDULER, steps, tokens, mu)
+    schedule = Schedule.from_config(SCHEDULER, by_tokens_and_steps)
+    np.testing.assert_array_equal(schedule.sigmas(steps, tokens), scheduler.sigmas.numpy())
 
 
 def test_what_diffusers_itself_saves_is_read(tmp_path):
@@ -156,7 +196,7 @@ def test_a_velocity_that_overflowed_is_refused():
     [
         ({"_class_name": "DDIMScheduler"}, "got DDIMScheduler"),
         ({"use_karras_sigmas": True}, "use_karras_sigmas: expected False"),
-        ({"shift_terminal": 0.02}, "shift_terminal: expected None"),
+        ({"shift_terminal": "0.02"}, "shift_terminal: expected a float"),
         ({"time_shift_type": "linear"}, "expected exponential, got 'linear'"),
         ({"sigma_data": 0.5}, "got sigma_data"),
         ({"use_dynamic_shifting": "false"}, "expected a bool, got 'false'"),
@@ -186,6 +226,6 @@ def test_impossible_runs_are_refused(call):
 
 
 def test_the_orchestrators_parts_import_no_torch():
-    modules = "pawfect.flux.schedule, pawfect.flux.preview, pawfect.flux.tokens, sys"
+    modules = "pawfect.diffusion.schedule, pawfect.diffusion.preview, pawfect.diffusion.tokens, sys"
     check = f"import {modules}; assert not {{'torch', 'diffusers'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)

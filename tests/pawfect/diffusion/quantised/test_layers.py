@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.quantised import int4, product, rotation, sizes
-from pawfect.flux.quantised.int4 import Int4
-from pawfect.flux.quantised.int8 import Int8
-from pawfect.flux.quantised.kernels import TORCH, ComfyKernels, choose_kernels
-from pawfect.flux.quantised.scheme import SCHEMES, find_scheme
+from pawfect.diffusion.quantised import int4, product, rotation, sizes
+from pawfect.diffusion.quantised.int4 import Int4
+from pawfect.diffusion.quantised.int8 import Int8
+from pawfect.diffusion.quantised.kernels import TORCH, ComfyKernels, choose_kernels
+from pawfect.diffusion.quantised.scheme import SCHEMES, find_scheme
 from perf.flux.quantisation import filled
 from tests.refusals import refusal
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from pawfect.flux.quantised.scheme import SCHEMES, with_layers
+from pawfect.diffusion.quantised.scheme import SCHEMES, with_layers
 
 
 def full_width(scheme: str) -> FluxTransformer2DModel:

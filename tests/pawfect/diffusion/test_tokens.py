@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.preview import RGB_BIAS, RGB_FACTORS, estimate, preview
-from pawfect.flux.tokens import check_grid, pack, pack_mask, token_grid, unpack
+from pawfect.diffusion.preview import estimate, preview
+from pawfect.diffusion.tokens import check_grid, pack, token_grid, unpack
+from pawfect.flux.chain import FLUX
+from pawfect.flux.condition import pack_mask
 from tests.refusals import refusal
 
 grids = st.tuples(st.integers(1, 6), st.integers(1, 6))
@@ -78,18 +80,22 @@ def test_tokens_that_do_not_fill_the_grid_are_refused(tokens, grid):
 def test_a_preview_pixel_is_its_latents_through_the_published_factors():
     rng = np.random.default_rng(5)
     latents = (4 * rng.standard_normal((16, 6, 8))).astype(np.float32)
-    picture = preview(pack(latents), (3, 4))
+    colours = FLUX.colours
+    picture = preview(pack(latents), (3, 4), colours)
     assert picture.shape == (6, 8, 3)
     assert picture.dtype == np.uint8
     for row, column in np.ndindex(6, 8):
-        rgb = sum(latents[c, row, column] * RGB_FACTORS[c] for c in range(16)) + RGB_BIAS
+        rgb = (
+            sum(latents[c, row, column] * FLUX.colours.factors[c] for c in range(16))
+            + FLUX.colours.bias
+        )
         expected = np.clip((rgb + 1) * 127.5, 0, 255)
         assert np.abs(picture[row, column] - expected).max() <= 0.51
 
 
 def test_a_preview_survives_latents_that_overflowed():
     latents = np.full((4, 64), np.nan, np.float32)
-    assert set(preview(latents, (2, 2)).ravel()) == {128}
+    assert set(preview(latents, (2, 2), FLUX.colours).ravel()) == {128}
 
 
 def test_the_estimate_drops_the_noise_at_any_level():
@@ -104,4 +110,5 @@ def test_the_estimate_drops_the_noise_at_any_level():
 
 @pytest.mark.parametrize("shape", [(6, 63), (5, 64), (6, 64, 1)])
 def test_a_preview_of_misfitting_latents_is_refused(shape):
-    assert "LATENTS" in refusal(ErrorKind.INVALID_ARG, preview, np.zeros(shape, np.float32), (2, 3))
+    given = (np.zeros(shape, np.float32), (2, 3), FLUX.colours)
+    assert "LATENTS" in refusal(ErrorKind.INVALID_ARG, preview, *given)

@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pawfect.flux.batch import answer_steps
+from pawfect.diffusion.batch import answer_steps
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae

@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 import torch
 
 from pawfect.contract.errors import invalid
-from pawfect.flux.quantised import sizes
-from pawfect.flux.quantised.ggml import Ggml
-from pawfect.flux.quantised.int4 import Int4
-from pawfect.flux.quantised.int8 import Int8
+from pawfect.diffusion.quantised import sizes
+from pawfect.diffusion.quantised.ggml import Ggml
+from pawfect.diffusion.quantised.int4 import Int4
+from pawfect.diffusion.quantised.int8 import Int8
 
 
 class Scheme(Protocol):

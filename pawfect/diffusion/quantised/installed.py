@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-# The release whose calls `pawfect.flux.quantised.kernels` makes: 0.x, its interface is not settled.
+# The release whose calls `pawfect.diffusion.quantised.kernels` makes: 0.x, whose interface is not
+# settled.
 COMFY_KITCHEN: Final = "0.2.40"
 
 

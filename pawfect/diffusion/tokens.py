@@ -1,6 +1,6 @@
-"""Latents as FLUX's tokens: each token is 2x2 pixels of the latents, 16x16 px of the picture.
+"""Latents as tokens: each is 2x2 pixels of the latents, 16x16 px of the picture, in every chain.
 
-Imports no torch: the orchestrator counts tokens and unpacks previews with it.
+Imports no torch: the orchestrator counts tokens, lays masks over them and unpacks previews with it.
 """
 
 from __future__ import annotations
@@ -11,18 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.picture.canvas import TOKEN_PX
 
 Number = TypeVar("Number", bound=np.generic)
 
 # One side of a latents pixel in the picture: the VAE halves the picture three times.
 VAE_PX: Final = 8
-LATENT_CHANNELS: Final = 16
-# Widths of one token: its latents, its 2x2x8x8 mask pixels, and the latents of the masked picture
-# followed by the mask, which the transformer takes as condition.
-TOKEN_WIDTH: Final = 4 * LATENT_CHANNELS
-MASK_WIDTH: Final = TOKEN_PX * TOKEN_PX
-CONDITION_WIDTH: Final = TOKEN_WIDTH + MASK_WIDTH
 
 
 def token_grid(height: int, width: int, name: str = "IMAGE") -> tuple[int, int]:
@@ -53,8 +48,8 @@ def check_grid(tokens: int, grid: tuple[int, int], name: str) -> None:
 def pack(planes: NDArray[Number]) -> NDArray[Number]:
     """Pack [C, h, w] into tokens [h/2 * w/2, 4C]; h and w are even.
 
-    A token's values are ordered by channel, then row, then column of its 2x2 pixels, as
-    `FluxFillPipeline._pack_latents` orders them.
+    A token's values are ordered by channel, then row, then column of its 2x2 pixels, as the
+    pipelines of FLUX.1, FLUX.2 and Qwen-Image order them.
     """
     channels, height, width = planes.shape
     cells = planes.reshape(channels, height // 2, 2, width // 2, 2)
@@ -69,12 +64,36 @@ def unpack(tokens: NDArray[Number], grid: tuple[int, int]) -> NDArray[Number]:
     return cells.transpose(2, 0, 3, 1, 4).reshape(channels, 2 * rows, 2 * columns)
 
 
-def pack_mask(mask: NDArray[Number]) -> NDArray[Number]:
-    """Pack a mask [H, W] into tokens [H/16 * W/16, 256] at full resolution.
+def mask_at_tokens(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the share of each token that is filled, as `Flux2KleinInpaintPipeline` scales masks.
 
-    Each latents pixel takes its 8x8 mask pixels as 64 channels, row by row; then as `pack`. The
-    method is that of `FluxFillPipeline.prepare_mask_latents`.
+    It scales a binary mask bilinearly without antialiasing: by 16, that is the mean of the four
+    pixels in the middle of each token.
+
+    Args:
+        mask: UINT8 [H, W], >= 128 = fill, sides multiples of 16 px.
+
+    Returns:
+        float32 [T, 1], 0 to 1.
     """
-    height, width = mask.shape
-    cells = mask.reshape(height // VAE_PX, VAE_PX, width // VAE_PX, VAE_PX)
-    return pack(cells.transpose(1, 3, 0, 2).reshape(-1, height // VAE_PX, width // VAE_PX))
+    filled = (mask >= MASK_THRESHOLD).astype(np.float32)
+    first = TOKEN_PX // 2 - 1
+    corners = [filled[first + y :: TOKEN_PX, first + x :: TOKEN_PX] for y in (0, 1) for x in (0, 1)]
+    shares: NDArray[np.float32] = np.mean(corners, axis=0, dtype=np.float32)
+    return shares.reshape(-1, 1)
+
+
+def mask_at_latents(mask: NDArray[np.uint8], channels: int) -> NDArray[np.float32]:
+    """Return which latents pixels are filled, as `QwenImageEditInpaintPipeline` scales masks.
+
+    It takes the nearest pixel: by 8, the first of each latents pixel.
+
+    Args:
+        mask: UINT8 [H, W], >= 128 = fill, sides multiples of 16 px.
+        channels: of the latents.
+
+    Returns:
+        float32 [T, 4 * channels], 0 or 1.
+    """
+    filled = (mask[::VAE_PX, ::VAE_PX] >= MASK_THRESHOLD).astype(np.float32)
+    return pack(np.repeat(filled[None], channels, axis=0))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 
-from pawfect.flux.quantised.installed import COMFY_KITCHEN, has_comfy_kitchen
-from pawfect.flux.quantised.product import int8_linear
-from pawfect.flux.quantised.rotation import LARGEST
+from pawfect.diffusion.quantised.installed import COMFY_KITCHEN, has_comfy_kitchen
+from pawfect.diffusion.quantised.product import int8_linear
+from pawfect.diffusion.quantised.rotation import LARGEST
 
 if TYPE_CHECKING:
-    from pawfect.flux.quantised.int4 import Int4Linear
-    from pawfect.flux.quantised.int8 import Int8Linear
+    from pawfect.diffusion.quantised.int4 import Int4Linear
+    from pawfect.diffusion.quantised.int8 import Int8Linear
 
 
 class Kernels(Protocol):
@@ -52,7 +52,7 @@ class TorchKernels:
 
     def int4(self, layer: Int4Linear, inputs: torch.Tensor) -> torch.Tensor:
         """See `Kernels`; the weight is decoded to int8 for the length of the call."""
-        from pawfect.flux.quantised.int4 import decoded
+        from pawfect.diffusion.quantised.int4 import decoded
 
         stored: Any = layer.weight
         groups: Any = layer.group_scale
@@ -91,8 +91,8 @@ class ComfyKernels:
 
     def int4(self, layer: Int4Linear, inputs: torch.Tensor) -> torch.Tensor:
         """See `Kernels`."""
-        from pawfect.flux.quantised.int4 import levels
-        from pawfect.flux.quantised.sizes import INT4_GROUP
+        from pawfect.diffusion.quantised.int4 import levels
+        from pawfect.diffusion.quantised.sizes import INT4_GROUP
 
         if layer.rotation != LARGEST:
             return TORCH.int4(layer, inputs)

@@ -1,7 +1,7 @@
 """`q4_0` and `q8_0`: GGUF's own blocks in safetensors, decoded layer by layer as diffusers does.
 
-K-quants such as Q5_K are read from published GGUF files (`pawfect.flux.gguf`); the gguf package
-cannot write them.
+K-quants such as Q5_K are read from published GGUF files (`pawfect.diffusion.gguf`); the gguf
+package cannot write them.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 import gguf
 import torch
 
-from pawfect.flux.gguf import QuantisedLinear, decoded
+from pawfect.diffusion.gguf import QuantisedLinear, decoded
 
 
 class BlockLinear(QuantisedLinear):
-    """The layer of `pawfect.flux.gguf`, its type kept beside the bytes instead of with them."""
+    """`QuantisedLinear` with its type kept beside the bytes instead of with them."""
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool, dtype: torch.dtype, kind: str

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import torch
 
-from pawfect.flux.quantised.kernels import TORCH, Kernels
-from pawfect.flux.quantised.rotation import LARGEST, block_size
+from pawfect.diffusion.quantised.kernels import TORCH, Kernels
+from pawfect.diffusion.quantised.rotation import LARGEST, block_size
 
 
 class IntegerLinear(torch.nn.Module, ABC):

@@ -1,0 +1,1 @@
+"""What every denoising model shares: tokens, schedule, Euler step, batches, quantised layers."""
