@@ -80,7 +80,7 @@ def read_deployment(profile: Profile) -> Deployment:
         flux_error,
         networks_here(profile.protect.networks if profile.protect else (), store),
         lama,
-        costs_of(profile.cost),
+        costs_of(profile.cost, "flux"),
     )
 
 
