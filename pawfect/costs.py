@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -11,17 +11,12 @@ from pawfect.contract.tables import SOME, at_least, one_of, rising
 from pawfect.picture.canvas import TOKEN_PX
 
 CASES: Final = ("low", "likely", "high")
-# The rows of the table: a denoising step, the other models, and the work around FLUX (cleaning the
-# mask, compositing, checking).
-STAGES: Final = (
-    "flux_transformer",
-    "flux_vae_encoder",
-    "flux_vae_decoder",
-    "flux_text_encoder",
-    "scene_labels",
-    "rest",
-)
-
+# Rows of the table that each chain has of its own, as its Triton models without its name. The
+# first is one denoising step.
+PARTS: Final = ("transformer", "vae_encoder", "vae_decoder", "text_encoder")
+# Rows that all chains share: naming surfaces, and the work around a chain (cleaning the mask,
+# compositing, checking).
+SHARED: Final = ("scene_labels", "rest")
 
 Times = Annotated[tuple[Annotated[float, at_least(0)], ...], SOME]
 
@@ -68,13 +63,14 @@ class Costs:
     """Expected milliseconds of each stage, for one canvas alone on the card.
 
     Attributes:
-        step_ms: of one whole denoising step, by image tokens.
-        encode_ms: of `flux_vae_encoder`, by pixels of the canvas.
-        decode_ms: of `flux_vae_decoder`, likewise.
-        text_ms: of `flux_text_encoder`, for a prompt that no cache holds.
+        step_ms: of one whole denoising step, by the tokens of its pictures: the canvas's and those
+            of all references.
+        encode_ms: of the VAE's encoder, by pixels of one picture.
+        decode_ms: of the VAE's decoder, by pixels of the canvas.
+        text_ms: of the text encoder, for a prompt that no cache holds.
         labels_ms: of SAM3, or of Florence-2 where SAM3 is missing.
-        rest_ms: of the work around FLUX, by pixels of the photo: cleaning the mask, compositing and
-            checking.
+        rest_ms: of the work around the chain, by pixels of the photo: cleaning the mask,
+            compositing and checking.
     """
 
     step_ms: Callable[[int], float]
@@ -85,15 +81,30 @@ class Costs:
     rest_ms: Callable[[int], float]
 
 
-def costs_of(table: Mapping[str, StageCost]) -> Costs | None:
-    """Return the likely costs of a profile's table `[cost]`, or None where it has none."""
-    if not table:
+def stages_of(chains: Iterable[str]) -> tuple[str, ...]:
+    """Return the rows of the table of a profile with these chains, in their order there."""
+    own = tuple(f"{chain}_{part}" for chain in chains for part in PARTS)
+    return (*own, *SHARED)
+
+
+def costs_of(table: Mapping[str, StageCost], chain: str) -> Costs | None:
+    """Return the likely costs of one chain by a profile's table `[cost]`.
+
+    Args:
+        table: by `stages_of`; may be empty.
+        chain: flux, klein or edit.
+
+    Returns:
+        The costs, or None where the table has none of this chain.
+    """
+    if not set(stages_of([chain])) <= set(table):
         return None
+    step, encode, decode, text, labels, rest = (table[stage] for stage in stages_of([chain]))
     return Costs(
-        step_ms=lambda tokens: table["flux_transformer"].ms(tokens * TOKEN_PX**2),
-        encode_ms=table["flux_vae_encoder"].ms,
-        decode_ms=table["flux_vae_decoder"].ms,
-        text_ms=table["flux_text_encoder"].ms(0),
-        labels_ms=table["scene_labels"].ms(0),
-        rest_ms=table["rest"].ms,
+        step_ms=lambda tokens: step.ms(tokens * TOKEN_PX**2),
+        encode_ms=encode.ms,
+        decode_ms=decode.ms,
+        text_ms=text.ms(0),
+        labels_ms=labels.ms(0),
+        rest_ms=rest.ms,
     )

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import DENOISING
 from pawfect.contract.tables import SOME, TableError, read_table
-from pawfect.costs import STAGES, StageCost
+from pawfect.costs import StageCost, stages_of
 from pawfect.model import TORCH, Model
 from pawfect.models import MODELS
 from pawfect.settings import (
@@ -62,7 +62,8 @@ class Profile:
             where it is not there.
         check: None where FLUX fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
-        cost: what each of `pawfect.costs.STAGES` takes; empty where that is not known.
+        cost: what each stage of its chains takes, by `pawfect.costs.stages_of`; empty where that
+            is not known.
     """
 
     name: str
@@ -108,6 +109,11 @@ class Profile:
         """Return how a denoising model runs, by its name; None where it is not there."""
         settings: ChainSettings | None = getattr(self, name) if name in DENOISING else None
         return settings
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """The denoising models that it has, in the order of CHAINS."""
+        return tuple(name for name in CHAINS if self.chain(name) is not None)
 
     @property
     def fill_weights(self) -> Mapping[str, str]:
@@ -187,8 +193,9 @@ def _check_models(profile: Profile) -> None:
 def _check_costs(profile: Profile) -> None:
     """Raise TableError unless there is a cost of each stage, or of none."""
     where = f"{profile.name}: cost"
-    if profile.cost and set(profile.cost) != set(STAGES):
-        raise TableError(where, ", ".join(STAGES), ", ".join(profile.cost))
+    stages = stages_of(profile.chains)
+    if profile.cost and set(profile.cost) != set(stages):
+        raise TableError(where, ", ".join(stages), ", ".join(profile.cost))
     for stage, cost in profile.cost.items():
         times = {len(cost.low), len(cost.likely), len(cost.high)}
         if times != {len(cost.px)}:

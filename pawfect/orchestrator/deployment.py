@@ -139,7 +139,7 @@ def _deployed(
         schedule = read_schedule(folder, chain.shift)
     except PawfectError as unreadable:
         error = error or unreadable
-    return DeployedChain(chain, settings, schedule, costs_of(profile.cost), error)
+    return DeployedChain(chain, settings, schedule, costs_of(profile.cost, chain.name), error)
 
 
 def networks_here(names: Sequence[str], store: Store) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from pawfect.costs import CASES, STAGES, Costs, StageCost
+from pawfect.costs import CASES, Costs, StageCost, stages_of
 from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import Profile
 from pawfect.settings import FluxSettings
@@ -122,7 +122,7 @@ def cost_table(profile: Profile) -> dict[str, StageCost]:
         row(own, (0,), lambda known, _: known.labels_ms),
         row(CPU.name, REST_PX, lambda known, side: known.rest_ms(side**2)),
     )
-    return dict(zip(STAGES, rows, strict=True))
+    return dict(zip(stages_of(["flux"]), rows, strict=True))
 
 
 def as_toml(table: dict[str, StageCost]) -> str:

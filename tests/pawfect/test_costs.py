@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect.costs import CASES, STAGES, StageCost, costs_of
-from pawfect.profile import ProfileError, load_profile, parse_profile
+from pawfect.costs import CASES, PARTS, SHARED, StageCost, costs_of, stages_of
+from pawfect.profile import ProfileError, load_profile, parse_profile, profile_names
 
 STEP = StageCost("measured", "a card", (16, 32), (1.0, 4.0), (2.0, 8.0), (3.0, 12.0))
 
@@ -30,9 +30,14 @@ def test_no_time_is_negative_and_one_size_alone_holds_for_all():
     assert {constant.ms(pixels) for pixels in (0, 10, 10**7)} == {2.0}
 
 
-@given(st.sampled_from(["t4", "l4", "h200", "tiny"]), st.integers(16, 8192), st.integers(16, 8192))
-def test_more_tokens_and_more_pixels_never_cost_less(name, one, other):
-    costs = costs_of(load_profile(name).cost)
+WITH_COSTS = tuple(name for name in profile_names() if load_profile(name).cost)
+CHAINS_OF = [(name, chain) for name in WITH_COSTS for chain in load_profile(name).chains]
+
+
+@given(st.sampled_from(CHAINS_OF), st.integers(16, 8192), st.integers(16, 8192))
+def test_more_tokens_and_more_pixels_never_cost_less(of, one, other):
+    name, chain = of
+    costs = costs_of(load_profile(name).cost, chain)
     assert costs is not None
     few, many = sorted((one, other))
     assert 0 < costs.step_ms(few) <= costs.step_ms(many)
@@ -40,17 +45,42 @@ def test_more_tokens_and_more_pixels_never_cost_less(name, one, other):
         assert 0 < stage(256 * few) <= stage(256 * many)
 
 
-@pytest.mark.parametrize("name", ["t4", "l4", "h200", "tiny"])
+@pytest.mark.parametrize("name", WITH_COSTS)
 def test_low_is_at_most_likely_is_at_most_high(name):
-    cost = load_profile(name).cost
-    assert tuple(cost) == STAGES
-    for stage in cost.values():
+    profile = load_profile(name)
+    assert tuple(profile.cost) == stages_of(profile.chains)
+    for stage in profile.cost.values():
         for times in zip(stage.low, stage.likely, stage.high, strict=True):
             assert 0 < times[0] <= times[1] <= times[2]
 
 
 def test_a_profile_without_a_table_has_no_costs():
-    assert costs_of(load_profile("embedded").cost) is None
+    assert costs_of(load_profile("embedded").cost, "flux") is None
+
+
+def test_each_chain_has_costs_of_its_own_and_shares_the_rest():
+    def constant(ms: float) -> StageCost:
+        return StageCost("measured", "a card", (0,), (ms,), (ms,), (ms,))
+
+    table = {stage: constant(float(at)) for at, stage in enumerate(stages_of(["flux", "klein"]))}
+    flux, klein = (costs_of(table, chain) for chain in ("flux", "klein"))
+    assert flux is not None
+    assert klein is not None
+    assert (flux.step_ms(1), flux.encode_ms(1), flux.decode_ms(1), flux.text_ms) == (0, 1, 2, 3)
+    assert (klein.step_ms(1), klein.encode_ms(1), klein.decode_ms(1), klein.text_ms) == (4, 5, 6, 7)
+    assert (flux.labels_ms, flux.rest_ms(1)) == (klein.labels_ms, klein.rest_ms(1)) == (8, 9)
+    assert costs_of(table, "edit") is None
+    for missing in (f"klein_{PARTS[-1]}", SHARED[0]):
+        assert costs_of({k: v for k, v in table.items() if k != missing}, "klein") is None
+
+
+def test_a_step_costs_by_all_tokens_those_of_references_too():
+    table = dict.fromkeys(stages_of(["klein"]), STEP)
+    costs = costs_of(table, "klein")
+    assert costs is not None
+    # A canvas and a reference of 16 px each hold 512 px between them.
+    assert costs.step_ms(2) == pytest.approx(STEP.ms(512))
+    assert costs.step_ms(2) > costs.step_ms(1) == pytest.approx(STEP.ms(256))
 
 
 def t4_table() -> dict:
@@ -85,4 +115,11 @@ def test_a_table_without_one_of_the_stages_is_refused():
     table = t4_table()
     del table["cost"]["rest"]
     with pytest.raises(ProfileError, match="broken: cost: expected"):
+        parse_profile("broken", table)
+
+
+def test_a_table_with_stages_of_a_chain_that_is_not_there_is_refused():
+    table = t4_table()
+    table["cost"]["klein_transformer"] = table["cost"]["flux_transformer"]
+    with pytest.raises(ProfileError, match=r"broken: cost: expected .* got .*klein_transformer"):
         parse_profile("broken", table)

@@ -83,7 +83,7 @@ def test_a_profiles_costs_are_those_of_the_model(name, tmp_path):
 @pytest.mark.parametrize("name", CHAINS)
 def test_between_the_tables_sizes_a_step_is_off_by_less_than_a_percent(name):
     profile = load_profile(name)
-    read, modelled = costs_of(profile.cost), estimate(profile)
+    read, modelled = costs_of(profile.cost, "flux"), estimate(profile)
     assert read is not None
     assert profile.flux is not None
     for side in range(profile.flux.sizes[0], profile.flux.sizes[-1] + 1, 16):
