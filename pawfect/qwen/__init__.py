@@ -1,0 +1,1 @@
+"""Qwen-Image-Edit: text and pictures, latents, schedule and the denoising step."""
