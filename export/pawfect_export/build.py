@@ -82,7 +82,7 @@ BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
         },
         "tiny-flux-fill": Builder("pawfect_export.tiny.flux:build"),
         "tiny-flux-fill-q8_0": Builder(
-            "pawfect_export.tiny.flux_gguf:build",
+            "pawfect_export.tiny.gguf_file:build",
             ("tiny-flux-fill",),
             {"quantisation": "Q8_0"},
         ),
