@@ -60,7 +60,7 @@ PICTURE_WEIGHTS: Final = (384 + 64) * WIDTH
 TEXT_WEIGHTS: Final = 4096 * WIDTH
 ONCE_WEIGHTS: Final = (2 * 256 + 768) * WIDTH + 5 * WIDTH**2
 # How often elementwise kernels read or write a value of the width in a block, run one by one: norms
-# of tokens, queries and keys, rotations, activations, gates, residuals (counted on the real modules:
+# of tokens, queries and keys, rotations, activations, gates, residuals (counted on the real ones:
 # tests/perf/diffusion/test_flops.py). OUTER: around the blocks, the picture's tokens alone.
 DOUBLE_PASSES: Final = 129
 SINGLE_PASSES: Final = 126

@@ -1,4 +1,4 @@
-"""`python -m perf.diffusion.gpu`: all that needs a GPU to measure, in one run that may be cut short.
+"""`python -m perf.diffusion.gpu`: all that a GPU is needed to measure, in one run that may be cut.
 
 Each part's figures are printed as a line of JSON and written to the file as they come.
 """
