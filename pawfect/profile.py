@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import DENOISING
 from pawfect.contract.tables import SOME, TableError, read_table
 from pawfect.costs import StageCost, stages_of
 from pawfect.model import TORCH, Model
@@ -37,8 +38,6 @@ PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
 # Components of networks that say what is a subject, or what is written: a fill goes without them.
 FINDERS: Final = frozenset({"matting", "protect", "reading"})
 DEFAULT_PROFILE: Final = "embedded"
-# Tables of the denoising models.
-CHAINS: Final = ("flux", "klein", "edit")
 
 
 class ProfileError(ValueError):
@@ -108,7 +107,7 @@ class Profile:
 
     def chain(self, name: str) -> ChainSettings | None:
         """Return how a denoising model runs, by its name; None where it is not there."""
-        settings: ChainSettings | None = getattr(self, name) if name in CHAINS else None
+        settings: ChainSettings | None = getattr(self, name) if name in DENOISING else None
         return settings
 
     @property
@@ -179,7 +178,7 @@ def _check_models(profile: Profile) -> None:
         raise TableError(f"{profile.name}: models", expected, ", ".join(unknown))
     if strangers := sorted(set(profile.budget) - set(profile.models)):
         raise TableError(f"{profile.name}: budget", "models of it", ", ".join(strangers))
-    for engine in set(profile.engines) & {*CHAINS, "lama"}:
+    for engine in set(profile.engines) & {*DENOISING, "lama"}:
         own = {model.name for model in MODELS.values() if model.settings == engine}
         if lacking := sorted(own - set(profile.models)):
             expected, got = f"models {', '.join(sorted(own))}", f"none {', '.join(lacking)}"

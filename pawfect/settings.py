@@ -81,6 +81,16 @@ class ChainSettings:
     attention_reason: str
     gpus: Count = 1
 
+    @property
+    def refers(self) -> bool:
+        """Whether a removal's steps are shown the photo as its floor fills it."""
+        return False
+
+    @property
+    def unwanted(self) -> str:
+        """What is not wanted, for a model that takes that; empty: nothing is said."""
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FluxSettings(ChainSettings):
@@ -104,6 +114,11 @@ class KleinSettings(ChainSettings):
 
     references: bool
 
+    @property
+    def refers(self) -> bool:
+        """Whether a removal's steps are shown the photo as its floor fills it."""
+        return self.references
+
 
 @dataclass(frozen=True, kw_only=True)
 class EditSettings(ChainSettings):
@@ -117,6 +132,16 @@ class EditSettings(ChainSettings):
 
     negative_prompt: str
     shift: Annotated[str, one_of("published", "lightning")] = "published"
+
+    @property
+    def refers(self) -> bool:
+        """Whether a removal's steps are shown the photo as its floor fills it: always."""
+        return True
+
+    @property
+    def unwanted(self) -> str:
+        """What is not wanted."""
+        return self.negative_prompt
 
 
 @dataclass(frozen=True)

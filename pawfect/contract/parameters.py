@@ -19,7 +19,9 @@ from pawfect.contract.tensors import MAX_SIDE, MIN_SIDE
 
 Scalar = bool | int | float | str
 
-ENGINES = ("auto", "flux", "lama", "patch")
+# Engines that denoise: FLUX.1-Fill, FLUX.2 [klein], Qwen-Image-Edit.
+DENOISING = ("flux", "klein", "edit")
+ENGINES = ("auto", *DENOISING, "lama", "patch")
 # Longest deadline: ten minutes, beyond any job of this service.
 MAX_DEADLINE_MS = 600_000
 # What marks the hole in a mask's file; see `pawfect.photo.mask_file`.
@@ -127,13 +129,14 @@ class InpaintParams(Parameters):
     """Parameters of `inpaint` and `inpaint_stream`; None leaves the choice to the server.
 
     Attributes:
-        engine: auto (FLUX where the profile has it, else LaMa where its weights are and it does
-            better than patches, else patches), flux, lama or patch.
-        steps: denoising steps, 1 to 100 (FLUX).
-        guidance_scale: 0 to 100 (FLUX).
+        engine: auto (the first that the profile lists; LaMa where its weights are and it does
+            better than patches), flux, klein, edit, lama or patch.
+        steps: denoising steps, 1 to 100.
+        guidance_scale: 0 to 100 (flux, edit).
         seed: 0 to 2**63 - 1; the same input, seed and profile give the same pixels.
         deadline_ms: 1 to 600,000 ms from the request's arrival to its answer.
-        strength: above 0 to 1; under 1 denoising starts from the patch result (FLUX).
+        strength: above 0 to 1; under 1 denoising starts from the fill without it;
+            None: the profile's.
         dilate_px: how far the mask grows, in px, 0 to 64; None: 8-16 by the image's size, thin
             strokes by a third of their width, at least 2.
         least_speck_px: components of the mask of fewer pixels are dropped, 0 (none) to 65,536;
@@ -152,7 +155,7 @@ class InpaintParams(Parameters):
     guidance_scale: Annotated[float, between(0.0, 100.0)] | None = None
     seed: Annotated[int, between(0, 2**63 - 1)] = 0
     deadline_ms: Annotated[int, between(1, MAX_DEADLINE_MS)] = 30_000
-    strength: Annotated[float, between(0.0, 1.0, above=True)] = 1.0
+    strength: Annotated[float, between(0.0, 1.0, above=True)] | None = None
     dilate_px: Annotated[int, between(0, 64)] | None = None
     least_speck_px: Annotated[int, between(0, MAX_SPECK_PX)] | None = None
     fill_outlines: bool = False

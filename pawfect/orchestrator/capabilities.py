@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from pawfect.contract.capabilities import Capabilities, Capability
+from pawfect.contract.parameters import DENOISING
 from pawfect.judges.settings import CLIENTS, lacking
 from pawfect.matting.networks import find_network
 from pawfect.models import MODELS
@@ -25,7 +26,7 @@ def capabilities(refining: Refining) -> Capabilities:
     """Return what a server can do now; weights count as here where their folder is."""
     profile, store = refining.fill.profile, Store(weights_root())
     edit = _edit(refining)
-    region = Capability(True, ignores_prompt=refining.fill.engine("auto")[0] != "flux")
+    region = Capability(True, ignores_prompt=refining.fill.engine("auto")[0] not in DENOISING)
     can = {
         "cutout": _cutout(profile, store),
         "find_masks": _model(profile, store, "find_masks", ("sam3",)),

@@ -10,11 +10,18 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tensors import Array
+from pawfect.diffusion.chain import Chain
 from pawfect.diffusion.preview import estimate, preview
-from pawfect.diffusion.schedule import Schedule, euler, first_step, next_level, noised
-from pawfect.flux.chain import FLUX
-from pawfect.orchestrator.engine import Task
-from pawfect.orchestrator.flux_models import Encoded, Text, floats
+from pawfect.diffusion.schedule import (
+    Schedule,
+    euler,
+    first_step,
+    next_level,
+    noised,
+    put_back,
+)
+from pawfect.orchestrator.chain_models import Encoded, Text, floats
+from pawfect.orchestrator.engine import Asking
 from pawfect.orchestrator.pace import CanvasPace
 
 
@@ -23,7 +30,8 @@ class Sampling:
     """How each canvas of a run is denoised: see `InpaintParams`.
 
     Attributes:
-        schedule: FLUX's.
+        chain: which model denoises.
+        schedule: its own.
         steps: of the whole schedule.
         guidance_scale: of all steps.
         strength: above 0 to 1; under 1 the run starts from a prior.
@@ -31,6 +39,7 @@ class Sampling:
         least: fewest steps whose picture counts as one.
     """
 
+    chain: Chain
     schedule: Schedule
     steps: int
     guidance_scale: float
@@ -50,26 +59,31 @@ OnStep = Callable[[float, NDArray[np.uint8] | None], Awaitable[None]]
 
 
 async def denoise(
-    task: Task, encoded: Encoded, text: Text, sampling: Sampling, pace: CanvasPace, on_step: OnStep
+    asking: Asking,
+    encoded: Encoded,
+    text: Text,
+    sampling: Sampling,
+    pace: CanvasPace,
+    on_step: OnStep,
 ) -> NDArray[np.float32]:
     """Denoise one canvas: by the whole schedule, or by fewer of its levels where that were late.
 
     Args:
-        task: the request; its clock is looked at before and during each step.
-        encoded: noise, condition and perhaps the prior.
+        asking: calls the models; its clock is looked at before and during each step.
+        encoded: noise, condition or references, and perhaps the prior.
         text: the prompt's embeddings.
         sampling: schedule, steps, guidance, strength.
         pace: measures each step, and says how many more there may be.
         on_step: awaited after each step.
 
     Returns:
-        FP32 [T, 64], clean latents.
+        FP32 [T, W], clean latents.
 
     Raises:
         PawfectError: DEADLINE where there was no time for the first step, or for the least that
             count; CANCELLED; INTERNAL for latents that are not finite; or what the model answered.
     """
-    sigmas = sampling.schedule.sigmas(sampling.steps, encoded.canvas.tokens)
+    sigmas = sampling.schedule.sigmas(sampling.steps, encoded.tokens)
     timesteps = sampling.schedule.timesteps(sigmas)
     at, taken = sampling.first, 0
     latents, velocity = encoded.latents, None
@@ -83,64 +97,79 @@ async def denoise(
         timestep, sigma = float(timesteps[at]), float(sigmas[at])
         try:
             velocity = await predict_velocity(
-                task, encoded, text, latents, timestep, sampling.guidance_scale, limit_ms
+                asking, sampling, encoded, text, latents, timestep, limit_ms
             )
         except PawfectError as error:
-            late = error.kind is ErrorKind.DEADLINE and task.control.remaining_ms() > 0
+            late = error.kind is ErrorKind.DEADLINE and asking.control.remaining_ms() > 0
             if velocity is None or not late:
                 raise
             pace.gives_up()
-            latents = euler(latents, velocity, sigma, 0.0)
+            latents = _stepped(encoded, latents, velocity, sigma, 0.0)
             break
         left = pace.stepped()
         taken += 1
         shown = None
         if sampling.preview_every and taken % sampling.preview_every == 0:
-            shown = preview(estimate(latents, velocity, sigma), encoded.canvas.grid, FLUX.colours)
+            foreseen = estimate(latents, velocity, sigma)
+            shown = preview(foreseen, encoded.grid, sampling.chain.colours)
         at = next_level(at, sampling.steps, left)
-        latents = euler(latents, velocity, sigma, float(sigmas[at]))
+        latents = _stepped(encoded, latents, velocity, sigma, float(sigmas[at]))
         await on_step(taken / (taken + left), shown)
     if taken < sampling.least:
         raise PawfectError(
             ErrorKind.DEADLINE,
             f"deadline_ms: expected time for at least {sampling.least} of "
-            f"{sampling.steps - sampling.first} steps within {task.control.deadline_ms} ms, "
+            f"{sampling.steps - sampling.first} steps within {asking.control.deadline_ms} ms, "
             f"got {taken}",
         )
     return latents
 
 
+def _stepped(
+    encoded: Encoded,
+    latents: NDArray[np.float32],
+    velocity: NDArray[np.float32],
+    sigma: float,
+    following: float,
+) -> NDArray[np.float32]:
+    """Take one Euler step, and put back what is not to be filled."""
+    latents = euler(latents, velocity, sigma, following)
+    if encoded.share is None or encoded.prior is None:
+        return latents
+    return put_back(latents, encoded.share, noised(encoded.prior, encoded.latents, following))
+
+
 async def predict_velocity(
-    task: Task,
+    asking: Asking,
+    sampling: Sampling,
     encoded: Encoded,
     text: Text,
     latents: NDArray[np.float32],
     timestep: float,
-    guidance_scale: float,
     limit_ms: float | None,
 ) -> NDArray[np.float32]:
     """Run one denoising step.
 
     Args:
-        task: the request.
-        encoded: for grid and condition.
+        asking: calls the models.
+        sampling: chain and guidance.
+        encoded: for grid, and condition or references.
         text: the prompt's embeddings.
-        latents: FP32 [T, 64].
+        latents: FP32 [T, W].
         timestep: above 0 to 1000.
-        guidance_scale: of the step.
         limit_ms: how long to wait; None: as long as the request may take.
 
     Returns:
-        FP32 [T, 64].
+        FP32 [T, W].
     """
     inputs: dict[str, Array] = {
         "LATENTS": latents,
-        "CONDITION": encoded.condition,
-        "PROMPT_EMBEDS": text.embeds,
-        "POOLED": text.pooled,
+        **encoded.tensors,
+        **text.tensors,
         "TIMESTEP": np.array([timestep], np.float32),
-        "GUIDANCE": np.array([guidance_scale], np.float32),
-        "GRID": np.array(encoded.canvas.grid, np.int32),
+        "GRID": np.array(encoded.grid, np.int32),
     }
-    out = await task.ask("flux_transformer", inputs, limit_ms=limit_ms)
+    if sampling.chain.guided:
+        inputs["GUIDANCE"] = np.array([sampling.guidance_scale], np.float32)
+    out = await asking.ask(sampling.chain.transformer, inputs, limit_ms=limit_ms)
     return floats(out["VELOCITY"])

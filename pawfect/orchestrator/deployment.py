@@ -6,13 +6,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pawfect.contract.errors import PawfectError
+from pawfect.chains import CHAINS
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.costs import Costs, costs_of
+from pawfect.diffusion.chain import Chain
 from pawfect.diffusion.schedule import Schedule, read_schedule
 from pawfect.matting.networks import find_network
 from pawfect.profile import Profile
+from pawfect.settings import ChainSettings
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
+
+
+@dataclass(frozen=True)
+class DeployedChain:
+    """A denoising model as a server has it.
+
+    Attributes:
+        chain: which.
+        settings: of the profile.
+        schedule: its own; None where its weights cannot be read.
+        costs: what its stages are expected to take on the profile's card; None: not known, and
+            nothing is planned ahead.
+        error: why there is no schedule, or that some of its weights cannot be read.
+    """
+
+    chain: Chain
+    settings: ChainSettings
+    schedule: Schedule | None = None
+    costs: Costs | None = None
+    error: PawfectError | None = None
 
 
 @dataclass(frozen=True)
@@ -21,30 +44,49 @@ class Deployment:
 
     Attributes:
         profile: which models and engines there are.
-        schedule: FLUX's; None where the profile has no FLUX or its weights cannot be read.
+        chains: the denoising models that the profile has, by name.
         weights: identity of the weights by component, for the report.
-        flux_error: why there is no schedule although the profile has FLUX.
         finders: networks that find what is protected, of which anything is here, in order, and the
             identity of the weights of each.
         lama: whether anything of LaMa's weights is here: `auto` passes over what was never fetched.
-        costs: what FLUX's stages are expected to take on the profile's card; None: not known, and
-            nothing is planned ahead.
-        verbatim: whether a request's PROMPT reaches FLUX word for word: only in an audit, which
+        barred: engines that the profile leaves out, and why.
+        verbatim: whether a request's PROMPT reaches a model word for word: only in an audit, which
             measures what over-specified prompts do.
     """
 
     profile: Profile
-    schedule: Schedule | None = None
+    chains: Mapping[str, DeployedChain] = field(default_factory=lambda: MappingProxyType({}))
     weights: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    flux_error: PawfectError | None = None
     finders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     lama: bool = False
-    costs: Costs | None = None
+    barred: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     verbatim: bool = False
 
     def engine(self, asked: str) -> tuple[str, str]:
         """Return the engine for a request and why; raises as `Profile.engine`."""
-        return self.profile.engine(asked, () if self.lama else ("lama",))
+        if asked in self.barred and asked in self.profile.engines:
+            raise PawfectError(ErrorKind.UNAVAILABLE, f"engine={asked}: {self.barred[asked]}")
+        without = [*self.barred, *(() if self.lama else ("lama",))]
+        engine, reason = self.profile.engine(asked, without)
+        engines = self.profile.engines
+        passed = [name for name in engines[: engines.index(engine)] if name in self.barred]
+        if asked == "auto" and passed:
+            left_out = "; ".join(f"{name} is left out: {self.barred[name]}" for name in passed)
+            reason = f"{reason}; {left_out}"
+        return engine, reason
+
+    def chain(self, name: str) -> DeployedChain:
+        """Return a denoising model that can be used.
+
+        Raises:
+            PawfectError: UNAVAILABLE where the profile has no such model or its weights cannot be
+                read.
+        """
+        deployed = self.chains.get(name)
+        if deployed is None or deployed.schedule is None:
+            missing = PawfectError(ErrorKind.UNAVAILABLE, f"the profile has no {name}")
+            raise (deployed and deployed.error) or missing
+        return deployed
 
     @property
     def lama_unasked(self) -> bool:
@@ -55,33 +97,49 @@ class Deployment:
 
 
 def read_deployment(profile: Profile) -> Deployment:
-    """Return a profile's deployment; weights that cannot be read are its `flux_error`."""
+    """Return a profile's deployment; weights that cannot be read are the error of their chain."""
     if not profile.weights:
         return Deployment(profile)
     store = Store(weights_root())
     weights: dict[str, str] = {}
-    schedule, flux_error = None, None
+    errors: dict[str, PawfectError] = {}
     # What is damaged is told where it is used; what was never fetched is no fault.
     lama = "lama" in profile.weights and (store.root / profile.weights["lama"]).is_dir()
     for component, entry in profile.fill_weights.items():
         if component == "lama" and not lama:
             continue
         try:
-            if component == "flux":
-                schedule = read_schedule(weights_folder(component, profile, store))
             weights[component] = store.identity(entry)
         except PawfectError as error:
-            if component.startswith("flux"):
-                flux_error = flux_error or error
+            errors.setdefault(component.partition("_")[0], error)
+    chains = {
+        name: _deployed(chain, settings, profile, store, errors.get(name))
+        for name, chain in CHAINS.items()
+        if (settings := profile.chain(name)) is not None
+    }
     return Deployment(
         profile,
-        schedule,
+        MappingProxyType(chains),
         MappingProxyType(weights),
-        flux_error,
         networks_here(profile.protect.networks if profile.protect else (), store),
         lama,
-        costs_of(profile.cost, "flux"),
     )
+
+
+def _deployed(
+    chain: Chain,
+    settings: ChainSettings,
+    profile: Profile,
+    store: Store,
+    error: PawfectError | None,
+) -> DeployedChain:
+    schedule = None
+    try:
+        folder = weights_folder(chain.name, profile, store)
+        schedule = read_schedule(folder, chain.shift)
+    except PawfectError as unreadable:
+        error = error or unreadable
+    return DeployedChain(chain, settings, schedule, costs_of(profile.cost, chain.name), error)
 
 
 def networks_here(names: Sequence[str], store: Store) -> Mapping[str, str]:

@@ -57,34 +57,33 @@ class Toward:
     angle: float
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """One request with its cleaned mask, and how its models are called.
+class Asking(Protocol):
+    """What calls models for one request.
 
     Attributes:
-        request: photo, mask and wishes.
-        cleaned: its mask, cleaned.
-        deployment: which engines there are.
-        call: calls the models.
         control: deadline, cancellation and stage times.
-        progress: takes reports of the fill's progress.
-        floor: the fill without FLUX, where it is there already; None: it is made.
-        start: UINT8 [H, W, 3], what FLUX starts from with `strength` under 1; None: the floor.
-        toward: of FLUX's noise; None: the seed's own.
-        plan_ms: what FLUX's plan may take, where others share the card and the deadline; None: the
-            clock's whole time.
     """
 
-    request: InpaintRequest
-    cleaned: CleanedMask
-    deployment: Deployment
+    @property
+    def control(self) -> Control: ...  # noqa: D102
+
+    async def ask(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        parameters: Scalars = NO_PARAMETERS,
+        limit_ms: float | None = None,
+    ) -> dict[str, Array]:
+        """Call a model as a stage of its name; see `Caller.ask`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Caller:
+    """Calls models for one request; see `Asking`."""
+
     call: CallModel
     control: Control
-    progress: ProgressReporter
-    floor: Patched | None = None
-    start: NDArray[np.uint8] | None = None
-    toward: Toward | None = None
-    plan_ms: float | None = None
 
     async def ask(
         self,
@@ -106,6 +105,46 @@ class Task:
         """
         with self.control.stage(model):
             return await self.control.wait(model, self.call(model, inputs, parameters), limit_ms)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One request with its cleaned mask, and how its models are called.
+
+    Attributes:
+        request: photo, mask and wishes.
+        cleaned: its mask, cleaned.
+        deployment: which engines there are.
+        call: calls the models.
+        control: deadline, cancellation and stage times.
+        progress: takes reports of the fill's progress.
+        floor: the fill without denoising, where it is there already; None: it is made.
+        start: UINT8 [H, W, 3], what denoising starts from with `strength` under 1; None: the floor.
+        toward: of the noise; None: the seed's own.
+        plan_ms: what the plan may take, where others share the card and the deadline; None: the
+            clock's whole time.
+    """
+
+    request: InpaintRequest
+    cleaned: CleanedMask
+    deployment: Deployment
+    call: CallModel
+    control: Control
+    progress: ProgressReporter
+    floor: Patched | None = None
+    start: NDArray[np.uint8] | None = None
+    toward: Toward | None = None
+    plan_ms: float | None = None
+
+    async def ask(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        parameters: Scalars = NO_PARAMETERS,
+        limit_ms: float | None = None,
+    ) -> dict[str, Array]:
+        """Call a model as a stage of its name; see `Caller.ask`."""
+        return await Caller(self.call, self.control).ask(model, inputs, parameters, limit_ms)
 
 
 @dataclass(frozen=True)
@@ -135,6 +174,7 @@ class Denoising:
     expected_ms: float | None = None
     predicted_ms: float | None = None
     guidance_scale: float | None = None
+    strength: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 import cv2
 
+from pawfect.chains import CHAINS
 from pawfect.contract.report import Report
 from pawfect.orchestrator.calls import CallModel
+from pawfect.orchestrator.chain_fill import fill_by_chain
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.engine import Engine, Fill, Task, clean_mask
-from pawfect.orchestrator.flux import fill_by_flux
 from pawfect.orchestrator.lama import fill_by_lama
 from pawfect.orchestrator.patch import fill_by_patches
 from pawfect.orchestrator.progress import FILL_STARTS, ProgressReporter
@@ -24,7 +26,7 @@ from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, 
 # By the names that a profile lists.
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
     {
-        "flux": fill_by_flux,
+        **{name: partial(fill_by_chain, name) for name in CHAINS},
         "lama": fill_by_lama,
         "patch": fill_by_patches,
     }
@@ -50,7 +52,7 @@ async def inpaint(
     Raises:
         PawfectError: INVALID_ARG for a photo, mask or PROTECT out of bounds; UNAVAILABLE for an
             engine that the profile lacks; DEADLINE, CANCELLED; or what a model answered. Where the
-            request leaves the engine to us, a failure of FLUX or LaMa is a fallback to patches
+            request leaves the engine to us, a failure of a model is a fallback to patches
             instead.
     """
     with control.stage("validate"):
@@ -98,7 +100,7 @@ def _report(task: Task, fill: Fill, reason: str, protected: Protected) -> Report
         quality=denoising.quality,
         expected_ms=denoising.expected_ms,
         predicted_ms=denoising.predicted_ms,
-        strength=params.strength,
+        strength=denoising.strength if denoising.strength is not None else params.strength or 1.0,
         windows=fill.windows,
         stage_ms=task.control.stage_ms,
         total_ms=task.control.total_ms(),

@@ -1,4 +1,4 @@
-"""FLUX's fill of all holes of a photo: canvases encoded, denoised, decoded and composited."""
+"""A chain's fill of all holes of a photo: canvases encoded, denoised, decoded, composited."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback, WindowReport
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.diffusion.schedule import first_step
+from pawfect.orchestrator.chain_models import Picture, Text, decode_canvas, encode_canvas
 from pawfect.orchestrator.control import dropped
 from pawfect.orchestrator.denoise import Sampling, denoise
+from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.engine import Denoising, Task
-from pawfect.orchestrator.flux_models import Text, decode_canvas, encode_canvas
 from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.patch import seed_of
 from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, smaller
@@ -85,63 +86,79 @@ class Failed:
     fallbacks: tuple[Fallback, ...] = ()
 
 
+class Texts(Protocol):
+    """The prompt's embeddings, which may still be computed."""
+
+    async def of(self, picture: Picture | None) -> Text:
+        """Return those of one canvas; `picture` is UINT8 [H, W, 3], as it is to begin with."""
+        ...
+
+    def raised(self, error: PawfectError) -> bool:
+        """Say whether the prompt's embedding raised an error."""
+        ...
+
+
 async def generate(
     task: Task,
+    deployed: DeployedChain,
     start: Start,
     seed: int,
-    text: asyncio.Future[Text],
+    text: Texts,
     slowness: float | None = None,
 ) -> Generated | Failed:
     """Fill all holes, at a smaller plan where memory is short, in fewer steps where time is.
 
     Args:
         task: the request.
+        deployed: the model that denoises.
         start: wish, plan and prior.
         seed: of the first canvas's noise.
-        text: the prompt's embeddings, which may still be computed.
+        text: the prompt's embeddings.
         slowness: of an earlier run of the same request.
 
     Raises:
-        PawfectError: CANCELLED or INVALID_ARG: the request's own doing is no failure of FLUX.
+        PawfectError: CANCELLED or INVALID_ARG: the request's own doing is no failure of the model.
     """
     fallbacks: tuple[Fallback, ...] = ()
-    plan, costs = start.plan, task.deployment.costs
+    plan, costs, name = start.plan, deployed.costs, deployed.chain.name
     while True:
         pace = Pace(start.wish, plan, costs, task.control, slowness)
-        sampling = _sampling(task, start.wish, plan)
+        sampling = _sampling(task, deployed, start.wish, plan)
         try:
-            image = await _fill(task, plan.canvases, sampling, pace, seed, start.prefill, text)
+            image = await _fill(task, start, plan.canvases, sampling, pace, seed, text)
         except PawfectError as error:
             if error.kind in (ErrorKind.CANCELLED, ErrorKind.INVALID_ARG):
                 raise
             less = None
             # A text encoder out of memory is not helped by a smaller canvas.
-            if error.kind is ErrorKind.OUT_OF_MEMORY and not _raised(text, error):
+            if error.kind is ErrorKind.OUT_OF_MEMORY and not text.raised(error):
                 less = smaller(start.wish, plan, costs, task.control.remaining_ms())
             if less is None:
                 return Failed(error, fallbacks)
-            fallbacks += (Fallback("flux", str(error), f"{less.size} px", error.kind),)
+            fallbacks += (Fallback(name, str(error), f"{less.size} px", error.kind),)
             plan, slowness = less, pace.measured_slowness
             continue
         if pace.taken < pace.planned:
             reason = f"late: {pace.taken} steps instead of {pace.planned}"
-            fallbacks += (Fallback("flux_transformer", reason, "fewer steps", ErrorKind.DEADLINE),)
+            late = Fallback(deployed.chain.transformer, reason, "fewer steps", ErrorKind.DEADLINE)
+            fallbacks += (late,)
         return Generated(
-            image, plan, _window_reports(task, plan, seed), _denoising(plan, sampling, pace),
+            image, plan, _window_reports(task, name, plan, seed), _denoising(plan, sampling, pace),
             pace.measured_slowness, pace.again_ms(), fallbacks,
         )  # fmt: skip
 
 
-def _sampling(task: Task, wish: Wish, plan: Plan) -> Sampling:
-    params, settings = task.request.params, task.deployment.profile.flux
-    schedule = task.deployment.schedule
-    assert settings is not None
+def _sampling(task: Task, deployed: DeployedChain, wish: Wish, plan: Plan) -> Sampling:
+    params, settings, schedule = task.request.params, deployed.settings, deployed.schedule
     assert schedule is not None
     guidance = settings.guidance_scale if params.guidance_scale is None else params.guidance_scale
     run = plan.steps - first_step(plan.steps, wish.strength)
-    # Who insists on FLUX gets what FLUX can do; else the patches are better than less.
-    least = 1 if params.engine == "flux" else min(LEAST_STEPS, math.ceil(run / 2))
-    return Sampling(schedule, plan.steps, guidance, wish.strength, params.preview_every, least)
+    chain = deployed.chain
+    # Who insists on it gets what it can do; else the patches are better than less.
+    least = 1 if params.engine == chain.name else min(LEAST_STEPS, math.ceil(run / 2))
+    return Sampling(
+        chain, schedule, plan.steps, guidance, wish.strength, params.preview_every, least
+    )
 
 
 def _denoising(plan: Plan, sampling: Sampling, pace: Pace) -> Denoising:
@@ -151,17 +168,18 @@ def _denoising(plan: Plan, sampling: Sampling, pace: Pace) -> Denoising:
         quality=plan.quality,
         expected_ms=plan.expected_ms,
         predicted_ms=pace.predicted_ms,
-        guidance_scale=sampling.guidance_scale,
+        guidance_scale=sampling.guidance_scale if sampling.chain.guided else None,
+        strength=sampling.strength,
     )
 
 
-def _window_reports(task: Task, plan: Plan, seed: int) -> tuple[WindowReport, ...]:
+def _window_reports(task: Task, name: str, plan: Plan, seed: int) -> tuple[WindowReport, ...]:
     return tuple(
         WindowReport(
             canvas.box.edges,
             window.holes.edges,
             max(canvas.height, canvas.width),
-            "flux",
+            name,
             seed_of(seed, index),
         )
         for index, (canvas, window) in enumerate(
@@ -170,21 +188,17 @@ def _window_reports(task: Task, plan: Plan, seed: int) -> tuple[WindowReport, ..
     )
 
 
-def _raised(future: asyncio.Future[Any], error: BaseException) -> bool:
-    return future.done() and not future.cancelled() and future.exception() is error
-
-
 async def _fill(
     task: Task,
+    start: Start,
     canvases: Sequence[Canvas],
     sampling: Sampling,
     pace: Pace,
     seed: int,
-    prefill: NDArray[np.uint8] | None,
-    text: asyncio.Future[Text],
+    text: Texts,
 ) -> NDArray[np.uint8]:
     """Encode, denoise, decode and composite all canvases: UINT8 [H, W, 3]."""
-    windows = task.cleaned.windows
+    windows, chain, prefill = task.cleaned.windows, sampling.chain, start.prefill
     places = asyncio.Semaphore(CANVASES_AT_ONCE)
     shares = [0.0] * len(canvases)
 
@@ -195,15 +209,20 @@ async def _fill(
             shares[index] = share
             done = FLOOR_STANDS + (STEPS_TAKEN - FLOOR_STANDS) * sum(shares) / len(shares)
             window = Window(canvas.box, windows[index].holes)
-            await task.progress.report("flux_transformer", done, window, shown)
+            await task.progress.report(chain.transformer, done, window, shown)
 
         async with places:
             began = task.control.clock()
-            encoded = await encode_canvas(task, canvas, seed, prefill, index)
+            encoded = await encode_canvas(
+                task, chain, canvas, seed, prefill, index=index, referred=start.wish.references > 0
+            )
             own.encoded((task.control.clock() - began) * 1000)
-            embedded = await asyncio.shield(text)
+            seen = None
+            if chain.sees_pictures and prefill is not None:
+                seen = await asyncio.to_thread(canvas.take, prefill)
+            embedded = await text.of(seen)
             latents = await denoise(task, encoded, embedded, sampling, own, on_step)
-            part = await decode_canvas(task, canvas, latents)
+            part = await decode_canvas(task, chain, canvas, latents)
             own.decoded = True
             return part
 

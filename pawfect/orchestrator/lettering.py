@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.parameters import DENOISING
 from pawfect.contract.reading import ReadingReport, ReadText, read_texts_of
 from pawfect.contract.refine import TextPayload
 from pawfect.contract.report import Fallback
@@ -51,10 +52,10 @@ async def repair_lettering(work: Work) -> Repaired:
         message = f"{READING}: expected it in the profile, {fill.profile.name} has none"
         raise PawfectError(ErrorKind.UNAVAILABLE, message)
     number = len(request.payload.corrections) + 1
-    used, filling = _Used(), _without_flux(work)
+    used, filling = _Used(), _without_denoising(work)
     # Letters with their rims are marked to the pixel: nothing more, and nothing less.
     exact = replace(work.fill_params(), protect="none", dilate_px=0, least_speck_px=0)
-    plans = filling.refining.fill.engine(exact.engine)[0] == "flux"
+    plans = filling.refining.fill.engine(exact.engine)[0] in DENOISING
 
     async def read(image: NDArray[np.uint8]) -> tuple[ReadText, ...]:
         inputs = {"IMAGE": _large_enough(image)}
@@ -105,14 +106,14 @@ async def repair_lettering(work: Work) -> Repaired:
     )
 
 
-def _without_flux(work: Work) -> Work:
-    """Return the work with a flow of `inpaint` that leaves FLUX to those who ask for it.
+def _without_denoising(work: Work) -> Work:
+    """Return the work with a flow of `inpaint` that denoises for those alone who ask for it.
 
-    FLUX may draw letters again, where letters were taken out.
+    Such a model may draw letters again, where letters were taken out.
     """
     refining = work.refining
     profile = refining.fill.profile
-    others = tuple(engine for engine in profile.engines if engine != "flux")
+    others = tuple(engine for engine in profile.engines if engine not in DENOISING)
     if work.request.params.engine != "auto" or not others:
         return work
     fill = replace(refining.fill, profile=replace(profile, engines=others))

@@ -59,7 +59,7 @@ class Pace:
                 self,
                 steps,
                 steps,
-                known.step_ms(canvas.tokens),
+                known.step_ms(wish.seen_tokens(canvas)),
                 known.encode_ms(canvas.height * canvas.width),
                 known.decode_ms(canvas.height * canvas.width),
             )

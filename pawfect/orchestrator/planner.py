@@ -1,4 +1,4 @@
-"""The plan of a FLUX fill: size and steps, of the best quality class in time.
+"""The plan of a denoising fill: size and steps, of the best quality class in time.
 
 It follows from the request, the profile and the card's expected costs alone, never from the clock,
 so that the same request gives the same pixels. What the clock says comes after: see `pace`.
@@ -16,11 +16,11 @@ from pawfect.contract.report import Fallback
 from pawfect.costs import Costs
 from pawfect.diffusion.schedule import first_step
 from pawfect.orchestrator import budget
+from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.engine import Task
 from pawfect.orchestrator.lama import floor_ms
 from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas
-from pawfect.settings import FluxSettings
 
 # Shares of the wished steps, best first. The order of the classes is: at each size all of these,
 # from the largest size to the smallest, and LAST_SHARE at the smallest alone. A fill at less than
@@ -36,7 +36,7 @@ LEAST_STEPS: Final = 4
 
 @dataclass(frozen=True)
 class Wish:
-    """What a request asks of FLUX, and what it brings with it.
+    """What a request asks of a denoising model, and what it brings with it.
 
     Attributes:
         holes: the bounding box of the holes of each window.
@@ -49,6 +49,8 @@ class Wish:
         finds_labels: whether labels around the holes are asked for.
         checks_labels: whether labels in the fill are, for its check.
         prior_ms: expected time of the floor from which denoising starts.
+        references: pictures of each canvas's own size that its steps are shown beside it.
+        texts: prompts that are encoded.
     """
 
     holes: tuple[Box, ...]
@@ -61,6 +63,12 @@ class Wish:
     finds_labels: bool = False
     checks_labels: bool = False
     prior_ms: float = 0.0
+    references: int = 0
+    texts: int = 1
+
+    def seen_tokens(self, canvas: Canvas) -> int:
+        """Return the picture tokens of one step: the canvas's, and as many per reference."""
+        return canvas.tokens * (1 + self.references)
 
 
 @dataclass(frozen=True)
@@ -91,20 +99,16 @@ class Planned:
     fallbacks: tuple[Fallback, ...] = ()
 
 
-def plan_fill(task: Task) -> Planned:
-    """Plan the FLUX fill of a request by its clock's deadline.
+def plan_fill(task: Task, deployed: DeployedChain) -> Planned:
+    """Plan the fill of a request by a denoising model, within its clock's deadline.
 
     Raises:
-        PawfectError: UNAVAILABLE where the profile has no FLUX or its weights cannot be read;
-            DEADLINE where no plan fits.
+        PawfectError: DEADLINE where no plan fits.
     """
-    deployment, within_ms = task.deployment, task.control.within_ms
+    within_ms = task.control.within_ms
     share_ms = within_ms if task.plan_ms is None else min(task.plan_ms, within_ms)
-    settings, costs = deployment.profile.flux, deployment.costs
-    if settings is None or deployment.schedule is None:
-        missing = PawfectError(ErrorKind.UNAVAILABLE, "the profile has no FLUX")
-        raise deployment.flux_error or missing
-    wish = wish_of(task, settings)
+    costs = deployed.costs
+    wish = wish_of(task, deployed)
     best, plan = next(plans(wish, costs)), choose(wish, costs, share_ms)
     if plan is None:
         assert costs is not None
@@ -113,7 +117,8 @@ def plan_fill(task: Task) -> Planned:
         if needed > within_ms:
             raise PawfectError(
                 ErrorKind.DEADLINE,
-                f"deadline_ms: expected at least {needed} ms for FLUX at its least, "
+                f"deadline_ms: expected at least {needed} ms for {deployed.chain.title} at its "
+                "least, "
                 f"{in_words(plan)}, got {within_ms:.0f} ms",
             )
     less = _less(best, plan)
@@ -123,11 +128,14 @@ def plan_fill(task: Task) -> Planned:
     return Planned(wish, plan, (Fallback("plan", reason, less, ErrorKind.DEADLINE),))
 
 
-def wish_of(task: Task, settings: FluxSettings) -> Wish:
-    """Return what a request asks of FLUX, the profile's settings where it asks for nothing."""
+def wish_of(task: Task, deployed: DeployedChain) -> Wish:
+    """Return what a request asks of a model, the profile's settings where it asks for nothing."""
+    chain, settings = deployed.chain, deployed.settings
     profile, params, windows = task.deployment.profile, task.request.params, task.cleaned.windows
     sizes = tuple(side for side in settings.sizes if side <= (params.window_px or side))
     height, width = task.cleaned.mask.shape
+    strength = settings.strength if params.strength is None else params.strength
+    starts_from_floor = (strength < 1 or chain.put_back is not None) and task.floor is None
     named = profile.sam3 is not None or profile.florence2 is not None
     return Wish(
         holes=tuple(window.holes for window in windows),
@@ -136,10 +144,12 @@ def wish_of(task: Task, settings: FluxSettings) -> Wish:
         sizes=sizes or settings.sizes[:1],
         steps=settings.steps if params.steps is None else params.steps,
         explicit=params.steps is not None,
-        strength=params.strength,
+        strength=strength,
         finds_labels=named and not task.request.scene_labels,
         checks_labels=profile.check is not None and profile.sam3 is not None,
-        prior_ms=floor_ms(task) if params.strength < 1 and task.floor is None else 0.0,
+        prior_ms=floor_ms(task) if starts_from_floor else 0.0,
+        references=int(settings.refers and chain.references),
+        texts=len(windows) if chain.sees_pictures else 1,
     )
 
 
@@ -224,13 +234,13 @@ def expected_ms(wish: Wish, plan: Plan, costs: Costs) -> float:
     """
     return (
         costs.rest_ms(wish.height * wish.width)
-        + costs.text_ms
+        + wish.texts * costs.text_ms
         + (wish.finds_labels + wish.checks_labels) * costs.labels_ms
         + wish.prior_ms
         + sum(
             costs.encode_ms(canvas.height * canvas.width)
             + costs.decode_ms(canvas.height * canvas.width)
-            + steps_run(plan.steps, wish.strength) * costs.step_ms(canvas.tokens)
+            + steps_run(plan.steps, wish.strength) * costs.step_ms(wish.seen_tokens(canvas))
             for canvas in plan.canvases
         )
     )

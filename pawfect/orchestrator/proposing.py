@@ -11,13 +11,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.parameters import DENOISING
 from pawfect.contract.report import Fallback
 from pawfect.orchestrator.calls import CallModel
+from pawfect.orchestrator.chain_fill import FLOOR_PX
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.engine import CleanedMask, Task, Toward, clean_mask
 from pawfect.orchestrator.flow import ENGINES
-from pawfect.orchestrator.flux import FLOOR_PX
 from pawfect.orchestrator.lama import floor_photo, weights_of
 from pawfect.orchestrator.patched import Patched
 from pawfect.orchestrator.progress import ProgressReporter
@@ -108,7 +109,7 @@ async def propose(base: Base, tried: Try, parent: Picture | None, control: Contr
 
 async def _undiffused(task: Task, engine: str, tried: Try, parent: Picture | None) -> Proposed:
     del tried, parent
-    floor = await floor_photo(task, FLOOR_PX if engine == "flux" else None)
+    floor = await floor_photo(task, FLOOR_PX if engine in DENOISING else None)
     weights = weights_of(task, floor)
     return Proposed(floor.image, floor.engine, {}, floor.fallbacks, weights, floor)
 
@@ -119,7 +120,7 @@ async def _filled(task: Task, engine: str, tried: Try, parent: Picture | None) -
     for each in (tried.parent, tried):
         vary = _CHANGES.get(each.variation.name) if each is not None else None
         if vary is not None and each is not None:
-            task = vary(task, each)
+            task = vary(task, engine, each)
     fill = await ENGINES[engine](task)
     settings = _settings(task, fill.denoising.guidance_scale, fill.prompting.prompt)
     return Proposed(fill.image, fill.engine, settings, fill.fallbacks, fill.weights)
@@ -166,32 +167,34 @@ _MAKERS: Final[Mapping[str, Make]] = MappingProxyType(
 )
 
 
-def _guided(task: Task, tried: Try) -> Task:
-    flux, asked = task.deployment.profile.flux, task.request.params.guidance_scale
-    usual = flux.guidance_scale if asked is None and flux is not None else asked or 0.0
+def _guided(task: Task, engine: str, tried: Try) -> Task:
+    asked = task.request.params.guidance_scale
+    usual = task.deployment.chain(engine).settings.guidance_scale if asked is None else asked
     scale = min(usual * float(tried.variation.settings["factor"]), _MAX_GUIDANCE)
     return _with_params(task, guidance_scale=scale)
 
 
-def _prompted(task: Task, tried: Try) -> Task:
+def _prompted(task: Task, engine: str, tried: Try) -> Task:
     """Ask for the first surface alone where there are several, else for nothing in particular."""
-    del tried
+    del engine, tried
     labels = task.request.scene_labels
     prompt = labels[0] if len(labels) > 1 else _NEUTRAL
     return replace(task, request=replace(task.request, prompt=prompt))
 
 
-def _renoised(task: Task, tried: Try) -> Task:
+def _renoised(task: Task, engine: str, tried: Try) -> Task:
+    del engine
     return _with_params(task, strength=float(tried.variation.settings["strength"]))
 
 
-def _turned_noise(task: Task, tried: Try) -> Task:
+def _turned_noise(task: Task, engine: str, tried: Try) -> Task:
+    del engine
     assert tried.parent is not None
     toward = Toward(tried.seed, float(tried.variation.settings["angle"]))
     return replace(_with_params(task, seed=tried.parent.seed), toward=toward)
 
 
-_CHANGES: Final[Mapping[str, Callable[[Task, Try], Task]]] = MappingProxyType(
+_CHANGES: Final[Mapping[str, Callable[[Task, str, Try], Task]]] = MappingProxyType(
     {
         GUIDANCE: _guided,
         PROMPT: _prompted,
@@ -204,8 +207,7 @@ _CHANGES: Final[Mapping[str, Callable[[Task, Try], Task]]] = MappingProxyType(
 def _settings(task: Task, guidance_scale: float | None, prompt: str | None) -> dict[str, Any]:
     """Return what a fill was made with, as far as it is not every one's."""
     settings: dict[str, Any] = {"guidance_scale": guidance_scale, "prompt": prompt}
-    if task.request.params.strength < 1:
-        settings["strength"] = task.request.params.strength
+    settings["strength"] = task.request.params.strength
     if task.toward is not None:
         settings |= {"noise_seed": task.request.params.seed, "angle": task.toward.angle}
     return {name: value for name, value in settings.items() if value is not None}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.parameters import DENOISING
 from pawfect.contract.refine import GeneralPayload, RegionPayload, SubjectPayload
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import MASK_THRESHOLD
@@ -41,8 +42,8 @@ async def _region(work: Work) -> Repaired:
     whole = InpaintRequest(request.image, marked, params, request.protect)
     protected = await find_protected(whole, fill, work.call, control)
     number = len(placed.regions)
-    # FLUX plans for all the time there is: what comes after needs its own.
-    plans = fill.engine(params.engine)[0] == "flux"
+    # What denoises plans for all the time there is: what comes after needs its own.
+    plans = fill.engine(params.engine)[0] in DENOISING
 
     async def fill_one(
         image: NDArray[np.uint8],

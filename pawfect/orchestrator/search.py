@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.parameters import Scalar
+from pawfect.contract.parameters import DENOISING, Scalar
 from pawfect.contract.probe import probe_photo
 from pawfect.contract.report import Fallback
 from pawfect.contract.search_report import Candidate, SearchReport
@@ -50,7 +50,11 @@ from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
 _BEGINS: Final = 0.05
 _ENDS: Final = 0.98
 # Candidates at a time: FLUX's steps share a batch of 8; patches have two processes.
-AT_ONCE: Final[Mapping[str, int]] = {"flux": 8, "lama": 2, "patch": 2}
+AT_ONCE: Final[Mapping[str, int]] = {
+    **dict.fromkeys(DENOISING, 8),
+    "lama": 2,
+    "patch": 2,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +125,8 @@ async def search(
 
 
 async def _described(base: Base, control: Control) -> tuple[Base, Surroundings]:
-    """Ask once for what surrounds the holes, which all candidates of FLUX are told."""
-    if base.engine != "flux":
+    """Ask once for what surrounds the holes, which all candidates that are denoised are told."""
+    if base.engine not in DENOISING:
         return base, Surroundings()
     progress = ProgressReporter(silent, base.request.image, base.cleaned.mask, False)
     task = Task(base.request, base.cleaned, base.deployment, base.call, control, progress)
@@ -353,8 +357,8 @@ class _Search:
 
 def _at_once(base: Base) -> int:
     """Return how many candidates fill the batches of all cards."""
-    flux = base.deployment.profile.flux
-    cards = flux.gpus if base.engine == "flux" and flux is not None else 1
+    deployed = base.deployment.chains.get(base.engine)
+    cards = 1 if deployed is None else deployed.settings.gpus
     return AT_ONCE[base.engine] * cards
 
 

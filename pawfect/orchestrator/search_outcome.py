@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 
+from pawfect.contract.parameters import DENOISING
 from pawfect.contract.report import Fallback
 from pawfect.contract.scores import IDENTITY
 from pawfect.contract.search_report import SearchReport
@@ -94,6 +95,6 @@ def _notes(request: SearchRequest, base: Base, ranking: Ranking) -> tuple[str, .
     failed = sum(one.error is not None for one in ranking.candidates)
     if failed:
         notes.append(f"{failed} of {len(ranking.candidates)} candidates could not be made")
-    if base.engine != "flux" and request.inpaint.prompt is not None:
+    if base.engine not in DENOISING and request.inpaint.prompt is not None:
         notes.append(f"{base.engine} reads no prompt")
     return tuple(notes)

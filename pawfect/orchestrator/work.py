@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pawfect.chains import CHAINS
 from pawfect.contract.parameters import InpaintParams
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
@@ -50,14 +51,19 @@ class Work:
             deadline_ms=params.deadline_ms,
             protect=params.protect,
         )
-        flux = self.refining.fill.profile.flux
-        if flux is None:
+        fill = self.refining.fill
+        name = fill.engine(params.engine)[0]
+        settings = fill.profile.chain(name)
+        if settings is None:
+            return own
+        own = replace(own, strength=level.strength)
+        # A model that is distilled to few steps and to no guidance has no others.
+        if not CHAINS[name].guided:
             return own
         return replace(
             own,
-            strength=level.strength,
-            steps=max(1, round(flux.steps * level.steps)),
-            guidance_scale=flux.guidance_scale * level.guidance,
+            steps=max(1, round(settings.steps * level.steps)),
+            guidance_scale=settings.guidance_scale * level.guidance,
         )
 
     async def fill(self, request: InpaintRequest, control: Control, part: Part) -> InpaintResult:

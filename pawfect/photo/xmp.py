@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Final
 from xml.etree import ElementTree
 
+from pawfect.contract.parameters import DENOISING
+
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _META: Final = "adobe:ns:meta/"
 _IPTC: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -34,18 +36,19 @@ _SOURCE_TYPE: Final = f"{{{_IPTC}}}DigitalSourceType"
 _ORIENTATION: Final = "{http://ns.adobe.com/tiff/1.0/}Orientation"
 _CODES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
+_TRAINED: Final = "compositeWithTrainedAlgorithmicMedia"
 # What a fill by each engine makes of a photo: copying its own pixels is an algorithm without
 # training, the networks are trained. A cut-out has the photo's own pixels too, on a background also
 # those of another picture.
 SOURCE_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "patch": "algorithmicallyEnhanced",
-        "lama": "compositeWithTrainedAlgorithmicMedia",
-        "flux": "compositeWithTrainedAlgorithmicMedia",
+        "lama": _TRAINED,
+        **dict.fromkeys(DENOISING, _TRAINED),
         "cutout": "algorithmicallyEnhanced",
         "background": "composite",
         "lettering": "compositeSynthetic",
-        "remote": "compositeWithTrainedAlgorithmicMedia",
+        "remote": _TRAINED,
     }
 )
 # What a photo may say of itself that a fill by patches does not undo: that parts of it, or all,
@@ -112,7 +115,7 @@ def with_source_type(packet: bytes | None, engine: str) -> bytes:
         packet: the photo's own, as `upright_xmp` returned it, or None.
         engine: which filled it; one that is not in SOURCE_TYPES counts as a network.
     """
-    kind = SOURCE_TYPES.get(engine, SOURCE_TYPES["flux"])
+    kind = SOURCE_TYPES.get(engine, _TRAINED)
     before = source_type(packet)
     return _stating(packet, before if before in _GENERATED and kind not in _GENERATED else kind)
 

@@ -6,21 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.parameters import DENOISING
 from pawfect.contract.refine import Region, RegionPayload
 from pawfect.contract.refine_report import RegionReport
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.refine.repaired import Repaired
-
-# The engine that reads a prompt.
-_READS_PROMPTS: Final = "flux"
 
 
 class FillRegion(Protocol):
@@ -180,7 +178,7 @@ def _planes(
 
 def _report(region: Region, mask: NDArray[np.uint8], report: Report) -> RegionReport:
     x, y, wide, high = region.bbox or cv2.boundingRect(mask)
-    used = region.prompt is not None and report.engine == _READS_PROMPTS
+    used = region.prompt is not None and report.engine in DENOISING
     return RegionReport((x, y, wide, high), region.mask, region.prompt, used, report)
 
 

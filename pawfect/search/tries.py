@@ -70,7 +70,9 @@ def _varied(name: str, **settings: Setting) -> Variation:
     return Variation(name, MappingProxyType(settings))
 
 
-# Stage 1 after the undiffused, over and over. Guidance as a factor of the request's or the
+# Stage 1 after the undiffused, over and over, where guidance is distilled away.
+_UNGUIDED: Final = (_varied(SEED), _varied(SEED), _varied(PROMPT), _varied(SEED))
+# The same where it is not. Guidance as a factor of the request's or the
 # profile's: the range of 10 to 30 that this model is published and used with.
 _DENOISED: Final = (
     _varied(SEED),
@@ -108,7 +110,13 @@ _NEAR: Final = (
 )
 _ANEW: Final = (_varied(WORST_PART),)
 _STAGES: Final[Mapping[str, tuple[Sequence[Variation], Sequence[Variation]]]] = MappingProxyType(
-    {"flux": (_DENOISED, _NEAR), "lama": (_LED, _ANEW), "patch": (_COPIED, _ANEW)}
+    {
+        "flux": (_DENOISED, _NEAR),
+        "klein": (_UNGUIDED, _NEAR),
+        "edit": (_DENOISED, _NEAR),
+        "lama": (_LED, _ANEW),
+        "patch": (_COPIED, _ANEW),
+    }
 )
 
 
@@ -117,7 +125,7 @@ def global_tries(plan: SearchPlan, engine: str, seed: int) -> tuple[Try, ...]:
 
     Args:
         plan: how many.
-        engine: flux, lama or patch.
+        engine: as `pawfect.contract.parameters.ENGINES` has them, but for auto.
         seed: the request's.
     """
     varied = _STAGES[engine][0]
@@ -138,7 +146,7 @@ def local_tries(
 
     Args:
         plan: how many children each has.
-        engine: flux, lama or patch.
+        engine: as `pawfect.contract.parameters.ENGINES` has them, but for auto.
         seed: the request's.
         parents: the best of the first stage, best first.
     """

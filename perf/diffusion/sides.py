@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tensors import Array
 from pawfect.diffusion.schedule import Schedule
+from pawfect.flux.chain import FLUX
 from pawfect.orchestrator import (
     Control,
     Deployment,
@@ -31,6 +32,7 @@ from pawfect.orchestrator import (
     Scalars,
     inpaint,
 )
+from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.profile import Profile
 from pawfect.serving import Function, load_function
 from pawfect.weights.store import Store
@@ -135,7 +137,9 @@ class Product:
         torch.set_num_threads(threads)
         schedule = Schedule.from_config(dict(SCHEDULER))
         weights = {"flux": f"random, seed {SEED}"}
-        return cls(Deployment(profile, schedule, weights), {**loaded, **given})
+        assert profile.flux is not None
+        deployed = DeployedChain(FLUX, profile.flux, schedule)
+        return cls(Deployment(profile, {"flux": deployed}, weights), {**loaded, **given})
 
     def fill(self, photo: Scene, steps: int, window_px: int | None) -> InpaintResult:
         """Fill a photo; `window_px` bounds the working size, None leaves it to the profile.
