@@ -47,6 +47,27 @@ def write_parts(
     write_json(folder / f"{stem}.safetensors.index.json", index)
 
 
+def save_module(folder: Path, stem: str, weights: Mapping[str, torch.Tensor], parts: int) -> None:
+    """Write one safetensors file, or so many with an index, as `save_pretrained` names them.
+
+    Args:
+        folder: of one module.
+        stem: as `write_parts` takes it.
+        weights: tensors by name.
+        parts: files, at least 1.
+    """
+    if parts == 1:
+        save_file(dict(weights), folder / f"{stem}.safetensors", metadata={"format": "pt"})
+        return
+    names = sorted(weights)
+    share = math.ceil(len(names) / parts)
+    batches = (
+        {name: weights[name] for name in names[start : start + share]}
+        for start in range(0, len(names), share)
+    )
+    write_parts(folder, stem, batches, {"format": "pt"}, parts)
+
+
 def random_weight(name: str, shape: Iterable[int], generator: torch.Generator) -> torch.Tensor:
     """Return a tensor's float32 weights, random, that keep activations near unit size."""
     values = torch.randn(tuple(shape), generator=generator)

@@ -1,1 +1,1 @@
-"""Qwen-Image-Edit: text and pictures, latents, schedule and the denoising step."""
+"""Qwen-Image-Edit: its text encoder that sees pictures, its VAE, its transformer."""
