@@ -47,15 +47,10 @@ def write_parts(
     write_json(folder / f"{stem}.safetensors.index.json", index)
 
 
-def save_module(folder: Path, stem: str, weights: Mapping[str, torch.Tensor], parts: int) -> None:
-    """Write one safetensors file, or so many with an index, as `save_pretrained` names them.
-
-    Args:
-        folder: of one module.
-        stem: as `write_parts` takes it.
-        weights: tensors by name.
-        parts: files, at least 1.
-    """
+def write_weights(
+    folder: Path, stem: str, weights: Mapping[str, torch.Tensor], parts: int = 1
+) -> None:
+    """Write one safetensors file, or so many with an index, as `save_pretrained` names them."""
     if parts == 1:
         save_file(dict(weights), folder / f"{stem}.safetensors", metadata={"format": "pt"})
         return
@@ -66,6 +61,14 @@ def save_module(folder: Path, stem: str, weights: Mapping[str, torch.Tensor], pa
         for start in range(0, len(names), share)
     )
     write_parts(folder, stem, batches, {"format": "pt"}, parts)
+
+
+def random_weights(module: torch.nn.Module, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """Return bfloat16 weights, as published, that keep activations near unit size."""
+    return {
+        name: random_weight(name, like.shape, generator).to(torch.bfloat16)
+        for name, like in sorted(module.state_dict().items())
+    }
 
 
 def random_weight(name: str, shape: Iterable[int], generator: torch.Generator) -> torch.Tensor:

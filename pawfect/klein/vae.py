@@ -73,9 +73,7 @@ class Vae(Autoencoder):
         return cls(module, tile_px)
 
     @torch.inference_mode()
-    def encode(
-        self, image: NDArray[np.uint8], seed: int, toward: Toward | None = None
-    ) -> Encoded:
+    def encode(self, image: NDArray[np.uint8], seed: int, toward: Toward | None = None) -> Encoded:
         """Encode one picture as `Flux2KleinInpaintPipeline` does: the mode of its posterior.
 
         Args:

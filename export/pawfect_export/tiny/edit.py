@@ -19,7 +19,7 @@ from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLCo
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLForConditionalGeneration
 
 from pawfect_export.tiny.edit_tokenizer import build_tokenizer
-from pawfect_export.writing import random_weight, save_module, write_json
+from pawfect_export.writing import random_weight, write_json, write_weights
 
 # Width that the text encoder and the transformer share; 3584 in the published model.
 PROMPT_WIDTH: Final = 64
@@ -218,7 +218,7 @@ def build(
         }
         stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
         parts = {"transformer": TRANSFORMER_PARTS, "text_encoder": TEXT_PARTS}.get(name, 1)
-        save_module(folder / name, stem, weights, parts)
+        write_weights(folder / name, stem, weights, parts)
 
 
 def _published(name: str) -> str:

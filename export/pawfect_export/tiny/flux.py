@@ -24,7 +24,7 @@ from pawfect_export.tiny.flux_tokenizers import (
     build_clip_tokenizer,
     build_t5_tokenizer,
 )
-from pawfect_export.writing import random_weight, save_module, write_json
+from pawfect_export.writing import random_weights, write_json, write_weights
 
 # Widths that the text encoders and the transformer share; 4096 and 768 in the published model.
 PROMPT_WIDTH: Final = 64
@@ -173,21 +173,13 @@ def build(
     weights = {}
     for name, (module, config) in modules.items():
         write_json(folder / name / "config.json", config)
-        weights[name] = _random_weights(module, generator)
+        weights[name] = random_weights(module, generator)
     # Names as published: CLIP's with its prefix, T5's shared embedding once.
     weights["text_encoder"] = {f"text_model.{k}": v for k, v in weights["text_encoder"].items()}
     del weights["text_encoder_2"]["encoder.embed_tokens.weight"]
-    save_module(
+    write_weights(
         folder / "transformer", "diffusion_pytorch_model", weights["transformer"], TRANSFORMER_PARTS
     )
-    save_module(folder / "vae", "diffusion_pytorch_model", weights["vae"], 1)
-    save_module(folder / "text_encoder", "model", weights["text_encoder"], 1)
-    save_module(folder / "text_encoder_2", "model", weights["text_encoder_2"], T5_PARTS)
-
-
-def _random_weights(module: torch.nn.Module, generator: torch.Generator) -> dict[str, torch.Tensor]:
-    """Return bfloat16 weights, as published, that keep activations near unit size."""
-    return {
-        name: random_weight(name, like.shape, generator).to(torch.bfloat16)
-        for name, like in sorted(module.state_dict().items())
-    }
+    write_weights(folder / "vae", "diffusion_pytorch_model", weights["vae"])
+    write_weights(folder / "text_encoder", "model", weights["text_encoder"])
+    write_weights(folder / "text_encoder_2", "model", weights["text_encoder_2"], T5_PARTS)
