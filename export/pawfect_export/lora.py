@@ -53,7 +53,7 @@ def read_lora(
     """Read the one LoRA file of a folder.
 
     Args:
-        folder: holds one `*.safetensors`.
+        folder: holds one `*.safetensors`, at any depth, as published.
         module: the transformer, on any device, the meta device too.
         published: how its authors name its tensors.
         widened: the weight whose input may be wider here than in the LoRA, which then adds to its
@@ -66,7 +66,7 @@ def read_lora(
         PawfectError: UNAVAILABLE where the file is missing or damaged, names layers that the
             transformer does not have, or has matrices that do not fit.
     """
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.rglob("*.safetensors"))
     if len(files) != 1:
         got = ", ".join(file.name for file in files) or "none"
         raise unusable(folder, f"expected one LoRA file, got {got}")

@@ -17,6 +17,9 @@ from pawfect.flux import transformer_module as flux
 from pawfect.klein import gguf as klein_gguf
 from pawfect.klein import text as klein_text
 from pawfect.klein import transformer as klein
+from pawfect.qwen import gguf as qwen_gguf
+from pawfect.qwen import text as qwen_text
+from pawfect.qwen import transformer as qwen
 from pawfect.weights.checkpoint import read_tensors
 from pawfect.weights.reading import read_json, unusable
 
@@ -55,8 +58,16 @@ MODULES: Final[Mapping[str, Quantisable]] = MappingProxyType(
             widened="x_embedder.weight",
         ),
         "Flux2Transformer2DModel": Quantisable(klein.build_module, published=klein_gguf.PUBLISHED),
+        "QwenImageTransformer2DModel": Quantisable(
+            qwen.build_module, published=qwen_gguf.PUBLISHED
+        ),
         "Qwen3ForCausalLM": Quantisable(
             klein_text.build_encoder, klein_text.read_encoder, stem=klein_text.STEM
+        ),
+        "Qwen2_5_VLForConditionalGeneration": Quantisable(
+            qwen_text.build_encoder,
+            lambda folder, _: qwen_text.read_encoder(folder),
+            stem=qwen_text.STEM,
         ),
     }
 )
