@@ -112,8 +112,8 @@ class Profile:
 
     @property
     def chains(self) -> tuple[str, ...]:
-        """The denoising models that it has, in the order of CHAINS."""
-        return tuple(name for name in CHAINS if self.chain(name) is not None)
+        """The denoising models that it has, in the order of DENOISING."""
+        return tuple(name for name in DENOISING if self.chain(name) is not None)
 
     @property
     def fill_weights(self) -> Mapping[str, str]:

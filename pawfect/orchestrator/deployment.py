@@ -138,7 +138,7 @@ def _deployed(
         folder = weights_folder(chain.name, profile, store)
         schedule = read_schedule(folder, chain.shift)
     except PawfectError as unreadable:
-        error = error or unreadable
+        error = unreadable
     return DeployedChain(chain, settings, schedule, costs_of(profile.cost, chain.name), error)
 
 

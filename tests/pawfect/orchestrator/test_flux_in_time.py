@@ -10,7 +10,7 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.settings import CheckSettings
 from tests.lawn import holes, lawn
-from tests.pawfect.orchestrator.cards import card
+from tests.pawfect.orchestrator.cards import card, with_chain
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 FULL = PawfectError(ErrorKind.OUT_OF_MEMORY, "flux_transformer: out of memory")
@@ -76,7 +76,7 @@ def planned(fill, tiny_deployment):
     """Run with a card's costs, by which the plan is made."""
 
     def run(speed: float, photo=PHOTO, mask=MASK, **asked):
-        return fill(photo, mask, deployment=replace(tiny_deployment, costs=card(speed)), **asked)
+        return fill(photo, mask, deployment=with_chain(tiny_deployment, costs=card(speed)), **asked)
 
     return run
 
@@ -101,8 +101,8 @@ def test_the_size_gives_way_before_steps_that_the_request_names(planned):
 
 
 def test_the_profiles_steps_give_way_before_the_size(fill, tiny, tiny_deployment):
-    many = replace(tiny, flux=replace(tiny.flux, steps=40))
-    deployment = replace(tiny_deployment, profile=many, costs=card(2.5))
+    many = replace(tiny.flux, steps=40)
+    deployment = with_chain(tiny_deployment, settings=many, costs=card(2.5))
     run = fill(PHOTO, MASK, deployment=deployment, engine="flux", steps=None, deadline_ms=60_000)
     assert (run.report.quality, run.report.steps) == (1, 30)
     assert run.fallbacks == [("plan", "fewer steps")]
@@ -123,7 +123,9 @@ def test_where_no_plan_fits_and_flux_is_insisted_on_the_error_says_what_would_be
     run = planned(0.01, engine="flux", deadline_ms=20_000)
     assert run.error.kind is ErrorKind.DEADLINE
     assert run.error.message.startswith("deadline_ms: expected at least ")
-    assert run.error.message.endswith(" for FLUX at its least, 128 px and 3 steps, got 20000 ms")
+    assert run.error.message.endswith(
+        "for FLUX.1-Fill at its least, 128 px and 3 steps, got 20000 ms"
+    )
     assert run.models.called == ["onnx_networks", "mask_cleanup"]
 
 
