@@ -118,10 +118,10 @@ bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/result
 	$(BIN)/python -m perf.bench --profile $(PROFILE)
 
 quantisation: $(VENV)/.perf  ## Compare quantised transformers with the plain one, into perf/results
-	$(BIN)/python -m perf.flux.quantisation
+	$(BIN)/python -m perf.diffusion.quantisation
 
 versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images, into perf/results
-	$(BIN)/python -m perf.flux.versus
+	$(BIN)/python -m perf.diffusion.versus
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth (PHOTOS=DIR: on your own photos; BEFORE=CHECKOUT), into perf/results
 	$(BIN)/python -m perf.quality $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(BEFORE),--before '$(BEFORE)')
@@ -144,8 +144,8 @@ prove: $(VENV)/.perf $(VENV)/.sessions  ## On PROFILE's card (t4, l4, h200; tiny
 	$(BIN)/python -m perf.prove --profile $(if $(filter embedded,$(PROFILE)),tiny,$(PROFILE)) $(if $(SESSION),--session '$(SESSION)') $(if $(FULL),--full)
 
 t4: $(VENV)/.perf  ## Model what FLUX takes on a T4, and a search on each card (seconds are modelled), into perf/results
-	$(BIN)/python -m perf.flux.t4
-	$(BIN)/python -m perf.flux.search_cost
+	$(BIN)/python -m perf.diffusion.t4
+	$(BIN)/python -m perf.diffusion.search_cost
 
 scaling: $(VENV)/.perf  ## Simulate replicas, workers and waits, into perf/results
 	$(BIN)/python -m perf.service.scaling

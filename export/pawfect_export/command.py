@@ -30,10 +30,10 @@ def weights() -> None:
 
 @weights.command("list")
 def list_entries() -> None:
-    """Show every entry: where from, how large, under which licence, whether it is here."""
+    """Show every entry: where from, how large, which licence, commercial use, if it is here."""
     with _reported():
         store = Store(weights_root())
-        head = ("ENTRY", "FROM", "SIZE", "LICENCE", "GATED", "HERE")
+        head = ("ENTRY", "FROM", "SIZE", "LICENCE", "COMMERCIAL", "GATED", "HERE")
         rows = [head, *(_row(entry, store) for entry in store.entries.values())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for row in rows:
@@ -235,7 +235,8 @@ def _row(entry: Entry, store: Store) -> tuple[str, ...]:
     state = "whole"
     if problem:
         state = f"damaged: {problem.message}" if entry.name in _here(store) else "no"
-    return (entry.name, entry.origin, size, entry.licence, "yes" if entry.gated else "no", state)
+    said = ("yes" if value else "no" for value in (entry.commercial, entry.gated))
+    return (entry.name, entry.origin, size, entry.licence, *said, state)
 
 
 def _say(line: str) -> None:

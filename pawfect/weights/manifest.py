@@ -34,8 +34,8 @@ _REFUSED_SUFFIXES: Final = frozenset({".py", ".pt", ".pth", ".bin", ".ckpt", ".p
 # What an entry of each kind must say of its own kind, and what it may.
 _NEEDED: Final = MappingProxyType(
     {
-        FETCHED: frozenset({"repository", "revision", "gated", "files"}),
-        PACKAGED: frozenset({"registry", "package", "version", "files"}),
+        FETCHED: frozenset({"repository", "revision", "gated", "commercial", "files"}),
+        PACKAGED: frozenset({"registry", "package", "version", "commercial", "files"}),
         BUILT: frozenset(),
     }
 )
@@ -43,7 +43,7 @@ _MAY: Final = MappingProxyType(
     {
         FETCHED: _NEEDED[FETCHED] | {"pinned", "about_gb"},
         PACKAGED: _NEEDED[PACKAGED],
-        BUILT: frozenset({"sources"}),
+        BUILT: frozenset({"sources", "commercial"}),
     }
 )
 
@@ -81,6 +81,8 @@ class Entry:
         licence_note: what to know about it; said where weights are fetched.
         asked: whether the user is asked to accept the licence before anything is fetched, since it
             allows less than the permissive ones do.
+        commercial: whether the licence allows commercial use; of a built entry with sources:
+            whether those of all of these do.
         repository: OWNER/NAME of a fetched entry, else empty.
         revision: commit or branch of a fetched entry, else empty.
         pinned: whether `revision` is a commit.
@@ -98,6 +100,7 @@ class Entry:
     licence: str
     licence_note: str = ""
     asked: bool = False
+    commercial: bool = False
     repository: _Repository = ""
     revision: str = ""
     pinned: bool = True
@@ -153,6 +156,19 @@ def find_entry(entries: Mapping[str, Entry], name: str) -> Entry:
     return entries[name]
 
 
+def may_be_sold(name: str, entries: Mapping[str, Entry] | None = None) -> bool:
+    """Say whether a service that runs on an entry's weights may be sold.
+
+    Args:
+        name: of the entry.
+        entries: by name; None: the package's own.
+
+    Raises:
+        PawfectError: INVALID_ARG for a name that is not in the manifest.
+    """
+    return find_entry(manifest() if entries is None else entries, name).commercial
+
+
 def parse_manifest(tables: Mapping[str, Any]) -> Mapping[str, Entry]:
     """Check all tables and return the entries by name.
 
@@ -161,9 +177,12 @@ def parse_manifest(tables: Mapping[str, Any]) -> Mapping[str, Entry]:
 
     Raises:
         TableError: unknown or missing keys, wrong types, paths that leave the folder, revisions
-            that are no commits, files that could run code.
+            that are no commits, files that could run code, sources that come later or nowhere.
     """
-    return MappingProxyType({name: _entry(name, table) for name, table in tables.items()})
+    entries: dict[str, Entry] = {}
+    for name, table in tables.items():
+        entries[name] = _after_sources(_entry(name, table), entries)
+    return MappingProxyType(entries)
 
 
 def is_commit(revision: str) -> bool:
@@ -202,9 +221,26 @@ def _entry(name: str, table: Any) -> Entry:
     strange = frozenset().union(*_MAY.values()) - _MAY[entry.kind]
     if got := sorted(strange & set(table)):
         raise TableError(name, f"keys of a {entry.kind} entry", ", ".join(got))
-    if missing := sorted(_NEEDED[entry.kind] - set(table)):
+    if entry.sources and "commercial" in table:
+        raise TableError(f"{name}: commercial", "what its sources say", table["commercial"])
+    if missing := sorted(_needed(entry) - set(table)):
         raise TableError(name, ", ".join(missing), "nothing")
     return replace(entry, files=_READERS[entry.kind](entry))
+
+
+def _needed(entry: Entry) -> frozenset[str]:
+    """Return the keys that an entry must have; one made of others is sold as these are."""
+    made_of_nothing = entry.kind == BUILT and not entry.sources
+    return _NEEDED[entry.kind] | ({"commercial"} if made_of_nothing else set())
+
+
+def _after_sources(entry: Entry, earlier: Mapping[str, Entry]) -> Entry:
+    """Return an entry that may be sold where all that it is made of may."""
+    if not entry.sources:
+        return entry
+    if unknown := sorted(set(entry.sources) - set(earlier)):
+        raise TableError(f"{entry.name}: sources", "entries above it", ", ".join(unknown))
+    return replace(entry, commercial=all(earlier[name].commercial for name in entry.sources))
 
 
 def _fetched(entry: Entry) -> tuple[WeightsFile, ...]:

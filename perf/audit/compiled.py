@@ -31,7 +31,7 @@ from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
 from pawfect_export.tiny.flux import PROMPT_WIDTH, TRANSFORMER
 from perf.audit.explained import Explained, explain_blocks
-from perf.flux.random_transformer import random_transformer, step_arguments
+from perf.diffusion.random_transformer import random_transformer, step_arguments
 
 # Graphs of each kind of block over all batch sizes. With torch 2.13 it takes three in all for
 # FLUX's two kinds at the first batch size (two kinds, and one of them again for the strides that

@@ -11,8 +11,8 @@ from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.overrides import Overrides
-from perf.flux.cards import CARDS
-from perf.flux.memory import GIB, Process, processes_of, total_gib
+from perf.diffusion.cards import CARDS
+from perf.diffusion.memory import GIB, Process, processes_of, total_gib
 
 # What labels are made with. Nothing else of a fill needs them.
 LABELLING: Final = ("sam3_labeling", "florence2")
@@ -65,8 +65,8 @@ def place(profile: Profile, card_gib: float | None, overrides: Overrides) -> Pla
     """Say where a setting fits, by the memory of all processes together.
 
     Args:
-        profile: with FLUX. On a card: modelled as `perf.flux.memory` does. On the CPU: as if each
-            process were one on a card with the weights that lie in the store: a rehearsal.
+        profile: with FLUX. On a card: modelled as `perf.diffusion.memory` does. On the CPU: as if
+            each process were one on a card with the weights that lie in the store: a rehearsal.
         card_gib: what processes can share; None: without end.
         overrides: what the setting changes of the profile.
     """

@@ -19,9 +19,9 @@ import click
 
 from pawfect.costs import CASES
 from pawfect.matting.presets import PRESETS
-from perf.flux.cards import BYTES, CPU, L4, Card
-from perf.flux.flops import Work
-from perf.flux.memory import CONTEXT_GIB, NETWORK_PEAK_GIB, NETWORK_VALUES
+from perf.diffusion.cards import BYTES, CPU, L4, Card
+from perf.diffusion.flops import Work
+from perf.diffusion.memory import CONTEXT_GIB, NETWORK_PEAK_GIB, NETWORK_VALUES
 from perf.publish import as_markdown as source_lines
 from perf.publish import given_command, provenance, publish, table
 
@@ -226,7 +226,7 @@ _PARTS: Final = (("network", "bus"), ("edges",), ("around",))
 _TEXT: Final = (
     "**Every second here is modelled, none is measured: no L4 was at hand.** InSPyReNet with SwinB "
     "in fp32. FLOP and moved values are counted on the real class (see perf/matting/cost.py), "
-    "rates are those of perf/flux/cards.py. Memory: a context of "
+    "rates are those of perf/diffusion/cards.py. Memory: a context of "
     f"{CONTEXT_GIB} GiB, the weights, and what lives at once in an eager run; onnxruntime's own "
     "arena may hold more.\n"
 )

@@ -17,7 +17,7 @@ from pawfect.profile import Profile
 from pawfect.weights.manifest import BUILT, Entry
 from pawfect.weights.store import Store
 from pawfect_triton.prerequisites import prepare
-from perf.flux.memory import GIB, processes_of, total_gib
+from perf.diffusion.memory import GIB, processes_of, total_gib
 
 # Pictures, journal and logs of a proof: some 1,000 pictures of 2 MB at most.
 FOLDER_GB: Final = 2.0

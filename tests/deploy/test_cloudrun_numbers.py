@@ -16,7 +16,7 @@ from pawfect_service.api.uploads import BODY_S
 from pawfect_service.process.processes import REQUESTS_END_S
 from pawfect_service.stores.base import PushTarget
 from pawfect_service.stores.google.topics import _ack_deadline_s, longest_hold_s
-from perf.flux.memory import GIB, processes_of, shapes_of, total_gib
+from perf.diffusion.memory import GIB, processes_of, shapes_of, total_gib
 from tests.deploy.cloudrun import CONTAINERS, CONTRACT, L4, PODS, SERVICES, gib, given, scale
 
 # The platform's: docs.cloud.google.com/run/quotas and .../container-contract, .../healthchecks.

@@ -25,6 +25,7 @@ TABLES = {
         "repository": "lab/toy",
         "revision": COMMIT,
         "licence": "Toy Non-Commercial",
+        "commercial": False,
         "licence_note": "ask first",
         "gated": False,
         "files": [
@@ -38,11 +39,12 @@ TABLES = {
         "revision": "main",
         "pinned": False,
         "licence": "Toy",
+        "commercial": True,
         "gated": False,
         "files": [{"path": "unet/model.safetensors"}, {"path": "config.json"}],
     },
-    "made": {"kind": "built", "licence": "none"},
-    "made-of-made": {"kind": "built", "licence": "none"},
+    "made": {"kind": "built", "licence": "none", "commercial": True},
+    "made-of-made": {"kind": "built", "licence": "none", "commercial": True},
 }
 
 

@@ -90,7 +90,7 @@ def release(monkeypatch):
 
 @pytest.fixture
 def store(tmp_path) -> Store:
-    table = {"kind": "built", "licence": "MIT"}
+    table = {"kind": "built", "licence": "MIT", "commercial": True}
     return Store(tmp_path / "weights", parse_manifest({"inspyrenet": table}))
 
 

@@ -42,6 +42,7 @@ def entry(registry: str, content: bytes, *members: str, **change: Any) -> dict[s
         "package": "toy-weights",
         "version": "1.2",
         "licence": "MIT",
+        "commercial": True,
         "licence_note": "toy",
         "files": [file],
         **change,

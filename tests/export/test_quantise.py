@@ -27,7 +27,7 @@ from pawfect_export.progress import silent
 from pawfect_export.quantise import build
 
 LAYER = "transformer_blocks.0.attn.to_q"
-BUILT = {"kind": "built", "licence": "none"}
+BUILT = {"kind": "built", "licence": "none", "commercial": True}
 BUILDERS = {
     "flux": Builder("pawfect_export.tiny.flux:build"),
     "lora": Builder("tests.export.test_quantise:make_lora"),

@@ -68,12 +68,14 @@ def test_the_list_shows_what_is_here(typed, tmp_path):
     typed("fetch", "made", "toy")
     (tmp_path / "weights/toy/config.json").unlink()
     lines = typed("list").stdout.splitlines()
-    assert lines[0].split() == ["ENTRY", "FROM", "SIZE", "LICENCE", "GATED", "HERE"]
+    head = ["ENTRY", "FROM", "SIZE", "LICENCE", "COMMERCIAL", "GATED", "HERE"]
+    assert lines[0].split() == head
     rows = {line.split()[0]: line for line in lines[1:]}
     assert rows["made"].endswith("whole")
     assert rows["toy"].endswith("damaged: expected config.json, got nothing")
     assert "lab/toy@ccccccc" in rows["toy"]
-    assert rows["branch"].endswith("no")
+    assert rows["branch"].split()[-4:] == ["Toy", "yes", "no", "no"]
+    assert rows["toy"].split("Toy Non-Commercial")[1].split()[0] == "no"
 
 
 def test_the_real_manifest_is_listed(tmp_path, monkeypatch):

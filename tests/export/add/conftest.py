@@ -21,7 +21,13 @@ MODEL = save({"w": np.arange(50_000, dtype=np.float32)})
 DIGEST = hashlib.sha256(MODEL).hexdigest()
 CONFIG = b'{"model_type": "toy"}\n'
 OTHER = b'{"model_type": "other"}\n'
-FROM = {"repository": "lab/toy", "revision": COMMIT, "licence": "Toy", "gated": False}
+FROM = {
+    "repository": "lab/toy",
+    "revision": COMMIT,
+    "licence": "Toy",
+    "commercial": True,
+    "gated": False,
+}
 TABLES = {
     "known": {
         "kind": "fetched",
@@ -52,7 +58,7 @@ TABLES = {
             {"path": "config.json", "repository": "lab/toy", "revision": COMMIT},
         ],
     },
-    "made": {"kind": "built", "licence": "none"},
+    "made": {"kind": "built", "licence": "none", "commercial": True},
 }
 
 

@@ -15,6 +15,7 @@ from pawfect.weights.manifest import (
     find_entry,
     is_commit,
     manifest,
+    may_be_sold,
     parse_manifest,
 )
 
@@ -24,6 +25,7 @@ GOOD = {
     "repository": "lab/toy",
     "revision": COMMIT,
     "licence": "MIT",
+    "commercial": True,
     "gated": False,
     "files": [{"path": "config.json"}],
 }
@@ -67,6 +69,72 @@ def test_everything_made_of_flux_says_that_it_is_not_for_commercial_use():
             assert entry.gated == (entry.name.startswith("flux-fill") and entry.kind == "fetched")
 
 
+def test_what_is_made_of_flux_or_of_weights_for_non_commercial_use_may_not_be_sold():
+    unsold = {name for name in manifest() if not may_be_sold(name)}
+    assert unsold == {name for name in manifest() if name.startswith("flux-")} | {"rmbg"}
+    for entry in manifest().values():
+        assert ("on-commercial" in entry.terms) != entry.commercial
+
+
+def test_what_is_built_of_others_may_be_sold_where_all_of_them_may():
+    def built(*sources):
+        return {"kind": "built", "licence": "none", "sources": list(sources)}
+
+    entries = parse_manifest(
+        {
+            "free": GOOD,
+            "other": GOOD,
+            "bound": changed(commercial=False),
+            "of-free": built("free", "other"),
+            "of-bound": built("free", "bound"),
+            "of-that": built("of-bound"),
+        }
+    )
+    sold = {name for name in entries if may_be_sold(name, entries)}
+    assert sold == {"free", "other", "of-free"}
+    with pytest.raises(PawfectError, match="expected one of free, other"):
+        may_be_sold("unknown", entries)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("klein-4b", {"scheduler", "text_encoder", "tokenizer", "transformer", "vae"}),
+        (
+            "qwen-image-edit-2509",
+            {"processor", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"},
+        ),
+        (
+            "qwen-image-edit",
+            {"processor", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"},
+        ),
+    ],
+)
+def test_the_free_editing_models_come_whole_at_a_commit_and_ungated(name, parts):
+    entry = manifest()[name]
+    assert (entry.licence, entry.commercial, entry.gated) == ("Apache-2.0", True, False)
+    assert is_commit(entry.revision)
+    paths = [file.path for file in entry.files]
+    assert {path.partition("/")[0] for path in paths} == parts | {"model_index.json"}
+    for part in parts - {"processor", "scheduler", "tokenizer"}:
+        assert f"{part}/config.json" in paths
+        files = [path for path in paths if path.startswith(part) and path.endswith(".safetensors")]
+        # All of the shards that the first one's name tells of.
+        shards = files[0].rpartition("-of-")[2].partition(".")[0]
+        assert len(files) == (int(shards) if shards.isdigit() else 1)
+
+
+def test_the_sizes_of_the_editing_models_add_up_as_far_as_they_are_known():
+    klein = manifest()["klein-4b"]
+    assert klein.size == 15_980_131_745
+    assert all(file.sha256 for file in klein.files)
+    # Of the newer Qwen-Image-Edit the weights' sizes; no digest could be looked up.
+    edit = manifest()["qwen-image-edit-2509"]
+    weights = [file for file in edit.files if file.path.endswith(".safetensors")]
+    assert sum(file.size for file in weights) == 57_699_249_798
+    assert not any(file.sha256 for file in edit.files)
+
+
 def test_the_pipeline_comes_without_a_transformer_and_each_transformer_with_its_config():
     entries = manifest()
     assert not any("transformer" in file.path for file in entries["flux-fill-dev"].files)
@@ -97,6 +165,7 @@ PACKAGED = {
     "package": "toy-weights",
     "version": "1.2",
     "licence": "MIT",
+    "commercial": True,
     "files": [{"path": "a.onnx", "members": ["toy/a.onnx"], "size": 1, "sha256": "0" * 64}],
 }
 
@@ -127,6 +196,18 @@ def with_file(**change):
         (changed(licence=None), r"expected kind, licence, name, got"),
         (changed(licence=""), r"licence: expected a text"),
         (changed(colour="blue"), r"got colour"),
+        (changed(commercial="false"), r"commercial: expected true or false, got str 'false'"),
+        (changed(commercial=None), r"expected commercial, got nothing"),
+        (packaged(commercial=None), r"expected commercial, got nothing"),
+        ({"kind": "built", "licence": "none"}, r"expected commercial, got nothing"),
+        (
+            {"kind": "built", "licence": "none", "sources": ["lama"], "commercial": True},
+            r"commercial: expected what its sources say, got True",
+        ),
+        (
+            {"kind": "built", "licence": "none", "sources": ["lama"]},
+            r"sources: expected entries above it, got lama",
+        ),
         (changed(gated="false"), r"gated: expected true or false, got str 'false'"),
         (changed(repository="toy"), r"repository: expected OWNER/NAME"),
         (changed(revision="main"), r"revision: expected a full commit, got 'main'"),
@@ -181,7 +262,7 @@ def with_file(**change):
         (with_file(members=["a"]), r"expected keys of a hub's file, got members"),
         (changed(package="toy"), r"keys of a fetched entry, got package"),
         (
-            {"kind": "built", "licence": "none", "files": []},
+            {"kind": "built", "licence": "none", "commercial": True, "files": []},
             r"keys of a built entry, got files",
         ),
     ],

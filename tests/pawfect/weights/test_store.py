@@ -27,6 +27,7 @@ TABLES = {
         "repository": "lab/toy",
         "revision": "0" * 40,
         "licence": "MIT",
+        "commercial": True,
         "gated": False,
         "files": [
             {"path": "config.json"},
@@ -40,13 +41,14 @@ TABLES = {
         "revision": "main",
         "pinned": False,
         "licence": "MIT",
+        "commercial": True,
         "gated": False,
         "files": [
             {"path": "q8.gguf"},
             {"path": "config.json", "repository": "lab/toy", "revision": "0" * 40},
         ],
     },
-    "made": {"kind": "built", "licence": "none"},
+    "made": {"kind": "built", "licence": "none", "commercial": True},
 }  # fmt: skip
 
 

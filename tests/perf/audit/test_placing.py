@@ -23,8 +23,8 @@ from perf.audit.placing import (
 )
 from perf.audit.run import overrides_of
 from perf.audit.stages import Plan, check_start, placements_of, to_label, to_run
-from perf.flux.cards import CARDS
-from perf.flux.memory import CONTEXT_GIB, processes_of, total_gib
+from perf.diffusion.cards import CARDS
+from perf.diffusion.memory import CONTEXT_GIB, processes_of, total_gib
 from tests.perf.audit.conftest import TINY, TINY_Q8, cell, record, setting
 
 

@@ -8,7 +8,7 @@ from pawfect.costs import CASES
 from pawfect.matting.networks import View
 from pawfect.matting.presets import PRESETS
 from pawfect.profile import load_profile
-from perf.flux.cards import CPU
+from perf.diffusion.cards import CPU
 from perf.matting import cost
 from perf.matting.pictures import picture
 from perf.matting.removers import Variant

@@ -112,6 +112,7 @@ GATED = {
         "repository": "someone/model",
         "revision": "a" * 40,
         "licence": "own",
+        "commercial": True,
         "gated": True,
         "about_gb": 0.001,
         "files": [{"path": "model.safetensors"}],

@@ -18,7 +18,7 @@ from pawfect.diffusion.quantised.int4 import Int4
 from pawfect.diffusion.quantised.int8 import Int8
 from pawfect.diffusion.quantised.kernels import TORCH, ComfyKernels, choose_kernels
 from pawfect.diffusion.quantised.scheme import SCHEMES, find_scheme
-from perf.flux.quantisation import filled
+from perf.diffusion.quantisation import filled
 from tests.refusals import refusal
 
 # FLUX.1's widths: the blocks', the feed-forward layers', the single blocks' last.

@@ -27,7 +27,7 @@ from pawfect.serving import BatchFunction, load_batch
 from pawfect.weights import published
 from pawfect.weights.checkpoint import torch_dtype
 from pawfect_export.tiny import flux as tiny
-from perf.flux.sides import SEED, OneFolder, Product
+from perf.diffusion.sides import SEED, OneFolder, Product
 
 NOWHERE: Final = Path("nowhere")
 

@@ -7,9 +7,9 @@ import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
 from pawfect_export.tiny import flux as tiny
-from perf.flux import versus
-from perf.flux.sides import SEED, Pipeline, Product, flop_of
-from perf.flux.versus import (
+from perf.diffusion import versus
+from perf.diffusion.sides import SEED, Pipeline, Product, flop_of
+from perf.diffusion.versus import (
     SIZES,
     Counted,
     bounds,

@@ -17,7 +17,7 @@ from pawfect.diffusion.quantised.int4 import Int4
 from pawfect.diffusion.quantised.int8 import Int8
 from pawfect.diffusion.quantised.scheme import SCHEMES, Scheme, quantised_layers
 from pawfect_export.tiny.flux import TRANSFORMER
-from perf.flux.random_transformer import random_transformer, step_arguments, with_outliers
+from perf.diffusion.random_transformer import random_transformer, step_arguments, with_outliers
 from perf.publish import as_markdown, provenance, publish, table
 
 Arguments = dict[str, torch.Tensor]
@@ -180,7 +180,7 @@ def as_text(result: dict[str, Any]) -> str:
         "# Quantised transformers\n\n"
         f"A random FLUX-Fill transformer of {result['parameters'] / 1e6:.0f} M parameters with "
         "outlier channels in every layer's input (what and why: `with_outliers` in "
-        "`perf/flux/random_transformer.py`; input "
+        "`perf/diffusion/random_transformer.py`; input "
         f"activations of its block layers reach {ratio['least']:.0f} to {ratio['largest']:.0f} "
         f"times their median, {ratio['median']:.0f} in the middle one). Error of the velocity "
         "relative to float32, the largest of three timesteps. It ranks schemes and checks the "
@@ -203,7 +203,7 @@ def main(out: Path) -> None:
     ratios = outlier_ratios(model, given[1]).values()
     result = {
         "source": provenance(
-            " ".join(["python -m perf.flux.quantisation", *sys.argv[1:]]), PACKAGES
+            " ".join(["python -m perf.diffusion.quantisation", *sys.argv[1:]]), PACKAGES
         ),
         "parameters": sum(value.numel() for value in model.parameters()),
         "config": dict(CONFIG),

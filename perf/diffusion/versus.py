@@ -23,8 +23,8 @@ import click
 
 from pawfect.profile import Profile, load_profile
 from pawfect_export.tiny import flux as tiny
-from perf.flux import flops
-from perf.flux.sides import SEED, STAGES, Pipeline, Product
+from perf.diffusion import flops
+from perf.diffusion.sides import SEED, STAGES, Pipeline, Product
 from perf.publish import as_markdown, provenance, publish, table
 from perf.scenes import Scene, load_scene
 
@@ -282,7 +282,9 @@ def main(size: str, rounds: int, out: Path) -> None:
         return asdict(item) | {"scale": round(item.scale, 4)}
 
     result = {
-        "provenance": provenance(" ".join(["python -m perf.flux.versus", *sys.argv[1:]]), PACKAGES),
+        "provenance": provenance(
+            " ".join(["python -m perf.diffusion.versus", *sys.argv[1:]]), PACKAGES
+        ),
         "parameters": sum(value.numel() for value in pipeline.pipe.transformer.parameters()),
         "product": [plain(item) for item in counted[:-1]],
         "pipeline": plain(counted[-1]),

@@ -15,10 +15,10 @@ from pawfect.costs import CASES, Costs, StageCost, stages_of
 from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import Profile
 from pawfect.settings import FluxSettings
-from perf.flux import flops
-from perf.flux.cards import BYTES, CARDS, CPU, Card
-from perf.flux.flops import Work
-from perf.flux.memory import FUSED, Storage, storage_of
+from perf.diffusion import flops
+from perf.diffusion.cards import BYTES, CARDS, CPU, Card
+from perf.diffusion.flops import Work
+from perf.diffusion.memory import FUSED, Storage, storage_of
 
 # Cleaning the mask, compositing and checking the seam, ms and ms per megapixel of the photo: of the
 # reference scene (1.92 MP) the first takes 69 ms served (perf/results/bench-embedded.md), all

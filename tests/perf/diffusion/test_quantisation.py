@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from perf.flux.quantisation import (
+from perf.diffusion.quantisation import (
     CONFIG,
     VARIANTS,
     as_text,

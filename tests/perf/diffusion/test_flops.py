@@ -13,9 +13,9 @@ from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
 
 from pawfect.scene.lexicon import labelled_surfaces
 from pawfect.weights.published import read
-from perf.flux import flops
-from perf.flux.random_transformer import step_arguments
-from tests.perf.flux.modules import built, counted, full_size, moved
+from perf.diffusion import flops
+from perf.diffusion.random_transformer import step_arguments
+from tests.perf.diffusion.modules import built, counted, full_size, moved
 
 WITHIN = 0.01
 META = torch.device("meta")

@@ -17,11 +17,18 @@ from pawfect.diffusion.tokens import VAE_PX
 from pawfect.flux.condition import CONDITION_WIDTH, LATENT_CHANNELS, TOKEN_WIDTH
 from pawfect.serving import BatchFunction
 from pawfect.weights.checkpoint import torch_dtype
-from perf.flux.cards import T4
-from perf.flux.gpu.models import Scale, batched_step, capped_product, defaults, product_of, seconds
-from perf.flux.memory import GIB
-from perf.flux.random_transformer import quantised_transformer
-from perf.flux.sides import Pipeline
+from perf.diffusion.cards import T4
+from perf.diffusion.gpu.models import (
+    Scale,
+    batched_step,
+    capped_product,
+    defaults,
+    product_of,
+    seconds,
+)
+from perf.diffusion.memory import GIB
+from perf.diffusion.random_transformer import quantised_transformer
+from perf.diffusion.sides import Pipeline
 from perf.scenes import Scene
 
 PROMPT: Final = "grass with fallen leaves"

@@ -8,9 +8,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from perf.flux.gpu import __main__ as gpu
-from perf.flux.gpu.models import full, small
-from perf.flux.gpu.parts import goals
+from perf.diffusion.gpu import __main__ as gpu
+from perf.diffusion.gpu.models import full, small
+from perf.diffusion.gpu.parts import goals
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pawfect.costs import CASES
-from perf.flux.flops import Work
+from perf.diffusion.flops import Work
 
 # Three rates in the order of CASES: low names the least time, so that its rate is the fastest.
 Rates = tuple[float, float, float]

@@ -17,8 +17,8 @@ from pawfect.costs import CASES, Costs
 from pawfect.orchestrator.planner import steps_run
 from pawfect.profile import load_profile
 from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
-from perf.flux.estimates import estimate
-from perf.flux.memory import FUSED, TORCH
+from perf.diffusion.estimates import estimate
+from perf.diffusion.memory import FUSED, TORCH
 from perf.publish import as_markdown, provenance, publish, table
 
 CARDS: Final = (("t4", TORCH), ("t4", FUSED), ("l4", FUSED), ("h200", FUSED))

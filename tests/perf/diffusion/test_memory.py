@@ -22,9 +22,9 @@ from pawfect.model import ONNX
 from pawfect.models import MODELS
 from pawfect.profile import Profile, load_profile
 from pawfect.weights.published import read
-from perf.flux import memory
-from perf.flux.cards import CARDS
-from perf.flux.memory import (
+from perf.diffusion import memory
+from perf.diffusion.cards import CARDS
+from perf.diffusion.memory import (
     FUSED,
     GGUF,
     GIB,
@@ -36,9 +36,9 @@ from perf.flux.memory import (
     total_gib,
     transformer_bytes,
 )
-from perf.flux.random_transformer import step_arguments
-from tests.perf.flux.modules import Peak, built, moved
-from tests.perf.flux.test_flops import asked
+from perf.diffusion.random_transformer import step_arguments
+from tests.perf.diffusion.modules import Peak, built, moved
+from tests.perf.diffusion.test_flops import asked
 
 HALF = 2
 

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import flop_registry
 from pawfect.flux import text, transformer_module, vae
 from pawfect.scene import florence2, sam3_checkpoint
 from pawfect.weights.published import read
-from perf.flux.sides import flop_of
+from perf.diffusion.sides import flop_of
 
 BUILDERS: Mapping[str, Callable[[Path], Any]] = {
     "flux_transformer": lambda folder: transformer_module.build_module(

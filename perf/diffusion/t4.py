@@ -16,11 +16,11 @@ import click
 import pawfect
 from pawfect.costs import CASES, Costs
 from pawfect.profile import Profile, load_profile
-from perf.flux import flops
-from perf.flux.cards import BYTES, CARDS, T4
-from perf.flux.estimates import cost_table, estimate, write_costs
-from perf.flux.memory import FUSED, TORCH, Process, processes_of, total_gib
-from perf.flux.t4_page import markdown
+from perf.diffusion import flops
+from perf.diffusion.cards import BYTES, CARDS, T4
+from perf.diffusion.estimates import cost_table, estimate, write_costs
+from perf.diffusion.memory import FUSED, TORCH, Process, processes_of, total_gib
+from perf.diffusion.t4_page import markdown
 from perf.publish import provenance, publish
 
 PACKAGES: Final = ("pawfect", "numpy")

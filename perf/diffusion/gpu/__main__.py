@@ -1,4 +1,4 @@
-"""`python -m perf.flux.gpu`: every measurement that needs a GPU, in one run that may be cut short.
+"""`python -m perf.diffusion.gpu`: all that a GPU is needed to measure, in one run that may be cut.
 
 Each part's figures are printed as a line of JSON and written to the file as they come.
 """
@@ -21,9 +21,9 @@ import torch
 
 from pawfect.contract.files import write_whole
 from pawfect.diffusion.quantised.scheme import SCHEMES
-from perf.flux.gpu import parts
-from perf.flux.gpu.layers import layer_costs
-from perf.flux.gpu.models import build, full, small
+from perf.diffusion.gpu import parts
+from perf.diffusion.gpu.layers import layer_costs
+from perf.diffusion.gpu.models import build, full, small
 from perf.publish import provenance
 from perf.scenes import load_scene
 
@@ -102,7 +102,7 @@ def main(tiny: bool, out: Path | None, asked: str) -> None:
 def measure(tiny: bool, path: Path, chosen: list[str]) -> dict[str, Any]:
     """Run the chosen parts and return what the file then holds."""
     scale = small() if tiny else full()
-    source = provenance("python -m perf.flux.gpu" + (" --tiny" if tiny else ""), PACKAGES)
+    source = provenance("python -m perf.diffusion.gpu" + (" --tiny" if tiny else ""), PACKAGES)
     card = torch.cuda.get_device_name() if scale.device == "cuda" else "none"
     results = Results(path, {"provenance": source, "gpu": card, "tiny": tiny})
     photo = load_scene().resized(*scale.photo)

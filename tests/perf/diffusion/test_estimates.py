@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pawfect.costs import CASES, costs_of
 from pawfect.profile import load_profile
-from perf.flux.cards import CARDS, CPU
-from perf.flux.estimates import cost_table, estimate, write_costs
+from perf.diffusion.cards import CARDS, CPU
+from perf.diffusion.estimates import cost_table, estimate, write_costs
 
 CHAINS = tuple(CARDS)
 

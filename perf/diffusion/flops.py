@@ -2,7 +2,7 @@
 
 Counted as torch's FlopCounterMode counts: a product of m x k and k x n is 2 m n k, norms and other
 elementwise work nothing. FLUX's transformer and autoencoder grow with the canvas; the other models
-see the same size every time. tests/perf/flux counts all of it again on the real modules.
+see the same size every time. tests/perf/diffusion counts all of it again on the real modules.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ PICTURE_WEIGHTS: Final = (384 + 64) * WIDTH
 TEXT_WEIGHTS: Final = 4096 * WIDTH
 ONCE_WEIGHTS: Final = (2 * 256 + 768) * WIDTH + 5 * WIDTH**2
 # How often elementwise kernels read or write a value of the width in a block, run one by one: norms
-# of tokens, queries and keys, rotations, activations, gates, residuals (counted on the real
-# modules: tests/perf/flux/test_flops.py). OUTER: around the blocks, the picture's tokens alone.
+# of tokens, queries and keys, rotations, activations, gates, residuals (counted on the real ones:
+# tests/perf/diffusion/test_flops.py). OUTER: around the blocks, the picture's tokens alone.
 DOUBLE_PASSES: Final = 129
 SINGLE_PASSES: Final = 126
 OUTER_PASSES: Final = 6

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from perf.flux.t4 import ENGINES, SIZES, STEPS, cells, model, t4
+from perf.diffusion.t4 import ENGINES, SIZES, STEPS, cells, model, t4
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "perf" / "results"
 

@@ -11,11 +11,11 @@ from perf.publish import as_markdown, table
 INTRODUCTION: Final = """\
 **Every second on this page is modelled, none is measured: no T4 was at hand.** FLOP are counted
 from the models' own configs and agree with torch's FlopCounterMode on the real modules (within
-1 %, tests/perf/flux); rates are published measurements where there are any, with their sources in
-`perf/flux/cards.py`; low takes the fastest rates, high the slowest. A step's time is its products
-at the card's rate for their precision, attention at a share of it, and what kernels between them
-read and write (norms, rotations, decoding and scaling of quantised weights) at the memory's rate,
-one after another.
+1 %, tests/perf/diffusion); rates are published measurements where there are any, with their sources
+in `perf/diffusion/cards.py`; low takes the fastest rates, high the slowest. A step's time is its
+products at the card's rate for their precision, attention at a share of it, and what kernels
+between them read and write (norms, rotations, decoding and scaling of quantised weights) at the
+memory's rate, one after another.
 
 A request is: labels by SAM3 around the hole and again inside the fill, one square window encoded,
 denoised with 128 text tokens and decoded, and the work around it on a photo of 1600x1200. Its

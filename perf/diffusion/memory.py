@@ -19,8 +19,8 @@ from pawfect.profile import Profile
 from pawfect.settings import FluxSettings
 from pawfect.weights.manifest import BUILT, manifest
 from pawfect.weights.published import read
-from perf.flux.cards import BYTES
-from perf.flux.flops import WIDEST, WIDTH
+from perf.diffusion.cards import BYTES
+from perf.diffusion.flops import WIDEST, WIDTH
 
 FUSED: Final = "fused"
 TORCH: Final = "torch"
@@ -30,9 +30,9 @@ CONTEXT_GIB: Final = 0.45
 # What an allocator of blocks holds over what lives in them.
 SLACK: Final = 1.1
 # Bytes that live at the peak of a call, as multiples of one tensor: followed through the real
-# modules at full size and half precision (tests/perf/flux/test_memory.py). FLUX: tokens x width,
-# in the single blocks, where queries, keys, values, the MLP's hidden layer and its input live
-# together. VAE: pixels x its first width.
+# modules at full size and half precision (tests/perf/diffusion/test_memory.py). FLUX: tokens x
+# width, in the single blocks, where queries, keys, values, the MLP's hidden layer and its input
+# live together. VAE: pixels x its first width.
 FLUX_PEAK: Final = 17.6
 # Where plain products compute the attention: the same, and the scores of every token against every
 # other in fp32, before and after the softmax. All else that computes it holds none.
@@ -86,7 +86,7 @@ class Storage:
 
 PLAIN: Final = Storage("plain")
 # GGUF through diffusers decodes each layer in each step by a row of torch kernels; the bytes are
-# counted over diffusers 0.42.1 (tests/perf/flux/test_memory.py).
+# counted over diffusers 0.42.1 (tests/perf/diffusion/test_memory.py).
 GGUF: Final = MappingProxyType(
     {
         "q4_0": Storage("q4_0", bits("q4_0"), 11.6, 4.5),

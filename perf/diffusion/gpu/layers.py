@@ -11,8 +11,8 @@ from pawfect.diffusion.quantised import scheme as schemes
 from pawfect.diffusion.quantised.integer import IntegerLinear
 from pawfect.diffusion.quantised.kernels import choose_kernels
 from pawfect.weights.checkpoint import torch_dtype
-from perf.flux.gpu.models import Scale, seconds
-from perf.flux.random_transformer import repeated
+from perf.diffusion.gpu.models import Scale, seconds
+from perf.diffusion.random_transformer import repeated
 
 TOKENS: Final = 256
 # Channels of the activations that are outliers, and by how much: a hundredth, twenty times.

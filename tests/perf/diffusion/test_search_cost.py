@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pawfect.contract.search import PRESETS, SearchParams, search_plan
-from perf.flux.search_cost import CARDS, SIZES, cells, model, steps_of, tries_of
+from perf.diffusion.search_cost import CARDS, SIZES, cells, model, steps_of, tries_of
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "perf" / "results" / "search-cost.json"
 

@@ -1,0 +1,1 @@
+"""The denoising models in numbers: cards modelled, a GPU measured, quantisation, the peer."""
