@@ -11,5 +11,8 @@ from typing import Final
 
 from pawfect.diffusion.chain import Chain
 from pawfect.flux.chain import FLUX
+from pawfect.klein.chain import KLEIN
 
-CHAINS: Final[Mapping[str, Chain]] = MappingProxyType({chain.name: chain for chain in (FLUX,)})
+CHAINS: Final[Mapping[str, Chain]] = MappingProxyType(
+    {chain.name: chain for chain in (FLUX, KLEIN)}
+)

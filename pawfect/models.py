@@ -14,6 +14,7 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import DTYPES, Array
 from pawfect.definitions.fill import FILL
 from pawfect.definitions.flux import FLUX
+from pawfect.definitions.klein import KLEIN
 from pawfect.definitions.matting import MATTING
 from pawfect.definitions.refine import REFINING
 from pawfect.definitions.scene import SCENE
@@ -21,7 +22,7 @@ from pawfect.definitions.scores import SCORES
 from pawfect.definitions.search import SEARCH
 from pawfect.model import Model
 
-_DEFINITIONS: Final = (*FILL, *SCENE, *FLUX, *MATTING, *REFINING, *SCORES, *SEARCH)
+_DEFINITIONS: Final = (*FILL, *SCENE, *FLUX, *KLEIN, *MATTING, *REFINING, *SCORES, *SEARCH)
 _BY_NAME: dict[str, Model] = {model.name: model for model in _DEFINITIONS}
 MODELS: Final[Mapping[str, Model]] = MappingProxyType(_BY_NAME)
 

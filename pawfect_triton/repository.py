@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2
 
 from pawfect.models import MODELS
 from pawfect.profile import Profile
+from pawfect.settings import FluxSettings
 
 SOURCES = ("model_repository", "ensemble")
 CONFIG = "config.pbtxt"
@@ -62,14 +63,15 @@ def gather(profile: Profile, folder: Path) -> None:
 def _fit(path: Path, profile: Profile) -> None:
     """Give a model's warm-up the widths of the profile's weights, and a batched one its cards."""
     config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
-    if profile.flux is None or not config.model_warmup:
+    model = MODELS[config.name]
+    settings = profile.chain(model.settings or "")
+    if settings is None:
         return
-    if MODELS[config.name].batched:
-        config.instance_group[0].count = profile.flux.gpus
-    widths = {
-        "PROMPT_EMBEDS": [profile.flux.text_tokens, profile.flux.text_width],
-        "POOLED": [profile.flux.pooled_width],
-    }
+    if model.batched:
+        config.instance_group[0].count = settings.gpus
+    widths = {"PROMPT_EMBEDS": [settings.text_tokens, settings.text_width]}
+    if isinstance(settings, FluxSettings):
+        widths["POOLED"] = [settings.pooled_width]
     for sample in config.model_warmup:
         for name, dims in widths.items():
             if name in sample.inputs:

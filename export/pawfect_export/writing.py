@@ -47,6 +47,30 @@ def write_parts(
     write_json(folder / f"{stem}.safetensors.index.json", index)
 
 
+def write_weights(
+    folder: Path, stem: str, weights: Mapping[str, torch.Tensor], parts: int = 1
+) -> None:
+    """Write one safetensors file, or so many with an index, as `save_pretrained` names them."""
+    if parts == 1:
+        save_file(dict(weights), folder / f"{stem}.safetensors", metadata={"format": "pt"})
+        return
+    names = sorted(weights)
+    share = math.ceil(len(names) / parts)
+    batches = (
+        {name: weights[name] for name in names[start : start + share]}
+        for start in range(0, len(names), share)
+    )
+    write_parts(folder, stem, batches, {"format": "pt"}, parts)
+
+
+def random_weights(module: torch.nn.Module, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """Return bfloat16 weights, as published, that keep activations near unit size."""
+    return {
+        name: random_weight(name, like.shape, generator).to(torch.bfloat16)
+        for name, like in sorted(module.state_dict().items())
+    }
+
+
 def random_weight(name: str, shape: Iterable[int], generator: torch.Generator) -> torch.Tensor:
     """Return a tensor's float32 weights, random, that keep activations near unit size."""
     values = torch.randn(tuple(shape), generator=generator)

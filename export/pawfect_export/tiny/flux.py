@@ -6,7 +6,6 @@ what it paints means nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +14,6 @@ from typing import Any, Final
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
-from safetensors.torch import save_file
 from transformers.models.clip.configuration_clip import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 from transformers.models.t5.configuration_t5 import T5Config
@@ -26,7 +24,7 @@ from pawfect_export.tiny.flux_tokenizers import (
     build_clip_tokenizer,
     build_t5_tokenizer,
 )
-from pawfect_export.writing import random_weight, write_json, write_parts
+from pawfect_export.writing import random_weights, write_json, write_weights
 
 # Widths that the text encoders and the transformer share; 4096 and 768 in the published model.
 PROMPT_WIDTH: Final = 64
@@ -175,35 +173,13 @@ def build(
     weights = {}
     for name, (module, config) in modules.items():
         write_json(folder / name / "config.json", config)
-        weights[name] = _random_weights(module, generator)
+        weights[name] = random_weights(module, generator)
     # Names as published: CLIP's with its prefix, T5's shared embedding once.
     weights["text_encoder"] = {f"text_model.{k}": v for k, v in weights["text_encoder"].items()}
     del weights["text_encoder_2"]["encoder.embed_tokens.weight"]
-    _save(
+    write_weights(
         folder / "transformer", "diffusion_pytorch_model", weights["transformer"], TRANSFORMER_PARTS
     )
-    _save(folder / "vae", "diffusion_pytorch_model", weights["vae"], 1)
-    _save(folder / "text_encoder", "model", weights["text_encoder"], 1)
-    _save(folder / "text_encoder_2", "model", weights["text_encoder_2"], T5_PARTS)
-
-
-def _random_weights(module: torch.nn.Module, generator: torch.Generator) -> dict[str, torch.Tensor]:
-    """Return bfloat16 weights, as published, that keep activations near unit size."""
-    return {
-        name: random_weight(name, like.shape, generator).to(torch.bfloat16)
-        for name, like in sorted(module.state_dict().items())
-    }
-
-
-def _save(folder: Path, stem: str, weights: Mapping[str, torch.Tensor], parts: int) -> None:
-    """Write one safetensors file, or so many with an index, as `save_pretrained` names them."""
-    if parts == 1:
-        save_file(dict(weights), folder / f"{stem}.safetensors", metadata={"format": "pt"})
-        return
-    names = sorted(weights)
-    share = math.ceil(len(names) / parts)
-    batches = (
-        {name: weights[name] for name in names[start : start + share]}
-        for start in range(0, len(names), share)
-    )
-    write_parts(folder, stem, batches, {"format": "pt"}, parts)
+    write_weights(folder / "vae", "diffusion_pytorch_model", weights["vae"])
+    write_weights(folder / "text_encoder", "model", weights["text_encoder"])
+    write_weights(folder / "text_encoder_2", "model", weights["text_encoder_2"], T5_PARTS)

@@ -1,0 +1,7 @@
+"""Triton model `klein_text_encoder`; see `pawfect.klein.text`."""
+
+from pawfect_triton.function_model import FunctionModel
+
+
+class TritonPythonModel(FunctionModel):
+    """Answers each request with one library call."""

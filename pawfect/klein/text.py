@@ -1,0 +1,153 @@
+"""Prompts as FLUX.2 [klein] reads them: hidden states of three layers of Qwen3, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from jinja2 import TemplateError
+from numpy.typing import NDArray
+from transformers.models.qwen2.tokenization_qwen2 import Qwen2Tokenizer
+from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
+from transformers.models.qwen3.modeling_qwen3 import Qwen3Model, Qwen3RotaryEmbedding
+
+from pawfect.contract.errors import invalid
+from pawfect.diffusion.loading import on_meta, read_config
+from pawfect.diffusion.text import check_unicode, check_vocabulary, half, load_tokenizer
+from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
+from pawfect.weights.reading import unusable
+
+# Of Flux2KleinPipeline: `max_sequence_length`.
+MAX_TOKENS: Final = 512
+# The layers whose outputs the transformer takes: `text_encoder_out_layers` of Flux2KleinPipeline;
+# no published config says them. What comes after the last one is neither loaded nor run.
+LAYERS: Final = (9, 18, 27)
+# The prefix of the model below its head.
+PREFIX: Final = "model."
+TOKENIZER_FILES: Final = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """One prompt as the transformer takes it.
+
+    Attributes:
+        embeds: FP16 [L, 3H], the outputs of the LAYERS for each token, padding included.
+        cut: tokens of the prompt in its chat template over L, which `embeds` leaves out.
+    """
+
+    embeds: NDArray[np.float16]
+    cut: int
+
+
+class TextEncoder:
+    """Qwen3 up to the last of the LAYERS, and its tokenizer.
+
+    Embeddings leave as float16 whatever the encoder computes in: they cross the wire.
+    """
+
+    def __init__(self, encoder: Any, tokenizer: Any, tokens: int) -> None:
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.tokens = tokens
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str, dtype: str, tokens: int) -> TextEncoder:
+        """Load `text_encoder` and `tokenizer` of a folder.
+
+        Args:
+            folder: of the whole model, as published.
+            device: cpu or cuda.
+            dtype: float32, float16 or bfloat16.
+            tokens: L, the tokens of a prompt in its chat template, 1 to 512.
+
+        Raises:
+            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
+        """
+        if not 1 <= tokens <= MAX_TOKENS:
+            raise invalid("tokens", f"1 to {MAX_TOKENS}", tokens)
+        tokenizer = load_tokenizer(Qwen2Tokenizer, folder / "tokenizer", TOKENIZER_FILES)
+        try:
+            _in_template(tokenizer, "grass")
+        except (TemplateError, ValueError) as error:
+            problem = f"expected a chat template, got {type(error).__name__}"
+            raise unusable(folder / "tokenizer", problem) from None
+        encoder = _load_encoder(folder / "text_encoder", device, torch_dtype(dtype))
+        check_vocabulary(tokenizer, encoder, folder / "tokenizer")
+        return cls(encoder, tokenizer, tokens)
+
+    @torch.inference_mode()
+    def encode(self, prompt: str) -> TextEmbedding:
+        """Embed one prompt as `Flux2KleinPipeline.encode_prompt` does; an empty one is fine.
+
+        Raises:
+            PawfectError: INVALID_ARG for text that is not Unicode, INTERNAL where an embedding does
+                not fit in float16.
+        """
+        check_unicode("PROMPT", prompt)
+        text = _in_template(self.tokenizer, prompt)
+        tokenized = self.tokenizer(
+            text,
+            padding="max_length",
+            max_length=self.tokens,
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.encoder.device)
+        states = self.encoder(
+            input_ids=tokenized.input_ids,
+            attention_mask=tokenized.attention_mask,
+            output_hidden_states=True,
+            use_cache=False,
+        ).hidden_states
+        whole = len(self.tokenizer(text, verbose=False).input_ids)
+        return TextEmbedding(
+            embeds=half("PROMPT_EMBEDS", torch.cat([states[layer][0] for layer in LAYERS], dim=1)),
+            cut=max(0, whole - self.tokens),
+        )
+
+
+def build_encoder(folder: Path) -> Any:
+    """Return the Qwen3Model of a folder's config.json, its weights on the meta device.
+
+    It ends with the last of the LAYERS, without the norm that follows the last layer of all.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
+    """
+    config = read_config(folder, "Qwen3ForCausalLM", {})
+    encoder = on_meta(folder, lambda: Qwen3Model(Qwen3Config.from_dict(config)))
+    # The last layer of all would not do: its hidden state is taken behind the norm.
+    if len(encoder.layers) <= LAYERS[-1]:
+        raise unusable(folder, f"expected over {LAYERS[-1]} layers, got {len(encoder.layers)}")
+    encoder.layers = encoder.layers[: LAYERS[-1]]
+    encoder.norm = torch.nn.Identity()
+    # Its frequencies, which no checkpoint holds.
+    encoder.rotary_emb = Qwen3RotaryEmbedding(encoder.config)
+    return encoder
+
+
+def left_out(encoder: Any) -> tuple[str, ...]:
+    """Return the prefixes of published tensors that an encoder of `build_encoder` goes without."""
+    above = range(LAYERS[-1], encoder.config.num_hidden_layers)
+    return ("lm_head.", f"{PREFIX}norm.", *(f"{PREFIX}layers.{layer}." for layer in above))
+
+
+def _load_encoder(folder: Path, device: str, dtype: torch.dtype) -> Any:
+    encoder = build_encoder(folder)
+    tensors = read_tensors(folder, "model", under=PREFIX, beside=left_out(encoder))
+    load_strict(encoder, tensors, "text_encoder", device=device, dtype=dtype)
+    return encoder
+
+
+def _in_template(tokenizer: Any, prompt: str) -> str:
+    """Return a prompt as its tokenizer's chat template has a user say it."""
+    text: str = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}],
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=False,
+    )
+    return text

@@ -1,0 +1,211 @@
+"""One denoising step of FLUX.2 [klein]: stateless and batched, with reference pictures or without.
+
+Reference pictures are tokens behind those of the picture; keys and values of theirs are not kept
+from one step to the next: only weights made for it see the same pictures then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from diffusers.models.transformers.transformer_flux2 import Flux2Transformer2DModel
+from numpy.typing import NDArray
+
+from pawfect.contract.errors import invalid
+from pawfect.diffusion.batch import Item
+from pawfect.diffusion.loading import on_meta, read_config
+from pawfect.diffusion.quantised.loading import AS_STORED, prepare
+from pawfect.diffusion.tokens import check_grid
+from pawfect.klein.chain import KLEIN, TOKEN_WIDTH
+from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
+from pawfect.weights.reading import read_json, unusable
+
+# The timestep of pure noise: the schedule counts from it down to 0.
+NOISE_TIMESTEP: Final = 1000.0
+# How far pictures lie apart on the first axis of positions: the one that is filled at 0, the
+# references at 10, 20 and so on; `Flux2KleinPipeline._prepare_image_ids`.
+APART: Final = 10
+# What makes a FLUX.2 transformer klein; the rest is size.
+KLEIN_CONFIG: Final = {"in_channels": TOKEN_WIDTH, "guidance_embeds": False}
+STEM: Final = "diffusion_pytorch_model"
+PIPELINE: Final = "Flux2KleinPipeline"
+
+Grid = tuple[int, int]
+
+
+class Transformer:
+    """klein's transformer, which sees the latents and says which way they flow.
+
+    Args:
+        module: a Flux2Transformer2DModel, loaded.
+        device: where it lies.
+        dtype: in which it computes.
+        arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
+            and the kernels in force.
+
+    Attributes:
+        model: Triton's name of it.
+    """
+
+    model: Final = KLEIN.transformer
+
+    def __init__(
+        self, module: Any, device: str, dtype: torch.dtype, arithmetic: str = "plain"
+    ) -> None:
+        self.module = module
+        self.device = device
+        self.dtype = dtype
+        self.arithmetic = arithmetic
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
+        """Load the `transformer` of a folder, as published or quantised here.
+
+        Args:
+            folder: of the whole model, or of its transformer alone.
+            device: cpu or cuda.
+            dtype: float32, float16 or bfloat16, of the computation.
+
+        Raises:
+            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
+        """
+        folder = folder / "transformer"
+        module = build_module(folder)
+        tensors = read_tensors(folder, STEM)
+        computed = torch_dtype(dtype)
+        arithmetic = prepare(module, folder, STEM, device, computed)
+        load_strict(
+            module, tensors, "transformer", device=device, dtype=computed, as_stored=AS_STORED
+        )
+        return cls(module, device, computed, arithmetic)
+
+    def shared(self, item: Item) -> tuple[Any, ...]:
+        """Return what steps of one batch share; see `pawfect.diffusion.batch.Stepper`."""
+        self._check(item)
+        return _grid(item), _reference_grids(item), len(item["PROMPT_EMBEDS"])
+
+    @torch.inference_mode()
+    def velocities(self, items: Sequence[Item]) -> Sequence[NDArray[np.float32]]:
+        """Return the velocities of a batch; see `pawfect.diffusion.batch.Stepper`.
+
+        Each is computed as if it were alone; not finite where it overflows the precision, which
+        `pawfect.diffusion.schedule.euler` refuses.
+        """
+        tokens, text = len(items[0]["LATENTS"]), len(items[0]["PROMPT_EMBEDS"])
+        latents = self._stacked(items, "LATENTS")
+        if references := _reference_grids(items[0]):
+            latents = torch.cat((latents, self._stacked(items, "REFERENCES")), dim=1)
+        timestep = torch.tensor(np.concatenate([item["TIMESTEP"] for item in items]))
+        (flow,) = self.module(
+            hidden_states=latents,
+            encoder_hidden_states=self._stacked(items, "PROMPT_EMBEDS"),
+            # The module takes 0 to 1 and multiplies in its own precision.
+            timestep=timestep.to(self.device) / NOISE_TIMESTEP,
+            img_ids=picture_positions((_grid(items[0]), *references)).to(self.device),
+            txt_ids=text_positions(text).to(self.device),
+            return_dict=False,
+        )
+        velocities: NDArray[np.float32] = flow[:, :tokens].float().cpu().numpy()
+        return list(velocities)
+
+    def free(self) -> None:
+        """Drop what is kept where memory is short: nothing is."""
+
+    def _check(self, item: Item) -> None:
+        """Raise INVALID_ARG unless `velocities` can take one request's tensors, which it names."""
+        width = self.module.config.joint_attention_dim
+        for name, columns in (("LATENTS", TOKEN_WIDTH), ("PROMPT_EMBEDS", width)):
+            if not item[name].size or item[name].shape[1] != columns:
+                raise invalid(name, f"shape [T, {columns}], T above 0", list(item[name].shape))
+        check_grid(len(item["LATENTS"]), _grid(item), "LATENTS")
+        if ("REFERENCES" in item) is not ("REFERENCE_GRIDS" in item):
+            raise invalid("REFERENCES, REFERENCE_GRIDS", "both or neither", "one of them")
+        if "REFERENCES" in item:
+            _check_references(item)
+        for name in ("LATENTS", "PROMPT_EMBEDS", "TIMESTEP", "REFERENCES"):
+            if name in item and not np.isfinite(item[name]).all():
+                raise invalid(name, "finite values", "others")
+        timestep = float(item["TIMESTEP"][0])
+        if not 0 < timestep <= NOISE_TIMESTEP:
+            raise invalid("TIMESTEP", f"above 0 to {NOISE_TIMESTEP:g}", f"{timestep:g}")
+
+    def _stacked(self, items: Sequence[Item], name: str) -> torch.Tensor:
+        stacked = torch.tensor(np.stack([item[name] for item in items]))
+        return stacked.to(self.device, self.dtype)
+
+
+def check_distilled(folder: Path) -> None:
+    """Raise UNAVAILABLE unless a whole model's folder holds distilled weights.
+
+    The base model has the same tensors; without a second branch of guidance and with few steps it
+    draws mud.
+    """
+    index = read_json(folder, "model_index.json")
+    if index.get("_class_name") != PIPELINE:
+        raise unusable(folder, f"expected {PIPELINE}, got {index.get('_class_name')}")
+    if index.get("is_distilled") is not True:
+        got = f"is_distilled: {index.get('is_distilled')}"
+        raise unusable(folder, f"expected the distilled weights, got the base model's ({got})")
+
+
+def build_module(folder: Path) -> Any:
+    """Return the Flux2Transformer2DModel of a folder's config.json, without weights.
+
+    Raises:
+        PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
+    """
+    config = read_config(folder, "Flux2Transformer2DModel", KLEIN_CONFIG)
+    module = on_meta(folder, lambda: Flux2Transformer2DModel.from_config(config))
+    if module.proj_out.out_features != TOKEN_WIDTH:
+        got = module.proj_out.out_features
+        raise unusable(folder, f"expected {TOKEN_WIDTH} values for each token, got {got}")
+    return module
+
+
+def picture_positions(grids: Sequence[Grid]) -> torch.Tensor:
+    """Return [T, 4], the positions of the tokens of pictures, one behind the other.
+
+    Args:
+        grids: rows and columns of tokens of each picture: of the one that is filled, then of each
+            reference.
+    """
+    zero = torch.zeros(1, dtype=torch.int64)
+    return torch.cat(
+        [
+            torch.cartesian_prod(zero + APART * number, *map(torch.arange, grid), zero)
+            for number, grid in enumerate(grids)
+        ]
+    )
+
+
+def text_positions(tokens: int) -> torch.Tensor:
+    """Return [L, 4]: each token's number on the last axis."""
+    positions = torch.zeros(tokens, 4, dtype=torch.int64)
+    positions[:, 3] = torch.arange(tokens)
+    return positions
+
+
+def _check_references(item: Item) -> None:
+    tokens, grids = item["REFERENCES"], item["REFERENCE_GRIDS"]
+    if tokens.shape[1] != TOKEN_WIDTH:
+        raise invalid("REFERENCES", f"shape [T, {TOKEN_WIDTH}]", list(tokens.shape))
+    if not len(grids) or (grids <= 0).any():
+        expected = "positive rows and columns of tokens of at least one picture"
+        raise invalid("REFERENCE_GRIDS", expected, grids.tolist())
+    wanted = int(grids.astype(np.int64).prod(axis=1).sum())
+    if len(tokens) != wanted:
+        raise invalid("REFERENCES", f"{wanted} tokens for grids {grids.tolist()}", len(tokens))
+
+
+def _grid(item: Item) -> Grid:
+    rows, columns = (int(number) for number in item["GRID"])
+    return rows, columns
+
+
+def _reference_grids(item: Item) -> tuple[Grid, ...]:
+    grids = item.get("REFERENCE_GRIDS", ())
+    return tuple((int(rows), int(columns)) for rows, columns in grids)
