@@ -12,6 +12,7 @@ from typing import Final
 
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import DTYPES, Array
+from pawfect.definitions.edit import EDIT
 from pawfect.definitions.fill import FILL
 from pawfect.definitions.flux import FLUX
 from pawfect.definitions.klein import KLEIN
@@ -22,7 +23,17 @@ from pawfect.definitions.scores import SCORES
 from pawfect.definitions.search import SEARCH
 from pawfect.model import Model
 
-_DEFINITIONS: Final = (*FILL, *SCENE, *FLUX, *KLEIN, *MATTING, *REFINING, *SCORES, *SEARCH)
+_DEFINITIONS: Final = (
+    *FILL,
+    *SCENE,
+    *FLUX,
+    *KLEIN,
+    *EDIT,
+    *MATTING,
+    *REFINING,
+    *SCORES,
+    *SEARCH,
+)
 _BY_NAME: dict[str, Model] = {model.name: model for model in _DEFINITIONS}
 MODELS: Final[Mapping[str, Model]] = MappingProxyType(_BY_NAME)
 

@@ -93,6 +93,7 @@ BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
             QUANTISE, ("tiny-flux-fill",), {"scheme": "int4"}, told=True
         ),
         "tiny-klein": Builder("pawfect_export.tiny.klein:build"),
+        "tiny-edit": Builder("pawfect_export.tiny.edit:build"),
         "tiny-sam3": Builder("pawfect_export.tiny.sam3:build"),
         "tiny-florence2": Builder("pawfect_export.tiny.florence2:build"),
         "tiny-lama": Builder("pawfect_export.tiny.lama:build"),

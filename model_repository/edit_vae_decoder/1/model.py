@@ -1,0 +1,7 @@
+"""Triton model `edit_vae_decoder`; see `pawfect.qwen.vae`."""
+
+from pawfect_triton.function_model import FunctionModel
+
+
+class TritonPythonModel(FunctionModel):
+    """Answers each request with one library call."""

@@ -1,0 +1,106 @@
+"""Qwen-Image-Edit's four models as functions of tensors, loaded from their weights.
+
+torch and the models' libraries are imported by the loaders, not with this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pawfect.contract.parameters import NoParams
+from pawfect.contract.tensors import MIN_SIDE, Array
+from pawfect.contract.texts import read_texts
+from pawfect.diffusion import serving
+from pawfect.diffusion.serving import Run, toward_of
+from pawfect.qwen.chain import EDIT
+from pawfect.qwen.pictures import parted
+from pawfect.settings import EditSettings
+from pawfect.weights.reading import unusable
+
+if TYPE_CHECKING:
+    from pawfect.qwen.vae import Vae
+    from pawfect.serving import BatchFunction
+
+
+def text_encoder(settings: EditSettings, folder: Path) -> Run:
+    """Load Qwen2.5-VL; see `pawfect.qwen.text`."""
+    import torch
+
+    from pawfect.qwen.text import TextEncoder
+
+    # Others run one thread each; this one serves all requests, and seldom.
+    torch.set_num_threads(settings.text_threads)
+    encoder = TextEncoder.load(
+        folder,
+        device=settings.text_device,
+        dtype=settings.text_dtype,
+        tokens=settings.text_tokens,
+    )
+
+    def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
+        (prompt,) = read_texts("PROMPT", inputs["PROMPT"])
+        embedding = encoder.encode(prompt, parted(inputs["PICTURES"], inputs["SIZES"]))
+        return {
+            "PROMPT_EMBEDS": embedding.embeds,
+            "CUT": np.array([embedding.cut], np.int32),
+        }
+
+    return run
+
+
+def vae_encoder(settings: EditSettings, folder: Path) -> Run:
+    """Load the VAE to encode pictures; see `pawfect.qwen.vae`."""
+    vae = _vae(settings, folder)
+
+    def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
+        sampled = bool(inputs["SAMPLED"][0]) if "SAMPLED" in inputs else False
+        seed, toward = int(inputs["SEED"][0]), toward_of(inputs)
+        encoded = vae.encode(inputs["IMAGE"], seed, toward, sampled=sampled)
+        return {"LATENTS": encoded.latents, "PRIOR": encoded.prior}
+
+    return run
+
+
+def vae_decoder(settings: EditSettings, folder: Path) -> Run:
+    """Load the VAE to decode latents; see `pawfect.qwen.vae`."""
+    return serving.decoder(_vae(settings, folder))
+
+
+def _vae(settings: EditSettings, folder: Path) -> Vae:
+    from pawfect.qwen.vae import Vae
+
+    return Vae.load(folder, device=settings.device, dtype=settings.dtype, tile_px=settings.tile_px)
+
+
+def transformer(settings: EditSettings, folder: Path, whole: Path) -> BatchFunction:
+    """Load the transformer: one step for a batch of requests; see `pawfect.diffusion.batch`.
+
+    Args:
+        settings: of the profile.
+        folder: of the transformer's weights.
+        whole: of the whole model.
+
+    Raises:
+        PawfectError: as `pawfect.diffusion.serving.stepping`.
+    """
+    from pawfect.qwen.transformer import Transformer
+
+    del whole
+    if settings.modulation != "layers":
+        raise unusable(folder, f'expected modulation = "layers", got {settings.modulation!r}')
+    load = partial(Transformer.load, folder, device=settings.device, dtype=settings.dtype)
+    return serving.stepping(settings, folder, load)
+
+
+def probe(settings: EditSettings) -> dict[str, Array]:
+    """Return the probe's tensors for all four models."""
+    return serving.probe(EDIT, settings) | {
+        "PICTURES": np.full(MIN_SIDE * MIN_SIDE * 3, 127, np.uint8),
+        "SIZES": np.array([[MIN_SIDE, MIN_SIDE]], np.int32),
+        "GUIDANCE": np.array([settings.guidance_scale], np.float32),
+    }

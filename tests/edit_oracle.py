@@ -1,0 +1,136 @@
+"""The oracles of edits: diffusers' own pipelines, every component as it is loaded by its library.
+
+Two things of them are mended, as long as they are broken: transformers' processor does not load
+without torchvision, which only its part for videos needs; and beside transformers 5 the pipelines do
+not tell the text encoder which tokens are pictures' (https://github.com/huggingface/diffusers/issues/
+14194), so that those lose their rows and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderKLQwenImage,
+    FlowMatchEulerDiscreteScheduler,
+    QwenImageEditInpaintPipeline,
+    QwenImageEditPipeline,
+    QwenImageEditPlusPipeline,
+    QwenImageTransformer2DModel,
+)
+from diffusers.pipelines.qwenimage import (
+    pipeline_qwenimage_edit,
+    pipeline_qwenimage_edit_inpaint,
+    pipeline_qwenimage_edit_plus,
+)
+from PIL import Image
+from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer, Qwen2VLProcessor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+Picture = np.ndarray
+Pipeline = QwenImageEditPipeline | QwenImageEditPlusPipeline | QwenImageEditInpaintPipeline
+
+
+class Processor(Qwen2VLProcessor):
+    """transformers' processor without its part for videos."""
+
+    def __init__(self, image_processor: Any, tokenizer: Any) -> None:
+        super().__init__(image_processor, tokenizer, None)
+
+    def check_argument_for_proper_class(self, name: str, value: Any) -> None:
+        """Let None stand for the part for videos."""
+
+
+def load_encoder(folder: Path) -> Qwen2_5_VLForConditionalGeneration:
+    """Load transformers' text encoder, which is then told which tokens are pictures'."""
+    encoder = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
+    forward = encoder.forward
+
+    def told(input_ids: torch.Tensor, **given: Any) -> Any:
+        pictures = (input_ids == encoder.config.image_token_id).int()
+        return forward(input_ids=input_ids, mm_token_type_ids=pictures, **given)
+
+    encoder.forward = told
+    return encoder
+
+
+def load_pipeline(kind: type[Pipeline], folder: Path) -> Pipeline:
+    """Load a pipeline in float32."""
+    own = {"torch_dtype": torch.float32, "local_files_only": True}
+    tokenizer = Qwen2Tokenizer.from_pretrained(folder / "tokenizer")
+    pipeline = kind(
+        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler"),
+        vae=AutoencoderKLQwenImage.from_pretrained(folder / "vae", **own),
+        text_encoder=load_encoder(folder / "text_encoder"),
+        tokenizer=tokenizer,
+        processor=Processor(
+            Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"), tokenizer
+        ),
+        transformer=QwenImageTransformer2DModel.from_pretrained(folder / "transformer", **own),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@contextmanager
+def areas(shown: int, latents: int) -> Iterator[None]:
+    """Have the pipelines scale pictures to other areas than a megapixel.
+
+    Args:
+        shown: px, of what EditPlus shows its text encoder.
+        latents: px, of what becomes latents, and of what Edit and its inpainting show theirs.
+    """
+    plus = pipeline_qwenimage_edit_plus
+    before = plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE
+    others = (pipeline_qwenimage_edit, pipeline_qwenimage_edit_inpaint)
+    calculate = [module.calculate_dimensions for module in others]
+    plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE = shown, latents
+    for module, own in zip(others, calculate, strict=True):
+        module.calculate_dimensions = lambda _, ratio, own=own: own(latents, ratio)
+    try:
+        yield
+    finally:
+        plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE = before
+        for module, own in zip(others, calculate, strict=True):
+            module.calculate_dimensions = own
+
+
+def edit_by_pipeline(
+    pipeline: Pipeline,
+    pictures: Sequence[Picture],
+    *,
+    prompt: str,
+    negative: str | None,
+    steps: int,
+    guidance: float,
+    seed: int,
+    size: tuple[int, int],
+    mask: Picture | None = None,
+    strength: float = 1.0,
+) -> Picture:
+    """Edit pictures, UINT8 [H, W, 3] each; the one of inpainting under a mask, UINT8 [H, W].
+
+    Returns UINT8 of a size, rows and columns.
+    """
+    images = [Image.fromarray(picture) for picture in pictures]
+    plus = isinstance(pipeline, QwenImageEditPlusPipeline)
+    masked = {} if mask is None else {"mask_image": Image.fromarray(mask), "strength": strength}
+    edited = pipeline(
+        image=images if plus else images[0],
+        prompt=prompt,
+        negative_prompt=negative,
+        true_cfg_scale=guidance,
+        num_inference_steps=steps,
+        height=size[0],
+        width=size[1],
+        generator=torch.Generator("cpu").manual_seed(seed),
+        **masked,
+    ).images[0]
+    return np.array(edited)
