@@ -54,6 +54,7 @@ EDIT: Final = Chain(
     references=True,
     sees_pictures=True,
     negative=True,
+    rescheduled=lambda schedule, settings: with_shift(schedule, settings.shift),
 )
 
 # The exponent of the shift that ModelTC's 4- and 8-step LoRAs, "Qwen-Image-Lightning", were trained
