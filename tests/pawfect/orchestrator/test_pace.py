@@ -10,7 +10,6 @@ from unittest.mock import AsyncMock
 
 import numpy as np
 import pytest
-from pawfect.orchestrator.flux_models import Encoded, Text
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
