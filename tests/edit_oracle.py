@@ -1,9 +1,9 @@
 """The oracles of edits: diffusers' own pipelines, every component as it is loaded by its library.
 
-Two things of them are mended, as long as they are broken: transformers' processor does not load
-without torchvision, which only its part for videos needs; and beside transformers 5 the pipelines do
-not tell the text encoder which tokens are pictures' (https://github.com/huggingface/diffusers/issues/
-14194), so that those lose their rows and columns.
+Two things are mended in them. transformers' processor does not load without torchvision, which
+only its part for videos needs. And beside transformers 5 the pipelines do not tell the text encoder
+which tokens are pictures', so that those lose their rows and columns:
+https://github.com/huggingface/diffusers/issues/14194.
 """
 
 from __future__ import annotations
@@ -63,7 +63,12 @@ def load_encoder(folder: Path) -> Qwen2_5_VLForConditionalGeneration:
 
 def load_pipeline(kind: type[Pipeline], folder: Path) -> Pipeline:
     """Load a pipeline in float32."""
-    own = {"torch_dtype": torch.float32, "local_files_only": True}
+    own: dict[str, Any] = {
+        "torch_dtype": torch.float32,
+        "local_files_only": True,
+        # It would need a package more.
+        "low_cpu_mem_usage": False,
+    }
     tokenizer = Qwen2Tokenizer.from_pretrained(folder / "tokenizer")
     pipeline = kind(
         scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler"),

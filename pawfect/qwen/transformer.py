@@ -21,6 +21,7 @@ from pawfect.diffusion.quantised.loading import AS_STORED, prepare
 from pawfect.out_of_memory import release
 from pawfect.qwen.chain import LATENT_CHANNELS, TOKEN_WIDTH
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
+from pawfect.weights.reading import unusable
 
 # What makes a Qwen-Image transformer one that edits; the rest is size. `zero_cond_t`, which 2511
 # sets, is the module's own matter.
@@ -134,12 +135,13 @@ class Transformer:
         texts += [item["NEGATIVE_EMBEDS"] for item in guided]
         flows = self._flows([*items, *guided], texts)
         negatives = iter(flows[len(items) :])
-        results = []
-        for item, flow in zip(items, flows[: len(items)], strict=True):
-            if _is_guided(item):
-                flow = combined(flow, next(negatives), float(item["GUIDANCE"][0]))
-            results.append(flow.cpu().numpy())
-        return results
+        guided_flows = [
+            combined(flow, next(negatives), float(item["GUIDANCE"][0]))
+            if _is_guided(item)
+            else flow
+            for item, flow in zip(items, flows, strict=False)
+        ]
+        return [flow.cpu().numpy() for flow in guided_flows]
 
     def free(self) -> None:
         """Drop what is kept where memory is short: nothing is."""
@@ -167,7 +169,8 @@ class Transformer:
             return_dict=False,
         )[0]
         tokens = grids[0][0] * grids[0][1]
-        return flows[:, :tokens].float()
+        velocities: torch.Tensor = flows[:, :tokens].float()
+        return velocities
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.tensor(array).to(self.device, self.dtype)
@@ -180,11 +183,14 @@ def build_module(folder: Path) -> QwenImageTransformer2DModel:
         PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
     """
     config = read_config(folder, "QwenImageTransformer2DModel", REQUIRED)
-    others = {name: False for name in ABSENT if name in config}
-    config = read_config(folder, "QwenImageTransformer2DModel", others)
-    module = on_meta(folder, lambda: QwenImageTransformer2DModel.from_config(config))
+    for name in ABSENT:
+        if config.get(name):
+            raise unusable(folder, f"{name}: expected none, got {config[name]!r}")
+    module: QwenImageTransformer2DModel = on_meta(
+        folder, lambda: QwenImageTransformer2DModel.from_config(config)
+    )
     # Its frequencies are no buffers, and so would stay on the meta device.
-    axes = list(module.config.axes_dims_rope)
+    axes = list(module.config["axes_dims_rope"])
     module.pos_embed = QwenEmbedRope(theta=ROTARY_BASE, axes_dim=axes, scale_rope=True)
     return module
 
@@ -192,8 +198,9 @@ def build_module(folder: Path) -> QwenImageTransformer2DModel:
 def combined(positive: torch.Tensor, negative: torch.Tensor, guidance: float) -> torch.Tensor:
     """Return guided velocities with the norms of the positive branch's, [T, 64] each."""
     mixed = negative + guidance * (positive - negative)
-    norms = [torch.norm(flow, dim=-1, keepdim=True) for flow in (positive, mixed)]
-    return mixed * (norms[0] / norms[1])
+    norms = [torch.linalg.vector_norm(flow, dim=-1, keepdim=True) for flow in (positive, mixed)]
+    rescaled: torch.Tensor = mixed * (norms[0] / norms[1])
+    return rescaled
 
 
 def _is_guided(item: Item) -> bool:

@@ -1,4 +1,4 @@
-"""Whole edits against diffusers' own pipelines: same seed, steps, guidance, pictures and prompts."""
+"""Whole edits against diffusers' own pipelines: same seed, steps, guidance, pictures, prompts."""
 
 from __future__ import annotations
 
@@ -72,9 +72,12 @@ def edited(
 
 
 def assert_same(ours: np.ndarray, theirs: np.ndarray) -> None:
-    """At most one level apart, of pictures that show something."""
+    """At most one level apart, and hardly anywhere, of pictures that show something."""
     assert ours.std() > 20
-    assert np.abs(ours.astype(int) - theirs).max() <= 1
+    apart = np.abs(ours.astype(int) - theirs)
+    assert apart.max() <= 1
+    # A guidance of 4.1 in place of 4 is 0.06 apart.
+    assert apart.mean() < 0.01
 
 
 @pytest.mark.parametrize("how", [GUIDED, UNGUIDED], ids=["guided", "unguided"])
