@@ -1,7 +1,7 @@
 """One denoising step of FLUX.2 [klein]: stateless and batched, with reference pictures or without.
 
-Reference pictures are tokens behind those of the picture; keys and values of theirs are not kept
-from one step to the next: only weights made for it see the same pictures then.
+Reference pictures are tokens behind those of the picture. Their keys and values are not kept from
+one step to the next: only the 9B "kv" weights are trained for that.
 """
 
 from __future__ import annotations
