@@ -32,8 +32,8 @@ from pawfect.weights.reading import read_json, unusable
 PREFIX: Final = (
     "<|im_start|>system\nDescribe the key features of the input image (color, shape, size, "
     "texture, objects, background), then explain how the user's text instruction should alter or "
-    "modify the image. Generate a new image that meets the user's requirements while maintaining consistency "
-    "with the original input where appropriate.<|im_end|>\n<|im_start|>user\n"
+    "modify the image. Generate a new image that meets the user's requirements while maintaining "
+    "consistency with the original input where appropriate.<|im_end|>\n<|im_start|>user\n"
 )
 SUFFIX: Final = "<|im_end|>\n<|im_start|>assistant\n"
 # Tokens of PREFIX, which the transformer does not see: `prompt_template_encode_start_idx`.
