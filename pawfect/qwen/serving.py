@@ -91,6 +91,10 @@ def transformer(settings: EditSettings, folder: Path, whole: Path) -> BatchFunct
     from pawfect.qwen.transformer import Transformer
 
     del whole
+    if settings.attention == "xformers":
+        # diffusers 0.42 makes numbers of its mask, which then hides nothing.
+        problem = "expected a kernel that hides padded texts, got xformers"
+        raise unusable(folder, f'{problem}; set edit.attention = "auto"')
     if settings.modulation != "layers":
         raise unusable(folder, f'expected modulation = "layers", got {settings.modulation!r}')
     load = partial(Transformer.load, folder, device=settings.device, dtype=settings.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import Array
+from pawfect.diffusion.batch import Item
 from pawfect.diffusion.loading import on_meta, read_config
 from pawfect.diffusion.quantised.loading import AS_STORED, prepare
+from pawfect.diffusion.step import NOISE_TIMESTEP, TEXTS, check_step, grids_of
 from pawfect.qwen.chain import LATENT_CHANNELS, TOKEN_WIDTH
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
@@ -28,14 +30,9 @@ REQUIRED: Final = {"in_channels": TOKEN_WIDTH, "out_channels": LATENT_CHANNELS, 
 # Of models of other kinds: distilled guidance, layers. Not in every config.
 ABSENT: Final = ("guidance_embeds", "use_additional_t_cond", "use_layer3d_rope")
 STEM: Final = "diffusion_pytorch_model"
-# The timestep of pure noise: the schedule counts from it down to 0.
-NOISE_TIMESTEP: Final = 1000.0
 # Of diffusers' QwenEmbedRope, which has frequencies for so many positions.
 ROTARY_BASE: Final = 10_000
 POSITIONS: Final = 4096
-
-Item = Mapping[str, Array]
-Grid = tuple[int, int]
 
 
 class Transformer:
@@ -89,26 +86,12 @@ class Transformer:
         Raises:
             PawfectError: INVALID_ARG for tensors that are no step of this transformer.
         """
-        grids = _grids(item)
-        tokens = (
-            ("LATENTS", item["LATENTS"], grids[:1]),
-            ("REFERENCES", item.get("REFERENCES"), grids[1:]),
-        )
-        for name, array, own in tokens:
-            if array is not None:
-                _check_values(name, array, TOKEN_WIDTH)
-                count = sum(rows * columns for rows, columns in own)
-                if len(array) != count:
-                    raise invalid(name, f"{count} tokens for grids of {_listed(own)}", len(array))
+        grids = check_step(item, TOKEN_WIDTH, self.module.config.joint_attention_dim)
         most = POSITIONS - max(side // 2 for grid in grids for side in grid)
-        for name in ("PROMPT_EMBEDS", "NEGATIVE_EMBEDS"):
-            if name in item:
-                _check_values(name, item[name], self.module.config.joint_attention_dim)
-                if len(item[name]) > most:
-                    raise invalid(name, f"at most {most} tokens beside such grids", len(item[name]))
-        timestep, guidance = float(item["TIMESTEP"][0]), float(item["GUIDANCE"][0])
-        if not 0 < timestep <= NOISE_TIMESTEP:
-            raise invalid("TIMESTEP", f"above 0 to {NOISE_TIMESTEP:g}", timestep)
+        for name in TEXTS:
+            if name in item and len(item[name]) > most:
+                raise invalid(name, f"at most {most} tokens beside such grids", len(item[name]))
+        guidance = float(item["GUIDANCE"][0])
         if not 0 <= guidance < np.inf:
             raise invalid("GUIDANCE", "0 or more, finite", guidance)
         return grids
@@ -129,7 +112,7 @@ class Transformer:
         texts = [_texts(item) for item in items]
         counts = [len(own) for own in texts]
         rows = [item for item, count in zip(items, counts, strict=True) for _ in range(count)]
-        flows = self._flows(rows, [text for own in texts for text in own]).split(counts)
+        flows = torch.split(self._flows(rows, [text for own in texts for text in own]), counts)
         return [
             guided(own, float(item["GUIDANCE"][0])).cpu().numpy()
             for item, own in zip(items, flows, strict=True)
@@ -140,7 +123,7 @@ class Transformer:
 
     def _flows(self, rows: Sequence[Item], texts: Sequence[Array]) -> torch.Tensor:
         """Return the module's velocities, float32 [B, T, 64], of steps and one text for each."""
-        grids = _grids(rows[0])
+        grids = grids_of(rows[0])
         pictures = [
             np.concatenate([row["LATENTS"], *([row["REFERENCES"]] if grids[1:] else [])])
             for row in rows
@@ -208,33 +191,3 @@ def _texts(item: Item) -> list[Array]:
     if "NEGATIVE_EMBEDS" in item and float(item["GUIDANCE"][0]) > 1:
         texts.append(item["NEGATIVE_EMBEDS"])
     return texts
-
-
-def _grids(item: Item) -> tuple[Grid, ...]:
-    """Return rows and columns of the canvas, then of each reference.
-
-    Raises:
-        PawfectError: INVALID_ARG where they are not positive, or references lack their grids.
-    """
-    if ("REFERENCES" in item) is not ("REFERENCE_GRIDS" in item):
-        raise invalid("REFERENCES, REFERENCE_GRIDS", "both or neither", "one of them")
-    given = [item["GRID"], *item.get("REFERENCE_GRIDS", ())]
-    grids = tuple((int(rows), int(columns)) for rows, columns in given)
-    if "REFERENCES" in item and len(grids) == 1:
-        raise invalid("REFERENCE_GRIDS", "one grid or more", "none")
-    for grid in grids:
-        if min(grid) < 1:
-            name = "GRID" if grid is grids[0] else "REFERENCE_GRIDS"
-            raise invalid(name, "positive rows and columns of tokens", f"{grid[0]}x{grid[1]}")
-    return grids
-
-
-def _check_values(name: str, array: Array, width: int) -> None:
-    if array.ndim != 2 or array.shape[1] != width or not len(array):
-        raise invalid(name, f"shape [T, {width}] and some tokens", list(array.shape))
-    if not np.isfinite(array).all():
-        raise invalid(name, "finite values", "others")
-
-
-def _listed(grids: Sequence[Grid]) -> str:
-    return ", ".join(f"{rows}x{columns}" for rows, columns in grids)
