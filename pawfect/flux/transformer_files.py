@@ -7,7 +7,7 @@ from typing import Any
 
 from pawfect.diffusion.quantised.loading import AS_STORED, prepare
 from pawfect.flux.gguf import load_transformer
-from pawfect.flux.modulation import apart as taken_apart
+from pawfect.flux.modulation import Modulation
 from pawfect.flux.transformer_module import FILL, STEM, build_module
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 
@@ -32,7 +32,7 @@ def load_module(folder: Path, *, device: str, dtype: str, apart: bool) -> tuple[
     """
     if any(folder.glob("*.gguf")):
         module = load_transformer(
-            folder, device=device, dtype=dtype, apart=taken_apart if apart else None
+            folder, device=device, dtype=dtype, apart=Modulation.apart if apart else None
         )
         return module, "GGUF by diffusers"
     folder = folder / "transformer"
@@ -47,6 +47,6 @@ def load_module(folder: Path, *, device: str, dtype: str, apart: bool) -> tuple[
         device=device,
         dtype=computed,
         as_stored=AS_STORED,
-        apart=taken_apart(module) if apart else (),
+        apart=Modulation.apart(module) if apart else (),
     )
     return module, arithmetic
