@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +19,12 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import Array
 from pawfect.diffusion.batch import Item
 from pawfect.diffusion.loading import on_meta, read_config
+from pawfect.diffusion.modulation import Moment, schedule_with
 from pawfect.diffusion.quantised.loading import AS_STORED, prepare
-from pawfect.diffusion.step import NOISE_TIMESTEP, TEXTS, check_step, grids_of
+from pawfect.diffusion.schedule import Schedule
+from pawfect.diffusion.step import NOISE_TIMESTEP, TEXTS, Grid, check_step, grids_of
 from pawfect.qwen.chain import LATENT_CHANNELS, TOKEN_WIDTH
+from pawfect.qwen.modulation import Modulation
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
 
@@ -44,6 +48,10 @@ class Transformer:
         dtype: in which it computes.
         arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
             and the kernels in force.
+        modulation: taken out of the module and kept on the CPU; None: the module has its own.
+        schedule: with the modulation of one step that of its whole schedule is computed; None: of
+            each alone.
+        steps: of most schedules.
 
     Attributes:
         model: Triton's name of it.
@@ -52,21 +60,45 @@ class Transformer:
     model: Final = "edit_transformer"
 
     def __init__(
-        self, module: Any, device: str, dtype: torch.dtype, arithmetic: str = "plain"
+        self,
+        module: Any,
+        device: str,
+        dtype: torch.dtype,
+        arithmetic: str = "plain",
+        *,
+        modulation: Modulation | None = None,
+        schedule: Schedule | None = None,
+        steps: int = 1,
     ) -> None:
         self.module = module
         self.device = device
         self.dtype = dtype
         self.arithmetic = arithmetic
+        self.modulation = modulation
+        self._schedule = schedule
+        self._steps = steps
 
     @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        device: str,
+        dtype: str,
+        modulation: str = "layers",
+        schedule: Schedule | None = None,
+        steps: int = 1,
+    ) -> Transformer:
         """Load the `transformer` of a folder, plain or quantised.
 
         Args:
             folder: of the whole model, as published.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
+            modulation: layers, on the device with all others; or cached: their weights never leave
+                the CPU, see `pawfect.diffusion.modulation`.
+            schedule: see the class.
+            steps: see the class.
 
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
@@ -75,10 +107,25 @@ class Transformer:
         module = build_module(folder)
         tensors = read_tensors(folder, STEM)
         arithmetic = prepare(module, folder, STEM, device, computed)
+        cached = modulation == "cached"
         load_strict(
-            module, tensors, "transformer", device=device, dtype=computed, as_stored=AS_STORED
+            module,
+            tensors,
+            "transformer",
+            device=device,
+            dtype=computed,
+            as_stored=AS_STORED,
+            apart=Modulation.apart(module) if cached else (),
         )
-        return cls(module, device, computed, arithmetic)
+        return cls(
+            module,
+            device,
+            computed,
+            arithmetic,
+            modulation=Modulation(module, computed) if cached else None,
+            schedule=schedule,
+            steps=steps,
+        )
 
     def shared(self, item: Item) -> Hashable:
         """Return the grids of canvas and references, which steps of one batch share.
@@ -119,32 +166,49 @@ class Transformer:
         ]
 
     def free(self) -> None:
-        """Drop what is kept where memory is short: nothing is."""
+        """Drop what is kept where memory is short: all of it may be lost."""
+        # The rows lie in the host's memory: dropping them would free nothing of a GPU's.
+        if self.modulation is not None and self.device == "cpu":
+            self.modulation.clear()
 
     def _flows(self, rows: Sequence[Item], texts: Sequence[Array]) -> torch.Tensor:
         """Return the module's velocities, float32 [B, T, 64], of steps and one text for each."""
         grids = grids_of(rows[0])
+        tokens = len(rows[0]["LATENTS"])
         pictures = [
             np.concatenate([row["LATENTS"], *([row["REFERENCES"]] if grids[1:] else [])])
             for row in rows
         ]
         longest = max(map(len, texts))
         padded = np.stack([np.pad(text, ((0, longest - len(text)), (0, 0))) for text in texts])
-        lengths = torch.tensor([[len(text)] for text in texts])
-        mask = torch.arange(longest) < lengths
-        timesteps = np.concatenate([row["TIMESTEP"] for row in rows])
-        flows = self.module(
-            hidden_states=self._tensor(np.stack(pictures)),
-            encoder_hidden_states=self._tensor(padded),
+        mask = torch.arange(longest) < torch.tensor([[len(text)] for text in texts])
+        flows = forward(
+            self.module,
+            self._tensor(np.stack(pictures)),
+            self._tensor(padded),
             # Kernels without masks serve texts of one length.
-            encoder_hidden_states_mask=None if mask.all() else mask.to(self.device),
-            timestep=torch.tensor(timesteps / np.float32(NOISE_TIMESTEP)).to(self.device),
-            img_shapes=[[(1, *grid) for grid in grids]] * len(rows),
-            return_dict=False,
-        )[0]
-        tokens = grids[0][0] * grids[0][1]
-        velocities: torch.Tensor = flows[:, :tokens].float()
-        return velocities
+            None if mask.all() else mask.to(self.device),
+            self._conditioning(np.concatenate([row["TIMESTEP"] for row in rows]), tokens),
+            grids,
+        )
+        return flows[:, :tokens].float()
+
+    def _conditioning(self, timesteps: Array, tokens: int) -> Sequence[torch.Tensor]:
+        """Return what modulates each block, and then the output: [B, N] each, or [2B, N].
+
+        Where `zero_cond_t` is set, references are modulated as of timestep 0, by the second half.
+        """
+        if self.module.zero_cond_t:
+            timesteps = np.concatenate([timesteps, np.zeros_like(timesteps)])
+        if self.modulation is None:
+            time = torch.tensor(timesteps / np.float32(NOISE_TIMESTEP)).to(self.device, self.dtype)
+            embedding = self.module.time_text_embed(time, time)
+            return [embedding] * (len(self.module.transformer_blocks) + 1)
+        moments = [Moment(float(timestep)) for timestep in timesteps]
+        schedule_of = schedule_with(self._schedule, tokens, self._steps)
+        rows = self.modulation.rows(moments, schedule_of).to(self.device)
+        parts: Sequence[torch.Tensor] = torch.split(rows, list(self.modulation.widths), dim=1)
+        return parts
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.tensor(array).to(self.device, self.dtype)
@@ -167,6 +231,51 @@ def build_module(folder: Path) -> QwenImageTransformer2DModel:
     axes = list(module.config["axes_dims_rope"])
     module.pos_embed = QwenEmbedRope(theta=ROTARY_BASE, axes_dim=axes, scale_rope=True)
     return module
+
+
+def forward(
+    module: Any,
+    picture: torch.Tensor,
+    text: torch.Tensor,
+    mask: torch.Tensor | None,
+    conditioning: Sequence[torch.Tensor],
+    grids: Sequence[Grid],
+) -> torch.Tensor:
+    """Run a transformer: diffusers' own pass but that each block has its own conditioning.
+
+    Args:
+        module: a QwenImageTransformer2DModel.
+        picture: [B, T, 64], latents, then references.
+        text: [B, L, D].
+        mask: bool [B, L], which tokens of the text are none of its padding; None: all.
+        conditioning: of each block and of the output, see `Transformer._conditioning`.
+        grids: of latents and references.
+
+    Returns:
+        [B, T, 64], the velocity; behind that of the latents nothing that means something.
+    """
+    *parts, last = conditioning
+    index = None
+    if module.zero_cond_t:
+        last = last[: len(picture)]
+        index = torch.arange(picture.shape[1], device=picture.device) >= prod(grids[0])
+        index = index.int().expand(len(picture), -1)
+    picture, text = module.img_in(picture), module.txt_in(module.txt_norm(text))
+    rotary = module.pos_embed(
+        [[(1, *grid) for grid in grids]], max_txt_seq_len=text.shape[1], device=picture.device
+    )
+    for block, part in zip(module.transformer_blocks, parts, strict=True):
+        text, picture = block(
+            hidden_states=picture,
+            encoder_hidden_states=text,
+            encoder_hidden_states_mask=mask,
+            temb=part,
+            image_rotary_emb=rotary,
+            joint_attention_kwargs=None,
+            modulate_index=index,
+        )
+    velocity: torch.Tensor = module.proj_out(module.norm_out(picture, last))
+    return velocity
 
 
 def guided(flows: torch.Tensor, guidance: float) -> torch.Tensor:
