@@ -20,12 +20,13 @@ from pawfect.contract.tensors import Array
 from pawfect.diffusion.batch import Item
 from pawfect.diffusion.loading import on_meta, read_config
 from pawfect.diffusion.modulation import Moment, schedule_with
-from pawfect.diffusion.quantised.loading import AS_STORED, prepare
 from pawfect.diffusion.schedule import Schedule
 from pawfect.diffusion.step import NOISE_TIMESTEP, TEXTS, Grid, check_step, grids_of
+from pawfect.diffusion.transformer_files import load_transformer
 from pawfect.qwen.chain import LATENT_CHANNELS, TOKEN_WIDTH
+from pawfect.qwen.gguf import PUBLISHED
 from pawfect.qwen.modulation import Modulation
-from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
+from pawfect.weights.checkpoint import torch_dtype
 from pawfect.weights.reading import unusable
 
 # What makes a Qwen-Image transformer one that edits; the rest is size. `zero_cond_t`, which 2511
@@ -33,7 +34,6 @@ from pawfect.weights.reading import unusable
 REQUIRED: Final = {"in_channels": TOKEN_WIDTH, "out_channels": LATENT_CHANNELS, "patch_size": 2}
 # Of models of other kinds: distilled guidance, layers. Not in every config.
 ABSENT: Final = ("guidance_embeds", "use_additional_t_cond", "use_layer3d_rope")
-STEM: Final = "diffusion_pytorch_model"
 # Of diffusers' QwenEmbedRope, which has frequencies for so many positions.
 ROTARY_BASE: Final = 10_000
 POSITIONS: Final = 4096
@@ -89,10 +89,11 @@ class Transformer:
         schedule: Schedule | None = None,
         steps: int = 1,
     ) -> Transformer:
-        """Load the `transformer` of a folder, plain or quantised.
+        """Load the `transformer` of a folder, or the GGUF file in it.
 
         Args:
-            folder: of the whole model, as published.
+            folder: of the whole model, or of its transformer alone; see
+                `pawfect.diffusion.transformer_files`.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
             modulation: layers, on the device with all others; or cached: their weights never leave
@@ -103,19 +104,14 @@ class Transformer:
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
         """
-        folder, computed = folder / "transformer", torch_dtype(dtype)
-        module = build_module(folder)
-        tensors = read_tensors(folder, STEM)
-        arithmetic = prepare(module, folder, STEM, device, computed)
-        cached = modulation == "cached"
-        load_strict(
-            module,
-            tensors,
-            "transformer",
+        cached, computed = modulation == "cached", torch_dtype(dtype)
+        module, arithmetic = load_transformer(
+            folder,
+            build_module,
+            PUBLISHED,
             device=device,
-            dtype=computed,
-            as_stored=AS_STORED,
-            apart=Modulation.apart(module) if cached else (),
+            dtype=dtype,
+            apart=Modulation.apart if cached else None,
         )
         return cls(
             module,

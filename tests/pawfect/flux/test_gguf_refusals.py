@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.flux.gguf import load_transformer
-from pawfect_export.tiny.flux_gguf import joined, write
-from tests.pawfect.flux.gguf_files import SMALL, transformer
+from pawfect_export.tiny.gguf_file import write
+from tests.pawfect.flux.gguf_files import joined, load_transformer
 
 
 def refusal(folder: Path) -> str:
@@ -35,7 +34,7 @@ def copied(gguf_files, tmp_path) -> Path:
 def rewrite(folder: Path, architecture: str = "flux", **changes: np.ndarray | None) -> None:
     """Write the folder's file anew with some tensors changed or left out."""
     (path,) = folder.glob("*.gguf")
-    values = dict(joined(transformer().state_dict(), SMALL)) | changes
+    values = dict(joined()) | changes
     kept = {name: value for name, value in values.items() if value is not None}
     write(path, kept, gguf.GGMLQuantizationType.Q4_0, architecture)
 
