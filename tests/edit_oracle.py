@@ -139,3 +139,25 @@ def edit_by_pipeline(
         **masked,
     ).images[0]
     return np.array(edited)
+
+
+def show_as_plus(pipeline: QwenImageEditInpaintPipeline) -> None:
+    """Have inpainting show its text encoder the picture as EditPlus does.
+
+    diffusers has no inpainting for EditPlus: template and area of its other pipeline are given to
+    the one for Qwen-Image-Edit.
+    """
+    first = "Picture 1: <|vision_start|><|image_pad|><|vision_end|>"
+    pipeline.prompt_template_encode = pipeline.prompt_template_encode.replace(
+        first.removeprefix("Picture 1: "), first
+    )
+    embed = pipeline._get_qwen_prompt_embeds
+
+    def shown(prompt: Any, image: Any, *given: Any, **more: Any) -> Any:
+        plus = pipeline_qwenimage_edit_plus
+        width, height = plus.calculate_dimensions(
+            plus.CONDITION_IMAGE_SIZE, image.width / image.height
+        )
+        return embed(prompt, pipeline.image_processor.resize(image, height, width), *given, **more)
+
+    pipeline._get_qwen_prompt_embeds = shown

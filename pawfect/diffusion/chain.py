@@ -51,6 +51,8 @@ class Chain:
             model is told what to do, not what a picture shows.
         sees_pictures: whether its text encoder looks at them too.
         negative: whether guidance above 1 takes a second prompt, of what is not wanted.
+        samples_prior: whether the prior of a masked run is a sample of the posterior, as the
+            pipeline has it, and not its mode.
         rescheduled: of the published schedule and the profile's settings: the one that is in force.
     """
 
@@ -65,6 +67,7 @@ class Chain:
     references: bool = False
     sees_pictures: bool = False
     negative: bool = False
+    samples_prior: bool = False
     rescheduled: Callable[[Schedule, Any], Schedule] = lambda schedule, settings: schedule
 
     @property

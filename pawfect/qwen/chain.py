@@ -54,6 +54,7 @@ EDIT: Final = Chain(
     references=True,
     sees_pictures=True,
     negative=True,
+    samples_prior=True,
     rescheduled=lambda schedule, settings: with_shift(schedule, settings.shift),
 )
 

@@ -32,6 +32,7 @@ def edited(
     seed: int,
     mask: np.ndarray | None = None,
     strength: float = 1.0,
+    area: int = LATENTS,
 ) -> np.ndarray:
     """Edit as the orchestrator does: canvas UINT8 [H, W, 3], which gives the size and the start.
 
@@ -45,7 +46,7 @@ def edited(
     grid = canvas.shape[0] // 16, canvas.shape[1] // 16
     references, grids = [], []
     for picture in pictures:
-        size = scaled_size(*picture.shape[:2], LATENTS)
+        size = scaled_size(*picture.shape[:2], area)
         scaled = np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.LANCZOS))
         references.append(parts.vae.encode(scaled, seed, sampled=masked).prior)
         grids.append((size[0] // 16, size[1] // 16))
