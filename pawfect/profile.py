@@ -55,8 +55,8 @@ class Profile:
         engines: engines that are there, in the order in which `auto` takes them.
         limits: bounds.
         weights: entries of the weights' manifest by component (flux, flux_transformer, klein,
-            klein_transformer, edit, edit_transformer, sam3, florence2, lama, matting, protect,
-            reading).
+            klein_transformer, klein_text, edit, edit_transformer, edit_text, sam3, florence2, lama,
+            matting, protect, reading); see `entry`.
         allow_noncommercial: false leaves out engines whose weights' licence forbids what is sold.
         flux, klein, edit, sam3, florence2, lama, onnx, cutout, protect, reading: how it runs; None
             where it is not there.
@@ -114,6 +114,14 @@ class Profile:
     def chains(self) -> tuple[str, ...]:
         """The denoising models that it has, in the order of DENOISING."""
         return tuple(name for name in DENOISING if self.chain(name) is not None)
+
+    def entry(self, component: str) -> str:
+        """Return the entry of a component that a model of this profile needs.
+
+        A part of a model that `weights` does not name, such as klein_text, is the whole one's,
+        klein.
+        """
+        return self.weights[component if component in self.weights else _whole(component)]
 
     @property
     def fill_weights(self) -> Mapping[str, str]:
@@ -185,9 +193,15 @@ def _check_models(profile: Profile) -> None:
             raise TableError(f"{profile.name}: engine {engine}", expected, got)
     for model in map(MODELS.__getitem__, profile.models):
         settings = profile.settings(model)
-        if (settings is None and model.settings) or not set(model.weights) <= set(profile.weights):
+        has_weights = all({part, _whole(part)} & set(profile.weights) for part in model.weights)
+        if (settings is None and model.settings) or not has_weights:
             expected = f"a table {model.settings} and weights of {', '.join(model.weights)}"
             raise TableError(f"{profile.name}: model {model.name}", expected, "not both")
+
+
+def _whole(component: str) -> str:
+    """Return the component of the model that a component is a part of, or its own name."""
+    return component.partition("_")[0]
 
 
 def _check_costs(profile: Profile) -> None:

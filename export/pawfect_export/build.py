@@ -43,19 +43,32 @@ class Builder:
 
 
 QUANTISE: Final = "pawfect_export.quantise:build"
-# Hyper-SD's own card fuses its 8-step LoRA at an eighth, FLUX.1-Turbo-Alpha's at full.
+# The source of each model's transformer, and of its text encoder, where that is quantised too.
+_FLUX: Final = "flux-fill-dev-transformer-bf16"
+_KLEIN: Final = "klein-4b"
+_EDIT: Final = "qwen-image-edit-2509"
+# Hyper-SD's own card fuses its 8-step LoRA at an eighth, FLUX.1-Turbo-Alpha's and
+# Qwen-Image-Lightning's at full.
 _LORAS: Final = MappingProxyType(
-    {"turbo": ("flux-turbo-alpha-lora", 1.0), "hyper": ("flux-hyper-8-steps-lora", 0.125)}
+    {
+        "turbo": ("flux-turbo-alpha-lora", 1.0),
+        "hyper": ("flux-hyper-8-steps-lora", 0.125),
+        "lightning8": ("qwen-edit-2509-lightning-8-steps-lora", 1.0),
+    }
 )
 
 
-def _quantised(scheme: str, lora: str | None = None) -> Builder:
-    """Return how FLUX-Fill's transformer is quantised, one of _LORAS fused before."""
-    source, options = "flux-fill-dev-transformer-bf16", {"scheme": scheme}
+def _quantised(source: str, scheme: str, lora: str | None = None, **options: str) -> Builder:
+    """Return how a module of an entry is quantised, one of _LORAS fused before."""
     if lora is None:
-        return Builder(QUANTISE, (source,), options, told=True)
+        return Builder(QUANTISE, (source,), {"scheme": scheme, **options}, told=True)
     entry, scale = _LORAS[lora]
-    return Builder(QUANTISE, (source, entry), {**options, "lora_scale": scale}, told=True)
+    return Builder(QUANTISE, (source, entry), {"scheme": scheme, "lora_scale": scale}, told=True)
+
+
+def _text(source: str, scheme: str) -> Builder:
+    """Return how the text encoder of an entry is quantised."""
+    return _quantised(source, scheme, component="text_encoder")
 
 
 # File of an entry, and the checkpoint that it is made of.
@@ -68,32 +81,41 @@ _INSPYRENET: Final = MappingProxyType(
 
 BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
     {
-        "flux-fill-dev-int8": _quantised("int8"),
-        "flux-fill-dev-int4": _quantised("int4"),
-        "flux-fill-dev-turbo-int8": _quantised("int8", "turbo"),
-        "flux-fill-dev-turbo-int4": _quantised("int4", "turbo"),
-        "flux-fill-dev-turbo-q8_0": _quantised("q8_0", "turbo"),
-        "flux-fill-dev-turbo-q4_0": _quantised("q4_0", "turbo"),
-        "flux-fill-dev-hyper-int8": _quantised("int8", "hyper"),
-        "flux-fill-dev-hyper-int4": _quantised("int4", "hyper"),
+        "flux-fill-dev-int8": _quantised(_FLUX, "int8"),
+        "flux-fill-dev-int4": _quantised(_FLUX, "int4"),
+        "flux-fill-dev-turbo-int8": _quantised(_FLUX, "int8", "turbo"),
+        "flux-fill-dev-turbo-int4": _quantised(_FLUX, "int4", "turbo"),
+        "flux-fill-dev-turbo-q8_0": _quantised(_FLUX, "q8_0", "turbo"),
+        "flux-fill-dev-turbo-q4_0": _quantised(_FLUX, "q4_0", "turbo"),
+        "flux-fill-dev-hyper-int8": _quantised(_FLUX, "int8", "hyper"),
+        "flux-fill-dev-hyper-int4": _quantised(_FLUX, "int4", "hyper"),
+        "klein-4b-int8": _quantised(_KLEIN, "int8"),
+        "klein-4b-int4": _quantised(_KLEIN, "int4"),
+        "klein-4b-text-int8": _text(_KLEIN, "int8"),
+        "klein-4b-text-int4": _text(_KLEIN, "int4"),
+        "qwen-edit-2509-int8": _quantised(_EDIT, "int8"),
+        "qwen-edit-2509-int4": _quantised(_EDIT, "int4"),
+        "qwen-edit-2509-lightning8-int4": _quantised(_EDIT, "int4", "lightning8"),
+        "qwen-edit-2509-text-int4": _text(_EDIT, "int4"),
         **{
             name: Builder("pawfect_export.inspyrenet:build", options={"files": files}, told=True)
             for name, files in _INSPYRENET.items()
         },
         "tiny-flux-fill": Builder("pawfect_export.tiny.flux:build"),
         "tiny-flux-fill-q8_0": Builder(
-            "pawfect_export.tiny.flux_gguf:build",
+            "pawfect_export.tiny.gguf_file:build",
             ("tiny-flux-fill",),
             {"quantisation": "Q8_0"},
         ),
-        "tiny-flux-fill-int8": Builder(
-            QUANTISE, ("tiny-flux-fill",), {"scheme": "int8"}, told=True
-        ),
-        "tiny-flux-fill-int4": Builder(
-            QUANTISE, ("tiny-flux-fill",), {"scheme": "int4"}, told=True
-        ),
+        "tiny-flux-fill-int8": _quantised("tiny-flux-fill", "int8"),
+        "tiny-flux-fill-int4": _quantised("tiny-flux-fill", "int4"),
         "tiny-klein": Builder("pawfect_export.tiny.klein:build"),
+        "tiny-klein-int8": _quantised("tiny-klein", "int8"),
+        "tiny-klein-int4": _quantised("tiny-klein", "int4"),
+        "tiny-klein-text-int4": _text("tiny-klein", "int4"),
         "tiny-edit": Builder("pawfect_export.tiny.edit:build"),
+        "tiny-edit-int8": _quantised("tiny-edit", "int8"),
+        "tiny-edit-int4": _quantised("tiny-edit", "int4"),
         "tiny-sam3": Builder("pawfect_export.tiny.sam3:build"),
         "tiny-florence2": Builder("pawfect_export.tiny.florence2:build"),
         "tiny-lama": Builder("pawfect_export.tiny.lama:build"),

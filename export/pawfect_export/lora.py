@@ -1,30 +1,27 @@
-"""LoRAs for FLUX's transformer: read in the formats they are published in, added to its weights.
+"""LoRAs for transformers: read in the formats they are published in, added to their weights.
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021): W + scale (alpha / r) B A.
-Files name their matrices after diffusers' layers (peft), after Black Forest Labs' with underscores
-(kohya-ss/sd-scripts) or with dots (ComfyUI). peft itself is not needed for that.
+Files name their matrices after diffusers' layers (peft, Qwen-Image-Lightning) or after the model's
+authors', with dots (ComfyUI) or with underscores (kohya-ss/sd-scripts). peft itself is not needed
+for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
-from pawfect.diffusion.gguf import own_rows
-from pawfect.flux.published_names import halves_swapped, published_names
+from pawfect.diffusion.gguf import Published, own_rows
 from pawfect.weights.checkpoint import read_file
 from pawfect.weights.reading import unusable
 
 _DOWN: Final = ("lora_A.weight", "lora_A.default.weight", "lora_down.weight", "lora.down.weight")
 _UP: Final = ("lora_B.weight", "lora_B.default.weight", "lora_up.weight", "lora.up.weight")
 _PREFIXES: Final = ("transformer.", "diffusion_model.", "lora_unet_")
-# The layer whose input FLUX-Fill widened: latents first, then the condition, of which a LoRA that
-# was trained on FLUX.1-dev knows nothing (diffusers pads it with zeros too).
-_WIDENED: Final = "x_embedder.weight"
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,17 @@ class Update:
         return result
 
 
-def read_lora(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Update]:
+def read_lora(
+    folder: Path, module: Any, published: Published, widened: str = ""
+) -> dict[str, Update]:
     """Read the one LoRA file of a folder.
 
     Args:
-        folder: holds one `*.safetensors`.
-        shapes: of the transformer's tensors by diffusers' names.
+        folder: holds one `*.safetensors`, at any depth, as published.
+        module: the transformer, on any device, the meta device too.
+        published: how its authors name its tensors.
+        widened: the weight whose input may be wider here than in the LoRA, which then adds to its
+            first columns; empty: none.
 
     Returns:
         Updates by the name of diffusers' weight.
@@ -64,21 +66,32 @@ def read_lora(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
         PawfectError: UNAVAILABLE where the file is missing or damaged, names layers that the
             transformer does not have, or has matrices that do not fit.
     """
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.rglob("*.safetensors"))
     if len(files) != 1:
         got = ", ".join(file.name for file in files) or "none"
         raise unusable(folder, f"expected one LoRA file, got {got}")
     layers = _layers(folder, read_file(files[0]))
-    names = _names(shapes)
+    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    names = _names(shapes, published.parts(module))
     unknown = [stem for stem in layers if stem not in names]
     if unknown:
-        raise unusable(folder, f"expected layers of FLUX's transformer, got {unknown[0]}")
+        kind = type(module).__name__
+        raise unusable(folder, f"expected layers of a {kind}, got {unknown[0]}")
     updates: dict[str, Update] = {}
     for stem, update in layers.items():
-        for weight, part in _split(stem, names[stem], update, shapes, folder):
-            if weight in updates:
-                raise unusable(folder, f"expected each layer once, got {weight} twice")
-            updates[weight] = part
+        name, own = names[stem]
+        counts = [shapes[weight][0] for weight in own]
+        width = shapes[own[0]][1]
+        if own == (widened,):
+            width = min(width, update.down.shape[1])
+        shape = [update.up.shape[0], update.down.shape[1]]
+        if shape != [sum(counts), width]:
+            raise unusable(folder, f"{stem}: expected [{sum(counts)}, {width}], got {shape}")
+        rows = own_rows(update.up, counts, swapped=published.swapped(name))
+        parts = {w: Update(up, update.down, update.alpha) for w, up in zip(own, rows, strict=True)}
+        if twice := sorted(updates.keys() & parts.keys()):
+            raise unusable(folder, f"expected each layer once, got {twice[0]} twice")
+        updates |= parts
     return updates
 
 
@@ -107,42 +120,17 @@ def _layers(folder: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, Upda
     return updates
 
 
-def _names(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return by a layer's name, in any of the formats, the weights that its rows belong to."""
-    names: dict[str, tuple[str, ...]] = {
-        name.removesuffix(".weight"): (name,)
-        for name, shape in shapes.items()
-        if name.endswith(".weight") and len(shape) == 2
-    }
-    counts = [_count(shapes, kind) for kind in ("transformer_blocks", "single_transformer_blocks")]
-    for published, own in published_names(*counts, guidance=True).items():
-        if published.endswith(".weight") and all(len(shapes.get(n, ())) == 2 for n in own):
-            stem = published.removesuffix(".weight")
-            names[stem] = names[stem.replace(".", "_")] = own
-    return names
+def _names(
+    shapes: Mapping[str, tuple[int, ...]], parts: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return by a layer's name, in any of the formats, its tensor's name and the weights it holds.
 
-
-def _count(shapes: Mapping[str, tuple[int, ...]], kind: str) -> int:
-    return len({name.split(".")[1] for name in shapes if name.startswith(f"{kind}.")})
-
-
-def _split(
-    stem: str,
-    own: tuple[str, ...],
-    update: Update,
-    shapes: Mapping[str, tuple[int, ...]],
-    folder: Path,
-) -> Iterator[tuple[str, Update]]:
-    """Yield the update of each weight that one published layer's rows belong to."""
-    counts = [shapes[weight][0] for weight in own]
-    narrow = own == (_WIDENED,) and update.down.shape[1] < shapes[_WIDENED][1]
-    width = update.down.shape[1] if narrow else shapes[own[0]][1]
-    if (update.up.shape[0], update.down.shape[1]) != (sum(counts), width):
-        got = f"[{update.up.shape[0]}, {update.down.shape[1]}]"
-        raise unusable(folder, f"{stem}: expected [{sum(counts)}, {width}], got {got}")
-    # The last layer's halves are the other way round only under its published name.
-    published = stem.replace("final_layer_adaLN_modulation_1", "final_layer.adaLN_modulation.1")
-    swapped = halves_swapped(f"{published}.weight")
-    rows = own_rows(update.up, counts, swapped=swapped)
-    for weight, up in zip(own, rows, strict=True):
-        yield weight, Update(up, update.down, update.alpha)
+    diffusers' name of a tensor means its own rows, also where the authors have a tensor of that
+    name: then they are the same.
+    """
+    named: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for name, own in (*parts.items(), *((name, (name,)) for name in shapes)):
+        if name.endswith(".weight") and all(len(shapes[part]) == 2 for part in own):
+            stem = name.removesuffix(".weight")
+            named[stem] = named[stem.replace(".", "_")] = (name, own)
+    return named

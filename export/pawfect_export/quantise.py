@@ -1,4 +1,4 @@
-"""Quantised transformers: a published one, a LoRA fused into it, layer by layer into safetensors.
+"""Quantised modules: a published one, a LoRA fused into it, layer by layer into safetensors.
 
 One layer and one file's worth of finished tensors are in memory at a time; the source is mapped.
 The same input gives the same bytes.
@@ -25,11 +25,11 @@ from pawfect.diffusion.quantised.scheme import (
     settings,
 )
 from pawfect.diffusion.quantised.sizes import stored_bytes
-from pawfect.flux.transformer_module import FILL, STEM, build_module
-from pawfect.weights.checkpoint import check_strict, read_tensors
+from pawfect.weights.checkpoint import check_strict
 from pawfect.weights.reading import unusable
 from pawfect_export.lora import Update, read_lora
 from pawfect_export.progress import Say, in_words, silent
+from pawfect_export.quantisable import find_module
 from pawfect_export.writing import write_parts
 
 # Largest file: what is held before it is written.
@@ -46,36 +46,46 @@ def build(
     lora: Path | None = None,
     *,
     scheme: str,
+    component: str = "transformer",
     lora_scale: float = 1.0,
     identities: tuple[str, ...] = (),
     say: Say = silent,
     part_bytes: int = PART_BYTES,
 ) -> None:
-    """Write `transformer/` with quantised weights and its config.
+    """Write one component's folder with quantised weights and its config.
+
+    What else a text encoder's loader reads, its tokenizer, it takes from the whole model's folder.
 
     Args:
         folder: exists; gets nothing else.
-        source: has diffusers' `transformer/` of FLUX-Fill.
+        source: of a whole model, or of the component alone.
         lora: has the file of a LoRA that is fused first, in float32; None: none is.
         scheme: one of SCHEMES.
+        component: `transformer` or `text_encoder`, of a class of `quantisable.MODULES`.
         lora_scale: factor of the LoRA, above 0.
         identities: of the source and the LoRA, for the recipe; empty: their folders' names.
         say: is told how it goes.
         part_bytes: largest file, unless one tensor is larger.
 
     Raises:
-        PawfectError: INVALID_ARG for an unknown scheme or scale, UNAVAILABLE for a damaged source
-            or LoRA, for weights that are too large for float16, and for a full disk.
+        PawfectError: INVALID_ARG for an unknown scheme or scale and a LoRA of a text encoder,
+            UNAVAILABLE for a damaged source or LoRA, for weights that are too large for float16,
+            and for a full disk.
     """
     chosen = find_scheme(scheme)
     if not 0 < lora_scale < math.inf:
         raise invalid("lora_scale", "above 0", lora_scale)
-    inner = source / "transformer"
-    module = build_module(inner, FILL)
-    tensors = read_tensors(inner, STEM)
-    check_strict(module, {n: tuple(t.shape) for n, t in tensors.items()}, source.name)
+    inner = source / component
+    kind = find_module(inner)
+    module = kind.build(inner)
+    tensors = kind.read(inner, module)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    updates = read_lora(lora, shapes) if lora else {}
+    check_strict(module, shapes, source.name)
+    updates: dict[str, Update] = {}
+    if lora and kind.published is None:
+        raise invalid("lora", "none, of a text encoder", lora.name)
+    if lora and kind.published:
+        updates = read_lora(lora, module, kind.published, kind.widened)
     names = list(identities or [f.name for f in (source, lora) if f])
     recipe = Recipe(
         scheme,
@@ -86,14 +96,14 @@ def build(
         version=version("pawfect"),
     )
     layers = {f"{name}.weight" for name in quantised_layers(module, scheme)}
-    target = folder / "transformer"
+    target = folder / component
     target.mkdir()
     _check_space(folder, _size(chosen, shapes, layers))
     made = _made(tensors, updates, layers, chosen, lora_scale, inner)
     try:
         shutil.copyfile(inner / "config.json", target / "config.json")
         batches = _batches(made, scheme, part_bytes, say)
-        write_parts(target, STEM, batches, recipe.metadata())
+        write_parts(target, kind.stem, batches, recipe.metadata())
     except (OSError, SafetensorError) as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise PawfectError(

@@ -29,7 +29,8 @@ EDIT: Final = (
             # CUT: tokens of the prompt over the limit, which the embeddings leave out.
             (_PROMPT_EMBEDS, TensorSpec("CUT", "INT32", (1,))),
         ),
-        weights=("edit",),
+        # The tokenizer is the whole model's: a quantised encoder comes without it.
+        weights=("edit_text", "edit"),
         settings="edit",
         device="text_device",
         loader="pawfect.qwen.serving:text_encoder",

@@ -22,7 +22,8 @@ KLEIN: Final = (
             # CUT: tokens of the prompt over the limit, which the embeddings leave out.
             (_PROMPT_EMBEDS, TensorSpec("CUT", "INT32", (1,))),
         ),
-        weights=("klein",),
+        # The tokenizer is the whole model's: a quantised encoder comes without it.
+        weights=("klein_text", "klein"),
         settings="klein",
         device="text_device",
         loader="pawfect.klein.serving:text_encoder",

@@ -63,7 +63,8 @@ class Published:
     """How a transformer's tensors are named in its GGUF files.
 
     Attributes:
-        architecture: as the file says it.
+        architecture: as files say it that say one; some converters (stable-diffusion.cpp) write
+            none, and then names and shapes decide alone.
         parts: of a module, by published name: the names of the module's own tensors whose rows it
             holds, one below the other.
         swapped: of a published name: whether the two halves of its rows change places.
@@ -185,7 +186,8 @@ def _read(path: Path, expected: str) -> dict[str, _Stored]:
         raise unusable(path.parent, problem) from None
     field = reader.get_field("general.architecture")
     architecture = field.contents() if field else None
-    if architecture != expected or reader.endianess != gguf.GGUFEndian.LITTLE:
+    known = architecture in (expected, None)
+    if not known or reader.endianess != gguf.GGUFEndian.LITTLE:
         got = f"{architecture}, {reader.endianess.name.lower()}-endian"
         raise unusable(path.parent, f"{path.name}: expected {expected}, little-endian, got {got}")
     unknown = sorted(

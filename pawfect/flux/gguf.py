@@ -1,14 +1,11 @@
-"""FLUX's transformer from a quantised GGUF file, with the tensors named as published."""
+"""Names of the tensors in GGUF files of FLUX's transformer: as Black Forest Labs publish them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
-from pawfect.diffusion.gguf import Published, config_folder, load_gguf
+from pawfect.diffusion.gguf import Published
 from pawfect.flux.published_names import halves_swapped, published_names
-from pawfect.flux.transformer_module import build_module
 
 
 def parts_of(module: Any) -> dict[str, tuple[str, ...]]:
@@ -20,15 +17,3 @@ def parts_of(module: Any) -> dict[str, tuple[str, ...]]:
 
 
 PUBLISHED: Final = Published("flux", parts_of, halves_swapped)
-
-
-def load_transformer(
-    folder: Path,
-    *,
-    device: str,
-    dtype: str,
-    apart: Callable[[Any], tuple[str, ...]] | None = None,
-) -> Any:
-    """Load a FluxTransformer2DModel from a folder's GGUF file; see `load_gguf`."""
-    module = build_module(config_folder(folder), {})
-    return load_gguf(folder, module, PUBLISHED, device=device, dtype=dtype, apart=apart)

@@ -14,9 +14,12 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import Array
 from pawfect.diffusion.schedule import Schedule
 from pawfect.diffusion.tokens import check_grid
+from pawfect.diffusion.transformer_files import load_transformer
 from pawfect.flux.condition import CONDITION_WIDTH, TOKEN_WIDTH
+from pawfect.flux.gguf import PUBLISHED
 from pawfect.flux.modulation import Modulation, Moment
-from pawfect.flux.transformer_files import load_module
+from pawfect.flux.modulation import apart as taken_apart
+from pawfect.flux.transformer_module import FILL, build_module
 from pawfect.weights.checkpoint import torch_dtype
 
 # The timestep of pure noise: the schedule counts from it down to 0.
@@ -81,7 +84,7 @@ class Transformer:
         """Load the `transformer` of a folder, or the GGUF file in it.
 
         Args:
-            folder: see `pawfect.flux.transformer_files`.
+            folder: see `pawfect.diffusion.transformer_files`.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
             modulation: layers, on the device with all others; or cached: their weights never leave
@@ -93,7 +96,14 @@ class Transformer:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
         """
         cached = modulation == "cached"
-        module, arithmetic = load_module(folder, device=device, dtype=dtype, apart=cached)
+        module, arithmetic = load_transformer(
+            folder,
+            lambda inner: build_module(inner, FILL),
+            PUBLISHED,
+            device=device,
+            dtype=dtype,
+            apart=taken_apart if cached else None,
+        )
         computed = torch_dtype(dtype)
         return cls(
             module,

@@ -17,7 +17,6 @@ FILL: Final = {
     "out_channels": TOKEN_WIDTH,
     "guidance_embeds": True,
 }
-STEM: Final = "diffusion_pytorch_model"
 
 
 def build_module(folder: Path, required: Mapping[str, Any]) -> FluxTransformer2DModel:

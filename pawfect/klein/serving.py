@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 PIPELINE: Final = "Flux2KleinPipeline"
 
 
-def text_encoder(settings: KleinSettings, folder: Path) -> Run:
-    """Load Qwen3; see `pawfect.klein.text`."""
+def text_encoder(settings: KleinSettings, folder: Path, whole: Path) -> Run:
+    """Load Qwen3; see `pawfect.klein.text`.
+
+    Args:
+        settings: of the profile.
+        folder: of the encoder's weights.
+        whole: of the whole model.
+    """
     import torch
 
     from pawfect.klein.text import TextEncoder
@@ -38,10 +44,11 @@ def text_encoder(settings: KleinSettings, folder: Path) -> Run:
     # Others run one thread each; this one serves all requests, and seldom.
     torch.set_num_threads(settings.text_threads)
     encoder = TextEncoder.load(
-        folder,
+        whole,
         device=settings.text_device,
         dtype=settings.text_dtype,
         tokens=settings.text_tokens,
+        weights=folder,
     )
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:

@@ -16,6 +16,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3Model, Qwen3RotaryEmbe
 
 from pawfect.contract.errors import invalid
 from pawfect.diffusion.loading import on_meta, read_config
+from pawfect.diffusion.quantised.loading import AS_STORED, prepare
 from pawfect.diffusion.text import check_unicode, check_vocabulary, half, load_tokenizer
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
@@ -25,8 +26,9 @@ MAX_TOKENS: Final = 512
 # The layers whose outputs the transformer takes: `text_encoder_out_layers` of Flux2KleinPipeline;
 # no published config says them. What comes after the last one is neither loaded nor run.
 LAYERS: Final = (9, 18, 27)
-# The prefix of the model below its head.
+# The prefix of the model below its head, and the name of its files.
 PREFIX: Final = "model."
+STEM: Final = "model"
 TOKENIZER_FILES: Final = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 
 
@@ -47,15 +49,27 @@ class TextEncoder:
     """Qwen3 up to the last of the LAYERS, and its tokenizer.
 
     Embeddings leave as float16 whatever the encoder computes in: they cross the wire.
+
+    Args:
+        encoder: of `build_encoder`, loaded.
+        tokenizer: Qwen2's, with a chat template.
+        tokens: L, the tokens of a prompt in its chat template.
+        arithmetic: what computes its layers: `plain`, or a scheme of quantisation and the kernels
+            in force.
     """
 
-    def __init__(self, encoder: Any, tokenizer: Any, tokens: int) -> None:
+    def __init__(
+        self, encoder: Any, tokenizer: Any, tokens: int, arithmetic: str = "plain"
+    ) -> None:
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.tokens = tokens
+        self.arithmetic = arithmetic
 
     @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str, tokens: int) -> TextEncoder:
+    def load(
+        cls, folder: Path, *, device: str, dtype: str, tokens: int, weights: Path | None = None
+    ) -> TextEncoder:
         """Load `text_encoder` and `tokenizer` of a folder.
 
         Args:
@@ -63,6 +77,8 @@ class TextEncoder:
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16.
             tokens: L, the tokens of a prompt in its chat template, 1 to 512.
+            weights: whose `text_encoder` is loaded, such as one quantised here, which comes without
+                a tokenizer; None: the whole model's.
 
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
@@ -75,9 +91,10 @@ class TextEncoder:
         except (TemplateError, ValueError) as error:
             problem = f"expected a chat template, got {type(error).__name__}"
             raise unusable(folder / "tokenizer", problem) from None
-        encoder = _load_encoder(folder / "text_encoder", device, torch_dtype(dtype))
+        inner = (weights or folder) / "text_encoder"
+        encoder, arithmetic = _load_encoder(inner, device, torch_dtype(dtype))
         check_vocabulary(tokenizer, encoder, folder / "tokenizer")
-        return cls(encoder, tokenizer, tokens)
+        return cls(encoder, tokenizer, tokens, arithmetic)
 
     @torch.inference_mode()
     def encode(self, prompt: str) -> TextEmbedding:
@@ -135,11 +152,18 @@ def left_out(encoder: Any) -> tuple[str, ...]:
     return ("lm_head.", f"{PREFIX}norm.", *(f"{PREFIX}layers.{layer}." for layer in above))
 
 
-def _load_encoder(folder: Path, device: str, dtype: torch.dtype) -> Any:
+def read_encoder(folder: Path, encoder: Any) -> dict[str, torch.Tensor]:
+    """Return the tensors of an encoder of `build_encoder`, by its own names; see `read_tensors`."""
+    return read_tensors(folder, STEM, under=PREFIX, beside=left_out(encoder))
+
+
+def _load_encoder(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, str]:
+    """Return the encoder of a folder, published or quantised here, and what computes its layers."""
     encoder = build_encoder(folder)
-    tensors = read_tensors(folder, "model", under=PREFIX, beside=left_out(encoder))
-    load_strict(encoder, tensors, "text_encoder", device=device, dtype=dtype)
-    return encoder
+    tensors = read_encoder(folder, encoder)
+    arithmetic = prepare(encoder, folder, STEM, device, dtype)
+    load_strict(encoder, tensors, "text_encoder", device=device, dtype=dtype, as_stored=AS_STORED)
+    return encoder, arithmetic
 
 
 def _in_template(tokenizer: Any, prompt: str) -> str:

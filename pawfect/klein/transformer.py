@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import invalid
 from pawfect.diffusion.batch import Item
 from pawfect.diffusion.loading import on_meta, read_config
-from pawfect.diffusion.quantised.loading import AS_STORED, prepare
 from pawfect.diffusion.tokens import check_grid
+from pawfect.diffusion.transformer_files import load_transformer
 from pawfect.klein.chain import KLEIN, TOKEN_WIDTH
-from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
+from pawfect.klein.gguf import PUBLISHED
+from pawfect.weights.checkpoint import torch_dtype
 from pawfect.weights.reading import unusable
 
 # The timestep of pure noise: the schedule counts from it down to 0.
@@ -31,7 +32,6 @@ NOISE_TIMESTEP: Final = 1000.0
 APART: Final = 10
 # What makes a FLUX.2 transformer klein; the rest is size.
 KLEIN_CONFIG: Final = {"in_channels": TOKEN_WIDTH, "guidance_embeds": False}
-STEM: Final = "diffusion_pytorch_model"
 
 Grid = tuple[int, int]
 
@@ -62,25 +62,21 @@ class Transformer:
 
     @classmethod
     def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
-        """Load the `transformer` of a folder, as published or quantised here.
+        """Load the `transformer` of a folder, or the GGUF file in it.
 
         Args:
-            folder: of the whole model, or of its transformer alone.
+            folder: of the whole model, or of its transformer alone; see
+                `pawfect.diffusion.transformer_files`.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
 
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
         """
-        folder = folder / "transformer"
-        module = build_module(folder)
-        tensors = read_tensors(folder, STEM)
-        computed = torch_dtype(dtype)
-        arithmetic = prepare(module, folder, STEM, device, computed)
-        load_strict(
-            module, tensors, "transformer", device=device, dtype=computed, as_stored=AS_STORED
+        module, arithmetic = load_transformer(
+            folder, build_module, PUBLISHED, device=device, dtype=dtype
         )
-        return cls(module, device, computed, arithmetic)
+        return cls(module, device, torch_dtype(dtype), arithmetic)
 
     def shared(self, item: Item) -> tuple[Any, ...]:
         """Return what steps of one batch share; see `pawfect.diffusion.batch.Stepper`."""

@@ -86,7 +86,7 @@ def _model(
         return Capability(False, f"profile {profile.name} has no network for it ({name})")
     needed = MODELS[name].weights if components is None else components
     for component in needed:
-        entry = profile.weights[component]
+        entry = profile.entry(component)
         if not (store.root / entry).is_dir():
             return Capability(False, f"weights {entry} are not here: {_FETCH.format(entry)}")
     return _CAN

@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     from pawfect.serving import BatchFunction
 
 
-def text_encoder(settings: EditSettings, folder: Path) -> Run:
-    """Load Qwen2.5-VL; see `pawfect.qwen.text`."""
+def text_encoder(settings: EditSettings, folder: Path, whole: Path) -> Run:
+    """Load Qwen2.5-VL; see `pawfect.qwen.text`.
+
+    Args:
+        settings: of the profile.
+        folder: of the encoder's weights.
+        whole: of the whole model.
+    """
     import torch
 
     from pawfect.qwen.text import TextEncoder
@@ -36,10 +42,11 @@ def text_encoder(settings: EditSettings, folder: Path) -> Run:
     # Others run one thread each; this one serves all requests, and seldom.
     torch.set_num_threads(settings.text_threads)
     encoder = TextEncoder.load(
-        folder,
+        whole,
         device=settings.text_device,
         dtype=settings.text_dtype,
         tokens=settings.text_tokens,
+        weights=folder,
     )
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:

@@ -24,6 +24,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from pawfect.contract.errors import invalid
 from pawfect.diffusion.loading import CONFIG_ERRORS, on_meta, read_config
+from pawfect.diffusion.quantised.loading import AS_STORED, prepare
 from pawfect.diffusion.text import check_unicode, check_vocabulary, half, load_tokenizer
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import read_json, unusable
@@ -47,6 +48,8 @@ MULTIPLE_PX: Final = 32
 # The image processor refuses pictures 200 times as long as wide, and rounding adds to that.
 MAX_RATIO: Final = 100
 TOKENIZER_FILES: Final = (("vocab.json", "merges.txt"), ("tokenizer.json",))
+# Of the encoder's files.
+STEM: Final = "model"
 # Published below it, beside the vision tower; see `_own_name`.
 LANGUAGE: Final = "language_model."
 
@@ -100,19 +103,30 @@ class TextEncoder:
         processor: turns pictures into the encoder's patches.
         template: of the pipeline.
         tokens: most of an instruction, without pictures and template.
+        arithmetic: what computes the language model's layers: `plain`, or a scheme of quantisation
+            and the kernels in force.
     """
 
     def __init__(
-        self, encoder: Any, tokenizer: Any, processor: Any, template: Template, tokens: int
+        self,
+        encoder: Any,
+        tokenizer: Any,
+        processor: Any,
+        template: Template,
+        tokens: int,
+        arithmetic: str = "plain",
     ) -> None:
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.processor = processor
         self.template = template
         self.tokens = tokens
+        self.arithmetic = arithmetic
 
     @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str, tokens: int) -> TextEncoder:
+    def load(
+        cls, folder: Path, *, device: str, dtype: str, tokens: int, weights: Path | None = None
+    ) -> TextEncoder:
         """Load `text_encoder`, `tokenizer` and `processor` of a folder.
 
         Args:
@@ -120,6 +134,8 @@ class TextEncoder:
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16.
             tokens: see the class; 1 to 1024.
+            weights: whose `text_encoder` is loaded, such as one quantised here, which comes without
+                a tokenizer and a processor; None: the whole model's.
 
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
@@ -132,10 +148,11 @@ class TextEncoder:
             raise unusable(folder, problem)
         tokenizer = load_tokenizer(Qwen2Tokenizer, folder / "tokenizer", TOKENIZER_FILES)
         processor = _load_processor(folder / "processor")
-        encoder = _load_encoder(folder / "text_encoder", device, torch_dtype(dtype))
+        inner = (weights or folder) / "text_encoder"
+        encoder, arithmetic = _load_encoder(inner, device, torch_dtype(dtype))
         check_vocabulary(tokenizer, encoder, folder / "tokenizer")
         _check_template(tokenizer, encoder, folder / "tokenizer")
-        return cls(encoder, tokenizer, processor, TEMPLATES[named], tokens)
+        return cls(encoder, tokenizer, processor, TEMPLATES[named], tokens, arithmetic)
 
     @torch.inference_mode()
     def encode(self, prompt: str, pictures: Sequence[Picture]) -> TextEmbedding:
@@ -242,12 +259,19 @@ def build_encoder(folder: Path) -> Any:
     return encoder
 
 
-def _load_encoder(folder: Path, device: str, dtype: torch.dtype) -> Any:
+def read_encoder(folder: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of an encoder of `build_encoder`, by its own names; see `read_tensors`."""
+    published = read_tensors(folder, STEM, under="model.", beside=("lm_head.",))
+    return {_own_name(name): tensor for name, tensor in published.items()}
+
+
+def _load_encoder(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, str]:
+    """Return the encoder of a folder, published or quantised here, and what computes its layers."""
     encoder = build_encoder(folder)
-    published = read_tensors(folder, "model", under="model.", beside=("lm_head.",))
-    tensors = {_own_name(name): tensor for name, tensor in published.items()}
-    load_strict(encoder, tensors, "text_encoder", device=device, dtype=dtype)
-    return encoder
+    tensors = read_encoder(folder)
+    arithmetic = prepare(encoder, folder, STEM, device, dtype)
+    load_strict(encoder, tensors, "text_encoder", device=device, dtype=dtype, as_stored=AS_STORED)
+    return encoder, arithmetic
 
 
 def _own_name(name: str) -> str:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import Array
 from pawfect.diffusion.loading import on_meta, read_config
-from pawfect.diffusion.quantised.loading import AS_STORED, prepare
+from pawfect.diffusion.transformer_files import load_transformer
 from pawfect.qwen.chain import LATENT_CHANNELS, TOKEN_WIDTH
-from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
+from pawfect.qwen.gguf import PUBLISHED
+from pawfect.weights.checkpoint import torch_dtype
 from pawfect.weights.reading import unusable
 
 # What makes a Qwen-Image transformer one that edits; the rest is size. `zero_cond_t`, which 2511
@@ -27,7 +28,6 @@ from pawfect.weights.reading import unusable
 REQUIRED: Final = {"in_channels": TOKEN_WIDTH, "out_channels": LATENT_CHANNELS, "patch_size": 2}
 # Of models of other kinds: distilled guidance, layers. Not in every config.
 ABSENT: Final = ("guidance_embeds", "use_additional_t_cond", "use_layer3d_rope")
-STEM: Final = "diffusion_pytorch_model"
 # The timestep of pure noise: the schedule counts from it down to 0.
 NOISE_TIMESTEP: Final = 1000.0
 # Of diffusers' QwenEmbedRope, which has frequencies for so many positions.
@@ -64,24 +64,21 @@ class Transformer:
 
     @classmethod
     def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
-        """Load the `transformer` of a folder, plain or quantised.
+        """Load the `transformer` of a folder, or the GGUF file in it.
 
         Args:
-            folder: of the whole model, as published.
+            folder: of the whole model, or of its transformer alone; see
+                `pawfect.diffusion.transformer_files`.
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
 
         Raises:
             PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
         """
-        folder, computed = folder / "transformer", torch_dtype(dtype)
-        module = build_module(folder)
-        tensors = read_tensors(folder, STEM)
-        arithmetic = prepare(module, folder, STEM, device, computed)
-        load_strict(
-            module, tensors, "transformer", device=device, dtype=computed, as_stored=AS_STORED
+        module, arithmetic = load_transformer(
+            folder, build_module, PUBLISHED, device=device, dtype=dtype
         )
-        return cls(module, device, computed, arithmetic)
+        return cls(module, device, torch_dtype(dtype), arithmetic)
 
     def shared(self, item: Item) -> Hashable:
         """Return the grids of canvas and references, which steps of one batch share.

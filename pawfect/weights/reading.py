@@ -14,7 +14,7 @@ from pawfect.weights.store import Store
 def weights_folder(component: str, profile: Profile, store: Store) -> Path:
     """Return the verified folder of a component of a profile; raises as `Store.folder`."""
     mend = f"pawfect weights fetch {profile.name}"
-    return store.folder(profile.weights[component], mend=mend)
+    return store.folder(profile.entry(component), mend=mend)
 
 
 def entry_folder(entry: str, store: Store) -> Path:

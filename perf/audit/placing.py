@@ -94,7 +94,7 @@ def only_labelling(profile: Profile) -> Profile:
 def _rehearsed(profile: Profile) -> tuple[Process, ...]:
     neural = (MODELS[name] for name in profile.models if MODELS[name].runtime == TORCH)
     return tuple(
-        Process(model.name, _stored_bytes(profile.weights[model.weights[0]]) / GIB, 0.0)
+        Process(model.name, _stored_bytes(profile.entry(model.weights[0])) / GIB, 0.0)
         for model in neural
         if model.weights
     )

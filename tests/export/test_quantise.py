@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.diffusion.quantised.loading import read_recipe
 from pawfect.diffusion.quantised.scheme import SCHEMES
+from pawfect.diffusion.transformer_files import STEM
 from pawfect.flux.transformer import Transformer
-from pawfect.flux.transformer_module import STEM
 from pawfect.weights.checkpoint import read_tensors
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store

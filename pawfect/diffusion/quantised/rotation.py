@@ -14,8 +14,9 @@ from typing import Final
 
 import torch
 
-# Largest block: an outlier is spread over this many channels, so it is 16 times smaller. 3072,
-# 12288 and 15360, FLUX's widths, are multiples of it.
+# Largest block: an outlier is spread over this many channels, so it is 16 times smaller. All widths
+# of the published models are multiples of it: 3072, 9216, 12288 and 15360 of the transformers,
+# 2560, 4096 and 9728 of Qwen3-4B, 3584 and 18944 of Qwen2.5-VL-7B.
 LARGEST: Final = 256
 _KERNEL: Final = ((1, 1, 1, -1), (1, 1, -1, 1), (1, -1, 1, 1), (-1, 1, 1, 1))
 

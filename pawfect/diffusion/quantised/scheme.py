@@ -50,10 +50,22 @@ SCHEMES: Final[Mapping[str, Scheme]] = MappingProxyType(
 )
 # Names of tensors that keep the dtype they are stored in, whatever the module computes in.
 AS_STORED: Final = ("weight_scale", "group_scale")
-# Modulation: small products whose error would reach a whole block, and whose outputs can be had
-# once per prompt and schedule.
-MODULATION: Final = (".norm.linear", ".norm1.linear", ".norm1_context.linear")
-_BLOCKS: Final = ("transformer_blocks.", "single_transformer_blocks.")
+# Blocks whose linear layers are quantised, by their class in diffusers or transformers, and the
+# endings of the layers that stay plain: the modulation, small products whose error would reach a
+# whole block, and whose outputs can be had once per prompt and schedule. FLUX.2's stands outside
+# its blocks. So do all embedders, last layers and Qwen2.5-VL's vision tower, which is small (0.7 of
+# 8 billion parameters) and whose blocks are of another class.
+BLOCKS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "FluxTransformerBlock": (".norm1.linear", ".norm1_context.linear"),
+        "FluxSingleTransformerBlock": (".norm.linear",),
+        "Flux2TransformerBlock": (),
+        "Flux2SingleTransformerBlock": (),
+        "QwenImageTransformerBlock": (".img_mod.1", ".txt_mod.1"),
+        "Qwen3DecoderLayer": (),
+        "Qwen2_5_VLDecoderLayer": (),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -120,18 +132,19 @@ def settings(scheme: str) -> tuple[int, int]:
 
 
 def quantised_layers(module: torch.nn.Module, scheme: str) -> dict[str, torch.nn.Linear]:
-    """Return by name the linear layers of a FLUX transformer that a scheme quantises.
+    """Return by name the linear layers of a module that a scheme quantises: those of its BLOCKS.
 
     Args:
-        module: plain, on any device, the meta device too.
+        module: a transformer or a text encoder, plain, on any device, the meta device too.
         scheme: one of SCHEMES.
     """
     return {
         name: layer
-        for name, layer in module.named_modules()
+        for path, block in module.named_modules()
+        if (kind := type(block).__name__) in BLOCKS
+        for name, layer in block.named_modules(prefix=path)
         if isinstance(layer, torch.nn.Linear)
-        and name.startswith(_BLOCKS)
-        and not name.endswith(MODULATION)
+        and not name.endswith(BLOCKS[kind])
         and sizes.taken(scheme, layer.in_features)
     }
 
@@ -140,7 +153,7 @@ def with_layers(module: torch.nn.Module, scheme: Scheme, dtype: torch.dtype) -> 
     """Put a scheme's unfilled layers in place of the plain ones; return them.
 
     Args:
-        module: a plain FLUX transformer on the meta device.
+        module: plain, on the meta device.
         scheme: whose layers.
         dtype: in which the module computes.
     """

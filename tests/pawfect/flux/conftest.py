@@ -12,8 +12,8 @@ from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
-from pawfect_export.tiny.flux_gguf import QUANTISATIONS
-from pawfect_export.tiny.flux_gguf import build as build_gguf
+from pawfect_export.tiny.gguf_file import QUANTISATIONS
+from pawfect_export.tiny.gguf_file import build as build_gguf
 from tests import oracle
 from tests.pawfect.flux.gguf_files import K_QUANTS, MIXES, build_random, transformer
 

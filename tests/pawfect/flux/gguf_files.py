@@ -1,22 +1,26 @@
-"""A small transformer whose rows hold whole blocks of every quantisation, and files of it."""
+"""A small transformer whose rows hold whole blocks of every quantisation, files of it, a loader."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
-from pawfect_export.tiny.flux_gguf import joined
+from pawfect.diffusion import transformer_files
+from pawfect.flux.gguf import PUBLISHED
+from pawfect.flux.transformer_module import FILL, build_module
+from pawfect_export.tiny import gguf_file
 
 # The smallest with whole blocks of a K-quant (256 values) in every row that they quantise.
 SMALL = {
     "patch_size": 1,
-    "in_channels": 24,
-    "out_channels": 8,
+    "in_channels": 384,
+    "out_channels": 64,
     "num_layers": 2,
     "num_single_layers": 2,
     "attention_head_dim": 64,
@@ -44,11 +48,27 @@ def transformer(**changes: object) -> FluxTransformer2DModel:
     return module.requires_grad_(False)
 
 
+def load_transformer(folder: Path, **how: Any) -> Any:
+    """Load the transformer of a folder as `Transformer.load` does."""
+    return transformer_files.load_transformer(folder, build_fill, PUBLISHED, **how)[0]
+
+
+def build_fill(folder: Path) -> Any:
+    """Build FLUX-Fill's transformer of a folder's config, without weights."""
+    return build_module(folder, FILL)
+
+
+def joined() -> dict[str, np.ndarray]:
+    """Return the small transformer's tensors by their published names, FP32."""
+    module = transformer()
+    return gguf_file.joined(module.state_dict(), module, PUBLISHED)
+
+
 def build_random(folder: Path, source: Path, name: str) -> None:
     """Write a file whose block weights are random blocks of types that gguf cannot make."""
     rng = np.random.default_rng(0)
     writer = gguf.GGUFWriter(folder / f"random-{name}.gguf", "flux")
-    for tensor, value in joined(transformer().state_dict(), SMALL).items():
+    for tensor, value in joined().items():
         if value.ndim == 2 and "_blocks." in tensor:
             own = MIXES.get(name, (name, name))[tensor.endswith(LOSING_MOST)]
             kind, (size, scales) = gguf.GGMLQuantizationType[own], K_QUANTS[own]

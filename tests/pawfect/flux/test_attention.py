@@ -11,12 +11,12 @@ from diffusers.models.attention_dispatch import AttentionBackendName, _Attention
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.diffusion.attention import BACKENDS, AttentionError, use_attention
-from pawfect.flux.gguf import load_transformer
 from pawfect.flux.transformer import Transformer
 from pawfect.profile import load_profile, profile_names
 from pawfect.serving import load_batch
 from pawfect.weights.store import Store
 from pawfect_triton.probe import lacks_weights
+from tests.pawfect.flux.gguf_files import load_transformer
 from tests.pawfect.flux.test_gguf import relative, velocity
 from tests.pawfect.flux.test_transformer import by_diffusers, step
 from tests.refusals import refusal

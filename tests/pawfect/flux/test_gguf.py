@@ -13,11 +13,11 @@ from diffusers.loaders.single_file_utils import convert_flux_transformer_checkpo
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 
 from pawfect.diffusion.gguf import QuantisedLinear, own_rows
-from pawfect.flux.gguf import load_transformer
+from pawfect.flux.gguf import PUBLISHED
 from pawfect.flux.published_names import halves_swapped, published_names
 from pawfect.weights.checkpoint import load_strict
-from pawfect_export.tiny.flux_gguf import QUANTISATIONS, build
-from tests.pawfect.flux.gguf_files import K_QUANTS, MIXES, transformer
+from pawfect_export.tiny.gguf_file import QUANTISATIONS, build
+from tests.pawfect.flux.gguf_files import K_QUANTS, MIXES, load_transformer, transformer
 
 
 def decoded_by_gguf(folder: Path) -> dict[str, torch.Tensor]:
@@ -46,7 +46,7 @@ def inputs(dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
     ids = torch.zeros(12, 3)
     ids[:, 1], ids[:, 2] = torch.arange(12) // 4, torch.arange(12) % 4
     values = {
-        "hidden_states": torch.randn(2, 12, 24, generator=generator),
+        "hidden_states": torch.randn(2, 12, 384, generator=generator),
         "encoder_hidden_states": torch.randn(2, 5, 48, generator=generator),
         "pooled_projections": torch.randn(2, 40, generator=generator),
         "timestep": torch.tensor([0.9, 0.1]),
@@ -92,7 +92,7 @@ def test_quantising_changes_the_result_no_more_than_its_bits_allow(gguf_files, n
     assert relative(velocity(module), velocity(transformer())) <= error
 
 
-@pytest.mark.parametrize(("dtype", "error"), [("float16", 0.01), ("bfloat16", 0.05)])
+@pytest.mark.parametrize(("dtype", "error"), [("float16", 0.01), ("bfloat16", 0.07)])
 @pytest.mark.parametrize("name", ["F32", "BF16", "Q4_0", "Q5_K", "Q8_0"])
 def test_the_compute_dtype_is_the_one_asked_for(gguf_files, name, dtype, error):
     kind = getattr(torch, dtype)
@@ -161,12 +161,11 @@ def test_the_names_and_rows_are_those_of_diffusers_converter():
         torch.testing.assert_close(own[name], rows, rtol=0, atol=0)
 
 
-def test_a_model_without_guidance_has_no_guidance_tensors(tmp_path):
-    transformer(guidance_embeds=False).save_pretrained(tmp_path / "source" / "transformer")
-    build(tmp_path / "gguf_files", tmp_path / "source", "Q8_0")
-    (path,) = (tmp_path / "gguf_files").glob("*.gguf")
-    assert not any("guidance" in tensor.name for tensor in gguf.GGUFReader(path).tensors)
-    load_transformer(tmp_path / "gguf_files", device="cpu", dtype="float32")
+def test_a_model_without_guidance_has_no_guidance_tensors():
+    module = transformer(guidance_embeds=False)
+    parts = PUBLISHED.parts(module)
+    assert not any("guidance" in name for name in parts)
+    assert {part for own in parts.values() for part in own} == module.state_dict().keys()
 
 
 def test_the_same_source_gives_the_same_bytes_or_the_same_refusal(

@@ -8,9 +8,9 @@ import torch
 from torch._dynamo.testing import CompileCounter
 
 from pawfect.diffusion.schedule import Schedule, read_schedule
-from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import DECODED_ROWS, Modulation, Moment, apart, layers_of
 from pawfect.flux.transformer import Transformer
+from tests.pawfect.flux.gguf_files import load_transformer
 from tests.pawfect.flux.gguf_files import transformer as larger_module
 from tests.pawfect.flux.test_transformer import GRID, by_diffusers, step
 

@@ -9,10 +9,10 @@ import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pawfect.flux.gguf import load_transformer
 from pawfect.flux.modulation import Modulation, apart, layers_of
 from pawfect.flux.transformer import Transformer
 from pawfect.weights.checkpoint import is_below
+from tests.pawfect.flux.gguf_files import load_transformer
 from tests.pawfect.flux.gguf_files import transformer as larger_module
 
 

@@ -1,4 +1,4 @@
-"""FLUX's transformer as a GGUF file, as the published quantised files are made.
+"""A transformer as a GGUF file, as the published quantised files are made.
 
 What is quantised and what is not follows https://github.com/city96/ComfyUI-GGUF (tools/convert.py):
 the weights of linear layers inside the blocks; everything of one dimension and the layers before
@@ -17,23 +17,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pawfect.flux.gguf import PUBLISHED
-from pawfect.flux.published_names import halves_swapped, published_names
-from pawfect.weights.checkpoint import read_tensors
-from pawfect.weights.reading import read_json
+from pawfect.diffusion.gguf import Published
+from pawfect_export.quantisable import find_module
 
 # The types that the gguf package writes; it can read K-quants (Q5_K and the like), not make them.
 QUANTISATIONS: Final = ("F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")
-BLOCKS: Final = ("double_blocks.", "single_blocks.")
+BLOCKS: Final = ("double_blocks.", "single_blocks.", "transformer_blocks.")
 
 
-def build(folder: Path, source: Path, quantisation: str = "Q8_0") -> None:
-    """Write a folder that `pawfect.flux.gguf.load_transformer` reads.
+def build(
+    folder: Path, source: Path, quantisation: str = "Q8_0", name: str = "flux1-fill-dev"
+) -> None:
+    """Write a folder that `pawfect.diffusion.transformer_files` reads.
 
     Args:
-        folder: gets `flux1-fill-dev-QUANTISATION.gguf` and `transformer/config.json`.
-        source: has diffusers' `transformer/` (config and safetensors).
+        folder: gets `NAME-QUANTISATION.gguf` and `transformer/config.json`.
+        source: has diffusers' `transformer/` (config and safetensors), of a class that
+            `quantisable.MODULES` has published names of.
         quantisation: one of QUANTISATIONS. Rows that are no multiple of its block stay F32.
+        name: of the file.
 
     Raises:
         ValueError: for another quantisation.
@@ -42,32 +44,30 @@ def build(folder: Path, source: Path, quantisation: str = "Q8_0") -> None:
     if quantisation not in QUANTISATIONS:
         raise ValueError(f"expected one of {', '.join(QUANTISATIONS)}, got {quantisation}")
     inner = source / "transformer"
-    config = read_json(inner, "config.json")
-    tensors = read_tensors(inner, "diffusion_pytorch_model")
+    kind = find_module(inner)
+    assert kind.published is not None
+    module = kind.build(inner)
+    values = joined(kind.read(inner, module), module, kind.published)
     (folder / "transformer").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(inner / "config.json", folder / "transformer" / "config.json")
-    path = folder / f"flux1-fill-dev-{quantisation}.gguf"
-    write(path, joined(tensors, config), gguf.GGMLQuantizationType[quantisation])
+    chosen = gguf.GGMLQuantizationType[quantisation]
+    write(folder / f"{name}-{quantisation}.gguf", values, chosen, kind.published.architecture)
 
 
 def joined(
-    tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor], module: Any, published: Published
 ) -> dict[str, NDArray[np.float32]]:
     """Return diffusers' tensors under the published names, FP32, their rows joined.
 
     Args:
         tensors: by diffusers' names.
-        config: diffusers' transformer config.
+        module: that they belong to, on any device.
+        published: its names.
     """
-    parts = published_names(
-        config["num_layers"],
-        config["num_single_layers"],
-        guidance=bool(config.get("guidance_embeds")),
-    )
     values = {}
-    for name, own in parts.items():
+    for name, own in published.parts(module).items():
         rows = torch.cat([tensors[part] for part in own]).float().numpy()
-        values[name] = np.concatenate(np.split(rows, 2)[::-1]) if halves_swapped(name) else rows
+        values[name] = np.concatenate(np.split(rows, 2)[::-1]) if published.swapped(name) else rows
     return values
 
 
@@ -75,7 +75,7 @@ def write(
     path: Path,
     values: Mapping[str, NDArray[np.float32]],
     quantisation: gguf.GGMLQuantizationType,
-    architecture: str = PUBLISHED.architecture,
+    architecture: str,
 ) -> None:
     """Write named values as one GGUF file, quantised as the module's docstring says.
 
