@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from pawfect.diffusion.batch import Item
 from pawfect.diffusion.loading import on_meta, read_config
 from pawfect.diffusion.step import NOISE_TIMESTEP, Grid, check_step, grids_of
-from pawfect.diffusion.transformer_files import load_transformer
+from pawfect.diffusion.transformer import ChainTransformer
 from pawfect.klein.chain import KLEIN, TOKEN_WIDTH
 from pawfect.klein.gguf import PUBLISHED
-from pawfect.weights.checkpoint import torch_dtype
 from pawfect.weights.reading import unusable
 
 # How far pictures lie apart on the first axis of positions: the one that is filled at 0, the
@@ -31,47 +30,16 @@ APART: Final = 10
 KLEIN_CONFIG: Final = {"in_channels": TOKEN_WIDTH, "guidance_embeds": False}
 
 
-class Transformer:
-    """klein's transformer, which sees the latents and says which way they flow.
+class Transformer(ChainTransformer):
+    """klein's transformer, which sees the latents and says which way they flow."""
 
-    Args:
-        module: a Flux2Transformer2DModel, loaded.
-        device: where it lies.
-        dtype: in which it computes.
-        arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
-            and the kernels in force.
+    model = KLEIN.transformer
+    published = PUBLISHED
 
-    Attributes:
-        model: Triton's name of it.
-    """
-
-    model: Final = KLEIN.transformer
-
-    def __init__(
-        self, module: Any, device: str, dtype: torch.dtype, arithmetic: str = "plain"
-    ) -> None:
-        self.module = module
-        self.device = device
-        self.dtype = dtype
-        self.arithmetic = arithmetic
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
-        """Load the `transformer` of a folder, or the GGUF file in it.
-
-        Args:
-            folder: of the whole model, or of its transformer alone; see
-                `pawfect.diffusion.transformer_files`.
-            device: cpu or cuda.
-            dtype: float32, float16 or bfloat16, of the computation.
-
-        Raises:
-            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
-        """
-        module, arithmetic = load_transformer(
-            folder, build_module, PUBLISHED, device=device, dtype=dtype
-        )
-        return cls(module, device, torch_dtype(dtype), arithmetic)
+    @staticmethod
+    def build(folder: Path) -> Any:
+        """See `build_module`."""
+        return build_module(folder)
 
     def shared(self, item: Item) -> tuple[Any, ...]:
         """Return what steps of one batch share; see `pawfect.diffusion.batch.Stepper`."""
@@ -101,9 +69,6 @@ class Transformer:
         )
         velocities: NDArray[np.float32] = flow[:, :tokens].float().cpu().numpy()
         return list(velocities)
-
-    def free(self) -> None:
-        """Drop what is kept where memory is short: nothing is."""
 
     def _stacked(self, items: Sequence[Item], name: str) -> torch.Tensor:
         stacked = torch.tensor(np.stack([item[name] for item in items]))

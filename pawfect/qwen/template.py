@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+
+from pawfect.weights.reading import unusable
 
 # Of the pipelines' `prompt_template_encode`.
 PREFIX: Final = (
@@ -42,3 +45,20 @@ TEMPLATES: Final = MappingProxyType(
         "QwenImageEditPlusPipeline": Template(384 * 384, "Picture {}: " + SHOWN, several=True),
     }
 )
+
+
+def check_template(tokenizer: Any, picture_token: int, folder: Path) -> None:
+    """Raise UNAVAILABLE unless a tokenizer makes of the template what is counted on.
+
+    Args:
+        tokenizer: Qwen2's.
+        picture_token: by which the encoder knows what a picture's places in a text are.
+        folder: of the tokenizer, for messages.
+    """
+    prefix = len(tokenizer(PREFIX, add_special_tokens=False).input_ids)
+    if prefix != DROPPED:
+        raise unusable(folder, f"expected {DROPPED} tokens of the template, got {prefix}")
+    picture = tokenizer.convert_tokens_to_ids(PICTURE)
+    if picture != picture_token:
+        problem = f"expected the encoder's token {picture_token} as {PICTURE}, got {picture}"
+        raise unusable(folder, problem)

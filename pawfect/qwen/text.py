@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from pawfect.diffusion.text import (
     load_tokenizer,
 )
 from pawfect.qwen.pictures import check_pictures, scaled
-from pawfect.qwen.template import DROPPED, PICTURE, PREFIX, SUFFIX, TEMPLATES, Template
+from pawfect.qwen.template import DROPPED, PREFIX, SUFFIX, TEMPLATES, Template, check_template
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import read_json, unusable
 
@@ -42,10 +43,11 @@ STEM: Final = "model"
 LANGUAGE: Final = "language_model."
 
 
+@dataclass
 class TextEncoder:
     """Qwen2.5-VL without its language head.
 
-    Args:
+    Attributes:
         encoder: a Qwen2_5_VLModel, loaded.
         tokenizer: its own.
         processor: turns pictures into the encoder's patches.
@@ -55,21 +57,12 @@ class TextEncoder:
             and the kernels in force.
     """
 
-    def __init__(
-        self,
-        encoder: Any,
-        tokenizer: Any,
-        processor: Any,
-        template: Template,
-        tokens: int,
-        arithmetic: str = "plain",
-    ) -> None:
-        self.encoder = encoder
-        self.tokenizer = tokenizer
-        self.processor = processor
-        self.template = template
-        self.tokens = tokens
-        self.arithmetic = arithmetic
+    encoder: Any
+    tokenizer: Any
+    processor: Any
+    template: Template
+    tokens: int
+    arithmetic: str = "plain"
 
     @classmethod
     def load(
@@ -92,14 +85,14 @@ class TextEncoder:
             raise invalid("tokens", f"1 to {MAX_TOKENS}", tokens)
         named = str(read_json(folder, "model_index.json").get("_class_name"))
         if named not in TEMPLATES:
-            problem = f"model_index.json: expected {' or '.join(TEMPLATES)}, got {named}"
-            raise unusable(folder, problem)
+            expected = " or ".join(TEMPLATES)
+            raise unusable(folder, f"model_index.json: expected {expected}, got {named}")
         tokenizer = load_tokenizer(Qwen2Tokenizer, folder / "tokenizer", TOKENIZER_FILES)
         processor = _load_processor(folder / "processor")
         inner = (weights or folder) / "text_encoder"
         encoder, arithmetic = _load_encoder(inner, device, torch_dtype(dtype))
         check_vocabulary(tokenizer, encoder, folder / "tokenizer")
-        _check_template(tokenizer, encoder, folder / "tokenizer")
+        check_template(tokenizer, encoder.config.image_token_id, folder / "tokenizer")
         return cls(encoder, tokenizer, processor, TEMPLATES[named], tokens, arithmetic)
 
     @torch.inference_mode()
@@ -202,14 +195,3 @@ def _load_processor(folder: Path) -> Any:
     except CONFIG_ERRORS as error:
         problem = f"preprocessor_config.json: expected an image processor's, got {error}"
         raise unusable(folder, problem.splitlines()[0]) from None
-
-
-def _check_template(tokenizer: Any, encoder: Any, folder: Path) -> None:
-    """Raise UNAVAILABLE unless a tokenizer makes of the template what the pipelines count on."""
-    prefix = len(tokenizer(PREFIX, add_special_tokens=False).input_ids)
-    if prefix != DROPPED:
-        raise unusable(folder, f"expected {DROPPED} tokens of the template, got {prefix}")
-    picture = tokenizer.convert_tokens_to_ids(PICTURE)
-    if picture != encoder.config.image_token_id:
-        expected = f"{encoder.config.image_token_id} as {PICTURE}"
-        raise unusable(folder, f"expected the encoder's token {expected}, got {picture}")

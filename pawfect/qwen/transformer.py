@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import Array
 from pawfect.diffusion.batch import Item
+from pawfect.diffusion.guidance import guided, texts_of
 from pawfect.diffusion.loading import on_meta, read_config
-from pawfect.diffusion.modulation import Moment, schedule_with
-from pawfect.diffusion.schedule import Schedule
+from pawfect.diffusion.modulation import Moment
 from pawfect.diffusion.step import NOISE_TIMESTEP, TEXTS, Grid, check_step, grids_of
-from pawfect.diffusion.transformer_files import load_transformer
-from pawfect.qwen.chain import LATENT_CHANNELS, TOKEN_WIDTH
+from pawfect.diffusion.transformer import ChainTransformer
+from pawfect.qwen.chain import EDIT, LATENT_CHANNELS, TOKEN_WIDTH
 from pawfect.qwen.gguf import PUBLISHED
 from pawfect.qwen.modulation import Modulation
-from pawfect.weights.checkpoint import torch_dtype
 from pawfect.weights.reading import unusable
 
 # What makes a Qwen-Image transformer one that edits; the rest is size. `zero_cond_t`, which 2511
@@ -39,89 +38,17 @@ ROTARY_BASE: Final = 10_000
 POSITIONS: Final = 4096
 
 
-class Transformer:
-    """Qwen-Image's transformer, which sees latents, text and reference pictures.
+class Transformer(ChainTransformer):
+    """Qwen-Image's transformer, which sees latents, text and reference pictures."""
 
-    Args:
-        module: a QwenImageTransformer2DModel, loaded.
-        device: where it lies.
-        dtype: in which it computes.
-        arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
-            and the kernels in force.
-        modulation: taken out of the module and kept on the CPU; None: the module has its own.
-        schedule: with the modulation of one step that of its whole schedule is computed; None: of
-            each alone.
-        steps: of most schedules.
+    model = EDIT.transformer
+    published = PUBLISHED
+    modulating = Modulation
 
-    Attributes:
-        model: Triton's name of it.
-    """
-
-    model: Final = "edit_transformer"
-
-    def __init__(
-        self,
-        module: Any,
-        device: str,
-        dtype: torch.dtype,
-        arithmetic: str = "plain",
-        *,
-        modulation: Modulation | None = None,
-        schedule: Schedule | None = None,
-        steps: int = 1,
-    ) -> None:
-        self.module = module
-        self.device = device
-        self.dtype = dtype
-        self.arithmetic = arithmetic
-        self.modulation = modulation
-        self._schedule = schedule
-        self._steps = steps
-
-    @classmethod
-    def load(
-        cls,
-        folder: Path,
-        *,
-        device: str,
-        dtype: str,
-        modulation: str = "layers",
-        schedule: Schedule | None = None,
-        steps: int = 1,
-    ) -> Transformer:
-        """Load the `transformer` of a folder, or the GGUF file in it.
-
-        Args:
-            folder: of the whole model, or of its transformer alone; see
-                `pawfect.diffusion.transformer_files`.
-            device: cpu or cuda.
-            dtype: float32, float16 or bfloat16, of the computation.
-            modulation: layers, on the device with all others; or cached: their weights never leave
-                the CPU, see `pawfect.diffusion.modulation`.
-            schedule: see the class.
-            steps: see the class.
-
-        Raises:
-            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
-        """
-        cached, computed = modulation == "cached", torch_dtype(dtype)
-        module, arithmetic = load_transformer(
-            folder,
-            build_module,
-            PUBLISHED,
-            device=device,
-            dtype=dtype,
-            apart=Modulation.apart if cached else None,
-        )
-        return cls(
-            module,
-            device,
-            computed,
-            arithmetic,
-            modulation=Modulation(module, computed) if cached else None,
-            schedule=schedule,
-            steps=steps,
-        )
+    @staticmethod
+    def build(folder: Path) -> Any:
+        """See `build_module`."""
+        return build_module(folder)
 
     def shared(self, item: Item) -> Hashable:
         """Return the grids of canvas and references, which steps of one batch share.
@@ -152,7 +79,7 @@ class Transformer:
             float32 [T, 64] each; not finite where an item overflows the precision, which
             `pawfect.diffusion.schedule.euler` refuses.
         """
-        texts = [_texts(item) for item in items]
+        texts = [texts_of(item) for item in items]
         counts = [len(own) for own in texts]
         rows = [item for item, count in zip(items, counts, strict=True) for _ in range(count)]
         flows = torch.split(self._flows(rows, [text for own in texts for text in own]), counts)
@@ -161,27 +88,19 @@ class Transformer:
             for item, own in zip(items, flows, strict=True)
         ]
 
-    def free(self) -> None:
-        """Drop what is kept where memory is short: all of it may be lost."""
-        # The rows lie in the host's memory: dropping them would free nothing of a GPU's.
-        if self.modulation is not None and self.device == "cpu":
-            self.modulation.clear()
-
     def _flows(self, rows: Sequence[Item], texts: Sequence[Array]) -> torch.Tensor:
         """Return the module's velocities, float32 [B, T, 64], of steps and one text for each."""
         grids = grids_of(rows[0])
         tokens = len(rows[0]["LATENTS"])
-        pictures = [
-            np.concatenate([row["LATENTS"], *([row["REFERENCES"]] if grids[1:] else [])])
-            for row in rows
-        ]
+        names = [name for name in ("LATENTS", "REFERENCES") if name in rows[0]]
+        pictures = [np.concatenate([row[name] for name in names]) for row in rows]
         longest = max(map(len, texts))
         padded = np.stack([np.pad(text, ((0, longest - len(text)), (0, 0))) for text in texts])
         mask = torch.arange(longest) < torch.tensor([[len(text)] for text in texts])
         flows = forward(
             self.module,
-            self._tensor(np.stack(pictures)),
-            self._tensor(padded),
+            self.tensor(np.stack(pictures)),
+            self.tensor(padded),
             # Kernels without masks serve texts of one length.
             None if mask.all() else mask.to(self.device),
             self._conditioning(np.concatenate([row["TIMESTEP"] for row in rows]), tokens),
@@ -200,14 +119,7 @@ class Transformer:
             time = torch.tensor(timesteps / np.float32(NOISE_TIMESTEP)).to(self.device, self.dtype)
             embedding = self.module.time_text_embed(time, time)
             return [embedding] * (len(self.module.transformer_blocks) + 1)
-        moments = [Moment(float(timestep)) for timestep in timesteps]
-        schedule_of = schedule_with(self._schedule, tokens, self._steps)
-        rows = self.modulation.rows(moments, schedule_of).to(self.device)
-        parts: Sequence[torch.Tensor] = torch.split(rows, list(self.modulation.widths), dim=1)
-        return parts
-
-    def _tensor(self, array: Array) -> torch.Tensor:
-        return torch.tensor(array).to(self.device, self.dtype)
+        return self.rows([Moment(float(timestep)) for timestep in timesteps], tokens)
 
 
 def build_module(folder: Path) -> QwenImageTransformer2DModel:
@@ -272,27 +184,3 @@ def forward(
         )
     velocity: torch.Tensor = module.proj_out(module.norm_out(picture, last))
     return velocity
-
-
-def guided(flows: torch.Tensor, guidance: float) -> torch.Tensor:
-    """Return the velocities [T, 64] of the branches of one item, [1 or 2, T, 64].
-
-    With a second, negative branch it goes from that beyond the first, by classifier-free guidance
-    (Ho and Salimans 2022, arXiv:2207.12598), with the norm of the first in each token, as the
-    pipelines have it.
-    """
-    positive = flows[0]
-    if len(flows) == 1:
-        return positive
-    mixed = flows[1] + guidance * (positive - flows[1])
-    norms = [torch.linalg.vector_norm(flow, dim=-1, keepdim=True) for flow in (positive, mixed)]
-    rescaled: torch.Tensor = mixed * (norms[0] / norms[1])
-    return rescaled
-
-
-def _texts(item: Item) -> list[Array]:
-    """Return what each branch of an item reads: its prompt, and what it does not want."""
-    texts = [item["PROMPT_EMBEDS"]]
-    if "NEGATIVE_EMBEDS" in item and float(item["GUIDANCE"][0]) > 1:
-        texts.append(item["NEGATIVE_EMBEDS"])
-    return texts
