@@ -12,7 +12,8 @@ from typing import Final
 from pawfect.diffusion.chain import Chain
 from pawfect.flux.chain import FLUX
 from pawfect.klein.chain import KLEIN
+from pawfect.qwen.chain import EDIT
 
 CHAINS: Final[Mapping[str, Chain]] = MappingProxyType(
-    {chain.name: chain for chain in (FLUX, KLEIN)}
+    {chain.name: chain for chain in (FLUX, KLEIN, EDIT)}
 )

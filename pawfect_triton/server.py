@@ -179,7 +179,7 @@ class TritonServer:
         ]
         if self.installation.backends:
             command.append(f"--backend-directory={self.installation.backends}")
-        if self.profile.flux is not None or self.profile.onnx is not None:
+        if self.profile.chains or self.profile.onnx is not None:
             command.append(f"--cache-config=local,size={CACHE_BYTES}")
             if self.installation.caches:
                 command.append(f"--cache-directory={self.installation.caches}")

@@ -36,8 +36,8 @@ settings.load_profile("suite")
 
 # What `pawfect serve` prints when every model is ready.
 READY = "ready: every model has answered"
-# Models with weights.
-NEURAL = [model.name for model in MODELS.values() if model.weights]
+# Models with weights, of profile `tiny`.
+NEURAL = [name for name in load_profile("tiny").models if MODELS[name].weights]
 # Lanes that start servers or emulators and mostly wait for them, by the tests' paths; beside them
 # the CPU's work, file by file.
 LANES = {

@@ -84,9 +84,9 @@ def read_lora(
         width = shapes[own[0]][1]
         if own == (widened,):
             width = min(width, update.down.shape[1])
-        got = [update.up.shape[0], update.down.shape[1]]
-        if got != [sum(counts), width]:
-            raise unusable(folder, f"{stem}: expected [{sum(counts)}, {width}], got {got}")
+        shape = [update.up.shape[0], update.down.shape[1]]
+        if shape != [sum(counts), width]:
+            raise unusable(folder, f"{stem}: expected [{sum(counts)}, {width}], got {shape}")
         rows = own_rows(update.up, counts, swapped=published.swapped(name))
         parts = {w: Update(up, update.down, update.alpha) for w, up in zip(own, rows, strict=True)}
         if twice := sorted(updates.keys() & parts.keys()):

@@ -103,6 +103,8 @@ class Report:
     Attributes:
         engine: what filled: flux, lama or patch.
         engine_reason: why this engine.
+        licence: of the weights that it filled with; None where it has none or the server does not
+            know.
         profile: name of the server's profile.
         version: version of the package.
         seed: the request's.
@@ -176,6 +178,7 @@ class Report:
     expected_ms: float | None = None
     predicted_ms: float | None = None
     guidance_scale: float | None = None
+    licence: str | None = None
     fallbacks: tuple[Fallback, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
     protect_source: str = "none"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.diffusion.tokens import VAE_PX, check_grid
 from pawfect.out_of_memory import attempt, require
+from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 
 # Tiles overlap by a quarter, which must be a whole number of latents pixels.
 TILE_PX: Final = 4 * VAE_PX
@@ -23,6 +26,19 @@ MAX_ANGLE: Final = math.pi / 2
 Toward = tuple[int, float]
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """One picture as the denoising of a chain with references takes it.
+
+    Attributes:
+        latents: float32 [T, W], pure noise of the seed.
+        prior: float32 [T, W], latents of the picture, to start from or to go by.
+    """
+
+    latents: NDArray[np.float32]
+    prior: NDArray[np.float32]
+
+
 class Autoencoder:
     """A chain's autoencoder; a chain says how its latents are scaled and its module is tiled.
 
@@ -30,17 +46,43 @@ class Autoencoder:
         module: diffusers' autoencoder, loaded.
         tile_px: pictures with a longer side go through it in tiles of this size, a multiple of 32
             px; 0: never.
+
+    Attributes:
         name: for messages.
     """
 
-    def __init__(self, module: Any, tile_px: int, name: str) -> None:
+    name: str
+
+    def __init__(self, module: Any, tile_px: int) -> None:
         if tile_px < 0 or tile_px % TILE_PX:
             raise invalid("tile_px", f"a multiple of {TILE_PX} px, or 0", tile_px)
         self.module = module
         self.tile_px = tile_px
-        self.name = name
         if tile_px:
             self.tile(module, tile_px)
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str, dtype: str, tile_px: int) -> Self:
+        """Load the `vae` of a folder.
+
+        Args:
+            folder: of the whole model, as published.
+            device: cpu or cuda.
+            dtype: float32, float16 or bfloat16.
+            tile_px: see the class.
+
+        Raises:
+            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
+        """
+        module = cls.build(folder / "vae")
+        tensors = read_tensors(folder / "vae", "diffusion_pytorch_model")
+        load_strict(module, tensors, "vae", device=device, dtype=torch_dtype(dtype))
+        return cls(module, tile_px)
+
+    @staticmethod
+    def build(folder: Path) -> Any:
+        """Return the module of a folder's config.json, without weights."""
+        raise NotImplementedError
 
     @staticmethod
     def tile(module: Any, tile_px: int) -> None:
@@ -111,15 +153,30 @@ class Autoencoder:
         return require(self.name, lambda: run(tiled, given))
 
 
-def draws(seed: int, shape: tuple[int, ...], number: int) -> list[torch.Tensor]:
+def draws(
+    seed: int, shape: tuple[int, ...], number: int, *, toward: Toward | None = None, noise: int = 0
+) -> list[torch.Tensor]:
     """Return what one seed draws, in turn, from a generator on the CPU: alike on every device.
 
+    Args:
+        seed: 0 to 2^63 - 1.
+        shape: of each draw.
+        number: of draws.
+        toward: another seed and an angle, 0 to pi / 2 rad: the noise is turned so far from the
+            seed's own towards the other's, see `turned`; None: the seed's own.
+        noise: which of the draws is the noise.
+
     Raises:
-        PawfectError: INVALID_ARG for a seed out of bounds.
+        PawfectError: INVALID_ARG for a seed or an angle out of bounds.
     """
     check_seed("SEED", seed)
     generator = torch.Generator("cpu").manual_seed(seed)
-    return [torch.randn(shape, generator=generator) for _ in range(number)]
+    drawn = [torch.randn(shape, generator=generator) for _ in range(number)]
+    if toward is not None:
+        other, angle = toward
+        check_seed("TOWARD_SEED", other)
+        drawn[noise] = turned(drawn[noise], draws(other, shape, noise + 1)[noise], angle)
+    return drawn
 
 
 def turned(noise: torch.Tensor, other: torch.Tensor, angle: float) -> torch.Tensor:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 # By steps and image tokens: how far noise levels lean to the noisy end.
-from pawfect.diffusion.schedule import Shift
+from pawfect.diffusion.schedule import Schedule, Shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,9 @@ class Chain:
             model is told what to do, not what a picture shows.
         sees_pictures: whether its text encoder looks at them too.
         negative: whether guidance above 1 takes a second prompt, of what is not wanted.
+        samples_prior: whether the prior of a masked run is a sample of the posterior, as the
+            pipeline has it, and not its mode.
+        rescheduled: of the published schedule and the profile's settings: the one that is in force.
     """
 
     name: str
@@ -63,6 +67,8 @@ class Chain:
     references: bool = False
     sees_pictures: bool = False
     negative: bool = False
+    samples_prior: bool = False
+    rescheduled: Callable[[Schedule, Any], Schedule] = lambda schedule, settings: schedule
 
     @property
     def token_width(self) -> int:

@@ -19,15 +19,12 @@ from pawfect.diffusion.autoencoder import (
     Toward,
     check_finite,
     check_picture,
-    check_seed,
     draws,
     normalised,
-    turned,
 )
 from pawfect.diffusion.loading import on_meta, read_config
 from pawfect.diffusion.tokens import VAE_PX, pack, token_grid, unpack
 from pawfect.flux.condition import LATENT_CHANNELS, TOKEN_WIDTH, pack_mask
-from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
 
 
@@ -49,27 +46,12 @@ class Encoded:
 class Vae(Autoencoder):
     """FLUX's autoencoder."""
 
-    def __init__(self, module: Any, tile_px: int) -> None:
-        super().__init__(module, tile_px, "flux_vae")
+    name = "flux_vae"
 
-    @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str, tile_px: int) -> Vae:
-        """Load the `vae` of a folder.
-
-        Args:
-            folder: of the whole model, as published.
-            device: cpu or cuda.
-            dtype: float32, float16 or bfloat16.
-            tile_px: see `Autoencoder`.
-
-        Raises:
-            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
-        """
-        folder = folder / "vae"
-        module = build_module(folder)
-        tensors = read_tensors(folder, "diffusion_pytorch_model")
-        load_strict(module, tensors, "vae", device=device, dtype=torch_dtype(dtype))
-        return cls(module, tile_px)
+    @staticmethod
+    def build(folder: Path) -> Any:
+        """See `build_module`."""
+        return build_module(folder)
 
     @torch.inference_mode()
     def encode(
@@ -91,8 +73,7 @@ class Vae(Autoencoder):
             mask: UINT8 [H, W]; values >= 128 are filled.
             seed: 0 to 2^63 - 1, of a generator on the CPU: the same noise on every device.
             prefill: UINT8 [H, W, 3], the window as another fill left it, or None.
-            toward: another seed and an angle, 0 to pi / 2 rad: the noise is turned so far from the
-                seed's own towards the other's, see `turned`; None: the seed's own.
+            toward: see `draws`.
 
         Raises:
             PawfectError: INVALID_ARG for wrong types, sizes or seeds; INTERNAL where the encoder
@@ -106,11 +87,7 @@ class Vae(Autoencoder):
         if prefill is not None:
             check_picture("PREFILL", prefill, image.shape[:2])
         shape = (1, LATENT_CHANNELS, 2 * rows, 2 * columns)
-        prior_draw, noise, masked_draw = draws(seed, shape, 3)
-        if toward is not None:
-            other, angle = toward
-            check_seed("TOWARD_SEED", other)
-            noise = turned(noise, draws(other, shape, 2)[1], angle)
+        prior_draw, noise, masked_draw = draws(seed, shape, 3, toward=toward, noise=1)
         hole = torch.tensor(mask >= MASK_THRESHOLD, dtype=torch.float32)
         masked = self._sample(normalised(image) * (1 - hole), masked_draw, "CONDITION")
         prior = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,11 +19,14 @@ from pawfect.diffusion import serving
 from pawfect.diffusion.serving import Run, toward_of
 from pawfect.klein.chain import KLEIN
 from pawfect.settings import KleinSettings
-from pawfect.weights.reading import unusable
+from pawfect.weights.reading import read_json, unusable
 
 if TYPE_CHECKING:
     from pawfect.klein.vae import Vae
     from pawfect.serving import BatchFunction
+
+# As a whole model's folder says what it is.
+PIPELINE: Final = "Flux2KleinPipeline"
 
 
 def text_encoder(settings: KleinSettings, folder: Path, whole: Path) -> Run:
@@ -94,11 +97,25 @@ def transformer(settings: KleinSettings, folder: Path, whole: Path) -> BatchFunc
     if settings.modulation != "layers":
         problem = "expected modulation layers, got cached: klein's blocks share theirs, 0.2 GB"
         raise unusable(folder, f'{problem}; set klein.modulation = "layers"')
-    from pawfect.klein.transformer import Transformer, check_distilled
+    from pawfect.klein.transformer import Transformer
 
     check_distilled(whole)
     load = partial(Transformer.load, folder, device=settings.device, dtype=settings.dtype)
     return serving.stepping(settings, folder, load)
+
+
+def check_distilled(folder: Path) -> None:
+    """Raise UNAVAILABLE unless a whole model's folder holds distilled weights.
+
+    The base model has the same tensors; without a second branch of guidance and with few steps it
+    draws mud.
+    """
+    index = read_json(folder, "model_index.json")
+    if index.get("_class_name") != PIPELINE:
+        raise unusable(folder, f"expected {PIPELINE}, got {index.get('_class_name')}")
+    if index.get("is_distilled") is not True:
+        got = f"is_distilled: {index.get('is_distilled')}"
+        raise unusable(folder, f"expected the distilled weights, got the base model's ({got})")
 
 
 def probe(settings: KleinSettings) -> dict[str, Array]:

@@ -1,7 +1,7 @@
 """One denoising step of FLUX.2 [klein]: stateless and batched, with reference pictures or without.
 
-Reference pictures are tokens behind those of the picture; keys and values of theirs are not kept
-from one step to the next: only weights made for it see the same pictures then.
+Reference pictures are tokens behind those of the picture. Their keys and values are not kept from
+one step to the next: only the 9B "kv" weights are trained for that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pawfect.diffusion.transformer_files import load_transformer
 from pawfect.klein.chain import KLEIN, TOKEN_WIDTH
 from pawfect.klein.gguf import PUBLISHED
 from pawfect.weights.checkpoint import torch_dtype
-from pawfect.weights.reading import read_json, unusable
+from pawfect.weights.reading import unusable
 
 # The timestep of pure noise: the schedule counts from it down to 0.
 NOISE_TIMESTEP: Final = 1000.0
@@ -32,7 +32,6 @@ NOISE_TIMESTEP: Final = 1000.0
 APART: Final = 10
 # What makes a FLUX.2 transformer klein; the rest is size.
 KLEIN_CONFIG: Final = {"in_channels": TOKEN_WIDTH, "guidance_embeds": False}
-PIPELINE: Final = "Flux2KleinPipeline"
 
 Grid = tuple[int, int]
 
@@ -132,20 +131,6 @@ class Transformer:
     def _stacked(self, items: Sequence[Item], name: str) -> torch.Tensor:
         stacked = torch.tensor(np.stack([item[name] for item in items]))
         return stacked.to(self.device, self.dtype)
-
-
-def check_distilled(folder: Path) -> None:
-    """Raise UNAVAILABLE unless a whole model's folder holds distilled weights.
-
-    The base model has the same tensors; without a second branch of guidance and with few steps it
-    draws mud.
-    """
-    index = read_json(folder, "model_index.json")
-    if index.get("_class_name") != PIPELINE:
-        raise unusable(folder, f"expected {PIPELINE}, got {index.get('_class_name')}")
-    if index.get("is_distilled") is not True:
-        got = f"is_distilled: {index.get('is_distilled')}"
-        raise unusable(folder, f"expected the distilled weights, got the base model's ({got})")
 
 
 def build_module(folder: Path) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +12,17 @@ from numpy.typing import NDArray
 
 from pawfect.diffusion.autoencoder import (
     Autoencoder,
+    Encoded,
     Toward,
     check_finite,
     check_picture,
-    check_seed,
     draws,
     normalised,
-    turned,
 )
 from pawfect.diffusion.loading import on_meta, read_config
 from pawfect.diffusion.tokens import VAE_PX, pack, token_grid, unpack
 from pawfect.klein.chain import LATENT_CHANNELS, TOKEN_WIDTH
-from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One picture as tokens, and noise of its size.
-
-    Attributes:
-        latents: float32 [T, 128], pure noise of the seed.
-        prior: float32 [T, 128], latents of the picture, normalised.
-    """
-
-    latents: NDArray[np.float32]
-    prior: NDArray[np.float32]
 
 
 class Vae(Autoencoder):
@@ -47,30 +31,18 @@ class Vae(Autoencoder):
     Its latents are normalised by the statistics of a batch norm over the 128 values of a token.
     """
 
+    name = "klein_vae"
+
     def __init__(self, module: Any, tile_px: int) -> None:
-        super().__init__(module, tile_px, "klein_vae")
+        super().__init__(module, tile_px)
         norm = module.bn
         self._mean = norm.running_mean.float().cpu()
         self._spread = torch.sqrt(norm.running_var.float().cpu() + module.config.batch_norm_eps)
 
-    @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str, tile_px: int) -> Vae:
-        """Load the `vae` of a folder.
-
-        Args:
-            folder: of the whole model, as published.
-            device: cpu or cuda.
-            dtype: float32, float16 or bfloat16.
-            tile_px: see `Autoencoder`.
-
-        Raises:
-            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
-        """
-        folder = folder / "vae"
-        module = build_module(folder)
-        tensors = read_tensors(folder, "diffusion_pytorch_model")
-        load_strict(module, tensors, "vae", device=device, dtype=torch_dtype(dtype))
-        return cls(module, tile_px)
+    @staticmethod
+    def build(folder: Path) -> Any:
+        """See `build_module`."""
+        return build_module(folder)
 
     @torch.inference_mode()
     def encode(self, image: NDArray[np.uint8], seed: int, toward: Toward | None = None) -> Encoded:
@@ -79,8 +51,7 @@ class Vae(Autoencoder):
         Args:
             image: UINT8 [H, W, 3] RGB, sides multiples of 16 px.
             seed: 0 to 2^63 - 1, of a generator on the CPU: the same noise on every device.
-            toward: another seed and an angle, 0 to pi / 2 rad: the noise is turned so far from the
-                seed's own towards the other's, see `turned`; None: the seed's own.
+            toward: see `draws`.
 
         Raises:
             PawfectError: INVALID_ARG for wrong types, sizes or seeds; INTERNAL where the encoder
@@ -89,11 +60,7 @@ class Vae(Autoencoder):
         check_picture("IMAGE", image, image.shape[:2])
         # The noise is drawn for tokens, not for pixels of the latents.
         shape = (1, TOKEN_WIDTH, *token_grid(image.shape[0], image.shape[1]))
-        (noise,) = draws(seed, shape, 1)
-        if toward is not None:
-            other, angle = toward
-            check_seed("TOWARD_SEED", other)
-            noise = turned(noise, draws(other, shape, 1)[0], angle)
+        (noise,) = draws(seed, shape, 1, toward=toward)
         return Encoded(
             latents=np.ascontiguousarray(noise.reshape(TOKEN_WIDTH, -1).T.numpy()),
             prior=self._normalised_latents(image),

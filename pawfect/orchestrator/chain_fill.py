@@ -271,8 +271,15 @@ def _made(
         checked.fallbacks,
         denoising=replace(made.denoising, predicted_ms=predicted_ms),
         check=checked.problem or passed,
-        weights=dict(task.deployment.weights),
+        weights=_weights(task, deployed),
     )
+
+
+def _weights(task: Task, deployed: DeployedChain) -> dict[str, str]:
+    """Return the weights that a fill was made with: all but those of the other chains."""
+    others = {name for name in task.deployment.chains if name != deployed.chain.name}
+    own = task.deployment.weights.items()
+    return {part: identity for part, identity in own if part.partition("_")[0] not in others}
 
 
 async def _instead(task: Task, fill: Fill, problem: str, floor: asyncio.Future[Patched]) -> Fill:

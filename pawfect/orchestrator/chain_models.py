@@ -93,7 +93,13 @@ def _shown(pictures: Sequence[Picture]) -> dict[str, Array]:
 
 
 async def encode_picture(
-    asking: Asking, chain: Chain, picture: Picture, seed: int, toward: Toward | None = None
+    asking: Asking,
+    chain: Chain,
+    picture: Picture,
+    seed: int,
+    toward: Toward | None = None,
+    *,
+    masked: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Encode one picture of a chain with references.
 
@@ -103,11 +109,14 @@ async def encode_picture(
         picture: UINT8 [H, W, 3], sides multiples of 16.
         seed: of the noise.
         toward: of the noise, or None.
+        masked: whether what a mask leaves of it is put back after each step.
 
     Returns:
         The seed's noise and the picture's latents, FP32 [T, W] each.
     """
     inputs: dict[str, Array] = {"IMAGE": picture, "SEED": np.array([seed], np.int64)}
+    if chain.samples_prior and masked:
+        inputs["SAMPLED"] = np.array([1], np.uint8)
     out = await asking.ask(chain.vae_encoder, inputs | _turned(toward, 0))
     return floats(out["LATENTS"]), floats(out["PRIOR"])
 
@@ -153,7 +162,7 @@ async def encode_canvas(
     toward = (
         None if task.toward is None else replace(task.toward, seed=seed_of(task.toward.seed, index))
     )
-    noise, prior = await encode_picture(task, chain, taken, own, toward)
+    noise, prior = await encode_picture(task, chain, taken, own, toward, masked=True)
     tensors = referring([(prior, canvas.grid)]) if referred else {}
     return Encoded(canvas.grid, noise, prior, chain.put_back(mask), tensors)
 

@@ -14,6 +14,7 @@ from pawfect.diffusion.schedule import Schedule, read_schedule
 from pawfect.matting.networks import find_network
 from pawfect.profile import Profile
 from pawfect.settings import ChainSettings
+from pawfect.weights.manifest import manifest, may_be_sold
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
 
@@ -29,6 +30,7 @@ class DeployedChain:
         costs: what its stages are expected to take on the profile's card; None: not known, and
             nothing is planned ahead.
         error: why there is no schedule, or that some of its weights cannot be read.
+        licence: of its weights, as the manifest names it; None where that is not known.
     """
 
     chain: Chain
@@ -36,6 +38,7 @@ class DeployedChain:
     schedule: Schedule | None = None
     costs: Costs | None = None
     error: PawfectError | None = None
+    licence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ def read_deployment(profile: Profile) -> Deployment:
         MappingProxyType(weights),
         networks_here(profile.protect.networks if profile.protect else (), store),
         lama,
+        barred(profile),
     )
 
 
@@ -136,10 +140,25 @@ def _deployed(
     schedule = None
     try:
         folder = weights_folder(chain.name, profile, store)
-        schedule = read_schedule(folder, chain.shift)
+        schedule = chain.rescheduled(read_schedule(folder, chain.shift), settings)
     except PawfectError as unreadable:
-        error = error or unreadable
-    return DeployedChain(chain, settings, schedule, costs_of(profile.cost, chain.name), error)
+        error = unreadable
+    costs, entry = costs_of(profile.cost, chain.name), store.entries[profile.weights[chain.name]]
+    return DeployedChain(chain, settings, schedule, costs, error, entry.licence)
+
+
+def barred(profile: Profile) -> Mapping[str, str]:
+    """Return the engines that a profile leaves out by their weights' licence, and why."""
+    if profile.allow_noncommercial:
+        return MappingProxyType({})
+    bars = {}
+    for engine in profile.engines:
+        parts = (engine, f"{engine}_transformer")
+        entries = (profile.weights[part] for part in parts if part in profile.weights)
+        if not all(map(may_be_sold, entries)):
+            licence = manifest()[profile.weights[engine]].licence
+            bars[engine] = f"profile {profile.name} is for commercial use, {licence} is not"
+    return MappingProxyType(bars)
 
 
 def networks_here(names: Sequence[str], store: Store) -> Mapping[str, str]:

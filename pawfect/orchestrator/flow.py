@@ -22,6 +22,7 @@ from pawfect.orchestrator.patch import fill_by_patches
 from pawfect.orchestrator.progress import FILL_STARTS, ProgressReporter
 from pawfect.orchestrator.protecting import Protected, find_protected
 from pawfect.orchestrator.request import InpaintRequest, InpaintResult, Notify, Progress, silent
+from pawfect.weights.manifest import manifest
 
 # By the names that a profile lists.
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
@@ -69,12 +70,22 @@ async def inpaint(
     return InpaintResult(fill.image, cleaned.mask, _report(task, fill, reason, protected))
 
 
+def _licence(deployment: Deployment, engine: str) -> str | None:
+    """Return the licence of the weights that an engine fills with."""
+    deployed = deployment.chains.get(engine)
+    if deployed is not None:
+        return deployed.licence
+    entry = deployment.profile.weights.get(engine)
+    return None if entry is None else manifest()[entry].licence
+
+
 def _report(task: Task, fill: Fill, reason: str, protected: Protected) -> Report:
     request, cleaned, params = task.request, task.cleaned, task.request.params
     prompting, denoising, changes = fill.prompting, fill.denoising, cleaned.changes
     return Report(
         engine=fill.engine,
         engine_reason=fill.reason or reason,
+        licence=_licence(task.deployment, fill.engine),
         profile=task.deployment.profile.name,
         seed=params.seed,
         deadline_ms=params.deadline_ms,

@@ -54,10 +54,12 @@ EDIT: Final = Chain(
     references=True,
     sees_pictures=True,
     negative=True,
+    samples_prior=True,
+    rescheduled=lambda schedule, settings: with_shift(schedule, settings.shift),
 )
 
-# The exponent of the shift that ModelTC's 4- and 8-step LoRAs, "Qwen-Image-Lightning", were trained
-# with, for any number of tokens: their model card's scheduler config.
+# The exponent of the shift, for any number of tokens, that the 4- and 8-step LoRAs of
+# lightx2v/Qwen-Image-Lightning were trained with: of the scheduler config published with them.
 LIGHTNING_SHIFT: Final = math.log(3)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,9 +27,9 @@ def parted(pictures: NDArray[np.uint8], sizes: NDArray[np.int32]) -> list[NDArra
     if (sizes < 1).any():
         raise invalid("SIZES", "positive rows and columns", sizes.tolist())
     shapes = [(int(rows), int(columns), 3) for rows, columns in sizes]
-    ends = np.cumsum([rows * columns * 3 for rows, columns, _ in shapes], dtype=np.int64)
-    if len(pictures) != (ends[-1] if shapes else 0):
+    if len(pictures) != sum(map(prod, shapes)):
         expected = f"the bytes of {len(shapes)} pictures of SIZES"
         raise invalid("PICTURES", expected, len(pictures))
-    parts = np.split(pictures, ends[:-1])
+    # The part behind the last picture is empty.
+    parts = np.split(pictures, list(accumulate(map(prod, shapes))))[: len(shapes)]
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -99,7 +99,7 @@ def transformer(settings: EditSettings, folder: Path, whole: Path) -> BatchFunct
 
     del whole
     if settings.modulation != "layers":
-        raise unusable(folder, f"expected modulation = \"layers\", got {settings.modulation!r}")
+        raise unusable(folder, f'expected modulation = "layers", got {settings.modulation!r}')
     load = partial(Transformer.load, folder, device=settings.device, dtype=settings.dtype)
     return serving.stepping(settings, folder, load)
 

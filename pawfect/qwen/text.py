@@ -31,10 +31,10 @@ from pawfect.weights.reading import read_json, unusable
 
 # Of the pipelines' `prompt_template_encode`.
 PREFIX: Final = (
-    "<|im_start|>system\nDescribe the key features of the input image (color, shape, size, texture, "
-    "objects, background), then explain how the user's text instruction should alter or modify the "
-    "image. Generate a new image that meets the user's requirements while maintaining consistency "
-    "with the original input where appropriate.<|im_end|>\n<|im_start|>user\n"
+    "<|im_start|>system\nDescribe the key features of the input image (color, shape, size, "
+    "texture, objects, background), then explain how the user's text instruction should alter or "
+    "modify the image. Generate a new image that meets the user's requirements while maintaining "
+    "consistency with the original input where appropriate.<|im_end|>\n<|im_start|>user\n"
 )
 SUFFIX: Final = "<|im_end|>\n<|im_start|>assistant\n"
 # Tokens of PREFIX, which the transformer does not see: `prompt_template_encode_start_idx`.
@@ -63,19 +63,19 @@ class Template:
     Attributes:
         area: that each is scaled to, px.
         picture: what stands for the picture of a number.
-        most: pictures at a time; None: any.
+        several: whether there may be more than one.
     """
 
     area: int
     picture: str
-    most: int | None = None
+    several: bool
 
 
 # By `_class_name` of the whole model: Qwen-Image-Edit, and its successors 2509 and 2511.
 TEMPLATES: Final = MappingProxyType(
     {
-        "QwenImageEditPipeline": Template(1024 * 1024, SHOWN, most=1),
-        "QwenImageEditPlusPipeline": Template(384 * 384, "Picture {}: " + SHOWN),
+        "QwenImageEditPipeline": Template(1024 * 1024, SHOWN, several=False),
+        "QwenImageEditPlusPipeline": Template(384 * 384, "Picture {}: " + SHOWN, several=True),
     }
 )
 
@@ -142,7 +142,7 @@ class TextEncoder:
         """
         if not 1 <= tokens <= MAX_TOKENS:
             raise invalid("tokens", f"1 to {MAX_TOKENS}", tokens)
-        named = read_json(folder, "model_index.json").get("_class_name")
+        named = str(read_json(folder, "model_index.json").get("_class_name"))
         if named not in TEMPLATES:
             problem = f"model_index.json: expected {' or '.join(TEMPLATES)}, got {named}"
             raise unusable(folder, problem)
@@ -192,10 +192,10 @@ class TextEncoder:
         return TextEmbedding(half("PROMPT_EMBEDS", states), max(0, len(own) - self.tokens))
 
     def _checked(self, pictures: Sequence[Picture]) -> Sequence[Picture]:
-        most = self.template.most
-        if not pictures or (most and len(pictures) > most):
-            expected = f"1 to {most} of them" if most and most > 1 else "one or more of them"
-            raise invalid("PICTURES", "one" if most == 1 else expected, len(pictures))
+        several = self.template.several
+        if not pictures or (len(pictures) > 1 and not several):
+            expected = "one or more of them" if several else "one"
+            raise invalid("PICTURES", expected, len(pictures))
         for picture in pictures:
             shape = (*picture.shape, 0, 0)
             short, long = sorted(shape[:2])
@@ -270,17 +270,15 @@ def _load_encoder(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, s
     encoder = build_encoder(folder)
     tensors = read_encoder(folder)
     arithmetic = prepare(encoder, folder, STEM, device, dtype)
-    load_strict(
-        encoder, tensors, "text_encoder", device=device, dtype=dtype, as_stored=AS_STORED
-    )
+    load_strict(encoder, tensors, "text_encoder", device=device, dtype=dtype, as_stored=AS_STORED)
     return encoder, arithmetic
 
 
 def _own_name(name: str) -> str:
     """Return the module's name of a tensor without its `model.`.
 
-    transformers 4 published the language model's layers there, beside the vision tower; transformers
-    5 has a name for both.
+    transformers 4 saved the language model's layers there, beside the vision tower; transformers 5
+    has a name for both.
     """
     return name if name.startswith(("visual.", LANGUAGE)) else LANGUAGE + name
 

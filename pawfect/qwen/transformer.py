@@ -18,10 +18,10 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import Array
 from pawfect.diffusion.loading import on_meta, read_config
 from pawfect.diffusion.transformer_files import load_transformer
-from pawfect.out_of_memory import release
 from pawfect.qwen.chain import LATENT_CHANNELS, TOKEN_WIDTH
 from pawfect.qwen.gguf import PUBLISHED
 from pawfect.weights.checkpoint import torch_dtype
+from pawfect.weights.reading import unusable
 
 # What makes a Qwen-Image transformer one that edits; the rest is size. `zero_cond_t`, which 2511
 # sets, is the module's own matter.
@@ -114,10 +114,7 @@ class Transformer:
     def velocities(self, items: Sequence[Item]) -> Sequence[NDArray[np.float32]]:
         """Return the velocities of a batch; each is computed as if it were alone.
 
-        An item with NEGATIVE_EMBEDS and a GUIDANCE above 1 is two rows of the batch, and what is
-        returned goes from its negative branch beyond its positive one, with the norm of the latter
-        in each token, as the pipelines do: classifier-free guidance (Ho and Salimans 2022,
-        arXiv:2207.12598).
+        An item with NEGATIVE_EMBEDS and a GUIDANCE above 1 is two rows of the batch; see `guided`.
 
         Args:
             items: by the contract's names, each passed by `shared` with the same grids.
@@ -126,21 +123,17 @@ class Transformer:
             float32 [T, 64] each; not finite where an item overflows the precision, which
             `pawfect.diffusion.schedule.euler` refuses.
         """
-        guided = [item for item in items if _is_guided(item)]
-        texts = [item["PROMPT_EMBEDS"] for item in items]
-        texts += [item["NEGATIVE_EMBEDS"] for item in guided]
-        flows = self._flows([*items, *guided], texts)
-        negatives = iter(flows[len(items) :])
-        results = []
-        for item, flow in zip(items, flows[: len(items)], strict=True):
-            if _is_guided(item):
-                flow = combined(flow, next(negatives), float(item["GUIDANCE"][0]))  # noqa: PLW2901
-            results.append(flow.cpu().numpy())
-        return results
+        texts = [_texts(item) for item in items]
+        counts = [len(own) for own in texts]
+        rows = [item for item, count in zip(items, counts, strict=True) for _ in range(count)]
+        flows = self._flows(rows, [text for own in texts for text in own]).split(counts)
+        return [
+            guided(own, float(item["GUIDANCE"][0])).cpu().numpy()
+            for item, own in zip(items, flows, strict=True)
+        ]
 
     def free(self) -> None:
         """Drop what is kept where memory is short: nothing is."""
-        release()
 
     def _flows(self, rows: Sequence[Item], texts: Sequence[Array]) -> torch.Tensor:
         """Return the module's velocities, float32 [B, T, 64], of steps and one text for each."""
@@ -164,7 +157,8 @@ class Transformer:
             return_dict=False,
         )[0]
         tokens = grids[0][0] * grids[0][1]
-        return flows[:, :tokens].float()
+        velocities: torch.Tensor = flows[:, :tokens].float()
+        return velocities
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.tensor(array).to(self.device, self.dtype)
@@ -177,24 +171,40 @@ def build_module(folder: Path) -> QwenImageTransformer2DModel:
         PawfectError: UNAVAILABLE where the config is missing, damaged or another model's.
     """
     config = read_config(folder, "QwenImageTransformer2DModel", REQUIRED)
-    others = {name: False for name in ABSENT if name in config}
-    config = read_config(folder, "QwenImageTransformer2DModel", others)
-    module = on_meta(folder, lambda: QwenImageTransformer2DModel.from_config(config))
+    for name in ABSENT:
+        if config.get(name):
+            raise unusable(folder, f"{name}: expected none, got {config[name]!r}")
+    module: QwenImageTransformer2DModel = on_meta(
+        folder, lambda: QwenImageTransformer2DModel.from_config(config)
+    )
     # Its frequencies are no buffers, and so would stay on the meta device.
-    axes = list(module.config.axes_dims_rope)
+    axes = list(module.config["axes_dims_rope"])
     module.pos_embed = QwenEmbedRope(theta=ROTARY_BASE, axes_dim=axes, scale_rope=True)
     return module
 
 
-def combined(positive: torch.Tensor, negative: torch.Tensor, guidance: float) -> torch.Tensor:
-    """Return guided velocities with the norms of the positive branch's, [T, 64] each."""
-    mixed = negative + guidance * (positive - negative)
-    norms = [torch.norm(flow, dim=-1, keepdim=True) for flow in (positive, mixed)]
-    return mixed * (norms[0] / norms[1])
+def guided(flows: torch.Tensor, guidance: float) -> torch.Tensor:
+    """Return the velocities [T, 64] of the branches of one item, [1 or 2, T, 64].
+
+    With a second, negative branch it goes from that beyond the first, by classifier-free guidance
+    (Ho and Salimans 2022, arXiv:2207.12598), with the norm of the first in each token, as the
+    pipelines have it.
+    """
+    positive = flows[0]
+    if len(flows) == 1:
+        return positive
+    mixed = flows[1] + guidance * (positive - flows[1])
+    norms = [torch.linalg.vector_norm(flow, dim=-1, keepdim=True) for flow in (positive, mixed)]
+    rescaled: torch.Tensor = mixed * (norms[0] / norms[1])
+    return rescaled
 
 
-def _is_guided(item: Item) -> bool:
-    return "NEGATIVE_EMBEDS" in item and float(item["GUIDANCE"][0]) > 1
+def _texts(item: Item) -> list[Array]:
+    """Return what each branch of an item reads: its prompt, and what it does not want."""
+    texts = [item["PROMPT_EMBEDS"]]
+    if "NEGATIVE_EMBEDS" in item and float(item["GUIDANCE"][0]) > 1:
+        texts.append(item["NEGATIVE_EMBEDS"])
+    return texts
 
 
 def _grids(item: Item) -> tuple[Grid, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,26 @@ from numpy.typing import NDArray
 
 from pawfect.diffusion.autoencoder import (
     Autoencoder,
+    Encoded,
     Toward,
     check_finite,
     check_picture,
-    check_seed,
     draws,
     normalised,
-    turned,
 )
 from pawfect.diffusion.loading import on_meta, read_config
 from pawfect.diffusion.tokens import VAE_PX, pack, token_grid, unpack
 from pawfect.qwen.chain import LATENT_CHANNELS, TOKEN_WIDTH
-from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One picture as denoising takes it.
-
-    Attributes:
-        latents: float32 [T, 64], pure noise of the seed.
-        prior: float32 [T, 64], latents of the picture, to start from or to go by.
-    """
-
-    latents: NDArray[np.float32]
-    prior: NDArray[np.float32]
 
 
 class Vae(Autoencoder):
     """Qwen-Image's autoencoder, one for videos: a picture is its first frame."""
 
+    name = "edit_vae"
+
     def __init__(self, module: Any, tile_px: int) -> None:
-        super().__init__(module, tile_px, "edit_vae")
+        super().__init__(module, tile_px)
         # Of the latents' channels, as its config says them.
         shape = (1, LATENT_CHANNELS, 1, 1, 1)
         self._mean, self._std = (
@@ -54,24 +40,10 @@ class Vae(Autoencoder):
             for values in (module.config.latents_mean, module.config.latents_std)
         )
 
-    @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str, tile_px: int) -> Vae:
-        """Load the `vae` of a folder.
-
-        Args:
-            folder: of the whole model, as published.
-            device: cpu or cuda.
-            dtype: float32, float16 or bfloat16.
-            tile_px: see `Autoencoder`.
-
-        Raises:
-            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
-        """
-        folder = folder / "vae"
-        module = build_module(folder)
-        tensors = read_tensors(folder, "diffusion_pytorch_model")
-        load_strict(module, tensors, "vae", device=device, dtype=torch_dtype(dtype))
-        return cls(module, tile_px)
+    @staticmethod
+    def build(folder: Path) -> Any:
+        """See `build_module`."""
+        return build_module(folder)
 
     @staticmethod
     def tile(module: Any, tile_px: int) -> None:
@@ -93,8 +65,7 @@ class Vae(Autoencoder):
         Args:
             image: UINT8 [H, W, 3] RGB, sides multiples of 16 px.
             seed: 0 to 2^63 - 1, of a generator on the CPU: the same noise on every device.
-            toward: another seed and an angle, 0 to pi / 2 rad: the noise is turned so far from the
-                seed's own towards the other's, see `turned`; None: the seed's own.
+            toward: see `draws`.
             sampled: the prior is a sample of the posterior, drawn before the noise, as in
                 QwenImageEditInpaintPipeline; else its mode, and the noise is drawn first.
 
@@ -105,11 +76,7 @@ class Vae(Autoencoder):
         check_picture("IMAGE", image, image.shape[:2])
         rows, columns = token_grid(image.shape[0], image.shape[1])
         shape = (1, LATENT_CHANNELS, 1, 2 * rows, 2 * columns)
-        *before, noise = draws(seed, shape, 2 if sampled else 1)
-        if toward is not None:
-            other, angle = toward
-            check_seed("TOWARD_SEED", other)
-            noise = turned(noise, draws(other, shape, 2 if sampled else 1)[-1], angle)
+        *before, noise = draws(seed, shape, 1 + sampled, toward=toward, noise=int(sampled))
         parameters = self.fitting(
             lambda vae, given: vae.encode(given).latent_dist.parameters,
             normalised(image)[:, :, None],

@@ -15,7 +15,6 @@ from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect_triton.function_model import take_card
 from pawfect_triton.repository import gather, source_folders
-from tests.conftest import NEURAL
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path for root in source_folders() for path in root.iterdir() if path.is_dir())
@@ -67,7 +66,7 @@ def test_config_is_complete_without_autocompletion(folder):
         assert config.instance_group[0].count == 1
 
 
-@pytest.mark.parametrize("model", NEURAL)
+@pytest.mark.parametrize("model", [model.name for model in MODELS.values() if model.weights])
 def test_a_neural_model_is_warmed_up_with_its_own_inputs(model):
     config, spec = parsed(ROOT / "model_repository" / model), MODELS[model].spec
     (sample,) = config.model_warmup
@@ -133,20 +132,31 @@ def test_the_warm_up_has_the_widths_of_the_profiles_weights(tmp_path):
     assert list(full.inputs["POOLED"].dims) == [768]
 
 
-def test_only_the_transformer_has_an_instance_for_each_card(tmp_path):
-    tiny = load_profile("tiny")
-    assert tiny.flux is not None
-    gather(replace(tiny, flux=replace(tiny.flux, gpus=3)), tmp_path / "models")
+def test_each_chain_is_warmed_up_with_its_own_widths(tmp_path):
+    profile = load_profile("tiny-klein")
+    gather(profile, tmp_path / "models")
+    (sample,) = parsed(tmp_path / "models" / "klein_transformer").model_warmup
+    assert list(sample.inputs["PROMPT_EMBEDS"].dims) == [profile.klein.text_tokens, 96]
+    (full,) = parsed(ROOT / "model_repository" / "klein_transformer").model_warmup
+    assert list(full.inputs["PROMPT_EMBEDS"].dims) == [512, 7680]
+
+
+@pytest.mark.parametrize(("name", "chain"), [("tiny", "flux"), ("tiny-klein", "klein")])
+def test_only_the_transformer_has_an_instance_for_each_card(tmp_path, name, chain):
+    profile = load_profile(name)
+    settings = profile.chain(chain)
+    assert settings is not None
+    gather(replace(profile, **{chain: replace(settings, gpus=3)}), tmp_path / "models")
     counts = {
         model: parsed(tmp_path / "models" / model).instance_group[0].count
-        for model in tiny.models
-        if model.startswith("flux_")
+        for model in profile.models
+        if model.startswith(f"{chain}_")
     }
     assert counts == {
-        "flux_text_encoder": 1,
-        "flux_vae_encoder": 1,
-        "flux_transformer": 3,
-        "flux_vae_decoder": 1,
+        f"{chain}_text_encoder": 1,
+        f"{chain}_vae_encoder": 1,
+        f"{chain}_transformer": 3,
+        f"{chain}_vae_decoder": 1,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,7 +101,7 @@ def _pieces(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
     """Split a word as byte pair encoding does: the lowest merge first, from the left."""
     pieces = list(word)
     while True:
-        pairs = [*zip(pieces, pieces[1:], strict=False)]
+        pairs = list(pairwise(pieces))
         known = [pair for pair in pairs if pair in ranks]
         if not known:
             return pieces

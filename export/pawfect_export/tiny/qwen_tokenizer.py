@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ END: Final = "<|endoftext|>"
 SPECIAL: Final = (END, "<|im_start|>", "<|im_end|>")
 THINKING: Final = ("<think>", "</think>")
 MODEL_LENGTH: Final = 131_072
+ROLES: Final = ("user", "assistant")
+# As bytes of a byte-level vocabulary are written.
+SPACE: Final = "\u0120"
 # What Qwen3's template makes of a conversation without tools: each turn between marks, and where
 # the model is not to think, the thought that it did not have.
 CHAT_TEMPLATE: Final = """\
@@ -37,7 +41,10 @@ def build_tokenizer(folder: Path, template: str = CHAT_TEMPLATE) -> int:
         folder: is made.
         template: of a conversation.
     """
-    merges = _merges(" ".join([*CORPUS, "user assistant"]))
+    # The template's words stand at a line's beginning; their merges come last, so that they take
+    # no word apart that begins with its space.
+    merges = _merges(f" {word}" for word in " ".join(CORPUS).replace(",", "").split())
+    merges += _merges(ROLES)
     alphabet = sorted(ByteLevel.alphabet())
     tokens = list(dict.fromkeys([*alphabet, *(left + right for left, right in merges)]))
     vocabulary = {token: number for number, token in enumerate(tokens)}
@@ -83,10 +90,11 @@ def build_tokenizer(folder: Path, template: str = CHAT_TEMPLATE) -> int:
     return len(tokenizer)
 
 
-def _merges(text: str) -> list[tuple[str, str]]:
-    """Return merges that build each of a text's words, and the space before it, left to right."""
+def _merges(words: Iterable[str]) -> list[tuple[str, str]]:
+    """Return merges that build each word left to right."""
     merges: dict[tuple[str, str], None] = {}
-    for word, _ in ByteLevel(add_prefix_space=True).pre_tokenize_str(text):
-        for end in range(1, len(word)):
-            merges.setdefault((word[:end], word[end]))
+    for word in words:
+        letters = word.replace(" ", SPACE)
+        for end in range(1, len(letters)):
+            merges.setdefault((letters[:end], letters[end]))
     return list(merges)

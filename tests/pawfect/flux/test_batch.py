@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
-import torch
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.diffusion.batch import answer_steps
@@ -17,29 +14,13 @@ from pawfect.flux.vae import Vae
 from pawfect.serving import load_batch
 from pawfect.weights.store import Store
 from tests.refusals import refusal
+from tests.short_memory import short_of_memory
 from tests.steps import step
 
 
 @pytest.fixture
 def transformer(flux_folder) -> Transformer:
     return Transformer.load(flux_folder, device="cpu", dtype="float32", modulation="cached")
-
-
-@contextmanager
-def short_of_memory(layer: torch.nn.Module, fits: Callable[[tuple], bool]) -> Iterator[list[tuple]]:
-    """A real layer runs out of memory for inputs that do not fit; yields the shapes that came."""
-    shapes: list[tuple] = []
-
-    def check(layer: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-        shapes.append(tuple(args[0].shape))
-        if not fits(shapes[-1]):
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.5 GiB")
-
-    hook = layer.register_forward_pre_hook(check)
-    try:
-        yield shapes
-    finally:
-        hook.remove()
 
 
 def velocities(answers: list) -> list[np.ndarray]:

@@ -108,10 +108,13 @@ def test_a_type_that_nothing_here_decodes_is_refused(copied):
     assert "got IQ2_XXS" in refusal(copied)
 
 
-def test_one_file_is_expected_neither_none_nor_two(copied):
+def test_one_file_is_expected_not_two(copied):
     (path,) = copied.glob("*.gguf")
     shutil.copy(path, copied / "second.gguf")
     assert "expected one GGUF file, got flux1-fill-dev-Q4_0.gguf, second.gguf" in refusal(copied)
+
+
+def test_a_folder_without_one_is_read_as_published(copied):
+    (path,) = copied.glob("*.gguf")
     path.unlink()
-    (copied / "second.gguf").unlink()
-    assert "expected one GGUF file, got none" in refusal(copied)
+    assert "expected diffusion_pytorch_model.safetensors, got config.json" in refusal(copied)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from pawfect.costs import Costs
+from pawfect.orchestrator import Deployment
 from pawfect.orchestrator.planner import Wish
 from pawfect.picture.box import Box
 
@@ -83,3 +85,9 @@ def in_virtual_time(work: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(work)
     finally:
         loop.close()
+
+
+def with_chain(deployment: Deployment, name: str = "flux", **changes: Any) -> Deployment:
+    """Return a deployment with another schedule, other costs or settings of one chain."""
+    chains = {**deployment.chains, name: replace(deployment.chains[name], **changes)}
+    return replace(deployment, chains=chains)

@@ -106,11 +106,11 @@ class Watched:
         self._before = before or {}
         self._after = after or {}
         self.called: list[str] = []
-        # Inputs of the calls to `flux_transformer`.
+        # Inputs of the steps.
         self.steps: list[dict[str, Any]] = []
 
     async def __call__(self, model, inputs, parameters):
-        if model == "flux_transformer":
+        if model.endswith("_transformer"):
             self.steps.append(inputs)
         self.called.append(model)
         count = self.called.count(model)
@@ -155,14 +155,14 @@ class Run:
 
 
 @pytest.fixture
-def fill(in_tiny_weights, tiny_deployment, tiny_models):
-    """Run one request on the tiny chain; no run may leave a task or a lost exception behind."""
+def fill(in_tiny_weights, chain):
+    """Run one request on a tiny chain; no run may leave a task or a lost exception behind."""
 
     def run(
         photo: np.ndarray,
         mask: np.ndarray,
         *,
-        deployment: Deployment = tiny_deployment,
+        deployment: Deployment = chain.deployment,
         before: dict[str, Before] | None = None,
         after: dict[str, After] | None = None,
         protect: np.ndarray | None = None,
@@ -174,7 +174,7 @@ def fill(in_tiny_weights, tiny_deployment, tiny_models):
         given = {"deadline_ms": NO_HURRY_MS, "steps": 3, "dilate_px": 0} | parameters
         params = InpaintParams.parse({k: v for k, v in given.items() if v is not None})
         request = InpaintRequest(photo, mask, params, protect, scene_labels, prompt)
-        models = Watched(tiny_models, before, after)
+        models = Watched(chain.models, before, after)
         done = Run(models)
 
         async def notify(progress: Progress) -> None:

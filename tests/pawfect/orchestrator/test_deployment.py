@@ -46,30 +46,28 @@ def relock(root: Path) -> None:
 
 def test_the_schedule_and_the_weights_identities_are_read(tiny_deployment, tiny, tiny_weights):
     config = read_json((tiny_weights / SCHEDULER).parent, SCHEDULER.name)
-    assert tiny_deployment.schedule == Schedule.from_config(config)
+    flux = tiny_deployment.chains["flux"]
+    assert flux.schedule == Schedule.from_config(config)
     store = Store(tiny_weights)
     assert tiny_deployment.weights == {
         component: store.identity(entry) for component, entry in tiny.fill_weights.items()
     }
-    assert tiny_deployment.flux_error is None
+    assert flux.error is None
 
 
 def test_a_profile_without_weights_needs_none(nothing):
     deployment = read_deployment(load_profile("embedded"))
-    assert (deployment.schedule, dict(deployment.weights), deployment.flux_error) == (
-        None,
-        {},
-        None,
-    )
+    assert (dict(deployment.chains), dict(deployment.weights)) == ({}, {})
 
 
 def unreadable(tiny, root: Path, *says: str) -> None:
     """There is no schedule, and the reason says this and no path."""
-    deployment = read_deployment(tiny)
-    assert deployment.schedule is None
+    flux = read_deployment(tiny).chains["flux"]
+    assert flux.schedule is None
+    assert flux.error is not None
     for text in says:
-        assert text in deployment.flux_error.message
-    assert str(root) not in deployment.flux_error.message
+        assert text in flux.error.message
+    assert str(root) not in flux.error.message
 
 
 def test_without_weights_patches_fill_and_flux_itself_is_unavailable(nothing, tiny):
@@ -111,9 +109,9 @@ def test_a_file_that_changed_is_trouble_that_names_it_and_what_mends_it(copied, 
 
 def test_the_labels_weights_are_no_trouble_of_flux(copied, tiny):
     shutil.rmtree(copied / "tiny-sam3")
-    deployment = read_deployment(tiny)
-    assert deployment.schedule is not None
-    assert deployment.flux_error is None
+    flux = read_deployment(tiny).chains["flux"]
+    assert flux.schedule is not None
+    assert flux.error is None
     report = inpaint_local(SMALL, HOLE, profile=tiny, steps=1, deadline_ms=600_000).report
     assert report.engine == "flux"
     assert report.fallbacks[0].stage == "sam3_labeling"

@@ -12,6 +12,7 @@ from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator import budget
 from pawfect.scores.seam import seam_step
 from pawfect.settings import CheckSettings
+from tests.pawfect.conftest import ALL_CHAINS
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 # What random weights paint is far from the photo where its tone is not fitted.
@@ -21,9 +22,10 @@ LENIENT = CheckSettings(seam_step=1000.0, strange_coverage=0.2)
 
 
 @pytest.fixture
-def checked(fill, tiny, tiny_deployment):
+def checked(fill, chain):
     def run(check: CheckSettings, **asked):
-        deployment = replace(tiny_deployment, profile=replace(tiny, check=check))
+        profile = replace(chain.profile, check=check)
+        deployment = replace(chain.deployment, profile=profile)
         return fill(SMALL, HOLE, deployment=deployment, **asked)
 
     return run
@@ -40,23 +42,24 @@ def seeing(*answers: str):
     return {"sam3_labeling": after}
 
 
-def test_a_fill_that_passes_leaves_as_it_is(checked, fill):
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+def test_a_fill_that_passes_leaves_as_it_is(checked, fill, chain):
     run = checked(LENIENT, after=seeing("grass"))
-    assert (run.report.engine, run.report.check, run.report.fallbacks) == ("flux", "passed", ())
+    assert (run.report.engine, run.report.check, run.report.fallbacks) == (chain.name, "passed", ())
     assert run.report.stage_ms["check"] >= 0
-    np.testing.assert_array_equal(run.image, fill(SMALL, HOLE, engine="flux").image)
+    np.testing.assert_array_equal(run.image, fill(SMALL, HOLE, engine=chain.name).image)
 
 
-def test_a_glaring_seam_costs_a_second_seed_and_then_the_patches(checked, fill):
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+def test_a_glaring_seam_costs_a_second_seed_and_then_the_patches(checked, fill, chain):
     run = checked(STRICT, seed=3, **GLARING)
     assert run.fallbacks == [("check", "a second seed"), ("check", "patch")]
     for fallback in run.report.fallbacks:
         assert fallback.reason.startswith("seam step ")
-    assert run.calls("flux_vae_encoder") == 2
-    assert run.calls("flux_text_encoder") == 1
+    assert run.calls(chain.vae_encoder) == 2
     assert run.report.engine == "patch"
     assert run.report.check == run.report.fallbacks[1].reason
-    assert run.report.engine_reason == f"flux: {run.report.check}"
+    assert run.report.engine_reason == f"{chain.name}: {run.report.check}"
     np.testing.assert_array_equal(run.image, fill(SMALL, HOLE, engine="patch", seed=3).image)
 
 
@@ -73,13 +76,13 @@ def test_where_flux_is_insisted_on_the_second_try_is_the_answer_and_the_report_s
     np.testing.assert_array_equal(run.image, again.image)
 
 
-def test_a_second_seed_that_passes_is_the_answer(checked, fill):
+def test_a_second_seed_that_passes_is_the_answer(checked, fill, chain):
     run = checked(LENIENT, seed=7, after=seeing("dog bed", "grass"))
     assert run.fallbacks == [("check", "a second seed")]
     assert run.report.fallbacks[0].reason == "the fill shows dog bed"
-    assert (run.report.engine, run.report.check) == ("flux", "passed")
+    assert (run.report.engine, run.report.check) == (chain.name, "passed")
     assert [window.seed for window in run.report.windows] == [8]
-    np.testing.assert_array_equal(run.image, fill(SMALL, HOLE, engine="flux", seed=8).image)
+    np.testing.assert_array_equal(run.image, fill(SMALL, HOLE, engine=chain.name, seed=8).image)
 
 
 def test_a_surface_that_its_surroundings_do_not_have_is_invented(checked):
@@ -111,10 +114,11 @@ def test_without_a_floor_a_fill_that_fails_the_check_is_still_an_answer(checked)
     assert [stage for stage, _ in run.fallbacks] == ["check", "patch_fill"]
 
 
-def test_a_second_try_that_fails_leaves_the_patches(checked):
-    down = {"flux_vae_decoder": raising(PawfectError(ErrorKind.MODEL_DOWN, "died"), at=2)}
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+def test_a_second_try_that_fails_leaves_the_patches(checked, chain):
+    down = {chain.vae_decoder: raising(PawfectError(ErrorKind.MODEL_DOWN, "died"), at=2)}
     run = checked(STRICT, before=down, **GLARING)
-    assert run.fallbacks == [("check", "a second seed"), ("flux", "patch")]
+    assert run.fallbacks == [("check", "a second seed"), (chain.name, "patch")]
     assert run.report.engine == "patch"
     assert run.report.check is not None
 

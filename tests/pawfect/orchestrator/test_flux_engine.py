@@ -14,6 +14,7 @@ from pawfect.contract.report import Report
 from pawfect.local import inpaint_local
 from tests.lawn import holes, lawn
 from tests.oracle import fill_by_pipeline, load_pipeline
+from tests.pawfect.orchestrator.cards import with_chain
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late
 
 EXACT = {"dilate_px": 0, "feather_px": 0, "match_colour": False}
@@ -173,7 +174,7 @@ def test_the_report_explains_and_repeats_the_result(fill, tiny_deployment):
 
 
 def test_what_the_request_leaves_open_is_the_profiles(fill, tiny, tiny_deployment):
-    deployment = replace(tiny_deployment, profile=replace(tiny, flux=replace(tiny.flux, steps=2)))
+    deployment = with_chain(tiny_deployment, settings=replace(tiny.flux, steps=2))
     run = fill(SMALL, HOLE, deployment=deployment, steps=None)
     assert (run.report.steps, run.report.guidance_scale) == (2, tiny.flux.guidance_scale)
     assert run.models.called.count("flux_transformer") == 2

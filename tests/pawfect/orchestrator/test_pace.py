@@ -15,10 +15,12 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import InpaintParams
 from pawfect.costs import Costs
 from pawfect.diffusion.schedule import Schedule
+from pawfect.flux.chain import FLUX
 from pawfect.orchestrator import budget, generate
+from pawfect.orchestrator.chain_models import Encoded, Text
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.engine import Task
-from pawfect.orchestrator.flux_models import Encoded, Text
 from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.planner import LEAST_STEPS, Wish, choose, plans
 from pawfect.picture.box import Box
@@ -26,7 +28,7 @@ from pawfect.picture.window import Window
 from tests.pawfect.orchestrator.cards import SIZES, card, in_virtual_time
 
 NOISE = 0.3
-TEXT = Text(np.zeros((1, 8), np.float16), np.zeros(8, np.float16), 0)
+TEXT = Text({}, 0)
 LATENTS = np.ones((2, 64), np.float32)
 SCHEDULE = Schedule(use_dynamic_shifting=True)
 
@@ -87,11 +89,11 @@ async def run(case: Case) -> Card:
     plan = choose(wish, costs if case.known else None, case.deadline_ms)
     assert plan is not None
 
-    async def encode(task, canvas, seed, prefill, index):
+    async def encode(task, chain, canvas, seed, prefill, *, index, referred):
         await worker.works(costs.encode_ms(canvas.height * canvas.width))
-        return Encoded(canvas, LATENTS, np.zeros((2, 320), np.float32), None)
+        return Encoded(canvas.grid, LATENTS, None, None, {})
 
-    async def decode(task, canvas, latents):
+    async def decode(task, chain, canvas, latents):
         await worker.works(costs.decode_ms(canvas.height * canvas.width))
         return latents
 
@@ -104,20 +106,17 @@ async def run(case: Case) -> Card:
         return case.pace
 
     own = {"encode_canvas": encode, "decode_canvas": decode, "_composited": paste, "Pace": paced}
-    profile = SimpleNamespace(flux=SimpleNamespace(guidance_scale=30.0))
-    deployment = SimpleNamespace(
-        costs=costs if case.known else None, profile=profile, schedule=SCHEDULE
-    )
+    settings = SimpleNamespace(guidance_scale=30.0)
+    deployed = DeployedChain(FLUX, settings, SCHEDULE, costs if case.known else None)
     request = SimpleNamespace(params=InpaintParams(engine=case.engine, preview_every=0))
     cleaned = SimpleNamespace(windows=[Window(c.box, c.box) for c in plan.canvases])
-    task = Task(request, cleaned, deployment, worker, control, AsyncMock())
+    task = Task(request, cleaned, None, worker, control, AsyncMock())
     with pytest.MonkeyPatch.context() as patch:
         for name, stand_in in own.items():
             patch.setattr(generate, name, stand_in)
         await worker.works(costs.text_ms)
-        text = asyncio.get_running_loop().create_future()
-        text.set_result(TEXT)
-        made = await generate.generate(task, generate.Start(wish, plan), 0, text)
+        text = SimpleNamespace(of=AsyncMock(return_value=TEXT), raised=lambda error: False)
+        made = await generate.generate(task, deployed, generate.Start(wish, plan), 0, text)
     if isinstance(made, generate.Failed):
         case.error = made.error
     else:

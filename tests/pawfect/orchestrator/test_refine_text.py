@@ -17,7 +17,7 @@ from pawfect.lettering.likeness import closest
 from pawfect.local_refine import LocalRefine
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
-from pawfect.orchestrator.lettering import _without_flux
+from pawfect.orchestrator.lettering import _without_denoising
 from pawfect.orchestrator.refining import Refining, refine_request
 from pawfect.orchestrator.request import silent
 from pawfect.orchestrator.work import Work
@@ -137,9 +137,11 @@ def test_flux_fills_letters_only_where_it_is_asked_for(tiny):
     assert "flux" in tiny.engines
     request = refine_request(asked(), RefineParams())
     work = Work(request, Refining(Deployment(tiny)), _unused, Control(1000), silent)
-    assert _without_flux(work).refining.fill.engine("auto")[0] != "flux"
+    assert _without_denoising(work).refining.fill.engine("auto")[0] != "flux"
     wished = replace(request, params=RefineParams(engine="flux"))
-    assert _without_flux(replace(work, request=wished)).refining.fill.engine("flux")[0] == "flux"
+    assert (
+        _without_denoising(replace(work, request=wished)).refining.fill.engine("flux")[0] == "flux"
+    )
 
 
 async def _unused(*given):

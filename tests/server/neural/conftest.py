@@ -1,4 +1,4 @@
-"""One real server with the profile `tiny`: the whole neural chain, started as a user starts it."""
+"""One real server with the profile `tiny-all`: all neural chains, started as a user starts it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tests.server.conftest import RawClient, infer_inputs
 
 # The goal is 60 s on two idle cores, where 18 s were measured; on two busy ones it took 115 s.
 READY_S = 180.0
+PROFILE = "tiny-all"
 # FLUX's canvas is the whole photo, the smallest that there is.
 PHOTO_PX = 128
 WHOLE = holes(PHOTO_PX, PHOTO_PX, (40, 40, 90, 90))
@@ -55,7 +56,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     weights = tmp_path_factory.mktemp("weights")
     bring_networks(weights)
     folder = tmp_path_factory.mktemp("neural_server")
-    running = ServedProcess(folder, profile="tiny", **{ROOT_VARIABLE: str(weights)})
+    running = ServedProcess(folder, profile=PROFILE, **{ROOT_VARIABLE: str(weights)})
     try:
         yield Started(running, weights, running.wait_for(READY, timeout_s=READY_S))
     finally:
@@ -64,7 +65,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
 
 @pytest.fixture(scope="package")
 def neural_server(started: Started) -> ServedProcess:
-    """The folder's server: profile `tiny`, ready."""
+    """The folder's server: profile `tiny-all`, ready."""
     return started.server
 
 
@@ -97,7 +98,7 @@ class NeuralClient(RawClient):
 @pytest.fixture(scope="package")
 def library(started: Started) -> Iterator[Callable[[str, Tensors], Tensors]]:
     """Call a model's own function in this process, loaded from the server's weights."""
-    tiny, store = load_profile("tiny"), Store(started.weights)
+    tiny, store = load_profile(PROFILE), Store(started.weights)
     threads = torch.get_num_threads()
     # As in the server: sums in another order differ in the last bit.
     torch.set_num_threads(1)
@@ -114,7 +115,7 @@ def library(started: Started) -> Iterator[Callable[[str, Tensors], Tensors]]:
 @pytest.fixture(scope="package")
 def library_step(started: Started) -> Callable[[list[Tensors]], list[Any]]:
     """Run `flux_transformer`'s own function, a batch of requests."""
-    return load_batch("flux_transformer", load_profile("tiny"), Store(started.weights))
+    return load_batch("flux_transformer", load_profile(PROFILE), Store(started.weights))
 
 
 def photo(seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from pawfect.serving import probe_inputs
 from tests.conftest import NEURAL
 from tests.refusals import refusal
 from tests.server.conftest import at_once, infer_inputs
-from tests.server.neural.conftest import NeuralClient, Tensors
+from tests.server.neural.conftest import PROFILE, NeuralClient, Tensors
 from tests.steps import stacked, step
 
 
@@ -53,6 +53,26 @@ CASES = [
     ("flux_vae_encoder", "ANGLE", floats(0.5), "TOWARD_SEED, ANGLE: expected both or neither"),
     ("flux_text_encoder", "PROMPT", texts(b"gr\xe4s"), "PROMPT: expected UTF-8, got byte 0xe4"),
     ("flux_text_encoder", "PROMPT", texts(b"x" * 2049), "at most 2048 bytes, got 2049 bytes"),
+    (
+        "klein_transformer",
+        "LATENTS",
+        np.zeros((15, 128), np.float32),
+        "LATENTS: expected 16 tokens",
+    ),
+    ("klein_transformer", "REFERENCES", np.zeros((4, 128), np.float32), "REFERENCES"),
+    ("klein_transformer", "TIMESTEP", floats(0), "TIMESTEP: expected above 0 to 1000, got 0"),
+    ("klein_vae_encoder", "IMAGE", plane(60, 64, 3), "multiples of 16 px, got 64x60"),
+    ("klein_vae_decoder", "LATENTS", np.zeros((15, 128), np.float32), "expected"),
+    ("klein_text_encoder", "PROMPT", texts(b"gr\xe4s"), "PROMPT: expected UTF-8, got byte 0xe4"),
+    ("edit_transformer", "REFERENCES", np.zeros((4, 64), np.float32), "REFERENCES"),
+    (
+        "edit_transformer",
+        "NEGATIVE_EMBEDS",
+        np.full((3, 64), np.nan, np.float16),
+        "NEGATIVE_EMBEDS",
+    ),
+    ("edit_text_encoder", "SIZES", np.array([[64, 65]], np.int32), "PICTURES"),
+    ("edit_vae_encoder", "SEED", np.array([-1]), "SEED: expected 0 to 9223372036854775807, got -1"),
     ("florence2", "TASK", texts(b"<OD>"), "TASK: expected one of <CAPTION>,"),
     ("florence2", "RING", plane(64, 65), "RING: expected"),
     ("sam3_labeling", "RING", plane(65, 64), "RING: expected the image's size 64x64, got 64x65"),
@@ -65,7 +85,7 @@ CASES = [
 
 def good(model: str) -> Tensors:
     """A model's probe, as one request sees it, without a batch's axis."""
-    arrays = probe_inputs(model, load_profile("tiny"))
+    arrays = probe_inputs(model, load_profile(PROFILE))
     return {name: array[0] for name, array in arrays.items()} if MODELS[model].batched else arrays
 
 

@@ -25,7 +25,7 @@ from pawfect_client.mask_command import mask
 from tests.client.serving import AsyncFromOutside
 from tests.pawfect.photo.pictures import png
 from tests.refusals import refusal
-from tests.server.neural.conftest import Tensors, photo
+from tests.server.neural.conftest import PROFILE, Tensors, photo
 
 PHOTO = photo(4)
 
@@ -77,7 +77,7 @@ def test_masks_are_those_of_the_library_to_both_clients(sync, library, neural_se
                 int((one > 0).sum()) for one in expected.masks
             ]
             assert (report.phrase, report.boxes) == (phrase, 0 if boxes is None else 1)
-            assert (report.width, report.height, report.profile) == (128, 128, "tiny")
+            assert (report.width, report.height, report.profile) == (128, 128, PROFILE)
             assert report.presence == pytest.approx(float(proposed["PRESENCE"][0]), rel=1e-5)
             assert set(report.stage_ms) == {"sam3", "masks"}
             assert sum(report.stage_ms.values()) <= report.total_ms

@@ -23,6 +23,7 @@ from tests.server.conftest import fallen_back, metric, stubs, until
 from tests.server.neural.conftest import (
     GRASS,
     PLAIN,
+    PROFILE,
     READY_S,
     WHOLE,
     NeuralClient,
@@ -31,7 +32,7 @@ from tests.server.neural.conftest import (
 )
 
 PHOTO = photo(5)
-MEND = "run `pawfect weights fetch tiny`"
+MEND = f"run `pawfect weights fetch {PROFILE}`"
 
 
 @contextmanager
@@ -139,7 +140,7 @@ def test_without_sam3s_weights_florence2_describes_and_flux_brought_back_fills(
         assert MEND in said
         client = NeuralClient(neural_server.endpoints.grpc)
         for model in ("sam3_labeling", "scene_labels", "find_masks"):
-            arrays = probe_inputs(model, load_profile("tiny"))
+            arrays = probe_inputs(model, load_profile(PROFILE))
             assert MEND in refusal(ErrorKind.UNAVAILABLE, client.ask, model, arrays)
         # None but SAM3's weights: what the restart before was without is back.
         report = client.report(client(PHOTO, WHOLE, steps=2, deadline_ms=100_000))

@@ -1,4 +1,4 @@
-"""FLUX failing at each of its models: patches instead, or the error where FLUX was insisted on."""
+"""A chain failing at each of its models: patches instead, or the error where it was insisted on."""
 
 from __future__ import annotations
 
@@ -13,15 +13,11 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.local import LocalModels, inpaint_local
 from pawfect.profile import load_profile
 from tests.lawn import holes, lawn
+from tests.pawfect.conftest import ALL_CHAINS, TinyChain
 from tests.pawfect.orchestrator.conftest import HOLE, SMALL, late, raising
 
 # Each model of the chain, and the call at which it fails.
-PLACES = {
-    "flux_text_encoder": 1,
-    "flux_vae_encoder": 1,
-    "flux_transformer": 3,
-    "flux_vae_decoder": 1,
-}
+PLACES = {"text_encoder": 1, "vae_encoder": 1, "transformer": 3, "vae_decoder": 1}
 DOWN = (
     ErrorKind.UNAVAILABLE,
     ErrorKind.QUEUE_FULL,
@@ -29,17 +25,18 @@ DOWN = (
     ErrorKind.DEADLINE,
     ErrorKind.INTERNAL,
 )
-# What is the request's own doing is no failure of FLUX.
+# What is the request's own doing is no failure of the chain.
 THE_CALLERS = (ErrorKind.CANCELLED, ErrorKind.INVALID_ARG)
 EACH = [
     *((model, ErrorKind.UNAVAILABLE) for model in PLACES),
-    *(("flux_transformer", kind) for kind in DOWN[1:]),
+    *(("transformer", kind) for kind in DOWN[1:]),
 ]
 
 
-def failing(model: str, kind: ErrorKind, message: str = "out of memory"):
+def failing(chain: TinyChain, part: str, kind: ErrorKind, message: str = "out of memory"):
     # A later step that is late is done without; the first cannot be.
-    at = 1 if kind is ErrorKind.DEADLINE else PLACES[model]
+    at = 1 if kind is ErrorKind.DEADLINE else PLACES[part]
+    model = getattr(chain, part)
     return {model: raising(PawfectError(kind, f"{model}: {message}"), at)}
 
 
@@ -49,53 +46,57 @@ def floor() -> np.ndarray:
     return inpaint_local(SMALL, HOLE, profile=load_profile("embedded"), dilate_px=0).image
 
 
-@pytest.mark.parametrize(("model", "kind"), EACH)
-def test_where_flux_fails_the_patches_are_the_answer_or_its_error_where_it_is_insisted_on(
-    fill, floor, model, kind
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+@pytest.mark.parametrize(("part", "kind"), EACH)
+def test_where_a_chain_fails_the_patches_are_the_answer_or_its_error_where_it_is_insisted_on(
+    fill, chain, floor, part, kind
 ):
-    run = fill(SMALL, HOLE, before=failing(model, kind))
+    name, model = chain.name, getattr(chain, part)
+    run = fill(SMALL, HOLE, before=failing(chain, part, kind))
     np.testing.assert_array_equal(run.image, floor)
     (fallback,) = run.report.fallbacks
-    assert (fallback.stage, fallback.instead) == ("flux", "patch")
+    assert (fallback.stage, fallback.instead) == (name, "patch")
     assert fallback.reason == f"{kind.value}: {model}: out of memory"
     assert run.report.engine == "patch"
-    assert run.report.engine_reason == f"flux failed: {fallback.reason}"
-    assert [window.method for window in run.report.windows] != ["flux"]
+    assert run.report.engine_reason == f"{name} failed: {fallback.reason}"
+    assert [window.method for window in run.report.windows] != [name]
     assert (run.report.labels, run.report.labels_source) == (("grass",), "request")
-    insisted = fill(SMALL, HOLE, engine="flux", before=failing(model, kind))
+    insisted = fill(SMALL, HOLE, engine=name, before=failing(chain, part, kind))
     assert insisted.error.kind is kind
     assert str(insisted.error) == fallback.reason
-    assert insisted.calls("flux_transformer") <= PLACES["flux_transformer"]
+    assert insisted.calls(chain.transformer) <= PLACES["transformer"]
 
 
-@pytest.mark.parametrize("engine", ["auto", "flux"])
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+@pytest.mark.parametrize("insists", [False, True])
 @pytest.mark.parametrize("kind", THE_CALLERS)
-@pytest.mark.parametrize("model", ["flux_text_encoder", "flux_transformer"])
-def test_what_the_caller_did_is_never_swallowed(fill, engine, kind, model):
-    run = fill(SMALL, HOLE, engine=engine, before=failing(model, kind))
+@pytest.mark.parametrize("part", ["text_encoder", "transformer"])
+def test_what_the_caller_did_is_never_swallowed(fill, chain, insists, kind, part):
+    engine = chain.name if insists else "auto"
+    run = fill(SMALL, HOLE, engine=engine, before=failing(chain, part, kind))
     assert run.error.kind is kind
 
 
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_velocity_that_is_not_finite_is_a_failure_of_flux(fill, floor, value):
+def test_a_velocity_that_is_not_finite_is_a_failure_of_the_chain(fill, chain, floor, value):
     def broken(outputs, count):
         velocity = outputs["VELOCITY"].copy()
         velocity[5, 7] = value if count == 3 else velocity[5, 7]
         return outputs | {"VELOCITY": velocity}
 
-    after = {"flux_transformer": broken}
+    after = {chain.transformer: broken}
     run = fill(SMALL, HOLE, after=after)
     np.testing.assert_array_equal(run.image, floor)
-    assert run.fallbacks == [("flux", "patch")]
+    assert run.fallbacks == [(chain.name, "patch")]
     assert "expected finite values, got 1 that are not" in run.report.fallbacks[0].reason
-    insisted = fill(SMALL, HOLE, engine="flux", after=after)
+    insisted = fill(SMALL, HOLE, engine=chain.name, after=after)
     assert insisted.error.kind is ErrorKind.INTERNAL
 
 
-def test_what_was_known_before_flux_failed_is_in_the_report(fill):
-    run = fill(
-        SMALL, HOLE, scene_labels=(), before=failing("flux_vae_decoder", ErrorKind.MODEL_DOWN)
-    )
+def test_what_was_known_before_flux_failed_is_in_the_report(fill, chain):
+    down = failing(chain, "vae_decoder", ErrorKind.MODEL_DOWN)
+    run = fill(SMALL, HOLE, scene_labels=(), before=down)
     assert run.report.labels_source == "sam3"
     assert run.report.labels
     assert run.report.prompt_source == "labels"
@@ -116,20 +117,30 @@ def test_flux_needs_no_floor_and_starts_from_noise_where_there_is_no_prior(fill)
     np.testing.assert_array_equal(run.image, alone.image)
 
 
-def test_where_both_fail_the_error_of_the_patches_is_the_answer(fill):
-    broken = NO_FLOOR | failing("flux_vae_encoder", ErrorKind.UNAVAILABLE)
+@pytest.mark.parametrize("chain", ["klein", "edit"], indirect=True)
+def test_a_chain_that_starts_from_the_floor_is_nothing_without_it(fill, chain):
+    for engine in ("auto", chain.name):
+        run = fill(SMALL, HOLE, engine=engine, before=NO_FLOOR)
+        assert str(run.error) == "PAWFECT_MODEL_DOWN: patch_fill died"
+        assert run.calls(chain.transformer) == 0
+
+
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+def test_where_both_fail_the_error_of_the_patches_is_the_answer(fill, chain):
+    broken = NO_FLOOR | failing(chain, "vae_encoder", ErrorKind.UNAVAILABLE)
     run = fill(SMALL, HOLE, before=broken)
     assert str(run.error) == "PAWFECT_MODEL_DOWN: patch_fill died"
 
 
-def test_one_failing_canvas_of_several_ends_the_others(fill):
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+def test_one_failing_canvas_of_several_ends_the_others(fill, chain):
     photo, mask = lawn(96, 400), holes(96, 400, (20, 40, 36, 56), (360, 40, 376, 56))
-    run = fill(photo, mask, steps=50, before=failing("flux_transformer", ErrorKind.MODEL_DOWN))
+    run = fill(photo, mask, steps=50, before=failing(chain, "transformer", ErrorKind.MODEL_DOWN))
     assert len(run.report.windows) == 2
-    assert run.fallbacks == [("flux", "patch")]
+    assert run.fallbacks == [(chain.name, "patch")]
     # Three calls and the other canvas's that was under way.
-    assert run.calls("flux_transformer") <= 4
-    assert run.calls("flux_vae_decoder") == 0
+    assert run.calls(chain.transformer) <= 4
+    assert run.calls(chain.vae_decoder) == 0
 
 
 @pytest.mark.parametrize("boom", [MemoryError(), ValueError("/secret/path")])
@@ -147,14 +158,15 @@ def test_a_models_own_exception_is_a_failure_like_any_other(boom):
     assert caught.value.__cause__ is boom
 
 
-def test_no_failure_leaves_anything_behind_in_asyncios_debug_mode(fill, monkeypatch):
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+def test_no_failure_leaves_anything_behind_in_asyncios_debug_mode(fill, chain, monkeypatch):
     monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for engine in ("auto", "flux"):
+        for engine in ("auto", chain.name):
             fill(
                 SMALL, HOLE, engine=engine,
-                before=failing("flux_vae_encoder", ErrorKind.MODEL_DOWN)
-                | {"flux_text_encoder": late(0.2)},
+                before=failing(chain, "vae_encoder", ErrorKind.MODEL_DOWN)
+                | {chain.text_encoder: late(0.2)},
             )  # fmt: skip
         gc.collect()

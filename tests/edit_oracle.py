@@ -1,0 +1,163 @@
+"""The oracles of edits: diffusers' own pipelines, every component as it is loaded by its library.
+
+Two things are mended in them. transformers' processor does not load without torchvision, which
+only its part for videos needs. And beside transformers 5 the pipelines do not tell the text encoder
+which tokens are pictures', so that those lose their rows and columns:
+https://github.com/huggingface/diffusers/issues/14194.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderKLQwenImage,
+    FlowMatchEulerDiscreteScheduler,
+    QwenImageEditInpaintPipeline,
+    QwenImageEditPipeline,
+    QwenImageEditPlusPipeline,
+    QwenImageTransformer2DModel,
+)
+from diffusers.pipelines.qwenimage import (
+    pipeline_qwenimage_edit,
+    pipeline_qwenimage_edit_inpaint,
+    pipeline_qwenimage_edit_plus,
+)
+from PIL import Image
+from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer, Qwen2VLProcessor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+Picture = np.ndarray
+Pipeline = QwenImageEditPipeline | QwenImageEditPlusPipeline | QwenImageEditInpaintPipeline
+
+
+class Processor(Qwen2VLProcessor):
+    """transformers' processor without its part for videos."""
+
+    def __init__(self, image_processor: Any, tokenizer: Any) -> None:
+        super().__init__(image_processor, tokenizer, None)
+
+    def check_argument_for_proper_class(self, name: str, value: Any) -> None:
+        """Let None stand for the part for videos."""
+
+
+def load_encoder(folder: Path) -> Qwen2_5_VLForConditionalGeneration:
+    """Load transformers' text encoder, which is then told which tokens are pictures'."""
+    encoder = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
+    forward = encoder.forward
+
+    def told(input_ids: torch.Tensor, **given: Any) -> Any:
+        pictures = (input_ids == encoder.config.image_token_id).int()
+        return forward(input_ids=input_ids, mm_token_type_ids=pictures, **given)
+
+    encoder.forward = told
+    return encoder
+
+
+def load_pipeline(kind: type[Pipeline], folder: Path) -> Pipeline:
+    """Load a pipeline in float32."""
+    own: dict[str, Any] = {
+        "torch_dtype": torch.float32,
+        "local_files_only": True,
+        # It would need a package more.
+        "low_cpu_mem_usage": False,
+    }
+    tokenizer = Qwen2Tokenizer.from_pretrained(folder / "tokenizer")
+    pipeline = kind(
+        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler"),
+        vae=AutoencoderKLQwenImage.from_pretrained(folder / "vae", **own),
+        text_encoder=load_encoder(folder / "text_encoder"),
+        tokenizer=tokenizer,
+        processor=Processor(
+            Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"), tokenizer
+        ),
+        transformer=QwenImageTransformer2DModel.from_pretrained(folder / "transformer", **own),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@contextmanager
+def areas(shown: int, latents: int) -> Iterator[None]:
+    """Have the pipelines scale pictures to other areas than a megapixel.
+
+    Args:
+        shown: px, of what EditPlus shows its text encoder.
+        latents: px, of what becomes latents, and of what Edit and its inpainting show theirs.
+    """
+    plus = pipeline_qwenimage_edit_plus
+    before = plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE
+    others = (pipeline_qwenimage_edit, pipeline_qwenimage_edit_inpaint)
+    calculate = [module.calculate_dimensions for module in others]
+    plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE = shown, latents
+    for module, own in zip(others, calculate, strict=True):
+        module.calculate_dimensions = lambda _, ratio, own=own: own(latents, ratio)
+    try:
+        yield
+    finally:
+        plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE = before
+        for module, own in zip(others, calculate, strict=True):
+            module.calculate_dimensions = own
+
+
+def edit_by_pipeline(
+    pipeline: Pipeline,
+    pictures: Sequence[Picture],
+    *,
+    prompt: str,
+    negative: str | None,
+    steps: int,
+    guidance: float,
+    seed: int,
+    size: tuple[int, int],
+    mask: Picture | None = None,
+    strength: float = 1.0,
+) -> Picture:
+    """Edit pictures, UINT8 [H, W, 3] each; the one of inpainting under a mask, UINT8 [H, W].
+
+    Returns UINT8 of a size, rows and columns.
+    """
+    images = [Image.fromarray(picture) for picture in pictures]
+    plus = isinstance(pipeline, QwenImageEditPlusPipeline)
+    masked = {} if mask is None else {"mask_image": Image.fromarray(mask), "strength": strength}
+    edited = pipeline(
+        image=images if plus else images[0],
+        prompt=prompt,
+        negative_prompt=negative,
+        true_cfg_scale=guidance,
+        num_inference_steps=steps,
+        height=size[0],
+        width=size[1],
+        generator=torch.Generator("cpu").manual_seed(seed),
+        **masked,
+    ).images[0]
+    return np.array(edited)
+
+
+def show_as_plus(pipeline: QwenImageEditInpaintPipeline) -> None:
+    """Have inpainting show its text encoder the picture as EditPlus does.
+
+    diffusers has no inpainting for EditPlus: template and area of its other pipeline are given to
+    the one for Qwen-Image-Edit.
+    """
+    first = "Picture 1: <|vision_start|><|image_pad|><|vision_end|>"
+    pipeline.prompt_template_encode = pipeline.prompt_template_encode.replace(
+        first.removeprefix("Picture 1: "), first
+    )
+    embed = pipeline._get_qwen_prompt_embeds
+
+    def shown(prompt: Any, image: Any, *given: Any, **more: Any) -> Any:
+        plus = pipeline_qwenimage_edit_plus
+        width, height = plus.calculate_dimensions(
+            plus.CONDITION_IMAGE_SIZE, image.width / image.height
+        )
+        return embed(prompt, pipeline.image_processor.resize(image, height, width), *given, **more)
+
+    pipeline._get_qwen_prompt_embeds = shown
