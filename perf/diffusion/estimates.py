@@ -29,8 +29,8 @@ from perf.diffusion.storage import FUSED, Storage, storage_of
 # together about 250 (assumed); by case.
 REST_MS: Final = {"low": 30.0, "likely": 60.0, "high": 150.0}
 REST_MS_PER_MP: Final = {"low": 50.0, "likely": 100.0, "high": 200.0}
-# Areas, of the largest canvas, that the table has of steps that may be shown references: up to three
-# pictures of the canvas's size beside it.
+# Areas, of the largest canvas, that the table has of steps that may be shown references: up to
+# three pictures of the canvas's size beside it.
 SEEN_AREAS: Final = (1.25, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 # What a profile's file has from here on is written by `make t4`.
 HEAD: Final = """\

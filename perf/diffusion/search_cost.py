@@ -18,13 +18,12 @@ from pawfect.orchestrator.planner import steps_run
 from pawfect.profile import load_profile
 from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
 from perf.diffusion.estimates import estimate
+from perf.diffusion.request import PHOTO_PIXELS
 from perf.diffusion.storage import FUSED, TORCH
 from perf.publish import as_markdown, provenance, publish, table
 
 CARDS: Final = (("t4", TORCH), ("t4", FUSED), ("l4", FUSED), ("h200", FUSED))
 SIZES: Final = (512, 768, 1024)
-# Of the reference photo, 1600 x 1200.
-PHOTO_PIXELS: Final = 1600 * 1200
 # The local judge on the CPU, without its networks, ms for each candidate: measured at 1 MP
 # (docs/judges.md); candidates of a batch are judged while the card works at the next.
 JUDGE_MS: Final = 100.0
