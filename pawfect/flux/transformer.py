@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import Array
+from pawfect.diffusion.modulation import Moment, schedule_with
 from pawfect.diffusion.schedule import Schedule
 from pawfect.diffusion.tokens import check_grid
 from pawfect.diffusion.transformer_files import load_transformer
 from pawfect.flux.condition import CONDITION_WIDTH, TOKEN_WIDTH
 from pawfect.flux.gguf import PUBLISHED
-from pawfect.flux.modulation import Modulation, Moment
-from pawfect.flux.modulation import apart as taken_apart
+from pawfect.flux.modulation import Modulation
 from pawfect.flux.transformer_module import FILL, build_module
 from pawfect.weights.checkpoint import torch_dtype
 
@@ -88,7 +88,7 @@ class Transformer:
             device: cpu or cuda.
             dtype: float32, float16 or bfloat16, of the computation.
             modulation: layers, on the device with all others; or cached: their weights never leave
-                the CPU, see `pawfect.flux.modulation`.
+                the CPU, see `pawfect.diffusion.modulation`.
             schedule: see the class.
             steps: see the class.
 
@@ -102,7 +102,7 @@ class Transformer:
             PUBLISHED,
             device=device,
             dtype=dtype,
-            apart=taken_apart if cached else None,
+            apart=Modulation.apart if cached else None,
         )
         computed = torch_dtype(dtype)
         return cls(
@@ -237,13 +237,7 @@ class Transformer:
             )
             return [embedding] * (len(_blocks(self.module)) + 1)
         moments = [Moment.of(*item) for item in zip(timestep, guidance, pooled, strict=True)]
-
-        def schedule_of(timestep: float) -> list[float]:
-            if self._schedule is None:
-                return []
-            timesteps = self._schedule.timesteps_with(timestep, tokens, self._steps)
-            return [float(other) for other in timesteps]
-
+        schedule_of = schedule_with(self._schedule, tokens, self._steps)
         rows = self.modulation.rows(moments, schedule_of).to(self.device)
         parts: Sequence[torch.Tensor] = torch.split(rows, list(self.modulation.widths), dim=1)
         return parts
@@ -263,7 +257,7 @@ def forward(
         picture: [B, T, 384], latents beside condition.
         text: [B, L, D].
         conditioning: of each block and of the output, [B, N] each: the time embedding, or the rows
-            that `pawfect.flux.modulation` computed.
+            that `pawfect.diffusion.modulation` computed.
         positions: [L + T, 3], of text and picture tokens.
 
     Returns:

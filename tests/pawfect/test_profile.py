@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pawfect.contract.errors import ErrorKind
@@ -56,6 +58,14 @@ def test_a_name_is_never_a_path(name):
 def test_an_impossible_profile_is_refused_by_name(change, says):
     with pytest.raises(ProfileError, match=says):
         parse_profile("broken", GOOD | change)
+
+
+def test_a_part_that_the_profile_does_not_name_is_the_whole_models():
+    klein = load_profile("tiny-klein")
+    assert "klein_text" not in klein.weights
+    assert klein.entry("klein_text") == klein.entry("klein") == "tiny-klein"
+    weights = {**klein.weights, "klein_text": "tiny-klein-text-int4"}
+    assert replace(klein, weights=weights).entry("klein_text") == "tiny-klein-text-int4"
 
 
 def test_an_engine_that_the_profile_lacks_is_unavailable_with_its_reason(embedded):

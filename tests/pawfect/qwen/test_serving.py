@@ -43,7 +43,7 @@ def ask(folders):
     """Call one of the models; its inputs pass the contract, and so do its outputs."""
     folder = folders["plus"]
     loaded = {
-        "edit_text_encoder": serving.text_encoder(SETTINGS, folder),
+        "edit_text_encoder": serving.text_encoder(SETTINGS, folder, folder),
         "edit_vae_encoder": serving.vae_encoder(SETTINGS, folder),
         "edit_vae_decoder": serving.vae_decoder(SETTINGS, folder),
     }

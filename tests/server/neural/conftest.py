@@ -22,8 +22,8 @@ from tests.conftest import READY, ServedProcess, bring_networks
 from tests.lawn import holes, lawn
 from tests.server.conftest import RawClient, infer_inputs
 
-# The goal is 60 s on two idle cores, where 18 s were measured; on two busy ones it took 115 s.
-READY_S = 180.0
+# On two busy cores the three chains took 100 s and more.
+READY_S = 280.0
 PROFILE = "tiny-all"
 # FLUX's canvas is the whole photo, the smallest that there is.
 PHOTO_PX = 128
