@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.diffusion.tokens import token_grid
+from pawfect.orchestrator.attempts import Failed, run_plans
 from pawfect.orchestrator.chain_models import (
     Encoded,
     Picture,
@@ -32,7 +34,7 @@ from pawfect.orchestrator.denoise import OnStep, Sampling, denoise
 from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.engine import Asking, Denoising
 from pawfect.orchestrator.pace import Pace
-from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, plan_within, smaller, steps_run
+from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, plan_within, steps_run
 
 # As many pictures as Qwen-Image-Edit and FLUX.2 can be shown are some ten; each is as dear as the
 # picture itself.
@@ -117,29 +119,23 @@ async def edit_by_chain(
     wish = wish_of_edit(deployed, edit)
     planned = await asyncio.to_thread(plan_within, wish, deployed, within_ms, within_ms)
     text = await _encode_instruction(asking, deployed, edit, wish, planned.plan)
-    fallbacks, plan, slowness = planned.fallbacks, planned.plan, None
-    while True:
-        pace = Pace(wish, plan, deployed.costs, asking.control, slowness)
-        sampling = _sampling(deployed, edit, wish, plan)
-        try:
-            picture = await _draw(asking, edit, wish, plan, sampling, pace, text, on_step)
-        except PawfectError as error:
-            less = None
-            if error.kind is ErrorKind.OUT_OF_MEMORY:
-                less = smaller(wish, plan, deployed.costs, asking.control.remaining_ms())
-            if less is None:
-                raise
-            name = deployed.chain.name
-            fallbacks += (Fallback(name, str(error), f"{less.size} px", error.kind),)
-            plan, slowness = less, pace.measured_slowness
-            continue
-        if pace.taken < pace.planned:
-            reason = f"late: {pace.taken} steps instead of {pace.planned}"
-            late = Fallback(deployed.chain.transformer, reason, "fewer steps", ErrorKind.DEADLINE)
-            fallbacks += (late,)
-        canvas = plan.canvases[0]
-        size = (canvas.height, canvas.width)
-        return ChainEdited(picture, size, _denoising(plan, sampling, pace), fallbacks)
+
+    def draw(plan: Plan, sampling: Sampling, pace: Pace) -> Awaitable[Picture]:
+        return _draw(asking, edit, wish, plan, sampling, pace, text, on_step)
+
+    run = await run_plans(
+        deployed,
+        asking.control,
+        wish,
+        planned.plan,
+        lambda plan: _sampling(deployed, edit, wish, plan),
+        draw,
+    )
+    if isinstance(run, Failed):
+        raise run.error
+    (canvas,) = run.plan.canvases
+    fallbacks = planned.fallbacks + run.fallbacks
+    return ChainEdited(run.picture, (canvas.height, canvas.width), run.denoising, fallbacks)
 
 
 def wish_of_edit(deployed: DeployedChain, edit: ChainEdit) -> Wish:
@@ -174,7 +170,7 @@ def _check(deployed: DeployedChain, edit: ChainEdit) -> None:
             raise invalid(name, "UINT8 [h, w, 3]", f"{picture.dtype} {list(picture.shape)}")
         if not picture.size:
             raise invalid(name, "some pixels", "none")
-    token_grid(*edit.picture.shape[:2])
+    token_grid(edit.picture.shape[0], edit.picture.shape[1])
     number = len(edit.references)
     if number > MAX_REFERENCES:
         raise invalid("REFERENCE", f"at most {MAX_REFERENCES}", number)
@@ -204,7 +200,8 @@ async def _encode_instruction(
     asking: Asking, deployed: DeployedChain, edit: ChainEdit, wish: Wish, plan: Plan
 ) -> Text:
     """Embed the instruction; INVALID_ARG where the encoder would leave out a part of it."""
-    chain, pictures = deployed.chain, ()
+    chain = deployed.chain
+    pictures: tuple[Picture, ...] = ()
     if chain.sees_pictures:
         pictures = await asyncio.to_thread(_pictures, edit, wish, plan)
     unwanted = _unwanted(deployed, edit)
@@ -233,18 +230,6 @@ def _sampling(deployed: DeployedChain, edit: ChainEdit, wish: Wish, plan: Plan) 
         wish.strength,
         edit.preview_every,
         min(LEAST_STEPS, math.ceil(run / 2)),
-    )
-
-
-def _denoising(plan: Plan, sampling: Sampling, pace: Pace) -> Denoising:
-    return Denoising(
-        steps=plan.steps,
-        steps_taken=pace.taken,
-        quality=plan.quality,
-        expected_ms=plan.expected_ms,
-        predicted_ms=pace.predicted_ms,
-        guidance_scale=sampling.guidance_scale if sampling.chain.guided else None,
-        strength=sampling.strength,
     )
 
 
