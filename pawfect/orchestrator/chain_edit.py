@@ -161,7 +161,7 @@ def _check(deployed: DeployedChain, edit: ChainEdit) -> None:
     if deployed.schedule is None:
         missing = PawfectError(ErrorKind.UNAVAILABLE, f"the profile has no {chain.name}")
         raise deployed.error or missing
-    if not chain.references or chain.put_back is None:
+    if not chain.edits:
         problem = f"{chain.title} fills what a mask marks, it does not edit by words"
         raise PawfectError(ErrorKind.UNAVAILABLE, f"engine={chain.name}: {problem}")
     named = (("IMAGE", edit.picture), *(("REFERENCE", one) for one in edit.references))
