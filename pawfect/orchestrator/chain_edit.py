@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import MASK_THRESHOLD
+from pawfect.diffusion.schedule import first_step
 from pawfect.diffusion.tokens import token_grid
 from pawfect.orchestrator.attempts import Failed, run_plans
 from pawfect.orchestrator.chain_models import (
@@ -109,10 +110,11 @@ async def edit_by_chain(
         on_step: awaited after each step.
 
     Raises:
-        PawfectError: INVALID_ARG for pictures of wrong types or sizes, more references than
-            MAX_REFERENCES or fewer than are needed, an instruction over the token limit; DEADLINE
-            where no plan fits the clock's time; UNAVAILABLE for a chain that takes no pictures to
-            go by, and where its weights cannot be read; CANCELLED; or what a model answered.
+        PawfectError: INVALID_ARG for pictures of wrong types or sizes, a strength out of bounds,
+            more references than MAX_REFERENCES or fewer than are needed, an instruction over the
+            token limit; DEADLINE where no plan fits the clock's time; UNAVAILABLE for a chain that
+            takes no pictures to go by, and where its weights cannot be read; CANCELLED; or what a
+            model answered.
     """
     _check(deployed, edit)
     within_ms = asking.control.within_ms
@@ -171,6 +173,7 @@ def _check(deployed: DeployedChain, edit: ChainEdit) -> None:
         if not picture.size:
             raise invalid(name, "some pixels", "none")
     token_grid(edit.picture.shape[0], edit.picture.shape[1])
+    first_step(deployed.settings.steps if edit.steps is None else edit.steps, edit.strength)
     number = len(edit.references)
     if number > MAX_REFERENCES:
         raise invalid("REFERENCE", f"at most {MAX_REFERENCES}", number)
