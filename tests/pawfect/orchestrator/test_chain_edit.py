@@ -220,11 +220,11 @@ def test_what_does_not_fit_is_refused_before_any_model_is_asked(chain, changes, 
 
 @both
 def test_an_instruction_over_the_token_limit_is_refused_with_both_numbers(chain):
-    done = edit(chain, ChainEdit(TINY, "grass and leaves " * 60))
+    done = edit(chain, ChainEdit(TINY, "grass and leaves " * 100))
     assert done.error.kind is ErrorKind.INVALID_ARG
     said, got = done.error.message.rsplit(", got ", 1)
-    assert said == "instruction: expected at most 128 tokens"
-    assert int(got) > 128
+    assert said == "instruction: expected at most 256 tokens"
+    assert int(got) > 256
     assert done.run.calls(chain.transformer) == 0
 
 

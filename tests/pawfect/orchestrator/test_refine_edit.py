@@ -173,8 +173,8 @@ def test_progress_never_falls_and_shows_the_photo_as_it_becomes(refine):
 
 @by_klein
 def test_an_instruction_over_the_token_limit_is_refused(refine):
-    message = refusal(ErrorKind.INVALID_ARG, refine, "general", {"prompt": "grass leaves " * 90})
-    assert message.startswith("instruction: expected at most 128 tokens, got ")
+    message = refusal(ErrorKind.INVALID_ARG, refine, "general", {"prompt": "grass leaves " * 150})
+    assert message.startswith("instruction: expected at most 256 tokens, got ")
 
 
 @by_klein
