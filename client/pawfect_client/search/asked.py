@@ -14,7 +14,7 @@ from pawfect import __version__
 from pawfect.contract.parameters import MaskFileParams, Scalar
 from pawfect.contract.search import EDIT, SearchParams, check_reference, search_plan
 from pawfect_client.search.pictures import PictureFiles, TaskPictures
-from pawfect_client.search.tasks import REFERENCE, Task
+from pawfect_client.search.tasks import Task
 
 # What changes how far a search comes, and no candidate of it: with more of it, it goes on.
 _OF_HOW_FAR: Final = frozenset({"deadline_ms", "at_once"})
@@ -50,7 +50,7 @@ class Asked:
             given.setdefault("character", task.character)
         asked = replace(self, parameters=MappingProxyType(given))
         asked.planned()
-        check_reference(SearchParams.parse(given), task.reference is not None, REFERENCE)
+        check_reference(SearchParams.parse(given), task.reference is not None, "reference")
         return asked
 
     def planned(self) -> int:
