@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pawfect.chains import CHAINS
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.search import SearchParams
+from pawfect.contract.search import EDITORS, SearchParams
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
-from pawfect.local import LocalModels
 from pawfect.orchestrator import Deployment, replacing
-from pawfect.orchestrator.deployment import read_deployment
 from pawfect.orchestrator.generate import FEATHER_PX
-from pawfect.orchestrator.replacing import character_of
+from pawfect.orchestrator.proposal import Character
+from pawfect.orchestrator.replacing import character_of, editor_of
 from pawfect.orchestrator.searching import search_request
 from pawfect.picture import raster
-from pawfect.profile import load_profile
-from pawfect.weights.store import ROOT_VARIABLE, Store
-from pawfect_export.fetch import fetch
-from pawfect_export.progress import silent
 from tests.lawn import holes, lawn
+from tests.pawfect.orchestrator.cards import with_chain
 from tests.pawfect.orchestrator.conftest import Watched, raising
 from tests.pawfect.orchestrator.searched import Search, Searched, brought, search_once, tree
 
@@ -34,46 +30,18 @@ MASK = holes(96, 96, (40, 40, 60, 60))
 WHO = lawn(64, 80, seed=5)[:, :, ::-1].copy()
 SMALL = {"k_global": 3, "m_global": 1, "k_local": 2}
 ONE = {"k_global": 2, "k_local": 0}
-ENGINES = ("edit", "klein")
-
-
-@dataclass(frozen=True)
-class Editing:
-    """A tiny chain that edits: its deployment, and its models, loaded when they are called."""
-
-    deployment: Deployment
-    models: LocalModels
-
-
-@pytest.fixture(scope="module")
-def editing(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Editing]:
-    """Give the tiny chain of an engine."""
-    root: Path = tmp_path_factory.mktemp("weights")
-    loaded: dict[str, Editing] = {}
-
-    def load(engine: str) -> Editing:
-        if engine not in loaded:
-            profile = load_profile(f"tiny-{engine}")
-            fetch([profile.name], Store(root), lambda: None, silent)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv(ROOT_VARIABLE, str(root))
-                models = LocalModels(profile)
-                for part in ("text_encoder", "vae_encoder", "transformer", "vae_decoder"):
-                    models._function(f"{engine}_{part}")
-                loaded[engine] = Editing(read_deployment(profile), models)
-        return loaded[engine]
-
-    return load
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+# Of both chains that edit; where no more is to be learnt of Qwen-Image-Edit its runs are slow.
+both = pytest.mark.parametrize("chain", ["klein", "edit"], indirect=True)
+either = pytest.mark.parametrize(
+    "chain", ["klein", pytest.param("edit", marks=pytest.mark.slow)], indirect=True
+)
+by_edit = pytest.mark.parametrize("chain", ["edit"], indirect=True)
+by_klein = pytest.mark.parametrize("chain", ["klein"], indirect=True)
 
 
 @pytest.fixture
-def searching(editing, engine) -> Search:
-    """Run one search by an engine that edits; its profile names the tiny networks too."""
+def searching(in_tiny_weights, chain) -> Search:
+    """Run one search by a tiny chain that edits, whose profile has all networks."""
 
     def run(
         *,
@@ -81,26 +49,29 @@ def searching(editing, engine) -> Search:
         before: dict[str, Any] | None = None,
         cancelled: Callable[[Watched], bool] | None = None,
         more: dict[str, Array] | None = None,
-        deployment: Deployment | None = None,
         **parameters: Any,
     ) -> Searched:
-        chain = editing(engine)
         inputs = {"IMAGE": PHOTO, "MASK": mask, "REFERENCE": WHO, **(more or {})}
         given = {"proposer": "edit", "steps": 2} | parameters
-        models = Watched(chain.models, before)
-        return search_once(inputs, given, deployment or chain.deployment, models, cancelled)
+        return search_once(
+            inputs, given, chain.deployment, Watched(chain.models, before), cancelled
+        )
 
     return run
 
 
-def character(engine: str, editing: Any, /, **parameters: Any) -> Any:
+def character(deployment: Deployment, name: str, /, **parameters: Any) -> Character:
     """What a request asks of an engine."""
     params = SearchParams.parse({"proposer": "edit", **parameters})
     inputs = {"IMAGE": PHOTO, "MASK": MASK, "REFERENCE": WHO}
-    return character_of(search_request(inputs, params), editing(engine).deployment, engine)
+    found = character_of(search_request(inputs, params), deployment, name)
+    assert found is not None
+    return found
 
 
-def test_candidates_differ_and_the_same_request_gives_the_same_tree_and_pixels(searching, engine):
+@both
+def test_candidates_differ_and_the_same_request_gives_the_same_tree_and_pixels(searching, chain):
+    engine = chain.name
     one, other = (searching(seed=7, character="Rex", **SMALL) for _ in range(2))
     assert tree(one.report) == tree(other.report)
     np.testing.assert_array_equal(one.image, other.image)
@@ -121,6 +92,7 @@ def test_candidates_differ_and_the_same_request_gives_the_same_tree_and_pixels(s
         assert ("guidance_scale" in made.settings) == (engine == "edit")
 
 
+@either
 def test_outside_the_mask_and_its_feather_every_candidate_is_the_picture_bit_for_bit(searching):
     two = np.maximum(MASK, holes(96, 96, (4, 70, 20, 90)))
     run = searching(mask=two, **ONE)
@@ -131,6 +103,7 @@ def test_outside_the_mask_and_its_feather_every_candidate_is_the_picture_bit_for
         assert (run.image[inside] != PHOTO[inside]).any(axis=1).mean() > 0.5
 
 
+@either
 def test_the_picture_as_it_came_is_compared_but_does_not_win_by_its_floor(searching):
     run = searching(**ONE)
     own, edited = run.report.candidates
@@ -141,6 +114,7 @@ def test_the_picture_as_it_came_is_compared_but_does_not_win_by_its_floor(search
     assert any("candidate 0 is the picture as it came" in note for note in run.report.notes)
 
 
+@both
 def test_children_start_from_their_parent_or_from_noise_close_to_its_own(searching):
     run = searching(k_global=2, m_global=1, k_local=2, at_once=1)
     _, parent, renoised, close = run.report.candidates
@@ -153,7 +127,8 @@ def test_children_start_from_their_parent_or_from_noise_close_to_its_own(searchi
     assert abs(np.corrcoef(own.flat, anew.flat)[0, 1]) < 0.5
 
 
-def test_a_child_that_starts_from_another_parent_is_another(searching, engine):
+@either
+def test_a_child_that_starts_from_another_parent_is_another(searching):
     """The picture that it starts from counts, not its seed alone."""
     first = searching(k_global=2, m_global=1, k_local=1)
     again = searching(k_global=2, m_global=1, k_local=1, more=altered(first))
@@ -179,10 +154,12 @@ def altered(run: Searched) -> dict[str, Array]:
         ({"hair": "character"}, "with the character in picture 2, hair included. Keep the pose"),
     ],
 )
-def test_the_templates_say_whose_hair_and_who(editing, asked, says):
-    assert says in character("klein", editing, **asked).instruction
+@by_klein
+def test_the_templates_say_whose_hair_and_who(chain, asked, says):
+    assert says in character(chain.deployment, "klein", **asked).instruction
 
 
+@either
 def test_the_model_is_told_what_the_report_says(searching):
     run = searching(hair="character", **ONE)
     (made,) = (one for one in run.report.candidates if one.number)
@@ -192,19 +169,16 @@ def test_the_model_is_told_what_the_report_says(searching):
     assert "Put a hat on it." in own.models.prompts
 
 
-def test_qwen_takes_50_steps_in_eacps_where_nothing_else_is_said(editing):
-    assert character("edit", editing).steps == 50
-    assert character("edit", editing, preset="photoreal").steps is None
-    assert character("klein", editing).steps is None
-    chain = editing("edit").deployment.chains["edit"]
-    few = replace(chain, settings=replace(chain.settings, shift="lightning"))
-    deployment = replace(editing("edit").deployment, chains={"edit": few})
-    params = SearchParams.parse({"proposer": "edit"})
-    request = search_request({"IMAGE": PHOTO, "MASK": MASK, "REFERENCE": WHO}, params)
-    assert character_of(request, deployment, "edit").steps is None
+def test_qwen_takes_50_steps_in_eacps_where_nothing_else_is_said(tiny_chain):
+    own = tiny_chain("edit").deployment
+    assert character(own, "edit").steps == 50
+    assert character(own, "edit", preset="photoreal").steps is None
+    assert character(tiny_chain("klein").deployment, "klein").steps is None
+    lightning = replace(own.chains["edit"].settings, shift="lightning")
+    assert character(with_chain(own, "edit", settings=lightning), "edit").steps is None
 
 
-@pytest.mark.parametrize("engine", ["edit"], indirect=True)
+@by_edit
 def test_the_presets_steps_are_taken_unless_the_request_names_some(searching, monkeypatch):
     monkeypatch.setattr(replacing, "EDIT_STEPS", {"eacps": 3})
     for asked, steps in (("auto", 3), (1, 1)):
@@ -213,24 +187,11 @@ def test_the_presets_steps_are_taken_unless_the_request_names_some(searching, mo
         assert (made.settings["steps"], made.settings["steps_taken"]) == (steps, steps)
 
 
+@by_klein
 def test_nothing_looks_for_what_is_put_there_on_purpose(searching):
     run = searching(protect="auto", **ONE)
     assert not {"sam3_labeling", "onnx_networks", "florence2", "patch_fill"} & {*run.models.called}
     assert run.report.protect_source == "none"
-
-
-@pytest.mark.parametrize(
-    ("asked", "says"),
-    [
-        ({"engine": "flux"}, "engine: expected auto, edit or klein with proposer=edit, got flux"),
-        ({"k_global": 1}, "k_global: expected at least 2 with proposer=edit"),
-    ],
-)
-def test_what_no_edit_can_be_made_of_is_refused(editing, asked, says):
-    with pytest.raises(PawfectError) as refused:
-        character("edit", editing, **asked)
-    assert refused.value.kind is ErrorKind.INVALID_ARG
-    assert refused.value.message.startswith(says)
 
 
 def test_without_the_characters_picture_there_is_nothing_to_show():
@@ -240,12 +201,14 @@ def test_without_the_characters_picture_there_is_nothing_to_show():
     assert none.value.kind is ErrorKind.INVALID_ARG
 
 
+@by_klein
 def test_an_empty_mask_is_refused(searching):
     run = searching(mask=np.zeros_like(MASK))
     assert run.error is not None
     assert run.error.kind is ErrorKind.INVALID_ARG
 
 
+@both
 def test_an_instruction_over_the_token_limit_is_refused(searching):
     run = searching(**ONE, more={"PROMPT": text_tensor("hat " * 400)})
     assert run.error is not None
@@ -253,36 +216,55 @@ def test_an_instruction_over_the_token_limit_is_refused(searching):
     assert run.error.message.startswith("instruction: expected at most 128 tokens")
 
 
-def test_where_every_edit_fails_the_picture_as_it_came_is_no_answer(searching, engine):
-    broken = PawfectError(ErrorKind.INTERNAL, f"{engine}_vae_encoder: broken")
-    run = searching(**ONE, before={f"{engine}_vae_encoder": raising(broken)})
+@by_klein
+def test_where_every_edit_fails_the_picture_as_it_came_is_no_answer(searching, chain):
+    broken = PawfectError(ErrorKind.INTERNAL, f"{chain.vae_encoder}: broken")
+    run = searching(**ONE, before={chain.vae_encoder: raising(broken)})
     assert run.error == broken
 
 
-def test_a_cancelled_search_ends_within_a_step(searching, engine):
-    step = f"{engine}_transformer"
+@either
+def test_a_cancelled_search_ends_within_a_step(searching, chain):
+    step = chain.transformer
     run = searching(k_global=3, at_once=1, cancelled=lambda m: m.called.count(step) >= 1)
     assert run.error is not None
     assert run.error.kind is ErrorKind.CANCELLED
     assert run.models.called.count(step) == 1
 
 
-def test_an_editing_chain_is_chosen_qwen_before_klein_and_none_that_is_left_out(editing):
-    both = replace(
-        editing("edit").deployment,
-        chains=editing("klein").deployment.chains | editing("edit").deployment.chains,
-    )
-    assert both.editor("auto")[0] == "edit"
-    assert both.editor("klein") == ("klein", "asked for")
+@by_klein
+def test_short_memory_makes_an_edit_smaller(searching, chain):
+    full = PawfectError(ErrorKind.OUT_OF_MEMORY, f"{chain.transformer}: out of memory")
+    run = searching(**ONE, before={chain.transformer: raising(full, 1, 1)})
+    assert run.error is None
+    assert all(one.error is None for one in run.report.candidates)
+
+
+def test_qwen_edits_before_klein_and_what_is_left_out_does_not(tiny_chain):
+    klein, edit = (tiny_chain(name).deployment for name in ("klein", "edit"))
+    profile = replace(klein.profile, engines=("klein", "edit", "patch"))
+    both = replace(klein, profile=profile, chains={**klein.chains, **edit.chains})
+    assert editor_of(both, "auto")[0] == "edit"
+    assert editor_of(both, "klein") == ("klein", "asked for")
+    assert editor_of(klein, "auto") == ("klein", "what edits in profile tiny-klein")
     sold = replace(both, barred={"edit": "its licence forbids what is sold"})
-    engine, why = sold.editor("auto")
+    engine, why = editor_of(sold, "auto")
     assert engine == "klein"
-    assert why.endswith("edit is left out: its licence forbids what is sold")
-    for none, says in (
-        (replace(sold, chains={}), "engine=auto: edit is left out: its licence"),
-        (editing("klein").deployment, "engine=edit: profile tiny-klein has no edit"),
+    assert why.endswith("its licence forbids what is sold")
+
+
+def test_an_engine_that_edits_and_is_not_there_is_said(tiny_chain, tiny_deployment):
+    klein = tiny_chain("klein").deployment
+    barred = replace(klein, barred={"klein": "its licence forbids what is sold"})
+    for deployment, asked, says in (
+        (tiny_deployment, "auto", "edit: profile tiny has no edit or klein"),
+        (klein, "edit", "profile tiny-klein has klein"),
+        (barred, "auto", "its licence forbids what is sold"),
     ):
-        with pytest.raises(PawfectError) as refused:
-            none.editor(says.partition(":")[0].removeprefix("engine="))
+        with pytest.raises(PawfectError, match=says) as refused:
+            editor_of(deployment, asked)
         assert refused.value.kind is ErrorKind.UNAVAILABLE
-        assert refused.value.message.startswith(says)
+
+
+def test_every_chain_that_edits_is_one_of_the_proposers():
+    assert set(EDITORS) == {name for name, chain in CHAINS.items() if chain.edits}
