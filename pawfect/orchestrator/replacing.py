@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.search import EDIT_STEPS, EDITORS
+from pawfect.contract.search import EDIT, EDIT_STEPS, EDITORS
 from pawfect.contract.search_report import INIT
 from pawfect.orchestrator.chain_edit import ChainEdit, ChainEdited, edit_by_chain
 from pawfect.orchestrator.deployment import DeployedChain, Deployment
@@ -64,9 +64,9 @@ def character_of(request: SearchRequest, deployment: Deployment, engine: str) ->
         deployment: the models' settings.
         engine: that edits.
     """
-    if not request.plan.unedited:
-        return None
     params, own = request.params, request.inpaint.prompt
+    if params.proposer != EDIT:
+        return None
     assert request.reference is not None
     instruction = own or replacement_instruction(params.character, params.hair)
     distilled = deployment.chain(engine).settings.distilled

@@ -297,7 +297,7 @@ class _Search:
         try:
             judgements = await judge(self._judging, made.image, self._control)
         except PawfectError as error:
-            if error.kind is ErrorKind.DEADLINE and not self._kept:
+            if error.kind is ErrorKind.DEADLINE and not self._answers():
                 # Better than none.
                 await self._keep(Kept(candidate, crop, made.weights), tried)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -221,6 +222,16 @@ def test_where_every_edit_fails_the_picture_as_it_came_is_no_answer(searching, c
     broken = PawfectError(ErrorKind.INTERNAL, f"{chain.vae_encoder}: broken")
     run = searching(**ONE, before={chain.vae_encoder: raising(broken)})
     assert run.error == broken
+
+
+@by_klein
+def test_a_deadline_too_near_for_one_edit_is_an_error(searching, chain):
+    async def slow(count: int) -> None:
+        await asyncio.sleep(2.0)
+
+    run = searching(**ONE, deadline_ms=900, before={chain.transformer: slow})
+    assert run.error is not None
+    assert run.error.kind is ErrorKind.DEADLINE
 
 
 @either
