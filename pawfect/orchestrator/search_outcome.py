@@ -102,7 +102,8 @@ def _notes(request: SearchRequest, base: Base, ranking: Ranking) -> tuple[str, .
     if ranking.best.potential is None:
         notes.append("no judge with a weight scored all candidates: the first one stands")
     if not ranking.best.above_floor:
-        notes.append(f"no candidate reaches the floor of local consistency, {request.plan.floor:g}")
+        made = "edit" if request.plan.unedited else "candidate"
+        notes.append(f"no {made} reaches the floor of local consistency, {request.plan.floor:g}")
     failed = sum(one.error is not None for one in ranking.candidates)
     if failed:
         notes.append(f"{failed} of {len(ranking.candidates)} candidates could not be made")
