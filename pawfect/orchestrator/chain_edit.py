@@ -33,7 +33,7 @@ from pawfect.orchestrator.chain_models import (
 )
 from pawfect.orchestrator.denoise import OnStep, Sampling, denoise
 from pawfect.orchestrator.deployment import DeployedChain
-from pawfect.orchestrator.engine import Asking, Denoising
+from pawfect.orchestrator.engine import Asking, Denoising, Toward
 from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, plan_within, steps_run
 
@@ -57,9 +57,13 @@ class ChainEdit:
         needed: fewest references that the instruction speaks of.
         steps: of the schedule; None: the settings'.
         guidance_scale: likewise; a chain that is not guided has none.
-        strength: above 0 to 1: under 1 denoising starts from the picture, with noise to that part
-            of the schedule.
+        strength: above 0 to 1: under 1 denoising starts from `start`, with noise to that part of
+            the schedule.
+        start: UINT8 [H, W, 3], an earlier edit of the picture; None: the picture itself.
         seed: of the noise, 0 to 2**63 - 1.
+        toward: of the noise; None: the seed's own.
+        plan_ms: what the plan may take, where others share the card and the deadline; None: the
+            clock's whole time.
         unwanted: for a guided chain, what is not wanted; None: the settings'.
         preview_every: steps between two previews; 0: none.
     """
@@ -72,7 +76,10 @@ class ChainEdit:
     steps: int | None = None
     guidance_scale: float | None = None
     strength: float = 1.0
+    start: Picture | None = None
     seed: int = 0
+    toward: Toward | None = None
+    plan_ms: float | None = None
     unwanted: str | None = None
     preview_every: int = 0
 
@@ -118,8 +125,9 @@ async def edit_by_chain(
     """
     _check(deployed, edit)
     within_ms = asking.control.within_ms
+    share_ms = within_ms if edit.plan_ms is None else min(edit.plan_ms, within_ms)
     wish = wish_of_edit(deployed, edit)
-    planned = await asyncio.to_thread(plan_within, wish, deployed, within_ms, within_ms)
+    planned = await asyncio.to_thread(plan_within, wish, deployed, share_ms, within_ms)
     text = await _encode_instruction(asking, deployed, edit, wish, planned.plan)
 
     def draw(plan: Plan, sampling: Sampling, pace: Pace) -> Awaitable[Picture]:
@@ -166,7 +174,9 @@ def _check(deployed: DeployedChain, edit: ChainEdit) -> None:
     if not chain.edits:
         problem = f"{chain.title} fills what a mask marks, it does not edit by words"
         raise PawfectError(ErrorKind.UNAVAILABLE, f"engine={chain.name}: {problem}")
-    named = (("IMAGE", edit.picture), *(("REFERENCE", one) for one in edit.references))
+    named = [("IMAGE", edit.picture), *(("REFERENCE", one) for one in edit.references)]
+    if edit.start is not None:
+        named.append(("START", edit.start))
     for name, picture in named:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise invalid(name, "UINT8 [h, w, 3]", f"{picture.dtype} {list(picture.shape)}")
@@ -174,6 +184,8 @@ def _check(deployed: DeployedChain, edit: ChainEdit) -> None:
             raise invalid(name, "some pixels", "none")
     token_grid(edit.picture.shape[0], edit.picture.shape[1])
     first_step(deployed.settings.steps if edit.steps is None else edit.steps, edit.strength)
+    if edit.start is not None and edit.start.shape != edit.picture.shape:
+        raise invalid("START", f"the picture's {list(edit.picture.shape)}", list(edit.start.shape))
     number = len(edit.references)
     if number > MAX_REFERENCES:
         raise invalid("REFERENCE", f"at most {MAX_REFERENCES}", number)
@@ -264,8 +276,12 @@ async def _encode(
         assert chain.put_back is not None
         mask = np.where(edit.mask >= MASK_THRESHOLD, np.uint8(255), np.uint8(0))
         share = chain.put_back(await asyncio.to_thread(canvas.take_mask, mask))
-    noise, prior = await encode_picture(asking, chain, picture, edit.seed, masked=share is not None)
+    masked, given = share is not None, (edit.seed, edit.toward)
+    noise, prior = await encode_picture(asking, chain, picture, *given, masked=masked)
     references = [(prior, canvas.grid)]
+    if edit.start is not None:
+        start = await asyncio.to_thread(canvas.take, edit.start)
+        _, prior = await encode_picture(asking, chain, start, *given, masked=masked)
     for one, fitted in zip(further, wish.pictures(plan.size), strict=True):
         _, latents = await encode_picture(asking, chain, one, edit.seed)
         references.append((latents, fitted.grid))

@@ -188,12 +188,19 @@ async def _fill(
         parts = await asyncio.gather(*tasks)
     finally:
         await dropped(*tasks)
-    return await _composited(task, canvases, parts)
+    return await composited(task, canvases, parts)
 
 
-async def _composited(
+async def composited(
     task: Task, canvases: Sequence[Canvas], parts: Sequence[NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
+    """Composite all canvases, as a stage: UINT8 [H, W, 3].
+
+    Args:
+        task: the request.
+        canvases: one for each window.
+        parts: UINT8 [h, w, 3] each, of the canvases' boxes, regenerated all over.
+    """
     request, params = task.request, task.request.params
     with task.control.stage("composite"):
         pasting = asyncio.to_thread(

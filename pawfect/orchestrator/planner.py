@@ -166,7 +166,6 @@ def wish_of(task: Task, deployed: DeployedChain) -> Wish:
     """Return what a request asks of a model, the profile's settings where it asks for nothing."""
     chain, settings = deployed.chain, deployed.settings
     profile, params, windows = task.deployment.profile, task.request.params, task.cleaned.windows
-    sizes = tuple(side for side in settings.sizes if side <= (params.window_px or side))
     height, width = task.cleaned.mask.shape
     strength = settings.strength if params.strength is None else params.strength
     starts_from_floor = (strength < 1 or chain.put_back is not None) and task.floor is None
@@ -175,7 +174,7 @@ def wish_of(task: Task, deployed: DeployedChain) -> Wish:
         holes=tuple(window.holes for window in windows),
         height=height,
         width=width,
-        sizes=sizes or settings.sizes[:1],
+        sizes=sizes_of(task, deployed),
         steps=settings.steps if params.steps is None else params.steps,
         explicit=params.steps is not None,
         strength=strength,
@@ -185,6 +184,12 @@ def wish_of(task: Task, deployed: DeployedChain) -> Wish:
         references=int(settings.refers and chain.references),
         texts=len(windows) if chain.sees_pictures else 1,
     )
+
+
+def sizes_of(task: Task, deployed: DeployedChain) -> tuple[int, ...]:
+    """Return the working sizes that a request allows a model, px, rising: one at least."""
+    own, most = deployed.settings.sizes, task.request.params.window_px
+    return tuple(side for side in own if side <= (most or side)) or own[:1]
 
 
 def plans(wish: Wish, costs: Costs | None) -> Iterator[Plan]:

@@ -108,10 +108,14 @@ class Watched:
         self.called: list[str] = []
         # Inputs of the steps.
         self.steps: list[dict[str, Any]] = []
+        # Texts of the calls to text encoders.
+        self.prompts: list[str] = []
 
     async def __call__(self, model, inputs, parameters):
         if model.endswith("_transformer"):
             self.steps.append(inputs)
+        if model.endswith("_text_encoder"):
+            self.prompts.append(inputs["PROMPT"][0].decode())
         self.called.append(model)
         count = self.called.count(model)
         if model in self._before:

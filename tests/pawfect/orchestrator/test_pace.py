@@ -105,7 +105,7 @@ async def run(case: Case) -> Card:
         case.pace = Pace(*given)
         return case.pace
 
-    own = {"encode_canvas": encode, "decode_canvas": decode, "_composited": paste}
+    own = {"encode_canvas": encode, "decode_canvas": decode, "composited": paste}
     settings = SimpleNamespace(guidance_scale=30.0)
     deployed = DeployedChain(FLUX, settings, SCHEDULE, costs if case.known else None)
     request = SimpleNamespace(params=InpaintParams(engine=case.engine, preview_every=0))
