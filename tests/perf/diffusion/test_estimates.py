@@ -14,13 +14,14 @@ from pawfect.profile import Profile, load_profile
 from perf.diffusion.cards import CARDS, CPU
 from perf.diffusion.estimates import cost_table, estimate, write_costs
 
-CHAINS = [(name, chain) for name in CARDS for chain in load_profile(name).chains]
+PROFILES = {name: load_profile(name) for name in CARDS}
+CHAINS = [(name, chain) for name, profile in PROFILES.items() for chain in profile.chains]
 
 
 @given(of=st.sampled_from(CHAINS), tokens=st.integers(16, 16384))
 def test_low_is_at_most_likely_is_at_most_high(of, tokens):
     name, chain = of
-    by_case = [estimate(load_profile(name), chain, case) for case in CASES]
+    by_case = [estimate(PROFILES[name], chain, case) for case in CASES]
     for values in (
         [costs.step_ms(tokens) for costs in by_case],
         [costs.encode_ms(256 * tokens) for costs in by_case],

@@ -214,7 +214,6 @@ def peak_of(name: str, side: int, text_tokens: int, items: int) -> int:
     [
         ("flux", 32, 128, 4),
         ("flux", 64, 512, 1),
-        ("klein", 32, 128, 4),
         ("klein", 90, 512, 1),
         ("edit", 90, 324, 2),
     ],
