@@ -1,8 +1,8 @@
 """The configs of the denoising models, made from their definitions: `make configs` writes them.
 
-What is of one kind in every chain stands once: tensors as the registry has them, a cache where there
-is a NONCE past it, batches where the model takes them, and a warm-up of the probe's tensors at the
-widths of the full-size model.
+What is of one kind in every chain stands once: tensors as the registry has them, a cache where
+there is a NONCE past it, batches where the model takes them, and a warm-up of the probe's tensors
+at the widths of the full-size model.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ output [
 instance_group [ {{ kind: KIND_CPU count: 1 }} ]
 """
 _CACHE: Final = """\
-# A repeated question costs nothing. Release 24.10 keeps failures too, as answers without outputs: who
-# gets one asks again with a NONCE.
+# A repeated question costs nothing. Release 24.10 keeps failures too, as answers without outputs:
+# who gets one asks again with a NONCE.
 response_cache { enable: true }
 """
 _BATCHES: Final = """\
-# Steps of requests with the same working size, and references of the same sizes, share a batch. The
-# model lingers after each batch until the next steps are back (`BatchModel`), so that the queue itself
-# need not hold anything up. No max_queue_size: with one, release 24.10 sleeps up to 500 ms over a
-# request that comes while the model is busy.
+# Steps of requests with the same working size, and references of the same sizes, share a batch.
+# The model lingers after each batch until the next steps are back (`BatchModel`), so that the
+# queue itself need not hold anything up. No max_queue_size: with one, release 24.10 sleeps up to
+# 500 ms over a request that comes while the model is busy.
 dynamic_batching {
   preferred_batch_size: [ 4, 8 ]
   max_queue_delay_microseconds: 2000
@@ -78,7 +78,7 @@ _GIVEN: Final = """\
 def chain_models() -> Iterator[tuple[Chain, Model]]:
     """Yield the models of every chain."""
     for model in MODELS.values():
-        if model.settings in CHAINS:
+        if model.settings is not None and model.settings in CHAINS:
             yield CHAINS[model.settings], model
 
 
