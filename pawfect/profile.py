@@ -60,7 +60,7 @@ class Profile:
         allow_noncommercial: false leaves out engines whose weights' licence forbids what is sold.
         flux, klein, edit, sam3, florence2, lama, onnx, cutout, protect, reading: how it runs; None
             where it is not there.
-        check: None where FLUX fills leave unchecked.
+        check: None where denoised fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
         cost: what each stage of its chains takes, by `pawfect.costs.stages_of`; empty where that
             is not known.

@@ -285,7 +285,7 @@ class ProtectSettings:
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """What a FLUX fill must pass before it leaves.
+    """What a denoised fill must pass before it leaves.
 
     Attributes:
         seam_step: largest colour step across the seam, CIE76, above what the patch fill has

@@ -50,7 +50,7 @@ class CandidateSearch(Generic[Answer, Events]):
                 show, for proposer edit and the judges of identity; or None.
             protect: UINT8 [H, W], >= 128 = never filled (the pet); or the parameter of that name:
                 auto (as None) has a network find the pet, none protects nothing.
-            prompt: text for FLUX, at most 2,048 bytes, or None; of proposer edit the instruction,
+            prompt: what to fill with, at most 2,048 bytes, or None; of proposer edit what to do,
                 None: that of its templates.
             done: candidates of an earlier run of the same request, which are not made again; those
                 that failed are.

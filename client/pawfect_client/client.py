@@ -59,7 +59,7 @@ class PawfectClient(
             protect: UINT8 [H, W], >= 128 = never filled (the pet); or the parameter of that name:
                 auto (as None) has a network find the pet, none protects nothing.
             scene_labels: surfaces around the hole, at most 64 texts of at most 2,048 bytes.
-            prompt: text for FLUX, at most 2,048 bytes, or None.
+            prompt: what to fill with, at most 2,048 bytes, or None.
             parameters: the scalars of `pawfect.contract.parameters.InpaintParams`.
 
         Raises:
@@ -151,7 +151,7 @@ class PawfectClient(
             mask: UINT8 [H, W].
             protect: UINT8 [H, W], auto, none or None.
             scene_labels: surfaces around the hole.
-            prompt: text for FLUX or None.
+            prompt: what to fill with or None.
             parameters: the scalars of `pawfect.contract.parameters.InpaintParams`.
 
         Raises:

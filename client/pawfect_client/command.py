@@ -75,7 +75,7 @@ from pawfect_client.terminal import (
 @click.option("--fit-mask", is_flag=True, help="Scale masks of the photo's shape to its size.")
 @click.option("--protect", type=FILE, help="Mask of what must never be filled (the pet).")
 @click.option("--label", "labels", multiple=True, help="What surrounds the hole, such as grass.")
-@click.option("--prompt", help="What to fill with (FLUX).")
+@click.option("--prompt", help="What to fill with (flux, klein, edit).")
 @where_options
 def inpaint(
     photo: Path,

@@ -32,7 +32,7 @@ def inpaint_tensors(
         mask: UINT8 [H, W], >= 128 = fill.
         protect: UINT8 [H, W], >= 128 = never filled, or None.
         scene_labels: at most 64 surfaces around the hole.
-        prompt: text for FLUX or None.
+        prompt: what to fill with or None.
 
     Raises:
         PawfectError: INVALID_ARG for another type, dtype, rank or size, sizes that differ, a mask

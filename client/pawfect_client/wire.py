@@ -169,8 +169,8 @@ def _margin_s(transferred: int) -> float:
 
 def probe_call(timeout_s: float | None) -> Call[Done]:
     """Return the call that asks `inpaint` for the tiny inference of `pawfect.contract.probe`."""
-    # The fastest way through: whether FLUX is well, its own probes tell the server. With a PROTECT
-    # given, no network is asked for one, which may be busy with a long cut-out.
+    # The fastest way through: whether what denoises is well, its own probes tell the server. With a
+    # PROTECT given, no network is asked for one, which may be busy with a long cut-out.
     mask = probe_mask()
     tensors = {"IMAGE": probe_photo(), "MASK": mask, "PROTECT": np.zeros_like(mask)}
     call = call_of("inpaint", tensors, {"engine": "patch"}, timeout_s)

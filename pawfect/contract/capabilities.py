@@ -24,12 +24,15 @@ class Capability:
         remote: whether only a server elsewhere does it: the request must say remote=true, and the
             picture leaves the server's machine.
         ignores_prompt: whether what fills a hole here reads no prompt.
+        engines: that fill a hole here, in the order in which auto takes them: those of the profile
+            that its licence setting does not leave out.
     """
 
     available: bool
     why: str | None = None
     remote: bool = False
     ignores_prompt: bool = False
+    engines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,10 @@ class Capabilities:
     def from_json(cls, text: str | bytes) -> Capabilities:
         """Read what `to_json` wrote; entries that only a newer server knows are left out."""
         given: dict[str, Any] = json.loads(text)
-        can = {
-            name: Capability(**known_entries(Capability, it)) for name, it in given["can"].items()
-        }
+        can = {name: _capability(it) for name, it in given["can"].items()}
         return cls(**known_entries(cls, given) | {"can": can})
+
+
+def _capability(given: Mapping[str, Any]) -> Capability:
+    known = known_entries(Capability, given)
+    return Capability(**known | {"engines": tuple(known.get("engines", ()))})

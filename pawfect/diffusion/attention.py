@@ -30,7 +30,7 @@ BACKENDS: Final = MappingProxyType(
 )
 # Tokens of the trial: whole tiles of every kernel.
 TRIAL_TOKENS: Final = 64
-MEND: Final = 'set flux.attention = "auto"'
+MEND: Final = 'set attention = "auto" in the model\'s table of the profile'
 INSTALL: Final = (
     "run `python -m pip install --no-deps xformers` in the server's environment (a build for its "
     f"torch), or {MEND}"
@@ -49,7 +49,7 @@ def use_attention(module: Any, attention: str) -> None:
     """Have a transformer's blocks compute their attention one way, and try it once.
 
     Args:
-        module: diffusers' FluxTransformer2DModel with its weights, on its device.
+        module: diffusers' transformer of any chain with its weights, on its device.
         attention: a key of BACKENDS.
 
     Raises:

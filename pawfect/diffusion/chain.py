@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# By steps and image tokens: how far noise levels lean to the noisy end.
 from pawfect.diffusion.schedule import Schedule, Shift
 
 

@@ -1,4 +1,4 @@
-"""FLUX's torch modules from published folders: built from their config, then filled whole."""
+"""The chains' torch modules from published folders: built from their config, then filled whole."""
 
 from __future__ import annotations
 

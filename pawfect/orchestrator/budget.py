@@ -11,7 +11,7 @@ from typing import Final
 POLL_S: Final = 0.05
 # Kept free for what comes after the last step, ms: decoding, compositing and the answer.
 RESERVE_MS: Final = 300.0
-# Kept free for handing over the floor where FLUX is late, ms: the report and the answer.
+# Kept free for handing over the floor where denoising is late, ms: the report and the answer.
 FLOOR_MS: Final = 200.0
 # Of the deadline that the patch fill's estimate may take: other machines are half as fast, or busy.
 PATCH_SHARE: Final = 0.5

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from pawfect.contract.capabilities import Capabilities, Capability
+from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import DENOISING
 from pawfect.judges.settings import CLIENTS, lacking
 from pawfect.matting.networks import find_network
@@ -27,18 +28,27 @@ def capabilities(refining: Refining) -> Capabilities:
     """Return what a server can do now; weights count as here where their folder is."""
     profile, store = refining.fill.profile, Store(weights_root())
     edit = _edit(refining)
-    region = Capability(True, ignores_prompt=refining.fill.engine("auto")[0] not in DENOISING)
     can = {
         "cutout": _cutout(profile, store),
         "find_masks": _model(profile, store, "find_masks", ("sam3",)),
         "text": _text(profile, store),
-        "region": region,
+        "region": _region(refining),
         "subject": edit,
         "general": edit,
         "search": _model(profile, store, "candidate_search", ()),
     }
     can |= {f"score_{judge}": _judge(profile, judge) for judge in CLIENTS}
     return Capabilities(profile.name, can)
+
+
+def _region(refining: Refining) -> Capability:
+    try:
+        engine, _ = refining.fill.engine("auto")
+    except PawfectError as error:
+        return Capability(False, error.message)
+    fill = refining.fill
+    engines = tuple(name for name in fill.profile.engines if name not in fill.barred)
+    return Capability(True, ignores_prompt=engine not in DENOISING, engines=engines)
 
 
 def _edit(refining: Refining) -> Capability:

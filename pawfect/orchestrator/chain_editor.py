@@ -83,7 +83,7 @@ class ChainEditor:
         level, settings = self.work.level, self.deployed.settings
         steps = guidance = None
         # A model that is distilled to few steps and to no guidance has no others.
-        if self.deployed.chain.guided:
+        if not settings.distilled:
             steps = max(1, round(settings.steps * level.steps))
             guidance = settings.guidance_scale * level.guidance
         return ChainEdit(

@@ -19,7 +19,7 @@ from pawfect.orchestrator.generate import FLOOR_STANDS, Generated, Start, genera
 from pawfect.orchestrator.lama import floor_photo, weights_of
 from pawfect.orchestrator.patch import reports, seed_of
 from pawfect.orchestrator.patched import Patched
-from pawfect.orchestrator.planner import Planned, choose, plan_fill
+from pawfect.orchestrator.planner import Planned, choose, plan_fill, unwanted_of
 from pawfect.orchestrator.surroundings import Surroundings, find_surroundings
 from pawfect.scene.instructions import removal_instruction
 from pawfect.scene.prompt import Prompt, build_prompt
@@ -39,7 +39,7 @@ class Scene:
     text: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Concurrent:
     """Work that goes on beside the denoising.
 
@@ -47,11 +47,13 @@ class Concurrent:
         floor: the photo filled without it.
         scene: what surrounds the holes.
         text: the prompt's embeddings; None where the text encoder looks at each canvas itself.
+        cut: tokens that such an encoder left out of the prompt, which all canvases share.
     """
 
     floor: asyncio.Future[Patched]
     scene: asyncio.Future[Scene]
     text: asyncio.Future[Text] | None
+    cut: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,11 +196,11 @@ class _Texts:
             return await asyncio.shield(self.concurrent.text)
         assert picture is not None
         scene = await asyncio.shield(self.concurrent.scene)
-        settings, asked = self.deployed.settings, self.task.request.params.guidance_scale
-        guidance = settings.guidance_scale if asked is None else asked
-        unwanted = settings.unwanted if guidance > 1 else ""
+        unwanted = unwanted_of(self.task, self.deployed)
         chain = self.deployed.chain
-        return await encode_text(self.task, chain, scene.text, (picture,), unwanted)
+        text = await encode_text(self.task, chain, scene.text, (picture,), unwanted)
+        self.concurrent.cut = text.cut
+        return text
 
     def raised(self, error: PawfectError) -> bool:
         """Say whether it was the text that failed for all canvases."""
@@ -338,5 +340,5 @@ def _prompting(task: Task, concurrent: Concurrent) -> Prompting:
         scene.found.source,
         scene.text,
         scene.prompt.source,
-        0 if known is None else known.cut,
+        concurrent.cut if known is None else known.cut,
     )

@@ -17,7 +17,7 @@ from pawfect.search.tries import Try
 Finish = Callable[[], Awaitable[None]]
 # The smallest window that a search goes down to, px: below it there is nothing to choose from.
 LEAST_PX: Final = 256
-# FLUX's own largest canvas of a 16 GB card, px: windows of patches are no smaller.
+# The denoising models' largest canvas of a 16 GB card, px: windows of patches are no smaller.
 LARGEST_PX: Final = 1024
 
 

@@ -67,11 +67,12 @@ class Deployment:
 
     def engine(self, asked: str) -> tuple[str, str]:
         """Return the engine for a request and why; raises as `Profile.engine`."""
-        if asked in self.barred and asked in self.profile.engines:
-            raise PawfectError(ErrorKind.UNAVAILABLE, f"engine={asked}: {self.barred[asked]}")
         without = [*self.barred, *(() if self.lama else ("lama",))]
         engine, reason = self.profile.engine(asked, without)
         engines = self.profile.engines
+        # Of `auto` too, where no other engine is left.
+        if engine in self.barred:
+            raise PawfectError(ErrorKind.UNAVAILABLE, f"engine={engine}: {self.barred[engine]}")
         passed = [name for name in engines[: engines.index(engine)] if name in self.barred]
         if asked == "auto" and passed:
             left_out = "; ".join(f"{name} is left out: {self.barred[name]}" for name in passed)
@@ -185,12 +186,11 @@ def barred(profile: Profile) -> Mapping[str, str]:
     """Return the engines that a profile leaves out by their weights' licence, and why."""
     if profile.allow_noncommercial:
         return MappingProxyType({})
-    bars = {}
-    for engine in profile.engines:
-        parts = (engine, f"{engine}_transformer")
-        entries = (profile.weights[part] for part in parts if part in profile.weights)
-        if not all(map(may_be_sold, entries)):
-            licence = manifest()[profile.weights[engine]].licence
+    bars: dict[str, str] = {}
+    for part, entry in profile.weights.items():
+        engine = part.partition("_")[0]
+        if engine in profile.engines and not may_be_sold(entry):
+            licence = manifest()[entry].licence
             bars[engine] = f"profile {profile.name} is for commercial use, {licence} is not"
     return MappingProxyType(bars)
 

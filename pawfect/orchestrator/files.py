@@ -51,7 +51,7 @@ class FileRequest:
         mask: the same of what is to be filled.
         protect: the same of what is never filled, or None.
         scene_labels: surfaces around the hole, where the caller knows them.
-        prompt: text for FLUX, where the caller has one.
+        prompt: what to fill with, where the caller has one.
         params: the scalars.
     """
 

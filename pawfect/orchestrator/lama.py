@@ -1,7 +1,7 @@
 """The engine `lama`: windows filled by `lama_fill`, and by patches where those do as well.
 
-Asked for by name it fills by itself. Under `auto`, and as the floor under FLUX, both fill every
-window and `pawfect.scores.preference` chooses; where LaMa fails, the patches stand.
+Asked for by name it fills by itself. Under `auto`, and as the floor of what denoises, both fill
+each window and `pawfect.scores.preference` chooses; where LaMa fails, the patches stand.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ async def fill_by_lama(task: Task) -> Fill:
 
 
 def weights_of(task: Task, filled: Patched) -> dict[str, str]:
-    """Return the identity of the weights that a fill without FLUX was made with."""
+    """Return the identity of the weights that a fill without denoising was made with."""
     weights = task.deployment.weights
     return {"lama": weights["lama"]} if filled.engine == "lama" and "lama" in weights else {}
 
 
 async def floor_photo(task: Task, most_px: int | None = None, share: float = 1.0) -> Patched:
-    """Fill all windows without FLUX: by patches, or by LaMa where it is here and does better.
+    """Fill all windows without denoising: by patches, or by LaMa where it is here and does better.
 
     Args:
         task: the request.

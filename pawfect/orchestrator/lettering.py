@@ -70,7 +70,7 @@ async def repair_lettering(work: Work) -> Repaired:
         mask: NDArray[np.uint8],
         protect: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
-        # FLUX plans for all the time there is: setting and reading need their own.
+        # What denoises plans for all the time there is: setting and reading need their own.
         later = _SETTING * max(work.control.remaining_ms(), 0.0) if plans else 0.0
         hole = InpaintRequest(image, mask, exact, protect)
         result = await filling.fill(hole, work.control.reserving(later), Part(_FILLED, 0, number))

@@ -168,8 +168,8 @@ class CanvasPace:
         steps: that it was to take.
         left: steps that it is still to take.
         step_ms: of a step.
-        encode_ms: of `flux_vae_encoder`; 0 once that is done.
-        decode_ms: of `flux_vae_decoder`.
+        encode_ms: of the VAE's encoder; 0 once that is done.
+        decode_ms: of the VAE's decoder.
         at: steps of the schedule that lie behind it.
         taken: steps that it took.
         denoising: whether it is being denoised now.

@@ -1,4 +1,4 @@
-"""A photo filled without FLUX, as patches and LaMa leave it."""
+"""A photo filled without denoising, as patches and LaMa leave it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PatchFill:
 
 @dataclass(frozen=True, eq=False)
 class Patched:
-    """The photo filled without FLUX.
+    """The photo filled without denoising.
 
     Attributes:
         image: UINT8 [H, W, 3].

@@ -152,8 +152,7 @@ def plan_within(wish: Wish, deployed: DeployedChain, share_ms: float, within_ms:
             raise PawfectError(
                 ErrorKind.DEADLINE,
                 f"deadline_ms: expected at least {needed} ms for {deployed.chain.title} at its "
-                "least, "
-                f"{in_words(plan)}, got {within_ms:.0f} ms",
+                f"least, {in_words(plan)}, got {within_ms:.0f} ms",
             )
     less = _less(wish, best, plan)
     if not less:
@@ -182,8 +181,16 @@ def wish_of(task: Task, deployed: DeployedChain) -> Wish:
         checks_labels=profile.check is not None and profile.sam3 is not None,
         prior_ms=floor_ms(task) if starts_from_floor else 0.0,
         references=int(settings.refers and chain.references),
-        texts=len(windows) if chain.sees_pictures else 1,
+        # Of an encoder that looks at pictures each canvas has its own, and what is not wanted too.
+        texts=len(windows) * (1 + bool(unwanted_of(task, deployed))) if chain.sees_pictures else 1,
     )
+
+
+def unwanted_of(task: Task, deployed: DeployedChain) -> str:
+    """Return what a removal does not want; empty where no step would read it."""
+    settings, asked = deployed.settings, task.request.params.guidance_scale
+    guidance = settings.guidance_scale if asked is None else asked
+    return settings.unwanted if deployed.chain.negative and guidance > 1 else ""
 
 
 def sizes_of(task: Task, deployed: DeployedChain) -> tuple[int, ...]:

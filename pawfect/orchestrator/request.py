@@ -24,7 +24,7 @@ class InpaintRequest:
         mask: UINT8 [H, W], >= 128 = fill.
         protect: UINT8 [H, W] or None, >= 128 = never filled, never copied from.
         scene_labels: surfaces around the hole, where the caller knows them.
-        prompt: text for FLUX, where the caller has one.
+        prompt: what to fill with, where the caller has one.
         params: the scalars.
     """
 

@@ -51,7 +51,7 @@ from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
 # Where the work stands when the first candidate begins, and when the last is judged, as shares.
 _BEGINS: Final = 0.05
 _ENDS: Final = 0.98
-# Candidates at a time: FLUX's steps share a batch of 8; patches have two processes.
+# Candidates at a time: steps of one model share a batch of 8; patches have two processes.
 AT_ONCE: Final[Mapping[str, int]] = {
     **dict.fromkeys(DENOISING, 8),
     "lama": 2,

@@ -50,7 +50,7 @@ class Symmetry:
 
 
 def seen_task(task: Task, symmetry: Symmetry) -> Task:
-    """Return a task on the photo as it is seen; what was filled without FLUX is left behind."""
+    """Return a task on the photo as it is seen; the floor is left behind."""
     request, cleaned = task.request, task.cleaned
     height, width = cleaned.mask.shape
     own = replace(

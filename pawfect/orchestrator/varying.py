@@ -12,7 +12,7 @@ from pawfect.search.tries import GUIDANCE, NEIGHBOURHOOD, PROMPT, RENOISED, Try
 
 # Changes a task as one variation has it.
 Vary = Callable[[Task, str, Try], Task]
-# What FLUX is asked for where nothing better is known: whatever goes on behind the hole.
+# What is asked for where nothing better is known: whatever goes on behind the hole.
 _NEUTRAL: Final = "background"
 _MAX_GUIDANCE: Final = 100.0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pawfect.chains import CHAINS
 from pawfect.contract.parameters import InpaintParams
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
@@ -52,13 +51,12 @@ class Work:
             protect=params.protect,
         )
         fill = self.refining.fill
-        name = fill.engine(params.engine)[0]
-        settings = fill.profile.chain(name)
+        settings = fill.profile.chain(fill.engine(params.engine)[0])
         if settings is None:
             return own
         own = replace(own, strength=level.strength)
         # A model that is distilled to few steps and to no guidance has no others.
-        if not CHAINS[name].guided:
+        if settings.distilled:
             return own
         return replace(
             own,

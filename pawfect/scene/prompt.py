@@ -1,4 +1,4 @@
-"""Prompts for FLUX: surfaces in, one to three plain words out.
+"""Prompts: surfaces in, one to three plain words out.
 
 Over-specified prompts are a known cause of bad fills, so a prompt names at most two surfaces, and
 colours, light and wetness are left to the picture. Every word of it is a word of `words.toml`; a
@@ -54,7 +54,7 @@ class Prompt:
     """A prompt and where it comes from.
 
     Attributes:
-        text: what FLUX is given.
+        text: what the model is given, or told of by `pawfect.scene.instructions`.
         words: its words, "and" and "with" not counted: 1 to 3.
         source: prompt (the request's own), labels, caption or none.
         dropped: names of surfaces that were recognised, in any source, and are not in the text.

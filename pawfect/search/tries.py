@@ -72,8 +72,8 @@ def _varied(name: str, **settings: Setting) -> Variation:
 
 # Stage 1 after the undiffused, over and over, where guidance is distilled away.
 _UNGUIDED: Final = (_varied(SEED), _varied(SEED), _varied(PROMPT), _varied(SEED))
-# The same where it is not. Guidance as a factor of the request's or the
-# profile's: the range of 10 to 30 that this model is published and used with.
+# The same where it is not. Guidance as a factor of the request's or the profile's: of FLUX.1-Fill
+# the range of 10 to 30 that it is published and used with, of Qwen-Image-Edit 2 to 6 around its 4.
 _DENOISED: Final = (
     _varied(SEED),
     _varied(GUIDANCE, factor=0.5),

@@ -26,7 +26,7 @@ class Asked:
 
     Attributes:
         parameters: the request's scalars, of `SearchParams`.
-        prompt: text for FLUX or None.
+        prompt: what to fill with or None.
         protect: file of what must never be filled, or None.
         reading: how masks' files are read.
         files: where pictures come from.

@@ -63,7 +63,7 @@ _ABOVE_0: Final = click.FloatRange(min=0, min_open=True)
 )
 @search_options
 @parameters_option
-@click.option("--prompt", help="What to fill with (FLUX), or how to edit.")
+@click.option("--prompt", help="What to fill with (flux, klein, edit), or how to edit.")
 @click.option("--protect", type=FILE, help="Mask of what must never be filled (the pet).")
 @click.option("--mask-is", type=click.Choice(MASK_IS), help="What marks the hole.")
 @click.option("--invert-mask", is_flag=True, help="Fill what the mask keeps.")

@@ -59,9 +59,9 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
 
     `photo` is a JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF without transparent parts, sides
     64-16,384 px, at most 110 MP; `mask` (white = fill) and `protect` (white = never filled) are of
-    its size. `parameters`, all optional, are a JSON object;
-    `prompt` says what to fill with (FLUX), in at most 2,048 bytes. In place of a form with files,
-    JSON names files in storage by their paths below `users/{uid}/`.
+    its size. `parameters`, all optional, are a JSON object; `prompt` says what to fill with
+    (`flux`, `klein`, `edit`), in at most 2,048 bytes. In place of a form with files, JSON names
+    files in storage by their paths below `users/{uid}/`.
 
     `mask_is` names another kind of mask: `white`, `black`, `opaque`, `transparent`, `erased` (the
     photo itself with the object erased) or `auto`. Where nothing is said, of one colour with a

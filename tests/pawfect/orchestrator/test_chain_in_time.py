@@ -236,3 +236,21 @@ def test_cancelling_ends_whatever_goes_on(fill, chain, part):
         cancelled=lambda models: model in models.called,
     )  # fmt: skip
     assert run.error.kind is ErrorKind.CANCELLED
+
+
+@pytest.mark.parametrize("chain", ALL_CHAINS, indirect=True)
+def test_what_the_text_encoder_left_out_of_the_prompt_is_in_the_report(fill, chain):
+    def cut(outputs, count):
+        return {**outputs, "CUT": np.array([3], np.int32)}
+
+    run = fill(SMALL, HOLE, after={chain.text_encoder: cut}, steps=1)
+    assert run.report.prompt_cut == 3
+
+
+@pytest.mark.parametrize("chain", ["edit"], indirect=True)
+def test_the_plan_counts_the_text_of_what_is_not_wanted_where_it_is_read(fill, chain):
+    costly = with_chain(chain.deployment, "edit", costs=card(25, text_ms=700))
+    runs = [fill(SMALL, HOLE, deployment=costly, steps=1, guidance_scale=scale) for scale in (1, 4)]
+    assert [run.calls(chain.text_encoder) for run in runs] == [1, 2]
+    without, guided = (run.report.expected_ms for run in runs)
+    assert guided - without == pytest.approx(700, abs=0.1)

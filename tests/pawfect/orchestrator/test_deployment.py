@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from pawfect.contract.errors import ErrorKind
 from pawfect.diffusion.schedule import Schedule
 from pawfect.local import inpaint_local
-from pawfect.orchestrator.deployment import read_deployment
+from pawfect.orchestrator.deployment import Deployment, barred, read_deployment
 from pawfect.profile import load_profile
 from pawfect.weights.lock import BUILT_HERE, now
 from pawfect.weights.reading import read_json
@@ -117,3 +118,32 @@ def test_the_labels_weights_are_no_trouble_of_flux(copied, tiny):
     assert report.fallbacks[0].stage == "sam3_labeling"
     assert MEND in report.fallbacks[0].reason
     assert report.labels_source == "florence2"
+
+
+def sold(engines: tuple[str, ...], **weights: str) -> Deployment:
+    """What a profile of the H200 for commercial use leaves of some engines."""
+    h200 = load_profile("h200")
+    profile = replace(
+        h200, engines=engines, weights={**h200.weights, **weights}, allow_noncommercial=False
+    )
+    return Deployment(profile, barred=barred(profile))
+
+
+def test_an_engine_that_may_not_be_sold_is_passed_over_and_the_reason_says_so():
+    deployment = sold(("flux", "klein", "patch"))
+    engine, reason = deployment.engine("auto")
+    assert engine == "klein"
+    assert "flux is left out" in reason
+    assert "FLUX.1 [dev] Non-Commercial" in reason
+
+
+@pytest.mark.parametrize("asked", ["auto", "flux"])
+def test_an_engine_that_may_not_be_sold_never_fills_not_even_where_it_is_the_only_one(asked):
+    message = refusal(ErrorKind.UNAVAILABLE, sold(("flux",)).engine, asked)
+    assert "FLUX.1 [dev] Non-Commercial" in message
+
+
+@pytest.mark.parametrize("part", ["klein", "klein_transformer", "klein_text"])
+def test_one_part_that_may_not_be_sold_leaves_the_whole_engine_out(part):
+    bars = sold(("klein", "patch"), **{part: "flux-fill-dev"}).barred
+    assert "FLUX.1 [dev] Non-Commercial" in bars["klein"]

@@ -20,6 +20,7 @@ from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.refine import REFINE, RefineResult
 from pawfect.orchestrator.refining import Refining, refine_request
 from pawfect.orchestrator.work import Work
+from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE
 from tests.image_server import KEY, ImageServer, refused
 from tests.lawn import holes, lawn
@@ -243,6 +244,7 @@ def test_capabilities_of_a_bare_server():
     assert can["search"].available
     assert can["region"].available
     assert can["region"].ignores_prompt
+    assert can["region"].engines == load_profile("embedded").engines
     assert (can["cutout"].available, can["cutout"].why) == (
         False,
         "no network is here: run `pawfect weights fetch u2netp`",

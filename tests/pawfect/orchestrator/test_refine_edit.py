@@ -157,6 +157,17 @@ def test_creativity_moves_strength_and_what_a_guided_model_has_besides(refine, c
     assert free.guidance_scale == (pytest.approx(2.4) if guided else None)
 
 
+@by_edit
+def test_creativity_asks_a_distilled_model_for_no_other_steps_and_guidance(refine, chain):
+    fill = refine.flow._refining.fill
+    deployed = fill.chains["edit"]
+    lightning = replace(deployed.settings, shift="lightning", guidance_scale=1.0)
+    chains = {**fill.chains, "edit": replace(deployed, settings=lightning)}
+    refine.flow._refining = replace(refine.flow._refining, fill=replace(fill, chains=chains))
+    free = refine("general", GENERAL, {"creativity": 3}).report.edit
+    assert (free.steps, free.guidance_scale) == (lightning.steps, 1.0)
+
+
 @by_klein
 def test_progress_never_falls_and_shows_the_photo_as_it_becomes(refine):
     seen = []

@@ -9,6 +9,8 @@ export interface Ability {
   remoteJudges?: boolean;
   /** What is asked for in words is not heard. */
   ignoresPrompt?: boolean;
+  /** What fills here; empty where the server has not said it. */
+  engines?: string[];
 }
 
 export type AbilityName = "cutout" | "findMasks" | "search" | RefineType;

@@ -7,9 +7,9 @@ export type Preset = "eacps" | "photoreal";
 
 export interface Choices {
   seed: string;
-  engine: "auto" | "flux" | "lama" | "patch";
+  engine: "auto" | "flux" | "klein" | "edit" | "lama" | "patch";
   deadlineS: string;
-  /** What to fill with; FLUX alone hears it. */
+  /** What to fill with; patches and LaMa do not hear it. */
   prompt: string;
   /** Have the server find and spare the pet where nothing is marked as protected. */
   sparePet: boolean;

@@ -160,11 +160,32 @@ describe("two candidates compared blind", () => {
   });
 });
 
+const PATCHES = { available: true, why: null, ignoresPrompt: true, engines: ["lama", "patch"] };
+
+describe("what fills", () => {
+  it("is chosen among what the server has, the other networks are named", async () => {
+    const region = { available: true, why: null, engines: ["klein", "patch"] };
+    const search = { available: true, why: null };
+    const onChoices = vi.fn();
+    render(
+      <MoreOptions choices={NO_CHOICES} onChoices={onChoices} region={region} search={search} />,
+    );
+    await userEvent.click(screen.getByRole("button", { name: "More" }));
+    await userEvent.click(screen.getByRole("combobox", { name: "Filled with" }));
+    const flux = screen.getByRole("option", { name: "FLUX.1-Fill, not on this server" });
+    expect(flux.getAttribute("aria-disabled")).toBe("true");
+    await userEvent.click(screen.getByRole("option", { name: "FLUX.2 [klein]" }));
+    expect(onChoices).toHaveBeenCalledWith({ ...NO_CHOICES, engine: "klein" });
+  });
+});
+
 describe("judges elsewhere", () => {
   const more = async (remoteJudges: boolean) => {
     const search = { available: true, why: null, remoteJudges };
     const onChoices = vi.fn();
-    render(<MoreOptions choices={NO_CHOICES} onChoices={onChoices} flux={false} search={search} />);
+    render(
+      <MoreOptions choices={NO_CHOICES} onChoices={onChoices} region={PATCHES} search={search} />,
+    );
     await userEvent.click(screen.getByRole("button", { name: "More" }));
     return onChoices;
   };

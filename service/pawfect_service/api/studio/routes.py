@@ -43,6 +43,7 @@ class CanFill(Can):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     ignores_prompt: bool = Field(description="Fills from the photo alone, whatever prompts say.")
+    engines: list[str] = Field(description="That fill here, in the order in which auto takes them.")
 
 
 class CanEdit(Can):

@@ -59,7 +59,7 @@ class Parameters:
 
     Attributes:
         scalars: those of InpaintParams that were given.
-        prompt: text for FLUX, or None.
+        prompt: what to fill with, or None.
         reading: how the mask's file was to be read.
     """
 

@@ -85,7 +85,7 @@ def read_pictures(
         photo: content of a photo's file without transparent parts.
         mask: content of a mask's file, as `pawfect_client.decode_mask` takes them.
         protect: content of a file as `pawfect_client.decode_protect` takes them, or None.
-        prompt: text for FLUX, checked along with them, or None.
+        prompt: what to fill with, checked along with them, or None.
         reading: how the mask's file is read; UNDERSTOOD where the upload was read by more.
 
     Raises:
@@ -118,7 +118,7 @@ def check_upload(
         photo: content of a photo's file without transparent parts.
         mask: content of a mask's file.
         protect: content of a mask's file, or None.
-        prompt: text for FLUX, or None.
+        prompt: what to fill with, or None.
         reading: how the masks' files are read.
         kept: whether the photo is stored already, as whatever it is.
 

@@ -84,7 +84,7 @@ export function FillPanel(props: Props) {
       <MoreOptions
         choices={choices}
         onChoices={onChoices}
-        flux={studio.can.region.available && !studio.can.region.ignoresPrompt}
+        region={studio.can.region}
         search={studio.can.search}
       />
       <Divider />

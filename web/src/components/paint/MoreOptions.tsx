@@ -18,19 +18,25 @@ const ENGINES = [
   ["auto", "The best there is"],
   ["patch", "Pieces of the photo"],
   ["lama", "LaMa"],
-  ["flux", "FLUX"],
+  ["flux", "FLUX.1-Fill"],
+  ["klein", "FLUX.2 [klein]"],
+  ["edit", "Qwen-Image-Edit"],
 ] as const;
 
 interface Props {
   choices: Choices;
   onChoices: (choices: Choices) => void;
-  /** Whether the server has FLUX, which hears what should be there. */
-  flux: boolean;
+  /** What fills here. */
+  region: Ability;
   search: Ability;
 }
 
 /** What most people leave to the server. */
-export function MoreOptions({ choices, onChoices, flux, search }: Props) {
+export function MoreOptions({ choices, onChoices, region, search }: Props) {
+  const engines = region.engines ?? [];
+  const hears = region.available && !region.ignoresPrompt;
+  const lacking = (engine: string) =>
+    engine !== "auto" && engines.length > 0 && !engines.includes(engine);
   const set = (some: Partial<Choices>) => onChoices({ ...choices, ...some });
   return (
     <Accordion
@@ -46,7 +52,7 @@ export function MoreOptions({ choices, onChoices, flux, search }: Props) {
       </AccordionSummary>
       <AccordionDetails sx={{ px: 0 }}>
         <Stack spacing={2}>
-          {flux && (
+          {hears && (
             <TextField
               fullWidth
               label="What should be there"
@@ -81,8 +87,8 @@ export function MoreOptions({ choices, onChoices, flux, search }: Props) {
             onChange={(event) => set({ engine: event.target.value as Choices["engine"] })}
           >
             {ENGINES.map(([engine, name]) => (
-              <MenuItem key={engine} value={engine} disabled={engine === "flux" && !flux}>
-                {engine === "flux" && !flux ? `${name}, not on this server` : name}
+              <MenuItem key={engine} value={engine} disabled={lacking(engine)}>
+                {lacking(engine) ? `${name}, not on this server` : name}
               </MenuItem>
             ))}
           </TextField>
