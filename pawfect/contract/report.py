@@ -101,7 +101,7 @@ class Report:
     """The report of one request.
 
     Attributes:
-        engine: what filled: flux, lama or patch.
+        engine: what filled, of `pawfect.contract.parameters.ENGINES`.
         engine_reason: why this engine.
         licence: of the weights that it filled with; None where it has none or the server does not
             know.

@@ -84,7 +84,7 @@ def test_other_modules_of_the_process_keep_theirs(own, flux_folder):
 
 @pytest.mark.parametrize(
     ("attention", "mend"),
-    [("efficient", 'set flux.attention = "auto"'), ("xformers", "python -m pip install")],
+    [("efficient", 'set attention = "auto" in the model'), ("xformers", "python -m pip install")],
 )
 def test_a_way_that_is_not_here_is_refused_and_changes_nothing(own, attention, mend):
     given = step(4, grid=GRID)
