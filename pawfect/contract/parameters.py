@@ -144,8 +144,8 @@ class InpaintParams(Parameters):
         fill_outlines: whether what strokes enclose is filled too.
         window_px: longest side of a window in px, 256 to 2048.
         preview_every: a preview every so many steps, 0 (none) to 100.
-        feather_px: width of the blend around a hole that FLUX filled, in px, 0 to 64.
-        match_colour: whether colour and grain of a FLUX fill are fitted to the photo's.
+        feather_px: width of the blend around a hole that was denoised, in px, 0 to 64.
+        match_colour: whether colour and grain of a denoised fill are fitted to the photo's.
         protect: without PROTECT, auto: the subject that a network finds and the mask does not mark
             is neither filled nor copied from; none: nothing is protected.
     """

@@ -20,7 +20,7 @@ class WindowReport:
         holes: (x0, y0, x1, y1) of the holes it fills, px.
         working_px: longest side at which it was filled, px.
         method: how the engine filled it.
-        seed: FLUX's noise; None for the patch engine.
+        seed: of the noise; None for the patch engine.
     """
 
     box: tuple[int, int, int, int]
@@ -117,10 +117,10 @@ class Report:
         pinholes: gaps of the mask that were closed.
         labels: surfaces around the hole, best first.
         labels_source: where they came from: request, sam3, florence2 or none.
-        prompt: the text that FLUX was given; None where none was needed.
+        prompt: the text that the model was given; None where none was needed.
         prompt_source: where it came from: prompt (the request's own), labels, caption or none.
-        prompt_cut: tokens of it over FLUX's limit, which were left out.
-        check: what the check of a FLUX fill said; None where there was none.
+        prompt_cut: tokens of it over the model's limit, which were left out.
+        check: what the check of a denoised fill said; None where there was none.
         steps: denoising steps of the planned schedule; None where FLUX made no fill that was
             checked.
         steps_taken: fewest that a canvas took of them: fewer with `strength` under 1, and where
