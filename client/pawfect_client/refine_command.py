@@ -86,8 +86,9 @@ def refine(
 ) -> None:
     """Repair PHOTO: its subject, texts in it, regions of it, or all of it.
 
-    With --remote the picture may be sent to the engine that the server's operator has set up;
-    without it no pixel leaves the server.
+    Subject and general need a model that edits by words. Where the server has none, with --remote
+    the picture may be sent to the engine that its operator has set up; without it no pixel leaves
+    the server.
     """
     own = {"creativity": creativity, "seed": seed, "remote": remote or None}
     parameters = _parameters(params, own)
@@ -131,6 +132,8 @@ def _summary(out: Path, refined: RefinedFile) -> Iterator[str]:
     size = f"{report.width}x{report.height}"
     how = f"{report.type} by {report.engine} in {report.total_ms / 1000:.1f} s"
     yield f"{out}: {size}, {report.changed_px} px changed, {how}, seed {report.seed}"
+    if report.changes:
+        yield f"{report.changes.share:.0%} of the picture changed so that it can be seen"
     if refined.lost:
         yield f"not in this format: {', '.join(refined.lost)}"
     unset = [f"{it.text!r} ({it.note})" for it in report.corrections if not it.tries]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,15 @@ class Studio:
 @pytest.fixture(scope="package")
 def studio(server: ServedProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """API and worker in one process, as `make studio` starts them, on the suite's server."""
+    with studio_on(server, tmp_path_factory.mktemp("studio")) as running:
+        yield running
+
+
+@contextmanager
+def studio_on(server: ServedProcess, folder: Path) -> Iterator[Studio]:
+    """Start API and worker on a server."""
     if reason := lacking():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    folder = tmp_path_factory.mktemp("studio")
     (port,) = free_ports(1)
     command = [PAWFECT, "api", "--no-auth", "--with-worker", "--port", str(port)]
     command += ["--triton", server.endpoints.grpc, "--store", "embedded:data"]
@@ -68,6 +75,13 @@ def studio(server: ServedProcess, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="package")
 def browser(studio: Studio) -> Iterator[Browser]:
     """A Chromium of this machine, without a window."""
+    with chromium() as launched:
+        yield launched
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start a Chromium of this machine, without a window."""
     found = next(filter(None, map(shutil.which, BROWSERS)))
     # A container's /dev/shm is small.
     options = ["--disable-dev-shm-usage", "--force-color-profile=srgb"]
