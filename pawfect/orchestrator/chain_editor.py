@@ -66,17 +66,12 @@ class ChainEditor:
 
         caller = Caller(work.call, work.control.reserving(self._after_ms(task)))
         edited = await edit_by_chain(caller, self.deployed, self._edit_of(task), on_step)
-        weights = work.refining.fill.weights
         return Edited(
             edited.picture,
             chain.name,
             edit=self._report(edited),
             fallbacks=edited.fallbacks,
-            weights={
-                component: identity
-                for component, identity in weights.items()
-                if component.partition("_")[0] == chain.name
-            },
+            weights=work.refining.fill.weights_of(chain.name),
         )
 
     def _edit_of(self, task: EditTask) -> ChainEdit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError
@@ -189,6 +189,7 @@ class _Texts:
     task: Task
     deployed: DeployedChain
     concurrent: Concurrent
+    failed: list[PawfectError] = field(default_factory=list)
 
     async def of(self, picture: Picture | None) -> Text:
         """Return what a canvas is denoised with; `picture` is what an encoder looks at."""
@@ -198,15 +199,21 @@ class _Texts:
         scene = await asyncio.shield(self.concurrent.scene)
         unwanted = unwanted_of(self.task, self.deployed)
         chain = self.deployed.chain
-        text = await encode_text(self.task, chain, scene.text, (picture,), unwanted)
+        try:
+            text = await encode_text(self.task, chain, scene.text, (picture,), unwanted)
+        except PawfectError as error:
+            self.failed.append(error)
+            raise
         self.concurrent.cut = text.cut
         return text
 
     def raised(self, error: PawfectError) -> bool:
         """Say whether it was the text that failed for all canvases."""
         text = self.concurrent.text
-        ended = text is not None and text.done() and not text.cancelled()
-        return ended and text is not None and text.exception() is error
+        if text is None:
+            # It sees each canvas at one area, whatever the canvas's own.
+            return any(error is one for one in self.failed)
+        return text.done() and not text.cancelled() and text.exception() is error
 
 
 async def _start(

@@ -113,6 +113,11 @@ class Deployment:
             raise PawfectError(ErrorKind.UNAVAILABLE, "; ".join(problems))
         return None
 
+    def weights_of(self, name: str) -> dict[str, str]:
+        """Return the identities of a denoising model's own weights, by component."""
+        own = self.weights.items()
+        return {part: identity for part, identity in own if part.partition("_")[0] == name}
+
     def chain(self, name: str) -> DeployedChain:
         """Return a denoising model that can be used.
 

@@ -16,7 +16,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.search import EDIT, EDIT_STEPS, EDITORS
 from pawfect.contract.search_report import INIT
 from pawfect.orchestrator.chain_edit import ChainEdit, ChainEdited, edit_by_chain
-from pawfect.orchestrator.deployment import DeployedChain, Deployment
+from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.engine import Task
 from pawfect.orchestrator.generate import composited
 from pawfect.orchestrator.patch import seed_of
@@ -96,7 +96,7 @@ async def _replaced(given: Proposal) -> Proposed:
     image = await composited(task, canvases, parts)
     fallbacks = tuple(fallback for one in made for fallback in one.fallbacks)
     settings = _settings(task, character, made[0])
-    return Proposed(image, engine, settings, fallbacks, _weights(task, deployed))
+    return Proposed(image, engine, settings, fallbacks, task.deployment.weights_of(engine))
 
 
 def _edit(
@@ -130,11 +130,6 @@ def _settings(task: Task, character: Character, edited: ChainEdited) -> dict[str
         "steps_taken": denoising.steps_taken,
         **settings_of(task, denoising.guidance_scale, None),
     }
-
-
-def _weights(task: Task, deployed: DeployedChain) -> dict[str, str]:
-    own, name = task.deployment.weights.items(), deployed.chain.name
-    return {part: identity for part, identity in own if part.partition("_")[0] == name}
 
 
 # By variation.
