@@ -31,7 +31,10 @@ PHOTO = lawn(SIDE, SIDE)
 GENERAL = {"prompt": "all of it in red"}
 SUBJECT = {"instructions": "brown ears"}
 
-both = pytest.mark.parametrize("chain", ["klein", "edit"], indirect=True)
+# Qwen-Image-Edit goes the same ways as FLUX.2: beside its pipeline its runs are slow.
+both = pytest.mark.parametrize(
+    "chain", ["klein", pytest.param("edit", marks=pytest.mark.slow)], indirect=True
+)
 by_klein = pytest.mark.parametrize("chain", ["klein"], indirect=True)
 by_edit = pytest.mark.parametrize("chain", ["edit"], indirect=True)
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from pawfect.contract.tensors import MAX_SIDE, MIN_SIDE
 from pawfect.picture.box import Box
-from pawfect.picture.canvas import ASPECTS, TOKEN_PX, Canvas, fit_canvas, working_size
+from pawfect.picture.canvas import (
+    ASPECTS,
+    TOKEN_PX,
+    Canvas,
+    fit_canvas,
+    whole_canvas,
+    working_size,
+)
 from pawfect.picture.window import MAX_CONTEXT_PX, with_context
 
 SIZES = (512, 768, 1024)
@@ -162,3 +169,19 @@ def test_a_photo_smaller_than_every_size_is_enlarged_whole_and_comes_back_its_si
     assert (canvas.height, canvas.width) == (512, 512)
     back = canvas.put_back(canvas.take(photo))
     assert np.abs(back.astype(int) - photo).mean() < 2
+
+
+@given(st.integers(16, 4000), st.integers(16, 4000), st.sampled_from([64, 256, 1024]))
+@example(256, 256, 256)
+@example(16, 4000, 64)
+def test_a_whole_picture_has_its_own_size_or_a_squares_area_in_whole_tokens(height, width, side):
+    canvas = whole_canvas(height, width, side)
+    assert canvas.box == Box(0, 0, width, height)
+    assert (canvas.height % TOKEN_PX, canvas.width % TOKEN_PX) == (0, 0)
+    least = TOKEN_PX in (canvas.height, canvas.width)
+    assert canvas.height * canvas.width <= side * side or least
+    assert canvas.height <= height
+    assert canvas.width <= width
+    if height * width <= side * side:
+        assert canvas.height > height - TOKEN_PX
+        assert canvas.width > width - TOKEN_PX

@@ -44,3 +44,16 @@ def test_every_pixel_is_in_one_cell(shape):
     assert changes.share == 1
     assert set(np.array(changes.cells).ravel()) == {100}
     assert max(len(changes.cells), len(changes.cells[0])) == 32
+
+
+def test_of_a_large_picture_a_part_of_the_pixels_says_the_same():
+    before = np.zeros((3000, 4000, 3), np.uint8)
+    after = before.copy()
+    after[:1500, :2000] = 255
+    changes = change_map(before, after)
+    assert changes.share == pytest.approx(0.25, abs=0.001)
+    cells = np.array(changes.cells)
+    assert cells.shape == (24, 32)
+    assert (cells[:12, :16] == 100).all()
+    assert not cells[12:].any()
+    assert not cells[:, 16:].any()
