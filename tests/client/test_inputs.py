@@ -56,7 +56,10 @@ def refusal(image=IMAGE, mask=MASK, **given) -> str:
         ({"seed": True}, "seed: expected an integer, got bool True"),
         ({"seed": -1}, "seed: expected from 0 to 9223372036854775807, got -1"),
         ({"strength": float("nan")}, "strength: expected above 0.0 to 1.0, got nan"),
-        ({"engine": "magic"}, "engine: expected one of auto, flux, lama, patch, got 'magic'"),
+        (
+            {"engine": "magic"},
+            "engine: expected one of auto, flux, klein, edit, lama, patch, got 'magic'",
+        ),
     ],
 )
 def test_a_wrong_request_is_refused_with_what_was_expected_and_what_came(given, message):

@@ -76,7 +76,10 @@ def refused(server, model, image, mask, **given) -> PawfectError:
         ({"deadline_ms": 0}, "deadline_ms: expected from 1 to 600000, got 0"),
         ({"guidance_scale": math.nan}, "guidance_scale: expected"),
         ({"strength": 0.0}, "strength: expected above 0.0 to 1.0, got 0"),
-        ({"engine": "grey"}, "engine: expected one of auto, flux, lama, patch, got 'grey'"),
+        (
+            {"engine": "grey"},
+            "engine: expected one of auto, flux, klein, edit, lama, patch, got 'grey'",
+        ),
         ({"PROTECT": EMPTY + 255}, "all of the mask protected"),
         ({"PROMPT": texts(b"\xff\xfe")}, "PROMPT: expected UTF-8, got byte 0xff at 0"),
         ({"PROMPT": texts(b"x" * 2049)}, "PROMPT: expected texts of at most 2048 bytes, got 2049"),

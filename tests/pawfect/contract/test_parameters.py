@@ -32,7 +32,7 @@ def refused(**given: object) -> str:
 def test_nothing_given_means_the_documented_defaults():
     params = InpaintParams.parse({})
     assert (params.engine, params.seed, params.deadline_ms) == ("auto", 0, 30_000)
-    assert (params.strength, params.preview_every) == (1.0, 1)
+    assert (params.strength, params.preview_every) == (None, 1)
     assert params.steps is params.guidance_scale is params.dilate_px is params.window_px is None
 
 
@@ -63,8 +63,14 @@ def test_strength_lies_above_zero_up_to_one():
 
 
 def test_an_unknown_engine_is_answered_with_the_known_ones():
-    assert refused(engine="sdxl") == "engine: expected one of auto, flux, lama, patch, got 'sdxl'"
-    assert refused(engine=1) == "engine: expected one of auto, flux, lama, patch, got int 1"
+    assert (
+        refused(engine="sdxl")
+        == "engine: expected one of auto, flux, klein, edit, lama, patch, got 'sdxl'"
+    )
+    assert (
+        refused(engine=1)
+        == "engine: expected one of auto, flux, klein, edit, lama, patch, got int 1"
+    )
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():

@@ -36,7 +36,7 @@ INPUTS = {
     },
 }
 SHAPES = {
-    "klein_text_encoder": {"PROMPT_EMBEDS": (128, 96), "CUT": (1,)},
+    "klein_text_encoder": {"PROMPT_EMBEDS": (256, 96), "CUT": (1,)},
     "klein_vae_encoder": {"LATENTS": (20, 128), "PRIOR": (20, 128)},
     "klein_transformer": {"VELOCITY": (12, 128)},
     "klein_vae_decoder": {"IMAGE": (64, 80, 3)},
