@@ -32,6 +32,11 @@ from PIL import Image
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer, Qwen2VLProcessor
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+# Of the pipelines that have one area for all, the function that scales to it.
+OTHERS = {
+    module: module.calculate_dimensions
+    for module in (pipeline_qwenimage_edit, pipeline_qwenimage_edit_inpaint)
+}
 Picture = np.ndarray
 Pipeline = QwenImageEditPipeline | QwenImageEditPlusPipeline | QwenImageEditInpaintPipeline
 
@@ -94,17 +99,16 @@ def areas(shown: int, latents: int) -> Iterator[None]:
     """
     plus = pipeline_qwenimage_edit_plus
     before = plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE
-    others = (pipeline_qwenimage_edit, pipeline_qwenimage_edit_inpaint)
-    calculate = [module.calculate_dimensions for module in others]
+    calculate = [module.calculate_dimensions for module in OTHERS]
     plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE = shown, latents
-    for module, own in zip(others, calculate, strict=True):
+    for module, own in OTHERS.items():
         module.calculate_dimensions = lambda _, ratio, own=own: own(latents, ratio)
     try:
         yield
     finally:
         plus.CONDITION_IMAGE_SIZE, plus.VAE_IMAGE_SIZE = before
-        for module, own in zip(others, calculate, strict=True):
-            module.calculate_dimensions = own
+        for module, given in zip(OTHERS, calculate, strict=True):
+            module.calculate_dimensions = given
 
 
 def edit_by_pipeline(

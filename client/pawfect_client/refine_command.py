@@ -46,7 +46,13 @@ from pawfect_client.terminal import (
     type=FILE,
     help="Of region: the payload's masks, 0 first; of subject and general: what may change.",
 )
-@click.option("--reference", type=FILE, help="Of subject: a picture of what it looks like.")
+@click.option(
+    "--reference",
+    "references",
+    type=FILE,
+    multiple=True,
+    help="Of subject: a picture of what it looks like; up to eight times.",
+)
 @click.option("--protect", type=FILE, help="Mask of what must never change.")
 @click.option(
     "--creativity",
@@ -69,7 +75,7 @@ def refine(
     payload: Path,
     out: Path,
     masks: tuple[Path, ...],
-    reference: Path | None,
+    references: tuple[Path, ...],
     protect: Path | None,
     creativity: int | None,
     seed: int | None,
@@ -97,7 +103,7 @@ def refine(
     try:
         kind_of_file = FORMAT_NAMES[format_name] if format_name else None
         asked = RefineFileRequest(
-            kind, payload, masks, reference, protect, kind_of_file, quality, parameters
+            kind, payload, masks, references, protect, kind_of_file, quality, parameters
         )
         if report is not None:
             check_writable(report)

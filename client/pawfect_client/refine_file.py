@@ -35,7 +35,7 @@ class RefineFileRequest:
         type: subject, text, region or general.
         payload: file of the payload, JSON.
         masks: files of masks, in the order in which the payload counts them.
-        reference: file of a reference picture, or None.
+        references: files of reference pictures.
         protect: file of what must never change, or None.
         kind: the result's format, of `pawfect.photo.formats.WRITTEN`; None: by its name's ending.
         quality: as in `pawfect.photo.saving.encode_photo`.
@@ -45,7 +45,7 @@ class RefineFileRequest:
     type: str
     payload: Path
     masks: tuple[Path, ...]
-    reference: Path | None
+    references: tuple[Path, ...]
     protect: Path | None
     kind: str | None
     quality: int | None
@@ -91,8 +91,8 @@ def refine_file(
     given: dict[str, Any] = dict(asked.parameters)
     if asked.masks:
         given["masks"] = _masks(asked.masks, loaded)
-    if asked.reference is not None:
-        given["reference"] = load_photo(asked.reference).pixels
+    if asked.references:
+        given["reference"] = [load_photo(one).pixels for one in asked.references]
     if asked.protect is not None:
         given["protect"] = load_protect(asked.protect, loaded)
     answer = refine(loaded.pixels, asked.type, payload, **given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pawfect.contract.capabilities import CAPABILITIES, Capabilities
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import Scalar
+from pawfect.contract.pictures import joined
 from pawfect.contract.probe import PROBE_ID, probe_photo
-from pawfect.contract.refine import RefineParams, read_payload
+from pawfect.contract.refine import REFERENCES, RefineParams, read_payload
 from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.tensors import REFINE, Array
 from pawfect.contract.texts import text_tensor
@@ -43,7 +44,7 @@ class Refinement(Generic[Answer, Events, Told]):
         payload: Payload,
         *,
         masks: Image | None = None,
-        reference: Image | None = None,
+        reference: Image | Sequence[Image] | None = None,
         protect: Image | str | None = None,
         **parameters: Scalar,
     ) -> Answer:
@@ -55,8 +56,8 @@ class Refinement(Generic[Answer, Events, Told]):
             payload: what is to be done, see `pawfect.contract.refine`: as JSON has it, or its text.
             masks: UINT8 [K, H, W], >= 128 = it: of `region` those that its payload names; of
                 `subject` and `general` what may change, all others stay bit for bit; or None.
-            reference: UINT8 [h, w, 3] RGB of any size that a photo may have: of `subject`, what it
-                is to look like; or None.
+            reference: UINT8 [h, w, 3] RGB of any size that a photo may have, or up to eight of
+                them: of `subject`, what it is to look like; or None.
             protect: UINT8 [H, W], >= 128 = never changed; or the parameter of that name: auto (as
                 None) has a network find the pet, none protects nothing.
             parameters: the scalars of `pawfect.contract.refine.RefineParams`.
@@ -79,7 +80,7 @@ class Refinement(Generic[Answer, Events, Told]):
         payload: Payload,
         *,
         masks: Image | None = None,
-        reference: Image | None = None,
+        reference: Image | Sequence[Image] | None = None,
         protect: Image | str | None = None,
         **parameters: Scalar,
     ) -> Events:
@@ -146,7 +147,7 @@ def _checked(
     kind: str,
     payload: Payload,
     masks: Image | None,
-    reference: Image | None,
+    reference: Image | Sequence[Image] | None,
     protect: Image | str | None,
     parameters: Mapping[str, Scalar],
 ) -> tuple[dict[str, Array], Mapping[str, Scalar]]:
@@ -169,13 +170,20 @@ def _checked(
         for mask in masks:
             check_plane(mask, "MASKS", width, height)
         tensors["MASKS"] = masks
-    if reference is not None:
-        check_picture(reference, "REFERENCE")
-        tensors["REFERENCE"] = reference
+    if reference is not None and len(reference):
+        tensors |= _references(reference)
     if guard is not None:
         check_plane(guard, "PROTECT", width, height)
         tensors["PROTECT"] = guard
     return tensors, parameters
+
+
+def _references(reference: Image | Sequence[Image]) -> dict[str, Array]:
+    """Return the tensors of one or several pictures to go by."""
+    first, *others = [reference] if isinstance(reference, np.ndarray) else reference
+    for one in (first, *others):
+        check_picture(one, "REFERENCE")
+    return {"REFERENCE": first} | (joined(others, REFERENCES) if others else {})
 
 
 def _json(payload: Mapping[str, Any]) -> str:

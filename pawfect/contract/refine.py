@@ -22,6 +22,10 @@ TYPES: Final = ("subject", "text", "region", "general")
 # every letter escaped.
 MAX_PAYLOAD_BYTES: Final = 65_536
 MAX_CORRECTIONS: Final = 32
+# Pictures that a subject is to look like: the tensors of those beside REFERENCE, and how many of
+# all there may be; each is as dear as the picture itself.
+REFERENCES: Final = ("REFERENCES", "REFERENCE_SIZES")
+MAX_REFERENCES: Final = 8
 MAX_REGIONS: Final = 16
 CREATIVITY: Final = (1, 3)
 # What stands in a message of a value that may be 64 kB long.

@@ -118,6 +118,9 @@ REFINE: Final = ModelSpec(
         TensorSpec("PAYLOAD", "BYTES", (1,)),
         TensorSpec("MASKS", "UINT8", (-1, -1, -1), optional=True),
         TensorSpec("REFERENCE", "UINT8", (-1, -1, 3), optional=True),
+        # Further ones of any sizes: the bytes of all, and of each its rows and columns.
+        TensorSpec("REFERENCES", "UINT8", (-1,), optional=True),
+        TensorSpec("REFERENCE_SIZES", "INT32", (-1, 2), optional=True),
         PROTECT,
     ),
     _STREAMED,

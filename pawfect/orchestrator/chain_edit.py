@@ -11,12 +11,12 @@ import asyncio
 import math
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.refine import MAX_REFERENCES
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.diffusion.schedule import first_step
@@ -36,10 +36,6 @@ from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.engine import Asking, Denoising, Toward
 from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, plan_within, steps_run
-
-# As many pictures as Qwen-Image-Edit and FLUX.2 can be shown are some ten; each is as dear as the
-# picture itself.
-MAX_REFERENCES: Final = 8
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,7 +85,7 @@ class ChainEditor:
             task.picture,
             task.words,
             task.mask,
-            () if task.reference is None else (task.reference,),
+            task.references,
             steps=None if steps == settings.steps else steps,
             guidance_scale=guidance,
             strength=level.strength,

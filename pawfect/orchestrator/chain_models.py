@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.pictures import joined
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.diffusion.chain import Chain
@@ -71,7 +72,7 @@ async def encode_text(
         pictures: UINT8 [h, w, 3] each, of any sizes, for an encoder that sees them.
         unwanted: the second prompt of a guided chain that takes one; empty: none.
     """
-    shown = _shown(pictures) if chain.sees_pictures else {}
+    shown = joined(pictures, ("PICTURES", "SIZES")) if chain.sees_pictures else {}
     out = await asking.ask(chain.text_encoder, {"PROMPT": text_tensor(prompt), **shown})
     tensors = {name: out[name].copy() for name in chain.text}
     text = Text(tensors, int(out["CUT"][0]))
@@ -82,14 +83,6 @@ async def encode_text(
 
 
 NEGATIVE: Final = "NEGATIVE_EMBEDS"
-
-
-def _shown(pictures: Sequence[Picture]) -> dict[str, Array]:
-    """Return pictures of different sizes as one tensor of bytes and one of sizes."""
-    return {
-        "PICTURES": np.concatenate([picture.reshape(-1) for picture in pictures]),
-        "SIZES": np.array([picture.shape[:2] for picture in pictures], np.int32),
-    }
 
 
 async def encode_picture(

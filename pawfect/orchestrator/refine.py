@@ -150,7 +150,7 @@ def _pixels(inputs: Mapping[str, Array], parameters: Mapping[str, Scalar]) -> in
 
     A mask's have one, a reference's three.
     """
-    own = sum(inputs[name].size for name in ("MASKS", "REFERENCE") if name in inputs)
+    own = sum(inputs[name].size for name in ("MASKS", "REFERENCE", "REFERENCES") if name in inputs)
     return photo_pixels(inputs, parameters) + own // 12
 
 

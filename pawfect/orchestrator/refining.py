@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.pictures import parted
 from pawfect.contract.refine import (
+    MAX_REFERENCES,
     MAX_REGIONS,
+    REFERENCES,
     Payload,
     RefineParams,
     SubjectPayload,
@@ -31,6 +34,8 @@ from pawfect.refine.remote_settings import KEY_VARIABLE, URL_VARIABLE, read_sett
 _INPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "MASKS": ("region", "subject", "general"),
     "REFERENCE": ("subject",),
+    "REFERENCES": ("subject",),
+    "REFERENCE_SIZES": ("subject",),
 }
 
 
@@ -45,7 +50,7 @@ class RefineRequest:
         payload_json: the same as it came.
         params: the scalars.
         masks: UINT8 [K, H, W], >= 128 = it, or None.
-        reference: UINT8 [h, w, 3] RGB, or None.
+        references: UINT8 [h, w, 3] RGB each; may be none.
         protect: UINT8 [H, W], >= 128 = never changed, or None.
     """
 
@@ -55,7 +60,7 @@ class RefineRequest:
     payload_json: str
     params: RefineParams
     masks: NDArray[np.uint8] | None = None
-    reference: NDArray[np.uint8] | None = None
+    references: tuple[NDArray[np.uint8], ...] = ()
     protect: NDArray[np.uint8] | None = None
 
 
@@ -147,9 +152,30 @@ def refine_request(inputs: Mapping[str, Array], params: RefineParams) -> RefineR
         payload_json=text,
         params=params,
         masks=inputs.get("MASKS"),
-        reference=inputs.get("REFERENCE"),
+        references=_references(inputs),
         protect=inputs.get("PROTECT"),
     )
+
+
+def _references(inputs: Mapping[str, Array]) -> tuple[NDArray[np.uint8], ...]:
+    """Return REFERENCE and the further ones, UINT8 [h, w, 3] each.
+
+    Raises:
+        PawfectError: INVALID_ARG for sizes without bytes or the other way round, too many, and one
+            of a size that no photo may have.
+    """
+    found = [inputs["REFERENCE"]] if "REFERENCE" in inputs else []
+    more, sizes = REFERENCES
+    if (more in inputs) is not (sizes in inputs):
+        raise invalid(f"{more}, {sizes}", "both or neither", "one of them")
+    if more in inputs:
+        found += parted(inputs[more], inputs[sizes], REFERENCES)
+    if len(found) > MAX_REFERENCES:
+        raise invalid(more, f"at most {MAX_REFERENCES} pictures to go by", len(found))
+    for one in found:
+        rows, columns = one.shape[:2]
+        check_photo_size(rows, columns, "REFERENCE")
+    return tuple(found)
 
 
 def _payload_text(tensor: Array) -> str:
@@ -170,6 +196,3 @@ def _check_planes(inputs: Mapping[str, Array], height: int, width: int) -> None:
         if name in inputs and inputs[name].shape[-2:] != (height, width):
             got = f"{inputs[name].shape[-1]}x{inputs[name].shape[-2]}"
             raise invalid(name, f"the image's size {width}x{height}", got)
-    if "REFERENCE" in inputs:
-        rows, columns = inputs["REFERENCE"].shape[:2]
-        check_photo_size(rows, columns, "REFERENCE")

@@ -86,8 +86,8 @@ async def _subject(work: Work) -> Repaired:
     payload = work.request.payload
     assert isinstance(payload, SubjectPayload)
     edit, mask = await _edit(work)
-    reference = work.request.reference
-    return await repair_subject(work.request.image, payload, mask, reference, work.level, edit)
+    references = work.request.references
+    return await repair_subject(work.request.image, payload, mask, references, work.level, edit)
 
 
 async def _general(work: Work) -> Repaired:

@@ -1,4 +1,4 @@
-"""Pictures of different sizes, as two tensors have them and as the encoder is shown them.
+"""Pictures as the text encoder is shown them.
 
 Imports no torch.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
-from math import prod
 from typing import Final
 
 import numpy as np
@@ -23,30 +21,6 @@ MULTIPLE_PX: Final = 32
 MAX_RATIO: Final = 100
 
 Picture = NDArray[np.uint8]
-
-
-def parted(pictures: Picture, sizes: NDArray[np.int32]) -> list[Picture]:
-    """Return the pictures that two tensors hold.
-
-    Args:
-        pictures: UINT8 [N], the bytes of all, one behind the other.
-        sizes: INT32 [P, 2], rows and columns of each.
-
-    Returns:
-        UINT8 [rows, columns, 3] each.
-
-    Raises:
-        PawfectError: INVALID_ARG where the sizes are not positive, or do not fill the bytes.
-    """
-    if (sizes < 1).any():
-        raise invalid("SIZES", "positive rows and columns", sizes.tolist())
-    shapes = [(int(rows), int(columns), 3) for rows, columns in sizes]
-    if len(pictures) != sum(map(prod, shapes)):
-        expected = f"the bytes of {len(shapes)} pictures of SIZES"
-        raise invalid("PICTURES", expected, len(pictures))
-    # The part behind the last picture is empty.
-    parts = np.split(pictures, list(accumulate(map(prod, shapes))))[: len(shapes)]
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def check_pictures(pictures: Sequence[Picture], *, several: bool) -> None:

@@ -8,23 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pawfect.contract.parameters import NoParams
+from pawfect.contract.pictures import parted
 from pawfect.contract.tensors import MIN_SIDE, Array
 from pawfect.contract.texts import read_texts
 from pawfect.diffusion import serving
 from pawfect.diffusion.serving import Run, toward_of
 from pawfect.qwen.chain import EDIT, with_shift
-from pawfect.qwen.pictures import parted
 from pawfect.settings import EditSettings
 from pawfect.weights.reading import unusable
 
 if TYPE_CHECKING:
     from pawfect.qwen.vae import Vae
     from pawfect.serving import BatchFunction
+
+
+# Tensors of the pictures that the text encoder looks at.
+SHOWN: Final = ("PICTURES", "SIZES")
 
 
 def text_encoder(settings: EditSettings, folder: Path, whole: Path) -> Run:
@@ -51,7 +55,7 @@ def text_encoder(settings: EditSettings, folder: Path, whole: Path) -> Run:
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
         (prompt,) = read_texts("PROMPT", inputs["PROMPT"])
-        embedding = encoder.encode(prompt, parted(inputs["PICTURES"], inputs["SIZES"]))
+        embedding = encoder.encode(prompt, parted(inputs["PICTURES"], inputs["SIZES"], SHOWN))
         return {
             "PROMPT_EMBEDS": embedding.embeds,
             "CUT": np.array([embedding.cut], np.int32),

@@ -34,14 +34,14 @@ class EditTask:
         picture: UINT8 [h, w, 3], sides multiples of 16.
         box: the part of the photo that it shows.
         mask: UINT8 [h, w], 255 = what is to change, or None: anything may.
-        reference: UINT8 [h', w', 3], what it is to look like, or None.
+        references: UINT8 [h', w', 3] each, what it is to look like; may be none.
         words: what is to be done.
     """
 
     picture: NDArray[np.uint8]
     box: Box
     mask: NDArray[np.uint8] | None
-    reference: NDArray[np.uint8] | None
+    references: tuple[NDArray[np.uint8], ...]
     words: str
 
 
@@ -104,7 +104,7 @@ class Edit(Protocol):
 async def edit_photo(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8] | None,
-    reference: NDArray[np.uint8] | None,
+    references: Sequence[NDArray[np.uint8]],
     words: str,
     edit: Edit,
 ) -> Repaired:
@@ -115,7 +115,7 @@ async def edit_photo(
     Args:
         image: UINT8 [H, W, 3].
         mask: UINT8 [H, W], >= 128 = what may change, some of it; or None: all of it.
-        reference: UINT8 [h, w, 3], what it is to look like, or None.
+        references: UINT8 [h, w, 3] each, what it is to look like; may be none.
         words: what is to be done.
         edit: the engine.
 
@@ -125,7 +125,7 @@ async def edit_photo(
     Raises:
         PawfectError: as `edit` does.
     """
-    canvas, task = await asyncio.to_thread(_task, image, mask, reference, words, edit.sizes)
+    canvas, task = await asyncio.to_thread(_task, image, mask, references, words, edit.sizes)
     edited = await edit(task)
     repaired = await asyncio.to_thread(_put, image, mask, canvas, edited.picture)
     remote = None if edited.remote is None else _report(edited.remote, canvas, edited.picture)
@@ -155,13 +155,13 @@ def _report(answer: RemoteAnswer, canvas: Canvas, picture: NDArray[np.uint8]) ->
 def _task(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8] | None,
-    reference: NDArray[np.uint8] | None,
+    references: Sequence[NDArray[np.uint8]],
     words: str,
     sizes: Sequence[int],
 ) -> tuple[Canvas, EditTask]:
     canvas = _canvas(image, mask, sizes)
     part = None if mask is None else canvas.take_mask(_binary(mask))
-    shown = None if reference is None else _canvas(reference, None, sizes).take(reference)
+    shown = tuple(_canvas(one, None, sizes).take(one) for one in references)
     return canvas, EditTask(canvas.take(image), canvas.box, part, shown, words)
 
 

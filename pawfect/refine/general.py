@@ -20,4 +20,4 @@ async def repair_all(
 ) -> Repaired:
     """Have an engine change a photo; arguments as `edit_photo` has them."""
     words = f"{payload.prompt} {level.words}"
-    return await edit_photo(image, mask, None, words, edit)
+    return await edit_photo(image, mask, (), words, edit)

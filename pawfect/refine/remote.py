@@ -125,8 +125,7 @@ def _failed(kind: ErrorKind, got: str) -> PawfectError:
 def _files(task: EditTask) -> dict[str, Any]:
     """Return the pictures of a request as PNG files by the names of its fields."""
     pictures = [("picture.png", _png(task.picture), "image/png")]
-    if task.reference is not None:
-        pictures.append(("reference.png", _png(task.reference), "image/png"))
+    pictures += [("reference.png", _png(one), "image/png") for one in task.references]
     files: dict[str, Any] = {"image": pictures if len(pictures) > 1 else pictures[0]}
     if task.mask is not None:
         # Where it is transparent, the picture is to change.

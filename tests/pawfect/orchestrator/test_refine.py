@@ -12,7 +12,8 @@ import pytest
 
 from pawfect.contract.capabilities import Capability
 from pawfect.contract.errors import ErrorKind
-from pawfect.contract.refine import RefineParams
+from pawfect.contract.pictures import joined
+from pawfect.contract.refine import REFERENCES, RefineParams
 from pawfect.contract.texts import text_tensor
 from pawfect.judges.settings import VARIABLES as JUDGE_VARIABLES
 from pawfect.local_refine import LocalRefine
@@ -188,6 +189,49 @@ def test_a_remote_edit_changes_what_the_masks_mark_and_not_a_bit_beside(images):
     assert report.stage_ms["edit"] > 0
     assert [progress.stage for progress in seen] == ["validate", "edit", "general"]
     assert KEY not in report.to_json()
+
+
+def several(count: int, height: int = 64, width: int = 80) -> dict[str, np.ndarray]:
+    """Further references, as the tensors have them."""
+    return joined([lawn(height, width, seed) for seed in range(count)], REFERENCES)
+
+
+def test_a_subject_goes_with_up_to_eight_references_of_any_sizes(images):
+    given = {"REFERENCE": lawn(90, 120), **several(7)}
+    result = run("subject", {"instructions": "brown ears"}, {"remote": True}, **given)
+    assert result.report.engine == "remote"
+    (asked,) = images.asked
+    # The picture itself, and those to go by.
+    assert len(asked.pictures["image"]) == 1 + 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "says"),
+    [
+        (
+            "subject",
+            {"REFERENCE": lawn(90, 120), **several(8)},
+            "at most 8 pictures to go by, got 9",
+        ),
+        ("subject", several(9), "at most 8 pictures to go by, got 9"),
+        ("subject", several(1, 63), "REFERENCE: expected sides of 64 to 16384 px"),
+        ("subject", {"REFERENCES": np.zeros(12, np.uint8)}, "expected both or neither"),
+        (
+            "subject",
+            several(2) | {"REFERENCE_SIZES": np.array([[64, 80]], np.int32)},
+            "REFERENCES: expected the bytes of 1 pictures of REFERENCE_SIZES, got 30720",
+        ),
+        (
+            "subject",
+            several(1) | {"REFERENCE_SIZES": np.array([[0, 80]], np.int32)},
+            "REFERENCE_SIZES: expected positive rows and columns",
+        ),
+        ("general", several(1), "REFERENCES: expected it with subject alone, got it with general"),
+    ],
+)
+def test_references_that_cannot_be_are_named(kind, given, says):
+    words = {"subject": {"instructions": "x"}, "general": {"prompt": "x"}}[kind]
+    assert says in refusal(ErrorKind.INVALID_ARG, run, kind, words, **given)
 
 
 def test_a_subject_goes_with_its_reference(images):

@@ -144,16 +144,20 @@ def test_the_words_are_the_requests_own_and_the_levels():
 def test_a_subject_is_told_of_its_reference():
     photo, shown, artist = lawn(100, 140), lawn(90, 200, seed=5), Artist()
     payload = SubjectPayload("the ears are brown", "f1")
-    asyncio.run(repair_subject(photo, payload, None, shown, LEVEL, artist))
+    asyncio.run(repair_subject(photo, payload, None, [shown], LEVEL, artist))
     assert artist.task.words.startswith("the ears are brown The second picture shows the real")
     assert artist.task.words.endswith(LEVEL.words)
-    height, width = artist.task.reference.shape[:2]
+    (reference,) = artist.task.references
+    height, width = reference.shape[:2]
     assert abs(width / height - 200 / 90) < 0.05
-    small = cv2.resize(artist.task.reference, (200, 90), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(reference, (200, 90), interpolation=cv2.INTER_AREA)
     assert np.abs(small.astype(int) - shown.astype(int)).mean() < 4
-    asyncio.run(repair_subject(photo, payload, None, None, LEVEL, artist))
-    assert artist.task.reference is None
+    asyncio.run(repair_subject(photo, payload, None, [], LEVEL, artist))
+    assert artist.task.references == ()
     assert "main subject of the picture" in artist.task.words
+    asyncio.run(repair_subject(photo, payload, None, [shown, photo], LEVEL, artist))
+    assert len(artist.task.references) == 2
+    assert "The other pictures show the real subject" in artist.task.words
 
 
 @pytest.mark.parametrize(

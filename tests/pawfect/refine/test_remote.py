@@ -21,8 +21,8 @@ HEIGHT, WIDTH = 96, 128
 PICTURE = lawn(HEIGHT, WIDTH)
 
 
-def task(mask=None, reference=None) -> EditTask:
-    return EditTask(PICTURE, Box(0, 0, WIDTH, HEIGHT), mask, reference, "a red scarf")
+def task(mask=None, *references) -> EditTask:
+    return EditTask(PICTURE, Box(0, 0, WIDTH, HEIGHT), mask, references, "a red scarf")
 
 
 def engine(images, **changes) -> RemoteEngine:
