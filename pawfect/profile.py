@@ -205,9 +205,12 @@ def _whole(component: str) -> str:
 
 
 def _check_costs(profile: Profile) -> None:
-    """Raise TableError unless there is a cost of each stage, or of none."""
+    """Raise TableError unless there is a cost of each stage, or of none of a chain's."""
     where = f"{profile.name}: cost"
-    stages = stages_of(profile.chains)
+    known = [
+        name for name in profile.chains if any(row.startswith(f"{name}_") for row in profile.cost)
+    ]
+    stages = stages_of(known or profile.chains)
     if profile.cost and set(profile.cost) != set(stages):
         raise TableError(where, ", ".join(stages), ", ".join(profile.cost))
     for stage, cost in profile.cost.items():
