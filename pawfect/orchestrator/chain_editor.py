@@ -16,7 +16,7 @@ from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.engine import Caller
 from pawfect.orchestrator.progress import Preview
 from pawfect.orchestrator.request import Progress, silent
-from pawfect.orchestrator.work import Part, Work
+from pawfect.orchestrator.work import BEGINS, Part, Work
 from pawfect.picture.box import Box
 from pawfect.picture.window import Window
 from pawfect.refine.editing import Edited, EditTask
@@ -64,6 +64,7 @@ class ChainEditor:
                 preview = await asyncio.to_thread(self._preview.paint, window, shown)
             await work.notify(Progress(chain.transformer, part.share(share), preview))
 
+        await work.notify(Progress("edit", BEGINS))
         caller = Caller(work.call, work.control.reserving(self._after_ms(task)))
         edited = await edit_by_chain(caller, self.deployed, self._edit_of(task), on_step)
         return Edited(
