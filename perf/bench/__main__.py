@@ -144,7 +144,7 @@ class Run:
         """Measure everything."""
         scene = load_scene()
         asked: dict[str, dict[str, Array]] = {}
-        if self.profile.flux is not None:
+        if self.profile.chains:
             click.echo("what the chain asks its models for ...")
             asked = record_requests(self.profile, scene.photo, scene.mask)
             empty_cache()

@@ -51,7 +51,8 @@ class AnalyzerConfig:
 def load_configs(models: tuple[str, ...], profile: str, path: Path = FILE) -> list[AnalyzerConfig]:
     """Return the configurations of these models under a profile, in their order.
 
-    Every table of the file is read, whatever the profile.
+    A profile without a table of its own, such as t4-klein, has that of t4. Every table of the file
+    is read, whatever the profile.
 
     Raises:
         TableError: no TOML file, a wrong or missing entry, a table of no model or profile, a
@@ -65,7 +66,13 @@ def load_configs(models: tuple[str, ...], profile: str, path: Path = FILE) -> li
     lacking = [model for model in models if model not in found]
     if lacking:
         raise TableError(path.name, f"a table {lacking[0]}", ", ".join(found))
-    return [found[model].get(profile, found[model][""]) for model in models]
+    return [_found(found[model], profile) for model in models]
+
+
+def _found(by_profile: Mapping[str, AnalyzerConfig], profile: str) -> AnalyzerConfig:
+    """Return the configuration of a profile: its own, else of the one that it is named after."""
+    named = profile, profile.partition("-")[0], ""
+    return next(by_profile[name] for name in named if name in by_profile)
 
 
 def _by_profile(model: str, table: dict[str, Any]) -> dict[str, AnalyzerConfig]:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -29,8 +30,8 @@ from pawfect.picture.window import plan_windows
 from pawfect.profile import Profile
 from perf.bench.configs import AnalyzerConfig
 
-# One step is enough to ask every model once, and no deadline is to cut it short.
-ONE_STEP: Final = InpaintParams(engine="flux", steps=1, preview_every=0, deadline_ms=600_000)
+# One step is enough to ask every model of a chain once, and no deadline is to cut it short.
+ONE_STEP: Final = InpaintParams(steps=1, preview_every=0, deadline_ms=600_000)
 # Requests with a NONCE of their own in one measurement: more than are counted, which perf_analyzer
 # overshoots.
 NONCES: Final = 100
@@ -48,7 +49,7 @@ def arrays_of(
         config: says what is sent.
         photo: UINT8 [H, W, 3].
         mask: UINT8 [H, W].
-        asked: by model, what FLUX's chain asks it for, of `record_requests`.
+        asked: by model, what its chain asks it for, of `record_requests`.
     """
     # A judge is shown the photo as it is.
     judged = {"ORIGINAL": photo, "RESULT": photo}
@@ -112,12 +113,12 @@ def view_arrays(photo: NDArray[np.uint8]) -> dict[str, Array]:
 def record_requests(
     profile: Profile, photo: NDArray[np.uint8], mask: NDArray[np.uint8]
 ) -> dict[str, dict[str, Array]]:
-    """Fill a photo in this process and return the inputs of the first call to each model.
+    """Fill a photo by each chain in this process; return the inputs of each model's first call.
 
-    SAM3's answer is kept from the chain, so that it goes on to ask Florence-2 too.
+    SAM3's answer is kept from the chains, so that they go on to ask Florence-2 too.
 
     Args:
-        profile: with FLUX.
+        profile: with a denoising model.
         photo: UINT8 [H, W, 3].
         mask: UINT8 [H, W].
     """
@@ -131,9 +132,10 @@ def record_requests(
             raise PawfectError(ErrorKind.UNAVAILABLE, "so that the captions are asked for")
         return await models(model, inputs, parameters)
 
-    request = InpaintRequest(photo, mask, ONE_STEP)
     deployment = read_deployment(profile)
-    asyncio.run(inpaint(request, deployment, call, Control(ONE_STEP.deadline_ms)))
+    for chain in profile.chains:
+        request = InpaintRequest(photo, mask, replace(ONE_STEP, engine=chain))
+        asyncio.run(inpaint(request, deployment, call, Control(ONE_STEP.deadline_ms)))
     return asked
 
 

@@ -134,4 +134,4 @@ CPU: Final = Card(
     call_ms=(3, 6, 12),
 )
 # By profile: whose rates its stages are modelled with.
-CARDS: Final = MappingProxyType({"t4": T4, "l4": L4, "h200": H200})
+CARDS: Final = MappingProxyType({"t4": T4, "t4-klein": T4, "l4": L4, "l4-edit": L4, "h200": H200})

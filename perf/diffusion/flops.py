@@ -1,14 +1,17 @@
 """FLOP, weights and moved values of one call of each full-size model.
 
 Counted as torch's FlopCounterMode counts: a product of m x k and k x n is 2 m n k, norms and other
-elementwise work nothing. FLUX's transformer and autoencoder grow with the canvas; the other models
-see the same size every time. tests/perf/diffusion counts all of it again on the real modules.
+elementwise work nothing. The denoising models grow with their pictures and texts, by `published`;
+SAM3, Florence-2 and FLUX.1's text encoders see the same size every time. tests/perf/diffusion
+counts all of it again on the real modules.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+
+from perf.diffusion.networks import BLOCK, MODULATION, PLAIN, Coder, Network, Networks
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,16 @@ class Work:
         """All FLOP."""
         return self.products + self.attention
 
+    def __add__(self, other: Work) -> Work:
+        """Return the work of both."""
+        return Work(
+            self.products + other.products,
+            self.attention + other.attention,
+            self.weights + other.weights,
+            self.moved + other.moved,
+            self.kernels + other.kernels,
+        )
+
 
 # SAM3 (transformers' Sam3Model) at 1008 px with all phrases of the vocabulary, eight in one batch;
 # Florence-2's longest caption, 64 tokens by three beams at 768 px; T5's encoder with 128 tokens and
@@ -43,62 +56,90 @@ LABELS: Final = Work(17.433e12, 9.605e12, weights=637.1e6, moved=47.08e9, kernel
 CAPTION: Final = Work(477.11e9, 21.49e9, weights=5834.3e6, moved=2.061e9, kernels=9459)
 TEXT: Final = Work(1198.5e9, 6.661e9, weights=4715.4e6, moved=0.319e9, kernels=708)
 
-# FLUX.1's width, and how many blocks it has of either kind.
-WIDTH: Final = 3072
-DOUBLES: Final = 19
-SINGLES: Final = 38
-# Widths of the widest layer's input, behind the feed-forward layer of a single block.
-WIDEST: Final = 5 * WIDTH
-# A token passes four squares of the width for attention and eight for the feed-forward layer; a
-# double block has them for text and picture each. Modulation: 12 squares in a double block, 3 in a
-# single one.
-BLOCK_WEIGHTS: Final = 12 * WIDTH**2 * (2 * DOUBLES + SINGLES)
-MODULATION_WEIGHTS: Final = WIDTH**2 * (12 * DOUBLES + 3 * SINGLES)
-# Around the blocks: the weights that a token of the picture (in 384, out 64 channels) and of the
-# text passes, and those for timestep, guidance and pooled text, once per picture.
-PICTURE_WEIGHTS: Final = (384 + 64) * WIDTH
-TEXT_WEIGHTS: Final = 4096 * WIDTH
-ONCE_WEIGHTS: Final = (2 * 256 + 768) * WIDTH + 5 * WIDTH**2
-# How often elementwise kernels read or write a value of the width in a block, run one by one: norms
-# of tokens, queries and keys, rotations, activations, gates, residuals (counted on the real ones:
-# tests/perf/diffusion/test_flops.py). OUTER: around the blocks, the picture's tokens alone.
-DOUBLE_PASSES: Final = 129
-SINGLE_PASSES: Final = 126
-OUTER_PASSES: Final = 6
-# Launched with and without modulation in the layers.
-KERNELS: Final = DOUBLES * 77.5 + SINGLES * 69 + 16
-MODULATION_KERNELS: Final = 2 * DOUBLES + SINGLES
+
+@dataclass(frozen=True)
+class BlockWork:
+    """What the blocks' linear layers, which can be quantised, do of one call.
+
+    Attributes:
+        flop: of their products.
+        values: that enter and leave them.
+        weights: that they read.
+    """
+
+    flop: float
+    values: float
+    weights: float
 
 
-def flux_step(image_tokens: float, text_tokens: int, modulation: str = "layers") -> Work:
-    """Return the work of one denoising step of one picture.
+def network_work(
+    network: Network, picture: float, text: float, modulation: str = "layers", items: int = 1
+) -> Work:
+    """Return the work of one call of a network.
 
     Args:
-        image_tokens: of the picture.
-        text_tokens: of the prompt.
-        modulation: "layers", or "cached" where the blocks' modulation comes from a cache.
+        network: of `published`.
+        picture: tokens of all pictures of one item.
+        text: tokens of one item.
+        modulation: `layers`, or `cached` where the blocks' modulation comes from a cache.
+        items: of the batch.
     """
-    tokens = image_tokens + text_tokens
-    blocks = DOUBLES + SINGLES
-    in_layers = modulation == "layers"
-    once = ONCE_WEIGHTS + in_layers * MODULATION_WEIGHTS
-    passed = 12 * WIDTH**2 * blocks * tokens + once
-    passed += image_tokens * PICTURE_WEIGHTS + text_tokens * TEXT_WEIGHTS
-    passes = DOUBLES * DOUBLE_PASSES + SINGLES * SINGLE_PASSES
+    layers = network.linears
+    if modulation == "cached":
+        layers = tuple(network.of(BLOCK, PLAIN))
+    tokens = picture + text
+    products = sum(2 * layer.weights * layer.rows(picture, text) for layer in layers)
+    modulations = sum(layer.times for layer in layers if layer.stored == MODULATION)
     return Work(
-        products=2 * passed,
-        attention=4 * tokens**2 * WIDTH * blocks,
-        weights=BLOCK_WEIGHTS + PICTURE_WEIGHTS + TEXT_WEIGHTS + once,
-        moved=WIDTH * (passes * tokens + OUTER_PASSES * image_tokens),
-        kernels=KERNELS + in_layers * MODULATION_KERNELS,
+        products=items * products,
+        attention=items * (4 * tokens**2 * network.attention + network.near * picture),
+        weights=sum(layer.weights for layer in layers),
+        moved=items * network.width * (network.passes * tokens + network.outer * picture),
+        kernels=network.kernels + modulations,
     )
 
 
-def vae_encode(pixels: float) -> Work:
-    """Return the work of encoding one picture; attention sees each cell of 8 x 8 pixels."""
-    return Work(4132096 * pixels, pixels**2 / 2, 34246016, 6600 * pixels, 109.5)
+def block_work(network: Network, picture: float, text: float, items: int = 1) -> BlockWork:
+    """Return what the blocks' layers do of one call; arguments as of `network_work`."""
+    layers = tuple(network.of(BLOCK))
+    rows = [items * layer.rows(picture, text) for layer in layers]
+    ends = [layer.times * (layer.inputs + layer.outputs) for layer in layers]
+    return BlockWork(
+        flop=sum(2 * layer.weights * count for layer, count in zip(layers, rows, strict=True)),
+        values=sum(end * count for end, count in zip(ends, rows, strict=True)),
+        weights=sum(layer.weights for layer in layers),
+    )
 
 
-def vae_decode(pixels: float) -> Work:
-    """Return the work of decoding to one picture."""
-    return Work(9462784 * pixels, pixels**2 / 2, 49507712, 10496 * pixels, 140.375)
+def text_work(networks: Networks, tokens: int, pictures: int = 1) -> Work:
+    """Return the work of embedding one prompt.
+
+    Args:
+        networks: of the chain.
+        tokens: of the prompt, with its template.
+        pictures: that an encoder is shown which looks at pictures.
+    """
+    if networks.text is None:
+        return TEXT
+    work = network_work(networks.text, 0, shown_tokens(networks, tokens, pictures))
+    if networks.vision is not None:
+        # Each picture attends to itself alone.
+        for _ in range(pictures):
+            work += network_work(networks.vision, networks.patches, 0)
+    return work
+
+
+def shown_tokens(networks: Networks, tokens: int, pictures: int = 1) -> int:
+    """Return the text tokens of a step: those of a prompt, and of the pictures in it."""
+    return tokens + pictures * networks.shown
+
+
+def coder_work(coder: Coder, pixels: float) -> Work:
+    """Return the work of encoding to, or decoding from, the latents of one picture."""
+    return Work(
+        products=coder.products * pixels,
+        attention=coder.attention * pixels**2,
+        weights=coder.weights,
+        moved=coder.moved * pixels,
+        kernels=coder.kernels,
+    )

@@ -1,4 +1,4 @@
-"""How a transformer's weights are stored, and GiB of each process that a profile puts on the card.
+"""GiB of each process that a profile of the full-size models puts on its card.
 
 A process holds its CUDA context, its weights, and the most that its activations took so far: torch
 keeps freed memory for itself, so peaks add up over processes even where they never coincide.
@@ -8,42 +8,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
 from typing import Final
 
-from pawfect.diffusion.quantised.sizes import ROW_SCALE, bits
 from pawfect.models import MODELS
+from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import Profile
-from pawfect.settings import FluxSettings
-from pawfect.weights.manifest import BUILT, manifest
+from pawfect.settings import ChainSettings
 from pawfect.weights.published import read
 from perf.diffusion.cards import BYTES
-from perf.diffusion.flops import WIDEST, WIDTH
+from perf.diffusion.flops import shown_tokens
+from perf.diffusion.networks import Autoencoder, Coder, Network, Networks
+from perf.diffusion.published import HEAD, NETWORKS
+from perf.diffusion.storage import FUSED, PLAIN, Storage, storage_of, stored_bytes
 
-FUSED: Final = "fused"
-TORCH: Final = "torch"
 GIB: Final = 2**30
 # A CUDA context with torch's and cuBLAS's kernels: about 0.45 GiB per process.
 CONTEXT_GIB: Final = 0.45
 # What an allocator of blocks holds over what lives in them.
 SLACK: Final = 1.1
-# Bytes that live at the peak of a call, as multiples of one tensor: followed through the real
-# modules at full size and half precision (tests/perf/diffusion/test_memory.py). FLUX: tokens x
-# width, in the single blocks, where queries, keys, values, the MLP's hidden layer and its input
-# live together. VAE: pixels x its first width.
-FLUX_PEAK: Final = 17.6
-# Where plain products compute the attention: the same, and the scores of every token against every
-# other in fp32, before and after the softmax. All else that computes it holds none.
-PLAIN_PEAK: Final = 18.6
+# Where plain products compute the attention: the scores of every token against every other in fp32,
+# before and after the softmax. All else that computes it holds none.
 SCORES: Final = 2
-HEAD_WIDTH: Final = 128
-ENCODE_PEAK: Final = 5.1
-DECODE_PEAK: Final = 6.1
-VAE_WIDTH: Final = 128
-# The same of the models that see one size: SAM3 at 1008 px with eight phrases in a batch, and
-# Florence-2 at 768 px with the keys, values and logits of its beams, GiB in half precision.
+# Bytes that live at the peak of a call in half precision, followed through the real modules
+# (tests/perf/diffusion/test_memory.py), of the models that see one size: SAM3 at 1008 px with eight
+# phrases in a batch, and Florence-2 at 768 px with the keys, values and logits of its beams, GiB.
 SAM3_PEAK_GIB: Final = 1.187
 FLORENCE2_PEAK_GIB: Final = 0.223
 # InSPyReNet, the largest network of background removal: its parameters, and what lives at once in
@@ -57,99 +47,10 @@ TEXT_PEAK: Final = 10240 * 4 * 6
 SAM3_SEEN_GIB: Final = 0.1051
 
 
-@dataclass(frozen=True)
-class Storage:
-    """How the blocks' linear layers are stored and computed.
-
-    Attributes:
-        name: of the scheme; `plain`: as the profile's dtype.
-        bits: of one weight, shared scales included; None: those of the profile's dtype.
-        decode_bytes: read and written per weight in each step to decode it, before the product
-            reads it.
-        scratch_bytes: held per weight of the largest layer while it is computed.
-        around_bytes: read and written per value that enters or leaves such a layer, beside what the
-            layer itself does: quantising, scaling.
-        integer: whether products are in int8 and each output channel has a scale, else in the
-            profile's dtype.
-        modulation: whether the modulation layers are stored this way too, else in the profile's
-            dtype.
-    """
-
-    name: str
-    bits: float | None = None
-    decode_bytes: float = 0.0
-    scratch_bytes: float = 0.0
-    around_bytes: float = 0.0
-    integer: bool = False
-    modulation: bool = True
-
-
-PLAIN: Final = Storage("plain")
-# GGUF through diffusers decodes each layer in each step by a row of torch kernels; the bytes are
-# counted over diffusers 0.42.1 (tests/perf/diffusion/test_memory.py).
-GGUF: Final = MappingProxyType(
-    {
-        "q4_0": Storage("q4_0", bits("q4_0"), 11.6, 4.5),
-        "q5_k_s": Storage("q5_k_s", 5.5, 19.1, 7.0),
-        "q8_0": Storage("q8_0", bits("q8_0"), 3.1, 3.0),
-    }
-)
-# Integer products. Fused kernels (comfy-kitchen's) are assumed to read fp16 and write int8 before
-# the product and to scale its sums on their way out. torch's own product leaves all that to kernels
-# of their own: counted, 45 bytes per value that enters and 50 per value that leaves. 4 bits are
-# decoded to int8: within the fused kernel, or by a table in fp32 before it (counted).
-INTEGER: Final = MappingProxyType(
-    {
-        ("int8", FUSED): Storage("int8", bits("int8"), 0, 0, 5, integer=True, modulation=False),
-        ("int8", TORCH): Storage("int8", bits("int8"), 0, 2.5, 48, integer=True, modulation=False),
-        ("int4", FUSED): Storage("int4", bits("int4"), 0, 0, 5, integer=True, modulation=False),
-        ("int4", TORCH): Storage("int4", bits("int4"), 40, 4, 48, integer=True, modulation=False),
-    }
-)
-
-
-def storage_of(entry: str, kernels: str = FUSED) -> Storage:
-    """Return how an entry stores the transformer.
-
-    Args:
-        entry: name in the weights' manifest, such as flux-fill-dev-turbo-int4.
-        kernels: `fused` (comfy-kitchen's, in the container) or `torch`: what computes integers.
-    """
-    scheme = entry.rpartition("-")[2]
-    if scheme in GGUF:
-        # What is quantised here keeps its modulation layers as they are.
-        built = entry in (entries := manifest()) and entries[entry].kind == BUILT
-        return replace(GGUF[scheme], modulation=not built)
-    return INTEGER[scheme, kernels] if (scheme, FUSED) in INTEGER else PLAIN
-
-
 @cache
 def shapes_of(name: str) -> Mapping[str, tuple[int, ...]]:
     """Return the shape of each tensor of a published checkpoint, by name."""
     return read(name).tensors
-
-
-def transformer_bytes(storage: Storage, dtype: str, modulation: str) -> float:
-    """Return the bytes of the full-size transformer's weights on the card.
-
-    Args:
-        storage: of the blocks' linear layers.
-        dtype: of all else.
-        modulation: `cached` leaves the blocks' modulation layers off the card.
-    """
-    held = 0.0
-    for name, shape in shapes_of("flux_transformer").items():
-        inside = "transformer_blocks." in name
-        modulates = inside and ".norm" in name and ".linear." in name
-        if modulates and modulation == "cached":
-            continue
-        count = math.prod(shape)
-        quantised = inside and len(shape) == 2 and (storage.modulation or not modulates)
-        if quantised and storage.bits is not None:
-            held += count * storage.bits / 8 + storage.integer * shape[0] * ROW_SCALE
-        else:
-            held += count * BYTES[dtype]
-    return held
 
 
 @dataclass(frozen=True)
@@ -181,7 +82,7 @@ def processes_of(
 
     Args:
         profile: whose.
-        side: of the largest square window, px; None: the largest of the profile's sizes.
+        side: of the largest square window, px; None: the largest of each chain's sizes.
         batch: steps that share a call of the transformer.
         kernels: as `storage_of` takes it.
 
@@ -201,10 +102,11 @@ def processes_of(
     if profile.onnx is not None and profile.onnx.device == "cuda":
         values = profile.onnx.keep * NETWORK_VALUES
         found.append(_process("onnx_networks", values, NETWORK_PEAK_GIB * GIB, "float32"))
-    settings = profile.flux
-    if settings is not None and settings.device == "cuda":
-        px = settings.sizes[-1] if side is None else side
-        found += _flux(settings, profile.weights["flux_transformer"], px, batch, kernels)
+    for name in profile.chains:
+        settings = profile.chain(name)
+        if settings is not None and settings.device == "cuda":
+            px = settings.sizes[-1] if side is None else side
+            found += _chain(profile, name, settings, px, batch, kernels)
     rows = {process.model: process for process in found}
     on_card = (name for name in profile.models if profile.device(MODELS[name]) == "cuda")
     return tuple(rows[name] for name in on_card)
@@ -215,30 +117,80 @@ def total_gib(processes: tuple[Process, ...]) -> float:
     return sum(process.total for process in processes)
 
 
-def _flux(settings: FluxSettings, entry: str, px: int, batch: int, kernels: str) -> list[Process]:
-    """Return FLUX's processes for square windows of `px`."""
-    dtype, size = settings.dtype, BYTES[settings.dtype]
-    text = _values("t5_text_encoder") + _values("clip_text_encoder")
-    if settings.text_dtype == "float16":
-        # `wo` stays in float32: as much again.
-        text += _values("t5_text_encoder", lambda name: name.endswith(".wo.weight"))
-    live = float(settings.text_tokens * TEXT_PEAK)
-    found = [_process("flux_text_encoder", text, live, settings.text_dtype)]
+def seen_pictures(settings: ChainSettings, name: str) -> int:
+    """Return how many pictures of its own size a removal's step is shown, its canvas with them."""
+    # What edits by pictures alone is shown the picture that it edits.
+    return 1 + (settings.refers or name == "edit")
+
+
+def branches(settings: ChainSettings) -> int:
+    """Return how many items of a batch one step takes: with guidance by a second prompt, two."""
+    return 2 if settings.unwanted and settings.guidance_scale > 1 else 1
+
+
+def _chain(
+    profile: Profile, name: str, settings: ChainSettings, px: int, batch: int, kernels: str
+) -> list[Process]:
+    """Return a chain's processes for square windows of `px`."""
+    networks = NETWORKS[name]
     # Longer sides go in tiles.
     tile = min(px, settings.tile_px) if settings.tile_px else px
-    for model, peak in (("flux_vae_encoder", ENCODE_PEAK), ("flux_vae_decoder", DECODE_PEAK)):
-        live = peak * tile**2 * VAE_WIDTH * size
-        found.append(_process(model, _values("flux_vae"), live, dtype))
-    storage = storage_of(entry, kernels)
-    weights = transformer_bytes(storage, dtype, settings.modulation)
-    tokens = (px // 16) ** 2 + settings.text_tokens
+    storage = storage_of(profile.entry(f"{name}_transformer"), kernels)
+    tokens = seen_pictures(settings, name) * (px // TOKEN_PX) ** 2
+    tokens += shown_tokens(networks, settings.text_tokens)
+    items = batch * branches(settings)
+    return [
+        _text(profile, name, settings, networks, kernels),
+        _coder(f"{name}_vae_encoder", networks.autoencoder, networks.autoencoder.encode, tile,
+               settings.dtype),
+        _coder(f"{name}_vae_decoder", networks.autoencoder, networks.autoencoder.decode, tile,
+               settings.dtype),
+        Process(
+            f"{name}_transformer",
+            stored_bytes(networks.transformer, storage, settings.dtype, settings.modulation) / GIB,
+            SLACK * _live(networks.transformer, storage, settings, tokens, items) / GIB,
+        ),
+    ]  # fmt: skip
+
+
+def _live(
+    network: Network, storage: Storage, settings: ChainSettings, tokens: int, items: int
+) -> float:
+    """Return the bytes that live at the peak of a step."""
     plain = settings.attention == "math"
-    live = (PLAIN_PEAK if plain else FLUX_PEAK) * batch * tokens * WIDTH * size
-    live += storage.scratch_bytes * WIDEST * WIDTH
+    values = (network.plain_peak if plain else network.peak) * items * tokens * network.width
+    live = values * BYTES[settings.dtype] + storage.scratch_bytes * network.largest
     if plain:
-        live += SCORES * batch * WIDTH / HEAD_WIDTH * tokens**2 * BYTES["float32"]
-    found.append(Process("flux_transformer", weights / GIB, SLACK * live / GIB))
-    return found
+        live += SCORES * items * network.width / HEAD * tokens**2 * BYTES["float32"]
+    return live
+
+
+def _text(
+    profile: Profile, name: str, settings: ChainSettings, networks: Networks, kernels: str
+) -> Process:
+    """Return the process of a chain's text encoder."""
+    model, dtype = f"{name}_text_encoder", settings.text_dtype
+    if networks.text is None:
+        values = _values("t5_text_encoder") + _values("clip_text_encoder")
+        if dtype == "float16":
+            # `wo` stays in float32: as much again.
+            values += _values("t5_text_encoder", lambda name: name.endswith(".wo.weight"))
+        return _process(model, values, settings.text_tokens * TEXT_PEAK, dtype)
+    storage = storage_of(profile.entry(f"{name}_text"), kernels)
+    held = stored_bytes(networks.text, storage, dtype, "layers")
+    tokens = shown_tokens(networks, settings.text_tokens)
+    live = networks.text.peak * tokens * networks.text.width * BYTES[dtype]
+    live += storage.scratch_bytes * networks.text.largest
+    if networks.vision is not None:
+        held += stored_bytes(networks.vision, PLAIN, dtype, "layers")
+        seen = networks.vision.peak * networks.patches * networks.vision.width * BYTES[dtype]
+        live = max(live, seen)
+    return Process(model, held / GIB, SLACK * live / GIB)
+
+
+def _coder(model: str, autoencoder: Autoencoder, coder: Coder, tile_px: int, dtype: str) -> Process:
+    live = coder.peak * tile_px**2 * autoencoder.width * BYTES[dtype]
+    return _process(model, autoencoder.parameters, live, dtype)
 
 
 def _values(name: str, kept: Callable[[str], bool] = lambda _: True) -> int:

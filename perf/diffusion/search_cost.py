@@ -18,7 +18,7 @@ from pawfect.orchestrator.planner import steps_run
 from pawfect.profile import load_profile
 from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
 from perf.diffusion.estimates import estimate
-from perf.diffusion.memory import FUSED, TORCH
+from perf.diffusion.storage import FUSED, TORCH
 from perf.publish import as_markdown, provenance, publish, table
 
 CARDS: Final = (("t4", TORCH), ("t4", FUSED), ("l4", FUSED), ("h200", FUSED))
@@ -71,7 +71,7 @@ def cells() -> Iterator[dict[str, Any]]:
     for name, kernels in CARDS:
         profile = load_profile(name)
         assert profile.flux is not None
-        known = {case: estimate(profile, case, kernels) for case in CASES}
+        known = {case: estimate(profile, "flux", case, kernels) for case in CASES}
         for preset in PRESETS:
             tries, steps = tries_of(preset), profile.flux.steps
             for side in SIZES:

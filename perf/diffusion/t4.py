@@ -19,7 +19,9 @@ from pawfect.profile import Profile, load_profile
 from perf.diffusion import flops
 from perf.diffusion.cards import BYTES, CARDS, T4
 from perf.diffusion.estimates import cost_table, estimate, write_costs
-from perf.diffusion.memory import FUSED, TORCH, Process, processes_of, total_gib
+from perf.diffusion.memory import Process, processes_of, total_gib
+from perf.diffusion.published import FLUX, FLUX_AUTOENCODER
+from perf.diffusion.storage import FUSED, TORCH
 from perf.diffusion.t4_page import markdown
 from perf.publish import provenance, publish
 
@@ -65,7 +67,7 @@ class Engine:
     def costs(self, text_tokens: int = 128) -> dict[str, Costs]:
         """Return its costs on a T4 by case."""
         profile = self.profile(text_tokens)
-        return {case: estimate(profile, case, self.kernels) for case in CASES}
+        return {case: estimate(profile, "flux", case, self.kernels) for case in CASES}
 
     def processes(self, side: int, batch: int = 1, **settings: int) -> tuple[Process, ...]:
         """Return its processes with windows up to `side` px."""
@@ -132,7 +134,8 @@ def stage_rows(engine: Engine, side: int) -> list[dict[str, Any]]:
     settings, known = engine.profile().flux, engine.costs()
     assert settings is not None
     half, tokens, pixels = settings.dtype, (side // 16) ** 2, side * side
-    step = flops.flux_step(tokens, settings.text_tokens, engine.modulation)
+    step = flops.network_work(FLUX, tokens, settings.text_tokens, engine.modulation)
+    coders = FLUX_AUTOENCODER
     caption = {case: T4.seconds(flops.CAPTION, half, case) for case in CASES}
 
     def ms(stage: str, *size: int) -> dict[str, float]:
@@ -143,9 +146,9 @@ def stage_rows(engine: Engine, side: int) -> list[dict[str, Any]]:
         ("SAM3, all phrases", flops.LABELS, half, ms("labels_ms")),
         ("Florence-2, longest caption", flops.CAPTION, half, caption),
         ("T5 and CLIP, on the CPU", flops.TEXT, "float32", ms("text_ms")),
-        ("VAE, encode", flops.vae_encode(pixels), half, ms("encode_ms", pixels)),
+        ("VAE, encode", flops.coder_work(coders.encode, pixels), half, ms("encode_ms", pixels)),
         ("one denoising step", step, half, ms("step_ms", tokens)),
-        ("VAE, decode", flops.vae_decode(pixels), half, ms("decode_ms", pixels)),
+        ("VAE, decode", flops.coder_work(coders.decode, pixels), half, ms("decode_ms", pixels)),
     )
     return [
         {
@@ -169,7 +172,7 @@ def comparison_rows() -> list[dict[str, Any]]:
     profile = replace(profile, flux=replace(profile.flux, text_tokens=512))
     spent = {}
     for case in CASES:
-        h200 = estimate(profile, case)
+        h200 = estimate(profile, "flux", case)
         spent[case] = (28 * h200.step_ms(4096) + h200.decode_ms(1024**2)) / 1000
     return [
         {"what": "T4, Q4_0, 28 steps, 1024x768 px, 512 text tokens", "known": "60-120 (seen)",

@@ -24,6 +24,7 @@ import click
 from pawfect.profile import Profile, load_profile
 from pawfect_export.tiny import flux as tiny
 from perf.diffusion import flops
+from perf.diffusion.published import FLUX, FLUX_AUTOENCODER
 from perf.diffusion.sides import SEED, STAGES, Pipeline, Product
 from perf.publish import as_markdown, provenance, publish, table
 from perf.scenes import Scene, load_scene
@@ -96,12 +97,12 @@ class Counted:
             text_tokens: of T5, whose work grows with them.
             encodings: how often the VAE encodes.
         """
-        pixels = self.canvas[0] * self.canvas[1]
+        pixels, coders = self.canvas[0] * self.canvas[1], FLUX_AUTOENCODER
         found = {
             "flux_text_encoder": flops.TEXT.flop * text_tokens / 128,
-            "flux_vae_encoder": encodings * flops.vae_encode(pixels).flop,
-            "flux_transformer": flops.flux_step(pixels / 256, text_tokens).flop,
-            "flux_vae_decoder": flops.vae_decode(pixels).flop,
+            "flux_vae_encoder": encodings * flops.coder_work(coders.encode, pixels).flop,
+            "flux_transformer": flops.network_work(FLUX, pixels / 256, text_tokens).flop,
+            "flux_vae_decoder": flops.coder_work(coders.decode, pixels).flop,
         }
         return replace(self, flop={stage: round(flop) for stage, flop in found.items()})
 

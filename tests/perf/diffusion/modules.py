@@ -16,9 +16,17 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from pawfect.flux import text, transformer_module, vae
+from pawfect.klein import text as klein_text
+from pawfect.klein import transformer as klein_transformer
+from pawfect.klein import vae as klein_vae
+from pawfect.qwen import text as edit_text
+from pawfect.qwen import transformer as edit_transformer
+from pawfect.qwen import vae as edit_vae
 from pawfect.scene import florence2, sam3_checkpoint
 from pawfect.weights.published import read
+from perf.diffusion.random_transformer import step_arguments
 from perf.diffusion.sides import flop_of
+from tests.perf.diffusion.configs import CONFIGS
 
 BUILDERS: Mapping[str, Callable[[Path], Any]] = {
     "flux_transformer": lambda folder: transformer_module.build_module(
@@ -29,13 +37,21 @@ BUILDERS: Mapping[str, Callable[[Path], Any]] = {
     "t5_text_encoder": text.build_t5,
     "sam3": sam3_checkpoint.build_module,
     "florence2_base": lambda folder: florence2.build_module(folder)[1],
+    "klein_transformer": klein_transformer.build_module,
+    "klein_vae": klein_vae.build_module,
+    # As far as it is used.
+    "qwen3": klein_text.build_encoder,
+    "edit_transformer": edit_transformer.build_module,
+    "edit_vae": edit_vae.build_module,
+    "qwen2_5_vl": edit_text.build_encoder,
 }
 
 
 def built(name: str) -> Any:
     """Return a published module, its weights on the meta device."""
+    config = CONFIGS[name] if name in CONFIGS else read(name).config
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "config.json").write_text(json.dumps(dict(read(name).config)))
+        (Path(folder) / "config.json").write_text(json.dumps(dict(config)))
         return BUILDERS[name](Path(folder))
 
 
@@ -43,6 +59,39 @@ def built(name: str) -> Any:
 def full_size(name: str) -> Any:
     """Return a published module on the meta device, buffers and all, built once."""
     return built(name).to("meta")
+
+
+def step_of(
+    name: str, module: Any, side: int, text_tokens: int, items: int, like: torch.Tensor
+) -> Callable[[], object]:
+    """Return a call of a chain's transformer.
+
+    Args:
+        name: flux, klein or edit.
+        module: of any size.
+        side: of the picture, a square of tokens.
+        text_tokens: of one item.
+        items: of the batch.
+        like: any tensor, whose dtype and device the tensors have.
+    """
+    tokens, config = side * side, module.config
+    if name == "flux":
+        inputs = step_arguments(config, tokens, text_tokens, items, like)
+        return lambda: module(**inputs, return_dict=False)
+    picture = like.new_zeros(items, tokens, config.in_channels)
+    text = like.new_zeros(items, text_tokens, config.joint_attention_dim)
+    own: dict[str, Any] = {"encoder_hidden_states_mask": None}
+    own["img_shapes"] = [[(1, side, side)]] * items
+    if name == "klein":
+        own = {"img_ids": like.new_zeros(tokens, 4), "txt_ids": like.new_zeros(text_tokens, 4)}
+    timestep = like.new_ones(items)
+    return lambda: module(
+        hidden_states=picture,
+        encoder_hidden_states=text,
+        timestep=timestep,
+        return_dict=False,
+        **own,
+    )
 
 
 def counted(call: Callable[[], object]) -> int:

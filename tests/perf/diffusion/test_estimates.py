@@ -26,7 +26,7 @@ def test_low_is_at_most_likely_is_at_most_high(name, tokens, modulation):
     profile = load_profile(name)
     assert profile.flux is not None
     profile = replace(profile, flux=replace(profile.flux, modulation=modulation))
-    by_case = [estimate(profile, case) for case in CASES]
+    by_case = [estimate(profile, "flux", case) for case in CASES]
     for values in (
         [costs.step_ms(tokens) for costs in by_case],
         [costs.encode_ms(256 * tokens) for costs in by_case],
@@ -44,7 +44,9 @@ def test_cached_modulation_saves_what_decoding_it_takes():
     assert profile.flux is not None
     weights = {**profile.weights, "flux_transformer": "flux-fill-dev-q4_0"}
     layers, cached = (
-        estimate(replace(profile, weights=weights, flux=replace(profile.flux, modulation=kind)))
+        estimate(
+            replace(profile, weights=weights, flux=replace(profile.flux, modulation=kind)), "flux"
+        )
         for kind in ("layers", "cached")
     )
     # 3.23 of 11.83 billion weights are not decoded: at 512 px a tenth of the step or more.
@@ -54,7 +56,7 @@ def test_cached_modulation_saves_what_decoding_it_takes():
 def test_published_28_steps_on_an_h200_come_out():
     profile = load_profile("h200")
     assert profile.flux is not None
-    costs = estimate(replace(profile, flux=replace(profile.flux, text_tokens=512)))
+    costs = estimate(replace(profile, flux=replace(profile.flux, text_tokens=512)), "flux")
     fill_s = (28 * costs.step_ms(4096) + costs.decode_ms(1024 * 1024)) / 1000
     # 5.58 s, eager and bf16.
     assert fill_s == pytest.approx(5.58, rel=0.1)
@@ -83,7 +85,7 @@ def test_a_profiles_costs_are_those_of_the_model(name, tmp_path):
 @pytest.mark.parametrize("name", CHAINS)
 def test_between_the_tables_sizes_a_step_is_off_by_less_than_a_percent(name):
     profile = load_profile(name)
-    read, modelled = costs_of(profile.cost, "flux"), estimate(profile)
+    read, modelled = costs_of(profile.cost, "flux"), estimate(profile, "flux")
     assert read is not None
     assert profile.flux is not None
     for side in range(profile.flux.sizes[0], profile.flux.sizes[-1] + 1, 16):
@@ -96,4 +98,4 @@ def test_between_the_tables_sizes_a_step_is_off_by_less_than_a_percent(name):
 )
 def test_a_profile_of_no_known_card_and_an_unknown_case_are_errors(name, case):
     with pytest.raises(ValueError, match="expected one of"):
-        estimate(load_profile(name), case)
+        estimate(load_profile(name), "flux", case)

@@ -12,7 +12,11 @@ import pytest
 import torch
 from diffusers.models.attention_dispatch import attention_backend
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
+from diffusers.models.autoencoders.autoencoder_kl_qwenimage import AutoencoderKLQwenImage
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+from diffusers.models.transformers.transformer_flux2 import Flux2Transformer2DModel
+from diffusers.models.transformers.transformer_qwenimage import QwenImageTransformer2DModel
 from diffusers.quantizers.gguf.utils import dequantize_functions
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
@@ -24,20 +28,20 @@ from pawfect.profile import Profile, load_profile
 from pawfect.weights.published import read
 from perf.diffusion import memory
 from perf.diffusion.cards import CARDS
-from perf.diffusion.memory import (
+from perf.diffusion.memory import GIB, processes_of, total_gib
+from perf.diffusion.published import FLUX, NETWORKS, QWEN3, WIDTH
+from perf.diffusion.storage import (
     FUSED,
     GGUF,
-    GIB,
     INTEGER,
     PLAIN,
     TORCH,
-    processes_of,
+    Storage,
     storage_of,
-    total_gib,
-    transformer_bytes,
+    stored_bytes,
 )
-from perf.diffusion.random_transformer import step_arguments
-from tests.perf.diffusion.modules import Peak, built, moved
+from tests.perf.diffusion.configs import CONFIGS
+from tests.perf.diffusion.modules import Peak, built, moved, step_of
 from tests.perf.diffusion.test_flops import asked
 
 HALF = 2
@@ -89,27 +93,29 @@ def test_other_cards_hold_their_profiles():
         assert total(load_profile(name)) < CARDS[name].usable_gib
 
 
+def flux_bytes(storage: Storage, dtype: str, modulation: str) -> float:
+    return stored_bytes(FLUX, storage, dtype, modulation)
+
+
 def test_gguf_takes_what_the_published_files_do():
     # Whole files, in which some layers around the blocks stand in fp32.
     for name, published in (("q4_0", 6_809_920_800), ("q5_k_s", 8.29e9), ("q8_0", 12.7e9)):
-        held = transformer_bytes(GGUF[name], "float16", "layers")
+        held = flux_bytes(GGUF[name], "float16", "layers")
         assert held == pytest.approx(published, rel=0.01)
 
 
 def test_plain_weights_take_their_dtype():
     count = sum(map(math.prod, read("flux_transformer").tensors.values()))
-    assert transformer_bytes(PLAIN, "bfloat16", "layers") == 2 * count
-    assert transformer_bytes(PLAIN, "float32", "layers") == 4 * count
+    assert flux_bytes(PLAIN, "bfloat16", "layers") == 2 * count
+    assert flux_bytes(PLAIN, "float32", "layers") == 4 * count
 
 
 def test_cached_modulation_leaves_its_3_23_billion_weights_off_the_card():
-    saved = transformer_bytes(PLAIN, "float16", "layers") - transformer_bytes(
-        PLAIN, "float16", "cached"
-    )
+    saved = flux_bytes(PLAIN, "float16", "layers") - flux_bytes(PLAIN, "float16", "cached")
     assert saved / HALF == pytest.approx(3.23e9, rel=0.002)
     own = INTEGER["int4", TORCH]
     # Quantised here, the modulation layers stay in half precision.
-    assert transformer_bytes(own, "float16", "layers") - transformer_bytes(
+    assert flux_bytes(own, "float16", "layers") - flux_bytes(
         own, "float16", "cached"
     ) == pytest.approx(saved)
 
@@ -135,49 +141,92 @@ def test_a_profile_without_a_card_has_no_processes_on_one():
     assert processes_of(load_profile("embedded")) == processes_of(load_profile("tiny")) == ()
 
 
-@pytest.mark.parametrize(("px", "text_tokens", "batch"), [(512, 128, 4), (1024, 512, 1)])
-def test_flux_peaks_where_the_formula_says(px, text_tokens, batch, in_half):
+CLASSES: dict[str, Any] = {
+    "flux": (FluxTransformer2DModel, read("flux_transformer").config),
+    "klein": (Flux2Transformer2DModel, CONFIGS["klein_transformer"]),
+    "edit": (QwenImageTransformer2DModel, CONFIGS["edit_transformer"]),
+}
+
+
+def peak_of(name: str, side: int, text_tokens: int, items: int) -> int:
+    """Return the bytes that live at the peak of a step in half precision."""
     # As wide as published; the peak is within one block, however many there are.
-    config = {**read("flux_transformer").config, "num_layers": 1, "num_single_layers": 2}
-    tokens = (px // 16) ** 2
-
+    kind, config = CLASSES[name]
+    few = {"num_layers": 1, "num_single_layers": 2}
+    config = {**config, **{key: few[key] for key in few if key in config}}
     with FakeTensorMode(), torch.no_grad():
-        module = FluxTransformer2DModel.from_config(config)
+        module = kind.from_config(config)
         with Peak() as mode:
-            inputs = step_arguments(config, tokens, text_tokens, batch, torch.zeros(1))
-            module(**inputs, return_dict=False)
-    formula = memory.FLUX_PEAK * batch * (tokens + text_tokens) * 3072 * HALF
-    assert mode.peak <= formula <= 1.05 * mode.peak
+            step_of(name, module, side, text_tokens, items, torch.zeros(1))()
+    return mode.peak
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "text_tokens", "items"),
+    [
+        ("flux", 32, 128, 4),
+        ("flux", 64, 512, 1),
+        ("klein", 32, 128, 4),
+        ("klein", 90, 512, 1),
+        ("edit", 90, 324, 2),
+    ],
+)
+def test_a_step_peaks_where_the_formula_says(name, side, text_tokens, items, in_half):
+    peak = peak_of(name, side, text_tokens, items)
+    tokens = items * (side * side + text_tokens)
+    formula = NETWORKS[name].transformer.peak * tokens * WIDTH * HALF
+    assert peak <= formula <= 1.05 * peak
+
+
+@pytest.mark.parametrize(
+    ("name", "side"), [("flux", 32), ("flux", 64), ("klein", 64), ("edit", 64)]
+)
+def test_plain_attention_peaks_where_the_formula_says(name, side, in_half):
+    network, tokens = NETWORKS[name].transformer, side * side + 128
+    with attention_backend(BACKENDS["math"]):
+        peak = peak_of(name, side, 128, 1)
+    scores = memory.SCORES * 24 * tokens**2 * 4
+    held = network.plain_peak * tokens * WIDTH * HALF + scores
+    assert peak <= held <= 1.05 * peak
 
 
 @pytest.mark.parametrize("px", [512, 1024])
-def test_plain_attention_peaks_where_the_formula_says(px, in_half):
-    config = {**read("flux_transformer").config, "num_layers": 1, "num_single_layers": 2}
+@pytest.mark.parametrize(
+    ("name", "kind", "config"),
+    [
+        ("flux", AutoencoderKL, read("flux_vae").config),
+        ("klein", AutoencoderKLFlux2, CONFIGS["klein_vae"]),
+        ("edit", AutoencoderKLQwenImage, CONFIGS["edit_vae"]),
+    ],
+)
+def test_an_autoencoder_peaks_where_the_formula_says(name, kind, config, px, in_half):
+    coders, channels = NETWORKS[name].autoencoder, 32 if name == "klein" else 16
+    frames = (1,) if name == "edit" else ()
     with FakeTensorMode(), torch.no_grad():
-        module = FluxTransformer2DModel.from_config(config)
-        inputs = step_arguments(config, (px // 16) ** 2, 128, 1, torch.zeros(1))
-        with attention_backend(BACKENDS["math"]), Peak() as mode:
-            module(**inputs, return_dict=False)
-    profile = variant("flux-fill-dev-transformer-bf16", "cached", attention="math")
-    (held,) = (
-        process.activations * GIB / memory.SLACK
-        for process in processes_of(profile, side=px)
-        if process.model == "flux_transformer"
-    )
-    assert mode.peak <= held <= 1.05 * mode.peak
-
-
-@pytest.mark.parametrize("px", [512, 1024])
-def test_the_autoencoder_peaks_where_the_formula_says(px, in_half):
-    with FakeTensorMode(), torch.no_grad():
-        module = AutoencoderKL.from_config(dict(read("flux_vae").config)).eval()
+        module = kind.from_config(dict(config)).eval()
         with Peak() as encoding:
-            module.encode(torch.empty(1, 3, px, px))
+            module.encode(torch.empty(1, 3, *frames, px, px))
         with Peak() as decoding:
-            module.decode(torch.empty(1, 16, px // 8, px // 8))
-    for mode, multiple in ((encoding, memory.ENCODE_PEAK), (decoding, memory.DECODE_PEAK)):
-        formula = multiple * px * px * 128 * HALF
+            module.decode(torch.empty(1, channels, *frames, px // 8, px // 8))
+    for mode, coder in ((encoding, coders.encode), (decoding, coders.decode)):
+        formula = coder.peak * px * px * coders.width * HALF
         assert mode.peak <= formula <= 1.05 * mode.peak
+
+
+def test_qwen3_peaks_where_the_formula_says(in_half):
+    module = built("qwen3")
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        weights = {name: torch.empty(part.shape) for name, part in module.named_parameters()}
+        told = {
+            "input_ids": torch.zeros(1, 512, dtype=torch.long),
+            "attention_mask": torch.zeros(1, 1, 512, 512),
+            "use_cache": False,
+            "output_hidden_states": True,
+        }
+        with Peak() as mode:
+            functional_call(module, weights, (), told)
+    formula = QWEN3.peak * 512 * QWEN3.width * HALF
+    assert mode.peak <= formula <= 1.05 * mode.peak
 
 
 def test_sam3_peaks_where_its_eight_phrases_do():
