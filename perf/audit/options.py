@@ -67,7 +67,8 @@ def audited(command: F) -> F:
 
 def setting_options(command: F) -> F:
     """Add an option for each axis, None where it is not given."""
-    kinds = {"size": int, "steps": int, "guidance": float, "strength": float, "tile_px": int}
+    numbers = dict.fromkeys(("size", "steps", "tile_px"), int)
+    kinds: dict[str, type] = {**numbers, "guidance": float, "strength": float, "references": bool}
     for axis in reversed(AXES):
         told = f"Instead of the recommended setting's {axis}."
         option = f"--{axis.replace('_', '-')}"
