@@ -10,7 +10,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 NPM := $(shell command -v npm 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting lettering quantisation prove t4 scaling load faults docker-check lock clean
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting lettering quantisation prove t4 scaling load faults docker-check configs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -157,6 +157,9 @@ faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, 
 	$(BIN)/python -m perf.service.faults
 
 # --- keeping ----------------------------------------------------------------------------------
+
+configs: $(VENV)/.dev  ## Make the configs of the denoising models from their definitions
+	$(BIN)/python -m pawfect_triton.chain_configs
 
 # The largest first: the others take its versions, so that one environment can hold them all.
 lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml

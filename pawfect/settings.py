@@ -91,6 +91,11 @@ class ChainSettings:
         """What is not wanted, for a model that takes that; empty: nothing is said."""
         return ""
 
+    @property
+    def distilled(self) -> bool:
+        """Whether it was trained for just the few steps that it takes where none are asked for."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class FluxSettings(ChainSettings):
@@ -119,6 +124,11 @@ class KleinSettings(ChainSettings):
         """Whether a removal's steps are shown the photo as its floor fills it."""
         return self.references
 
+    @property
+    def distilled(self) -> bool:
+        """Whether it was trained for a few steps: always."""
+        return True
+
 
 @dataclass(frozen=True, kw_only=True)
 class EditSettings(ChainSettings):
@@ -142,6 +152,11 @@ class EditSettings(ChainSettings):
     def unwanted(self) -> str:
         """What is not wanted."""
         return self.negative_prompt
+
+    @property
+    def distilled(self) -> bool:
+        """Whether a LoRA that was trained for a few steps is in its weights."""
+        return self.shift == "lightning"
 
 
 @dataclass(frozen=True)

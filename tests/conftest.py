@@ -44,12 +44,12 @@ LANES = {
     "server": (
         "server/",
         "client/",
-        "perf/test_bench",
         "test_readme",
-        "web/",
     ),
     "service": (
         "service/",
+        "web/",
+        "perf/test_bench",
         "harness/",
         "deploy/",
         "perf/service/",

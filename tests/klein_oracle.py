@@ -80,11 +80,16 @@ def fill_by_pipeline(
     strength: float,
     seed: int,
     tokens: int,
+    reference: Picture | None = None,
 ) -> Drawn:
-    """Fill a picture, UINT8 [H, W, 3], under a mask, UINT8 [H, W]; the picture is a reference."""
+    """Fill a picture, UINT8 [H, W, 3], under a mask, UINT8 [H, W].
+
+    The picture is a reference, and before another one the first.
+    """
     return _by_pipeline(
         pipe,
         image=Image.fromarray(image),
+        image_reference=None if reference is None else Image.fromarray(reference),
         mask_image=Image.fromarray(mask),
         strength=strength,
         prompt=prompt,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.candidates import FoundCandidate, done_tensors, parse_candidate
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.search import SearchParams, search_plan
+from pawfect.contract.search import SearchParams, check_reference, search_plan
 from pawfect.contract.search_report import SearchReport
 from pawfect.contract.tensors import CANDIDATE_SEARCH, Array
 from pawfect_client.inputs import check_picture, inpaint_tensors, tensor_or_parameter
@@ -41,16 +41,17 @@ class CandidateSearch(Generic[Answer, Events]):
         on_progress: OnProgress | None = None,
         **parameters: Scalar,
     ) -> Answer:
-        """Fill what the mask covers in many ways, and return the best.
+        """Fill or edit what the mask covers in many ways, and return the best.
 
         Args:
             image: UINT8 [H, W, 3] RGB, sides 64-16,384 px, at most 110 MP.
             mask: UINT8 [H, W], >= 128 = fill.
             reference: UINT8 [h, w, 3] RGB of any size that a photo may have: who the result is to
-                show, for the judges of identity; or None.
+                show, for proposer edit and the judges of identity; or None.
             protect: UINT8 [H, W], >= 128 = never filled (the pet); or the parameter of that name:
                 auto (as None) has a network find the pet, none protects nothing.
-            prompt: text for FLUX, at most 2,048 bytes, or None.
+            prompt: text for FLUX, at most 2,048 bytes, or None; of proposer edit the instruction,
+                None: that of its templates.
             done: candidates of an earlier run of the same request, which are not made again; those
                 that failed are.
             on_progress: takes each message as it comes, among them the candidates; None: nobody.
@@ -168,7 +169,9 @@ def _checked(
 ) -> tuple[dict[str, Array], Mapping[str, Scalar]]:
     """Return the tensors of a request by name and its parameters; raises INVALID_ARG."""
     guard, parameters = tensor_or_parameter(protect, parameters)
-    search_plan(SearchParams.parse(parameters))
+    params = SearchParams.parse(parameters)
+    search_plan(params)
+    check_reference(params, reference is not None)
     tensors = inpaint_tensors(image, mask, guard, (), prompt)
     if reference is not None:
         check_picture(reference, "REFERENCE")

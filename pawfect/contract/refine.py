@@ -41,10 +41,12 @@ class RefineParams(Parameters):
             remote engine answers.
         deadline_ms: 1 to 600,000 ms from the request's arrival to its answer; a region takes as
             long as an inpainting, a remote engine up to a minute.
-        engine: what fills a hole, as for `inpaint`.
+        engine: what fills a hole, as for `inpaint`; of `subject` and `general` what edits: auto,
+            klein or edit.
         protect: without PROTECT, auto: the subject that a network finds and no region marks is
             neither filled nor copied from; none: nothing is protected.
-        remote: whether the picture may leave the server for a remote engine.
+        remote: whether the picture may leave the server for a remote engine, where nothing there
+            edits.
     """
 
     creativity: Annotated[int, between(*CREATIVITY)] = 2
@@ -61,7 +63,8 @@ class SubjectPayload:
 
     Attributes:
         instructions: what is to change, at most 2,048 bytes.
-        reference_file_id: name of the file that came as REFERENCE; told in REPORT, no more.
+        reference_file_id: name of the file that came as REFERENCE, which then must have come; told
+            in REPORT, no more.
     """
 
     instructions: str

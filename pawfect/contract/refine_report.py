@@ -87,13 +87,57 @@ class RemoteReport:
 
 
 @dataclass(frozen=True)
+class EditReport:
+    """How an edit model of the profile drew.
+
+    Attributes:
+        licence: of its weights; None where the server does not know.
+        working_px: width and height at which it drew.
+        steps: denoising steps of the planned schedule.
+        steps_taken: of them: fewer with `strength` under 1, and where the run would have been late.
+        strength: under 1 it started from the photo, with noise to that part of the schedule.
+        guidance_scale: of all steps; None where the model is not guided.
+        quality: place of the plan in the order of quality classes; 0 is the best.
+        expected_ms: what the plan was expected to take from arrival to answer; None where the
+            card's costs are not known.
+        predicted_ms: the same as it was predicted after the first step.
+    """
+
+    licence: str | None
+    working_px: tuple[int, int]
+    steps: int
+    steps_taken: int
+    strength: float
+    guidance_scale: float | None = None
+    quality: int | None = None
+    expected_ms: float | None = None
+    predicted_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class ChangeReport:
+    """Where a picture that may change all over changed.
+
+    Attributes:
+        share: of its pixels, those that changed so that it can be seen, 0 to 1.
+        cells: by row and column of a coarse grid over the picture, how far the colours of each
+            cell moved on average, in CIELAB's units: 2 can just be seen, 100 is from black to
+            white. An engine that draws all of it anew moves each pixel a little.
+    """
+
+    share: float
+    cells: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
 class RefineReport:
     """The report of one request of `refine`.
 
     Attributes:
         type: subject, text, region or general.
         payload: the request's, as JSON has it.
-        engine: what made the repair: lettering, inpaint or remote.
+        engine: what made the repair: lettering, inpaint, remote, or an edit model of the profile:
+            klein or edit.
         creativity: the request's, 1 to 3.
         seed: the request's.
         deadline_ms: the request's.
@@ -106,6 +150,8 @@ class RefineReport:
         corrections: of `text`: how each was set.
         regions: of `region`: how each was filled, in that order.
         remote: of a repair by a remote engine.
+        edit: of a repair by an edit model of the profile.
+        changes: of `subject` and `general` without MASKS: where the picture changed.
         notes: what a person should know about the result, in words.
         fallbacks: what was missing or failed, and what was done instead.
         weights: identity of the weights in use, by model.
@@ -127,6 +173,8 @@ class RefineReport:
     corrections: tuple[CorrectionReport, ...] = ()
     regions: tuple[RegionReport, ...] = ()
     remote: RemoteReport | None = None
+    edit: EditReport | None = None
+    changes: ChangeReport | None = None
     notes: tuple[str, ...] = ()
     fallbacks: tuple[Fallback, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -153,6 +201,8 @@ class RefineReport:
         known["corrections"] = tuple(map(_correction, given["corrections"]))
         known["regions"] = tuple(map(_region, given["regions"]))
         known["remote"] = None if given["remote"] is None else _remote(given["remote"])
+        known["edit"] = None if given.get("edit") is None else _edit(given["edit"])
+        known["changes"] = None if given.get("changes") is None else _changes(given["changes"])
         known["notes"] = tuple(given["notes"])
         known["fallbacks"] = tuple(map(Fallback.of_json, given["fallbacks"]))
         return cls(**known)
@@ -173,3 +223,12 @@ def _remote(given: Mapping[str, Any]) -> RemoteReport:
     known = known_entries(RemoteReport, given)
     sizes = {name: tuple(given[name]) for name in ("sent_px", "answered_px")}
     return RemoteReport(**known | sizes)
+
+
+def _edit(given: Mapping[str, Any]) -> EditReport:
+    known = known_entries(EditReport, given)
+    return EditReport(**known | {"working_px": tuple(given["working_px"])})
+
+
+def _changes(given: Mapping[str, Any]) -> ChangeReport:
+    return ChangeReport(given["share"], tuple(map(tuple, given["cells"])))

@@ -1,6 +1,7 @@
 """What `candidate_search` takes beside its pictures: parameters, presets, and the plan of a search.
 
 search_plan           parameters with what a preset says of what they leave open
+check_reference       whether a request brings the picture that its proposer needs
 """
 
 from __future__ import annotations
@@ -20,10 +21,22 @@ from pawfect.contract.parameters import (
     Parameters,
 )
 from pawfect.contract.scores import AXES, BEST, CONSISTENCY, IDENTITY, REALISM
-from pawfect.contract.tables import between, one_of
+from pawfect.contract.tables import Rule, between, one_of
 
-# What makes a candidate; models that edit a whole picture or swap a face come with their chains.
-PROPOSERS: Final = ("inpaint",)
+# What makes a candidate: a fill of what the mask covers, or an edit of it that puts the character
+# of REFERENCE there.
+INPAINT: Final = "inpaint"
+EDIT: Final = "edit"
+PROPOSERS: Final = (INPAINT, EDIT)
+# Engines that edit by pictures and an instruction, in the order in which `auto` takes them.
+EDITORS: Final = ("edit", "klein")
+# Whose hair an edit shows: the picture's own, or the character's.
+HAIR: Final = ("keep", "character")
+# Denoising steps of an edit by presets, where a request names none and the model is not distilled
+# to fewer: those of the published search pipeline.
+EDIT_STEPS: Final[Mapping[str, int]] = MappingProxyType({"eacps": 50})
+# Longest name of a character: it stands in an instruction of some 60 words.
+MAX_NAME: Final = 80
 # Most candidates of one stage: beyond what any deadline allows.
 MAX_CANDIDATES: Final = 64
 MAX_CHILDREN: Final = 16
@@ -52,6 +65,10 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
 # Local consistency under which no candidate wins, as long as one is above it: half of what the
 # scale has. Of 10, see `pawfect.scores.local`.
 FLOOR: Final = 4.0
+_NAME: Final = Rule(
+    lambda text: len(text) <= MAX_NAME and text.isprintable() and text == text.strip(),
+    f"1 to {MAX_NAME} printable characters without space around them",
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,10 @@ class SearchParams(Parameters):
     """Parameters of `candidate_search`; None leaves the choice to the preset or to the server.
 
     Attributes:
-        proposer: what makes a candidate: inpaint.
+        proposer: what makes a candidate. inpaint: a fill of what MASK covers; edit: the character
+            of REFERENCE, which it needs, in the place of the one that MASK covers.
+        character: the character's name, at most 80 characters (edit).
+        hair: keep: the picture's own; character: the character's (edit).
         preset: eacps (4, then 2 children of each of the best 2; consistency, realism, identity
             weigh 1, 1, 2) or photoreal (8, then 4 of each of the best 3; 1, 4, 1.5).
         k_global: candidates of the first stage, the undiffused among them, 1 to 64.
@@ -73,9 +93,9 @@ class SearchParams(Parameters):
             `score_local` judges.
         judge_ms: what each of those judges has for one candidate, 1 to 600,000 ms.
         at_once: most candidates that are made at a time, 1 to 64.
-        engine: as for `inpaint`.
-        steps: denoising steps, 1 to 100 (FLUX).
-        guidance_scale: 0 to 100 (FLUX); some candidates vary it.
+        engine: as for `inpaint`; of proposer edit: auto (edit, else klein), edit or klein.
+        steps: denoising steps, 1 to 100; of proposer edit by Qwen-Image-Edit in preset eacps 50.
+        guidance_scale: 0 to 100 (flux, edit); some candidates vary it.
         seed: 0 to 2**63 - 1; the same request gives the same candidates.
         deadline_ms: 1 to 600,000 ms from the request's arrival to its answer; what is found by then
             is the answer.
@@ -83,10 +103,13 @@ class SearchParams(Parameters):
         least_speck_px: as for `inpaint`.
         fill_outlines: as for `inpaint`.
         window_px: as for `inpaint`.
-        protect: as for `inpaint`.
+        protect: as for `inpaint`; of proposer edit auto finds nothing: the subject is what it
+            edits.
     """
 
-    proposer: Annotated[str, one_of(*PROPOSERS)] = "inpaint"
+    proposer: Annotated[str, one_of(*PROPOSERS)] = INPAINT
+    character: Annotated[str, _NAME] | None = None
+    hair: Annotated[str, one_of(*HAIR)] = "keep"
     preset: Annotated[str, one_of(*PRESETS)] = "eacps"
     k_global: Annotated[int, between(1, MAX_CANDIDATES)] | None = None
     m_global: Annotated[int, between(0, MAX_CANDIDATES)] | None = None
@@ -120,6 +143,8 @@ class SearchPlan:
         k_local: children of each.
         weights: by axis of `pawfect.contract.scores.AXES`; together above 0.
         floor: local consistency under which no candidate wins, 0 to 10.
+        unedited: whether the first candidate is the picture as it came, which the others are
+            compared with; see `pawfect.search.potential.rank`.
     """
 
     k_global: int
@@ -127,6 +152,7 @@ class SearchPlan:
     k_local: int
     weights: Mapping[str, float]
     floor: float
+    unedited: bool = False
 
     @property
     def total(self) -> int:
@@ -138,16 +164,22 @@ def search_plan(params: SearchParams) -> SearchPlan:
     """Return the plan of a request.
 
     Raises:
-        PawfectError: INVALID_ARG where more candidates are to have children than there are, or no
-            axis has a weight.
+        PawfectError: INVALID_ARG where more candidates are to have children than there are, no axis
+            has a weight, or an edit is asked of an engine that cannot, or of one candidate, which
+            is the picture as it came.
     """
-    preset = PRESETS[params.preset]
+    preset, edits = PRESETS[params.preset], params.proposer == EDIT
 
     def chosen(name: str) -> float:
         given = getattr(params, name)
         return float(getattr(preset, name) if given is None else given)
 
+    if edits and params.engine not in ("auto", *EDITORS):
+        expected = f"auto, {' or '.join(EDITORS)} with proposer={EDIT}"
+        raise invalid("engine", expected, params.engine)
     k_global, k_local = int(chosen("k_global")), int(chosen("k_local"))
+    if edits and k_global == 1:
+        raise invalid("k_global", f"at least 2 with proposer={EDIT}: 1 is the picture itself", 1)
     # What a preset says gives way to fewer candidates that were asked for; a wish does not.
     m_global = params.m_global
     if m_global is None:
@@ -159,4 +191,17 @@ def search_plan(params: SearchParams) -> SearchPlan:
         raise invalid("consistency, realism, identity", "a weight above 0", "0 for all")
     if not k_local:
         m_global = 0
-    return SearchPlan(k_global, m_global, k_local, MappingProxyType(weights), params.floor)
+    frozen = MappingProxyType(weights)
+    return SearchPlan(k_global, m_global, k_local, frozen, params.floor, unedited=edits)
+
+
+def check_reference(params: SearchParams, given: bool, name: str = "REFERENCE") -> None:
+    """Raise INVALID_ARG where the proposer needs the character's picture and there is none.
+
+    Args:
+        params: the request's.
+        given: whether there is one.
+        name: what messages call it.
+    """
+    if params.proposer == EDIT and not given:
+        raise invalid(name, f"the character's picture with proposer={EDIT}", "none")

@@ -13,6 +13,8 @@ from pawfect.contract.scores import Judgement
 
 GLOBAL: Final = "global"
 LOCAL: Final = "local"
+# The engine of a candidate that is the picture as it came.
+INIT: Final = "init"
 # How a search ended: all candidates were made; none of those to come could win; the deadline came;
 # memory did not suffice for one candidate.
 ENDS: Final = ("done", "cannot_win", "deadline", "memory")
@@ -30,7 +32,7 @@ class Candidate:
         variation: how it differs from the plain try: undiffused, seed, guidance, prompt, mirrored,
             turned, neighbourhood, renoised, worst_part; see `pawfect.search.tries`.
         settings: what it was made with beside the seed, by name.
-        engine: what filled it; None where it failed.
+        engine: what filled it; init: it is the picture as it came; None where it failed.
         judgements: what each judge says of it.
         scores: by axis, the mean of the judges that count, 0 to 10.
         potential: the weighted mean of those scores, 0 to 10; None where none counts. It is known
@@ -105,7 +107,8 @@ class SearchReport:
         known: candidates that came with the request, finished before.
         preset: the request's.
         proposer: the request's.
-        engine: what makes candidates: flux, lama or patch.
+        engine: what makes candidates, as `pawfect.contract.parameters.ENGINES` has them but for
+            auto.
         engine_reason: why.
         seed: the request's.
         deadline_ms: the request's.
@@ -120,6 +123,7 @@ class SearchReport:
         notes: what a person should know about the result, in words.
         fallbacks: what was missing or failed, and what was done instead.
         weights_used: identity of the weights in use, by model.
+        licence: of the weights that candidates were made with; None where there are none.
         version: of the package.
     """
 
@@ -150,6 +154,7 @@ class SearchReport:
     notes: tuple[str, ...] = ()
     fallbacks: tuple[Fallback, ...] = ()
     weights_used: Mapping[str, str] = field(default_factory=dict)
+    licence: str | None = None
     version: str = __version__
 
     @property

@@ -49,9 +49,11 @@ class Autoencoder:
 
     Attributes:
         name: for messages.
+        token_width: of the latents.
     """
 
     name: str
+    token_width: int
 
     def __init__(self, module: Any, tile_px: int) -> None:
         if tile_px < 0 or tile_px % TILE_PX:
@@ -129,11 +131,6 @@ class Autoencoder:
         check_finite("IMAGE", levels)
         rounded: NDArray[np.uint8] = (levels * 255).round().astype(np.uint8)
         return rounded
-
-    @property
-    def token_width(self) -> int:
-        """Width of one token of the latents."""
-        raise NotImplementedError
 
     def fitting(
         self, run: Callable[[Any, torch.Tensor], torch.Tensor], planes: torch.Tensor, side: int

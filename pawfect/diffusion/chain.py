@@ -71,6 +71,11 @@ class Chain:
     rescheduled: Callable[[Schedule, Any], Schedule] = lambda schedule, settings: schedule
 
     @property
+    def edits(self) -> bool:
+        """Whether it edits by words: it takes pictures to go by, and leaves what is put back."""
+        return self.references and self.put_back is not None
+
+    @property
     def token_width(self) -> int:
         """Values of one token's latents."""
         return 4 * self.channels

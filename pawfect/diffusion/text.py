@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,19 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.weights.reading import unusable
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """One text as a transformer takes it, of a chain whose text encoder gives nothing else.
+
+    Attributes:
+        embeds: FP16 [L, D], a state for each token.
+        cut: tokens of the text over the encoder's limit, which `embeds` leaves out.
+    """
+
+    embeds: NDArray[np.float16]
+    cut: int
 
 
 def load_tokenizer(kind: Any, folder: Path, files: tuple[tuple[str, ...], ...]) -> Any:

@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import Array
-from pawfect.diffusion.schedule import Schedule
+from pawfect.diffusion.modulation import Moment
 from pawfect.diffusion.tokens import check_grid
-from pawfect.diffusion.transformer_files import load_transformer
+from pawfect.diffusion.transformer import ChainTransformer
+from pawfect.flux.chain import FLUX
 from pawfect.flux.condition import CONDITION_WIDTH, TOKEN_WIDTH
 from pawfect.flux.gguf import PUBLISHED
-from pawfect.flux.modulation import Modulation, Moment
-from pawfect.flux.modulation import apart as taken_apart
+from pawfect.flux.modulation import Modulation
 from pawfect.flux.transformer_module import FILL, build_module
-from pawfect.weights.checkpoint import torch_dtype
 
 # The timestep of pure noise: the schedule counts from it down to 0.
 NOISE_TIMESTEP: Final = 1000.0
@@ -31,89 +30,17 @@ STEP: Final = ("LATENTS", "CONDITION", "PROMPT_EMBEDS", "POOLED", "TIMESTEP", "G
 Floats = NDArray[np.floating[Any]]
 
 
-class Transformer:
-    """FLUX's transformer, which sees the latents and says which way they flow.
+class Transformer(ChainTransformer):
+    """FLUX's transformer, which sees the latents and says which way they flow."""
 
-    Args:
-        module: a FluxTransformer2DModel, loaded.
-        device: where it lies.
-        dtype: in which it computes.
-        arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
-            and the kernels in force.
-        modulation: taken out of the module and kept on the CPU; None: the module has its own.
-        schedule: with the modulation of one step that of its whole schedule is computed; None: of
-            each alone.
-        steps: of most schedules.
+    model = FLUX.transformer
+    published = PUBLISHED
+    modulating = Modulation
 
-    Attributes:
-        model: Triton's name of it.
-    """
-
-    model: Final = "flux_transformer"
-
-    def __init__(
-        self,
-        module: Any,
-        device: str,
-        dtype: torch.dtype,
-        arithmetic: str = "plain",
-        *,
-        modulation: Modulation | None = None,
-        schedule: Schedule | None = None,
-        steps: int = 1,
-    ) -> None:
-        self.module = module
-        self.device = device
-        self.dtype = dtype
-        self.arithmetic = arithmetic
-        self.modulation = modulation
-        self._schedule = schedule
-        self._steps = steps
-
-    @classmethod
-    def load(
-        cls,
-        folder: Path,
-        *,
-        device: str,
-        dtype: str,
-        modulation: str = "layers",
-        schedule: Schedule | None = None,
-        steps: int = 1,
-    ) -> Transformer:
-        """Load the `transformer` of a folder, or the GGUF file in it.
-
-        Args:
-            folder: see `pawfect.diffusion.transformer_files`.
-            device: cpu or cuda.
-            dtype: float32, float16 or bfloat16, of the computation.
-            modulation: layers, on the device with all others; or cached: their weights never leave
-                the CPU, see `pawfect.flux.modulation`.
-            schedule: see the class.
-            steps: see the class.
-
-        Raises:
-            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
-        """
-        cached = modulation == "cached"
-        module, arithmetic = load_transformer(
-            folder,
-            lambda inner: build_module(inner, FILL),
-            PUBLISHED,
-            device=device,
-            dtype=dtype,
-            apart=taken_apart if cached else None,
-        )
-        computed = torch_dtype(dtype)
-        return cls(
-            module,
-            device,
-            computed,
-            arithmetic,
-            modulation=Modulation(module, computed) if cached else None,
-            schedule=schedule,
-            steps=steps,
-        )
+    @staticmethod
+    def build(folder: Path) -> Any:
+        """See `build_module`."""
+        return build_module(folder, FILL)
 
     @torch.inference_mode()
     def velocity(
@@ -150,8 +77,8 @@ class Transformer:
         self.check(latents, condition, prompt_embeds, pooled, timestep, guidance, grid)
         flow = forward(
             self.module,
-            self._tensor(np.concatenate((latents, condition), axis=2), self.dtype),
-            self._tensor(prompt_embeds, self.dtype),
+            self.tensor(np.concatenate((latents, condition), axis=2)),
+            self.tensor(prompt_embeds),
             self._conditioning(pooled, timestep, guidance, grid[0] * grid[1]),
             self._positions(grid, prompt_embeds.shape[1]),
         )
@@ -168,12 +95,6 @@ class Transformer:
         """Return the velocities of a batch; see `pawfect.diffusion.batch.Stepper`."""
         rows, columns = (int(number) for number in items[0]["GRID"])
         return list(self.velocity(**_arguments(items), grid=(rows, columns)))
-
-    def free(self) -> None:
-        """Drop what is kept where memory is short: all of it may be lost."""
-        # The rows lie in the host's memory: dropping them would free nothing of a GPU's.
-        if self.modulation is not None and self.device == "cpu":
-            self.modulation.clear()
 
     def check(
         self,
@@ -214,9 +135,6 @@ class Transformer:
         if not ((guidance >= 0) & (guidance <= most)).all():
             raise invalid("GUIDANCE", f"0 to {most:g}", _listed(guidance))
 
-    def _tensor(self, array: Floats, dtype: torch.dtype) -> torch.Tensor:
-        return torch.tensor(array).to(self.device, dtype)
-
     def _positions(self, grid: tuple[int, int], text: int) -> torch.Tensor:
         """Return [L + T, 3]: zeros for text, then 0, row and column of each picture token."""
         rows, columns = (torch.arange(side, device=self.device) for side in grid)
@@ -229,24 +147,15 @@ class Transformer:
         """Return what modulates each block, and then the output: [B, N] each."""
         if self.modulation is None:
             # As the module does, which takes 0 to 1 and multiplies by 1000 itself.
-            time = self._tensor(timestep, torch.float32) / NOISE_TIMESTEP
+            time = torch.tensor(timestep).to(self.device).float() / NOISE_TIMESTEP
             embedding = self.module.time_text_embed(
                 time.to(self.dtype) * 1000,
-                self._tensor(guidance, self.dtype) * 1000,
-                self._tensor(pooled, self.dtype),
+                self.tensor(guidance) * 1000,
+                self.tensor(pooled),
             )
             return [embedding] * (len(_blocks(self.module)) + 1)
         moments = [Moment.of(*item) for item in zip(timestep, guidance, pooled, strict=True)]
-
-        def schedule_of(timestep: float) -> list[float]:
-            if self._schedule is None:
-                return []
-            timesteps = self._schedule.timesteps_with(timestep, tokens, self._steps)
-            return [float(other) for other in timesteps]
-
-        rows = self.modulation.rows(moments, schedule_of).to(self.device)
-        parts: Sequence[torch.Tensor] = torch.split(rows, list(self.modulation.widths), dim=1)
-        return parts
+        return self.rows(moments, tokens)
 
 
 def forward(
@@ -263,7 +172,7 @@ def forward(
         picture: [B, T, 384], latents beside condition.
         text: [B, L, D].
         conditioning: of each block and of the output, [B, N] each: the time embedding, or the rows
-            that `pawfect.flux.modulation` computed.
+            that `pawfect.diffusion.modulation` computed.
         positions: [L + T, 3], of text and picture tokens.
 
     Returns:

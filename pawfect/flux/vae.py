@@ -47,6 +47,7 @@ class Vae(Autoencoder):
     """FLUX's autoencoder."""
 
     name = "flux_vae"
+    token_width = TOKEN_WIDTH
 
     @staticmethod
     def build(folder: Path) -> Any:
@@ -98,11 +99,6 @@ class Vae(Autoencoder):
             condition=np.concatenate((masked, pack_mask(hole.numpy())), axis=1),
             prior=prior,
         )
-
-    @property
-    def token_width(self) -> int:
-        """Width of one token of the latents."""
-        return TOKEN_WIDTH
 
     def unscaled(self, tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
         """Return [1, 16, h, w] as the decoder takes it."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 from jinja2 import TemplateError
-from numpy.typing import NDArray
 from transformers.models.qwen2.tokenization_qwen2 import Qwen2Tokenizer
 from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
 from transformers.models.qwen3.modeling_qwen3 import Qwen3Model, Qwen3RotaryEmbedding
@@ -17,7 +14,13 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3Model, Qwen3RotaryEmbe
 from pawfect.contract.errors import invalid
 from pawfect.diffusion.loading import on_meta, read_config
 from pawfect.diffusion.quantised.loading import AS_STORED, prepare
-from pawfect.diffusion.text import check_unicode, check_vocabulary, half, load_tokenizer
+from pawfect.diffusion.text import (
+    TextEmbedding,
+    check_unicode,
+    check_vocabulary,
+    half,
+    load_tokenizer,
+)
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import unusable
 
@@ -30,19 +33,6 @@ LAYERS: Final = (9, 18, 27)
 PREFIX: Final = "model."
 STEM: Final = "model"
 TOKENIZER_FILES: Final = (("tokenizer.json",), ("vocab.json", "merges.txt"))
-
-
-@dataclass(frozen=True)
-class TextEmbedding:
-    """One prompt as the transformer takes it.
-
-    Attributes:
-        embeds: FP16 [L, 3H], the outputs of the LAYERS for each token, padding included.
-        cut: tokens of the prompt in its chat template over L, which `embeds` leaves out.
-    """
-
-    embeds: NDArray[np.float16]
-    cut: int
 
 
 class TextEncoder:
@@ -99,6 +89,9 @@ class TextEncoder:
     @torch.inference_mode()
     def encode(self, prompt: str) -> TextEmbedding:
         """Embed one prompt as `Flux2KleinPipeline.encode_prompt` does; an empty one is fine.
+
+        Returns:
+            FP16 [L, 3H]: for each token, padding included, the outputs of the LAYERS.
 
         Raises:
             PawfectError: INVALID_ARG for text that is not Unicode, INTERNAL where an embedding does

@@ -15,73 +15,36 @@ import torch
 from diffusers.models.transformers.transformer_flux2 import Flux2Transformer2DModel
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import invalid
 from pawfect.diffusion.batch import Item
 from pawfect.diffusion.loading import on_meta, read_config
-from pawfect.diffusion.tokens import check_grid
-from pawfect.diffusion.transformer_files import load_transformer
+from pawfect.diffusion.step import NOISE_TIMESTEP, Grid, check_step, grids_of
+from pawfect.diffusion.transformer import ChainTransformer
 from pawfect.klein.chain import KLEIN, TOKEN_WIDTH
 from pawfect.klein.gguf import PUBLISHED
-from pawfect.weights.checkpoint import torch_dtype
 from pawfect.weights.reading import unusable
 
-# The timestep of pure noise: the schedule counts from it down to 0.
-NOISE_TIMESTEP: Final = 1000.0
 # How far pictures lie apart on the first axis of positions: the one that is filled at 0, the
 # references at 10, 20 and so on; `Flux2KleinPipeline._prepare_image_ids`.
 APART: Final = 10
 # What makes a FLUX.2 transformer klein; the rest is size.
 KLEIN_CONFIG: Final = {"in_channels": TOKEN_WIDTH, "guidance_embeds": False}
 
-Grid = tuple[int, int]
 
+class Transformer(ChainTransformer):
+    """klein's transformer, which sees the latents and says which way they flow."""
 
-class Transformer:
-    """klein's transformer, which sees the latents and says which way they flow.
+    model = KLEIN.transformer
+    published = PUBLISHED
 
-    Args:
-        module: a Flux2Transformer2DModel, loaded.
-        device: where it lies.
-        dtype: in which it computes.
-        arithmetic: what computes the blocks' linear layers: `plain`, or a scheme of quantisation
-            and the kernels in force.
-
-    Attributes:
-        model: Triton's name of it.
-    """
-
-    model: Final = KLEIN.transformer
-
-    def __init__(
-        self, module: Any, device: str, dtype: torch.dtype, arithmetic: str = "plain"
-    ) -> None:
-        self.module = module
-        self.device = device
-        self.dtype = dtype
-        self.arithmetic = arithmetic
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str, dtype: str) -> Transformer:
-        """Load the `transformer` of a folder, or the GGUF file in it.
-
-        Args:
-            folder: of the whole model, or of its transformer alone; see
-                `pawfect.diffusion.transformer_files`.
-            device: cpu or cuda.
-            dtype: float32, float16 or bfloat16, of the computation.
-
-        Raises:
-            PawfectError: UNAVAILABLE where a file is missing, damaged or another model's.
-        """
-        module, arithmetic = load_transformer(
-            folder, build_module, PUBLISHED, device=device, dtype=dtype
-        )
-        return cls(module, device, torch_dtype(dtype), arithmetic)
+    @staticmethod
+    def build(folder: Path) -> Any:
+        """See `build_module`."""
+        return build_module(folder)
 
     def shared(self, item: Item) -> tuple[Any, ...]:
         """Return what steps of one batch share; see `pawfect.diffusion.batch.Stepper`."""
-        self._check(item)
-        return _grid(item), _reference_grids(item), len(item["PROMPT_EMBEDS"])
+        grids = check_step(item, TOKEN_WIDTH, self.module.config.joint_attention_dim)
+        return grids, len(item["PROMPT_EMBEDS"])
 
     @torch.inference_mode()
     def velocities(self, items: Sequence[Item]) -> Sequence[NDArray[np.float32]]:
@@ -92,7 +55,7 @@ class Transformer:
         """
         tokens, text = len(items[0]["LATENTS"]), len(items[0]["PROMPT_EMBEDS"])
         latents = self._stacked(items, "LATENTS")
-        if references := _reference_grids(items[0]):
+        if "REFERENCES" in items[0]:
             latents = torch.cat((latents, self._stacked(items, "REFERENCES")), dim=1)
         timestep = torch.tensor(np.concatenate([item["TIMESTEP"] for item in items]))
         (flow,) = self.module(
@@ -100,33 +63,12 @@ class Transformer:
             encoder_hidden_states=self._stacked(items, "PROMPT_EMBEDS"),
             # The module takes 0 to 1 and multiplies in its own precision.
             timestep=timestep.to(self.device) / NOISE_TIMESTEP,
-            img_ids=picture_positions((_grid(items[0]), *references)).to(self.device),
+            img_ids=picture_positions(grids_of(items[0])).to(self.device),
             txt_ids=text_positions(text).to(self.device),
             return_dict=False,
         )
         velocities: NDArray[np.float32] = flow[:, :tokens].float().cpu().numpy()
         return list(velocities)
-
-    def free(self) -> None:
-        """Drop what is kept where memory is short: nothing is."""
-
-    def _check(self, item: Item) -> None:
-        """Raise INVALID_ARG unless `velocities` can take one request's tensors, which it names."""
-        width = self.module.config.joint_attention_dim
-        for name, columns in (("LATENTS", TOKEN_WIDTH), ("PROMPT_EMBEDS", width)):
-            if not item[name].size or item[name].shape[1] != columns:
-                raise invalid(name, f"shape [T, {columns}], T above 0", list(item[name].shape))
-        check_grid(len(item["LATENTS"]), _grid(item), "LATENTS")
-        if ("REFERENCES" in item) is not ("REFERENCE_GRIDS" in item):
-            raise invalid("REFERENCES, REFERENCE_GRIDS", "both or neither", "one of them")
-        if "REFERENCES" in item:
-            _check_references(item)
-        for name in ("LATENTS", "PROMPT_EMBEDS", "TIMESTEP", "REFERENCES"):
-            if name in item and not np.isfinite(item[name]).all():
-                raise invalid(name, "finite values", "others")
-        timestep = float(item["TIMESTEP"][0])
-        if not 0 < timestep <= NOISE_TIMESTEP:
-            raise invalid("TIMESTEP", f"above 0 to {NOISE_TIMESTEP:g}", f"{timestep:g}")
 
     def _stacked(self, items: Sequence[Item], name: str) -> torch.Tensor:
         stacked = torch.tensor(np.stack([item[name] for item in items]))
@@ -168,25 +110,3 @@ def text_positions(tokens: int) -> torch.Tensor:
     positions = torch.zeros(tokens, 4, dtype=torch.int64)
     positions[:, 3] = torch.arange(tokens)
     return positions
-
-
-def _check_references(item: Item) -> None:
-    tokens, grids = item["REFERENCES"], item["REFERENCE_GRIDS"]
-    if tokens.shape[1] != TOKEN_WIDTH:
-        raise invalid("REFERENCES", f"shape [T, {TOKEN_WIDTH}]", list(tokens.shape))
-    if not len(grids) or (grids <= 0).any():
-        expected = "positive rows and columns of tokens of at least one picture"
-        raise invalid("REFERENCE_GRIDS", expected, grids.tolist())
-    wanted = int(grids.astype(np.int64).prod(axis=1).sum())
-    if len(tokens) != wanted:
-        raise invalid("REFERENCES", f"{wanted} tokens for grids {grids.tolist()}", len(tokens))
-
-
-def _grid(item: Item) -> Grid:
-    rows, columns = (int(number) for number in item["GRID"])
-    return rows, columns
-
-
-def _reference_grids(item: Item) -> tuple[Grid, ...]:
-    grids = item.get("REFERENCE_GRIDS", ())
-    return tuple((int(rows), int(columns)) for rows, columns in grids)

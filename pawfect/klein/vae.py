@@ -32,6 +32,7 @@ class Vae(Autoencoder):
     """
 
     name = "klein_vae"
+    token_width = TOKEN_WIDTH
 
     def __init__(self, module: Any, tile_px: int) -> None:
         super().__init__(module, tile_px)
@@ -65,11 +66,6 @@ class Vae(Autoencoder):
             latents=np.ascontiguousarray(noise.reshape(TOKEN_WIDTH, -1).T.numpy()),
             prior=self._normalised_latents(image),
         )
-
-    @property
-    def token_width(self) -> int:
-        """Width of one token of the latents."""
-        return TOKEN_WIDTH
 
     def unscaled(self, tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
         """Return [1, 32, h, w] as the decoder takes it."""

@@ -13,6 +13,7 @@ from pawfect.judges.settings import CLIENTS, lacking
 from pawfect.matting.networks import find_network
 from pawfect.models import MODELS
 from pawfect.ocr import INSTALL
+from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.lettering import READING
 from pawfect.orchestrator.refining import Refining
 from pawfect.profile import Profile
@@ -41,8 +42,10 @@ def capabilities(refining: Refining) -> Capabilities:
 
 
 def _edit(refining: Refining) -> Capability:
-    lacking = refining.edit_lacking
-    return Capability(True, remote=True) if lacking is None else Capability(False, lacking)
+    found = refining.editor_or_lacking()
+    if isinstance(found, str):
+        return Capability(False, found)
+    return Capability(True, remote=not isinstance(found, DeployedChain))
 
 
 def _judge(profile: Profile, judge: str) -> Capability:

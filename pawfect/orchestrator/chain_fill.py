@@ -9,18 +9,13 @@ from typing import Final, TypeVar
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.report import Fallback
 from pawfect.orchestrator import budget
+from pawfect.orchestrator.attempts import Failed
 from pawfect.orchestrator.chain_models import Picture, Text, encode_text
 from pawfect.orchestrator.check import check_fill
 from pawfect.orchestrator.control import dropped
 from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.engine import Fill, Prompting, Task
-from pawfect.orchestrator.generate import (
-    FLOOR_STANDS,
-    Failed,
-    Generated,
-    Start,
-    generate,
-)
+from pawfect.orchestrator.generate import FLOOR_STANDS, Generated, Start, generate
 from pawfect.orchestrator.lama import floor_photo, weights_of
 from pawfect.orchestrator.patch import reports, seed_of
 from pawfect.orchestrator.patched import Patched
@@ -139,9 +134,10 @@ async def _fill(
     best, fallbacks = first, before + first.fallbacks
     if first.problem is not None and _time_for_another(task, first.generated):
         fallbacks += (Fallback("check", first.problem, "a second seed"),)
+        run = first.generated.run
         second = await _generate_checked(
-            task, deployed, replace(start, plan=first.generated.plan),
-            seed_of(seed, len(first.generated.plan.canvases)), concurrent, first.generated.slowness,
+            task, deployed, replace(start, plan=run.plan),
+            seed_of(seed, len(run.plan.canvases)), concurrent, run.slowness,
         )  # fmt: skip
         fallbacks += second.fallbacks
         if isinstance(second, Checked):
@@ -176,12 +172,12 @@ async def _generate_checked(
         return made
     found = (await concurrent.scene).found
     try:
-        result = await check_fill(task, made.image, found, concurrent.floor)
+        result = await check_fill(task, made.run.picture, found, concurrent.floor)
     except PawfectError as error:
         if error.kind in (ErrorKind.CANCELLED, ErrorKind.INVALID_ARG):
             raise
-        return Failed(error, made.fallbacks)
-    return Checked(made, result.problem, made.fallbacks + result.fallbacks)
+        return Failed(error, made.run.fallbacks)
+    return Checked(made, result.problem, made.run.fallbacks + result.fallbacks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +249,7 @@ async def _embed(task: Task, deployed: DeployedChain, scene: asyncio.Future[Scen
 
 
 def _time_for_another(task: Task, made: Generated) -> bool:
-    return task.control.remaining_ms() > budget.SECOND_TRY * made.again_ms
+    return task.control.remaining_ms() > budget.SECOND_TRY * made.run.again_ms
 
 
 def _made(
@@ -262,14 +258,14 @@ def _made(
     made = checked.generated
     passed = "passed" if task.deployment.profile.check else None
     # Of a second seed nothing was known when the first prediction was made.
-    predicted_ms = first.generated.denoising.predicted_ms
+    predicted_ms = first.generated.run.denoising.predicted_ms
     return Fill(
-        made.image,
+        made.run.picture,
         deployed.chain.name,
         made.windows,
         prompting,
         checked.fallbacks,
-        denoising=replace(made.denoising, predicted_ms=predicted_ms),
+        denoising=replace(made.run.denoising, predicted_ms=predicted_ms),
         check=checked.problem or passed,
         weights=_weights(task, deployed),
     )

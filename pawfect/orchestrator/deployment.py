@@ -78,6 +78,40 @@ class Deployment:
             reason = f"{reason}; {left_out}"
         return engine, reason
 
+    def editor(self, asked: str) -> DeployedChain | None:
+        """Return the denoising model that edits by words: the profile's first that can be used.
+
+        Args:
+            asked: a request's `engine`: auto, or its name.
+
+        Returns:
+            None for `auto` where the profile has none.
+
+        Raises:
+            PawfectError: UNAVAILABLE where the one that was asked for does not edit, is not in the
+                profile, is left out by its licence, or its weights cannot be read; with `auto`,
+                where that is so of all that the profile has.
+        """
+        editors = [name for name in self.profile.engines if name in CHAINS and CHAINS[name].edits]
+        if asked != "auto" and asked not in editors:
+            known = " or ".join(name for name, chain in CHAINS.items() if chain.edits)
+            has = f"profile {self.profile.name} has {' and '.join(editors) or 'neither'}"
+            problem = f"engine: expected {known} to edit by words, got {asked}; {has}"
+            raise PawfectError(ErrorKind.UNAVAILABLE, problem)
+        problems = []
+        for name in editors if asked == "auto" else (asked,):
+            deployed = self.chains.get(name)
+            if name in self.barred:
+                problems.append(f"engine={name}: {self.barred[name]}")
+            elif deployed is None or deployed.schedule is None or deployed.error is not None:
+                missing = f"the profile has no {name}"
+                problems.append(deployed.error.message if deployed and deployed.error else missing)
+            else:
+                return deployed
+        if problems:
+            raise PawfectError(ErrorKind.UNAVAILABLE, "; ".join(problems))
+        return None
+
     def chain(self, name: str) -> DeployedChain:
         """Return a denoising model that can be used.
 

@@ -70,7 +70,7 @@ async def inpaint(
     return InpaintResult(fill.image, cleaned.mask, _report(task, fill, reason, protected))
 
 
-def _licence(deployment: Deployment, engine: str) -> str | None:
+def licence_of(deployment: Deployment, engine: str) -> str | None:
     """Return the licence of the weights that an engine fills with."""
     deployed = deployment.chains.get(engine)
     if deployed is not None:
@@ -85,7 +85,7 @@ def _report(task: Task, fill: Fill, reason: str, protected: Protected) -> Report
     return Report(
         engine=fill.engine,
         engine_reason=fill.reason or reason,
-        licence=_licence(task.deployment, fill.engine),
+        licence=licence_of(task.deployment, fill.engine),
         profile=task.deployment.profile.name,
         seed=params.seed,
         deadline_ms=params.deadline_ms,

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import PawfectError
 from pawfect.contract.report import Fallback, WindowReport
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.diffusion.schedule import first_step
+from pawfect.orchestrator.attempts import Failed, Run, run_plans
 from pawfect.orchestrator.chain_models import Picture, Text, decode_canvas, encode_canvas
 from pawfect.orchestrator.control import dropped
 from pawfect.orchestrator.denoise import Sampling, denoise
 from pawfect.orchestrator.deployment import DeployedChain
-from pawfect.orchestrator.engine import Denoising, Task
+from pawfect.orchestrator.engine import Task
 from pawfect.orchestrator.pace import Pace
 from pawfect.orchestrator.patch import seed_of
-from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish, smaller
+from pawfect.orchestrator.planner import LEAST_STEPS, Plan, Wish
 from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas
 from pawfect.picture.composite import composite
@@ -57,33 +58,10 @@ class Start:
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """A photo with its holes filled.
+    """A photo with its holes filled, and how each window was filled."""
 
-    Attributes:
-        image: UINT8 [H, W, 3].
-        plan: how it was filled in the end.
-        windows: how each window was filled.
-        denoising: for the report.
-        slowness: of the steps against what was expected of them; None: not measured.
-        again_ms: what another run of the same plan would take.
-        fallbacks: where memory or time was short.
-    """
-
-    image: NDArray[np.uint8]
-    plan: Plan
+    run: Run
     windows: tuple[WindowReport, ...]
-    denoising: Denoising
-    slowness: float | None
-    again_ms: float
-    fallbacks: tuple[Fallback, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Why there is no fill, and what was tried before."""
-
-    error: PawfectError
-    fallbacks: tuple[Fallback, ...] = ()
 
 
 class Texts(Protocol):
@@ -119,33 +97,24 @@ async def generate(
     Raises:
         PawfectError: CANCELLED or INVALID_ARG: the request's own doing is no failure of the model.
     """
-    fallbacks: tuple[Fallback, ...] = ()
-    plan, costs, name = start.plan, deployed.costs, deployed.chain.name
-    while True:
-        pace = Pace(start.wish, plan, costs, task.control, slowness)
-        sampling = _sampling(task, deployed, start.wish, plan)
-        try:
-            image = await _fill(task, start, plan.canvases, sampling, pace, seed, text)
-        except PawfectError as error:
-            if error.kind in (ErrorKind.CANCELLED, ErrorKind.INVALID_ARG):
-                raise
-            less = None
-            # A text encoder out of memory is not helped by a smaller canvas.
-            if error.kind is ErrorKind.OUT_OF_MEMORY and not text.raised(error):
-                less = smaller(start.wish, plan, costs, task.control.remaining_ms())
-            if less is None:
-                return Failed(error, fallbacks)
-            fallbacks += (Fallback(name, str(error), f"{less.size} px", error.kind),)
-            plan, slowness = less, pace.measured_slowness
-            continue
-        if pace.taken < pace.planned:
-            reason = f"late: {pace.taken} steps instead of {pace.planned}"
-            late = Fallback(deployed.chain.transformer, reason, "fewer steps", ErrorKind.DEADLINE)
-            fallbacks += (late,)
-        return Generated(
-            image, plan, _window_reports(task, name, plan, seed), _denoising(plan, sampling, pace),
-            pace.measured_slowness, pace.again_ms(), fallbacks,
-        )  # fmt: skip
+
+    def draw(plan: Plan, sampling: Sampling, pace: Pace) -> Awaitable[NDArray[np.uint8]]:
+        return _fill(task, start, plan.canvases, sampling, pace, seed, text)
+
+    run = await run_plans(
+        deployed,
+        task.control,
+        start.wish,
+        start.plan,
+        lambda plan: _sampling(task, deployed, start.wish, plan),
+        draw,
+        slowness=slowness,
+        # A text encoder out of memory is not helped by a smaller canvas.
+        shrinks=lambda error: not text.raised(error),
+    )
+    if isinstance(run, Failed):
+        return run
+    return Generated(run, _window_reports(task, deployed.chain.name, run.plan, seed))
 
 
 def _sampling(task: Task, deployed: DeployedChain, wish: Wish, plan: Plan) -> Sampling:
@@ -158,18 +127,6 @@ def _sampling(task: Task, deployed: DeployedChain, wish: Wish, plan: Plan) -> Sa
     least = 1 if params.engine == chain.name else min(LEAST_STEPS, math.ceil(run / 2))
     return Sampling(
         chain, schedule, plan.steps, guidance, wish.strength, params.preview_every, least
-    )
-
-
-def _denoising(plan: Plan, sampling: Sampling, pace: Pace) -> Denoising:
-    return Denoising(
-        steps=plan.steps,
-        steps_taken=pace.taken,
-        quality=plan.quality,
-        expected_ms=plan.expected_ms,
-        predicted_ms=pace.predicted_ms,
-        guidance_scale=sampling.guidance_scale if sampling.chain.guided else None,
-        strength=sampling.strength,
     )
 
 
@@ -231,12 +188,19 @@ async def _fill(
         parts = await asyncio.gather(*tasks)
     finally:
         await dropped(*tasks)
-    return await _composited(task, canvases, parts)
+    return await composited(task, canvases, parts)
 
 
-async def _composited(
+async def composited(
     task: Task, canvases: Sequence[Canvas], parts: Sequence[NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
+    """Composite all canvases, as a stage: UINT8 [H, W, 3].
+
+    Args:
+        task: the request.
+        canvases: one for each window.
+        parts: UINT8 [h, w, 3] each, of the canvases' boxes, regenerated all over.
+    """
     request, params = task.request, task.request.params
     with task.control.stage("composite"):
         pasting = asyncio.to_thread(

@@ -73,6 +73,8 @@ async def judge_local(
     call: CallModel,
     control: Control,
     around: Sequence[Label] | None = None,
+    *,
+    networks: bool = True,
 ) -> Judgement:
     """Judge a fill by the picture, and by what the profile's networks see in it.
 
@@ -84,6 +86,7 @@ async def judge_local(
         call: calls them.
         control: deadline, cancellation and stage times.
         around: surfaces around the hole, where SAM3 has been asked before; None: it is asked.
+        networks: whether they are asked: what was put into the hole on purpose is no fault of it.
 
     Returns:
         What `pawfect.scores.local.judge_locally` says; a network that fails or is late is left out,
@@ -94,7 +97,8 @@ async def judge_local(
             the request itself.
     """
     inputs = {"RESULT": result, "ORIGINAL": original, "MASK": mask}
-    request = replace(judge_request(inputs, LocalJudgeParams()), around=around)
+    params = LocalJudgeParams(networks=networks)
+    request = replace(judge_request(inputs, params), around=around)
     return (await score_local(request, deployment, call, control)).judgement
 
 

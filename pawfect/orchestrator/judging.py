@@ -36,6 +36,7 @@ class Judging:
         deployment: which networks the local judge may ask.
         call: calls the models.
         around: surfaces around the hole, where SAM3 was asked; None: the judge asks it.
+        networks: whether the local judge asks networks for what does not belong in the hole.
     """
 
     original: NDArray[np.uint8]
@@ -46,6 +47,7 @@ class Judging:
     deployment: Deployment
     call: CallModel
     around: Sequence[Label] | None = None
+    networks: bool = True
 
 
 async def judge(
@@ -72,7 +74,8 @@ async def _locally(judging: Judging, image: NDArray[np.uint8], control: Control)
     with control.stage(STAGE):
         part = control.part(control.remaining_ms())
         shown = (image, judging.original, judging.hole)
-        return await judge_local(*shown, judging.deployment, judging.call, part, judging.around)
+        asking = (judging.deployment, judging.call, part)
+        return await judge_local(*shown, *asking, judging.around, networks=judging.networks)
 
 
 async def _asked(

@@ -59,8 +59,8 @@ class Pace:
                 self,
                 steps,
                 steps,
-                known.step_ms(wish.seen_tokens(canvas)),
-                known.encode_ms(canvas.height * canvas.width),
+                known.step_ms(wish.seen_tokens(canvas, plan.size)),
+                wish.encode_ms(canvas, plan.size, known),
                 known.decode_ms(canvas.height * canvas.width),
             )
             for canvas in plan.canvases

@@ -1,4 +1,4 @@
-"""The plan of a denoising fill: size and steps, of the best quality class in time.
+"""The plan of a denoising fill or edit: size and steps, of the best quality class in time.
 
 It follows from the request, the profile and the card's expected costs alone, never from the clock,
 so that the same request gives the same pixels. What the clock says comes after: see `pace`.
@@ -20,7 +20,7 @@ from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.engine import Task
 from pawfect.orchestrator.lama import floor_ms
 from pawfect.picture.box import Box
-from pawfect.picture.canvas import Canvas, fit_canvas
+from pawfect.picture.canvas import Canvas, fit_canvas, whole_canvas
 
 # Shares of the wished steps, best first. The order of the classes is: at each size all of these,
 # from the largest size to the smallest, and LAST_SHARE at the smallest alone. A fill at less than
@@ -39,7 +39,7 @@ class Wish:
     """What a request asks of a denoising model, and what it brings with it.
 
     Attributes:
-        holes: the bounding box of the holes of each window.
+        holes: the bounding box of the holes of each window; none: one canvas is the whole picture.
         height: the photo's, px.
         width: the photo's, px.
         sizes: the working sizes that are allowed, px, rising.
@@ -50,6 +50,8 @@ class Wish:
         checks_labels: whether labels in the fill are, for its check.
         prior_ms: expected time of the floor from which denoising starts.
         references: pictures of each canvas's own size that its steps are shown beside it.
+        shown: height and width, px, of further pictures that each step is shown: each at its own
+            size, or at a plan's where it is larger.
         texts: prompts that are encoded.
     """
 
@@ -64,11 +66,29 @@ class Wish:
     checks_labels: bool = False
     prior_ms: float = 0.0
     references: int = 0
+    shown: tuple[tuple[int, int], ...] = ()
     texts: int = 1
 
-    def seen_tokens(self, canvas: Canvas) -> int:
-        """Return the picture tokens of one step: the canvas's, and as many per reference."""
-        return canvas.tokens * (1 + self.references)
+    def canvases(self, place: int) -> tuple[Canvas, ...]:
+        """Return the canvases where no size is larger than that at a place of `sizes`."""
+        if not self.holes:
+            return (whole_canvas(self.height, self.width, self.sizes[place]),)
+        sizes = self.sizes[: place + 1]
+        return tuple(fit_canvas(holes, self.height, self.width, sizes) for holes in self.holes)
+
+    def pictures(self, size: int) -> tuple[Canvas, ...]:
+        """Return the canvases of the further pictures, by a plan's size."""
+        return tuple(whole_canvas(height, width, size) for height, width in self.shown)
+
+    def seen_tokens(self, canvas: Canvas, size: int) -> int:
+        """Return the picture tokens of one step: the canvas's, and those of what it is shown."""
+        further = sum(picture.tokens for picture in self.pictures(size))
+        return canvas.tokens * (1 + self.references) + further
+
+    def encode_ms(self, canvas: Canvas, size: int, costs: Costs) -> float:
+        """Return what encoding a canvas is expected to take, and what its steps are shown, ms."""
+        areas = [one.height * one.width for one in (canvas, *self.pictures(size))]
+        return sum(map(costs.encode_ms, areas))
 
 
 @dataclass(frozen=True)
@@ -107,8 +127,22 @@ def plan_fill(task: Task, deployed: DeployedChain) -> Planned:
     """
     within_ms = task.control.within_ms
     share_ms = within_ms if task.plan_ms is None else min(task.plan_ms, within_ms)
+    return plan_within(wish_of(task, deployed), deployed, share_ms, within_ms)
+
+
+def plan_within(wish: Wish, deployed: DeployedChain, share_ms: float, within_ms: float) -> Planned:
+    """Plan what is wished of a denoising model.
+
+    Args:
+        wish: what is asked for.
+        deployed: the model.
+        share_ms: what the plan may take.
+        within_ms: the least plan may take so much, where `share_ms` are too few for any.
+
+    Raises:
+        PawfectError: DEADLINE where no plan fits.
+    """
     costs = deployed.costs
-    wish = wish_of(task, deployed)
     best, plan = next(plans(wish, costs)), choose(wish, costs, share_ms)
     if plan is None:
         assert costs is not None
@@ -121,7 +155,7 @@ def plan_fill(task: Task, deployed: DeployedChain) -> Planned:
                 "least, "
                 f"{in_words(plan)}, got {within_ms:.0f} ms",
             )
-    less = _less(best, plan)
+    less = _less(wish, best, plan)
     if not less:
         return Planned(wish, plan)
     reason = f"deadline_ms: {share_ms:.0f} ms are too few for {in_words(best)}"
@@ -132,7 +166,6 @@ def wish_of(task: Task, deployed: DeployedChain) -> Wish:
     """Return what a request asks of a model, the profile's settings where it asks for nothing."""
     chain, settings = deployed.chain, deployed.settings
     profile, params, windows = task.deployment.profile, task.request.params, task.cleaned.windows
-    sizes = tuple(side for side in settings.sizes if side <= (params.window_px or side))
     height, width = task.cleaned.mask.shape
     strength = settings.strength if params.strength is None else params.strength
     starts_from_floor = (strength < 1 or chain.put_back is not None) and task.floor is None
@@ -141,7 +174,7 @@ def wish_of(task: Task, deployed: DeployedChain) -> Wish:
         holes=tuple(window.holes for window in windows),
         height=height,
         width=width,
-        sizes=sizes or settings.sizes[:1],
+        sizes=sizes_of(task, deployed),
         steps=settings.steps if params.steps is None else params.steps,
         explicit=params.steps is not None,
         strength=strength,
@@ -151,6 +184,12 @@ def wish_of(task: Task, deployed: DeployedChain) -> Wish:
         references=int(settings.refers and chain.references),
         texts=len(windows) if chain.sees_pictures else 1,
     )
+
+
+def sizes_of(task: Task, deployed: DeployedChain) -> tuple[int, ...]:
+    """Return the working sizes that a request allows a model, px, rising: one at least."""
+    own, most = deployed.settings.sizes, task.request.params.window_px
+    return tuple(side for side in own if side <= (most or side)) or own[:1]
 
 
 def plans(wish: Wish, costs: Costs | None) -> Iterator[Plan]:
@@ -165,20 +204,15 @@ def plans(wish: Wish, costs: Costs | None) -> Iterator[Plan]:
         classes.append((last, LAST_SHARE))
     if wish.explicit:
         classes.sort(key=lambda one: -one[1])
-    fitted = {
-        size: tuple(
-            fit_canvas(holes, wish.height, wish.width, wish.sizes[: place + 1])
-            for holes in wish.holes
-        )
-        for place, size in enumerate(wish.sizes)
-    }
+    fitted = {size: wish.canvases(place) for place, size in enumerate(wish.sizes)}
     seen: set[tuple[tuple[Canvas, ...], int]] = set()
     quality = 0
     for size, share in classes:
         canvases, steps = fitted[size], _steps(wish, share)
-        if (canvases, steps) in seen:
+        whole = canvases + wish.pictures(size)
+        if (whole, steps) in seen:
             continue
-        seen.add((canvases, steps))
+        seen.add((whole, steps))
         plan = Plan(quality, size, canvases, steps)
         expected = None if costs is None else expected_ms(wish, plan, costs)
         yield Plan(quality, size, canvases, steps, expected)
@@ -207,13 +241,13 @@ def choose(wish: Wish, costs: Costs | None, within_ms: float) -> Plan | None:
 
 
 def smaller(wish: Wish, plan: Plan, costs: Costs | None, within_ms: float) -> Plan | None:
-    """Return the best plan in time whose largest canvas is smaller than another plan's."""
-    largest = max(canvas.tokens for canvas in plan.canvases)
+    """Return the best plan in time whose largest step is smaller than another plan's."""
+    largest = _largest_step(wish, plan)
     return next(
         (
             other
             for other in plans(wish, costs)
-            if max(canvas.tokens for canvas in other.canvases) < largest
+            if _largest_step(wish, other) < largest
             and (other.expected_ms is None or other.expected_ms <= within_ms)
         ),
         None,
@@ -238,9 +272,10 @@ def expected_ms(wish: Wish, plan: Plan, costs: Costs) -> float:
         + (wish.finds_labels + wish.checks_labels) * costs.labels_ms
         + wish.prior_ms
         + sum(
-            costs.encode_ms(canvas.height * canvas.width)
+            wish.encode_ms(canvas, plan.size, costs)
             + costs.decode_ms(canvas.height * canvas.width)
-            + steps_run(plan.steps, wish.strength) * costs.step_ms(wish.seen_tokens(canvas))
+            + steps_run(plan.steps, wish.strength)
+            * costs.step_ms(wish.seen_tokens(canvas, plan.size))
             for canvas in plan.canvases
         )
     )
@@ -266,11 +301,18 @@ def _steps(wish: Wish, share: float) -> int:
     return max(round(share * wish.steps), min(LEAST_STEPS, wish.steps))
 
 
-def _less(best: Plan, plan: Plan) -> str:
+def _largest_step(wish: Wish, plan: Plan) -> int:
+    """Return the most picture tokens that one step has."""
+    return max(wish.seen_tokens(canvas, plan.size) for canvas in plan.canvases)
+
+
+def _less(wish: Wish, best: Plan, plan: Plan) -> str:
     """Say in what a plan is less than the best; empty where it is not."""
     less = []
     if longest_side(plan.canvases) < longest_side(best.canvases):
         less.append(f"{plan.size} px")
+    elif wish.pictures(plan.size) != wish.pictures(best.size):
+        less.append(f"references at {plan.size} px")
     if plan.steps < best.steps:
         less.append("fewer steps")
     return " and ".join(less)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from pawfect.contract.capabilities import CAPABILITIES, Capabilities
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_photo
 from pawfect.contract.refine import RefineParams
-from pawfect.contract.refine_report import RefineReport
+from pawfect.contract.refine_report import ChangeReport, RefineReport
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import read_texts, text_tensor
@@ -32,6 +32,7 @@ from pawfect.orchestrator.repairs import REPAIRS
 from pawfect.orchestrator.request import Notify, Progress, silent
 from pawfect.orchestrator.serving import Orchestration, photo_pixels
 from pawfect.orchestrator.work import BEGINS, ENDS, Work
+from pawfect.refine.changes import change_map
 from pawfect.refine.repaired import Repaired
 
 
@@ -86,19 +87,23 @@ async def refine(
     await notify(Progress("validate", BEGINS / 2))
     repaired = await REPAIRS[request.type](Work(request, refining, call, control, notify))
     with control.stage("report"):
-        counting = asyncio.to_thread(_changed_px, request.image, repaired.image)
-        changed = await control.wait("report", counting)
+        comparing = asyncio.to_thread(_changed, request, repaired.image)
+        changed, changes = await control.wait("report", comparing)
         shown = await asyncio.to_thread(preview_of, repaired.image)
     await notify(Progress(request.type, ENDS, shown))
-    return RefineResult(repaired.image, _report(request, refining, repaired, changed, control))
+    report = _report(request, refining, repaired, control)
+    return RefineResult(repaired.image, replace(report, changed_px=changed, changes=changes))
 
 
-def _changed_px(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
-    return int(np.count_nonzero((before != after).any(axis=2)))
+def _changed(request: RefineRequest, after: NDArray[np.uint8]) -> tuple[int, ChangeReport | None]:
+    """Return how many pixels changed, and where, if what may change was not drawn."""
+    changed = int(np.count_nonzero((request.image != after).any(axis=2)))
+    edited = request.type in ("subject", "general") and request.masks is None
+    return changed, change_map(request.image, after) if edited else None
 
 
 def _report(
-    request: RefineRequest, refining: Refining, repaired: Repaired, changed: int, control: Control
+    request: RefineRequest, refining: Refining, repaired: Repaired, control: Control
 ) -> RefineReport:
     params = request.params
     return RefineReport(
@@ -111,12 +116,13 @@ def _report(
         profile=refining.fill.profile.name,
         width=request.image.shape[1],
         height=request.image.shape[0],
-        changed_px=changed,
+        changed_px=0,
         stage_ms=control.stage_ms,
         total_ms=control.total_ms(),
         corrections=repaired.corrections,
         regions=repaired.regions,
         remote=repaired.remote,
+        edit=repaired.edit,
         notes=repaired.notes,
         fallbacks=repaired.fallbacks,
         weights=repaired.weights,

@@ -15,15 +15,15 @@ from pawfect.contract.refine import (
     MAX_REGIONS,
     Payload,
     RefineParams,
+    SubjectPayload,
     check_type,
     read_payload,
 )
 from pawfect.contract.tensors import Array, check_photo_size
 from pawfect.contract.texts import read_texts
-from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.deployment import DeployedChain, Deployment
 from pawfect.orchestrator.serving import deployed
 from pawfect.profile import Profile
-from pawfect.refine.editing import Edit
 from pawfect.refine.remote import INSTALL, SDK, RemoteEngine, is_installed
 from pawfect.refine.remote_settings import KEY_VARIABLE, URL_VARIABLE, read_settings
 
@@ -73,28 +73,33 @@ class Refining:
     remote: RemoteEngine | None = None
     remote_lacking: str | None = None
 
-    @property
-    def edit_lacking(self) -> str | None:
-        """What `subject` and `general` would need; None where they can be asked for."""
-        if self.remote is not None:
-            return None
-        return f"profile {self.fill.profile.name} has no edit model, and {self.remote_lacking}"
-
-    def edit(self, params: RefineParams) -> Edit:
-        """Return the engine that edits by words; an edit model of the profile joins here.
+    def editor(self, params: RefineParams) -> DeployedChain | RemoteEngine:
+        """Return what edits by words: a model of the profile, else the remote engine.
 
         Raises:
-            PawfectError: UNAVAILABLE where there is none, or the request does not allow the only
-                one there is, with what would be needed.
+            PawfectError: UNAVAILABLE where there is none, where the request does not allow the only
+                one there is, or names another, with what would be needed.
         """
-        lacking = self.edit_lacking
-        if lacking is None and not params.remote:
-            lacking = (
-                "only a remote engine can do this here: with remote=true the picture is sent to it"
-            )
-        if lacking is not None or self.remote is None:
-            raise PawfectError(ErrorKind.UNAVAILABLE, f"edit: {lacking}")
-        return self.remote
+        found = self.editor_or_lacking(params.engine)
+        if isinstance(found, RemoteEngine) and not params.remote:
+            only = "only a remote engine can do this here"
+            found = f"{only}: with remote=true the picture is sent to it"
+        if isinstance(found, str):
+            raise PawfectError(ErrorKind.UNAVAILABLE, f"edit: {found}")
+        return found
+
+    def editor_or_lacking(self, asked: str = "auto") -> DeployedChain | RemoteEngine | str:
+        """Return what edits by words where a request asks for an engine, or what is lacking."""
+        lacking = f"profile {self.fill.profile.name} has no edit model"
+        try:
+            deployed = self.fill.editor(asked)
+            if deployed is not None:
+                return deployed
+        except PawfectError as error:
+            lacking = error.message
+            if asked != "auto":
+                return lacking
+        return f"{lacking}, and {self.remote_lacking}" if self.remote is None else self.remote
 
 
 def read_refining(profile: Profile, verbatim: bool) -> Refining:
@@ -118,7 +123,8 @@ def refine_request(inputs: Mapping[str, Array], params: RefineParams) -> RefineR
 
     Raises:
         PawfectError: INVALID_ARG for what `read_payload` and `check_photo_size` refuse, MASKS or
-            PROTECT of another size, and an input that the type does not take.
+            PROTECT of another size, an input that the type does not take, and a reference that the
+            payload names and that is not there.
     """
     image = inputs["IMAGE"]
     height, width = image.shape[:2]
@@ -130,10 +136,14 @@ def refine_request(inputs: Mapping[str, Array], params: RefineParams) -> RefineR
             raise invalid(name, f"it with {' or '.join(types)} alone", f"it with {kind}")
     _check_planes(inputs, height, width)
     text = _payload_text(inputs["PAYLOAD"])
+    payload = read_payload(kind, text, width, height)
+    named = payload.reference_file_id if isinstance(payload, SubjectPayload) else None
+    if named is not None and "REFERENCE" not in inputs:
+        raise invalid("REFERENCE", "the picture that PAYLOAD: referenceFileId names", "none")
     return RefineRequest(
         image=image,
         type=kind,
-        payload=read_payload(kind, text, width, height),
+        payload=payload,
         payload_json=text,
         params=params,
         masks=inputs.get("MASKS"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,8 @@ from pawfect.contract.parameters import DENOISING
 from pawfect.contract.refine import GeneralPayload, RegionPayload, SubjectPayload
 from pawfect.contract.report import Report
 from pawfect.contract.tensors import MASK_THRESHOLD
+from pawfect.orchestrator.chain_editor import ChainEditor
+from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.lettering import repair_lettering
 from pawfect.orchestrator.progress import preview_of
 from pawfect.orchestrator.protecting import find_protected
@@ -25,6 +27,7 @@ from pawfect.orchestrator.work import BEGINS, Part, Work
 from pawfect.refine.editing import Edit, Edited, EditTask
 from pawfect.refine.general import repair_all
 from pawfect.refine.region import place_regions, repair_regions
+from pawfect.refine.remote import RemoteEngine
 from pawfect.refine.repaired import Repaired
 from pawfect.refine.subject import repair_subject
 
@@ -82,8 +85,7 @@ def _part(place: int, number: int) -> Part:
 async def _subject(work: Work) -> Repaired:
     payload = work.request.payload
     assert isinstance(payload, SubjectPayload)
-    edit = _edit(work)
-    mask = await asyncio.to_thread(_changeable, work.request)
+    edit, mask = await _edit(work)
     reference = work.request.reference
     return await repair_subject(work.request.image, payload, mask, reference, work.level, edit)
 
@@ -91,25 +93,34 @@ async def _subject(work: Work) -> Repaired:
 async def _general(work: Work) -> Repaired:
     payload = work.request.payload
     assert isinstance(payload, GeneralPayload)
-    edit = _edit(work)
-    mask = await asyncio.to_thread(_changeable, work.request)
+    edit, mask = await _edit(work)
     return await repair_all(work.request.image, payload, mask, work.level, edit)
 
 
-def _edit(work: Work) -> Edit:
-    """Return the engine that edits by words, as a stage of the request."""
-    engine = work.refining.edit(work.request.params)
-
-    async def edit(task: EditTask) -> Edited:
-        await work.notify(Progress("edit", BEGINS))
-        with work.control.stage("edit"):
-            return await work.control.wait("edit", _coroutine(engine, task))
-
-    return edit
+async def _edit(work: Work) -> tuple[Edit, NDArray[np.uint8] | None]:
+    """Return what edits by words, and what may change of the picture, UINT8 [H, W], or None."""
+    editor = work.refining.editor(work.request.params)
+    mask = await asyncio.to_thread(_changeable, work.request)
+    if isinstance(editor, DeployedChain):
+        return ChainEditor(work, editor, mask), mask
+    return _Remotely(work, editor), mask
 
 
-async def _coroutine(edit: Edit, task: EditTask) -> Edited:
-    return await edit(task)
+@dataclass(frozen=True, eq=False)
+class _Remotely:
+    """A remote engine as a stage of the request; see `pawfect.refine.editing.Edit`."""
+
+    work: Work
+    engine: RemoteEngine
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        return self.engine.sizes
+
+    async def __call__(self, task: EditTask) -> Edited:
+        await self.work.notify(Progress("edit", BEGINS))
+        with self.work.control.stage("edit"):
+            return await self.work.control.wait("edit", self.engine(task))
 
 
 def _changeable(request: RefineRequest) -> NDArray[np.uint8] | None:

@@ -21,7 +21,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import DENOISING, Scalar
 from pawfect.contract.probe import probe_photo
 from pawfect.contract.report import Fallback
-from pawfect.contract.search_report import Candidate, SearchReport
+from pawfect.contract.search_report import INIT, Candidate, SearchReport
 from pawfect.contract.tensors import REMOTE_JUDGES, Array
 from pawfect.contract.texts import text_tensor
 from pawfect.orchestrator import budget
@@ -34,8 +34,10 @@ from pawfect.orchestrator.generate import FEATHER_PX
 from pawfect.orchestrator.judging import Judging, judge
 from pawfect.orchestrator.patched import Patched
 from pawfect.orchestrator.progress import ProgressReporter, preview_of
-from pawfect.orchestrator.proposing import Base, Picture, Proposed, propose
+from pawfect.orchestrator.proposal import Base, Picture, Proposed
+from pawfect.orchestrator.proposing import PROPOSERS, propose
 from pawfect.orchestrator.protecting import find_protected
+from pawfect.orchestrator.replacing import character_of
 from pawfect.orchestrator.request import InpaintRequest, Notify, Progress, silent
 from pawfect.orchestrator.search_outcome import Outcome, search_report
 from pawfect.orchestrator.searching import SearchRequest, is_of, search_request
@@ -87,7 +89,7 @@ async def search(
     control: Control,
     notify: Notify = silent,
 ) -> SearchResult:
-    """Search for the best of many fills.
+    """Search for the best of many fills or edits.
 
     Args:
         request: photo, mask, wishes, and candidates of an earlier run.
@@ -101,14 +103,17 @@ async def search(
             engine that the profile lacks; DEADLINE where not one candidate is there in time;
             CANCELLED; or why there is none.
     """
+    proposer = PROPOSERS[request.params.proposer]
     with control.stage("validate"):
-        engine, reason = deployment.engine(request.params.engine)
+        engine, reason = proposer.engine(deployment, request.params.engine)
+        character = character_of(request, deployment, engine)
     protected = await find_protected(request.inpaint, deployment, call, control)
     own = replace(request.inpaint, protect=protected.mask)
     cleaned = await clean_mask(own, call, control)
     # A card takes as long for steps that share a batch as for the same one by one.
     plan_ms = request.params.deadline_ms / request.plan.total
-    base = Base(own, cleaned, engine, deployment, call, plan_ms)
+    asked = request.params.proposer
+    base = Base(own, cleaned, engine, deployment, call, plan_ms, asked, character)
     base, found = await _described(base, control)
     await notify(Progress("mask_cleanup", _BEGINS))
     around = found.labels if found.source == FROM_SAM3 else None
@@ -126,7 +131,7 @@ async def search(
 
 async def _described(base: Base, control: Control) -> tuple[Base, Surroundings]:
     """Ask once for what surrounds the holes, which all candidates that are denoised are told."""
-    if base.engine not in DENOISING:
+    if base.engine not in DENOISING or not PROPOSERS[base.proposer].removes:
         return base, Surroundings()
     progress = ProgressReporter(silent, base.request.image, base.cleaned.mask, False)
     task = Task(base.request, base.cleaned, base.deployment, base.call, control, progress)
@@ -167,6 +172,7 @@ class _Search:
             base.deployment,
             base.call,
             around,
+            networks=PROPOSERS[base.proposer].removes,
         )
         self._at_once = params.at_once or _at_once(base)
         self._room = Room(self._at_once, params.window_px)
@@ -198,7 +204,7 @@ class _Search:
 
     def why_none(self, ended: str) -> PawfectError | None:
         """Return why there is no candidate, or none by the engine that was asked for; else None."""
-        made = [kept.candidate for kept in self._kept.values() if kept.error is None]
+        made = self._answers()
         errors = [kept.error for kept in self._kept.values() if kept.error is not None]
         insists = self._request.params.engine == self._base.engine
         if errors and (not made or (insists and len(made) == 1 and made[0].number == 0)):
@@ -222,7 +228,8 @@ class _Search:
 
     async def _stages(self) -> tuple[str, tuple[Fallback, ...]]:
         plan, engine, seed = self._plan, self._base.engine, self._request.params.seed
-        first, *others = global_tries(plan, engine, seed)
+        proposer = self._base.proposer
+        first, *others = global_tries(plan, engine, seed, proposer)
         fallbacks: tuple[Fallback, ...] = ()
         # The undiffused is the others' floor; where it fails they make their own.
         for tries in ([first], others):
@@ -232,7 +239,8 @@ class _Search:
                 return "memory", fallbacks
         by_number = {one.number: one for one in (first, *others)}
         best = self.ranking().best_first[: plan.m_global]
-        children = local_tries(plan, engine, seed, [by_number[number] for number in best])
+        parents = [by_number[number] for number in best]
+        children = local_tries(plan, engine, seed, parents, proposer)
         stage = await make_all(children, self._room, self._make, self._goes_on)
         fallbacks += stage.fallbacks
         if stage.short:
@@ -243,10 +251,11 @@ class _Search:
     def _goes_on(self) -> bool:
         if self._control.remaining_ms() <= budget.RESERVE_MS:
             raise PawfectError(ErrorKind.DEADLINE, "candidate_search: no time for another")
-        if not self._kept:
-            return True
-        ranking = self.ranking()
-        return not ranking.best_first or can_be_beaten(ranking)
+        return not self._answers() or can_be_beaten(self.ranking())
+
+    def _answers(self) -> list[Candidate]:
+        """Return the candidates that were made, but for the picture as it came."""
+        return [one for one in self.candidates if one.error is None and one.engine != INIT]
 
     async def _make(self, tried: Try, room: Room) -> Finish:
         """Make one candidate, or take it from the earlier run; return what has it judged."""
@@ -277,7 +286,7 @@ class _Search:
             return None
         if earlier.box != self._box.edges or earlier.image is None:
             return None
-        if tried.variation.name == UNDIFFUSED:
+        if tried.variation.name == UNDIFFUSED and not self._plan.unedited:
             image = self._with(earlier.image)
             floor = Patched(image, (), earlier.candidate.engine or "patch")
             self._base = replace(self._base, floor=floor)
@@ -288,7 +297,7 @@ class _Search:
         try:
             judgements = await judge(self._judging, made.image, self._control)
         except PawfectError as error:
-            if error.kind is ErrorKind.DEADLINE and not self._kept:
+            if error.kind is ErrorKind.DEADLINE and not self._answers():
                 # Better than none.
                 await self._keep(Kept(candidate, crop, made.weights), tried)
             raise

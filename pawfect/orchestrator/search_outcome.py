@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 
@@ -12,11 +13,18 @@ from pawfect.contract.report import Fallback
 from pawfect.contract.scores import IDENTITY
 from pawfect.contract.search_report import SearchReport
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.proposing import Base
+from pawfect.orchestrator.flow import licence_of
+from pawfect.orchestrator.proposal import Base
 from pawfect.orchestrator.protecting import Protected
 from pawfect.orchestrator.searching import SearchRequest
 from pawfect.scores.local import JUDGE
 from pawfect.search.potential import Ranking
+
+# Of a search whose first candidate is the picture as it came.
+_UNEDITED: Final = (
+    "candidate 0 is the picture as it came: it wins only by a higher potential in which identity "
+    "counts"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +85,7 @@ def search_report(
         calls=sum(j.calls for one in ranking.candidates for j in one.judgements),
         notes=_notes(request, base, ranking),
         fallbacks=outcome.fallbacks,
+        licence=licence_of(base.deployment, base.engine),
         weights_used={**outcome.weights, **protected.weights(base.deployment.finders)},
     )
 
@@ -88,10 +97,13 @@ def _notes(request: SearchRequest, base: Base, ranking: Ranking) -> tuple[str, .
         notes.append("no judge elsewhere scored all candidates: the local scores alone decided")
     if request.reference is not None and IDENTITY not in ranking.judges:
         notes.append("no judge compared the candidates with the reference")
+    if request.plan.unedited:
+        notes.append(_UNEDITED)
     if ranking.best.potential is None:
         notes.append("no judge with a weight scored all candidates: the first one stands")
     if not ranking.best.above_floor:
-        notes.append(f"no candidate reaches the floor of local consistency, {request.plan.floor:g}")
+        made = "edit" if request.plan.unedited else "candidate"
+        notes.append(f"no {made} reaches the floor of local consistency, {request.plan.floor:g}")
     failed = sum(one.error is not None for one in ranking.candidates)
     if failed:
         notes.append(f"{failed} of {len(ranking.candidates)} candidates could not be made")

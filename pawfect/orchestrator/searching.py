@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from pawfect.contract.candidates import FoundCandidate, read_done
 from pawfect.contract.parameters import InpaintParams
-from pawfect.contract.search import SearchParams, SearchPlan, search_plan
+from pawfect.contract.search import (
+    EDIT,
+    SearchParams,
+    SearchPlan,
+    check_reference,
+    search_plan,
+)
 from pawfect.contract.search_report import Candidate
 from pawfect.contract.tensors import Array, check_photo_size
 from pawfect.contract.texts import read_texts
@@ -55,11 +61,15 @@ def search_request(inputs: Mapping[str, Array], params: SearchParams) -> SearchR
     """Decode a request of `candidate_search`.
 
     Raises:
-        PawfectError: INVALID_ARG for planes of other sizes, a plan that is none, and candidates
-            that cannot be read.
+        PawfectError: INVALID_ARG for planes of other sizes, a plan that is none, no REFERENCE where
+            the proposer needs it, and candidates that cannot be read.
     """
     plan = search_plan(params)
+    check_reference(params, "REFERENCE" in inputs)
     common = {name: getattr(params, name) for name in _OF_INPAINT}
+    if params.proposer == EDIT:
+        # The subject is what is edited: what is found of it beside the mask is no bound.
+        common["protect"] = "none"
     prompts = read_texts("PROMPT", inputs.get("PROMPT"))
     request = InpaintRequest(
         image=inputs["IMAGE"],

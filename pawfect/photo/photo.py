@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.search_report import INIT
 from pawfect.photo.colour import colours_of, deep_colours, in_one
 from pawfect.photo.deep import Deep, in_16_bits, read_deep
 from pawfect.photo.exif import (
@@ -112,7 +113,13 @@ class Photo:
         return deep
 
     def changed_by(self, engine: str) -> Photo:
-        """Return the photo with XMP that says what kind of change an engine's fill is."""
+        """Return the photo with XMP that says what kind of change an engine's fill is.
+
+        Args:
+            engine: which filled it; INIT of `pawfect.contract.search_report`: nothing was changed.
+        """
+        if engine == INIT:
+            return self
         return replace(self, xmp=with_source_type(self.xmp, engine))
 
 

@@ -19,6 +19,8 @@ from pawfect.picture.window import with_context
 # One side of a token in the picture: FLUX's VAE halves it three times, and its transformer takes
 # 2x2 pixels of the latents as one token.
 TOKEN_PX: Final = 16
+# What rounding may take from a length that is a whole number of px.
+_EXACT: Final = 1e-6
 # Width to height of the variants of each size: those of photos, and twice as long as high for
 # leashes.
 ASPECTS: Final = (1 / 2, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 2.0)
@@ -90,6 +92,22 @@ def fit_canvas(holes: Box, height: int, width: int, sizes: Sequence[int]) -> Can
     best = min(shapes, key=lambda shape: _misfit(shape, wanted))
     scale = max(wanted.height / best[0], wanted.width / best[1])
     return _placed(wanted, best, scale, height, width)
+
+
+def whole_canvas(height: int, width: int, side: int) -> Canvas:
+    """Return the canvas of a whole picture: at its own size, or at a square's area if that is less.
+
+    Args:
+        height: of the picture, px.
+        width: of the picture, px.
+        side: of the square, px. Sides are rounded down to multiples of 16, but for the least.
+    """
+    scale = min(1.0, side / float(np.sqrt(height * width)))
+    rows, columns = (
+        max(TOKEN_PX, int(length * scale + _EXACT) // TOKEN_PX * TOKEN_PX)
+        for length in (height, width)
+    )
+    return Canvas(Box(0, 0, width, height), rows, columns)
 
 
 def working_size(side: int, aspect: float) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from pawfect.contract.tensors import MIN_SIDE, Array
 from pawfect.contract.texts import read_texts
 from pawfect.diffusion import serving
 from pawfect.diffusion.serving import Run, toward_of
-from pawfect.qwen.chain import EDIT
+from pawfect.qwen.chain import EDIT, with_shift
 from pawfect.qwen.pictures import parted
 from pawfect.settings import EditSettings
 from pawfect.weights.reading import unusable
@@ -90,17 +90,31 @@ def transformer(settings: EditSettings, folder: Path, whole: Path) -> BatchFunct
     Args:
         settings: of the profile.
         folder: of the transformer's weights.
-        whole: of the whole model.
+        whole: of the whole model, which has the schedule.
 
     Raises:
-        PawfectError: as `pawfect.diffusion.serving.stepping`.
+        PawfectError: UNAVAILABLE for an attention that hides no padding, and as
+            `pawfect.diffusion.serving.stepping`.
     """
+    from pawfect.diffusion.schedule import read_schedule
     from pawfect.qwen.transformer import Transformer
 
-    del whole
-    if settings.modulation != "layers":
-        raise unusable(folder, f'expected modulation = "layers", got {settings.modulation!r}')
-    load = partial(Transformer.load, folder, device=settings.device, dtype=settings.dtype)
+    if settings.attention == "xformers":
+        # diffusers 0.42 makes numbers of its mask, which then hides nothing.
+        problem = "expected a kernel that hides padded texts, got xformers"
+        raise unusable(folder, f'{problem}; set edit.attention = "auto"')
+    schedule = None
+    if settings.modulation == "cached":
+        schedule = with_shift(read_schedule(whole, EDIT.shift), settings.shift)
+    load = partial(
+        Transformer.load,
+        folder,
+        device=settings.device,
+        dtype=settings.dtype,
+        modulation=settings.modulation,
+        schedule=schedule,
+        steps=settings.steps,
+    )
     return serving.stepping(settings, folder, load)
 
 

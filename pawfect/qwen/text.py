@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from transformers.models.qwen2.tokenization_qwen2 import Qwen2Tokenizer
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
@@ -25,79 +22,32 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from pawfect.contract.errors import invalid
 from pawfect.diffusion.loading import CONFIG_ERRORS, on_meta, read_config
 from pawfect.diffusion.quantised.loading import AS_STORED, prepare
-from pawfect.diffusion.text import check_unicode, check_vocabulary, half, load_tokenizer
+from pawfect.diffusion.text import (
+    TextEmbedding,
+    check_unicode,
+    check_vocabulary,
+    half,
+    load_tokenizer,
+)
+from pawfect.qwen.pictures import check_pictures, scaled
+from pawfect.qwen.template import DROPPED, PREFIX, SUFFIX, TEMPLATES, Template, check_template
 from pawfect.weights.checkpoint import load_strict, read_tensors, torch_dtype
 from pawfect.weights.reading import read_json, unusable
 
-# Of the pipelines' `prompt_template_encode`.
-PREFIX: Final = (
-    "<|im_start|>system\nDescribe the key features of the input image (color, shape, size, "
-    "texture, objects, background), then explain how the user's text instruction should alter or "
-    "modify the image. Generate a new image that meets the user's requirements while maintaining "
-    "consistency with the original input where appropriate.<|im_end|>\n<|im_start|>user\n"
-)
-SUFFIX: Final = "<|im_end|>\n<|im_start|>assistant\n"
-# Tokens of PREFIX, which the transformer does not see: `prompt_template_encode_start_idx`.
-DROPPED: Final = 64
-PICTURE: Final = "<|image_pad|>"
-SHOWN: Final = f"<|vision_start|>{PICTURE}<|vision_end|>"
-# Qwen2.5-VL takes up to 32,768 tokens; Qwen-Image was trained on prompts of at most 1024.
+# `tokenizer_max_length` of the pipelines.
 MAX_TOKENS: Final = 1024
-# Sides of a scaled picture are multiples of this, px: the pipelines' `calculate_dimensions`.
-MULTIPLE_PX: Final = 32
-# The image processor refuses pictures 200 times as long as wide, and rounding adds to that.
-MAX_RATIO: Final = 100
 TOKENIZER_FILES: Final = (("vocab.json", "merges.txt"), ("tokenizer.json",))
 # Of the encoder's files.
 STEM: Final = "model"
 # Published below it, beside the vision tower; see `_own_name`.
 LANGUAGE: Final = "language_model."
 
-Picture = NDArray[np.uint8]
 
-
-@dataclass(frozen=True)
-class Template:
-    """How a pipeline shows pictures to the encoder.
-
-    Attributes:
-        area: that each is scaled to, px.
-        picture: what stands for the picture of a number.
-        several: whether there may be more than one.
-    """
-
-    area: int
-    picture: str
-    several: bool
-
-
-# By `_class_name` of the whole model: Qwen-Image-Edit, and its successors 2509 and 2511.
-TEMPLATES: Final = MappingProxyType(
-    {
-        "QwenImageEditPipeline": Template(1024 * 1024, SHOWN, several=False),
-        "QwenImageEditPlusPipeline": Template(384 * 384, "Picture {}: " + SHOWN, several=True),
-    }
-)
-
-
-@dataclass(frozen=True)
-class TextEmbedding:
-    """One instruction as the transformer takes it.
-
-    Attributes:
-        embeds: FP16 [L, D], the encoder's last hidden state of each token after PREFIX: pictures,
-            instruction and SUFFIX.
-        cut: tokens of the instruction over the limit, which it leaves out.
-    """
-
-    embeds: NDArray[np.float16]
-    cut: int
-
-
+@dataclass
 class TextEncoder:
     """Qwen2.5-VL without its language head.
 
-    Args:
+    Attributes:
         encoder: a Qwen2_5_VLModel, loaded.
         tokenizer: its own.
         processor: turns pictures into the encoder's patches.
@@ -107,21 +57,12 @@ class TextEncoder:
             and the kernels in force.
     """
 
-    def __init__(
-        self,
-        encoder: Any,
-        tokenizer: Any,
-        processor: Any,
-        template: Template,
-        tokens: int,
-        arithmetic: str = "plain",
-    ) -> None:
-        self.encoder = encoder
-        self.tokenizer = tokenizer
-        self.processor = processor
-        self.template = template
-        self.tokens = tokens
-        self.arithmetic = arithmetic
+    encoder: Any
+    tokenizer: Any
+    processor: Any
+    template: Template
+    tokens: int
+    arithmetic: str = "plain"
 
     @classmethod
     def load(
@@ -144,18 +85,18 @@ class TextEncoder:
             raise invalid("tokens", f"1 to {MAX_TOKENS}", tokens)
         named = str(read_json(folder, "model_index.json").get("_class_name"))
         if named not in TEMPLATES:
-            problem = f"model_index.json: expected {' or '.join(TEMPLATES)}, got {named}"
-            raise unusable(folder, problem)
+            expected = " or ".join(TEMPLATES)
+            raise unusable(folder, f"model_index.json: expected {expected}, got {named}")
         tokenizer = load_tokenizer(Qwen2Tokenizer, folder / "tokenizer", TOKENIZER_FILES)
         processor = _load_processor(folder / "processor")
         inner = (weights or folder) / "text_encoder"
         encoder, arithmetic = _load_encoder(inner, device, torch_dtype(dtype))
         check_vocabulary(tokenizer, encoder, folder / "tokenizer")
-        _check_template(tokenizer, encoder, folder / "tokenizer")
+        check_template(tokenizer, encoder.config.image_token_id, folder / "tokenizer")
         return cls(encoder, tokenizer, processor, TEMPLATES[named], tokens, arithmetic)
 
     @torch.inference_mode()
-    def encode(self, prompt: str, pictures: Sequence[Picture]) -> TextEmbedding:
+    def encode(self, prompt: str, pictures: Sequence[NDArray[np.uint8]]) -> TextEmbedding:
         """Embed one instruction as the pipelines' `encode_prompt` does; an empty one is fine.
 
         Unlike in the pipelines of diffusers 0.42 beside transformers 5, whose image tokens lose
@@ -168,14 +109,18 @@ class TextEncoder:
             pictures: UINT8 [H, W, 3] each, RGB, of any sizes up to 100 times as long as wide; one
                 or more, as the pipeline has it.
 
+        Returns:
+            The encoder's last hidden state of each token behind PREFIX: of the pictures, of the
+            instruction and of SUFFIX.
+
         Raises:
             PawfectError: INVALID_ARG for text that is not Unicode, and for wrong pictures; INTERNAL
                 where an embedding does not fit in float16.
         """
         check_unicode("PROMPT", prompt)
-        patches = self.processor.preprocess(
-            [self._scaled(picture) for picture in self._checked(pictures)], return_tensors="pt"
-        )
+        check_pictures(pictures, several=self.template.several)
+        shown = [scaled(picture, self.template.area) for picture in pictures]
+        patches = self.processor.preprocess(shown, return_tensors="pt")
         own = self.tokenizer(
             prompt, add_special_tokens=False, split_special_tokens=True, verbose=False
         ).input_ids
@@ -191,27 +136,6 @@ class TextEncoder:
         ).last_hidden_state[0, DROPPED:]
         return TextEmbedding(half("PROMPT_EMBEDS", states), max(0, len(own) - self.tokens))
 
-    def _checked(self, pictures: Sequence[Picture]) -> Sequence[Picture]:
-        several = self.template.several
-        if not pictures or (len(pictures) > 1 and not several):
-            expected = "one or more of them" if several else "one"
-            raise invalid("PICTURES", expected, len(pictures))
-        for picture in pictures:
-            shape = (*picture.shape, 0, 0)
-            short, long = sorted(shape[:2])
-            if picture.dtype != np.uint8 or picture.shape != (*shape[:2], 3) or not short:
-                got = f"{picture.dtype} {list(picture.shape)}"
-                raise invalid("PICTURES", "uint8 [H, W, 3] each", got)
-            if long > MAX_RATIO * short:
-                expected = f"sides at most {MAX_RATIO} times as long as each other"
-                raise invalid("PICTURES", expected, f"{shape[1]}x{shape[0]}")
-        return pictures
-
-    def _scaled(self, picture: Picture) -> Image.Image:
-        """Return a picture at the area that the encoder is shown, as VaeImageProcessor resizes."""
-        size = scaled_size(picture.shape[0], picture.shape[1], self.template.area)
-        return Image.fromarray(picture).resize(size[::-1], resample=Image.Resampling.LANCZOS)
-
     def _ids(self, prompt: list[int], grids: torch.Tensor) -> list[int]:
         """Return the tokens of the whole text, with as many for each picture as it has."""
         shown = "".join(self.template.picture.format(n) for n in range(1, len(grids) + 1))
@@ -223,25 +147,6 @@ class TextEncoder:
             ids += [token] * (next(counts) if token == picture else 1)
         tail: list[int] = self.tokenizer(SUFFIX, add_special_tokens=False).input_ids
         return ids + prompt + tail
-
-
-def scaled_size(height: int, width: int, area: int) -> tuple[int, int]:
-    """Return the size, px, with an area, the same shape, and sides that are multiples of 32.
-
-    The pipelines' `calculate_dimensions`.
-
-    Args:
-        height: of the picture, px.
-        width: of the picture, px.
-        area: px.
-
-    Returns:
-        Height and width.
-    """
-    ratio = width / height
-    wide = math.sqrt(area * ratio)
-    high = wide / ratio
-    return round(high / MULTIPLE_PX) * MULTIPLE_PX, round(wide / MULTIPLE_PX) * MULTIPLE_PX
 
 
 def build_encoder(folder: Path) -> Any:
@@ -290,14 +195,3 @@ def _load_processor(folder: Path) -> Any:
     except CONFIG_ERRORS as error:
         problem = f"preprocessor_config.json: expected an image processor's, got {error}"
         raise unusable(folder, problem.splitlines()[0]) from None
-
-
-def _check_template(tokenizer: Any, encoder: Any, folder: Path) -> None:
-    """Raise UNAVAILABLE unless a tokenizer makes of the template what the pipelines count on."""
-    prefix = len(tokenizer(PREFIX, add_special_tokens=False).input_ids)
-    if prefix != DROPPED:
-        raise unusable(folder, f"expected {DROPPED} tokens of the template, got {prefix}")
-    picture = tokenizer.convert_tokens_to_ids(PICTURE)
-    if picture != encoder.config.image_token_id:
-        expected = f"{encoder.config.image_token_id} as {PICTURE}"
-        raise unusable(folder, f"expected the encoder's token {expected}, got {picture}")

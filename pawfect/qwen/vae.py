@@ -30,6 +30,7 @@ class Vae(Autoencoder):
     """Qwen-Image's autoencoder, one for videos: a picture is its first frame."""
 
     name = "edit_vae"
+    token_width = TOKEN_WIDTH
 
     def __init__(self, module: Any, tile_px: int) -> None:
         super().__init__(module, tile_px)
@@ -87,11 +88,6 @@ class Vae(Autoencoder):
         prior = pack(((latents - self._mean) / self._std)[0, :, 0].numpy())
         check_finite("PRIOR", prior)
         return Encoded(pack(noise[0, :, 0].numpy()), prior)
-
-    @property
-    def token_width(self) -> int:
-        """Width of one token of the latents."""
-        return TOKEN_WIDTH
 
     def unscaled(self, tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
         """Return what the decoder takes, [1, 16, 1, h, w]."""

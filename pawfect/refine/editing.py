@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.refine_report import RemoteReport
+from pawfect.contract.refine_report import EditReport, RemoteReport
+from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.picture.box import Box
 from pawfect.picture.canvas import Canvas, fit_canvas, working_size
 from pawfect.picture.composite import composite
 from pawfect.refine.repaired import Repaired
 
-# Side, px, of the square of about the area at which such engines draw: 1.56 MP, what the largest
-# of OpenAI's standard sizes, 1536x1024, has.
-SIDE: Final = 1248
 # How far round a mask photo and drawing are compared, px: five times the band that counts, so that
 # what is blurred there has an even end.
 _NEAR_PX: Final = 64
@@ -33,15 +32,32 @@ class EditTask:
 
     Attributes:
         picture: UINT8 [h, w, 3], sides multiples of 16.
+        box: the part of the photo that it shows.
         mask: UINT8 [h, w], 255 = what is to change, or None: anything may.
         reference: UINT8 [h', w', 3], what it is to look like, or None.
         words: what is to be done.
     """
 
     picture: NDArray[np.uint8]
+    box: Box
     mask: NDArray[np.uint8] | None
     reference: NDArray[np.uint8] | None
     words: str
+
+
+@dataclass(frozen=True)
+class RemoteAnswer:
+    """How a remote engine answered.
+
+    Attributes:
+        model: what drew the picture.
+        ms: how long that took.
+        left_today: requests that may still be made this day.
+    """
+
+    model: str
+    ms: float
+    left_today: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,19 +66,31 @@ class Edited:
 
     Attributes:
         picture: UINT8 [h, w, 3], of the task's size or another.
-        model: what drew it.
-        ms: how long that took.
-        left_today: requests that may still be made this day.
+        engine: remote, or the name of the profile's model.
+        remote: of a remote engine: the picture left this machine.
+        edit: of the profile's own model.
+        fallbacks: where memory or time was short.
+        weights: identity of the weights that drew it, by component.
     """
 
     picture: NDArray[np.uint8]
-    model: str
-    ms: float
-    left_today: int
+    engine: str
+    remote: RemoteAnswer | None = None
+    edit: EditReport | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
 
 
 class Edit(Protocol):
     """An engine that edits a picture by words."""
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """Sides, px, of the squares of about the areas at which it draws, rising.
+
+        A picture is brought to the smallest that holds it, or to the largest.
+        """
+        ...
 
     async def __call__(self, task: EditTask) -> Edited:
         """Return what it drew.
@@ -97,19 +125,31 @@ async def edit_photo(
     Raises:
         PawfectError: as `edit` does.
     """
-    canvas, task = await asyncio.to_thread(_task, image, mask, reference, words)
+    canvas, task = await asyncio.to_thread(_task, image, mask, reference, words, edit.sizes)
     edited = await edit(task)
     repaired = await asyncio.to_thread(_put, image, mask, canvas, edited.picture)
-    height, width = edited.picture.shape[:2]
-    report = RemoteReport(
-        model=edited.model,
+    remote = None if edited.remote is None else _report(edited.remote, canvas, edited.picture)
+    return Repaired(
+        repaired,
+        edited.engine,
+        remote=remote,
+        edit=edited.edit,
+        notes=tuple(_notes(remote, canvas, mask)),
+        fallbacks=edited.fallbacks,
+        weights=edited.weights,
+    )
+
+
+def _report(answer: RemoteAnswer, canvas: Canvas, picture: NDArray[np.uint8]) -> RemoteReport:
+    height, width = picture.shape[:2]
+    return RemoteReport(
+        model=answer.model,
         sent_px=(canvas.width, canvas.height),
         answered_px=(width, height),
         scaled=(height, width) != (canvas.height, canvas.width),
-        ms=edited.ms,
-        left_today=edited.left_today,
+        ms=answer.ms,
+        left_today=answer.left_today,
     )
-    return Repaired(repaired, "remote", remote=report, notes=tuple(_notes(report, canvas, mask)))
 
 
 def _task(
@@ -117,21 +157,28 @@ def _task(
     mask: NDArray[np.uint8] | None,
     reference: NDArray[np.uint8] | None,
     words: str,
+    sizes: Sequence[int],
 ) -> tuple[Canvas, EditTask]:
-    canvas = _canvas(image, mask)
+    canvas = _canvas(image, mask, sizes)
     part = None if mask is None else canvas.take_mask(_binary(mask))
-    shown = None if reference is None else _canvas(reference, None).take(reference)
-    return canvas, EditTask(canvas.take(image), part, shown, words)
+    shown = None if reference is None else _canvas(reference, None, sizes).take(reference)
+    return canvas, EditTask(canvas.take(image), canvas.box, part, shown, words)
 
 
-def _canvas(image: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Canvas:
+def _canvas(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8] | None, sizes: Sequence[int]
+) -> Canvas:
     height, width = image.shape[:2]
     box = Box(0, 0, width, height)
     if mask is not None:
         x, y, wide, high = cv2.boundingRect(_binary(mask))
-        box = fit_canvas(Box(x, y, x + wide, y + high), height, width, (SIDE,)).box
+        fitted = fit_canvas(Box(x, y, x + wide, y + high), height, width, sizes)
+        if (fitted.box.height, fitted.box.width) == (fitted.height, fitted.width):
+            return fitted
+        box = fitted.box
+    side = next((side for side in sizes if side * side >= box.area), sizes[-1])
     aspect = min(max(box.width / box.height, 1 / _ASPECT), _ASPECT)
-    return Canvas(box, *working_size(SIDE, aspect))
+    return Canvas(box, *working_size(side, aspect))
 
 
 def _put(
@@ -171,11 +218,16 @@ def _binary(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(mask >= MASK_THRESHOLD, np.uint8(255), np.uint8(0))
 
 
-def _notes(report: RemoteReport, canvas: Canvas, mask: NDArray[np.uint8] | None) -> list[str]:
-    sent = f"{report.sent_px[0]}x{report.sent_px[1]}"
-    seen = "the whole photo" if mask is None else f"{canvas.box.width}x{canvas.box.height} px of it"
-    notes = [f"{seen} left this machine, at {sent} px, for {report.model}"]
-    if report.scaled:
+def _notes(
+    report: RemoteReport | None, canvas: Canvas, mask: NDArray[np.uint8] | None
+) -> list[str]:
+    notes = []
+    if report is not None:
+        sent = f"{report.sent_px[0]}x{report.sent_px[1]}"
+        part = f"{canvas.box.width}x{canvas.box.height} px of it"
+        seen = "the whole photo" if mask is None else part
+        notes.append(f"{seen} left this machine, at {sent} px, for {report.model}")
+    if report is not None and report.scaled:
         answered = f"{report.answered_px[0]}x{report.answered_px[1]}"
         notes.append(f"the answer was {answered} px where {sent} were asked for, and was scaled")
     if mask is None:

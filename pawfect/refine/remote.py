@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.photo.photo import decode_photo
-from pawfect.refine.editing import Edited, EditTask
+from pawfect.refine.editing import Edited, EditTask, RemoteAnswer
 from pawfect.refine.remote_settings import RemoteSettings
 from pawfect.remote.budget import Budget
 from pawfect.remote.refusals import kind_of, status_words
@@ -29,6 +29,9 @@ from pawfect.remote.settings import is_here
 NAME: Final = "remote"
 SDK: Final = "openai"
 INSTALL: Final = "pip install 'pawfect[remote]'"
+# Side, px, of the square of about the area at which such engines draw: 1.56 MP, what the largest
+# of OpenAI's standard sizes, 1536x1024, has.
+SIDE: Final = 1248
 
 
 def is_installed() -> bool:
@@ -42,6 +45,8 @@ class RemoteEngine:
     Args:
         settings: where, and what it may cost.
     """
+
+    sizes = (SIDE,)
 
     def __init__(self, settings: RemoteSettings) -> None:
         self.settings = settings
@@ -65,7 +70,8 @@ class RemoteEngine:
         data = await self._asked(sdk, task, files)
         ms = (time.monotonic() - began) * 1000
         picture = await asyncio.to_thread(_decoded, data)
-        return Edited(picture, self.settings.model, round(ms, 2), left)
+        answer = RemoteAnswer(self.settings.model, round(ms, 2), left)
+        return Edited(picture, NAME, answer)
 
     async def _asked(self, sdk: Any, task: EditTask, files: dict[str, Any]) -> Any:
         """Return the picture in the answer, base64."""

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.refine_report import CorrectionReport, RegionReport, RemoteReport
+from pawfect.contract.refine_report import (
+    CorrectionReport,
+    EditReport,
+    RegionReport,
+    RemoteReport,
+)
 from pawfect.contract.report import Fallback
 
 
@@ -18,10 +23,11 @@ class Repaired:
 
     Attributes:
         image: UINT8 [H, W, 3].
-        engine: lettering, inpaint or remote.
+        engine: lettering, inpaint, remote, or the name of the profile's edit model.
         corrections: of `text`: how each was set.
         regions: of `region`: how each was filled.
         remote: how a remote engine answered.
+        edit: how the profile's edit model drew.
         notes: what a person should know about it.
         fallbacks: what was missing or failed.
         weights: identity of the weights that made it, by model.
@@ -32,6 +38,7 @@ class Repaired:
     corrections: tuple[CorrectionReport, ...] = ()
     regions: tuple[RegionReport, ...] = ()
     remote: RemoteReport | None = None
+    edit: EditReport | None = None
     notes: tuple[str, ...] = ()
     fallbacks: tuple[Fallback, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)

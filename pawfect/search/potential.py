@@ -3,6 +3,10 @@
 potential = (a consistency + b realism + c identity) / (a + b + c), over the axes that a judge who
 answered for every candidate has scored. A judge that was silent on one of them counts for none: no
 candidate is compared by a score that another has not got.
+
+Where the first candidate is the picture as it came (`SearchPlan.unedited`), the others are compared
+with it, and it wins only by a higher potential in which identity counts: it is consistent with
+itself whoever it shows, so neither the floor nor the other axes alone let it win.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pawfect.contract.scores import AXES, BEST, CONSISTENCY
+from pawfect.contract.scores import AXES, BEST, CONSISTENCY, IDENTITY
 from pawfect.contract.search import SearchPlan
 from pawfect.contract.search_report import Candidate
 from pawfect.scores.local import JUDGE
@@ -50,8 +54,8 @@ class Ranking:
 def rank(candidates: Sequence[Candidate], plan: SearchPlan) -> Ranking:
     """Compare candidates.
 
-    First come those that reach the floor, then by potential, at the same potential by number.
-    Candidates that have an error are not compared.
+    First come those that reach the floor, then by potential, at the same potential by number; an
+    unedited picture is first or last. Candidates that have an error are not compared.
 
     Args:
         candidates: in any order, each number once.
@@ -64,8 +68,26 @@ def rank(candidates: Sequence[Candidate], plan: SearchPlan) -> Ranking:
         (one for one in ranked if one.error is None),
         key=lambda one: (not one.above_floor, -(one.potential or 0.0), one.number),
     )
+    if plan.unedited:
+        order = _with_unedited(order, plan.weights[IDENTITY] > 0 and IDENTITY in judges)
     numbers = tuple(one.number for one in order)
     return Ranking(ranked, numbers, judges, _silent(made, judges))
+
+
+def _with_unedited(best_first: Sequence[Candidate], identified: bool) -> list[Candidate]:
+    """Return candidates, best first, with the unedited picture first or last.
+
+    Args:
+        best_first: as if it were one of them.
+        identified: whether identity counts.
+    """
+    unedited = [one for one in best_first if one.number == 0]
+    edits = [one for one in best_first if one.number != 0]
+    if unedited and edits and identified:
+        (own,) = unedited
+        if (own.potential or 0.0) > (edits[0].potential or 0.0):
+            return [own, *edits]
+    return [*edits, *unedited]
 
 
 def can_be_beaten(ranking: Ranking) -> bool:

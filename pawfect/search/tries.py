@@ -1,4 +1,4 @@
-"""What a search tries: each candidate's seed and variation, by engine.
+"""What a search tries: each candidate's seed and variation, by proposer and engine.
 
 Stage 1 differs in seed, prompt, guidance or symmetry; stage 2 starts from a parent: noise in the
 neighbourhood of its own (a zero-order search: Ma et al., "Inference-Time Scaling for Diffusion
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from pawfect.contract.search import SearchPlan
+from pawfect.contract.search import EDIT, INPAINT, SearchPlan
 from pawfect.contract.search_report import GLOBAL, LOCAL
 
 UNDIFFUSED: Final = "undiffused"
@@ -81,6 +81,16 @@ _DENOISED: Final = (
     _varied(SEED),
     _varied(GUIDANCE, factor=1.5),
 )
+# An edit's instruction stays as it was asked for. Guidance as a factor of the request's or the
+# profile's: around the published 4; which range serves best nobody has measured.
+_EDITED: Final = (
+    _varied(SEED),
+    _varied(SEED),
+    _varied(GUIDANCE, factor=0.7),
+    _varied(SEED),
+    _varied(GUIDANCE, factor=1.4),
+)
+_SEEDED: Final = (_varied(SEED),)
 # A fill by patches is begun at the upper left and scanned from there: mirrored and turned by
 # quarters it falls into other minima than another seed does. Of four such tries the best is as near
 # to the truth as of eight of which four differ by their seed alone (`make search-bench`).
@@ -109,26 +119,34 @@ _NEAR: Final = (
     _varied(NEIGHBOURHOOD, angle=0.7),
 )
 _ANEW: Final = (_varied(WORST_PART),)
-_STAGES: Final[Mapping[str, tuple[Sequence[Variation], Sequence[Variation]]]] = MappingProxyType(
-    {
-        "flux": (_DENOISED, _NEAR),
-        "klein": (_UNGUIDED, _NEAR),
-        "edit": (_DENOISED, _NEAR),
-        "lama": (_LED, _ANEW),
-        "patch": (_COPIED, _ANEW),
-    }
+# By proposer and engine.
+_STAGES: Final[Mapping[tuple[str, str], tuple[Sequence[Variation], Sequence[Variation]]]] = (
+    MappingProxyType(
+        {
+            (INPAINT, "flux"): (_DENOISED, _NEAR),
+            (INPAINT, "klein"): (_UNGUIDED, _NEAR),
+            (INPAINT, "edit"): (_DENOISED, _NEAR),
+            (INPAINT, "lama"): (_LED, _ANEW),
+            (INPAINT, "patch"): (_COPIED, _ANEW),
+            (EDIT, "edit"): (_EDITED, _NEAR),
+            (EDIT, "klein"): (_SEEDED, _NEAR),
+        }
+    )
 )
 
 
-def global_tries(plan: SearchPlan, engine: str, seed: int) -> tuple[Try, ...]:
+def global_tries(
+    plan: SearchPlan, engine: str, seed: int, proposer: str = INPAINT
+) -> tuple[Try, ...]:
     """Return the tries of the first stage: the undiffused, which has the request's seed, first.
 
     Args:
         plan: how many.
         engine: as `pawfect.contract.parameters.ENGINES` has them, but for auto.
         seed: the request's.
+        proposer: of `pawfect.contract.search.PROPOSERS`.
     """
-    varied = _STAGES[engine][0]
+    varied = _STAGES[proposer, engine][0]
     others = (
         Try(n, GLOBAL, (seed + n) % _MAX_SEED, varied[(n - 1) % len(varied)])
         for n in range(1, plan.k_global)
@@ -137,7 +155,7 @@ def global_tries(plan: SearchPlan, engine: str, seed: int) -> tuple[Try, ...]:
 
 
 def local_tries(
-    plan: SearchPlan, engine: str, seed: int, parents: Sequence[Try]
+    plan: SearchPlan, engine: str, seed: int, parents: Sequence[Try], proposer: str = INPAINT
 ) -> tuple[Try, ...]:
     """Return the tries of the second stage.
 
@@ -149,13 +167,14 @@ def local_tries(
         engine: as `pawfect.contract.parameters.ENGINES` has them, but for auto.
         seed: the request's.
         parents: the best of the first stage, best first.
+        proposer: of `pawfect.contract.search.PROPOSERS`.
     """
     tries = []
     for place, parent in enumerate(parents):
         # What never was noise of its own has no neighbours.
         varied = [
             one
-            for one in _STAGES[engine][1]
+            for one in _STAGES[proposer, engine][1]
             if not (one.name == NEIGHBOURHOOD and parent.variation.name == UNDIFFUSED)
         ]
         for child in range(plan.k_local):

@@ -29,9 +29,9 @@ from perf.diffusion.storage import FUSED, Storage, storage_of
 # together about 250 (assumed); by case.
 REST_MS: Final = {"low": 30.0, "likely": 60.0, "high": 150.0}
 REST_MS_PER_MP: Final = {"low": 50.0, "likely": 100.0, "high": 200.0}
-# Pictures that a step may be shown, the canvas with them, up to which a chain with references has
-# its step in the table.
-MOST_PICTURES: Final = 4
+# Areas, of the largest canvas, that the table has of steps that may be shown references: up to
+# three pictures of the canvas's size beside it.
+SEEN_AREAS: Final = (1.25, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 # What a profile's file has from here on is written by `make t4`.
 HEAD: Final = """\
 # What a stage takes, ms, one canvas alone, at the card's fastest, usual and slowest rates: by the
@@ -203,6 +203,5 @@ def _seen_sides(settings: ChainSettings, chain: str) -> tuple[int, ...]:
     sides = _sides(settings)
     if chain == "flux":
         return sides
-    areas = (half / 2 for half in range(3, 2 * MOST_PICTURES + 1))
-    more = (round(settings.sizes[-1] * sqrt(area) / TOKEN_PX) * TOKEN_PX for area in areas)
+    more = (round(settings.sizes[-1] * sqrt(area) / TOKEN_PX) * TOKEN_PX for area in SEEN_AREAS)
     return (*sides, *more)

@@ -117,10 +117,9 @@ def total_gib(processes: tuple[Process, ...]) -> float:
     return sum(process.total for process in processes)
 
 
-def seen_pictures(settings: ChainSettings, name: str) -> int:
+def seen_pictures(settings: ChainSettings) -> int:
     """Return how many pictures of its own size a removal's step is shown, its canvas with them."""
-    # What edits by pictures alone is shown the picture that it edits.
-    return 1 + (settings.refers or name == "edit")
+    return 1 + settings.refers
 
 
 def branches(settings: ChainSettings) -> int:
@@ -136,7 +135,7 @@ def _chain(
     # Longer sides go in tiles.
     tile = min(px, settings.tile_px) if settings.tile_px else px
     storage = storage_of(profile.entry(f"{name}_transformer"), kernels)
-    tokens = seen_pictures(settings, name) * (px // TOKEN_PX) ** 2
+    tokens = seen_pictures(settings) * (px // TOKEN_PX) ** 2
     tokens += shown_tokens(networks, settings.text_tokens)
     items = batch * branches(settings)
     return [

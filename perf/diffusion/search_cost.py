@@ -17,14 +17,24 @@ from pawfect.costs import CASES, Costs
 from pawfect.orchestrator.planner import steps_run
 from pawfect.profile import load_profile
 from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
+from pawfect.settings import ChainSettings
 from perf.diffusion.estimates import estimate
+from perf.diffusion.memory import seen_pictures
+from perf.diffusion.request import PHOTO_PIXELS, rounded
 from perf.diffusion.storage import FUSED, TORCH
 from perf.publish import as_markdown, provenance, publish, table
 
-CARDS: Final = (("t4", TORCH), ("t4", FUSED), ("l4", FUSED), ("h200", FUSED))
+# Profiles, whose first engine makes the candidates, and kernels of integer layers.
+CARDS: Final = (
+    ("t4", TORCH),
+    ("t4", FUSED),
+    ("t4-klein", TORCH),
+    ("t4-klein", FUSED),
+    ("l4", FUSED),
+    ("l4-edit", FUSED),
+    ("h200", FUSED),
+)
 SIZES: Final = (512, 768, 1024)
-# Of the reference photo, 1600 x 1200.
-PHOTO_PIXELS: Final = 1600 * 1200
 # The local judge on the CPU, without its networks, ms for each candidate: measured at 1 MP
 # (docs/judges.md); candidates of a batch are judged while the card works at the next.
 JUDGE_MS: Final = 100.0
@@ -34,34 +44,36 @@ costs is modelled as in perf/results/t4-model.md. A search is: labels around the
 once, the undiffused candidate on the CPU beside it, each other candidate encoded, denoised in the
 profile's steps (a child that starts from its parent's picture runs a part of them) and decoded, and
 the surfaces inside each by SAM3 for the local judge. One square window on a photo of 1600x1200; a
-prompt that the cache has. Judges elsewhere are not in it: they are asked while the card works at
-the next candidates.
+prompt that the cache has. Candidates are made by the profile's first engine: FLUX.1-Fill, or what
+the profile is named after, FLUX.2 [klein] or Qwen-Image-Edit. Judges elsewhere are not in it: they
+are asked while the card works at the next candidates.
 """
 
 
-def tries_of(preset: str) -> tuple[Try, ...]:
-    """Return the candidates of a preset by FLUX, where none of the parents is the undiffused."""
+def tries_of(preset: str, engine: str = "flux") -> tuple[Try, ...]:
+    """Return the candidates of a preset by an engine, none of the parents the undiffused."""
     plan = search_plan(SearchParams(preset=preset))
-    first = global_tries(plan, "flux", 0)
+    first = global_tries(plan, engine, 0)
     parents = [one for one in first if one.variation.name != UNDIFFUSED][: plan.m_global]
-    return (*first, *local_tries(plan, "flux", 0, parents))
+    return (*first, *local_tries(plan, engine, 0, parents))
 
 
-def steps_of(tries: Sequence[Try], steps: int) -> int:
-    """Return how many steps of a schedule all candidates run together."""
+def steps_of(tries: Sequence[Try], steps: int, strength: float = 1.0) -> int:
+    """Return how many steps of a schedule all candidates run, those of the first at a strength."""
     return sum(
-        steps_run(steps, float(one.variation.settings.get("strength", 1.0)))
+        steps_run(steps, float(one.variation.settings.get("strength", strength)))
         for one in tries
         if one.variation.name != UNDIFFUSED
     )
 
 
-def search_s(known: Costs, tries: Sequence[Try], side: int, steps: int) -> float:
-    """Return the seconds of a search over one square window of `side` px."""
-    tokens, pixels = (side // 16) ** 2, side * side
+def search_s(known: Costs, tries: Sequence[Try], side: int, settings: ChainSettings) -> float:
+    """Return the seconds of a search over one square window of `side` px, its prompt known."""
+    tokens, pixels = seen_pictures(settings) * (side // 16) ** 2, side * side
     made = sum(one.variation.name != UNDIFFUSED for one in tries)
     each = known.encode_ms(pixels) + known.decode_ms(pixels)
-    spent = steps_of(tries, steps) * known.step_ms(tokens) + made * each
+    steps = steps_of(tries, settings.steps, settings.strength)
+    spent = steps * known.step_ms(tokens) + made * each
     judged = len(tries) * known.labels_ms + JUDGE_MS
     return (spent + known.labels_ms + judged + known.rest_ms(PHOTO_PIXELS)) / 1000
 
@@ -70,22 +82,23 @@ def cells() -> Iterator[dict[str, Any]]:
     """Yield all cells of card x preset x size; seconds by case are modelled."""
     for name, kernels in CARDS:
         profile = load_profile(name)
-        assert profile.flux is not None
-        known = {case: estimate(profile, "flux", case, kernels) for case in CASES}
+        engine = profile.engines[0]
+        settings = profile.chain(engine)
+        assert settings is not None
+        known = {case: estimate(profile, engine, case, kernels) for case in CASES}
         for preset in PRESETS:
-            tries, steps = tries_of(preset), profile.flux.steps
+            tries = tries_of(preset, engine)
             for side in SIZES:
+                spent = {case: search_s(known[case], tries, side, settings) for case in CASES}
                 yield {
                     "card": name,
                     "kernels": kernels,
                     "preset": preset,
                     "candidates": len(tries),
                     "side": side,
-                    "steps": steps,
-                    "steps_together": steps_of(tries, steps),
-                    "total_s": {
-                        case: round(search_s(known[case], tries, side, steps), 1) for case in CASES
-                    },
+                    "steps": settings.steps,
+                    "steps_together": steps_of(tries, settings.steps, settings.strength),
+                    "total_s": rounded(spent, 1),
                 }
 
 
@@ -105,7 +118,7 @@ def markdown(result: dict[str, Any]) -> str:
         for cell in result["cells"]
     )
     head = (
-        "card", "kernels", "preset", "candidates", "px", "steps of one", "steps together",
+        "profile", "kernels", "preset", "candidates", "px", "steps of one", "steps together",
         "s likely", "low", "high",
     )  # fmt: skip
     parts = (

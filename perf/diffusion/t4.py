@@ -1,4 +1,4 @@
-"""`make t4`: what FLUX.1-Fill takes on a T4, modelled, into perf/results and the profiles.
+"""`make t4`: what the denoising models take on a T4, modelled, into perf/results and the profiles.
 
 No T4 was at hand.
 """
@@ -16,11 +16,12 @@ import click
 import pawfect
 from pawfect.costs import CASES, Costs
 from pawfect.profile import Profile, load_profile
-from perf.diffusion import flops
+from perf.diffusion import edit_cost, flops, klein_cost
 from perf.diffusion.cards import BYTES, CARDS, T4
 from perf.diffusion.estimates import cost_table, estimate, write_costs
 from perf.diffusion.memory import Process, processes_of, total_gib
 from perf.diffusion.published import FLUX, FLUX_AUTOENCODER
+from perf.diffusion.request import request_s, rounded
 from perf.diffusion.storage import FUSED, TORCH
 from perf.diffusion.t4_page import markdown
 from perf.publish import provenance, publish
@@ -30,8 +31,6 @@ PROFILES: Final = Path(pawfect.__file__).parent / "profiles"
 SIZES: Final = (512, 768, 1024)
 STEPS: Final = (8, 12, 20, 28)
 TARGET_S: Final = 30.0
-# Of the reference photo, 1600 x 1200.
-PHOTO_PIXELS: Final = 1600 * 1200
 STAGE_PX: Final = 768
 # Variants of the memory table: tiles of the VAE, px, and steps that share a call.
 TILES: Final = (1024, 768, 512)
@@ -104,11 +103,11 @@ def cells() -> Iterator[dict[str, Any]]:
                     "engine": engine.name,
                     "side": side,
                     "steps": steps,
-                    "step_s": _rounded(step_s, 3),
-                    "total_s": _rounded(total_s, 1),
+                    "step_s": rounded(step_s, 3),
+                    "total_s": rounded(total_s, 1),
                     "memory_gib": round(held, 2),
                     "fits": fits,
-                    "under_30_s": _under_target(_rounded(total_s, 1), fits),
+                    "under_30_s": _under_target(rounded(total_s, 1), fits),
                 }
 
 
@@ -116,17 +115,6 @@ def _under_target(total_s: Mapping[str, float], fits: bool) -> str:
     under = [case for case in CASES if total_s[case] < TARGET_S]
     found = "yes" if len(under) == len(CASES) else f"{under[-1]} only" if under else "no"
     return found if fits else f"{found}, does not fit"
-
-
-def request_s(known: Costs, side: int, steps: int) -> float:
-    """Return the seconds of one request with one square window, its prompt encoded before.
-
-    Labels are asked for twice: around the hole, and inside the fill to check it. The patch fill
-    runs at the same time on the CPU.
-    """
-    tokens, pixels = (side // 16) ** 2, side * side
-    spent = steps * known.step_ms(tokens) + known.encode_ms(pixels) + known.decode_ms(pixels)
-    return (spent + 2 * known.labels_ms + known.rest_ms(PHOTO_PIXELS)) / 1000
 
 
 def stage_rows(engine: Engine, side: int) -> list[dict[str, Any]]:
@@ -156,7 +144,7 @@ def stage_rows(engine: Engine, side: int) -> list[dict[str, Any]]:
             "tflop": round(work.flop / 1e12, 3),
             "weights_million": round(work.weights / 1e6, 1),
             "moved_gb": round(work.moved * BYTES[dtype] / 1e9, 2),
-            "seconds": _rounded(spent, 3),
+            "seconds": rounded(spent, 3),
         }
         for name, work, dtype, spent in rows
     ]
@@ -176,9 +164,9 @@ def comparison_rows() -> list[dict[str, Any]]:
         spent[case] = (28 * h200.step_ms(4096) + h200.decode_ms(1024**2)) / 1000
     return [
         {"what": "T4, Q4_0, 28 steps, 1024x768 px, 512 text tokens", "known": "60-120 (seen)",
-         "modelled": _rounded(whole, 1)},
+         "modelled": rounded(whole, 1)},
         {"what": "H200, bf16 eager, 28 steps, 1024x1024 px", "known": f"{H200_S} (published)",
-         "modelled": _rounded(spent, 1)},
+         "modelled": rounded(spent, 1)},
     ]  # fmt: skip
 
 
@@ -198,6 +186,7 @@ def memory_rows() -> list[dict[str, Any]]:
 
 def model() -> dict[str, Any]:
     """Return the whole result but for its provenance: the same on every machine."""
+    klein = list(klein_cost.cells())
     return {
         "note": "seconds are modelled, not measured",
         "cells": list(cells()),
@@ -211,11 +200,12 @@ def model() -> dict[str, Any]:
             for name in CARDS
         },
         "comparison": comparison_rows(),
+        "klein": klein,
+        "klein_goals": klein_cost.goals(klein),
+        "klein_stages": klein_cost.stage_rows(),
+        "klein_processes": [asdict(process) for process in klein_cost.own_processes()],
+        "edit": list(edit_cost.cells()),
     }
-
-
-def _rounded(by_case: Mapping[str, float], digits: int) -> dict[str, float]:
-    return {case: round(value, digits) for case, value in by_case.items()}
 
 
 @click.command()

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pawfect.costs import CASES
+from perf.diffusion.chains_page import (
+    edit_parts,
+    klein_parts,
+    process_table,
+    ranged,
+    stage_table,
+)
 from perf.publish import as_markdown, table
 
 INTRODUCTION: Final = """\
@@ -18,35 +24,28 @@ between them read and write (norms, rotations, decoding and scaling of quantised
 memory's rate, one after another.
 
 A request is: labels by SAM3 around the hole and again inside the fill, one square window encoded,
-denoised with 128 text tokens and decoded, and the work around it on a photo of 1600x1200. Its
-prompt is in the cache: a new one costs T5 on the CPU, see the stages. `fused kernels` are
-comfy-kitchen's, assumed to quantise and scale within the product; `torch's kernels` are
+denoised and decoded, and the work around it on a photo of 1600x1200. FLUX.1-Fill sees 128 text
+tokens; its prompt is in the cache: a new one costs T5 on the CPU, see the stages. `fused kernels`
+are comfy-kitchen's, assumed to quantise and scale within the product; `torch's kernels` are
 `torch._int_mm` with all else in kernels of its own.
 """
 
 
 def markdown(result: dict[str, Any]) -> str:
     """Return the result as one page."""
-    three = ("likely", "low", "high")
     sizes = dict.fromkeys(cell["side"] for cell in result["cells"])
     parts = [
-        "# FLUX.1-Fill on a T4, modelled\n",
+        "# FLUX.1-Fill and FLUX.2 [klein] on a T4, modelled\n",
         as_markdown(result["provenance"]),
         INTRODUCTION,
-        "## Engine, size, steps\n",
+        "## FLUX.1-Fill: engine, size, steps\n",
         "Seconds of one request, likely (low to high). **Bold**: under 30 s in all three. *: the "
         "five processes do not fit into 14.7 GiB.\n",
         _time_table(result["cells"]),
         "## Stages\n",
         f"At {result['stage_px']} px, {result['stage_engine']}. Moved: what kernels that compute "
         "no product read and write, without decoding weights.\n",
-        table(
-            ("stage", "TFLOP", "weights, M", "moved, GB", "s likely", "low", "high"),
-            (
-                (*list(row.values())[:4], *(row["seconds"][case] for case in three))
-                for row in result["stages"]
-            ),
-        ),
+        stage_table(result["stages"]),
         "## Memory\n",
         "GiB in sum, of processes that hold their peaks: SAM3, Florence-2, VAE encoder, VAE "
         "decoder, transformer, each with a CUDA context of 0.45. 14.7 are usable. int8 and int4 "
@@ -57,20 +56,16 @@ def markdown(result: dict[str, Any]) -> str:
             (tuple(row.values()) for row in result["memory"]),
         ),
         f"By process at 1024 px, {result['stage_engine']}:\n",
-        table(
-            ("process", "weights", "activations", "context"),
-            (
-                tuple(v if isinstance(v, str) else f"{v:.2f}" for v in row.values())
-                for row in result["processes"]
-            ),
-        ),
+        process_table(result["processes"]),
         "Profiles, largest window, torch's kernels: "
         + ", ".join(f"{name} {gib} GiB" for name, gib in result["profiles"].items())
         + ".\n",
+        *klein_parts(result),
+        *edit_parts(result),
         "## Against what is known\n",
         table(
             ("what", "known, s", "modelled, s (low to high)"),
-            ((row["what"], row["known"], _range(row["modelled"])) for row in result["comparison"]),
+            ((row["what"], row["known"], ranged(row["modelled"])) for row in result["comparison"]),
         ),
         "The H200's rates were chosen so that the published time comes out; the T4's were not "
         "chosen after anything in this table.\n",
@@ -86,7 +81,7 @@ def _time_table(rows: Sequence[Mapping[str, Any]]) -> str:
             (row["engine"], row["side"]),
             [row["engine"] + star, row["side"], row["step_s"]["likely"]],
         )
-        text = _range(row["total_s"])
+        text = ranged(row["total_s"])
         line.append(f"**{text}**" if row["under_30_s"] == "yes" else text)
     head = (
         "transformer",
@@ -95,8 +90,3 @@ def _time_table(rows: Sequence[Mapping[str, Any]]) -> str:
         *(f"{steps} steps" for steps in dict.fromkeys(row["steps"] for row in rows)),
     )
     return table(head, found.values())
-
-
-def _range(by_case: Mapping[str, float]) -> str:
-    low, likely, high = (by_case[case] for case in CASES)
-    return f"{likely:.1f} ({low:.1f}-{high:.1f})"

@@ -23,7 +23,8 @@ from pawfect.local import LocalModels
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.engine import clean_mask
-from pawfect.orchestrator.proposing import Base, propose
+from pawfect.orchestrator.proposal import Base
+from pawfect.orchestrator.proposing import propose
 from pawfect.orchestrator.request import InpaintRequest
 from pawfect.picture import raster
 from pawfect.profile import load_profile

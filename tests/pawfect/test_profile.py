@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pawfect.contract.errors import ErrorKind
+from pawfect.matting.networks import find_network
 from pawfect.models import MODELS
 from pawfect.profile import ProfileError, load_profile, parse_profile, profile_names
+from pawfect.weights.manifest import may_be_sold
 from tests.refusals import refusal
 
 GOOD = {
@@ -56,6 +60,32 @@ def test_a_name_is_never_a_path(name):
 def test_an_impossible_profile_is_refused_by_name(change, says):
     with pytest.raises(ProfileError, match=says):
         parse_profile("broken", GOOD | change)
+
+
+def test_a_part_that_the_profile_does_not_name_is_the_whole_models():
+    klein = load_profile("tiny-klein")
+    assert "klein_text" not in klein.weights
+    assert klein.entry("klein_text") == klein.entry("klein") == "tiny-klein"
+    weights = {**klein.weights, "klein_text": "tiny-klein-text-int4"}
+    assert replace(klein, weights=weights).entry("klein_text") == "tiny-klein-text-int4"
+
+
+@pytest.mark.parametrize("name", ["t4-klein", "l4-edit"])
+def test_a_profile_for_commercial_use_names_nothing_that_may_not_be_sold(name):
+    profile = load_profile(name)
+    assert not profile.allow_noncommercial
+    assert all(map(may_be_sold, profile.weights.values()))
+    assert profile.cutout is not None
+    networks = (*profile.cutout.networks, *profile.protect.networks)
+    assert all(may_be_sold(find_network(network).weights) for network in networks)
+    # Larger parts are quantised, and come from the whole model's entry where they are not.
+    assert profile.entry(f"{profile.engines[0]}_text").endswith("-text-int4")
+
+
+def test_a_card_with_room_for_all_takes_flux_first_and_the_free_ones_after_it():
+    h200 = load_profile("h200")
+    assert h200.engines == ("flux", "klein", "edit", "lama", "patch")
+    assert h200.allow_noncommercial
 
 
 def test_an_engine_that_the_profile_lacks_is_unavailable_with_its_reason(embedded):

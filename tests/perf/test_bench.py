@@ -24,7 +24,6 @@ from perf.bench.inputs import (
     record_requests,
 )
 from perf.bench.served import measure_split
-from tests.conftest import NEURAL
 from tests.server.conftest import metric
 from tests.subject import standing
 
@@ -179,16 +178,21 @@ def test_the_patch_engine_is_sent_its_window():
     assert 0 < arrays["MASK"].any(axis=0).sum() < arrays["MASK"].shape[1]
 
 
+# All three chains.
+ALL = load_profile("tiny-all")
+NEURAL = [name for name in ALL.models if MODELS[name].weights]
+
+
 @pytest.fixture(scope="module")
 def asked():
     pytest.importorskip("torch")
-    prepare(load_profile("tiny"))
-    return record_requests(load_profile("tiny"), PHOTO, MASK)
+    prepare(ALL)
+    return record_requests(ALL, PHOTO, MASK)
 
 
 @pytest.fixture(scope="module")
 def tiny(asked):
-    return LocalModels(load_profile("tiny"))
+    return LocalModels(ALL)
 
 
 @pytest.mark.parametrize("model", NEURAL)
@@ -196,7 +200,7 @@ def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_aske
     model, tiny, asked
 ):
     spec = MODELS[model].spec
-    arrays = arrays_of(config_of(model, "tiny"), PHOTO, MASK, asked)
+    arrays = arrays_of(config_of(model, ALL.name), PHOTO, MASK, asked)
     for name, array in arrays.items():
         tensor = spec.input(name)
         assert array.dtype == DTYPES[tensor.datatype]
@@ -215,6 +219,24 @@ def test_the_recorded_step_is_the_first_of_the_canvas(asked):
     assert (16 * rows, 16 * columns) == (height, width)
     assert step["TIMESTEP"] == [1000]
     assert np.abs(step["CONDITION"]).max() > 0
+
+
+@pytest.mark.parametrize("chain", ["klein", "edit"])
+def test_the_recorded_step_of_what_edits_is_shown_the_floors_fill(chain, asked):
+    step = asked[f"{chain}_transformer"]
+    rows, columns = step["GRID"]
+    assert step["LATENTS"].shape == step["REFERENCES"].shape
+    assert len(step["LATENTS"]) == rows * columns
+    assert step["REFERENCE_GRIDS"].tolist() == [[rows, columns]]
+    # Both branches of guidance, which klein has not.
+    assert ("NEGATIVE_EMBEDS" in step) == (chain == "edit")
+    assert all(name in step for name in config_of(f"{chain}_transformer", "h200").inputs)
+
+
+def test_a_profile_that_is_named_after_another_is_measured_as_that():
+    t4, named = config_of("score_local", "t4"), config_of("score_local", "t4-klein")
+    assert named == t4 != config_of("score_local", "h200")
+    assert config_of("flux_transformer", "tiny-all") == config_of("flux_transformer", "tiny")
 
 
 def test_no_request_to_the_cached_model_is_sent_twice_and_texts_go_as_texts(asked):

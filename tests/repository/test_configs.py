@@ -11,8 +11,10 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as config_proto
 
+from pawfect.chains import CHAINS
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
+from pawfect_triton.chain_configs import write_configs
 from pawfect_triton.function_model import take_card
 from pawfect_triton.repository import gather, source_folders
 
@@ -81,6 +83,18 @@ def test_a_neural_model_is_warmed_up_with_its_own_inputs(model):
         if given.input_data_file:
             file = ROOT / "model_repository" / model / "warmup" / given.input_data_file
             assert file.is_file()
+
+
+def test_the_configs_of_the_chains_are_made_from_their_definitions(tmp_path):
+    write_configs(tmp_path)
+    made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.*")}
+    made |= {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.glob("*/warmup/*")}
+    # Four models of each chain, each with a config.
+    assert sum(path.name == "config.pbtxt" for path in made) == 4 * len(CHAINS)
+    for path, data in made.items():
+        assert (ROOT / "model_repository" / path).read_bytes() == data, (
+            f"{path}: run `make configs`"
+        )
 
 
 def test_the_ensemble_passes_each_tensor_as_the_models_name_it():

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from pawfect import __version__
 from pawfect.contract.parameters import MaskFileParams, Scalar
-from pawfect.contract.search import SearchParams, search_plan
+from pawfect.contract.search import EDIT, SearchParams, check_reference, search_plan
 from pawfect_client.search.pictures import PictureFiles, TaskPictures
+from pawfect_client.search.tasks import Task
 
 # What changes how far a search comes, and no candidate of it: with more of it, it goes on.
 _OF_HOW_FAR: Final = frozenset({"deadline_ms", "at_once"})
@@ -36,6 +37,21 @@ class Asked:
     protect: Path | None = None
     reading: MaskFileParams = field(default_factory=MaskFileParams)
     files: PictureFiles = field(default_factory=PictureFiles)
+
+    def of(self, task: Task) -> Asked:
+        """Return what is asked of one task, with what it has for itself.
+
+        Raises:
+            PawfectError: INVALID_ARG for parameters that the service would refuse, and where the
+                proposer needs a picture that the task has not got.
+        """
+        given: dict[str, Scalar] = {**self.parameters, **task.parameters}
+        if given.get("proposer") == EDIT and task.character is not None:
+            given.setdefault("character", task.character)
+        asked = replace(self, parameters=MappingProxyType(given))
+        asked.planned()
+        check_reference(SearchParams.parse(given), task.reference is not None, "reference")
+        return asked
 
     def planned(self) -> int:
         """Return how many candidates a search makes that goes to its end.

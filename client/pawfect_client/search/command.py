@@ -39,7 +39,7 @@ _ABOVE_0: Final = click.FloatRange(min=0, min_open=True)
 @click.argument("mask", type=FILE, required=False)
 @click.option("--output-dir", "out", required=True, type=FILE, help="Gets a folder for each task.")
 @click.option("--reference", type=FILE, help="A picture of who the result is to show.")
-@click.option("--character", metavar="NAME", help="Who that is, for metrics and commits.")
+@click.option("--character", metavar="NAME", help="Who that is, for edits, metrics and commits.")
 @click.option("--from-file", "task_file", type=FILE, help="Tasks, as Label Studio exports them.")
 @click.option(
     "--task-id", "ids", multiple=True, metavar="ID ...", help="Which of them.  [default: all]"
@@ -63,7 +63,7 @@ _ABOVE_0: Final = click.FloatRange(min=0, min_open=True)
 )
 @search_options
 @parameters_option
-@click.option("--prompt", help="What to fill with (FLUX).")
+@click.option("--prompt", help="What to fill with (FLUX), or how to edit.")
 @click.option("--protect", type=FILE, help="Mask of what must never be filled (the pet).")
 @click.option("--mask-is", type=click.Choice(MASK_IS), help="What marks the hole.")
 @click.option("--invert-mask", is_flag=True, help="Fill what the mask keeps.")
@@ -111,7 +111,7 @@ def search(
     quiet: bool,
     **own: Any,
 ) -> None:
-    """Fill what MASK covers in PHOTO in many ways, and keep the best.
+    """Fill or edit what MASK covers in PHOTO in many ways, and keep the best.
 
     In place of PHOTO and MASK, --from-file names a file of tasks. Each task's folder holds the
     result, every candidate, metrics.json and page.html. The same command goes on where it was

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.search import PRESETS, SearchParams
+from pawfect.contract.search import HAIR, PRESETS, PROPOSERS, SearchParams
 from pawfect_client.parameter_option import read_parameters
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -17,6 +17,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _WEIGHT: Final = "Its weight in the potential, 0 to 100.  [default: the preset's]"
 # Their bounds are the contract's, which says them.
 _OPTIONS: Final = (
+    click.option(
+        "--proposer",
+        type=click.Choice(PROPOSERS),
+        help="A fill, or the character of --reference put there.  [default: inpaint]",
+    ),
+    click.option(
+        "--hair", type=click.Choice(HAIR), help="The picture's or the character's.  [default: keep]"
+    ),
     click.option(
         "--preset", type=click.Choice(list(PRESETS)), help="Numbers and weights.  [default: eacps]"
     ),
@@ -31,7 +39,7 @@ _OPTIONS: Final = (
     click.option(
         "--remote", is_flag=True, default=None, help="Pictures may leave the server for judges."
     ),
-    click.option("--engine", help="auto, flux, lama or patch."),
+    click.option("--engine", help="As for `pawfect inpaint`; of edits auto, edit or klein."),
     click.option(
         "--deadline",
         type=click.FloatRange(min=0, min_open=True),

@@ -101,9 +101,10 @@ def search_task(client: Searches, task: Task, out: Path, asked: Asked, show: Tas
         show: shows how far it is.
 
     Raises:
-        PawfectError: as `read_pictures` and the client do; INVALID_ARG where the results find no
-            place. What was finished by then stays, each file of it whole.
+        PawfectError: as `Asked.of`, `read_pictures` and the client do; INVALID_ARG where the
+            results find no place. What was finished by then stays, each file of it whole.
     """
+    asked = asked.of(task)
     pictures = read_pictures(task, asked.files, asked.reading, asked.protect)
     shown = Pictures(pictures.photo, pictures.mask, pictures.reference)
     folder = TaskFolder(out / task.folder)

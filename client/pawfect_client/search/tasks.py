@@ -6,8 +6,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from pawfect.contract.errors import PawfectError, invalid
@@ -18,8 +19,11 @@ CHARACTER: Final = "character_name"
 INIT: Final = "init_image_url"
 MASK: Final = "mask_image_url"
 REFERENCE: Final = "character_image_url"
-# The keys of a task; those of the character may be missing, or null.
-KEYS: Final = (ID, CHARACTER, INIT, MASK, REFERENCE)
+PROPOSER: Final = "proposer"
+HAIR: Final = "hair"
+# The keys of a task; those of the character, and of what the command says for all tasks, may be
+# missing, or null.
+KEYS: Final = (ID, CHARACTER, INIT, MASK, REFERENCE, PROPOSER, HAIR)
 _WEB: Final = re.compile(r"https?://", re.IGNORECASE)
 # A drive of Windows, one letter, is none.
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -42,6 +46,7 @@ class Task:
         mask: where its mask is.
         reference: where the picture of the character is, or None.
         character: the character's name, or None.
+        parameters: of `SearchParams`, which it has for itself.
     """
 
     id: int | str
@@ -49,6 +54,7 @@ class Task:
     mask: Source
     reference: Source | None = None
     character: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def folder(self) -> str:
@@ -141,13 +147,14 @@ def _read(place: int, entry: Any, path: Path, keys: Mapping[str, str]) -> Task |
         for name in (INIT, MASK):
             if named[name] is None:
                 raise invalid(keys.get(name, name), "a URL or a file", "nothing")
-        sources = {name: _source(text, path) for name, text in named.items() if name != CHARACTER}
+        sources = {name: _source(named[name], path) for name in (INIT, MASK, REFERENCE)}
     except PawfectError as error:
         return BrokenTask(id_, error)
     photo, mask = sources[INIT], sources[MASK]
     assert photo is not None
     assert mask is not None
-    return Task(id_, photo, mask, sources[REFERENCE], named[CHARACTER])
+    own = {name: text for name in (PROPOSER, HAIR) if (text := named[name]) is not None}
+    return Task(id_, photo, mask, sources[REFERENCE], named[CHARACTER], own)
 
 
 def _value(entry: Mapping[str, Any], key: str) -> Any:

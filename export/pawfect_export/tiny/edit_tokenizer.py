@@ -10,7 +10,7 @@ from typing import Any, Final
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers.models.qwen2.tokenization_qwen2 import Qwen2Tokenizer
 
-from pawfect.qwen.text import PREFIX, SUFFIX
+from pawfect.qwen.template import PREFIX, SUFFIX
 from pawfect_export.tiny.flux_tokenizers import CORPUS
 from pawfect_export.writing import write_json
 

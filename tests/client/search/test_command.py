@@ -48,6 +48,24 @@ def test_a_task_leaves_its_pictures_candidates_metrics_and_page(desk):
     assert metrics["complete"] is True
 
 
+def test_an_edit_is_asked_for_with_the_characters_picture_and_name(desk, flow):
+    desk.put("cat.png", png(PHOTO[::-1]))
+    edit = ("--proposer=edit", "--hair=character")
+    told = desk(*edit, "--character=Rex")
+    assert told.exit_code == WRONG
+    assert "expected the character's picture with proposer=edit" in told.output
+    who = ("--reference", str(desk.root / "cat.png"), "--character=Rex")
+    assert desk(*edit, "--k-global=1", *who).exit_code == WRONG
+    assert flow.requests == []
+    assert desk(*edit, *who).exit_code == 0
+    (asked,) = flow.requests
+    assert asked["parameters"] == {"proposer": "edit", "hair": "character", "character": "Rex"}
+    assert desk.metrics()["report"]["proposer"] == "edit"
+    # Another name is another request; of fills the name is no part.
+    assert desk(*edit, *who[:2], "--character=Max").exit_code == 0
+    assert [one["known"] for one in flow.requests] == [[], []]
+
+
 def test_pixels_are_those_of_the_candidates(desk):
     assert desk().exit_code == 0
     folder, metrics = desk.task(), desk.metrics()

@@ -51,6 +51,34 @@ def test_other_names_of_keys_and_missing_characters(tmp_path):
     assert task == Task("a b", "HTTP://x/p.png", tmp_path / "m.png")
 
 
+def test_a_task_may_say_for_itself_what_is_proposed_and_whose_hair_stays(desk, flow):
+    own = {"character_image_url": "photo.png"}
+    run = desk.tasks(
+        [
+            entry(1, **own, proposer="edit", hair="character"),
+            entry(2, **own),
+            entry(3, **own, proposer="edit", character_name=None),
+            entry(4, **own, proposer="edit", character_name="K" * 81),
+            entry(5, character_image_url=None, proposer="edit"),
+            entry(6, **own, proposer="swap"),
+        ],
+        "--seed=3",
+    )
+    asked = [one["parameters"] for one in flow.requests]
+    assert asked == [
+        {"seed": 3, "proposer": "edit", "hair": "character", "character": "Rex"},
+        {"seed": 3},
+        {"seed": 3, "proposer": "edit"},
+    ]
+    assert run.exit_code == WRONG
+    for said in (
+        "task 4: failed: character: expected 1 to 80 printable characters",
+        "task 5: failed: reference: expected the character's picture with proposer=edit, got none",
+        "task 6: failed: proposer: expected one of inpaint, edit, got 'swap'",
+    ):
+        assert said in run.output
+
+
 def test_tasks_are_taken_in_the_order_they_are_asked_for(tmp_path):
     path = put(tmp_path, [entry(1), entry(2), entry("3")])
     assert [task.id for task in read_tasks(path, {}, ["3", "1", "3"])] == ["3", 1]

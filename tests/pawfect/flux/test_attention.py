@@ -118,9 +118,16 @@ def test_a_model_computes_with_the_profiles_attention(in_tiny_weights, tiny, att
     assert {processor._attention_backend for processor in processors} == {BACKENDS[attention]}
 
 
-def test_every_profile_with_flux_says_why_its_attention():
-    settings = {name: load_profile(name).flux for name in profile_names()}
-    told = {name: flux.attention_reason for name, flux in settings.items() if flux is not None}
-    assert set(told) == {"tiny", "t4", "l4", "h200"}
-    assert settings["t4"].attention == "efficient"
-    assert "not measured on a T4" in told["t4"]
+def test_every_profile_says_why_each_of_its_chains_has_its_attention():
+    profiles = [load_profile(name) for name in profile_names()]
+    told = {
+        (profile.name, chain): profile.chain(chain)
+        for profile in profiles
+        for chain in profile.chains
+    }
+    assert {name for name, _ in told} == set(profile_names()) - {"embedded"}
+    for (name, _), settings in told.items():
+        # Turing alone is kept from plain products.
+        assert settings.attention == ("efficient" if name.startswith("t4") else "auto")
+        if name.startswith("t4"):
+            assert "not measured on a T4" in settings.attention_reason

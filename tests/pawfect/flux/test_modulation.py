@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
+from pawfect.diffusion.modulation import DECODED_ROWS, Moment
 from pawfect.diffusion.schedule import Schedule, read_schedule
-from pawfect.flux.modulation import DECODED_ROWS, Modulation, Moment, apart, layers_of
+from pawfect.flux.modulation import Modulation
 from pawfect.flux.transformer import Transformer
 from tests.pawfect.flux.gguf_files import load_transformer
 from tests.pawfect.flux.gguf_files import transformer as larger_module
@@ -155,7 +156,9 @@ def test_weights_stored_in_half_precision_are_decoded_exactly():
 @pytest.mark.parametrize("quantisation", ["F32", "Q4_0", "Q8_0"])
 def test_quantised_layers_stay_quantised_and_give_the_same_rows(gguf_files, quantisation):
     layers = load_transformer(gguf_files[quantisation], device="cpu", dtype="float32")
-    moved = load_transformer(gguf_files[quantisation], device="cpu", dtype="float16", apart=apart)
+    moved = load_transformer(
+        gguf_files[quantisation], device="cpu", dtype="float16", apart=Modulation.apart
+    )
     modulation = Modulation(moved, torch.float32)
     stored = modulation._layers[0].weight
     assert stored.dtype == (torch.float32 if quantisation == "F32" else torch.uint8)
@@ -170,7 +173,7 @@ def test_quantised_layers_stay_quantised_and_give_the_same_rows(gguf_files, quan
         expected = torch.cat(
             [
                 layers.get_submodule(path)(torch.nn.functional.silu(time))
-                for paths in layers_of(layers)
+                for paths in Modulation.layers_of(layers)
                 for path in paths
             ],
             dim=1,

@@ -9,7 +9,7 @@ import torch
 from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pawfect.flux.modulation import Modulation, apart, layers_of
+from pawfect.flux.modulation import Modulation
 from pawfect.flux.transformer import Transformer
 from pawfect.weights.checkpoint import is_below
 from tests.pawfect.flux.gguf_files import load_transformer
@@ -33,9 +33,11 @@ class Moves(TorchDispatchMode):
 
 
 def test_a_quantised_file_moves_all_but_the_modulation_to_the_device(gguf_files):
-    away = apart(larger_module())
+    away = Modulation.apart(larger_module())
     with Moves("meta") as moves:
-        module = load_transformer(gguf_files["Q8_0"], device="meta", dtype="float16", apart=apart)
+        module = load_transformer(
+            gguf_files["Q8_0"], device="meta", dtype="float16", apart=Modulation.apart
+        )
     names = {name: is_below(name, away) for name, _ in module.named_parameters()}
     assert len(moves.sizes) == len(names) - sum(names.values()) > 0
     for name, parameter in module.named_parameters():
@@ -45,7 +47,7 @@ def test_a_quantised_file_moves_all_but_the_modulation_to_the_device(gguf_files)
 def test_loading_moves_all_but_the_modulation_to_the_device(flux_folder):
     """The meta device stands for a GPU: what goes there is told by its own `to`."""
     whole = Transformer.load(flux_folder, device="cpu", dtype="float16").module
-    away = apart(whole)
+    away = Modulation.apart(whole)
     shapes = Counter(
         tuple(tensor.shape)
         for name, tensor in whole.state_dict().items()
@@ -70,7 +72,7 @@ def test_of_the_full_sizes_weights_a_quarter_never_goes_to_the_device():
     count = sum(p.numel() for p in module.parameters())
     layers = sum(
         p.numel()
-        for paths in layers_of(module)
+        for paths in Modulation.layers_of(module)
         for path in paths
         for p in module.get_submodule(path).parameters()
     )

@@ -108,10 +108,14 @@ class Watched:
         self.called: list[str] = []
         # Inputs of the steps.
         self.steps: list[dict[str, Any]] = []
+        # Texts of the calls to text encoders.
+        self.prompts: list[str] = []
 
     async def __call__(self, model, inputs, parameters):
         if model.endswith("_transformer"):
             self.steps.append(inputs)
+        if model.endswith("_text_encoder"):
+            self.prompts.append(inputs["PROMPT"][0].decode())
         self.called.append(model)
         count = self.called.count(model)
         if model in self._before:
@@ -180,30 +184,44 @@ def fill(in_tiny_weights, chain):
         async def notify(progress: Progress) -> None:
             done.seen.append(progress)
 
-        async def whole() -> None:
-            loop = asyncio.get_running_loop()
-            control = Control(
-                params.deadline_ms,
-                (lambda: False) if cancelled is None else (lambda: cancelled(models)),
-                clock=loop.time,
-            )
-            loop.set_exception_handler(lambda _, context: done.lost.append(context))
-            try:
-                done.result = await inpaint(request, deployment, models, control, notify)
-            except PawfectError as error:
-                done.error = error
-            # Cancelled tasks end as soon as the loop runs again.
-            for _ in range(5):
-                await asyncio.sleep(0)
-            me = asyncio.current_task()
-            done.pending = [repr(task) for task in asyncio.all_tasks() if task is not me]
-            gc.collect(1)
+        def work(control: Control) -> Awaitable[InpaintResult]:
+            return inpaint(request, deployment, models, control, notify)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(asyncio, "to_thread", at_once)
-            in_virtual_time(whole())
-        assert done.pending == []
-        assert done.lost == []
+        run_to_its_end(done, work, params.deadline_ms, cancelled)
         return done
 
     return run
+
+
+def run_to_its_end(
+    done: Run,
+    work: Callable[[Control], Awaitable[Any]],
+    deadline_ms: int,
+    cancelled: Callable[[Watched], bool] | None = None,
+) -> None:
+    """Run work in virtual time, and keep its result or error; it may leave nothing behind."""
+
+    async def whole() -> None:
+        loop = asyncio.get_running_loop()
+        control = Control(
+            deadline_ms,
+            (lambda: False) if cancelled is None else (lambda: cancelled(done.models)),
+            clock=loop.time,
+        )
+        loop.set_exception_handler(lambda _, context: done.lost.append(context))
+        try:
+            done.result = await work(control)
+        except PawfectError as error:
+            done.error = error
+        # Cancelled tasks end as soon as the loop runs again.
+        for _ in range(5):
+            await asyncio.sleep(0)
+        me = asyncio.current_task()
+        done.pending = [repr(task) for task in asyncio.all_tasks() if task is not me]
+        gc.collect(1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "to_thread", at_once)
+        in_virtual_time(whole())
+    assert done.pending == []
+    assert done.lost == []

@@ -16,7 +16,7 @@ from pawfect.contract.parameters import InpaintParams
 from pawfect.costs import Costs
 from pawfect.diffusion.schedule import Schedule
 from pawfect.flux.chain import FLUX
-from pawfect.orchestrator import budget, generate
+from pawfect.orchestrator import attempts, budget, generate
 from pawfect.orchestrator.chain_models import Encoded, Text
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import DeployedChain
@@ -105,7 +105,7 @@ async def run(case: Case) -> Card:
         case.pace = Pace(*given)
         return case.pace
 
-    own = {"encode_canvas": encode, "decode_canvas": decode, "_composited": paste, "Pace": paced}
+    own = {"encode_canvas": encode, "decode_canvas": decode, "composited": paste}
     settings = SimpleNamespace(guidance_scale=30.0)
     deployed = DeployedChain(FLUX, settings, SCHEDULE, costs if case.known else None)
     request = SimpleNamespace(params=InpaintParams(engine=case.engine, preview_every=0))
@@ -114,13 +114,14 @@ async def run(case: Case) -> Card:
     with pytest.MonkeyPatch.context() as patch:
         for name, stand_in in own.items():
             patch.setattr(generate, name, stand_in)
+        patch.setattr(attempts, "Pace", paced)
         await worker.works(costs.text_ms)
         text = SimpleNamespace(of=AsyncMock(return_value=TEXT), raised=lambda error: False)
         made = await generate.generate(task, deployed, generate.Start(wish, plan), 0, text)
-    if isinstance(made, generate.Failed):
+    if isinstance(made, attempts.Failed):
         case.error = made.error
     else:
-        case.latents = made.image
+        case.latents = made.run.picture
     case.took_ms = clock() * 1000
     return worker
 

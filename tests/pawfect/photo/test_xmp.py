@@ -153,3 +153,4 @@ def test_a_photo_that_nothing_was_done_to_says_nothing_new():
     photo = decode_photo(encoded(Image.fromarray(scene()), "PNG"))
     assert photo.xmp is None
     assert "xmp" not in opened(encode_photo(photo, "PNG")).info
+    assert photo.changed_by("init") is photo, "a search's unedited picture"

@@ -11,7 +11,7 @@ from PIL import Image
 from pawfect.diffusion.batch import answer_steps
 from pawfect.diffusion.schedule import euler, first_step, noised, put_back, read_schedule
 from pawfect.qwen.chain import EDIT
-from pawfect.qwen.text import scaled_size
+from pawfect.qwen.pictures import scaled_size
 from tests.edit_oracle import edit_by_pipeline
 from tests.pawfect.qwen.conftest import LATENTS, Parts
 

@@ -11,8 +11,10 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import NoParams
 from pawfect.contract.texts import text_tensor
 from pawfect.definitions.edit import EDIT as MODELS
+from pawfect.diffusion.schedule import read_schedule
 from pawfect.models import check_inputs
 from pawfect.qwen import serving
+from pawfect.qwen.chain import EDIT, with_shift
 from pawfect.settings import EditSettings
 from tests.refusals import refusal
 
@@ -43,7 +45,7 @@ def ask(folders):
     """Call one of the models; its inputs pass the contract, and so do its outputs."""
     folder = folders["plus"]
     loaded = {
-        "edit_text_encoder": serving.text_encoder(SETTINGS, folder),
+        "edit_text_encoder": serving.text_encoder(SETTINGS, folder, folder),
         "edit_vae_encoder": serving.vae_encoder(SETTINGS, folder),
         "edit_vae_decoder": serving.vae_decoder(SETTINGS, folder),
     }
@@ -140,9 +142,32 @@ def test_the_noise_is_turned_by_a_seed_and_an_angle_together(ask, photo):
     assert (turned != ask("edit_vae_encoder", **given)["LATENTS"]).any()
 
 
-def test_modulation_is_in_the_layers_or_refused(folders):
-    settings = replace(SETTINGS, modulation="cached")
-    message = refusal(
-        ErrorKind.UNAVAILABLE, serving.transformer, settings, folders["plus"], folders["plus"]
-    )
-    assert 'expected modulation = "layers"' in message
+def test_a_kernel_that_would_show_padded_texts_is_refused(folders):
+    settings, folder = replace(SETTINGS, attention="xformers"), folders["plus"]
+    message = refusal(ErrorKind.UNAVAILABLE, serving.transformer, settings, folder, folder)
+    assert 'set edit.attention = "auto"' in message
+
+
+@pytest.mark.parametrize("shift", ["published", "lightning"])
+def test_a_cached_modulation_is_computed_once_for_the_profiles_schedule(folders, shift):
+    folder = folders["plus"]
+    settings = replace(SETTINGS, modulation="cached", shift=shift)
+    passes, velocities = [], []
+    for own in (SETTINGS, settings):
+        batch = serving.transformer(own, folder, folder)
+        schedule = with_shift(read_schedule(folder, EDIT.shift), shift)
+        for timestep in schedule.timesteps(schedule.sigmas(own.steps, 12))[:-1]:
+            step = serving.probe(own) | {
+                "LATENTS": np.ones((12, 64), np.float32),
+                "GRID": np.array([3, 4], np.int32),
+                "TIMESTEP": np.array([timestep], np.float32),
+            }
+            if own is settings:
+                stepper = batch.args[0]
+                stepper.modulation._embedder.register_forward_pre_hook(
+                    lambda _, given: passes.append(len(given[0]))
+                )
+            velocities.append(batch([step])[0]["VELOCITY"])
+    assert passes == [own.steps]
+    for plain, cached in zip(velocities[:4], velocities[4:], strict=True):
+        np.testing.assert_allclose(cached, plain, atol=2e-5)

@@ -15,7 +15,9 @@ from safetensors.torch import save_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.qwen.text import DROPPED, PREFIX, SUFFIX, TEMPLATES, TextEncoder, scaled_size
+from pawfect.qwen.pictures import scaled, scaled_size
+from pawfect.qwen.template import DROPPED, PREFIX, SUFFIX, TEMPLATES
+from pawfect.qwen.text import TextEncoder
 from tests.pawfect.qwen.conftest import LATENTS, SHOWN, TOKENS
 from tests.refusals import refusal
 
@@ -142,8 +144,8 @@ def test_the_longest_picture_is_taken_at_both_published_areas(folders):
     picture = np.zeros((100, 1), np.uint8)[..., None].repeat(3, axis=2)
     for kind in ("edit", "plus"):
         encoder = TextEncoder.load(folders[kind], **HOW)
-        scaled = encoder._scaled(picture)
-        patches = encoder.processor.preprocess([scaled], return_tensors="np")
+        shown = scaled(picture, encoder.template.area)
+        patches = encoder.processor.preprocess([shown], return_tensors="np")
         assert patches.image_grid_thw[0][1:].min() >= 2
 
 

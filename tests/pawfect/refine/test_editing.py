@@ -9,17 +9,22 @@ import numpy as np
 import pytest
 
 from pawfect.contract.refine import GeneralPayload, SubjectPayload
+from pawfect.contract.refine_report import EditReport
 from pawfect.refine.creativity import creativity
-from pawfect.refine.editing import Edited, EditTask
+from pawfect.refine.editing import Edited, EditTask, RemoteAnswer
 from pawfect.refine.general import repair_all
+from pawfect.refine.remote import SIDE
 from pawfect.refine.subject import repair_subject
 from tests.lawn import holes, lawn
 
 LEVEL = creativity(1)
+ANSWER = RemoteAnswer("artist", 5.0, 3)
 
 
 class Artist:
-    """Draws a colour over all of it, at a size of its own where it has one."""
+    """Draws a colour over all of it, at a size of its own where it has one, far from here."""
+
+    sizes = (SIDE,)
 
     def __init__(self, size: tuple[int, int] | None = None, colour=(250, 10, 10)) -> None:
         self.size, self.colour = size, colour
@@ -28,7 +33,7 @@ class Artist:
     async def __call__(self, task: EditTask) -> Edited:
         self.task = task
         height, width = self.size or task.picture.shape[:2]
-        return Edited(np.full((height, width, 3), self.colour, np.uint8), "artist", 5.0, 3)
+        return Edited(np.full((height, width, 3), self.colour, np.uint8), "remote", ANSWER)
 
 
 class Copyist(Artist):
@@ -36,7 +41,19 @@ class Copyist(Artist):
 
     async def __call__(self, task: EditTask) -> Edited:
         self.task = task
-        return Edited(task.picture, "copyist", 5.0, 3)
+        return Edited(task.picture, "remote", ANSWER)
+
+
+class Neighbour(Artist):
+    """Draws on this machine, at sizes of its own."""
+
+    sizes = (256, 512)
+
+    async def __call__(self, task: EditTask) -> Edited:
+        self.task = task
+        height, width = task.picture.shape[:2]
+        edit = EditReport("mit", (width, height), 4, 4, 1.0)
+        return Edited(255 - task.picture, "klein", edit=edit, weights={"klein": "x"})
 
 
 def general(photo, mask, artist):
@@ -137,3 +154,32 @@ def test_a_subject_is_told_of_its_reference():
     asyncio.run(repair_subject(photo, payload, None, None, LEVEL, artist))
     assert artist.task.reference is None
     assert "main subject of the picture" in artist.task.words
+
+
+@pytest.mark.parametrize(
+    ("shape", "drawn"),
+    [
+        ((160, 200), (224, 288)),  # Brought to the smallest size that holds it.
+        ((400, 600), (416, 624)),
+        ((900, 900), (512, 512)),
+    ],
+)
+def test_what_draws_here_is_given_one_of_its_own_sizes_and_nothing_left_this_machine(shape, drawn):
+    photo, neighbour = lawn(*shape), Neighbour()
+    result = general(photo, None, neighbour)
+    assert neighbour.task.picture.shape[:2] == drawn
+    assert (result.engine, result.remote, result.weights) == ("klein", None, {"klein": "x"})
+    assert result.edit.working_px == drawn[::-1]
+    assert not any("left this machine" in note for note in result.notes)
+    assert result.image.shape == photo.shape
+
+
+def test_what_draws_here_is_given_a_marked_part_pixel_for_pixel():
+    photo, mask = lawn(900, 1200), holes(900, 1200, (500, 400, 560, 450))
+    neighbour = Neighbour()
+    result = general(photo, mask, neighbour)
+    task = neighbour.task
+    np.testing.assert_array_equal(task.picture, photo[task.box.slices])
+    np.testing.assert_array_equal(task.mask, mask[task.box.slices])
+    np.testing.assert_array_equal(result.image[mask < 128], photo[mask < 128])
+    assert (result.image[mask >= 128] != photo[mask >= 128]).any(axis=1).mean() > 0.9

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.picture.box import Box
 from pawfect.refine.editing import EditTask
 from pawfect.refine.remote import RemoteEngine
 from pawfect.refine.remote_settings import RemoteSettings
@@ -21,7 +22,7 @@ PICTURE = lawn(HEIGHT, WIDTH)
 
 
 def task(mask=None, reference=None) -> EditTask:
-    return EditTask(PICTURE, mask, reference, "a red scarf")
+    return EditTask(PICTURE, Box(0, 0, WIDTH, HEIGHT), mask, reference, "a red scarf")
 
 
 def engine(images, **changes) -> RemoteEngine:
@@ -56,9 +57,10 @@ def test_what_is_sent_is_the_picture_its_mask_and_the_words(images):
     (marked,) = asked.pictures["mask"]
     # Transparent is what may change.
     np.testing.assert_array_equal(marked[..., 3], 255 - mask)
-    assert edited.model == "painter-1"
-    assert edited.left_today == 8
-    assert edited.ms > 0
+    assert edited.engine == "remote"
+    assert edited.remote.model == "painter-1"
+    assert edited.remote.left_today == 8
+    assert edited.remote.ms > 0
     np.testing.assert_array_equal(edited.picture, np.full((HEIGHT, WIDTH, 3), (200, 40, 40)))
 
 
@@ -184,7 +186,7 @@ def test_who_cancels_closes_the_connection(images):
 def test_beyond_the_budget_nothing_is_sent(images):
     images.draw = plain((1, 2, 3))
     limited = RemoteEngine(RemoteSettings(images.url, KEY, daily=1))
-    assert asyncio.run(limited(task())).left_today == 0
+    assert asyncio.run(limited(task())).remote.left_today == 0
     with pytest.raises(PawfectError) as caught:
         asyncio.run(limited(task()))
     assert caught.value.kind is ErrorKind.UNAVAILABLE

@@ -110,3 +110,41 @@ def test_the_order_is_that_of_floor_potential_and_number(judged, floor):
         assert one.potential is None or 0 <= one.potential <= 10 + 1e-9
     backwards = rank(every[::-1], plan(floor))
     assert backwards.best_first == ranking.best_first
+
+
+def edits(*judged: dict[str, dict[str, float]], floor: float = 4.0):
+    """The ranking of an unedited picture, the first, and of edits of it."""
+    own = [candidate(number, **judges) for number, judges in enumerate(judged)]
+    return rank(own, replace(plan(floor), unedited=True))
+
+
+def test_an_unedited_picture_does_not_win_where_nobody_judged_identity():
+    ranking = edits({"local": local(9, 9)}, {"local": local(5, 5)}, {"local": local(6, 6)})
+    assert ranking.best_first == (2, 1, 0)
+    assert ranking.candidates[0].potential == 9
+
+
+def test_nor_by_the_floor_alone():
+    ranking = edits(
+        {"local": local(9, 3), "gemini": {"identity": 1}},
+        {"local": local(3, 3), "gemini": {"identity": 9}},
+        {"local": local(2, 3), "gemini": {"identity": 10}},
+    )
+    assert [one.above_floor for one in ranking.candidates] == [True, False, False]
+    assert ranking.best_first == (2, 1, 0)
+
+
+def test_it_wins_by_a_higher_potential_in_which_identity_counts():
+    pair = {"local": local(9), "gemini": {"identity": 9}}, {"local": local(9)}
+    same = {"local": local(9), "gemini": {"identity": 9}}
+    worse = {"local": local(9), "gemini": {"identity": 8}}
+    assert edits(pair[0], worse).best_first == (0, 1)
+    assert edits(pair[0], same).best_first == (1, 0)
+    assert edits(pair[0], pair[1]).best_first == (1, 0), "the judge of identity was silent"
+    unweighted = [candidate(0, **same), candidate(1, **worse)]
+    ranking = rank(unweighted, replace(plan(identity=0), unedited=True))
+    assert ranking.best_first == (1, 0)
+
+
+def test_it_is_what_there_is_where_no_edit_was_made():
+    assert edits({"local": local(5)}).best_first == (0,)

@@ -9,15 +9,23 @@ from hypothesis import strategies as st
 
 from pawfect.contract.search import PRESETS, SearchParams, SearchPlan, search_plan
 from pawfect.search.tries import (
+    GUIDANCE,
     NEIGHBOURHOOD,
     RENOISED,
+    SEED,
     UNDIFFUSED,
     WORST_PART,
     global_tries,
     local_tries,
 )
 
-ENGINES = st.sampled_from(["flux", "lama", "patch"])
+# Proposer and engine.
+WAYS = st.sampled_from(
+    [
+        *(("inpaint", engine) for engine in ("flux", "klein", "edit", "lama", "patch")),
+        *(("edit", engine) for engine in ("edit", "klein")),
+    ]
+)
 SEEDS = st.integers(0, 2**63 - 1)
 
 
@@ -29,25 +37,26 @@ def plans(draw: st.DrawFn) -> SearchPlan:
     return SearchPlan(k_global, m_global, draw(st.integers(0, 16)), weights, 4.0)
 
 
-@given(plans(), ENGINES, SEEDS, st.randoms(use_true_random=False))
-def test_numbers_follow_each_other_and_every_try_is_another(plan, engine, seed, random):
-    first = global_tries(plan, engine, seed)
+@given(plans(), WAYS, SEEDS, st.randoms(use_true_random=False))
+def test_numbers_follow_each_other_and_every_try_is_another(plan, way, seed, random):
+    proposer, engine = way
+    first = global_tries(plan, engine, seed, proposer)
     parents = random.sample(first, plan.m_global)
-    children = local_tries(plan, engine, seed, parents)
+    children = local_tries(plan, engine, seed, parents, proposer)
     every = (*first, *children)
     assert [one.number for one in every] == list(range(plan.total))
     assert all(0 <= one.seed < 2**63 for one in every)
     made = {(one.seed, one.variation.name, one.parent and one.parent.number) for one in every}
     assert len(made) == plan.total
     assert every == (
-        *global_tries(plan, engine, seed),
-        *local_tries(plan, engine, seed, parents),
+        *global_tries(plan, engine, seed, proposer),
+        *local_tries(plan, engine, seed, parents, proposer),
     )
 
 
-@given(plans(), ENGINES, SEEDS)
-def test_the_undiffused_is_always_first_and_has_the_requests_seed(plan, engine, seed):
-    first, *others = global_tries(plan, engine, seed)
+@given(plans(), WAYS, SEEDS)
+def test_the_undiffused_is_always_first_and_has_the_requests_seed(plan, way, seed):
+    first, *others = global_tries(plan, way[1], seed, way[0])
     assert (first.variation.name, first.seed, first.phase) == (UNDIFFUSED, seed, "global")
     assert all(one.variation.name != UNDIFFUSED for one in others)
 
@@ -63,6 +72,15 @@ def test_children_start_from_their_parents_noise_only_where_it_had_some(plan, se
             assert child.variation.name == RENOISED
     for child in local_tries(plan, "patch", seed, global_tries(plan, "patch", seed)[:1]):
         assert child.variation.name == WORST_PART
+
+
+def test_edits_differ_by_seed_and_where_the_model_is_guided_by_guidance():
+    plan = search_plan(SearchParams(proposer="edit", k_global=6))
+    names = {
+        engine: {one.variation.name for one in global_tries(plan, engine, 0, "edit")}
+        for engine in ("edit", "klein")
+    }
+    assert names == {"edit": {UNDIFFUSED, SEED, GUIDANCE}, "klein": {UNDIFFUSED, SEED}}
 
 
 def test_presets_make_as_many_as_they_say():

@@ -10,23 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawfect.costs import CASES, costs_of
-from pawfect.profile import load_profile
+from pawfect.profile import Profile, load_profile
 from perf.diffusion.cards import CARDS, CPU
 from perf.diffusion.estimates import cost_table, estimate, write_costs
 
-CHAINS = tuple(CARDS)
+PROFILES = {name: load_profile(name) for name in CARDS}
+CHAINS = [(name, chain) for name, profile in PROFILES.items() for chain in profile.chains]
 
 
-@given(
-    name=st.sampled_from(CHAINS),
-    tokens=st.integers(16, 8192),
-    modulation=st.sampled_from(["layers", "cached"]),
-)
-def test_low_is_at_most_likely_is_at_most_high(name, tokens, modulation):
-    profile = load_profile(name)
-    assert profile.flux is not None
-    profile = replace(profile, flux=replace(profile.flux, modulation=modulation))
-    by_case = [estimate(profile, "flux", case) for case in CASES]
+@given(of=st.sampled_from(CHAINS), tokens=st.integers(16, 16384))
+def test_low_is_at_most_likely_is_at_most_high(of, tokens):
+    name, chain = of
+    by_case = [estimate(PROFILES[name], chain, case) for case in CASES]
     for values in (
         [costs.step_ms(tokens) for costs in by_case],
         [costs.encode_ms(256 * tokens) for costs in by_case],
@@ -70,7 +65,7 @@ def test_the_rates_of_every_card_fall_from_low_to_high():
             assert list(waits) == sorted(waits)
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", CARDS)
 def test_a_profiles_costs_are_those_of_the_model(name, tmp_path):
     profile = load_profile(name)
     table = cost_table(profile)
@@ -82,20 +77,59 @@ def test_a_profiles_costs_are_those_of_the_model(name, tmp_path):
     assert written.read_text("utf-8") == text
 
 
-@pytest.mark.parametrize("name", CHAINS)
-def test_between_the_tables_sizes_a_step_is_off_by_less_than_a_percent(name):
+@pytest.mark.parametrize(("name", "chain"), CHAINS)
+def test_between_the_tables_sizes_a_step_is_off_by_less_than_a_percent(name, chain):
     profile = load_profile(name)
-    read, modelled = costs_of(profile.cost, "flux"), estimate(profile, "flux")
+    read, modelled, settings = (
+        costs_of(profile.cost, chain), estimate(profile, chain), profile.chain(chain)
+    )  # fmt: skip
     assert read is not None
-    assert profile.flux is not None
-    for side in range(profile.flux.sizes[0], profile.flux.sizes[-1] + 1, 16):
+    # Alone on its canvas, and with pictures of its own size beside it.
+    for pictures in (1,) if chain == "flux" else (1, 2, 4):
+        for side in range(settings.sizes[0], settings.sizes[-1] + 1, 16):
+            tokens = pictures * (side // 16) ** 2
+            assert read.step_ms(tokens) == pytest.approx(modelled.step_ms(tokens), rel=0.01)
+
+
+def t4_klein(**settings) -> Profile:
+    profile = load_profile("t4-klein")
+    assert profile.klein is not None
+    return replace(profile, klein=replace(profile.klein, **settings))
+
+
+def test_a_klein_step_without_its_reference_takes_less_than_half():
+    costs = estimate(load_profile("t4-klein"), "klein")
+    for side in (768, 1024):
         tokens = (side // 16) ** 2
-        assert read.step_ms(tokens) == pytest.approx(modelled.step_ms(tokens), rel=0.01)
+        assert costs.step_ms(tokens) < 0.5 * costs.step_ms(2 * tokens)
+
+
+def test_a_prompt_takes_a_hundred_times_as_long_on_a_cpu_as_in_4_bits_on_the_card():
+    on_card, profile = t4_klein(), t4_klein(text_device="cpu", text_dtype="float32", text_threads=4)
+    weights = {**profile.weights, "klein_text": "klein-4b"}
+    on_cpu = replace(profile, weights=weights)
+    card_s, cpu_s = (estimate(each, "klein").text_ms / 1000 for each in (on_card, on_cpu))
+    assert card_s < 0.2
+    assert 20 < cpu_s < 30
+
+
+def test_both_branches_of_guidance_take_twice_a_step():
+    profile = load_profile("l4-edit")
+    assert profile.edit is not None
+    guided = replace(profile, edit=replace(profile.edit, guidance_scale=4.0))
+    one, both = (estimate(each, "edit").step_ms(4096) for each in (profile, guided))
+    assert both == pytest.approx(2 * one, rel=0.03)
 
 
 @pytest.mark.parametrize(
-    ("name", "case"), [("embedded", "likely"), ("tiny", "likely"), ("t4", "worst")]
+    ("name", "chain", "case", "says"),
+    [
+        ("embedded", "flux", "likely", "profile: expected one of t4, "),
+        ("tiny", "flux", "likely", "profile: expected one of t4, "),
+        ("t4", "flux", "worst", "case: expected one of low, "),
+        ("t4", "klein", "likely", "chain: expected one of flux, got 'klein'"),
+    ],
 )
-def test_a_profile_of_no_known_card_and_an_unknown_case_are_errors(name, case):
-    with pytest.raises(ValueError, match="expected one of"):
-        estimate(load_profile(name), "flux", case)
+def test_an_unknown_card_case_or_chain_is_an_error(name, chain, case, says):
+    with pytest.raises(ValueError, match=says):
+        estimate(load_profile(name), chain, case)

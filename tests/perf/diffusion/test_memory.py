@@ -28,7 +28,7 @@ from pawfect.profile import Profile, load_profile
 from pawfect.weights.published import read
 from perf.diffusion import memory
 from perf.diffusion.cards import CARDS
-from perf.diffusion.memory import GIB, processes_of, total_gib
+from perf.diffusion.memory import GIB, branches, processes_of, seen_pictures, total_gib
 from perf.diffusion.published import FLUX, NETWORKS, QWEN3, WIDTH
 from perf.diffusion.storage import (
     FUSED,
@@ -88,9 +88,57 @@ def test_it_would_not_fit_with_the_modulation_layers_or_8_bits_or_t5_on_the_card
     assert total(on_card) > 14.7
 
 
-def test_other_cards_hold_their_profiles():
-    for name in ("l4", "h200"):
-        assert total(load_profile(name)) < CARDS[name].usable_gib
+@pytest.mark.parametrize("name", CARDS)
+@pytest.mark.parametrize("kernels", [FUSED, TORCH])
+def test_every_card_holds_its_profile_at_its_largest_size(name, kernels):
+    profile = load_profile(name)
+    processes = processes_of(profile, kernels=kernels)
+    assert total_gib(processes) < CARDS[name].usable_gib
+    on_card = {model for model in profile.models if profile.device(MODELS[model]) == "cuda"}
+    assert {process.model for process in processes} == on_card
+
+
+def klein(**settings: Any) -> Profile:
+    """The t4-klein profile with other settings."""
+    profile = load_profile("t4-klein")
+    assert profile.klein is not None
+    return replace(profile, klein=replace(profile.klein, **settings))
+
+
+def with_entry(profile: Profile, **weights: str) -> Profile:
+    return replace(profile, weights=MappingProxyType({**profile.weights, **weights}))
+
+
+def test_a_t4_has_no_room_for_klein_in_8_bits_in_whole_canvases_or_with_a_plain_text_encoder():
+    assert total(with_entry(klein(), klein_transformer="klein-4b-int8")) > 14.7
+    assert total(klein(tile_px=1024)) > 14.7
+    assert total(with_entry(klein(), klein_text="klein-4b-text-int8")) > 14.5
+    assert total(with_entry(klein(), klein_text="klein-4b")) > 14.7
+    # Without references a step holds half.
+    assert total(klein(references=False)) < total(klein()) - 0.5
+
+
+def test_an_l4_holds_qwen_image_edit_only_without_its_modulation_and_not_beside_klein():
+    profile = load_profile("l4-edit")
+    assert profile.edit is not None
+    layers = replace(profile, edit=replace(profile.edit, modulation="layers"))
+    assert total(layers) > 22.0 + 12
+    own = sum(p.total for p in processes_of(klein()) if p.model.startswith("klein"))
+    assert total(profile) + own > 22.0 + 5
+
+
+def test_an_h200_leaves_room_for_batches_of_all_three():
+    profile = load_profile("h200")
+    assert total(profile, batch=2) < 138.0 < total(profile, batch=8)
+
+
+def test_what_a_step_is_shown_and_takes_is_read_off_the_settings():
+    h200, l4 = load_profile("h200"), load_profile("l4-edit")
+    assert [seen_pictures(h200.chain(name)) for name in h200.chains] == [1, 2, 2]
+    assert seen_pictures(klein(references=False).chain("klein")) == 1
+    # FLUX and klein have no second prompt; distilled, Qwen-Image-Edit does not use its own.
+    assert [branches(h200.chain(name)) for name in h200.chains] == [1, 1, 2]
+    assert branches(l4.chain("edit")) == 1
 
 
 def flux_bytes(storage: Storage, dtype: str, modulation: str) -> float:
@@ -166,7 +214,6 @@ def peak_of(name: str, side: int, text_tokens: int, items: int) -> int:
     [
         ("flux", 32, 128, 4),
         ("flux", 64, 512, 1),
-        ("klein", 32, 128, 4),
         ("klein", 90, 512, 1),
         ("edit", 90, 324, 2),
     ],
@@ -262,7 +309,7 @@ def test_the_vision_towers_peak_within_their_processes_peaks(in_half):
 
 
 def test_networks_by_onnx_put_at_most_one_process_on_a_card():
-    for name in ("t4", "l4", "h200"):
+    for name in CARDS:
         profile = load_profile(name)
         by_onnx = [
             model for model in map(MODELS.__getitem__, profile.models) if model.runtime == ONNX
@@ -289,6 +336,9 @@ def test_weights_of_the_parts_are_those_of_the_published_files():
     assert held["flux_vae_encoder"] == held["flux_vae_decoder"] == 2 * 83_819_683
     text = 2 * (4_762_310_656 + 123_060_480)
     assert held["flux_text_encoder"] == pytest.approx(text, rel=0.001)
+    # The published file of klein's; Qwen-Image-Edit's without the third that is modulation.
+    assert held["klein_transformer"] == pytest.approx(7_751_109_744, rel=1e-5)
+    assert held["edit_transformer"] == pytest.approx(40_861_028_288 - 13_591_511_040, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +351,11 @@ def test_weights_of_the_parts_are_those_of_the_published_files():
         ("flux-fill-dev-int8", "int8"),
         ("flux-fill-dev-transformer-bf16", "plain"),
         ("tiny-flux-fill", "plain"),
+        ("klein-4b", "plain"),
+        ("klein-4b-int8", "int8"),
+        ("klein-4b-text-int4", "int4"),
+        ("qwen-image-edit-2509", "plain"),
+        ("qwen-edit-2509-lightning8-int4", "int4"),
     ],
 )
 def test_an_entry_names_its_scheme(entry, scheme):

@@ -5,6 +5,8 @@ import { stageName } from "./stages";
 
 const ENGINES: Record<string, string> = {
   flux: "the FLUX network",
+  klein: "FLUX.2 [klein]",
+  edit: "Qwen-Image-Edit",
   lama: "the LaMa network",
   patch: "pieces of the photo itself",
 };
@@ -20,6 +22,7 @@ export function reportWords(version: Version): string[] {
     protectedWords(report),
     ...correctionWords(report),
     ...regionWords(report),
+    editWords(report),
     remoteWords(report),
     ...(Array.isArray(report.notes) ? report.notes : []).map((one) => sentence(String(one))),
     checkWords(report),
@@ -106,6 +109,17 @@ function remoteWords(report: Report): string | null {
   const remote = report.remote as Record<string, unknown> | null | undefined;
   const model = remote ? text(remote.model) : null;
   return model ? `Made by ${model}, for which the picture left this machine.` : null;
+}
+
+function editWords(report: Report): string | null {
+  const edit = report.edit as Record<string, unknown> | null | undefined;
+  const engine = text(report.engine);
+  if (!edit || !engine) return null;
+  const [width, height] = Array.isArray(edit.working_px) ? edit.working_px.map(number) : [];
+  const steps = number(edit.steps_taken);
+  const size = width && height ? ` at ${width} × ${height} px` : "";
+  const taken = steps === null ? "" : ` in ${steps} ${steps === 1 ? "step" : "steps"}`;
+  return `Changed by ${ENGINES[engine] ?? engine} on this server${size}${taken}.`;
 }
 
 function checkWords(report: Report): string | null {

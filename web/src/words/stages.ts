@@ -27,6 +27,8 @@ const NAMES: Record<string, string> = {
   judge: "Comparing them",
   denoise: "Painting",
   flux_transformer: "Painting",
+  klein_transformer: "Painting",
+  edit_transformer: "Painting",
   decode: "Painting",
   composite: "Blending in",
   choice: "Choosing the better one",

@@ -1,4 +1,4 @@
-import { render, screen, within } from "@testing-library/react";
+import { render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Order } from "../../src/api/payloads";
@@ -80,21 +80,29 @@ describe("the general tab", () => {
     const send = vi.fn<(order: Order) => void>();
     const ability = { available: true, why: null, remote: false };
     render(
-      <GeneralTab {...repair} send={send} ability={ability} remote={false} onRemote={() => {}} />,
+      <GeneralTab
+        {...repair}
+        photo={null}
+        send={send}
+        ability={ability}
+        remote={false}
+        onRemote={() => {}}
+      />,
     );
+    // Nothing leaves the server: nothing is asked.
+    expect(screen.queryByRole("switch", { name: "My picture may be sent there" })).toBeNull();
     const button = screen.getByRole("button", { name: "Change it" });
     expect(button).toHaveProperty("disabled", true);
     await userEvent.type(screen.getByLabelText("What to change"), "softer light");
     await userEvent.click(button);
-    expect(send).toHaveBeenCalledWith({
-      request: {
-        type: "general",
-        payload: { prompt: "softer light" },
-        base: 1,
-        creativity: 2,
-        parameters: {},
-      },
-    });
+    const request = {
+      type: "general",
+      payload: { prompt: "softer light" },
+      base: 1,
+      creativity: 2,
+      parameters: {},
+    };
+    await waitFor(() => expect(send).toHaveBeenCalledWith({ request }, []));
   });
 
   it("sends nothing to another machine before somebody agrees", async () => {
@@ -103,6 +111,7 @@ describe("the general tab", () => {
     render(
       <GeneralTab
         {...repair}
+        photo={null}
         send={() => {}}
         ability={ability}
         remote={false}

@@ -93,3 +93,28 @@ it("arrow keys move an enlarged picture", async () => {
   expect(before).toMatch(/^translate\(-30\.?\d*%, -30/);
   expect(place()).toMatch(/^translate\(-40\.?\d*%, -40/);
 });
+
+it("a picture that was drawn anew has a map of what changed, and no other has", () => {
+  const changes = {
+    share: 0.25,
+    cells: [
+      [0, 30],
+      [0, 4],
+    ],
+  };
+  const made = version({ kind: "refine", type: "general", report: { changes } });
+  const { rerender } = render(<VersionCard run={run(made)} version={made} {...nothing} />);
+  const map = screen.getByRole("img", { name: "Map of what changed: 25 % of the picture" });
+  const cells = [...map.querySelectorAll("rect")];
+  expect(cells.map((one) => [one.getAttribute("x"), one.getAttribute("y")])).toEqual([
+    ["1", "0"],
+    ["1", "1"],
+  ]);
+  const [strong, weak] = cells.map((one) => Number(one.getAttribute("fill-opacity")));
+  expect(strong).toBeGreaterThan(weak!);
+  for (const other of [null, { share: 0.2, cells: [] }, { share: 1, cells: [[1], [1, 2]] }]) {
+    const bare = version({ kind: "refine", type: "general", report: { changes: other } });
+    rerender(<VersionCard run={run(bare)} version={bare} {...nothing} />);
+    expect(screen.queryByRole("img", { name: /^Map of what changed/ })).toBeNull();
+  }
+});

@@ -69,6 +69,13 @@ describe("a report in words", () => {
     ]);
   });
 
+  it("says what changed a picture by words, and how", () => {
+    const edit = { working_px: [208, 160], steps: 4, steps_taken: 3 };
+    expect(words({ type: "general", engine: "klein", edit, remote: null })).toEqual([
+      "Changed by FLUX.2 [klein] on this server at 208 × 160 px in 3 steps.",
+    ]);
+  });
+
   it("leaves out what a report of another server has in another form", () => {
     expect(words({ engine: 3, fallbacks: "none", total_ms: "soon" })).toEqual([]);
   });

@@ -1,4 +1,4 @@
-"""Searching: a photo and a mask become the best of many fills, with all candidates in one picture.
+"""Searching: a photo and a mask become the best of many fills or edits, all in one picture.
 
 A start that ends before its search does leaves nothing: the next one makes all candidates anew, the
 same ones, since they follow from the request.
@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.search import SearchParams, search_plan
+from pawfect.contract.search import SearchParams, check_reference, search_plan
 from pawfect_client.results import SearchResult, StageEvent
 from pawfect_service.jobs.kinds.candidate_sheet import CandidateSheet
 from pawfect_service.jobs.kinds.cutout_pictures import check_photo
@@ -98,6 +98,7 @@ class Search(Inpaint):
         headers_only: bool,
     ) -> Accepted:
         """Return photo, masks and reference as they are stored; INVALID_ARG as their checks say."""
+        check_reference(SearchParams.parse(parameters), REFERENCE in files, REFERENCE)
         accepted = super().check(files, parameters, texts, headers_only=headers_only)
         if REFERENCE not in files:
             return accepted

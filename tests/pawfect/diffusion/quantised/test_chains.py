@@ -24,6 +24,7 @@ from pawfect.weights.store import Store
 from pawfect_export.build import build_entry
 from pawfect_export.progress import silent
 from pawfect_export.quantise import build
+from pawfect_export.tiny.gguf_file import build as build_gguf
 from tests.pawfect.diffusion.tiny_chains import TINY, relative
 from tests.refusals import refusal
 
@@ -95,6 +96,22 @@ def test_only_products_inside_the_blocks_are_quantised(entries, name):
     assert quantised_names(module) == names_of(BLOCKS[name], 2)
     tensors = dict(module.named_parameters()) | dict(module.named_buffers())
     assert all(tensor.dtype == torch.float16 for n, tensor in tensors.items() if "mod" in n)
+
+
+@pytest.mark.parametrize("storage", ["int4", "GGUF"])
+def test_qwen_images_modulation_may_stay_off_the_device_of_quantised_blocks(
+    entries, tmp_path, storage
+):
+    chain, folder = TINY["tiny-edit"], entries.root / "tiny-edit-int4"
+    if storage == "GGUF":
+        # Its layers are quantised here, as in the published files.
+        folder = tmp_path
+        build_gguf(folder, entries.root / "tiny-edit", "Q8_0", name="model")
+    how = {"device": "cpu", "dtype": "float32"}
+    cached = chain.transformer.load(folder, **how, modulation="cached")
+    assert not any("_mod." in name for name, _ in cached.module.named_parameters())
+    apart, whole = chain.velocity(cached), chain.velocity(chain.load(folder))
+    np.testing.assert_allclose(apart, whole, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -132,16 +132,19 @@ async def test_a_search_begins_a_run_and_takes_what_an_inpainting_does_and_a_ref
     reference = encoded(scene(90, 70), "PNG")
     protect = encoded(square_mask(0, 0), "PNG")
     files = {"photo": PHOTO, "mask": MASK, "protect": protect, "reference": reference}
-    data = {"parameters": json.dumps({**SMALL, "remote": True}), "prompt": "grass"}
+    edit = {"proposer": "edit", "character": "Käthe", "hair": "character"}
+    parameters = {**SMALL, **edit, "remote": True}
+    data = {"parameters": json.dumps(parameters), "prompt": "grass"}
     answer = await alone.http.post(f"{RUNS}?kind=search&user=u", files=files, data=data)
     assert answer.status_code == 202, answer.text
     version = await worked(alone, f"{RUNS}/{answer.json()['runId']}", 1)
     assert (version["kind"], version["prompt"]) == ("search", "grass")
-    assert version["parameters"] == {**SMALL, "remote": True}
+    assert version["parameters"] == parameters
     (asked,) = searching.seen
     np.testing.assert_array_equal(asked["image"], decode_photo(PHOTO).pixels)
     np.testing.assert_array_equal(asked["protect"], square_mask(0, 0))
     assert asked["reference"].shape == (70, 90, 3)
+    assert {name: asked[name] for name in edit} == edit
     assert (asked["remote"], asked["prompt"], asked["seed"]) == (True, "grass", 4)
     assert opened((await alone.http.get(version["links"]["reference"])).content).size == (90, 70)
 
@@ -157,6 +160,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"remote": "false"}, "remote: expected"),
     ({"deadline_ms": 600_000}, "deadline_ms: expected from 1 to"),
     ({"sede": 7}, "parameters: expected some of"),
+    ({"proposer": "edit"}, "reference: expected the character's picture with proposer=edit"),
+    ({"proposer": "edit", "engine": "lama"}, "engine: expected auto, edit or klein"),
+    ({"character": " "}, "character: expected 1 to 80 printable characters"),
 ]
 
 

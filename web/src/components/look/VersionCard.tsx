@@ -11,9 +11,11 @@ import { photoUrl } from "../../api/client";
 import { isOver, type Run, type Version } from "../../api/types";
 import { retry, wasRemote } from "../../state/retry";
 import { useFeed } from "../../state/useFeed";
+import { changesOf } from "../../words/changes";
 import { shownUrl, statusName, title, versionName } from "../../words/versions";
 import { useNotice } from "../NoticeProvider";
 import { SearchFound } from "../search/SearchFound";
+import { ChangeMap } from "./ChangeMap";
 import { CompareSlider } from "./CompareSlider";
 import { JobProgress } from "./JobProgress";
 import { RemoteDialog } from "./RemoteDialog";
@@ -69,6 +71,7 @@ export function VersionCard(props: Props) {
   };
   const tryAgain = () => (wasRemote(version) ? setAsking(true) : void again());
   const image = shownUrl(version);
+  const changes = changesOf(version.report);
   return (
     <Paper
       component="article"
@@ -151,6 +154,7 @@ export function VersionCard(props: Props) {
           )}
           <Stack spacing={2.5}>
             <ReportWords version={version} />
+            {changes && <ChangeMap changes={changes} image={image} />}
             <VersionRating run={run} version={version} onRun={onRun} />
             <VersionActions {...props} busy={busy} onRetry={tryAgain} />
           </Stack>

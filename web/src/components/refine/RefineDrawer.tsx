@@ -114,10 +114,14 @@ export default function RefineDrawer(props: Props) {
     onRemote: (may: boolean) => setAgreed(may ? type : null),
   });
   const panels: Record<TabName, ReactNode> = {
-    subject: <SubjectTab {...repair} {...consent("subject")} ability={studio.can.subject} />,
+    subject: (
+      <SubjectTab {...repair} {...consent("subject")} ability={studio.can.subject} photo={photo} />
+    ),
     text: <TextTab {...repair} ability={studio.can.text} photo={photo} />,
     region: <RegionTab {...repair} ability={studio.can.region} photo={photo} />,
-    general: <GeneralTab {...repair} {...consent("general")} ability={studio.can.general} />,
+    general: (
+      <GeneralTab {...repair} {...consent("general")} ability={studio.can.general} photo={photo} />
+    ),
     log:
       tab !== "log" ? null : told ? (
         <LogStream jobId={told} height={420} />

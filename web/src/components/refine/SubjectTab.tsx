@@ -9,21 +9,26 @@ import { useEffect, useRef, useState } from "react";
 import { addFile, photoUrl } from "../../api/client";
 import { subjectOrder } from "../../api/payloads";
 import type { Ability } from "../../api/types";
+import type { Photo } from "../../state/photo";
+import { usePainting } from "../../state/usePainting";
 import { shownUrl, versionName } from "../../words/versions";
 import { ToolButton } from "../ToolButton";
+import { PartBoard } from "./PartBoard";
 import type { RepairProps } from "./RefineDrawer";
 import { RemoteConsent } from "./RemoteConsent";
 import { SendButton } from "./SendButton";
+import { partMasks, partProblem, usePart } from "./usePart";
 
 interface Props extends RepairProps {
   ability: Ability;
+  photo: Photo | null;
   remote: boolean;
   onRemote: (remote: boolean) => void;
 }
 
 /** Original and generated side by side; what the subject should look like, in words and a picture. */
 export function SubjectTab(props: Props) {
-  const { run, base, creativity, ability, busy, send, remote, onRemote } = props;
+  const { run, base, creativity, ability, photo, busy, send, remote, onRemote } = props;
   const [words, setWords] = useState("");
   const [reference, setReference] = useState<{ id: string; url: string; name: string } | null>(
     null,
@@ -44,7 +49,12 @@ export function SubjectTab(props: Props) {
       setLoading(false);
     }
   };
-  const order = subjectOrder({ base, creativity, parameters: {} }, words, reference?.id ?? null);
+  const [part, setPart] = usePart(photo);
+  usePainting(part.painting);
+  const asked = subjectOrder({ base, creativity, parameters: {} }, words, reference?.id ?? null);
+  const lacking = asked.problem ?? partProblem(part);
+  const order = lacking ? { problem: lacking } : asked;
+  const submit = async () => send(order, await partMasks(part));
   const chosen = run.versions.find((one) => one.version === base);
   const generated = chosen && shownUrl(chosen);
   const pictures = [
@@ -113,6 +123,7 @@ export function SubjectTab(props: Props) {
         value={words}
         onChange={(event) => setWords(event.target.value)}
       />
+      {ability.available && <PartBoard photo={photo} part={part} onPart={setPart} />}
       <RemoteConsent ability={ability} remote={remote} onRemote={onRemote} />
       <SendButton
         name="Repair the subject"
@@ -120,7 +131,7 @@ export function SubjectTab(props: Props) {
         ability={ability}
         busy={busy}
         unasked={!!ability.remote && !remote}
-        onSend={() => send(order)}
+        onSend={() => void submit()}
       />
     </Stack>
   );

@@ -1,0 +1,47 @@
+"""Parameters of `candidate_search` that its proposers have for themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.search import (
+    MAX_NAME,
+    SearchParams,
+    check_reference,
+    search_plan,
+)
+
+
+@pytest.mark.parametrize("name", ["Rex", "Käthe O'Neil-Möhre II.", "猫", "auto", "K" * MAX_NAME])
+def test_a_name_is_any_short_printable_text(name):
+    assert SearchParams.parse({"proposer": "edit", "character": name}).character == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", " Rex", "Rex ", "Rex\n", "a\tb", "K" * (MAX_NAME + 1), 5]
+)
+def test_a_name_that_is_none_is_refused(name):
+    with pytest.raises(PawfectError, match="character: expected 1 to 80 printable") as refused:
+        SearchParams.parse({"proposer": "edit", "character": name})
+    assert refused.value.kind is ErrorKind.INVALID_ARG
+
+
+@pytest.mark.parametrize("engine", ["flux", "lama", "patch"])
+def test_an_engine_that_does_not_edit_makes_no_edits(engine):
+    with pytest.raises(PawfectError, match="engine: expected auto, edit or klein with proposer"):
+        search_plan(SearchParams(proposer="edit", engine=engine))
+
+
+def test_of_edits_there_are_two_candidates_at_least_and_the_first_is_unedited():
+    with pytest.raises(PawfectError, match="k_global: expected at least 2 with proposer=edit"):
+        search_plan(SearchParams(proposer="edit", k_global=1))
+    assert search_plan(SearchParams(proposer="edit", k_global=2)).unedited
+    assert not search_plan(SearchParams(k_global=1)).unedited
+
+
+def test_only_edits_need_the_characters_picture():
+    check_reference(SearchParams(), given=False)
+    check_reference(SearchParams(proposer="edit"), given=True)
+    with pytest.raises(PawfectError, match="reference: expected the character's picture"):
+        check_reference(SearchParams(proposer="edit"), given=False, name="reference")
