@@ -120,7 +120,7 @@ bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/result
 quantisation: $(VENV)/.perf  ## Compare quantised transformers with the plain one, into perf/results
 	$(BIN)/python -m perf.diffusion.quantisation
 
-versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images, into perf/results
+versus: $(VENV)/.perf  ## Compare inpaint with diffusers' own pipelines on whole images, engine by engine, into perf/results
 	$(BIN)/python -m perf.diffusion.versus
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth (PHOTOS=DIR: on your own photos; BEFORE=CHECKOUT), into perf/results

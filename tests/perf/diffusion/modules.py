@@ -25,8 +25,8 @@ from pawfect.qwen import vae as edit_vae
 from pawfect.scene import florence2, sam3_checkpoint
 from pawfect.weights.published import read
 from perf.diffusion.configs import CONFIGS
+from perf.diffusion.counting import flop_of
 from perf.diffusion.random_transformer import step_arguments
-from perf.diffusion.sides import flop_of
 
 BUILDERS: Mapping[str, Callable[[Path], Any]] = {
     "flux_transformer": lambda folder: transformer_module.build_module(
