@@ -27,7 +27,6 @@ from perf.scenes import Scene
 
 # The pipelines' default: both sides of FLUX.1's picture; the others scale the photo to its area.
 PX: Final = 1024
-# Text tokens, to which FLUX.1's and klein's pad each prompt.
 TOKENS: Final = 512
 
 
@@ -53,13 +52,14 @@ class Kind:
     Attributes:
         name: of its class.
         load: of the folder of a whole model, each component as its own library does.
-        arguments: what it takes beside photo, mask, prompt, steps and generator.
+        arguments: what it takes beside photo, mask, prompt, steps and generator, by how the fill is
+            denoised, the sides of FLUX.1's picture, px, and text tokens.
         encoders: its text encoders.
     """
 
     name: str
     load: Callable[[Path], Any]
-    arguments: Callable[[Sampling, int], Mapping[str, Any]]
+    arguments: Callable[[Sampling, int, int], Mapping[str, Any]]
     encoders: tuple[str, ...] = ("text_encoder",)
 
 
@@ -80,12 +80,12 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "flux": Kind(
             FluxFillPipeline.__name__,
             _flux,
-            lambda asked, px: {
+            lambda asked, px, tokens: {
                 "height": px,
                 "width": px,
                 "strength": asked.strength,
                 "guidance_scale": asked.guidance,
-                "max_sequence_length": TOKENS,
+                "max_sequence_length": tokens,
             },
             ("text_encoder", "text_encoder_2"),
         ),
@@ -93,16 +93,16 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             Flux2KleinInpaintPipeline.__name__,
             _klein,
             # Distilled weights ignore its guidance.
-            lambda asked, px: {
+            lambda asked, px, tokens: {
                 "strength": asked.strength,
                 "guidance_scale": 1.0,
-                "max_sequence_length": TOKENS,
+                "max_sequence_length": tokens,
             },
         ),
         "edit": Kind(
             QwenImageEditInpaintPipeline.__name__,
             lambda folder: load_pipeline(QwenImageEditInpaintPipeline, folder),
-            lambda asked, px: {
+            lambda asked, px, tokens: {
                 "strength": asked.strength,
                 "true_cfg_scale": asked.guidance,
                 "negative_prompt": " " if asked.guidance > 1 else None,
@@ -120,12 +120,14 @@ class Pipeline:
         kind: which.
         pipe: diffusers' own.
         px: both sides of FLUX.1's picture.
+        tokens: of the text, to which FLUX.1's and klein's pad each prompt.
         done: what the last counted fill took.
     """
 
     kind: Kind
     pipe: Any
     px: int = PX
+    tokens: int = TOKENS
     done: Done = field(default_factory=Done)
 
     @classmethod
@@ -148,7 +150,7 @@ class Pipeline:
             mask_image=Image.fromarray(photo.mask),
             num_inference_steps=asked.steps,
             generator=torch.Generator("cpu").manual_seed(0),
-            **self.kind.arguments(asked, self.px),
+            **self.kind.arguments(asked, self.px, self.tokens),
         )
         return np.array(filled.images[0])
 

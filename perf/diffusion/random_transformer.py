@@ -34,7 +34,8 @@ def random_transformer(
         device: cpu or cuda.
         dtype: of its weights.
     """
-    return _module(chain, config, dtype, device)
+    # torch's own `to`: diffusers' one warns of layers to be kept in fp32, of which there are none.
+    return torch.nn.Module.to(_module(chain, config, dtype, device), device)
 
 
 def with_outliers(module: Any) -> Any:
@@ -117,7 +118,6 @@ def quantised_transformer(
         if isinstance(layer, IntegerLinear):
             layer.kernels = kernels
     apart = modulating(module, dtype) if modulating else None
-    # torch's own `to`: diffusers' one warns of layers to be kept in fp32, of which there are none.
     torch.nn.Module.to(module, device)
     return kind(module, device, dtype, scheme_name, modulation=apart)
 
