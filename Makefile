@@ -120,7 +120,7 @@ bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/result
 quantisation: $(VENV)/.perf  ## Compare quantised transformers with the plain one, into perf/results
 	$(BIN)/python -m perf.diffusion.quantisation
 
-versus: $(VENV)/.perf  ## Compare inpaint with FluxFillPipeline on whole images, into perf/results
+versus: $(VENV)/.perf  ## Compare inpaint with diffusers' own pipelines on whole images, engine by engine, into perf/results
 	$(BIN)/python -m perf.diffusion.versus
 
 quality: $(VENV)/.perf  ## Score the fill against its peers on known truth (PHOTOS=DIR: on your own photos; BEFORE=CHECKOUT), into perf/results
@@ -140,8 +140,8 @@ matting: $(VENV)/.perf network  ## Score background removal on known alpha again
 lettering: $(VENV)/.perf  ## Correct the texts of 200 rendered signs and compare with the truth (needs tesseract and npm), into perf/results
 	$(BIN)/python -m perf.lettering
 
-prove: $(VENV)/.perf $(VENV)/.sessions  ## On PROFILE's card (t4, l4, h200; tiny rehearses): run and judge what the roadmap asks, into build/prove (SESSION=folder, FULL=1)
-	$(BIN)/python -m perf.prove --profile $(if $(filter embedded,$(PROFILE)),tiny,$(PROFILE)) $(if $(SESSION),--session '$(SESSION)') $(if $(FULL),--full)
+prove: $(VENV)/.perf $(VENV)/.sessions  ## On PROFILE's card (t4, t4-klein, l4-edit, h200; tiny and tiny-klein rehearse): run and judge what the roadmap asks, into build/prove (ENGINE=, SESSION=folder, FULL=1)
+	$(BIN)/python -m perf.prove --profile $(if $(filter embedded,$(PROFILE)),tiny,$(PROFILE)) $(if $(ENGINE),--engine '$(ENGINE)') $(if $(SESSION),--session '$(SESSION)') $(if $(FULL),--full)
 
 t4: $(VENV)/.perf  ## Model what FLUX takes on a T4, and a search on each card (seconds are modelled), into perf/results
 	$(BIN)/python -m perf.diffusion.t4

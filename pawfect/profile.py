@@ -115,6 +115,11 @@ class Profile:
         """The denoising models that it has, in the order of DENOISING."""
         return tuple(name for name in DENOISING if self.chain(name) is not None)
 
+    @property
+    def denoising(self) -> tuple[str, ...]:
+        """The engines among them, in the order in which `auto` takes them."""
+        return tuple(name for name in self.engines if name in self.chains)
+
     def entry(self, component: str) -> str:
         """Return the entry of a component that a model of this profile needs.
 

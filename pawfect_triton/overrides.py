@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
@@ -17,7 +17,7 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.tables import TableError, at_least, multiple_of, read_table
 from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import Profile, load_profile
-from pawfect.settings import Attention
+from pawfect.settings import Attention, ChainSettings, Engine
 
 PARAMETER: Final = "audit"
 
@@ -27,12 +27,15 @@ class Overrides:
     """What differs from the profile; None leaves it as it is.
 
     Attributes:
-        transformer: another entry of the weights' manifest for `flux_transformer`.
+        transformer: another entry of the weights' manifest for the engine's transformer.
         size: the one working size, px, a multiple of 16.
-        check: False: FLUX fills leave unchecked, so that each setting shows its own picture.
-        verbatim: whether a request's PROMPT reaches FLUX word for word.
-        attention: what computes FLUX's attention, see `pawfect.profile.FluxSettings`.
+        check: False: fills leave unchecked, so that each setting shows its own picture.
+        verbatim: whether a request's PROMPT reaches the model word for word.
+        attention: what computes its attention, see `pawfect.settings.ChainSettings`.
         tile_px: side above which the VAE works in tiles, px; 0: never.
+        engine: the denoising engine that all this is of, and that `auto` takes first; None: the
+            first that the profile has.
+        references: whether its steps are shown the photo as its floor fills it.
     """
 
     transformer: str | None = None
@@ -41,6 +44,8 @@ class Overrides:
     verbatim: bool = False
     attention: Attention | None = None
     tile_px: Annotated[int, at_least(0)] | None = None
+    engine: Engine | None = None
+    references: bool | None = None
 
     def parameter(self) -> dict[str, dict[str, str]]:
         """Return the config's `parameters` that `read` understands."""
@@ -48,23 +53,45 @@ class Overrides:
         return {PARAMETER: {"string_value": json.dumps(given, sort_keys=True)}}
 
     def applied(self, profile: Profile) -> Profile:
-        """Return the profile with what differs; a profile without FLUX stays as it is."""
-        if profile.flux is None:
+        """Return the profile with what differs; one without a denoising engine stays as it is.
+
+        Raises:
+            PawfectError: INVALID_ARG for an engine that the profile lacks or that does not denoise,
+                and for references of one that has no such setting.
+        """
+        if not profile.denoising:
             return profile
+        engine = self.engine or profile.denoising[0]
+        if engine not in profile.denoising:
+            raise invalid(PARAMETER, f"engine {' or '.join(profile.denoising)}", engine)
+        others = (name for name in profile.engines if name != engine)
+        order = profile.engines if self.engine is None else (engine, *others)
+        # A table is named as its engine.
+        table: dict[str, Any] = {engine: self._settings(engine, profile)}
+        profile = replace(profile, engines=order, **table)
+        component = f"{engine}_transformer"
+        if self.transformer not in (None, profile.weights[component]):
+            weights = {**profile.weights, component: self.transformer}
+            # The profile's costs are those of its own transformer.
+            profile = replace(profile, weights=MappingProxyType(weights), cost=MappingProxyType({}))
+        return profile if self.check else replace(profile, check=None)
+
+    def _settings(self, engine: str, profile: Profile) -> ChainSettings:
+        """Return the engine's table with what differs."""
+        settings = profile.chain(engine)
+        assert settings is not None
         given = {
             "sizes": None if self.size is None else (self.size,),
             "attention": self.attention,
             "tile_px": self.tile_px,
+            "references": self.references,
         }
         differs: dict[str, Any] = {
             name: value for name, value in given.items() if value is not None
         }
-        profile = replace(profile, flux=replace(profile.flux, **differs))
-        if self.transformer not in (None, profile.weights["flux_transformer"]):
-            weights = {**profile.weights, "flux_transformer": self.transformer}
-            # The profile's costs are those of its own transformer.
-            profile = replace(profile, weights=MappingProxyType(weights), cost=MappingProxyType({}))
-        return profile if self.check else replace(profile, check=None)
+        if strangers := set(differs) - {field.name for field in fields(settings)}:
+            raise invalid(PARAMETER, f"a setting of {engine}", ", ".join(sorted(strangers)))
+        return replace(settings, **differs)
 
 
 def read(args: Mapping[str, str]) -> Overrides:

@@ -1,27 +1,17 @@
-"""The oracles of edits: diffusers' own pipelines, every component as it is loaded by its library.
-
-Two things are mended in them. transformers' processor does not load without torchvision, which
-only its part for videos needs. And beside transformers 5 the pipelines do not tell the text encoder
-which tokens are pictures', so that those lose their rows and columns:
-https://github.com/huggingface/diffusers/issues/14194.
-"""
+"""The oracles of edits: diffusers' own pipelines, mended as `perf.diffusion.edit_pipeline` says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import (
-    AutoencoderKLQwenImage,
-    FlowMatchEulerDiscreteScheduler,
     QwenImageEditInpaintPipeline,
     QwenImageEditPipeline,
     QwenImageEditPlusPipeline,
-    QwenImageTransformer2DModel,
 )
 from diffusers.pipelines.qwenimage import (
     pipeline_qwenimage_edit,
@@ -29,8 +19,10 @@ from diffusers.pipelines.qwenimage import (
     pipeline_qwenimage_edit_plus,
 )
 from PIL import Image
-from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer, Qwen2VLProcessor
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from perf.diffusion.edit_pipeline import load_pipeline
+
+__all__ = ["areas", "edit_by_pipeline", "load_pipeline", "show_as_plus"]
 
 # Of the pipelines that have one area for all, the function that scales to it.
 OTHERS = {
@@ -39,54 +31,6 @@ OTHERS = {
 }
 Picture = np.ndarray
 Pipeline = QwenImageEditPipeline | QwenImageEditPlusPipeline | QwenImageEditInpaintPipeline
-
-
-class Processor(Qwen2VLProcessor):
-    """transformers' processor without its part for videos."""
-
-    def __init__(self, image_processor: Any, tokenizer: Any) -> None:
-        super().__init__(image_processor, tokenizer, None)
-
-    def check_argument_for_proper_class(self, name: str, value: Any) -> None:
-        """Let None stand for the part for videos."""
-
-
-def load_encoder(folder: Path) -> Qwen2_5_VLForConditionalGeneration:
-    """Load transformers' text encoder, which is then told which tokens are pictures'."""
-    encoder = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-        folder, dtype=torch.float32, local_files_only=True
-    )
-    forward = encoder.forward
-
-    def told(input_ids: torch.Tensor, **given: Any) -> Any:
-        pictures = (input_ids == encoder.config.image_token_id).int()
-        return forward(input_ids=input_ids, mm_token_type_ids=pictures, **given)
-
-    encoder.forward = told
-    return encoder
-
-
-def load_pipeline(kind: type[Pipeline], folder: Path) -> Pipeline:
-    """Load a pipeline in float32."""
-    own: dict[str, Any] = {
-        "torch_dtype": torch.float32,
-        "local_files_only": True,
-        # It would need a package more.
-        "low_cpu_mem_usage": False,
-    }
-    tokenizer = Qwen2Tokenizer.from_pretrained(folder / "tokenizer")
-    pipeline = kind(
-        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler"),
-        vae=AutoencoderKLQwenImage.from_pretrained(folder / "vae", **own),
-        text_encoder=load_encoder(folder / "text_encoder"),
-        tokenizer=tokenizer,
-        processor=Processor(
-            Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"), tokenizer
-        ),
-        transformer=QwenImageTransformer2DModel.from_pretrained(folder / "transformer", **own),
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 @contextmanager

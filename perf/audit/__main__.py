@@ -26,6 +26,7 @@ from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
 from perf.audit.cells import Cell, cells_of
+from perf.audit.engines import settings_of
 from perf.audit.journal import AuditError, Journal
 from perf.audit.matrix import AXES, MATRICES, Matrix, load_matrix, matrix_names, session_in
 from perf.audit.options import audited, command_line, setting_options
@@ -88,12 +89,13 @@ def audit() -> None:
 
 @audit.command()
 def matrices() -> None:
-    """Print the matrices that come along, as JSON: profile, and cells for one session."""
+    """Print the matrices that come along, as JSON: profile, engines, and cells for one session."""
     told = {}
     for name in matrix_names():
         matrix = load_matrix(MATRICES / f"{name}.toml")
         told[name] = {
             "profile": matrix.profile,
+            "engines": list(matrix.axes.by_engine(load_profile(matrix.profile))),
             "cells": matrix.cells // len(matrix.session),
         }
     click.echo(json.dumps(told))
@@ -128,9 +130,12 @@ def run(
         raise click.UsageError("--prompt needs --session, whose text it is")
     wanted = load_matrix(matrix, session_in(session_folder, prompts) if session_folder else None)
     profile = load_profile(wanted.profile)
-    axes = ", ".join(f"{len(getattr(wanted.axes, name))} x {name}" for name in AXES)
-    head = f"{len(wanted.session)} sessions, {len(wanted.seeds)} seeds"
-    click.echo(f"{wanted.cells} cells: {head}, {axes}")
+    click.echo(f"{wanted.cells} cells: {len(wanted.session)} sessions, {len(wanted.seeds)} seeds")
+    for engine, axes in wanted.axes.by_engine(profile).items():
+        varied = (f"{len(axes[name])} x {name}" for name in AXES if name != "engine")
+        click.echo(f"{engine}: {', '.join(varied)}")
+    for line in wanted.axes.left_out(profile):
+        click.echo(line)
     prepare(profile, wanted.axes.quantisation)
     identities = check_weights(wanted, profile, Store(weights_root()))
     sessions = [load_session(source) for source in wanted.session]
@@ -177,7 +182,7 @@ def approve(folder: Path, out: Path | None, yes: bool, **asked: Any) -> None:
     path = profile_path(name)
     with path.open(encoding="utf-8", newline="") as file:
         before = file.read()
-    changes = changes_for(found.choice, setting, load_profile(name).flux)
+    changes = changes_for(found.choice, setting, settings_of(load_profile(name), setting.engine))
     after = rewritten(name, before, changes)
     click.echo(f"{setting}\n(the prompt is each request's, by its labels: a profile holds none)")
     click.echo(difference(name, before, after) or "the profile says all this already")
@@ -209,7 +214,7 @@ def check_weights(matrix: Matrix, profile: Profile, store: Store) -> dict[str, s
         entry = store.entries[name]
         paths = lock.get(name).files if entry.kind == BUILT else [file.path for file in entry.files]
         if not any(path.startswith("transformer/") for path in paths):
-            raise AuditError(f"axes.quantisation: {name} holds no transformer of FLUX")
+            raise AuditError(f"axes.quantisation: {name} holds no transformer")
     return {name: store.identity(name) for name in wanted}
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 from pawfect.profile import ProfileError, parse_profile
-from pawfect.settings import FluxSettings
+from pawfect.settings import ChainSettings
 from perf.audit.cells import Setting
-from perf.audit.choice import Choice
+from perf.audit.choice import Choice, Outcome
 from perf.audit.journal import AuditError
 
 _VALUE: Final = r"\"[^\"\n]*\"|\[[^\]\n]*\]|[^#\s\[\"][^#\s]*"
@@ -34,27 +34,20 @@ def chosen_setting(choice: Choice, asked: Mapping[str, Any]) -> Setting:
 
     Args:
         choice: of the run.
-        asked: fields of `Setting`; None where nothing is asked.
+        asked: fields of `Setting`; None where nothing is asked. With another engine than the
+            recommended setting's, the best setting of that engine stands for the recommended one.
 
     Raises:
-        AuditError: the run is incomplete, recommends nothing, did not measure the setting or not
-            well; or the setting is none that a profile can hold.
+        AuditError: the run is incomplete, recommends nothing, or did not measure the setting or not
+            well.
     """
     if choice.missing:
         raise AuditError(f"the run is incomplete: {choice.missing} cells are missing; finish it")
     given = {name: value for name, value in asked.items() if value is not None}
-    if choice.recommended is not None:
-        setting = replace(choice.recommended.setting, **given)
-    elif set(given) >= {one.name for one in fields(Setting) if one.default is MISSING}:
-        measured = (one.setting for one in choice.outcomes)
-        alike = (one for one in measured if given.items() <= asdict(one).items())
-        setting = next(alike, Setting(**given))
-    else:
-        raise AuditError(
-            "the run recommends nothing (no complete setting keeps the budget): name a whole "
-            "setting, or audit others"
-        )
-    outcome = next((one for one in choice.outcomes if one.setting == setting), None)
+    measured = [one for one in choice.outcomes if given.get("engine") in (None, one.setting.engine)]
+    best = next((one for one in measured if choice.in_budget(one)), None)
+    setting = _named(measured, given) if best is None else replace(best.setting, **given)
+    outcome = next((one for one in measured if one.setting == setting), None)
     if outcome is None:
         raise AuditError(f"the run did not measure this setting: {setting}")
     if not outcome.complete:
@@ -62,26 +55,40 @@ def chosen_setting(choice: Choice, asked: Mapping[str, Any]) -> Setting:
             f"not every cell of this setting is done ({outcome.fallen_back} fell back, "
             f"{outcome.failed} failed, {outcome.not_fitting} do not fit the card): {setting}"
         )
-    if setting.strength != 1.0:
-        raise AuditError(
-            f"strength {setting.strength:g}: a profile holds none (requests say it); approve a "
-            "setting of strength 1, with --strength 1"
-        )
     return setting
 
 
-def changes_for(choice: Choice, setting: Setting, now: FluxSettings | None = None) -> Changes:
+def _named(measured: Sequence[Outcome], given: Mapping[str, Any]) -> Setting:
+    """Return the setting that is named whole.
+
+    What engines may lack, and what runs of old do not have, may be left out.
+    """
+    needed = {one.name for one in fields(Setting) if one.default is MISSING}
+    if measured and all(one.setting.guidance is None for one in measured):
+        needed -= {"guidance"}
+    if not set(given) >= needed:
+        raise AuditError(
+            "the run recommends nothing (no complete setting keeps the budget): name a whole "
+            "setting, or audit others"
+        )
+    settings = (one.setting for one in measured)
+    alike = (one for one in settings if given.items() <= asdict(one).items())
+    return next(alike, Setting(**{"guidance": None, **given}))
+
+
+def changes_for(choice: Choice, setting: Setting, now: ChainSettings) -> Changes:
     """Return what a setting changes in a profile, by table and key.
 
     Args:
         choice: of the run.
         setting: approved.
-        now: of the profile as it is; where another attention is approved than its own, its reason
-            is written too.
+        now: of its engine, in the profile as it is; where another attention is approved than its
+            own, its reason is written too.
 
     Working sizes are the approved one and those below it that were measured with the same settings:
     a small hole keeps its small canvas.
     """
+    engine = setting.engine
     sizes = sorted(
         one.setting.size
         for one in choice.outcomes
@@ -89,19 +96,22 @@ def changes_for(choice: Choice, setting: Setting, now: FluxSettings | None = Non
         and one.setting.size <= setting.size
         and replace(one.setting, size=setting.size) == setting
     )
-    changes: dict[tuple[str, str], Any] = {
-        ("weights", "flux_transformer"): f'"{setting.quantisation}"',
-        ("flux", "sizes"): sizes,
-        ("flux", "steps"): setting.steps,
-        ("flux", "guidance_scale"): f"{setting.guidance:g}",
+    own: dict[str, Any] = {
+        "sizes": sizes,
+        "steps": setting.steps,
+        "guidance_scale": None if setting.guidance is None else f"{setting.guidance:g}",
+        "strength": f"{setting.strength:g}",
+        "references": None if setting.references is None else str(setting.references).lower(),
+        "tile_px": setting.tile_px,
+        "attention": None if setting.attention is None else f'"{setting.attention}"',
     }
-    if setting.tile_px is not None:
-        changes["flux", "tile_px"] = setting.tile_px
-    if setting.attention is not None:
-        changes["flux", "attention"] = f'"{setting.attention}"'
-        if now is not None and now.attention != setting.attention:
-            changes["flux", "attention_reason"] = f'"{AUDITED}"'
-    return changes
+    if setting.attention not in (None, now.attention):
+        own["attention_reason"] = f'"{AUDITED}"'
+    changes: dict[tuple[str, str], Any] = {
+        ("weights", f"{engine}_transformer"): f'"{setting.quantisation}"'
+    }
+    # A table is named as its engine.
+    return changes | {(engine, key): value for key, value in own.items() if value is not None}
 
 
 def rewritten(name: str, text: str, changes: Changes) -> str:

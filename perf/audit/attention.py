@@ -23,7 +23,10 @@ from torch.profiler import profile as profiled
 from pawfect.diffusion.attention import BACKENDS, AttentionError, use_attention
 from pawfect.diffusion.compiling import repeated_blocks
 from pawfect.picture.canvas import TOKEN_PX
-from perf.audit.compiled import Step, device_of, flux_of, steps_of, transformer_of
+from pawfect.profile import Profile
+from perf.audit.compiled import Step, device_of, steps_of, transformer_of
+from perf.audit.engines import settings_of
+from perf.audit.options import chosen_engine
 
 PLAIN: Final = "math"
 # Steps of each way that are timed, in turn, so that a busy machine slows all.
@@ -68,7 +71,7 @@ def compare(module: Any, step: Step, batch: int = 1) -> dict[str, Timed]:
     """Time every way to compute attention on one transformer, in turn.
 
     Args:
-        module: diffusers' FluxTransformer2DModel, not compiled; it computes as `auto` afterwards.
+        module: diffusers' transformer, not compiled; it computes as `auto` afterwards.
         step: runs it once for a batch of so many items.
         batch: items of a step.
     """
@@ -137,29 +140,29 @@ def _ms(call: Callable[[], torch.Tensor]) -> float:
 
 
 @click.command("attention")
-@click.option("--profile", "name", default="tiny", show_default=True)
-@click.option("--size", type=click.IntRange(64, 2048), help="Working size, px; default the least.")
-def attention(name: str, size: int | None) -> None:
+@chosen_engine
+def attention(profile: Profile, engine: str, size: int | None) -> None:
     """Time each way to compute attention; the exit code is 1 where the profile's own fails."""
-    profile = flux_of(name)
-    settings = profile.flux
-    assert settings is not None
+    settings = settings_of(profile, engine)
     side = (size or settings.sizes[0]) // TOKEN_PX
-    module, weights = transformer_of(profile)
-    click.echo(f"profile {name}: attention {settings.attention}: {settings.attention_reason}")
+    module, weights = transformer_of(profile, engine)
+    click.echo(
+        f"profile {profile.name}, {engine}: attention {settings.attention}: "
+        f"{settings.attention_reason}"
+    )
     device = device_of(settings)
     where = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     click.echo(
         f"{weights}\ntorch {torch.__version__}, {settings.dtype}, {side * TOKEN_PX} px, {where}"
     )
-    found = compare(module, steps_of(module, settings, side))
+    found = compare(module, steps_of(engine, module, settings, side))
     for way, timed in found.items():
         click.echo(f"{way}: {told(timed)}")
     own = found[settings.attention]
     if own.problem and device != settings.device:
         click.echo(f"the profile is for {settings.device}: its own attention is not judged here")
     elif own.problem:
-        click.echo(f"NOT IN FORCE: attention {settings.attention} of profile {name}")
+        click.echo(f"NOT IN FORCE: attention {settings.attention} of profile {profile.name}")
         sys.exit(1)
 
 

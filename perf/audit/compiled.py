@@ -21,25 +21,27 @@ from torch._dynamo.backends.registry import lookup_backend
 from pawfect.contract.errors import PawfectError
 from pawfect.diffusion.attention import AttentionError, use_attention
 from pawfect.diffusion.compiling import compile_blocks, repeated_blocks
-from pawfect.flux.transformer import Transformer
 from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import Profile, ProfileError, load_profile
-from pawfect.settings import FluxSettings
+from pawfect.profile import Profile
+from pawfect.settings import ChainSettings
 from pawfect.weights.checkpoint import torch_dtype
-from pawfect.weights.published import read as read_published
 from pawfect.weights.reading import weights_folder
 from pawfect.weights.store import Store, weights_root
-from pawfect_export.tiny.flux import PROMPT_WIDTH, TRANSFORMER
+from perf.audit.engines import settings_of
 from perf.audit.explained import Explained, explain_blocks
+from perf.audit.options import chosen_engine
 from perf.diffusion.random_transformer import random_transformer, step_arguments
+from perf.diffusion.transformers import TRANSFORMERS, config_of
 
 # Graphs of each kind of block over all batch sizes. With torch 2.13 it takes three in all for
-# FLUX's two kinds at the first batch size (two kinds, and one of them again for the strides that
+# FLUX.1's two kinds at the first batch size (two kinds, and one of them again for the strides that
 # the block before it leaves), and as many again, once, for any other.
 MOST_GRAPHS: Final = 3
 # Whether and how much the blocks repeat changes nothing of how one compiles; random weights of all
-# 57 would take 24 GB.
+# 57 of FLUX.1 would take 24 GB.
 BLOCKS_OF_EACH: Final = 2
+# What the configs call the numbers of their blocks.
+DEPTHS: Final = ("num_layers", "num_single_layers")
 # Steps that are timed with and without.
 PAIRS: Final = 5
 
@@ -187,74 +189,60 @@ def _eager_in_silence(proof: Proof) -> Iterator[str]:
 
 
 @click.command("compile")
-@click.option("--profile", "name", default="tiny", show_default=True)
-@click.option("--size", type=click.IntRange(64, 2048), help="Working size, px; default the least.")
+@chosen_engine
 @click.option("--backend", default="inductor", show_default=True, help="One that torch knows.",
               type=click.Choice(torch.compiler.list_backends(exclude_tags=())))  # fmt: skip
-def compile_(name: str, size: int | None, backend: str) -> None:
+def compile_(profile: Profile, engine: str, size: int | None, backend: str) -> None:
     """Compile a profile's blocks; the exit code is 1 where any of them ran eager."""
-    profile = flux_of(name)
-    assert profile.flux is not None
-    side = (size or profile.flux.sizes[0]) // TOKEN_PX
-    module, weights = transformer_of(profile)
-    if device_of(profile.flux) == profile.flux.device:
+    settings = settings_of(profile, engine)
+    side = (size or settings.sizes[0]) // TOKEN_PX
+    module, weights = transformer_of(profile, engine)
+    if device_of(settings) == settings.device:
         try:
-            use_attention(module, profile.flux.attention)
+            use_attention(module, settings.attention)
         except AttentionError as error:
             raise click.ClickException(str(error)) from None
-    click.echo(f"profile {name}: compile is {'on' if profile.flux.compile else 'off'}: "
-               f"{profile.flux.compile_reason}")  # fmt: skip
-    click.echo(f"{weights}\ntorch {torch.__version__}, backend {backend}, {profile.flux.dtype}, "
-               f"{side * TOKEN_PX} px, {device_of(profile.flux)}")  # fmt: skip
-    proof = prove(module, steps_of(module, profile.flux, side), backend=backend)
+    click.echo(f"profile {profile.name}, {engine}: compile is {'on' if settings.compile else 'off'}"
+               f": {settings.compile_reason}")  # fmt: skip
+    click.echo(f"{weights}\ntorch {torch.__version__}, backend {backend}, {settings.dtype}, "
+               f"{side * TOKEN_PX} px, {device_of(settings)}")  # fmt: skip
+    proof = prove(module, steps_of(engine, module, settings, side), backend=backend)
     click.echo(summary(proof))
     sys.exit(1 if proof.problems else 0)
 
 
-def flux_of(name: str) -> Profile:
-    """Return a profile with FLUX; BadParameter where there is none of this name."""
-    try:
-        profile = load_profile(name)
-    except ProfileError as error:
-        raise click.BadParameter(str(error), param_hint="--profile") from None
-    if profile.flux is None:
-        raise click.BadParameter(f"profile {name} has no FLUX", param_hint="--profile")
-    return profile
-
-
-def transformer_of(profile: Profile) -> tuple[Any, str]:
-    """Return a profile's transformer, with its weights where they are here, and what these are.
+def transformer_of(profile: Profile, engine: str) -> tuple[Any, str]:
+    """Return an engine's transformer, with its weights where they are here, and what these are.
 
     Without a CUDA device it is on the CPU, whose times say nothing about a card.
     """
-    settings = profile.flux
-    assert settings is not None
-    device = device_of(settings)
+    settings, kind = settings_of(profile, engine), TRANSFORMERS[engine]
+    device, entry = device_of(settings), profile.entry(kind.model)
     try:
-        folder = weights_folder("flux_transformer", profile, Store(weights_root()))
-        module = Transformer.load(folder, device=device, dtype=settings.dtype).module
-        return module, f"weights: {profile.weights['flux_transformer']}"
+        folder = weights_folder(kind.model, profile, Store(weights_root()))
+        module = kind.load(folder, device=device, dtype=settings.dtype).module
+        return module, f"weights: {entry}"
     except PawfectError as error:
         said = f"weights: random, unquantised, {BLOCKS_OF_EACH} blocks of each kind ({error})"
-    tiny = settings.text_width == PROMPT_WIDTH
-    config = dict(TRANSFORMER if tiny else read_published("flux_transformer").config)
-    config |= {"num_layers": BLOCKS_OF_EACH, "num_single_layers": BLOCKS_OF_EACH}
-    return random_transformer(config, device, torch_dtype(settings.dtype)), said
+    config = config_of(engine, tiny=entry.startswith("tiny-"))
+    config |= {depth: BLOCKS_OF_EACH for depth in DEPTHS if depth in config}
+    return random_transformer(engine, config, device, torch_dtype(settings.dtype)), said
 
 
-def steps_of(module: Any, settings: FluxSettings, side: int) -> Step:
+def steps_of(engine: str, module: Any, settings: ChainSettings, side: int) -> Step:
     """Return what runs one step for a batch of so many, on a grid of `side` x `side` tokens."""
     like = torch.empty(0, device=device_of(settings), dtype=torch_dtype(settings.dtype))
 
     def step(batch: int) -> torch.Tensor:
-        given = step_arguments(module.config, side * side, settings.text_tokens, batch, like)
+        grid = side, side
+        given = step_arguments(engine, module.config, grid, settings.text_tokens, batch, like)
         flow: torch.Tensor = module(**given, return_dict=False)[0]
         return flow
 
     return step
 
 
-def device_of(settings: FluxSettings) -> str:
+def device_of(settings: ChainSettings) -> str:
     """Return where a profile's transformer is on this machine: the CPU where there is no card."""
     return settings.device if torch.cuda.is_available() else "cpu"
 

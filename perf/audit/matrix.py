@@ -10,13 +10,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, get_args
 
-from pawfect.contract.parameters import MAX_DEADLINE_MS, InpaintParams
+from pawfect.chains import CHAINS
+from pawfect.contract.parameters import DENOISING, MAX_DEADLINE_MS, InpaintParams
 from pawfect.contract.tables import Rule, TableError, field_types, one_of, read_table
 from pawfect.diffusion.tokens import VAE_PX
 from pawfect.picture.canvas import TOKEN_PX
 from pawfect.profile import Profile, load_profile
 from pawfect.settings import Attention
 from pawfect.weights.manifest import manifest
+from perf.audit.engines import engine_of, engines_of, has, settings_of
 from perf.audit.placing import usable_gib
 from perf.scenes import scene_names
 
@@ -37,9 +39,12 @@ _STEMS: Final = MappingProxyType(
 )
 _NEEDED: Final = ("photo", "mask")
 AXES: Final = (
-    "quantisation", "guidance", "steps", "strength", "prompt", "size", "attention", "tile_px",
+    "engine", "quantisation", "guidance", "steps", "strength", "references", "prompt", "size",
+    "attention", "tile_px",
 )  # fmt: skip
-# The VAE halves a tile that does not fit, down to this, px (`pawfect.flux.vae`).
+# Axes that not every engine has.
+SOME_HAVE: Final = ("guidance", "references")
+# The VAE halves a tile that does not fit, down to this, px (`pawfect.diffusion.autoencoder`).
 TILE_PX: Final = 4 * VAE_PX
 # Prompts that every session has: an empty one, and the product's own way, no PROMPT in the request,
 # so that the labels decide.
@@ -96,31 +101,79 @@ class Axes:
     """What is varied.
 
     Attributes:
-        quantisation: entries of the weights' manifest for `flux_transformer`.
-        guidance: guidance scales.
+        quantisation: entries of the weights' manifest for the engines' transformers.
         steps: denoising steps.
         prompt: names of prompts. Over-specified ones are a known cause of bad fills.
         size: working sizes, px.
-        strength: 1: from noise; below: from the patch result.
-        attention: what computes the transformer's attention; not said: the profile's own.
-        tile_px: sides, px, above which the VAE works in tiles, 0: never; likewise.
+        engine: denoising engines of the profile; not said: its first.
+        guidance: guidance scales, of engines that are guided; not said: the profile's own, as are
+            all below.
+        strength: 1: from noise; below: from the photo as its floor fills it.
+        references: whether steps are shown that photo too, of engines that can do without.
+        attention: what computes the transformer's attention.
+        tile_px: sides, px, above which the VAE works in tiles, 0: never.
     """
 
     quantisation: Annotated[tuple[Annotated[str, one_of(*manifest())], ...], _ONCE]
-    guidance: Annotated[tuple[Annotated[float, _bounds("guidance_scale")], ...], _ONCE]
     steps: Annotated[tuple[Annotated[int, _bounds("steps")], ...], _ONCE]
     prompt: Annotated[tuple[str, ...], _ONCE]
     size: Annotated[tuple[Annotated[int, _SIZE], ...], _ONCE]
-    strength: Annotated[tuple[Annotated[float, _bounds("strength")], ...], _ONCE] = (1.0,)
+    engine: Annotated[tuple[Annotated[str, one_of(*DENOISING)], ...], _ONCE] | None = None
+    guidance: Annotated[tuple[Annotated[float, _bounds("guidance_scale")], ...], _ONCE] | None = (
+        None
+    )
+    strength: Annotated[tuple[Annotated[float, _bounds("strength")], ...], _ONCE] | None = None
+    references: Annotated[tuple[bool, ...], _ONCE] | None = None
     attention: Annotated[tuple[Attention, ...], _ONCE] | None = None
     tile_px: Annotated[tuple[Annotated[int, _TILE], ...], _ONCE] | None = None
 
-    def of(self, profile: Profile) -> Axes:
-        """Return the axes with a profile's own values where none are said."""
-        assert profile.flux is not None
-        attention = self.attention or (profile.flux.attention,)
-        tile_px = self.tile_px or (profile.flux.tile_px,)
-        return replace(self, attention=attention, tile_px=tile_px)
+    def by_engine(self, profile: Profile) -> dict[str, Mapping[str, tuple[Any, ...]]]:
+        """Return the values of each axis by engine: the profile's own where none are said.
+
+        An engine has its own entries of `quantisation` alone, and None of a setting that it lacks.
+
+        Raises:
+            TableError: a profile without a denoising engine, an engine that it lacks, no entry for
+                an engine, an entry for none, a setting that no engine has.
+        """
+        there = engines_of(profile)
+        if not there:
+            raise TableError("profile", "one with a denoising engine", profile.name)
+        chosen = self.engine or there[:1]
+        if strangers := [engine for engine in chosen if engine not in there]:
+            expected = f"some of {', '.join(there)}, which profile {profile.name} has"
+            raise TableError("axes: engine", expected, ", ".join(strangers))
+        of_none = [name for name in self.quantisation if engine_of(name) not in chosen]
+        if of_none:
+            expected = f"transformers of {', '.join(chosen)}"
+            raise TableError("axes: quantisation", expected, ", ".join(of_none))
+        for axis in SOME_HAVE:
+            said = getattr(self, axis)
+            if said is not None and not any(has(profile, engine, axis) for engine in chosen):
+                titles = " or ".join(CHAINS[engine].title for engine in chosen)
+                raise TableError(f"axes: {axis}", f"none: {titles} has no such setting", said)
+        return {engine: self._of(engine, profile) for engine in chosen}
+
+    def _of(self, engine: str, profile: Profile) -> Mapping[str, tuple[Any, ...]]:
+        settings = settings_of(profile, engine)
+        own = {"guidance": settings.guidance_scale, "references": settings.refers}
+        own |= {name: getattr(settings, name) for name in ("strength", "attention", "tile_px")}
+        values = {name: getattr(self, name) or (own.get(name),) for name in AXES}
+        entries = tuple(name for name in self.quantisation if engine_of(name) == engine)
+        if not entries:
+            expected = f"one of {CHAINS[engine].title} at least"
+            raise TableError("axes: quantisation", expected, ", ".join(self.quantisation))
+        lacking = {axis: (None,) for axis in SOME_HAVE if not has(profile, engine, axis)}
+        return {**values, "engine": (engine,), "quantisation": entries, **lacking}
+
+    def left_out(self, profile: Profile) -> list[str]:
+        """Return what is said of a setting that some engines lack, a line for each of these."""
+        return [
+            f"{CHAINS[engine].title} has no {axis}: its cells go without"
+            for engine, values in self.by_engine(profile).items()
+            for axis in SOME_HAVE
+            if getattr(self, axis) is not None and values[axis] == (None,)
+        ]
 
 
 @dataclass(frozen=True)
@@ -149,8 +202,9 @@ class Matrix:
     @property
     def cells(self) -> int:
         """How many cells there are."""
-        axes = math.prod(len(getattr(self.axes, axis) or (None,)) for axis in AXES)
-        return len(self.session) * len(self.seeds) * axes
+        by_engine = self.axes.by_engine(load_profile(self.profile)).values()
+        settings = sum(math.prod(map(len, values.values())) for values in by_engine)
+        return len(self.session) * len(self.seeds) * settings
 
 
 def matrix_names() -> list[str]:
@@ -196,7 +250,7 @@ def load_matrix(path: Path, session: Source | None = None) -> Matrix:
 
     Raises:
         TableError: it cannot be read; an unknown or missing key; a value out of bounds, twice in
-            an axis or of another type; a profile without FLUX; unknown weights or scenes.
+            an axis or of another type; unknown weights or scenes; what `Axes.by_engine` refuses.
         ProfileError: there is no such profile.
     """
     try:
@@ -207,9 +261,6 @@ def load_matrix(path: Path, session: Source | None = None) -> Matrix:
     if session is not None:
         matrix = replace(matrix, session=(session,))
     profile = load_profile(matrix.profile)
-    if profile.flux is None:
-        raise TableError("profile", "one with FLUX", profile.name)
-    matrix = replace(matrix, axes=matrix.axes.of(profile))
     if matrix.cells > MOST_CELLS:
         raise TableError("axes", f"at most {MOST_CELLS} cells", matrix.cells)
     sessions = tuple(_placed(source, path.parent, matrix.axes.prompt) for source in matrix.session)

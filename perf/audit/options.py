@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from pawfect.profile import ProfileError, load_profile
 from perf.audit.matrix import AXES, MATRICES, matrix_names
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,9 +67,43 @@ def audited(command: F) -> F:
     return command
 
 
+def chosen_engine(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say whose transformer is tried: `profile`, `engine` and `size`.
+
+    The command gets a profile that has the engine, by default its first.
+    """
+
+    @wraps(command)
+    def run(name: str, engine: str | None, **given: Any) -> None:
+        try:
+            profile = load_profile(name)
+        except ProfileError as error:
+            raise click.BadParameter(str(error), param_hint="--profile") from None
+        if not profile.denoising:
+            problem = f"profile {name} has no denoising engine"
+            raise click.BadParameter(problem, param_hint="--profile")
+        if engine not in (None, *profile.denoising):
+            problem = f"expected one of {', '.join(profile.denoising)}, got {engine}"
+            raise click.BadParameter(problem, param_hint="--engine")
+        command(profile=profile, engine=engine or profile.denoising[0], **given)
+
+    for option in (
+        click.option(
+            "--size",
+            type=click.IntRange(64, 2048),
+            help="Working size, px; default the least.",
+        ),
+        click.option("--engine", help="One of the profile's that denoise; default its first."),
+        click.option("--profile", "name", default="tiny", show_default=True),
+    ):
+        run = option(run)
+    return run
+
+
 def setting_options(command: F) -> F:
     """Add an option for each axis, None where it is not given."""
-    kinds = {"size": int, "steps": int, "guidance": float, "strength": float, "tile_px": int}
+    numbers = dict.fromkeys(("size", "steps", "tile_px"), int)
+    kinds: dict[str, type] = {**numbers, "guidance": float, "strength": float, "references": bool}
     for axis in reversed(AXES):
         told = f"Instead of the recommended setting's {axis}."
         option = f"--{axis.replace('_', '-')}"

@@ -11,6 +11,7 @@ from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.overrides import Overrides
+from perf.audit.engines import settings_of
 from perf.diffusion.cards import CARDS
 from perf.diffusion.memory import GIB, Process, processes_of, total_gib
 
@@ -65,16 +66,16 @@ def place(profile: Profile, card_gib: float | None, overrides: Overrides) -> Pla
     """Say where a setting fits, by the memory of all processes together.
 
     Args:
-        profile: with FLUX. On a card: modelled as `perf.diffusion.memory` does. On the CPU: as if
-            each process were one on a card with the weights that lie in the store: a rehearsal.
+        profile: with a denoising engine. On a card: modelled as `perf.diffusion.memory` does. On
+            the CPU: as if each process were one on a card with the weights that lie in the store: a
+            rehearsal.
         card_gib: what processes can share; None: without end.
         overrides: what the setting changes of the profile.
     """
     if card_gib is None:
         return Placement(0.0, 0.0, inf)
     applied = overrides.applied(profile)
-    assert applied.flux is not None
-    on_card = applied.flux.device == "cuda"
+    on_card = any(settings_of(applied, name).device == "cuda" for name in applied.chains)
     processes = processes_of(applied) if on_card else _rehearsed(applied)
     alone = tuple(process for process in processes if process.model not in LABELLING)
     return Placement(total_gib(processes), total_gib(alone), card_gib)

@@ -19,7 +19,7 @@ from pawfect.contract.files import write_whole
 from perf.audit.cells import Cell, Setting
 from perf.audit.choice import RULE, Choice, choose, loss_of
 from perf.audit.journal import NAME, AuditError, Record, read_journal
-from perf.audit.matrix import AXES
+from perf.audit.matrix import AXES, SOME_HAVE
 from perf.pages import render
 
 HTML: Final = "audit.html"
@@ -81,7 +81,8 @@ def write_report(folder: Path, run: Run, links: Mapping[str, str] | None = None)
     page = render(
         TEMPLATE,
         run=run.note,
-        axes={axis: sorted({getattr(cell.setting, axis) for cell in run.cells}) for axis in AXES},
+        axes={axis: _values(run.cells, axis) for axis in AXES},
+        some_have=SOME_HAVE,
         sessions=[
             {**session, "rows": [row for row in rows if row.session == session["name"]]}
             for session in run.note["sessions"]
@@ -101,6 +102,12 @@ def write_report(folder: Path, run: Run, links: Mapping[str, str] | None = None)
     )
     write_whole(folder / HTML, page)
     return folder / HTML
+
+
+def _values(cells: Sequence[Cell], axis: str) -> list[Any]:
+    """Return the values of an axis, each once, rising; None first."""
+    values = {getattr(cell.setting, axis) for cell in cells}
+    return sorted(values, key=lambda value: (value is not None, value or 0))
 
 
 def upload(folder: Path, paths: Iterable[str], url: str, key: Path) -> dict[str, str]:

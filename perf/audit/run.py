@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pawfect.chains import CHAINS
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.files import write_whole
 from pawfect.contract.report import Report
 from pawfect.diffusion.schedule import first_step
-from pawfect.scene.prompt import Label
+from pawfect.scene.instructions import removal_instruction
+from pawfect.scene.prompt import Label, Prompt
 from pawfect_client.results import Inpainted
 from pawfect_triton.overrides import Overrides
 from perf.audit.cells import Cell, Setting
@@ -163,9 +165,16 @@ class Audit:
         labels: tuple[str, ...] = ()
         if self.labelled_before:
             place = self.places[session.name]
-            text = place.prompt if text is None else text
+            if text is None and place.prompt is not None:
+                text = worded(place.prompt, setting.engine)
             labels = tuple(label.name for label in place.around)
-        return self.server.fill(session, text, labels, **(given | instead))
+        said = {name: value for name, value in (given | instead).items() if value is not None}
+        return self.server.fill(session, text, labels, **said)
+
+
+def worded(prompt: Prompt, engine: str) -> str:
+    """Return what the product tells an engine of what lies around a hole."""
+    return removal_instruction(prompt) if CHAINS[engine].references else prompt.text
 
 
 def look_at(server: AuditServer, folder: Path, session: Session) -> Place:
@@ -215,11 +224,11 @@ def why_fallen_back(cell: Cell, report: Report) -> str:
     """
     setting = cell.setting
     reasons = "; ".join(f"{f.stage}: {f.reason}" for f in report.fallbacks)
-    if report.engine != "flux":
+    if report.engine != setting.engine:
         return f"engine {report.engine}: {reasons or report.engine_reason}"
     if report.steps != setting.steps:
         return f"{report.steps} steps instead of {setting.steps}: {reasons}"
-    # FLUX asks for patches where a strength under 1 starts from them; else it starts from noise.
+    # Where a strength under 1 starts from patches and there are none, it starts from noise.
     without_start = any(fallback.stage == "patch_fill" for fallback in report.fallbacks)
     if report.strength != setting.strength or without_start:
         return f"another strength than {setting.strength:g}: {reasons}"
@@ -244,6 +253,8 @@ def overrides_of(setting: Setting) -> Overrides:
         verbatim=True,
         attention=setting.attention,
         tile_px=setting.tile_px,
+        engine=setting.engine,
+        references=setting.references,
     )
 
 

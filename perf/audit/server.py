@@ -16,6 +16,7 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
 from harness.local_server import free_ports
+from pawfect.chains import CHAINS
 from pawfect.contract.errors import ErrorKind, PawfectError, from_message
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
@@ -28,13 +29,11 @@ from pawfect_client.retry import RetryPolicy
 from pawfect_triton.overrides import Overrides
 from pawfect_triton.probe import infer_inputs
 from pawfect_triton.server import LOOPBACK, Endpoints, TritonServer
+from perf.audit.engines import settings_of
 from perf.audit.sessions import Session
 from perf.peak_memory import PeakMemory, tree_bytes
 
-# The models that overrides concern: what loads the weights and computes the attention, what works
-# in tiles, and what plans with the size and reports the weights' identity.
-TRANSFORMER: Final = "flux_transformer"
-AUTOENCODERS: Final = ("flux_vae_encoder", "flux_vae_decoder")
+# What plans with the size, chooses the engine and reports the weights' identity.
 ORCHESTRATOR: Final = "inpaint"
 # How long a process may take to end, s: its weights must be out of memory before the next are
 # loaded.
@@ -57,7 +56,7 @@ class AuditServer:
     Args:
         profile: which models load.
         log: where the server's output goes.
-        fills: whether it is to fill: with FLUX and its orchestrator among the models.
+        fills: whether it is to fill: with a denoising engine and its orchestrator among the models.
         whole: whether also those load that no cell asks.
     """
 
@@ -93,8 +92,9 @@ class AuditServer:
             running.callback(server.close)
             server.start()
             server.wait_ready(max(self.profile.limits.ready_s, READY_S))
-            if TRANSFORMER in server.degraded:
-                raise PawfectError(ErrorKind.UNAVAILABLE, server.degraded[TRANSFORMER])
+            loaded = loaded_by(self.profile) if self._fills else {}
+            if degraded := [server.degraded[name] for name in loaded if name in server.degraded]:
+                raise PawfectError(ErrorKind.UNAVAILABLE, degraded[0])
             self._control: Any = triton.InferenceServerClient(
                 endpoints.grpc, channel_args=[("grpc.max_receive_message_length", -1)]
             )
@@ -102,12 +102,13 @@ class AuditServer:
             # One attempt: a cell's trouble is its result, and its time counts no waiting.
             client = PawfectClient(endpoints.grpc, retry=RetryPolicy(attempts=1))
             self._client = running.enter_context(client)
-            reloaded = (TRANSFORMER, *AUTOENCODERS, ORCHESTRATOR) if self._fills else ()
+            reloaded = (*loaded, ORCHESTRATOR) if self._fills else ()
             self._configs = {
                 model: self._control.get_model_config(model, as_json=True)["config"]
                 for model in reloaded
             }
-            self._server, self._loaded = server, self._own()
+            self._server, self._loaded = server, loaded
+            self._overrides: Overrides | None = None
             self._processes = set(server.running_stubs())
             self._running = running.pop_all()
 
@@ -134,22 +135,16 @@ class AuditServer:
         Raises:
             PawfectError: a model does not load; UNAVAILABLE, with the server's words.
         """
-        if overrides == self._loaded:
+        if overrides == self._overrides:
             return False
-        before, self._loaded = self._loaded, None
-        for model in reloaded_between(before, overrides):
+        before, after = self._loaded, loaded_by(overrides.applied(self.profile))
+        # Should a model not load, nothing is known of any.
+        self._loaded, self._overrides = {}, None
+        for model in reloaded_between(before, after):
             self._reload(model, overrides)
         self._processes = set(self._server.running_stubs())
-        self._loaded = overrides
+        self._loaded, self._overrides = after, overrides
         return True
-
-    def _own(self) -> Overrides | None:
-        """Return what is in force before anything is overridden."""
-        flux = self.profile.flux
-        if flux is None or not self._fills:
-            return None
-        own = self.profile.weights["flux_transformer"]
-        return Overrides(own, attention=flux.attention, tile_px=flux.tile_px)
 
     def _reload(self, model: str, overrides: Overrides) -> None:
         """Unload a model, wait until its process is gone, and load it with another config."""
@@ -175,7 +170,7 @@ class AuditServer:
 
         Args:
             session: whose photo and mask.
-            prompt: for FLUX, or None.
+            prompt: for the model, or None.
             labels: surfaces around the hole, where they are known already.
             parameters: of the request.
         """
@@ -237,10 +232,10 @@ class AuditServer:
         On the CPU the resident sets of the server's processes; on a card what is in use there, by
         the server's metrics, which are renewed every 2 s.
         """
-        assert self.profile.flux is not None
-        return PeakMemory(
-            self._resident if self.profile.flux.device == "cpu" else self._on_card, MEMORY_EVERY_S
+        on_card = any(
+            settings_of(self.profile, chain).device == "cuda" for chain in self.profile.chains
         )
+        return PeakMemory(self._on_card if on_card else self._resident, MEMORY_EVERY_S)
 
     def _resident(self) -> float:
         assert self._server.pid is not None
@@ -254,14 +249,25 @@ class AuditServer:
         return max((float(line.rsplit(" ", 1)[1]) for line in used), default=0.0)
 
 
-def reloaded_between(before: Overrides | None, after: Overrides) -> tuple[str, ...]:
-    """Return the models to load anew between two settings; all where the first is not known."""
-    models: list[str] = []
-    if before is None or (before.transformer, before.attention) != (
-        after.transformer,
-        after.attention,
-    ):
-        models.append(TRANSFORMER)
-    if before is None or before.tile_px != after.tile_px:
-        models += AUTOENCODERS
+def loaded_by(profile: Profile) -> dict[str, tuple[object, ...]]:
+    """Return what decides how a profile's models load that overrides concern, by model.
+
+    The transformers load the weights and compute the attention, the autoencoders work in tiles.
+    """
+    found: dict[str, tuple[object, ...]] = {}
+    for name in profile.chains:
+        chain, settings = CHAINS[name], settings_of(profile, name)
+        found[chain.transformer] = profile.entry(chain.transformer), settings.attention
+        found[chain.vae_encoder] = found[chain.vae_decoder] = (settings.tile_px,)
+    return found
+
+
+def reloaded_between(
+    before: Mapping[str, tuple[object, ...]], after: Mapping[str, tuple[object, ...]]
+) -> tuple[str, ...]:
+    """Return the models to load anew between what `loaded_by` gives of two settings.
+
+    All of them where nothing is known of the first; the orchestrator always.
+    """
+    models = (model for model, loaded in after.items() if before.get(model) != loaded)
     return (*models, ORCHESTRATOR)

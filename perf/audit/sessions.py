@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.tables import TableError
 from pawfect.profile import Profile
-from pawfect.scene.prompt import Label
+from pawfect.scene.prompt import Label, Prompt
 from pawfect.scores.labels import strange_labels
 from pawfect.scores.look import look
 from pawfect.scores.seam import seam_step
@@ -93,14 +93,14 @@ class Place:
         hole: UINT8 [H, W], 255 = filled.
         ring: UINT8 [H, W], 255 = looked at for `around`.
         around: surfaces in the ring.
-        prompt: what the product makes of the labels or a caption, where they were made before.
+        prompt: of the labels or a caption, where they were made before.
     """
 
     session: Session
     hole: NDArray[np.uint8]
     ring: NDArray[np.uint8]
     around: Sequence[Label]
-    prompt: str | None = None
+    prompt: Prompt | None = None
 
 
 def judge(image: NDArray[np.uint8], place: Place) -> dict[str, float]:

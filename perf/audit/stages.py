@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
@@ -85,18 +85,22 @@ def check_start(
 ) -> None:
     """Raise AuditError where a server that some setting needs would not even start.
 
-    It loads the profile's own transformer first, whatever the setting names.
+    It loads the profile's own transformers first, whatever the setting names.
     """
-    assert profile.flux is not None
-    own = place(profile, card_gib, Overrides(size=profile.flux.sizes[0]))
+    least: dict[str, Any] = {
+        name: replace(settings, sizes=settings.sizes[:1])
+        for name in profile.chains
+        if (settings := profile.chain(name)) is not None
+    }
+    own = place(replace(profile, **least), card_gib, Overrides())
     needed = {found.where for found in placements.values()}
     too_much = (BESIDE in needed and own.where != BESIDE) or (
         ALONE in needed and own.where == NOT_AT_ALL
     )
     if too_much:
-        entry = profile.weights["flux_transformer"]
+        entries = ", ".join(profile.entry(f"{name}_transformer") for name in profile.chains)
         raise AuditError(
-            f"profile {profile.name}: a server starts with {entry}, {own.beside:.2f} of "
+            f"profile {profile.name}: a server starts with {entries}, {own.beside:.2f} of "
             f"{own.card:.2f} GiB beside the labelling models, {own.alone:.2f} without; choose the "
             "profile of this card"
         )
@@ -204,13 +208,13 @@ class Stages:
 
 
 def _places(plan: Plan, server: AuditServer) -> dict[str, Place]:
-    """Return what fills are judged by, with the prompt that the product makes of the labels."""
+    """Return what fills are judged by, with the prompt of the labels."""
     places = {}
     for name, session in plan.sessions.items():
         known = look_at(server, plan.folder, session)
         # As the product does: a caption only where no surface was recognised.
         caption = None if known.around else server.caption(session.photo, known.ring)
-        places[name] = replace(known, prompt=build_prompt(known.around, caption).text)
+        places[name] = replace(known, prompt=build_prompt(known.around, caption))
     return places
 
 

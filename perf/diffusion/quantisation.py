@@ -38,8 +38,8 @@ CONFIG: Final = MappingProxyType(
 )
 # Early, midway and late in the schedule.
 LEVELS: Final = (0.95, 0.5, 0.1)
-# Image tokens of a 256 px window, and text tokens.
-TOKENS, TEXT = 256, 128
+# Tokens of a side of a 256 px window, and text tokens.
+SIDE, TEXT = 16, 128
 VARIANTS: Final = MappingProxyType(
     {
         "Q8_0": SCHEMES["q8_0"],
@@ -58,12 +58,12 @@ TYPED: Final = ("hidden_states", "encoder_hidden_states", "pooled_projections")
 
 def build_model(config: Mapping[str, Any]) -> Any:
     """Return a plain float32 transformer with outliers, the same each time."""
-    return with_outliers(random_transformer(config, "cpu", torch.float32))
+    return with_outliers(random_transformer("flux", config, "cpu", torch.float32))
 
 
-def steps(config: Mapping[str, Any], tokens: int, text: int) -> list[Arguments]:
-    """Return the module's arguments at LEVELS, with so many tokens of image and text."""
-    given = step_arguments(config, tokens, text, 1, torch.zeros(1))
+def steps(config: Mapping[str, Any], side: int, text: int) -> list[Arguments]:
+    """Return the module's arguments at LEVELS, a square of tokens, so many of text."""
+    given = step_arguments("flux", config, (side, side), text, 1, torch.zeros(1))
     return [given | {"timestep": torch.tensor([level])} for level in LEVELS]
 
 
@@ -195,7 +195,7 @@ def as_text(result: dict[str, Any]) -> str:
 def main(out: Path) -> None:
     """Compare each scheme's velocity with float32's, and write one table."""
     model = build_model(CONFIG)
-    given = steps(CONFIG, TOKENS, TEXT)
+    given = steps(CONFIG, SIDE, TEXT)
     truth = velocities(model, given)
     made = {name: quantised(model, scheme) for name, scheme in VARIANTS.items()}
     rows = [measure(name, own, given, truth) for name, own in {"plain": model, **made}.items()]
@@ -207,7 +207,7 @@ def main(out: Path) -> None:
         ),
         "parameters": sum(value.numel() for value in model.parameters()),
         "config": dict(CONFIG),
-        "tokens": TOKENS,
+        "tokens": SIDE**2,
         "text_tokens": TEXT,
         "outlier_ratio": {
             "least": min(ratios),

@@ -1,11 +1,7 @@
 """`make versus`: what the window and the product's settings save, counted, timed and written.
 
-`inpaint` against FluxFillPipeline on the whole image, one checkpoint of random weights on both
-sides. It is large enough that arithmetic takes the time, as it does at full size, and not the calls
-around it. The transformer keeps FLUX's head width and few, wide blocks: with d = 1536 its linear
-layers weigh twice as much as attention at 1024 px, where at full size (d = 3072) they weigh four
-times as much. The VAE is the tiny one's: beside a step it takes about the share that the published
-one takes at full size.
+`inpaint` against diffusers' own pipeline of the engine on the whole photo, one checkpoint of random
+weights on both sides; how they are compared stands in `perf.diffusion.compared`.
 """
 
 from __future__ import annotations
@@ -16,44 +12,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import click
 
-from pawfect.profile import Profile, load_profile
-from pawfect_export.tiny import flux as tiny
+from pawfect.chains import CHAINS
+from pawfect.orchestrator.planner import steps_run
 from perf.diffusion import flops
-from perf.diffusion.published import FLUX, FLUX_AUTOENCODER
-from perf.diffusion.sides import SEED, STAGES, Pipeline, Product
+from perf.diffusion.compared import COMPARED, LARGE, SMALL, Compared
+from perf.diffusion.counting import STAGES, Done
+from perf.diffusion.pipelines import KINDS, Pipeline, Sampling
+from perf.diffusion.product import SEED, Product
+from perf.diffusion.published import NETWORKS
 from perf.publish import as_markdown, provenance, publish, table
 from perf.scenes import Scene, load_scene
 
 BUILD: Final = Path("build/versus")
 PACKAGES: Final = ("pawfect", "numpy", "torch", "diffusers", "transformers",
                    "opencv-contrib-python-headless", "numba")  # fmt: skip
-# Entries of the modules' configs that differ from the tiny checkpoint's.
-SIZES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "small": {},
-        "large": {
-            "transformer": {
-                "attention_head_dim": 128,
-                "axes_dims_rope": [16, 56, 56],
-                "num_attention_heads": 12,
-                "num_layers": 1,
-                "num_single_layers": 1,
-                "joint_attention_dim": 512,
-                "pooled_projection_dim": 256,
-            },
-            "text_encoder": {"hidden_size": 256, "intermediate_size": 1024, "projection_dim": 256},
-            "text_encoder_2": {"d_ff": 1280, "d_kv": 64, "d_model": 512, "num_heads": 8},
-        },
-    }
-)
-# The product's own steps, and the pipeline's in today's service.
-OWN_STEPS: Final = 8
-PIPELINE_STEPS: Final = 28
 # The window that the bounds are asked of, and all that are counted; None: the smallest that holds
 # the hole and its context pixel for pixel.
 WINDOW_PX: Final = 512
@@ -62,6 +38,10 @@ WINDOWS_PX: Final = (WINDOW_PX, 768, None)
 FLOP_BOUND: Final = 3.0
 WALL_BOUND: Final = 2.5
 OWN_BOUND: Final = 10.0
+# Of the pipelines, each of which takes the same.
+COUNTED_STEPS: Final = 2
+# Of a patch of Qwen2.5-VL's vision tower, px a side; four of them are a token.
+PATCH_PX: Final = 14
 
 
 @dataclass(frozen=True)
@@ -73,16 +53,28 @@ class Counted:
         box: (x0, y0, x1, y1) of the photo that is worked on, px.
         canvas: (height, width) at which, px.
         flop: by stage, of a fill of one step.
+        calls: by stage, of the same.
+        tokens: of the picture, with its references, and of the text, of one item of a step.
+        items: of a step: with a second branch of guidance two.
     """
 
     window_px: int | None
     box: tuple[int, int, int, int]
     canvas: tuple[int, int]
     flop: Mapping[str, int]
+    calls: Mapping[str, int]
+    tokens: tuple[int, int]
+    items: int
+
+    @classmethod
+    def of(cls, done: Done, box: tuple[int, int, int, int], window_px: int | None) -> Counted:
+        """Return what a fill of one step took."""
+        flop, calls = ({stage: of[stage] for stage in STAGES} for of in (done.flop, done.calls))
+        return cls(window_px, box, done.canvas, flop, calls, done.tokens, done.items)
 
     def total(self, steps: int) -> int:
         """Return the FLOP of a fill: every step takes the same."""
-        return sum(self.flop.values()) + (steps - 1) * self.flop["flux_transformer"]
+        return sum(self.flop.values()) + (steps - 1) * self.flop["step"]
 
     @property
     def scale(self) -> float:
@@ -90,91 +82,133 @@ class Counted:
         x0, y0, x1, y1 = self.box
         return float((self.canvas[0] * self.canvas[1] / ((x1 - x0) * (y1 - y0))) ** 0.5)
 
-    def at_full_size(self, text_tokens: int, encodings: int) -> Counted:
-        """Return the same fill as FLUX.1-Fill at full size would take it.
+    def at_full_size(self, engine: str, shown_px: int | None = None) -> Counted:
+        """Return the same fill as the published model would take it.
 
         Args:
-            text_tokens: of T5, whose work grows with them.
-            encodings: how often the VAE encodes.
+            engine: flux, klein or edit.
+            shown_px: of the picture that a text encoder sees; None: as the product's does.
         """
-        pixels, coders = self.canvas[0] * self.canvas[1], FLUX_AUTOENCODER
-        found = {
-            "flux_text_encoder": flops.TEXT.flop * text_tokens / 128,
-            "flux_vae_encoder": encodings * flops.coder_work(coders.encode, pixels).flop,
-            "flux_transformer": flops.network_work(FLUX, pixels / 256, text_tokens).flop,
-            "flux_vae_decoder": flops.coder_work(coders.decode, pixels).flop,
+        networks, pixels = NETWORKS[engine], self.canvas[0] * self.canvas[1]
+        picture, text = self.tokens
+        if networks.text is None:
+            prompt = flops.TEXT.flop * text / 128
+        else:
+            prompt = flops.network_work(networks.text, 0, text).flop
+        if networks.vision is not None:
+            patches = networks.patches if shown_px is None else shown_px / PATCH_PX**2
+            prompt += flops.network_work(networks.vision, patches, 0).flop
+        step = flops.network_work(networks.transformer, picture, text, items=self.items)
+        each = {
+            "text": prompt,
+            "encode": flops.coder_work(networks.autoencoder.encode, pixels).flop,
+            "step": step.flop,
+            "decode": flops.coder_work(networks.autoencoder.decode, pixels).flop,
         }
-        return replace(self, flop={stage: round(flop) for stage, flop in found.items()})
+        times = {**self.calls, "step": 1}
+        return replace(
+            self, flop={stage: round(times[stage] * flop) for stage, flop in each.items()}
+        )
 
 
-def profile_of(size: str, sizes: tuple[int, ...]) -> Profile:
-    """Return the tiny profile with a checkpoint of SIZES and other working sizes, px.
+def one_hole(scene: Scene) -> Scene:
+    """Return a scene with its object alone marked.
 
-    SAM3 and Florence-2 are left out: the request brings its labels, as it does after the queue.
+    The specks of a user's mask are windows of their own; the pipeline has one for all.
     """
-    profile = load_profile("tiny")
-    assert profile.flux is not None
-    config = {**tiny.TRANSFORMER, **SIZES[size].get("transformer", {})}
-    flux = replace(
-        profile.flux,
-        sizes=sizes,
-        steps=OWN_STEPS,
-        text_width=config["joint_attention_dim"],
-        pooled_width=config["pooled_projection_dim"],
-    )
-    return replace(profile, name=f"versus-{size}", flux=flux, sam3=None, florence2=None)
+    return replace(scene, mask=scene.object_mask)
 
 
 def count_product(product: Product, photo: Scene, window_px: int | None) -> tuple[Counted, str]:
     """Count one fill of one step; return it and the prompt that the product chose."""
     report = product.count(photo, 1, window_px).report
-    if report.engine != "flux" or report.fallbacks or len(report.windows) != 1:
-        raise RuntimeError(f"expected one window filled by FLUX alone, got {report.to_json()}")
-    counted = Counted(window_px, report.windows[0].box, product.canvas, product.flop)
-    return counted, report.prompt or ""
+    if report.engine != product.engine or report.fallbacks or len(report.windows) != 1:
+        raise RuntimeError(f"expected one window by {product.engine} alone, got {report.to_json()}")
+    return Counted.of(product.done, report.windows[0].box, window_px), report.prompt or ""
 
 
-def count_pipeline(pipeline: Pipeline, photo: Scene, prompt: str) -> Counted:
-    """Count one fill of one step of the whole image."""
-    pipeline.count(photo, 1, prompt)
+def count_pipeline(pipeline: Pipeline, photo: Scene, prompt: str, guidance: float = 1.0) -> Counted:
+    """Count one fill of the whole image, and return it as one of one step."""
     height, width = photo.mask.shape
-    return Counted(None, (0, 0, width, height), (pipeline.px, pipeline.px), pipeline.flop)
+    # Qwen-Image's schedule of a single step is no number.
+    done = pipeline.count(photo, prompt, Sampling(COUNTED_STEPS, guidance))
+    done.flop["step"] //= COUNTED_STEPS
+    done.items //= COUNTED_STEPS
+    return Counted.of(done, (0, 0, width, height), None)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What is compared.
+
+    Attributes:
+        product: how the product denoises.
+        equal: the pipeline as the product does.
+        own: the pipeline in its own way.
+    """
+
+    product: Sampling
+    equal: Sampling
+    own: Sampling
+
+    @classmethod
+    def of(cls, compared: Compared) -> Runs:
+        """Return the runs of an engine."""
+        settings = compared.settings
+        mine = Sampling(settings.steps, settings.guidance_scale, settings.strength)
+        return cls(mine, mine, compared.own or mine)
+
+    @property
+    def alike(self) -> bool:
+        """Whether the pipeline's own way is the product's."""
+        return self.own == self.equal
+
+
+def run_steps(sampling: Sampling) -> int:
+    """Return the steps that are run: with a strength under 1 not all."""
+    return steps_run(sampling.steps, sampling.strength)
 
 
 def timed_rounds(
-    product: Product, pipeline: Pipeline, photo: Scene, prompt: str, rounds: int
+    product: Product, pipeline: Pipeline, photo: Scene, prompt: str, runs: Runs, rounds: int
 ) -> dict[str, list[float]]:
-    """Time both sides in turns, in the other order each round, and return seconds by run.
-
-    `product` is of OWN_STEPS steps, `equal` the pipeline's of as many, `own` of PIPELINE_STEPS.
-    """
-    runs: dict[str, Callable[[], object]] = {
-        "product": lambda: product.fill(photo, OWN_STEPS, WINDOW_PX),
-        "equal": lambda: pipeline.fill(photo, OWN_STEPS, prompt),
-        "own": lambda: pipeline.fill(photo, PIPELINE_STEPS, prompt),
+    """Time both sides in turns, in the other order each round; seconds by the runs of `Runs`."""
+    work: dict[str, Callable[[], object]] = {
+        "product": lambda: product.fill(photo, runs.product.steps, WINDOW_PX),
+        "equal": lambda: pipeline.fill(photo, prompt, runs.equal),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    if not runs.alike:
+        work["own"] = lambda: pipeline.fill(photo, prompt, runs.own)
+    seconds: dict[str, list[float]] = {name: [] for name in work}
     product.fill(photo, 1, WINDOW_PX)
     for number in range(rounds):
-        for name in list(runs) if number % 2 == 0 else reversed(runs):
+        for name in list(work) if number % 2 == 0 else reversed(work):
             start = time.perf_counter()
-            runs[name]()
+            work[name]()
             seconds[name].append(round(time.perf_counter() - start, 3))
             click.echo(f"round {number + 1} of {rounds}: {name} {seconds[name][-1]:.1f} s")
     return seconds
 
 
 def bounds(
-    own: Counted, whole: Counted, seconds: Mapping[str, Sequence[float]]
+    own: Counted, whole: Mapping[str, Counted], runs: Runs, seconds: Mapping[str, Sequence[float]]
 ) -> list[dict[str, Any]]:
-    """Compare what was found with what was asked; wall times as medians of each round's ratio."""
+    """Compare what was found with what was asked; wall times as medians of each round's ratio.
+
+    Args:
+        own: the product's.
+        whole: the pipeline's, by `equal` and `own`.
+        runs: of the engine.
+        seconds: of `timed_rounds`; empty: nothing was timed.
+    """
     asked = []
-    unequally = f", {OWN_STEPS} steps against {PIPELINE_STEPS}"
-    for run, steps, name, bound, wall_bound in (
-        ("equal", OWN_STEPS, f" at {OWN_STEPS} steps each", FLOP_BOUND, WALL_BOUND),
-        ("own", PIPELINE_STEPS, unequally, OWN_BOUND, OWN_BOUND),
-    ):
-        asked.append((f"FLOP{name}", whole.total(steps) / own.total(OWN_STEPS), bound))
+    steps = run_steps(runs.product)
+    ways = [("equal", f" at {steps} steps each", FLOP_BOUND, WALL_BOUND)]
+    if not runs.alike:
+        ways.append(("own", f", {steps} steps against {run_steps(runs.own)}", OWN_BOUND, OWN_BOUND))
+    for run, name, bound, wall_bound in ways:
+        theirs = whole[run].total(run_steps(getattr(runs, run)))
+        asked.append((f"FLOP{name}", theirs / own.total(steps), bound))
         if seconds:
             pairs = zip(seconds["product"], seconds[run], strict=True)
             ratio = statistics.median(b / a for a, b in pairs)
@@ -186,20 +220,36 @@ def bounds(
 
 
 def markdown(
-    result: Mapping[str, Any], counted: Sequence[Counted], full_size: Sequence[Counted]
+    compared: Compared,
+    result: Mapping[str, Any],
+    counted: Sequence[Counted],
+    full_size: Sequence[Counted],
 ) -> str:
-    """Return the result as one page; the pipeline's figures are the last of both sequences."""
+    """Return the result of one engine as a page; the pipeline's figures are last in both sequences.
+
+    Args:
+        compared: the engine.
+        result: as it is published.
+        counted: the product's fills, then the pipeline's equal and own ones.
+        full_size: the same by formula.
+    """
+    title, name = CHAINS[compared.engine].title, KINDS[compared.engine].name
+    runs, settings = Runs.of(compared), compared.settings
+    steps, refers = run_steps(runs.product), "with" if settings.refers else "without"
     lines = [
-        "# `inpaint` against FluxFillPipeline on the whole image\n",
+        f"# `inpaint` by {title} against {name} on the whole image\n",
         as_markdown(result["provenance"]),
-        "One checkpoint on both sides, random weights from a seed, "
-        f"{result['parameters'] / 1e6:.0f} million in its transformer. The reference scene, "
+        f"One checkpoint on both sides, `{result['size']}`, random weights from a seed, "
+        f"{result['parameters'] / 1e6:.3g} million in its transformer. The reference scene, "
         "1600x1200. `inpaint` is the server's own orchestration with its loaders, called in this "
-        f"process (mask cleanup, the patch engine's floor, text, VAE, {OWN_STEPS} steps, "
-        f"compositing), with `window_px={WINDOW_PX}` and 128 text tokens; "
-        "the pipeline is diffusers' own at its default 1024x1024 and 512 text tokens. FLOP are "
-        "FlopCounterMode's with the CPU's attention added; patches and compositing, which are no "
-        "tensor work, are in the wall time alone.\n",
+        "process (mask cleanup, the patch engine's floor, text, VAE, "
+        f"{steps} steps, compositing), as profile `{compared.profile}` denoises ({refers} "
+        f"references, guidance {settings.guidance_scale:g}, strength {settings.strength:g}), with "
+        f"`window_px={WINDOW_PX}`; the pipeline is diffusers' own, at its default size of a "
+        "megapixel. Text tokens of a step: "
+        f"{counted[0].tokens[1]} and {counted[-1].tokens[1]}. FLOP are FlopCounterMode's with the "
+        "CPU's attention added; patches and compositing, which are no tensor work, are in the wall "
+        "time alone.\n",
         table(
             ("asked", "measured", "at least", "reached"),
             (
@@ -208,23 +258,23 @@ def markdown(
                 for bound in result["bounds"]
             ),
         ),
-        *_seconds(result["seconds"]),
+        *_seconds(runs, result["seconds"]),
         "## FLOP by working size, this checkpoint\n",
-        _flop(counted),
+        _flop(runs, counted),
         "Left to itself, `inpaint` takes the smallest size that holds the hole with its context "
         "pixel for pixel. What a smaller one saves is paid in pixels: the scale, beside the "
         "pipeline's own.\n",
         "## The same fills at full size, by formula\n",
-        _flop(full_size),
+        _flop(runs, full_size),
     ]  # fmt: skip
     return "\n".join(lines)
 
 
-def _seconds(seconds: Mapping[str, Sequence[float]]) -> list[str]:
+def _seconds(runs: Runs, seconds: Mapping[str, Sequence[float]]) -> list[str]:
     names = {
-        "product": f"`inpaint`, {OWN_STEPS} steps",
-        "equal": f"pipeline, {OWN_STEPS} steps",
-        "own": f"pipeline, {PIPELINE_STEPS} steps",
+        "product": f"`inpaint`, {run_steps(runs.product)} steps",
+        "equal": f"pipeline, {run_steps(runs.equal)} steps",
+        "own": f"pipeline, {run_steps(runs.own)} steps",
     }
     rows = [
         (names[run], f"{statistics.median(values):.1f}", ", ".join(f"{v:.1f}" for v in values))
@@ -234,50 +284,54 @@ def _seconds(seconds: Mapping[str, Sequence[float]]) -> list[str]:
     return [said, table(("run", "median, s", "each round, s"), rows)] if rows else []
 
 
-def _flop(items: Sequence[Counted]) -> str:
-    head = ("worked on", "scale", "text", "VAE in", "a step", "VAE out", f"{OWN_STEPS} steps",
-            f"times less at {OWN_STEPS}", f"times less than {PIPELINE_STEPS}")  # fmt: skip
-    whole, rows = items[-1], []
-    for item in items:
-        asked = "its own choice" if item.window_px is None else f"`window_px={item.window_px}`"
-        what = "pipeline, whole image" if item is whole else asked
-        x0, y0, x1, y1 = item.box
-        own = item.total(OWN_STEPS)
+def _flop(runs: Runs, items: Sequence[Counted]) -> str:
+    steps, own_steps = run_steps(runs.product), run_steps(runs.own)
+    *mine, equal, own = items
+    theirs = {f"times less at {steps}": equal.total(steps)}
+    if not runs.alike:
+        theirs[f"times less than {own_steps}"] = own.total(own_steps)
+    head = ("worked on", "scale", "text", "VAE in", "a step", "VAE out", f"{steps} steps", *theirs)
+    named = [
+        ("its own choice" if item.window_px is None else f"`window_px={item.window_px}`", item)
+        for item in mine
+    ]
+    named.append(("pipeline, whole image", equal))
+    if own != equal:
+        named.append(("the same at its own guidance", own))
+    rows = []
+    for asked, item in named:
+        (x0, y0, x1, y1), total = item.box, item.total(steps)
         rows.append(
             (
-                f"{what}: {x1 - x0}x{y1 - y0} px at {item.canvas[1]}x{item.canvas[0]}",
+                f"{asked}: {x1 - x0}x{y1 - y0} px at {item.canvas[1]}x{item.canvas[0]}",
                 f"{item.scale:.2f}",
-                *(f"{item.flop[stage] / 1e12:.3f}" for stage in dict.fromkeys(STAGES.values())),
-                f"{own / 1e12:.2f}",
-                *(f"{whole.total(steps) / own:.2f}" for steps in (OWN_STEPS, PIPELINE_STEPS)),
+                *(f"{item.flop[stage] / 1e12:.3f}" for stage in STAGES),
+                f"{total / 1e12:.2f}",
+                *(f"{whole / total:.2f}" for whole in theirs.values()),
             )
         )
     said = "TFLOP; scale: worked-on pixels per pixel of the photo, along a side.\n"
     return f"{table(head, rows)}\n{said}"
 
 
-@click.command()
-@click.option("--size", type=click.Choice(list(SIZES)), default="large", show_default=True)
-@click.option("--rounds", type=click.IntRange(0), default=3, show_default=True,
-              help="Timed rounds; 0 only counts.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
-def main(size: str, rounds: int, out: Path) -> None:
-    """Compare `inpaint` with FluxFillPipeline; exit code 1: a bound was missed."""
-    # Whose working sizes and text length are the product's.
-    settings = load_profile("t4").flux
-    assert settings is not None
-    folder, photo = BUILD / size, load_scene()
-    tiny.build(folder, SEED, SIZES[size])
-    product = Product.load(folder, profile_of(size, settings.sizes))
-    pipeline = Pipeline.load(folder)
-    click.echo("counting ...")
+def compare(compared: Compared, size: str, rounds: int, out: Path) -> bool:
+    """Compare one engine, publish it, and return whether all bounds were reached."""
+    engine, photo, runs = compared.engine, one_hole(load_scene()), Runs.of(compared)
+    folder = BUILD / f"{engine}-{size}"
+    compared.build(folder, SEED, compared.sizes[size])
+    profile = compared.profile_of(size, compared.settings.sizes)
+    product, pipeline = Product.load(engine, folder, profile), Pipeline.load(engine, folder)
+    click.echo(f"{engine}: counting ...")
     found = [count_product(product, photo, window_px) for window_px in WINDOWS_PX]
     prompt = found[0][1]
-    counted = [*(item for item, _ in found), count_pipeline(pipeline, photo, prompt)]
-    # The pipeline reads 512 text tokens, and its VAE encodes twice.
-    full_size = [item.at_full_size(settings.text_tokens, 1) for item in counted[:-1]]
-    full_size.append(counted[-1].at_full_size(512, 2))
-    seconds = timed_rounds(product, pipeline, photo, prompt, rounds) if rounds else {}
+    equal = own = count_pipeline(pipeline, photo, prompt, runs.equal.guidance)
+    if CHAINS[engine].negative and not runs.alike:
+        own = count_pipeline(pipeline, photo, prompt, runs.own.guidance)
+    counted = [*(item for item, _ in found), equal, own]
+    # Where a text encoder sees pictures, the pipeline shows it the whole megapixel.
+    shown = [*(None for _ in found), *(2 * [equal.canvas[0] * equal.canvas[1]])]
+    full_size = [item.at_full_size(engine, px) for item, px in zip(counted, shown, strict=True)]
+    seconds = timed_rounds(product, pipeline, photo, prompt, runs, rounds) if rounds else {}
 
     def plain(item: Counted) -> dict[str, Any]:
         return asdict(item) | {"scale": round(item.scale, 4)}
@@ -286,17 +340,38 @@ def main(size: str, rounds: int, out: Path) -> None:
         "provenance": provenance(
             " ".join(["python -m perf.diffusion.versus", *sys.argv[1:]]), PACKAGES
         ),
+        "engine": engine,
+        "size": size,
         "parameters": sum(value.numel() for value in pipeline.pipe.transformer.parameters()),
-        "product": [plain(item) for item in counted[:-1]],
-        "pipeline": plain(counted[-1]),
+        "product": [plain(item) for item in counted[:-2]],
+        "pipeline": {"equal": plain(equal), "own": plain(own)},
         "full_size": [plain(item) for item in full_size],
         "seconds": seconds,
-        "bounds": bounds(counted[0], counted[-1], seconds),
+        "bounds": bounds(counted[0], {"equal": equal, "own": own}, runs, seconds),
     }
-    page = markdown(result, counted, full_size)
-    publish(out, "versus", result, page)
+    page = markdown(compared, result, counted, full_size)
+    publish(out, "versus" if engine == "flux" else f"versus-{engine}", result, page)
     click.echo(page)
-    sys.exit(not all(bound["reached"] for bound in result["bounds"]))
+    return all(bound["reached"] for bound in result["bounds"])
+
+
+@click.command()
+@click.option("--engine", "engines", type=click.Choice(list(COMPARED)), multiple=True,
+              help="One of those that are compared; may be repeated; by default all.")  # fmt: skip
+@click.option("--size", type=click.Choice([SMALL, LARGE]),
+              help="Of the checkpoint; by default each engine's largest.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(0), default=3, show_default=True,
+              help="Timed rounds; 0 only counts.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), default=Path("perf/results"))
+def main(engines: tuple[str, ...], size: str | None, rounds: int, out: Path) -> None:
+    """Compare `inpaint` with diffusers' own pipelines; exit code 1: a bound was missed."""
+    chosen = [COMPARED[engine] for engine in engines or COMPARED]
+    for compared in chosen:
+        if size not in (None, *compared.sizes):
+            problem = f"{compared.engine}: expected one of {', '.join(compared.sizes)}, got {size}"
+            raise click.BadParameter(problem, param_hint="--size")
+    reached = [compare(compared, size or compared.size, rounds, out) for compared in chosen]
+    sys.exit(not all(reached))
 
 
 if __name__ == "__main__":

@@ -62,14 +62,18 @@ class Told:
         return int(found[1]) if found else 0
 
 
-def compiled(profile: Profile) -> Told:
-    """Have a profile's own blocks compiled, on its card where there is one."""
-    return _run("-m", "perf.audit", "compile", "--profile", profile.name)
+def compiled(profile: Profile, engine: str) -> Told:
+    """Have an engine's own blocks compiled, on the profile's card where there is one."""
+    return _run("-m", "perf.audit", "compile", *_of(profile, engine))
 
 
-def attention_timed(profile: Profile) -> Told:
-    """Have the ways to compute attention timed in turn, on a profile's card where there is one."""
-    return _run("-m", "perf.audit", "attention", "--profile", profile.name)
+def attention_timed(profile: Profile, engine: str) -> Told:
+    """Have the ways to compute attention timed in turn, on the card where there is one."""
+    return _run("-m", "perf.audit", "attention", *_of(profile, engine))
+
+
+def _of(profile: Profile, engine: str) -> tuple[str, ...]:
+    return "--profile", profile.name, "--engine", engine
 
 
 def prompts_tested() -> Told:

@@ -1,22 +1,23 @@
-"""The roadmap's success criteria, each with what judges it."""
+"""The roadmap's success criteria and those of single engines, each with what judges it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
-from perf.prove import flow, settings
+from perf.prove import flow, klein, settings
 from perf.prove.evidence import Evidence
 from perf.prove.verdict import REHEARSED, Verdict
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """One line of the roadmap.
+    """One line of the roadmap, or of what an engine is to reach.
 
     Attributes:
-        number: PHASE.LINE.
+        number: PHASE.LINE; 5 is beside the roadmap.
         text: what it asks.
         judge: looks at the evidence.
         of_weights: whether it is about pictures, or about seconds of a card: with tiny random
@@ -76,3 +77,21 @@ CRITERIA: Final = (
     Criterion("4.3", "Else another optimisation (xformers, VAE tiling) documented and applied",
               settings.otherwise, True),
 )  # fmt: skip
+# What is asked of an engine beside the roadmap, which knew none but FLUX.1.
+OWN: Final[Mapping[str, tuple[Criterion, ...]]] = MappingProxyType(
+    {
+        "klein": (
+            Criterion("5.1", "Strength 0.6 to 0.9: the best value for background fill named",
+                      klein.strength, True),
+            Criterion("5.2", "With and without reference tokens: the better named, with the "
+                      "seconds of both", klein.references, True),
+            Criterion("5.3", "On a T4 at 768 px, 4 steps: under 10 s without reference tokens, "
+                      "under 15 s with them", klein.in_time, True),
+        ),
+    }
+)  # fmt: skip
+
+
+def criteria_of(engine: str) -> tuple[Criterion, ...]:
+    """Return what is asked of an engine: the roadmap's criteria, and its own."""
+    return CRITERIA + OWN.get(engine, ())

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from math import inf
 from statistics import fmean
 
+from pawfect.chains import CHAINS
 from pawfect.profile import Profile
+from pawfect.settings import ChainSettings
 from perf.audit.choice import Outcome
+from perf.audit.engines import has, settings_of
 from perf.audit.journal import DONE, Record
 from perf.audit.report import Run
 from perf.prove.checks import Told
@@ -52,14 +55,39 @@ class Evidence:
         return next((one for one in own if choice.in_budget(one)), None)
 
     @property
+    def engine(self) -> str:
+        """The engine that is proved."""
+        return self.plan.engine
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return CHAINS[self.engine].title
+
+    @property
+    def settings(self) -> ChainSettings:
+        """How the product runs it."""
+        return settings_of(self.profile, self.engine)
+
+    @property
+    def guided(self) -> bool:
+        """Whether it has a guidance."""
+        return has(self.profile, self.engine, "guidance")
+
+    @property
     def product_loss(self) -> float:
         """The loss of the product's own setting; infinite where it gave no picture of its own."""
-        flux = self.profile.flux
-        assert flux is not None
-        own = (self.profile.weights["flux_transformer"], flux.guidance_scale, flux.steps)
+        settings = self.settings
+        own = {
+            "quantisation": self.profile.weights[f"{self.engine}_transformer"],
+            "guidance": settings.guidance_scale if self.guided else None,
+            "steps": settings.steps,
+            "strength": settings.strength,
+        }
+        if has(self.profile, self.engine, "references"):
+            own["references"] = settings.refers
         for one in self.run.choice.outcomes:
-            setting = one.setting
-            if (setting.quantisation, setting.guidance, setting.steps) == own:
+            if all(getattr(one.setting, name) == value for name, value in own.items()):
                 return one.loss
         return inf
 
@@ -67,9 +95,13 @@ class Evidence:
         """Return the cells that gave a picture of their own and fit."""
         return [row for row in self.run.rows if row.status == DONE and wanted(row)]
 
-    def baseline(self, quantisation: str = "Q4_0") -> Record | None:
-        """Return the cell of the service as it was, with one of the roadmap's quantisations."""
-        entry = self.plan.quantisations[quantisation]
+    def baseline(self, quantisation: str | None = None) -> Record | None:
+        """Return the cell of the service as it was, with one of the roadmap's quantisations.
+
+        Args:
+            quantisation: its name; None: the smallest.
+        """
+        entry = self.plan.quantisations[quantisation or self.plan.smallest]
         found = self.rows(
             lambda row: row.setting.prompt == STATIC and row.setting.quantisation == entry
         )

@@ -113,7 +113,7 @@ def prompt_built(found: Evidence) -> Verdict:
     told = "; ".join(f"{text!r} from {source}" for text, source in prompts)
     own = all(text != STATIC_PROMPT and source != "prompt" for text, source in prompts)
     holds = own and any(source in ("labels", "caption") for _, source in prompts)
-    return judged(holds, f"sent to FLUX: {told}")
+    return judged(holds, f"sent to {found.title}: {told}")
 
 
 def captions(found: Evidence) -> Verdict:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import PawfectError
 from pawfect.scores.seam import seam_step
 from pawfect_client.results import Inpainted
-from pawfect_triton.overrides import Overrides
 from perf.audit.run import look_at, save_picture, shares
 from perf.audit.server import AuditServer
 from perf.audit.sessions import Place, Session, judge, judge_labels
@@ -102,7 +101,7 @@ def observe(server: AuditServer, session: Session, folder: Path, config: Analyze
     """Watch a server that serves the profile as it is.
 
     Args:
-        server: started with all of the profile's models.
+        server: started with all of the profile's models, the engine that is proved first.
         session: what is filled.
         folder: the proof's, where pictures go.
         config: how perf_analyzer measures `inpaint`.
@@ -111,7 +110,6 @@ def observe(server: AuditServer, session: Session, folder: Path, config: Analyze
         PawfectError: as the server answers.
         OSError: the disk is full.
     """
-    server.load(Overrides())
     place = look_at(server, folder, session)
     # The first request pays for pages and caches that no later one does.
     server.fill(session, None)

@@ -12,7 +12,7 @@ from pawfect.contract.files import write_whole
 from perf.audit.choice import loss_of
 from perf.audit.journal import Record
 from perf.pages import render
-from perf.prove.criteria import CRITERIA, Criterion
+from perf.prove.criteria import Criterion, criteria_of
 from perf.prove.evidence import Evidence
 from perf.prove.verdict import Verdict
 from perf.publish import as_markdown, publish, table
@@ -27,8 +27,8 @@ Verdicts = Sequence[tuple[Criterion, Verdict]]
 
 
 def verdicts_of(found: Evidence) -> list[tuple[Criterion, Verdict]]:
-    """Return every criterion of the roadmap with how it came out."""
-    return [(criterion, criterion.verdict(found)) for criterion in CRITERIA]
+    """Return every criterion of the roadmap and of the engine with how it came out."""
+    return [(criterion, criterion.verdict(found)) for criterion in criteria_of(found.engine)]
 
 
 def write_page(folder: Path, found: Evidence, verdicts: Verdicts) -> Path:
@@ -60,6 +60,7 @@ def write_result(results: Path, name: str, found: Evidence, verdicts: Verdicts) 
     rows = [_row(record) for record in found.run.rows]
     result: dict[str, Any] = {
         "profile": found.profile.name,
+        "engine": found.engine,
         "rehearsal": found.plan.rehearsal,
         "card": asdict(found.card),
         "session": found.run.note["sessions"][0]["name"],
@@ -83,7 +84,7 @@ def write_result(results: Path, name: str, found: Evidence, verdicts: Verdicts) 
         table(list(rows[0]) if rows else [], (list(row.values()) for row in rows)) if rows else ""
     )
     card = found.card.name + (f", {found.card.gib:.1f} GiB" if found.card.gib else "")
-    text = f"# The roadmap's criteria, profile `{found.profile.name}`\n\n"
+    text = f"# The roadmap's criteria, profile `{found.profile.name}`, {found.title}\n\n"
     text += f"{MEANINGLESS}\n\n" if found.plan.rehearsal else ""
     text += f"{_stands_for(found)}\n\n"
     text += f"On {card}, session {result['session']}. {as_markdown(source)}\n{told}\n{cells}"
@@ -93,8 +94,8 @@ def write_result(results: Path, name: str, found: Evidence, verdicts: Verdicts) 
 def _stands_for(found: Evidence) -> str:
     """Say which entry each of the roadmap's quantisations is, or what stands for it."""
     told = ", ".join(f"{name}: {entry}" for name, entry in found.plan.quantisations.items())
-    missing = "no published Q5_K_M of FLUX.1-Fill-dev could be named, Q5_K_S stands for it"
-    return f"The roadmap's weights here: {told}; {missing}."
+    missing = f"; {found.plan.stands_for}" if found.plan.stands_for else ""
+    return f"Weights that are compared: {told}{missing}."
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -103,6 +104,8 @@ def _row(record: Record) -> dict[str, Any]:
         "px": record.setting.size,
         "guidance": record.setting.guidance,
         "steps": record.setting.steps,
+        "strength": record.setting.strength,
+        "references": record.setting.references,
         "prompt": record.setting.prompt,
         "seed": record.seed,
         "status": record.status,
@@ -117,7 +120,7 @@ def _row(record: Record) -> dict[str, Any]:
 def _columns(found: Evidence) -> list[dict[str, Any]]:
     """Return the pictures that stand side by side: the service as it was, the product, the best."""
     columns = []
-    for name in ("Q4_0", "Q8_0"):
+    for name in dict.fromkeys((found.plan.smallest, found.plan.largest)):
         if (row := found.baseline(name)) is not None:
             columns.append(_column(f"as it was, {name}", row))
     for seed, fill in enumerate(found.live.fills):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from huggingface_hub import get_token
@@ -17,13 +18,18 @@ from pawfect.profile import Profile
 from pawfect.weights.manifest import BUILT, Entry
 from pawfect.weights.store import Store
 from pawfect_triton.prerequisites import prepare
+from perf.audit.engines import engine_of, settings_of
 from perf.diffusion.memory import GIB, processes_of, total_gib
+from perf.diffusion.published import NETWORKS
 
 # Pictures, journal and logs of a proof: some 1,000 pictures of 2 MB at most.
 FOLDER_GB: Final = 2.0
 GB: Final = 1e9
-# Of a built transformer, by its parameters: 11.9 B at 8 bits at most.
-BUILT_GB: Final = 12.7
+# Of a built module for each billion of its transformer's parameters: 8 bits and scales at most.
+BUILT_GB: Final = 1.07
+
+# Profiles of tiny random weights, by engine.
+REHEARSALS: Final = MappingProxyType({"flux": "tiny", "klein": "tiny-klein", "edit": "tiny-edit"})
 
 
 class ProofError(RuntimeError):
@@ -45,21 +51,24 @@ class Card:
     capability: str = ""
 
 
-def find_card(profile: Profile) -> Card:
+def find_card(profile: Profile, engine: str) -> Card:
     """Return the card that a profile's models run on.
+
+    Args:
+        profile: whose.
+        engine: of it, that is proved.
 
     Raises:
         ProofError: there is none, or a smaller one than the profile needs.
     """
-    assert profile.flux is not None
-    if profile.flux.device == "cpu":
+    if settings_of(profile, engine).device == "cpu":
         return Card("CPU")
     import torch
 
     if not torch.cuda.is_available():
         raise ProofError(
             f"profile {profile.name}: expected a CUDA card that torch sees, got none; run it where "
-            "one is (`nvidia-smi` must list it), or rehearse with PROFILE=tiny"
+            f"one is (`nvidia-smi` must list it), or rehearse with PROFILE={REHEARSALS[engine]}"
         )
     found = torch.cuda.get_device_properties(0)
     card = Card(found.name, found.total_memory / GIB, f"{found.major}.{found.minor}")
@@ -133,4 +142,8 @@ def _parts(names: Iterable[str], store: Store) -> list[Entry]:
 
 
 def _gb(entry: Entry) -> float:
-    return BUILT_GB if entry.kind == BUILT else entry.about_gb or 0.0
+    engine = engine_of(entry.name)
+    if entry.kind != BUILT or engine is None:
+        return entry.about_gb or 0.0
+    # Of a text encoder, which is smaller, so much is left over.
+    return BUILT_GB * NETWORKS[engine].transformer.parameters / 1e9

@@ -18,6 +18,7 @@ from harness.process import ProcessError
 from pawfect import __version__
 from pawfect.profile import Profile
 from pawfect.weights.store import Store
+from pawfect_triton.overrides import Overrides
 from perf.audit import stages
 from perf.audit.__main__ import check_weights, run_note
 from perf.audit.cells import Cell, cells_of
@@ -80,12 +81,12 @@ class Proof:
             # Before the server: a card has no room for both.
             compiled = steps.found(
                 "compile",
-                lambda: asdict(checks.compiled(self.profile)),
+                lambda: asdict(checks.compiled(self.profile, self.plan.engine)),
                 lambda found: checks.Told.of(found).conclusive,
             )
             timed = steps.found(
                 "attention",
-                lambda: asdict(checks.attention_timed(self.profile)),
+                lambda: asdict(checks.attention_timed(self.profile, self.plan.engine)),
                 lambda found: checks.Told.of(found).exit_code == 0,
             )
             if left or stages.to_label(journal.records, cells):
@@ -119,7 +120,8 @@ class Proof:
         )
 
     def _key(self, identities: Mapping[str, str]) -> str:
-        decides = [__version__, repr(self.profile), self.session.digest, self.card.name]
+        decides = [__version__, repr(self.profile), self.plan.engine, self.session.digest]
+        decides.append(self.card.name)
         text = json.dumps([*decides, dict(sorted(identities.items()))])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -134,6 +136,7 @@ class Proof:
 
     def _observe(self, server: AuditServer, steps: Steps) -> None:
         (config,) = load_configs(("inpaint",), self.profile.name)
+        server.load(Overrides(engine=self.plan.engine))
         steps.found("live", lambda: asdict(live.observe(server, self.session, self.folder, config)))
         steps.found("jobs", lambda: asdict(self._jobs(server)))
         # Last: it kills processes of the server.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pawfect.orchestrator.planner import steps_run
 from perf.audit.choice import loss_of
 from perf.audit.journal import Record
 from perf.prove.evidence import Evidence, strange
-from perf.prove.plan import BASELINE_STEPS
+from perf.prove.live import Fill
 from perf.prove.verdict import ELSEWHERE, FAIL, LOOK, PASS, STRANGE_MARGIN, Verdict, judged
 
 T4_MS: Final = 30_000.0
@@ -24,41 +25,50 @@ def quantisations_part(found: Evidence) -> Verdict:
     baseline = found.baseline()
     if baseline is None:
         return Verdict(FAIL, "the baseline gave no picture of its own: see its cell")
-    pairs = list(found.pairs("Q4_0", "Q8_0"))
+    smallest, largest = found.plan.smallest, found.plan.largest
     time = f"baseline ({baseline.setting}): {baseline.total_ms / 1000:.1f} s"
-    pictures = [_crop(baseline, f"baseline, Q4_0, {BASELINE_STEPS} steps")]
-    if larger := found.baseline("Q8_0"):
-        pictures.append(_crop(larger, "the same, Q8_0"))
+    pictures = [_crop(baseline, f"baseline, {smallest}, {baseline.setting.steps} steps")]
+    if smallest == largest:
+        how = f"{time}; of {found.title} as it is run here there is no larger file"
+        return Verdict(ELSEWHERE, how, tuple(pictures))
+    pairs = list(found.pairs(smallest, largest))
+    if larger := found.baseline(largest):
+        pictures.append(_crop(larger, f"the same, {largest}"))
     if not pairs:
-        return Verdict(LOOK, f"{time}; no cell of Q8_0 to compare with fits", tuple(pictures))
+        return Verdict(LOOK, f"{time}; no cell of {largest} to compare with fits", tuple(pictures))
     small, large = strange([a for a, _ in pairs]), strange([b for _, b in pairs])
     if small is None or large is None:
         return Verdict(LOOK, f"{time}; no labels tell what is wrong content", tuple(pictures))
     part = "ruled out" if small - large <= STRANGE_MARGIN else "confirmed"
     how = (
         f"{time}; over {len(pairs)} pairs {small:.1%} of the fill has labels that the surroundings "
-        f"lack with Q4_0, {large:.1%} with Q8_0: quantisation's part is {part}"
+        f"lack with {smallest}, {large:.1%} with {largest}: quantisation's part is {part}"
     )
     return Verdict(PASS, how, tuple(pictures))
 
 
 def guidance_grid(found: Evidence) -> Verdict:
     """Judge 0.2: the loss by guidance, and the best."""
-    return _axis(found, "guidance", "guidance")
+    return by_axis(found, "guidance") if found.guided else _unguided(found)
 
 
-def _axis(found: Evidence, axis: str, name: str) -> Verdict:
+def _unguided(found: Evidence) -> Verdict:
+    return Verdict(ELSEWHERE, f"{found.title} is not guided")
+
+
+def by_axis(found: Evidence, axis: str) -> Verdict:
+    """Judge the loss by the values of a setting, and name the best."""
     losses = found.by(axis)
     if len(losses) < 2:
-        return Verdict(FAIL, f"fewer than two values of {name} gave pictures of their own")
+        return Verdict(FAIL, f"fewer than two values of {axis} gave pictures of their own")
     best = min(losses, key=losses.__getitem__)
     told = ", ".join(f"{value}: {loss:.3f}" for value, loss in losses.items())
     rows = [row for row in found.rows() if getattr(row.setting, axis) in losses]
     lowest: dict[object, Record] = {}
     for row in sorted(rows, key=loss_of, reverse=True):
         lowest[getattr(row.setting, axis)] = row
-    pictures = tuple(_crop(lowest[value], f"{name} {value}") for value in losses if value in lowest)
-    return Verdict(PASS, f"loss by {name}: {told}; the best is {best}", pictures)
+    pictures = tuple(_crop(lowest[value], f"{axis} {value}") for value in losses if value in lowest)
+    return Verdict(PASS, f"loss by {axis}: {told}; the best is {best}", pictures)
 
 
 def compile_explained(found: Evidence) -> Verdict:
@@ -84,26 +94,38 @@ def targets(found: Evidence) -> Verdict:
 
 def steps_live(found: Evidence) -> Verdict:
     """Judge 1.1: the steps that were served beside those recommended."""
-    taken = {int(fill.report["steps_taken"] or 0) for fill in found.live.fills}
-    return _live(found, "steps", taken)
+    return _live(found, "steps", set(map(_served_steps, found.live.fills)))
+
+
+def _served_steps(fill: Fill) -> int:
+    """Return the steps that a fill was planned with, or where some were left out those it took."""
+    steps, taken = int(fill.report["steps"] or 0), int(fill.report["steps_taken"] or 0)
+    # With a strength under 1 not all of them run.
+    whole = steps_run(steps, float(fill.report["strength"])) if steps else 0
+    return steps if taken >= whole else taken
 
 
 def guidance_live(found: Evidence) -> Verdict:
     """Judge 1.2: the guidance that was served beside that recommended."""
+    if not found.guided:
+        return _unguided(found)
     own = {float(fill.report["guidance_scale"] or 0) for fill in found.live.fills}
     return _live(found, "guidance", own)
 
 
 def quantisation_live(found: Evidence) -> Verdict:
     """Judge 1.3: whether what is served is the better of the two, or better than it."""
-    served = {str(fill.report["weights"].get("flux_transformer")) for fill in found.live.fills}
-    entry = found.profile.weights["flux_transformer"]
+    component = f"{found.engine}_transformer"
+    served = {str(fill.report["weights"].get(component)) for fill in found.live.fills}
+    entry = found.profile.weights[component]
     losses = found.by("quantisation")
-    larger = [found.plan.quantisations[name] for name in ("Q5_K_M", "Q8_0")]
+    larger = list(found.plan.quantisations.values())[1:]
     known = {name: losses[name] for name in larger if name in losses}
     head = f"served: {entry} ({', '.join(sorted(served))})"
+    if not larger:
+        return Verdict(ELSEWHERE, f"{head}; there is no larger file of it")
     if not known:
-        return Verdict(FAIL, f"{head}; neither of the larger gave pictures of its own")
+        return Verdict(FAIL, f"{head}; none of the larger gave pictures of its own")
     better = min(known, key=known.__getitem__)
     told = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
     own = found.product_loss
@@ -122,16 +144,16 @@ def _live(found: Evidence, axis: str, served: set[Any]) -> Verdict:
 
 def regional_compile(found: Evidence) -> Verdict:
     """Judge 4.1: whether the profile compiles where that works and pays."""
-    flux = found.profile.flux
-    assert flux is not None
+    settings = found.settings
     works, pays = found.compiled.exit_code == 0, found.compiled.pays
     told = "blocks do not compile"
     if works:
         told = "blocks compile whole, and a step is " + ("faster" if pays else "not faster so")
-    how = f"profile: compile is {'on' if flux.compile else 'off'} ({flux.compile_reason}); {told}"
+    said = f"compile is {'on' if settings.compile else 'off'} ({settings.compile_reason})"
+    how = f"profile: {said}; {told}"
     if not found.compiled.conclusive:
         return Verdict(FAIL, f"{how}: it came to no finding")
-    return judged(works if flux.compile else not pays, how)
+    return judged(works if settings.compile else not pays, how)
 
 
 def in_time(found: Evidence) -> Verdict:
@@ -141,12 +163,12 @@ def in_time(found: Evidence) -> Verdict:
     p95 = found.live.analyzer.get("p95_ms")
     if p95 is not None:
         how += f"; perf_analyzer p95 {p95 / 1000:.2f} s"
-    assert found.profile.flux is not None
-    steps, least = found.profile.flux.steps, _fewest_steps(found)
+    steps = steps_run(found.settings.steps, found.settings.strength)
+    least = _fewest_steps(found)
     if least < steps:
         return Verdict(FAIL, f"only {least} of {steps} steps were taken in time: {how}")
     engines = {fill.report["engine"] for fill in found.live.fills}
-    if engines != {"flux"}:
+    if engines != {found.engine}:
         return Verdict(FAIL, f"filled by {', '.join(sorted(engines))}: {how}")
     if T4 not in found.card.name and not found.plan.rehearsal:
         return Verdict(ELSEWHERE, f"a T4 is asked, this is {found.card.name}: {how}")
@@ -160,13 +182,12 @@ def _fewest_steps(found: Evidence) -> int:
 
 def otherwise(found: Evidence) -> Verdict:
     """Judge 4.3: what else the profile does, and whether it is in force."""
-    flux = found.profile.flux
-    assert flux is not None
+    settings = found.settings
     applied = []
-    if flux.attention != "auto":
-        applied.append(f"attention {flux.attention} ({flux.attention_reason})")
-    if flux.tile_px:
-        applied.append(f"the VAE in tiles above {flux.tile_px} px")
+    if settings.attention != "auto":
+        applied.append(f"attention {settings.attention} ({settings.attention_reason})")
+    if settings.tile_px:
+        applied.append(f"the VAE in tiles above {settings.tile_px} px")
     how = f"profile: {'; '.join(applied) or 'none'}; timed in turn below"
     in_force = found.attention.exit_code == 0
     return judged(in_force and bool(applied), how if in_force else f"{how}: NOT IN FORCE")

@@ -1,1 +1,1 @@
-"""What one GPU does with FLUX.1-Fill at full size: random weights, one script."""
+"""What one GPU does with the models at full size: random weights, one script."""

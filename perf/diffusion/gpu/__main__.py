@@ -22,15 +22,16 @@ import torch
 from pawfect.contract.files import write_whole
 from pawfect.diffusion.quantised.scheme import SCHEMES
 from perf.diffusion.gpu import parts
+from perf.diffusion.gpu.chains import measure_chain
 from perf.diffusion.gpu.layers import layer_costs
-from perf.diffusion.gpu.models import build, full, small
+from perf.diffusion.gpu.models import CHAINS, build, full, small
 from perf.publish import provenance
 from perf.scenes import load_scene
 
 PACKAGES: Final = ("pawfect", "torch", "diffusers", "transformers", "triton", "numpy", "gguf",
                    "comfy-kitchen", "opencv-contrib-python-headless", "numba")  # fmt: skip
 # In this order: what is asked first comes first, should the run be cut.
-PARTS: Final = ("eager", "compiled", "layers", "capped")
+PARTS: Final = ("eager", "compiled", "layers", "capped", *CHAINS)
 
 
 class Results:
@@ -78,7 +79,7 @@ class Results:
     "--parts", "asked", default=",".join(PARTS), show_default=True, help="Comma-separated."
 )
 def main(tiny: bool, out: Path | None, asked: str) -> None:
-    """Measure FLUX.1-Fill at full size with random weights on this machine's GPU.
+    """Measure the models at full size with random weights on this machine's GPU.
 
     Exit code 1: a part failed or a goal was missed. 2: there is no GPU.
     """
@@ -129,6 +130,10 @@ def measure(tiny: bool, path: Path, chosen: list[str]) -> dict[str, Any]:
     for scheme in SCHEMES if "capped" in chosen else ():
         gc.collect()
         results.take(f"capped {scheme}", partial(parts.capped_fill, scale, photo, scheme))
+    for name in CHAINS:
+        if name in chosen:
+            gc.collect()
+            measure_chain(scale, name, results.take)
     results.finish(parts.goals(results.content["parts"], scale.windows))
     return results.content
 

@@ -19,6 +19,7 @@ import torch
 from diffusers.pipelines.flux.pipeline_flux_fill import FluxFillPipeline
 
 from pawfect.contract.tensors import Array
+from pawfect.diffusion.transformer import ChainTransformer
 from pawfect.flux.text import TextEncoder
 from pawfect.flux.transformer import Transformer
 from pawfect.flux.vae import Vae
@@ -27,9 +28,13 @@ from pawfect.serving import BatchFunction, load_batch
 from pawfect.weights import published
 from pawfect.weights.checkpoint import torch_dtype
 from pawfect_export.tiny import flux as tiny
-from perf.diffusion.sides import SEED, OneFolder, Product
+from perf.diffusion.memory import GIB
+from perf.diffusion.product import SEED, OneFolder, Product
+from perf.diffusion.transformers import config_of
 
 NOWHERE: Final = Path("nowhere")
+# That are shown pictures.
+CHAINS: Final = ("klein", "edit")
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,10 @@ class Scale:
         repeats: timed runs whose median counts, after one that does not.
         backend: of torch.compile; `eager` traces alone.
         rows: of each quantised layer that are drawn; the rest of the layer repeats them.
+        chain_configs: of the transformers of klein and edit.
+        chain_px: sides of their pictures.
+        chain_tokens: of their texts: klein's are padded; Qwen-Image-Edit's have those of a picture
+            among them.
     """
 
     device: str
@@ -67,6 +76,9 @@ class Scale:
     repeats: int
     backend: str
     rows: int
+    chain_configs: Mapping[str, Mapping[str, Any]]
+    chain_px: Mapping[str, tuple[int, ...]]
+    chain_tokens: Mapping[str, int]
 
 
 def seconds(scale: Scale, work: Callable[[], object]) -> dict[str, Any]:
@@ -81,6 +93,21 @@ def seconds(scale: Scale, work: Callable[[], object]) -> dict[str, Any]:
     return {"median_s": statistics.median(each), "each_s": each}
 
 
+def reset_peaks(scale: Scale) -> None:
+    """Begin to count the peaks of GPU memory anew."""
+    if scale.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peaks(scale: Scale) -> dict[str, float]:
+    """Return the peaks of GPU memory since they were reset, GiB."""
+    if scale.device != "cuda":
+        return {}
+    stats = torch.cuda.memory_stats()
+    kinds = ("allocated", "reserved")
+    return {f"peak_{kind}_gib": round(stats[f"{kind}_bytes.all.peak"] / GIB, 3) for kind in kinds}
+
+
 def full() -> Scale:
     """Return the published sizes, on a GPU."""
     modules = {
@@ -92,7 +119,8 @@ def full() -> Scale:
     configs = {name: dict(published.read(entry).config) for name, entry in modules.items()}
     return Scale(
         "cuda", "bfloat16", "float16", configs, 1024, 512, (768, 512), 128, (1600, 1200),
-        28, 8, 3, "inductor", 512,
+        28, 8, 3, "inductor", 512, {name: config_of(name) for name in CHAINS},
+        {"klein": (768, 1024), "edit": (1024,)}, {"klein": 512, "edit": 256},
     )  # fmt: skip
 
 
@@ -105,8 +133,10 @@ def small() -> Scale:
         "text_encoder_2": {**tiny.T5, "vocab_size": 1000},
     }
     return Scale(
-        "cpu", "float32", "float32", configs, 64, 16, (96, 64), 8, (88, 66), 3, 2, 1, "eager", 64
-    )
+        "cpu", "float32", "float32", configs, 64, 16, (96, 64), 8, (88, 66), 3, 2, 1, "eager", 64,
+        {name: config_of(name, tiny=True) for name in CHAINS}, {"klein": (64, 96), "edit": (64,)},
+        {"klein": 16, "edit": 12},
+    )  # fmt: skip
 
 
 def build(scale: Scale) -> Any:
@@ -134,7 +164,7 @@ def product_of(pipe: Any, scale: Scale, window: int) -> Product:
     The server's own functions; only what their loaders read from disk is in memory already.
     """
     with _loaded(pipe, scale):
-        return Product.load(NOWHERE, profile_of(scale, window, scale.dtype))
+        return Product.load("flux", NOWHERE, profile_of(scale, window, scale.dtype))
 
 
 def batched_step(pipe: Any, scale: Scale) -> BatchFunction:
@@ -145,7 +175,7 @@ def batched_step(pipe: Any, scale: Scale) -> BatchFunction:
 
 
 def capped_product(
-    transformer: Transformer, vae: Any, scale: Scale, window: int, text: dict[str, Array]
+    transformer: ChainTransformer, vae: Any, scale: Scale, window: int, text: dict[str, Array]
 ) -> Product:
     """Return `inpaint` over a quantised transformer.
 
@@ -161,7 +191,7 @@ def capped_product(
     assert t4 is not None
     with in_place_of_files({Vae: Vae(vae, t4.tile_px), Transformer: transformer}):
         profile = profile_of(scale, window, scale.half)
-        return Product.load(NOWHERE, profile, {"flux_text_encoder": lambda *_: dict(text)})
+        return Product.load("flux", NOWHERE, profile, {"flux_text_encoder": lambda *_: dict(text)})
 
 
 def profile_of(scale: Scale, window: int, dtype: str) -> Profile:

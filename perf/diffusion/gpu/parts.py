@@ -19,19 +19,23 @@ from pawfect.serving import BatchFunction
 from pawfect.weights.checkpoint import torch_dtype
 from perf.diffusion.cards import T4
 from perf.diffusion.gpu.models import (
+    CHAINS,
     Scale,
     batched_step,
     capped_product,
     defaults,
+    peaks,
     product_of,
+    reset_peaks,
     seconds,
 )
 from perf.diffusion.memory import GIB
+from perf.diffusion.pipelines import KINDS, Pipeline, Sampling
 from perf.diffusion.random_transformer import quantised_transformer
-from perf.diffusion.sides import Pipeline
 from perf.scenes import Scene
 
 PROMPT: Final = "grass with fallen leaves"
+GUIDANCE: Final = 30.0
 # That are batched.
 CLIENTS: Final = 8
 # From request to answer, s, at the larger window.
@@ -43,9 +47,10 @@ BATCHED: Final = 1.8
 
 def pipeline_seconds(pipe: Any, scale: Scale, photo: Scene) -> dict[str, Any]:
     """Time FluxFillPipeline on the whole image, its text encoding included."""
-    pipeline = Pipeline(pipe, scale.whole_px, scale.whole_tokens)
-    pipeline.fill(photo, 2, PROMPT)
-    timed = seconds(scale, lambda: pipeline.fill(photo, scale.whole_steps, PROMPT))
+    pipeline = Pipeline(KINDS["flux"], pipe, scale.whole_px, scale.whole_tokens)
+    pipeline.fill(photo, PROMPT, Sampling(2, GUIDANCE))
+    asked = Sampling(scale.whole_steps, GUIDANCE)
+    timed = seconds(scale, lambda: pipeline.fill(photo, PROMPT, asked))
     return {"px": scale.whole_px, "steps": scale.whole_steps} | timed
 
 
@@ -76,15 +81,14 @@ def stage_seconds(pipe: Any, scale: Scale) -> list[dict[str, Any]]:
     rows = []
     batch = batched_step(pipe, scale)
     for px in (*scale.windows, scale.whole_px):
-        if scale.device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
+        reset_peaks(scale)
         row = {"px": px, "step_s": _step_seconds(scale, batch, [step_inputs(scale, px, 0)])}
         with torch.inference_mode(), defaults(scale.device, scale.dtype):
             picture = torch.zeros(1, 3, px, px)
             latents = torch.zeros(1, LATENT_CHANNELS, px // VAE_PX, px // VAE_PX)
             row["encode_s"] = seconds(scale, partial(pipe.vae.encode, picture))["median_s"]
             row["decode_s"] = seconds(scale, partial(pipe.vae.decode, latents))["median_s"]
-        rows.append(row | _memory(scale))
+        rows.append(row | peaks(scale))
     return rows
 
 
@@ -116,7 +120,9 @@ def capped_fill(scale: Scale, photo: Scene, scheme: str) -> dict[str, Any]:
         torch.cuda.reset_peak_memory_stats()
     try:
         dtype = torch_dtype(scale.half)
-        transformer = quantised_transformer(config, scheme, scale.device, dtype, scale.rows)
+        transformer = quantised_transformer(
+            "flux", config, scheme, scale.device, dtype, scale.rows, "cached"
+        )
         with defaults(scale.device, scale.half):
             vae: Any = AutoencoderKL.from_config(dict(scale.configs["vae"]))
         vae.requires_grad_(False).eval()
@@ -135,7 +141,7 @@ def capped_fill(scale: Scale, photo: Scene, scheme: str) -> dict[str, Any]:
                           "engine": report.engine, "step_s": seconds(scale, step)["median_s"],
                           "finite": bool(np.isfinite(velocity).all()),
                           "fallbacks": len(report.fallbacks)})  # fmt: skip
-        return {"scheme": scheme, "cap_gib": T4.usable_gib, "fills": fills} | _memory(scale)
+        return {"scheme": scheme, "cap_gib": T4.usable_gib, "fills": fills} | peaks(scale)
     finally:
         if on_gpu:
             torch.cuda.set_per_process_memory_fraction(1.0)
@@ -176,7 +182,7 @@ def step_inputs(scale: Scale, window: int, seed: int) -> dict[str, Array]:
         "PROMPT_EMBEDS": embeds.astype(np.float16),
         "POOLED": normal(config["pooled_projection_dim"]).astype(np.float16),
         "TIMESTEP": np.array([1000.0 - 100 * seed], np.float32),
-        "GUIDANCE": np.array([30.0], np.float32),
+        "GUIDANCE": np.array([GUIDANCE], np.float32),
         "GRID": np.array([side, side], np.int32),
     }
 
@@ -222,6 +228,10 @@ def goals(parts: Mapping[str, Any], windows: tuple[int, ...]) -> list[dict[str, 
         goal(name, filled, 1, filled >= 1)
         bad = [fill["finite"] for fills in capped for fill in fills].count(False)
         goal("steps in fp16 with NaN or Inf", bad, 0, not bad)
+    shown = [part for n, part in parts.items() if n.startswith(CHAINS) and "finite" in part]
+    if shown:
+        bad = [part["finite"] for part in shown].count(False)
+        goal("steps of klein and Qwen-Image-Edit with NaN or Inf", bad, 0, not bad)
     return found
 
 
@@ -235,12 +245,3 @@ def _step_seconds(scale: Scale, batch: BatchFunction, items: list[dict[str, Arra
     # The velocity comes back to the CPU: the call ends when the GPU has.
     median: float = seconds(scale, step)["median_s"]
     return median
-
-
-def _memory(scale: Scale) -> dict[str, float]:
-    """Return the peaks of GPU memory since they were reset, GiB."""
-    if scale.device != "cuda":
-        return {}
-    stats = torch.cuda.memory_stats()
-    kinds = ("allocated", "reserved")
-    return {f"peak_{kind}_gib": round(stats[f"{kind}_bytes.all.peak"] / GIB, 3) for kind in kinds}

@@ -21,23 +21,41 @@ CHANGES = {
     ("flux", "steps"): 4,
     ("flux", "guidance_scale"): 2.5,
 }
+FLUX = load_profile("tiny").flux
 
 
-@pytest.mark.parametrize("name", [n for n in profile_names() if n != "embedded"])
-def test_a_profile_changes_where_it_should_and_nowhere_else(name):
+def changed_lines(name, after):
     before = profile_path(name).read_text()
-    after = rewritten(name, before, CHANGES)
-    changed = [
-        (a, b) for a, b in zip(before.splitlines(), after.splitlines(), strict=True) if a != b
-    ]
-    assert [a.split(" =")[0] for a, _ in changed] == [b.split(" =")[0] for _, b in changed]
-    assert {a.split(" =")[0] for a, _ in changed} <= {
-        "flux_transformer", "sizes", "steps", "guidance_scale",
-    }  # fmt: skip
-    profile = parse_profile(name, tomllib.loads(after))
-    assert profile.weights["flux_transformer"] == TINY_Q8
-    assert profile.flux is not None
-    assert (profile.flux.sizes, profile.flux.steps, profile.flux.guidance_scale) == ((128,), 4, 2.5)
+    pairs = zip(before.splitlines(), after.splitlines(), strict=True)
+    changed = [(a.split(" =")[0], b.split(" =")[0]) for a, b in pairs if a != b]
+    assert [a for a, _ in changed] == [b for _, b in changed]
+    return {a for a, _ in changed}
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [(name, engine) for name in profile_names() for engine in load_profile(name).denoising],
+)
+def test_a_profile_changes_in_its_engines_table_and_nowhere_else(name, engine):
+    profile = load_profile(name)
+    own = {"guidance": None, "references": False} if engine == "klein" else {"guidance": 2.5}
+    entry = "tiny-edit-int4"
+    run = choice({"engine": engine, "quantisation": entry, "strength": 0.7, "steps": 3, **own})
+    changes = changes_for(run, chosen_setting(run, {}), profile.chain(engine))
+    after = rewritten(name, profile_path(name).read_text(), changes)
+    keys = {f"{engine}_transformer", "sizes", "steps", "strength"}
+    keys |= {"references"} if engine == "klein" else {"guidance_scale"}
+    assert changed_lines(name, after) == keys
+    approved = parse_profile(name, tomllib.loads(after))
+    assert approved.weights[f"{engine}_transformer"] == entry
+    settings = approved.chain(engine)
+    assert (settings.sizes, settings.steps, settings.strength) == ((128,), 3, 0.7)
+    if engine == "klein":
+        assert not settings.references
+    else:
+        assert settings.guidance_scale == 2.5
+    for other in set(profile.chains) - {engine}:
+        assert approved.chain(other) == profile.chain(other)
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
@@ -96,10 +114,10 @@ def test_the_recommended_setting_is_approved_unless_another_is_named():
             {"steps": 4},
             "0 failed, 1 do not fit the card",
         ),
-        (choice({"strength": 0.5}), {}, "a profile holds none"),
+        (choice({}), {"engine": "klein"}, "name a whole setting"),
     ],
 )
-def test_what_was_not_measured_whole_or_no_profile_holds_is_refused(run, asked, says):
+def test_what_was_not_measured_whole_is_refused(run, asked, says):
     with pytest.raises(AuditError, match=says):
         chosen_setting(run, asked)
 
@@ -111,29 +129,52 @@ def test_where_nothing_is_recommended_the_whole_setting_must_be_named():
     assert chosen_setting(run, asdict(setting())) == setting()
 
 
+def test_of_several_engines_each_has_its_best_setting():
+    klein = {"engine": "klein", "quantisation": "tiny-klein", "guidance": None, "strength": 0.8}
+    run = choice({}, {**klein, "references": False}, {**klein, "references": True})
+    assert chosen_setting(run, {}) == setting()
+    assert chosen_setting(run, {"engine": "klein"}) == setting(**klein, references=False)
+    asked = {"engine": "klein", "references": True}
+    assert chosen_setting(run, asked) == setting(**klein, references=True)
+
+
+def test_a_whole_setting_of_an_engine_without_guidance_names_none():
+    klein = {"engine": "klein", "quantisation": "tiny-klein", "guidance": None}
+    run = choice({**klein, "references": True}, budget_ms=1)
+    whole = {
+        "quantisation": "tiny-klein",
+        "size": 128,
+        "strength": 1.0,
+        "prompt": "one",
+        "steps": 8,
+    }
+    assert chosen_setting(run, whole) == setting(**klein, references=True)
+    with pytest.raises(AuditError, match="did not measure"):
+        chosen_setting(run, {**whole, "guidance": 4.0})
+
+
 def test_smaller_sizes_stay_only_where_they_were_measured_alike():
     run = choice({"size": 256}, {"size": 128}, {"size": 64, "steps": 4}, {"size": 512})
-    assert changes_for(run, setting(size=256))["flux", "sizes"] == [128, 256]
-    assert changes_for(run, setting(size=64, steps=4))["flux", "sizes"] == [64]
+    assert changes_for(run, setting(size=256), FLUX)["flux", "sizes"] == [128, 256]
+    assert changes_for(run, setting(size=64, steps=4), FLUX)["flux", "sizes"] == [64]
 
 
 def test_attention_and_tiles_are_approved_with_the_reason_where_they_change(tmp_path):
     run = choice({"attention": "math", "tile_px": 64}, {"attention": "auto", "tile_px": 0})
     best = chosen_setting(run, {})
     assert (best.attention, best.tile_px) == ("math", 64)
-    tiny = load_profile("tiny").flux
-    changes = changes_for(run, best, tiny)
+    changes = changes_for(run, best, FLUX)
     after = rewritten("tiny", profile_path("tiny").read_text(), changes)
     profile = parse_profile("tiny", tomllib.loads(after))
     assert (profile.flux.attention, profile.flux.tile_px) == ("math", 64)
     assert profile.flux.attention_reason == AUDITED
     own = chosen_setting(run, {"attention": "auto", "tile_px": 0})
-    assert ("flux", "attention_reason") not in changes_for(run, own, tiny)
+    assert ("flux", "attention_reason") not in changes_for(run, own, FLUX)
 
 
 def test_a_run_from_before_these_were_varied_approves_neither():
-    assert {key for _, key in changes_for(choice({}), setting())} == {
-        "flux_transformer", "sizes", "steps", "guidance_scale",
+    assert {key for _, key in changes_for(choice({}), setting(), FLUX)} == {
+        "flux_transformer", "sizes", "steps", "guidance_scale", "strength",
     }  # fmt: skip
 
 

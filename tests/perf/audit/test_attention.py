@@ -23,8 +23,8 @@ BLOCKS = 4
 def tiny_step(tmp_path, monkeypatch):
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     profile = load_profile("tiny")
-    own, _ = transformer_of(profile)
-    return own, steps_of(own, profile.flux, 4)
+    own, _ = transformer_of(profile, "flux")
+    return own, steps_of("flux", own, profile.flux, 4)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -63,9 +63,21 @@ def test_the_command_tells_every_way(tmp_path, monkeypatch):
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     ended = CliRunner().invoke(attention, ["--profile", "tiny", "--size", "64"])
     assert ended.exit_code == 0, ended.output
-    assert "profile tiny: attention auto: " in ended.output
+    assert "profile tiny, flux: attention auto: " in ended.output
     assert f"{BLOCKS} x {MATH}" in ended.output
     assert "efficient: not here: attention efficient: " in ended.output
+
+
+@pytest.mark.parametrize(("engine", "blocks"), [("klein", 4), ("edit", 2)])
+def test_ways_of_other_engines_are_timed_on_their_own_blocks(engine, blocks, tmp_path, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    profile = load_profile("tiny-all")
+    own, said = transformer_of(profile, engine)
+    assert said.startswith("weights: random, unquantised, 2 blocks of each kind")
+    found = compare(own, steps_of(engine, own, profile.chain(engine), 4))
+    for name in ("auto", "math"):
+        assert sum(found[name].kernels.values()) == blocks
+        assert (found[name].problem, found[name].difference < 1e-4) == ("", True)
 
 
 def test_a_profile_whose_own_attention_fails_on_its_device_is_an_error(tmp_path, monkeypatch):

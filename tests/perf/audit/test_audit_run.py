@@ -16,19 +16,22 @@ from click.testing import CliRunner
 from PIL import Image
 
 from harness.process import LoggedProcess
+from pawfect.profile import load_profile
 from pawfect.weights.store import ROOT_VARIABLE, Store
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
 from perf.audit.__main__ import audit
 from perf.audit.journal import NAME, Record, read_journal
 from perf.audit.report import read_run
-from tests.conftest import no_hub
+from tests.conftest import bring_networks, no_hub
 from tests.perf.audit.conftest import MATRIX, SIDE, TINY, TINY_Q8
 
 # Two busy cores take ten times as long to load the models as two idle ones.
 LONG_S = 900
 # Not TINY_Q8: an audit builds what needs nothing fetched.
 ENTRIES = (TINY, "tiny-sam3", "tiny-florence2", "tiny-lama")
+# As the set-up fetches them.
+PACKAGED = {"u2netp", "pp-ocrv6-small"}
 
 # Two weights, two guidance scales, two prompts.
 CELLS = 8
@@ -131,7 +134,7 @@ def test_an_audit_that_is_killed_goes_on_and_a_killed_models_process_costs_one_c
         assert run.process.wait(LONG_S) == 0, run.output()
     log = run.output()
     assert f"{CELLS} are done already, 0 to run" in log
-    assert f"{CELLS} cells: 1 sessions, 1 seeds, 2 x quantisation" in log
+    assert f"{CELLS} cells: 1 sessions, 1 seeds\nflux: 2 x quantisation" in log
     assert log.count(f"{TINY_Q8}: built") == 1
     assert f"0 are done already, {CELLS} to run" in log
     assert f"{len(before)} are done already" in log
@@ -259,11 +262,66 @@ def test_what_does_not_fit_beside_the_labels_gets_them_before_and_gives_the_same
     assert "2 not fitting" in (tmp_path / "none" / "audit.html").read_text()
 
 
+SEVERAL = """
+profile = "tiny-all"
+deadline_ms = 100000
+
+[axes]
+engine = ["klein", "flux"]
+quantisation = ["tiny-klein", "tiny-klein-int8", "tiny-flux-fill"]
+guidance = [4]
+steps = [2]
+references = [true, false]
+prompt = ["none"]
+size = [128]
+
+[[session]]
+name = "lawn"
+photo = "photo.png"
+mask = "mask.png"
+truth = "truth.png"
+"""
+
+
+@pytest.mark.slow
+def test_engines_of_one_profile_are_audited_in_turn_each_with_its_own_settings(
+    tmp_path, lawn_files, tmp_path_factory
+):
+    root = tmp_path_factory.mktemp("all_weights")
+    fetch(sorted({*load_profile("tiny-all").weights.values()} - PACKAGED), Store(root), no_hub,
+          silent)  # fmt: skip
+    bring_networks(root)
+    matrix, folder = lawn_files / "several.toml", tmp_path / "out"
+    matrix.write_text(SEVERAL)
+    with Run(matrix, folder, root) as run:
+        assert run.process.wait(LONG_S) == 0, run.output()
+        log = run.output()
+    assert "FLUX.2 [klein] has no guidance: its cells go without" in log
+    assert "FLUX.1-Fill has no references: its cells go without" in log
+    rows = read_run(folder).rows
+    assert {(row.status, row.reason) for row in rows} == {("done", "")}
+    told = [(row.setting.engine, row.setting.quantisation, row.setting.references) for row in rows]
+    assert told == [
+        ("klein", "tiny-klein", True),
+        ("klein", "tiny-klein", False),
+        ("klein", "tiny-klein-int8", True),
+        ("klein", "tiny-klein-int8", False),
+        ("flux", TINY, None),
+    ]
+    for row in rows:
+        component = f"{row.setting.engine}_transformer"
+        assert row.report["engine"] == row.setting.engine
+        assert row.report["weights"][component].startswith(f"{row.setting.quantisation}@")
+        assert row.report["guidance_scale"] == row.setting.guidance
+    assert len({picture(folder, row).tobytes() for row in rows}) == len(rows)
+    check_report(folder)
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
         ("flux-fill-dev-q4_0", "run `pawfect weights fetch flux-fill-dev-q4_0`"),
-        ("tiny-sam3", "tiny-sam3 holds no transformer of FLUX"),
+        ("tiny-sam3", "quantisation: expected transformers of flux, got tiny-sam3"),
     ],
 )
 def test_weights_that_are_not_here_or_no_transformer_are_said_before_anything_runs(

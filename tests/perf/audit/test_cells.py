@@ -13,7 +13,7 @@ from PIL import Image
 from pawfect import __version__
 from pawfect.profile import load_profile
 from perf.audit.cells import cells_of
-from perf.audit.matrix import load_matrix
+from perf.audit.matrix import Axes, load_matrix
 from perf.audit.sessions import load_session
 from tests.perf.audit.conftest import MATRIX, TINY, TINY_Q8
 
@@ -71,8 +71,9 @@ def test_the_deadline_the_profile_and_the_text_change_every_cell(given):
 
 def test_an_approved_setting_changes_no_identity(given):
     matrix, sessions, profile = given
+    matrix = replace(matrix, axes=replace(matrix.axes, strength=(1.0,)))
     assert profile.flux is not None
-    flux = replace(profile.flux, steps=3, guidance_scale=4.0, sizes=(128,))
+    flux = replace(profile.flux, steps=3, guidance_scale=4.0, sizes=(128,), strength=0.5)
     weights = {**profile.weights, "flux_transformer": TINY_Q8}
     approved = replace(profile, flux=flux, weights=weights)
     assert identities(matrix, sessions, approved) == identities(*given)
@@ -121,6 +122,38 @@ def test_identities_are_those_of_journals_from_before_these_axes(given):
     }  # fmt: skip
     text = json.dumps(own, sort_keys=True)
     assert identities(*given)[0] == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_cells_of_klein_are_told_apart_by_their_references_and_an_approval_changes_none(given):
+    _, sessions, _ = given
+    tiny_klein = load_profile("tiny-klein")
+    weights = {name: f"{name}@1" for name in tiny_klein.weights.values()}
+    axes = Axes(("tiny-klein",), (2,), ("labels",), (128,), references=(True, False))
+    matrix = replace(given[0], profile="tiny-klein", axes=axes)
+    cells = list(cells_of(matrix, sessions, tiny_klein, weights))
+    assert [cell.setting.references for cell in cells] == [True, False]
+    assert {cell.setting.guidance for cell in cells} == {None}
+    assert {(cell.setting.engine, cell.setting.strength) for cell in cells} == {("klein", 0.8)}
+    assert len({cell.identity for cell in cells}) == 2
+    assert str(cells[1].setting).startswith("engine klein, quantisation tiny-klein, size 128")
+    assert "guidance" not in str(cells[1].setting)
+    klein = replace(tiny_klein.klein, references=False, strength=0.6, steps=3)
+    approved = replace(tiny_klein, klein=klein)
+    said = replace(matrix, axes=replace(axes, strength=(0.8,)))
+    assert identities(said, sessions, approved, weights) == [cell.identity for cell in cells]
+
+
+def test_weights_of_one_engine_change_no_cell_of_another(given):
+    matrix, sessions, _ = given
+    tiny_all = load_profile("tiny-all")
+    axes = replace(matrix.axes, engine=("flux", "klein"), quantisation=(TINY, "tiny-klein"))
+    matrix = replace(matrix, profile="tiny-all", axes=axes)
+    weights = {name: f"{name}@1" for name in (*tiny_all.weights.values(), TINY_Q8)}
+    before = identities(matrix, sessions, tiny_all, weights)
+    after = identities(matrix, sessions, tiny_all, weights | {"tiny-klein": "k@2"})
+    # Eight of FLUX.1-Fill by guidance, steps and prompt; four of klein, which has no guidance.
+    assert len(set(before)) == matrix.cells == 8 + 4
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True] * 8 + [False] * 4
 
 
 def test_one_pixel_of_the_photo_changes_every_cell(given, write_matrix, lawn_files):

@@ -189,19 +189,37 @@ def test_the_real_blocks_compile_whole_and_the_command_tells(tmp_path, monkeypat
 def test_blocks_with_a_named_attention_compile_whole(tmp_path, monkeypatch):
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     tiny = load_profile("tiny")
-    module, _ = transformer_of(tiny)
+    module, _ = transformer_of(tiny, "flux")
     use_attention(module, "math")
-    proof = prove(module, steps_of(module, tiny.flux, 4), backend="eager", batches=(1,))
+    proof = prove(module, steps_of("flux", module, tiny.flux, 4), backend="eager", batches=(1,))
     assert proof.problems == []
     assert all(one.whole for one in proof.explained)
     assert proof.ran == {1: 4}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("profile", "engine", "kinds"),
+    [
+        ("tiny-klein", "klein", ("Flux2TransformerBlock", "Flux2SingleTransformerBlock")),
+        ("tiny-edit", "edit", ("QwenImageTransformerBlock",)),
+    ],
+)
+def test_blocks_of_other_engines_compile_whole(profile, engine, kinds, tmp_path, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    good = invoke("--profile", profile, "--size", "64", "--backend", "eager")
+    assert good.exit_code == 0, good.output
+    assert f"profile {profile}, {engine}: compile is off" in good.output
+    assert ", ".join(f"2 x {kind}" for kind in kinds) in good.output
+    assert "every block of every step ran as a compiled graph" in good.output
 
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
         ("--profile", "tinny", "expected one of"),
-        ("--profile", "embedded", "has no FLUX"),
+        ("--profile", "embedded", "has no denoising engine"),
+        ("--engine", "klein", "expected one of flux, got klein"),
         ("--backend", "inducter", "is not one of"),
         ("--size", "1", "--size"),
     ],

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pawfect.contract.parameters import DENOISING
 from pawfect.contract.tables import TableError
-from pawfect.profile import ProfileError
-from perf.audit import matrix as matrix_module
-from perf.audit.matrix import load_matrix
+from pawfect.profile import ProfileError, load_profile, profile_names
+from pawfect.weights.manifest import manifest
+from perf.audit.engines import engine_of
+from perf.audit.matrix import MATRICES, Axes, load_matrix
 from tests.perf.audit.conftest import MATRIX, TINY, TINY_Q8
 
 
@@ -29,13 +32,23 @@ def test_a_matrix_says_what_is_tried_on_what(write_matrix):
     assert Path(session.truth).is_file()
     assert (session.text("none"), session.text("labels")) == ("", None)
     assert session.text("five") == "patchy green grass with fallen leaves"
-    assert (matrix.seeds, matrix.axes.strength, matrix.budget_ms) == ((0,), (1.0,), 30_000)
-    assert (matrix.axes.attention, matrix.axes.tile_px, matrix.card_gib) == (("auto",), (0,), None)
+    assert (matrix.seeds, matrix.budget_ms, matrix.card_gib) == ((0,), 30_000, None)
 
 
-def test_attention_tiles_and_the_cards_memory_are_the_profiles_unless_they_are_said(write_matrix):
-    own = load_matrix(Path(matrix_module.__file__).parent / "matrices" / "t4.toml")
-    assert (own.axes.attention, own.axes.tile_px, own.card_gib) == (("efficient",), (1024,), 14.7)
+def test_what_is_not_said_is_the_profiles_own(write_matrix):
+    own = load_matrix(MATRICES / "t4.toml")
+    (flux,) = own.axes.by_engine(load_profile("t4")).values()
+    assert (flux["engine"], flux["strength"], flux["references"]) == (("flux",), (1.0,), (None,))
+    assert (flux["attention"], flux["tile_px"], own.card_gib) == (("efficient",), (1024,), 14.7)
+    klein = Axes(("klein-4b-int4",), (4,), ("labels",), (512,)).by_engine(load_profile("t4-klein"))
+    assert {name: klein["klein"][name] for name in ("engine", "strength", "references")} == {
+        "engine": ("klein",), "strength": (0.8,), "references": (True,),
+    }  # fmt: skip
+    edit = Axes(("tiny-edit",), (4,), ("labels",), (128,)).by_engine(load_profile("tiny-edit"))
+    assert (edit["edit"]["guidance"], edit["edit"]["references"]) == ((4.0,), (None,))
+
+
+def test_attention_tiles_and_the_cards_memory_may_be_said(write_matrix):
     text = MATRIX.replace(
         "size = [128]", 'size = [128]\nattention = ["auto", "math"]\ntile_px = [0, 64, 96]'
     )
@@ -59,7 +72,11 @@ def test_attention_tiles_and_the_cards_memory_are_the_profiles_unless_they_are_s
             r"axes: quantisation\[\d\]: expected one of",
         ),
         ('profile = "tiny"', 'profile = "tinny"', "profile: expected one of"),
-        ('profile = "tiny"', 'profile = "embedded"', "profile: expected one with FLUX"),
+        (
+            'profile = "tiny"',
+            'profile = "embedded"',
+            "profile: expected one with a denoising engine",
+        ),
         ("steps = [1, 3]", "steps = [0, 3]", r"axes: steps\[\d\]: expected from 1 to 100, got 0"),
         ("steps = [1, 3]", 'steps = ["3"]', r"axes: steps\[\d\]: expected an integer"),
         ("steps = [1, 3]", "steps = [3, 3]", "axes: steps: expected at least one value, each once"),
@@ -91,6 +108,27 @@ def test_attention_tiles_and_the_cards_memory_are_the_profiles_unless_they_are_s
             "size = [128]",
             "size = [128]\ntile_px = []",
             "axes: tile_px: expected at least one value",
+        ),
+        (
+            "size = [128]",
+            'size = [128]\nengine = ["klein"]',
+            "axes: engine: expected some of flux, which profile tiny has, got klein",
+        ),
+        (
+            '"tiny-flux-fill-q8_0"',
+            '"tiny-klein"',
+            "axes: quantisation: expected transformers of flux, got tiny-klein",
+        ),
+        ('"tiny-flux-fill-q8_0"', '"tiny-sam3"', "expected transformers of flux, got tiny-sam3"),
+        (
+            "size = [128]",
+            "size = [128]\nreferences = [true]",
+            r"axes: references: expected none: FLUX.1-Fill has no such setting, got \(True,\)",
+        ),
+        (
+            "size = [128]",
+            'size = [128]\nreferences = ["yes"]',
+            r"axes: references\[\d\]: expected true or false",
         ),
         ("deadline_ms = 100000", "card_gib = 0", "card_gib: expected above 0"),
         ("deadline_ms = 100000", "deadline_ms = -5", "deadline_ms: expected from 1"),
@@ -127,7 +165,72 @@ def test_a_matrix_that_is_not_there_is_an_error(tmp_path):
         load_matrix(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize(("name", "cells"), [("tiny", 32), ("t4", 1500)])
-def test_the_matrices_that_come_along_are_right(name, cells):
-    path = Path(matrix_module.__file__).parent / "matrices" / f"{name}.toml"
-    assert load_matrix(path).cells == cells
+@pytest.mark.parametrize(
+    ("name", "cells", "engines"),
+    [
+        ("tiny", 32, ["flux"]),
+        ("tiny_short", 2, ["flux"]),
+        ("t4", 1500, ["flux"]),
+        ("tiny-klein", 16, ["klein"]),
+        ("t4-klein", 384, ["klein"]),
+    ],
+)
+def test_the_matrices_that_come_along_are_right(name, cells, engines):
+    matrix = load_matrix(MATRICES / f"{name}.toml")
+    assert matrix.cells == cells
+    assert list(matrix.axes.by_engine(load_profile(matrix.profile))) == engines
+
+
+SEVERAL = Axes(
+    quantisation=("tiny-klein", "tiny-flux-fill", "tiny-flux-fill-q8_0"),
+    steps=(2, 4),
+    prompt=("labels",),
+    size=(128,),
+    engine=("klein", "flux"),
+    guidance=(4.0, 30.0),
+    references=(True, False),
+)
+
+
+def test_each_of_several_engines_has_its_own_weights_and_only_settings_of_its_own():
+    tiny_all = load_profile("tiny-all")
+    found = SEVERAL.by_engine(tiny_all)
+    assert list(found) == ["klein", "flux"]
+    klein, flux = found.values()
+    assert klein["quantisation"] == ("tiny-klein",)
+    assert (klein["guidance"], klein["references"]) == ((None,), (True, False))
+    assert flux["quantisation"] == ("tiny-flux-fill", "tiny-flux-fill-q8_0")
+    assert (flux["guidance"], flux["references"]) == ((4.0, 30.0), (None,))
+    assert (klein["strength"], flux["strength"]) == ((0.8,), (1.0,))
+    assert SEVERAL.left_out(tiny_all) == [
+        "FLUX.2 [klein] has no guidance: its cells go without",
+        "FLUX.1-Fill has no references: its cells go without",
+    ]
+
+
+def test_an_engine_without_weights_of_its_own_or_without_a_setting_is_refused():
+    tiny_all = load_profile("tiny-all")
+    with pytest.raises(TableError, match=r"quantisation: expected one of Qwen-Image-Edit at least"):
+        replace(SEVERAL, engine=("klein", "flux", "edit")).by_engine(tiny_all)
+    klein = replace(SEVERAL, quantisation=("tiny-klein",), engine=("klein",))
+    with pytest.raises(TableError, match=r"guidance: expected none: FLUX.2 \[klein\] has no such"):
+        klein.by_engine(tiny_all)
+    sold = replace(tiny_all, allow_noncommercial=False, weights={**tiny_all.weights, **FILL})
+    with pytest.raises(TableError, match="expected some of klein, edit, which profile tiny-all"):
+        SEVERAL.by_engine(sold)
+
+
+FILL = {"flux": "flux-fill-dev", "flux_transformer": "flux-fill-dev-q4_0"}
+
+
+def test_an_entrys_name_says_whose_transformer_it_holds():
+    for name in profile_names():
+        profile = load_profile(name)
+        for component, entry in profile.weights.items():
+            known = (
+                component.partition("_")[0] if component.partition("_")[0] in DENOISING else None
+            )
+            assert engine_of(entry) == known, entry
+    for entry in manifest().values():
+        for source in entry.sources:
+            assert engine_of(entry.name) == engine_of(source)

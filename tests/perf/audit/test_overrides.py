@@ -43,6 +43,41 @@ def test_what_is_written_is_read(monkeypatch):
     assert Overrides(tile_px=0).applied(load_profile("t4")).flux.tile_px == 0
 
 
+def test_an_engine_gets_its_own_table_and_comes_first():
+    plain = load_profile("tiny-all")
+    overrides = Overrides("tiny-klein-int8", 256, engine="klein", references=False)
+    profile = overrides.applied(plain)
+    assert profile.klein == replace(plain.klein, sizes=(256,), references=False)
+    assert (profile.flux, profile.edit) == (plain.flux, plain.edit)
+    assert profile.weights["klein_transformer"] == "tiny-klein-int8"
+    assert profile.weights["flux_transformer"] == plain.weights["flux_transformer"]
+    assert profile.engines == ("klein", "flux", "edit", "patch", "lama")
+    assert profile.engine("auto") == ("klein", "first engine of profile tiny-all")
+    # Without an engine it is the profile's first.
+    klein = load_profile("tiny-klein")
+    assert Overrides(size=256).applied(klein) == replace(
+        klein, klein=replace(klein.klein, sizes=(256,))
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (Overrides(engine="edit"), "expected engine klein, got edit"),
+        (Overrides(engine="lama"), "expected engine klein, got lama"),
+    ],
+)
+def test_an_engine_that_the_profile_lacks_is_refused(overrides, said):
+    with pytest.raises(PawfectError, match=said) as caught:
+        overrides.applied(load_profile("tiny-klein"))
+    assert caught.value.kind is ErrorKind.INVALID_ARG
+
+
+def test_references_of_an_engine_without_that_setting_are_refused():
+    with pytest.raises(PawfectError, match="expected a setting of flux, got references"):
+        Overrides(references=True).applied(load_profile("tiny"))
+
+
 def test_the_check_is_taken_away_and_nothing_is_done_to_a_profile_without_flux():
     checked = replace(load_profile("tiny"), check=CheckSettings(4.0, 0.25))
     assert Overrides(check=False).applied(checked).check is None
@@ -55,7 +90,7 @@ def test_the_check_is_taken_away_and_nothing_is_done_to_a_profile_without_flux()
     "value",
     ["", "no json", "[]", '{"weights": "x"}', '{"transformer": 1}', '{"size": 100}',
      '{"size": 0}', '{"size": true}', '{"attention": "flash"}', '{"tile_px": -1}',
-     '{"check": "false"}', '{"verbatim": 1}'],
+     '{"check": "false"}', '{"verbatim": 1}', '{"engine": "auto"}', '{"references": "yes"}'],
 )  # fmt: skip
 def test_another_config_is_refused(value):
     with pytest.raises(PawfectError) as caught:

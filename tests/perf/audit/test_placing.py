@@ -51,6 +51,20 @@ def test_a_t4_holds_4_bits_beside_the_labels_8_bits_without_and_16_not_at_all(
     assert found.card == CARDS["t4"].usable_gib == 14.7
 
 
+@pytest.mark.parametrize(
+    ("quantisation", "where"),
+    [("klein-4b-int4", BESIDE), ("klein-4b-int8", ALONE), ("klein-4b", ALONE)],
+)
+def test_a_t4_holds_klein_with_its_text_encoder_and_beside_the_labels_in_4_bits(
+    quantisation, where
+):
+    own = {"engine": "klein", "guidance": None, "references": True}
+    found = on("t4-klein", quantisation, 1024, **own)
+    assert (found.where, found.card) == (where, 14.7)
+    without = on("t4-klein", quantisation, 1024, **{**own, "references": False})
+    assert without.beside < found.beside
+
+
 def test_the_sum_is_that_of_the_memory_table_with_and_without_the_labelling_models():
     profile = load_profile("t4")
     own = place(

@@ -100,8 +100,8 @@ def test_filters_offer_every_value_and_rows_carry_it(tmp_path, run):
     page = written(tmp_path, run)
     offered = {attrs["data-axis"] for attrs in page.all("select")}
     assert offered == {
-        "quantisation", "size", "strength", "prompt", "guidance", "steps", "attention", "tile_px",
-        "status",
+        "engine", "quantisation", "size", "strength", "references", "prompt", "guidance", "steps",
+        "attention", "tile_px", "status",
     }  # fmt: skip
     assert {attrs["data-steps"] for attrs in page.all("figure", "cell")} == {"8", "28"}
     for value in ("4", "8", "12", "28", "fallen back", "failed", TINY_Q8):

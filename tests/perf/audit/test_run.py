@@ -14,8 +14,11 @@ from tritonclient.utils import InferenceServerException
 from pawfect.contract.errors import ErrorKind
 from pawfect.contract.report import Fallback, Report, WindowReport
 from pawfect.profile import load_profile
-from perf.audit.run import why_fallen_back
-from perf.audit.server import AuditServer
+from pawfect.scene.instructions import removal_instruction
+from pawfect.scene.prompt import Prompt
+from pawfect_triton.overrides import Overrides
+from perf.audit.run import why_fallen_back, worded
+from perf.audit.server import AuditServer, loaded_by, reloaded_between
 from perf.peak_memory import PeakMemory, tree_bytes
 from tests.perf.audit.conftest import cell
 
@@ -60,6 +63,41 @@ def test_an_answer_as_asked_for_is_the_settings_own():
 )  # fmt: skip
 def test_a_card_too_slow_or_a_stage_that_failed_is_a_fall_back_with_its_reason(report, said):
     assert why_fallen_back(cell(), report).startswith(said)
+
+
+def test_the_engine_that_is_asked_for_is_the_cells_own():
+    klein = cell(engine="klein", guidance=None, strength=0.8, references=True)
+    own = answer(engine="klein", guidance_scale=None, strength=0.8)
+    assert why_fallen_back(klein, own) == ""
+    assert why_fallen_back(klein, answer(strength=0.8)) == "engine flux: asked for"
+    assert why_fallen_back(cell(), own) == "engine klein: asked for"
+
+
+def test_an_engine_that_edits_is_told_an_instruction_and_another_the_surfaces():
+    prompt = Prompt("grass with leaves", 3, "labels")
+    assert worded(prompt, "flux") == "grass with leaves"
+    told = worded(prompt, "klein")
+    assert told == worded(prompt, "edit") == removal_instruction(prompt)
+    assert "grass with leaves" in told
+
+
+def test_only_what_a_setting_changes_is_loaded_anew():
+    plain = load_profile("tiny-all")
+    own = loaded_by(plain)
+
+    def between(before, overrides):
+        return reloaded_between(before, loaded_by(overrides.applied(plain)))
+
+    assert between(own, Overrides(size=256, engine="klein", references=False)) == ("inpaint",)
+    int8 = Overrides("tiny-klein-int8", engine="klein")
+    assert between(own, int8) == ("klein_transformer", "inpaint")
+    # With another engine, the former one's weights go back to the profile's own.
+    other = Overrides("tiny-flux-fill-int8", engine="flux", tile_px=64)
+    assert between(loaded_by(int8.applied(plain)), other) == (
+        "flux_transformer", "flux_vae_encoder", "flux_vae_decoder", "klein_transformer", "inpaint",
+    )  # fmt: skip
+    # After a load that failed nothing is known.
+    assert len(between({}, int8)) == 3 * 3 + 1
 
 
 def test_steps_that_were_left_out_are_a_fall_back():

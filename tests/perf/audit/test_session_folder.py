@@ -88,7 +88,7 @@ def test_the_command_lists_its_matrices_and_takes_them_by_name():
     ran = subprocess.run([PAWFECT, "audit", "matrices"], capture_output=True, check=True)
     told = json.loads(ran.stdout)
     assert list(told) == matrix_names()
-    assert told["tiny_short"] == {"profile": "tiny", "cells": 2}
+    assert told["tiny_short"] == {"profile": "tiny", "engines": ["flux"], "cells": 2}
     assert told["t4"] == {"profile": "t4", "cells": 750}
     for arguments, said in (
         (["--matrix", "none"], "expected a TOML file or one of t4, tiny, tiny_short"),

@@ -24,9 +24,9 @@ from pawfect.qwen import transformer as edit_transformer
 from pawfect.qwen import vae as edit_vae
 from pawfect.scene import florence2, sam3_checkpoint
 from pawfect.weights.published import read
+from perf.diffusion.configs import CONFIGS
+from perf.diffusion.counting import flop_of
 from perf.diffusion.random_transformer import step_arguments
-from perf.diffusion.sides import flop_of
-from tests.perf.diffusion.configs import CONFIGS
 
 BUILDERS: Mapping[str, Callable[[Path], Any]] = {
     "flux_transformer": lambda folder: transformer_module.build_module(
@@ -74,24 +74,8 @@ def step_of(
         items: of the batch.
         like: any tensor, whose dtype and device the tensors have.
     """
-    tokens, config = side * side, module.config
-    if name == "flux":
-        inputs = step_arguments(config, tokens, text_tokens, items, like)
-        return lambda: module(**inputs, return_dict=False)
-    picture = like.new_zeros(items, tokens, config.in_channels)
-    text = like.new_zeros(items, text_tokens, config.joint_attention_dim)
-    own: dict[str, Any] = {"encoder_hidden_states_mask": None}
-    own["img_shapes"] = [[(1, side, side)]] * items
-    if name == "klein":
-        own = {"img_ids": like.new_zeros(tokens, 4), "txt_ids": like.new_zeros(text_tokens, 4)}
-    timestep = like.new_ones(items)
-    return lambda: module(
-        hidden_states=picture,
-        encoder_hidden_states=text,
-        timestep=timestep,
-        return_dict=False,
-        **own,
-    )
+    inputs = step_arguments(name, module.config, (side, side), text_tokens, items, like)
+    return lambda: module(**inputs, return_dict=False)
 
 
 def counted(call: Callable[[], object]) -> int:

@@ -19,9 +19,9 @@ from pawfect.scene.lexicon import labelled_surfaces
 from pawfect.weights.manifest import manifest
 from pawfect.weights.published import read
 from perf.diffusion import flops
+from perf.diffusion.configs import CONFIGS
 from perf.diffusion.networks import BLOCK, MODULATION
 from perf.diffusion.published import NETWORKS, QWEN2_5, QWEN3, VISION, WIDTH
-from tests.perf.diffusion.configs import CONFIGS
 from tests.perf.diffusion.modules import built, counted, full_size, moved, step_of
 
 WITHIN = 0.01

@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from perf.diffusion.gpu import __main__ as gpu
+from perf.diffusion.gpu import chains
 from perf.diffusion.gpu.models import full, small
 from perf.diffusion.gpu.parts import goals
 
@@ -18,7 +19,7 @@ def rehearsal(tmp_path_factory):
     path = tmp_path_factory.mktemp("gpu") / "gpu-tiny.json"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(gpu, "SCHEMES", ("int4", "q8_0"))
-        gpu.measure(True, path, ["eager", "layers", "capped"])
+        gpu.measure(True, path, ["eager", "layers", "capped", "klein", "edit"])
     return json.loads(path.read_text())
 
 
@@ -44,12 +45,37 @@ def quantised_transformers_filled(parts, *schemes: str) -> None:
         ] * 3
 
 
+STEPS = {
+    # Of 4 x 4 and 6 x 6 tokens, alone and beside a picture of the same size.
+    "klein plain, 64 px, 0 references": (16, 1),
+    "klein plain, 64 px, 1 references": (32, 1),
+    "klein plain, 96 px, 0 references": (36, 1),
+    "klein plain, 96 px, 1 references": (72, 1),
+    "edit plain, 64 px, 1 references": (32, 1),
+    "edit plain, 64 px, 1 references, guidance 4": (32, 2),
+    "edit int8, 64 px, 1 references": (32, 1),
+    "edit int8, 64 px, 1 references, guidance 4": (32, 2),
+}
+
+
+def chains_were_stepped(parts) -> None:
+    for name, (tokens, branches) in STEPS.items():
+        step = parts[name]
+        assert (step["picture_tokens"], step["branches"]) == (tokens, branches)
+        assert step["step_s"] > 0
+        assert step["finite"]
+    assert parts["edit int8"]["arithmetic"].startswith("int8")
+
+
 def test_parts_run_and_are_on_disk(rehearsal):
     assert rehearsal["complete"] is True
     parts = rehearsal["parts"]
     assert {name: part["error"] for name, part in parts.items() if "error" in part} == {}
     chain_was_measured(parts, "eager")
     quantised_transformers_filled(parts, "int4", "q8_0")
+    chains_were_stepped(parts)
+    (goal,) = [goal for goal in rehearsal["goals"] if "klein" in goal["name"]]
+    assert (goal["measured"], goal["reached"]) == (0, True)
 
 
 @pytest.mark.slow
@@ -65,6 +91,7 @@ def test_every_part_of_the_command_runs(tmp_path):
         chain_was_measured(parts, how)
     assert parts["compiled graphs"]["unique_graphs"] >= 2
     quantised_transformers_filled(parts, "int8", "int4", "q8_0", "q4_0")
+    chains_were_stepped(parts)
 
 
 def test_every_layer_tells_its_error_and_its_time(rehearsal):
@@ -81,6 +108,28 @@ def test_the_full_scale_is_the_published_model():
     assert scale.configs["text_encoder_2"]["d_model"] == 4096
     assert (scale.whole_px, scale.whole_steps, scale.own_steps) == (1024, 28, 8)
     assert scale.windows == (768, 512)
+    assert (scale.chain_px["klein"], scale.chain_px["edit"]) == ((768, 1024), (1024,))
+    klein, edit = (scale.chain_configs[name] for name in ("klein", "edit"))
+    assert (klein["num_layers"], klein["num_single_layers"], edit["num_layers"]) == (5, 20, 60)
+
+
+def test_a_chain_that_cannot_be_built_leaves_the_others(monkeypatch):
+    taken = {}
+
+    def take(name, work):
+        try:
+            taken[name] = work()
+        except MemoryError as error:
+            taken[name] = str(error)
+
+    def none(*_):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(chains, "random_transformer", none)
+    chains.measure_chain(small(), "edit", take)
+    assert taken["edit plain"] == "no room"
+    assert [name for name in taken if name.startswith("edit int8,")]
+    assert not [name for name in taken if name.startswith("edit plain,")]
 
 
 def test_a_failing_part_leaves_the_others_and_the_file(tmp_path):

@@ -28,6 +28,7 @@ from pawfect.profile import Profile, load_profile
 from pawfect.weights.published import read
 from perf.diffusion import memory
 from perf.diffusion.cards import CARDS
+from perf.diffusion.configs import CONFIGS
 from perf.diffusion.memory import GIB, branches, processes_of, seen_pictures, total_gib
 from perf.diffusion.published import FLUX, NETWORKS, QWEN3, WIDTH
 from perf.diffusion.storage import (
@@ -40,7 +41,6 @@ from perf.diffusion.storage import (
     storage_of,
     stored_bytes,
 )
-from tests.perf.diffusion.configs import CONFIGS
 from tests.perf.diffusion.modules import Peak, built, moved, step_of
 from tests.perf.diffusion.test_flops import asked
 

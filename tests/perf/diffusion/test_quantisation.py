@@ -31,7 +31,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def given():
-    return steps(SMALL, 64, 16)
+    return steps(SMALL, 8, 16)
 
 
 @pytest.fixture(scope="module")

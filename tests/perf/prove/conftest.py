@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -29,15 +30,11 @@ def cells(plan: Plan) -> list[Cell]:
     """Return a plan's cells, each once, with made-up identities."""
     found: dict[tuple[Any, ...], Cell] = {}
     for matrix in plan.matrices:
-        axes = matrix.axes
-        for quantisation in axes.quantisation:
-            for guidance in axes.guidance:
-                for steps in axes.steps:
-                    for seed in matrix.seeds:
-                        size, prompt = axes.size[0], axes.prompt[0]
-                        setting = Setting(quantisation, size, 1.0, prompt, guidance, steps)
-                        key = (setting, seed)
-                        found.setdefault(key, Cell(setting, "lawn", seed, f"{len(found):016}"))
+        (axes,) = matrix.axes.by_engine(load_profile(matrix.profile)).values()
+        for values in product(*axes.values(), matrix.seeds):
+            *given, seed = values
+            setting = Setting(**dict(zip(axes, given, strict=True)))
+            found.setdefault((setting, seed), Cell(setting, "lawn", seed, f"{len(found):016}"))
     return list(found.values())
 
 
@@ -62,6 +59,7 @@ def fill(seed: int, **report: Any) -> Fill:
         "engine": "flux",
         "steps": 8,
         "steps_taken": 8,
+        "strength": 1.0,
         "guidance_scale": 10.0,
         "weights": {"flux_transformer": "tiny-flux-fill@1"},
         "total_ms": 9000.0,
@@ -99,22 +97,23 @@ Build = Callable[..., Evidence]
 
 @pytest.fixture
 def evidence() -> Build:
-    """Build evidence of a card whose profile is called t4 but is as small as tiny."""
+    """Build evidence of a card whose profile is as small as tiny."""
 
     def build(
         changed: Callable[[Record], Record] = lambda row: row,
         *,
         rehearsal: bool = False,
         card: Card = Card("Tesla T4", 14.7, "7.5"),  # noqa: B008
+        name: str = "tiny",
         **instead: Any,
     ) -> Evidence:
-        profile = load_profile("tiny")
+        profile = load_profile(name)
         plan = replace(plan_of(profile, SCENE, full=False), rehearsal=rehearsal)
         own = cells(plan)
         records = {cell.identity: changed(record(cell)) for cell in own}
         source = {"command": "c", "date": "d", "machine": "m", "versions": {"v": "1"}}
         session = {"name": "lawn", "photo": "pictures/p.jpg", "truth": ""}
-        note = {"profile": "tiny", "budget_ms": 30_000, "provenance": source, "sessions": [session]}
+        note = {"profile": name, "budget_ms": 30_000, "provenance": source, "sessions": [session]}
         note["cells"] = [asdict(cell) for cell in own]
         run = Run(json.loads(json.dumps(note)), own, records, choose(own, records, 30_000))
         given = {"live": LIVE, "jobs": Jobs(JOB, replace(JOB, labels_source="sam3", over_s=16.0)),

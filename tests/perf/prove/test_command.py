@@ -42,10 +42,18 @@ def test_a_session_without_a_mask_and_one_with_another_photos_mask(tmp_path):
 
 @pytest.mark.parametrize(
     ("profile", "said"),
-    [("embedded", "expected one with FLUX"), ("none", "profile: expected one of embedded, h200")],
+    [
+        ("embedded", "expected one with a denoising engine"),
+        ("none", "profile: expected one of embedded, h200"),
+    ],
 )
 def test_a_profile_that_has_nothing_to_prove(tmp_path, profile, said):
     assert said in refused(tmp_path, "--profile", profile)
+
+
+def test_an_engine_that_the_profile_lacks(tmp_path):
+    said = refused(tmp_path, "--profile", "t4-klein", "--engine", "flux")
+    assert "engine: expected one of klein, which profile t4-klein has, got flux" in said
 
 
 def test_a_machine_without_the_profiles_card(tmp_path):

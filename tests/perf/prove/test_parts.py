@@ -12,12 +12,12 @@ from PIL import Image
 from pawfect.contract.tables import TableError
 from pawfect.picture.mask import clean_mask
 from pawfect.profile import load_profile
-from pawfect.weights.manifest import parse_manifest
+from pawfect.weights.manifest import manifest, parse_manifest
 from pawfect.weights.store import Store
 from perf.audit.matrix import session_in
 from perf.audit.sessions import load_session
 from perf.prove.live import APART_PX, SPECKS, growth, strew
-from perf.prove.plan import PUBLISHED, REHEARSED, STATIC_PROMPT, plan_of
+from perf.prove.plan import GRIDS, STATIC_PROMPT, plan_of
 from perf.prove.preflight import Card, ProofError, check_card, check_room, fetch_weights, find_card
 from perf.prove.steps import Steps
 from tests.perf.prove.conftest import SCENE, cells
@@ -63,7 +63,8 @@ def test_a_plan_has_the_baseline_the_product_and_the_roadmaps_grid(name, full):
     assert profile.flux is not None
     plan = plan_of(profile, SCENE, full=full)
     assert plan.rehearsal == (name == "tiny")
-    entries = REHEARSED if plan.rehearsal else PUBLISHED
+    flux = GRIDS["flux"]
+    entries = tuple((flux.rehearsed if plan.rehearsal else flux.published).values())
     own = {(c.setting.quantisation, c.setting.prompt, c.setting.guidance, c.setting.steps)
            for c in cells(plan)}  # fmt: skip
     assert (entries[0], "static", 10.0, 28) in own
@@ -79,13 +80,44 @@ def test_a_plan_has_the_baseline_the_product_and_the_roadmaps_grid(name, full):
     assert plan.source.text("labels") is None
 
 
+@pytest.mark.parametrize("name", ["t4-klein", "tiny-klein"])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_plan_of_klein_varies_what_is_open_of_it(name, full):
+    profile = load_profile(name)
+    plan = plan_of(profile, SCENE, full=full)
+    assert plan.engine == "klein"
+    small, large = plan.quantisations.values()
+    settings = [cell.setting for cell in cells(plan)]
+    assert {(one.engine, one.guidance) for one in settings} == {("klein", None)}
+    own = {(s.quantisation, s.prompt, s.strength, s.references, s.steps) for s in settings}
+    assert {(entry, "static", 0.8, True, 4) for entry in (small, large)} <= own
+    assert (profile.weights["klein_transformer"], "labels", 0.8, True, 4) in own
+    assert {(small, "labels", strength, True, 4) for strength in (0.6, 0.7, 0.8, 0.9)} <= own
+    assert {(small, "labels", 0.8, shown, 4) for shown in (True, False)} <= own
+    assert ((large, "labels", 0.6, False, 8) in own) == full
+
+
+def test_a_profile_of_several_engines_is_proved_one_at_a_time():
+    h200 = load_profile("h200")
+    plans = {name: plan_of(h200, SCENE, full=False, engine=name) for name in h200.denoising}
+    assert [plan.engine for plan in plans.values()] == ["flux", "klein", "edit"]
+    assert plan_of(h200, SCENE, full=False) == plans["flux"]
+    assert {cell.setting.guidance for cell in cells(plans["edit"])} == {1.0, 2.5, 4.0}
+    # The LoRA's schedule suits no weights but its own.
+    lightning = plan_of(load_profile("l4-edit"), SCENE, full=False)
+    assert lightning.entries == ("qwen-edit-2509-lightning8-int4",)
+    assert {entry for plan in plans.values() for entry in plan.entries} <= set(manifest())
+
+
 def test_without_a_card_a_profile_for_one_is_refused_in_one_line():
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a card here")
     with pytest.raises(ProofError, match=r"profile t4: expected a CUDA card .* PROFILE=tiny"):
-        find_card(load_profile("t4"))
-    assert find_card(load_profile("tiny")) == Card("CPU")
+        find_card(load_profile("t4"), "flux")
+    with pytest.raises(ProofError, match=r"profile t4-klein: .* PROFILE=tiny-klein"):
+        find_card(load_profile("t4-klein"), "klein")
+    assert find_card(load_profile("tiny"), "flux") == Card("CPU")
 
 
 def test_a_smaller_card_than_the_profiles_is_refused_with_both_sizes():

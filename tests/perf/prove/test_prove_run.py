@@ -16,8 +16,9 @@ from PIL import Image
 from harness.process import LoggedProcess
 from pawfect.weights.store import ROOT_VARIABLE
 from perf.audit.journal import NAME, read_journal
-from perf.prove.verdict import FAIL, PASS, REHEARSED
+from perf.prove.verdict import ELSEWHERE, FAIL, PASS, REHEARSED
 from perf.scenes import load_scene
+from tests.conftest import bring_networks
 
 # Two busy cores take ten times as long as two idle ones.
 LONG_S = 1500
@@ -26,10 +27,10 @@ LONG_S = 1500
 class Proving(LoggedProcess):
     """A `python -m perf.prove` of its own process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, profile: str = "tiny") -> None:
         self.out, session = folder / "out", folder / "D1A406F5"
         own = {ROOT_VARIABLE: str(folder / "weights")}
-        command = [sys.executable, "-u", "-m", "perf.prove", "--profile", "tiny"]
+        command = [sys.executable, "-u", "-m", "perf.prove", "--profile", profile]
         command += ["--out", str(self.out), "--results", str(folder / "results")]
         command += ["--session", str(session)]
         super().__init__(command, folder / "prove.log", environment=os.environ | own)
@@ -95,3 +96,25 @@ def test_a_rehearsal_that_is_killed_goes_on_and_judges_what_needs_no_weights(tmp
         assert proving.process.wait(LONG_S) == 0, proving.output()
         assert proving.output().count("server ready") == started, "all is done already"
         assert proving.output().count("starting the server as it is served") == 1
+
+
+@pytest.mark.slow
+def test_a_rehearsal_of_klein_judges_what_klein_has(tmp_path):
+    save_session(tmp_path / "D1A406F5")
+    bring_networks(tmp_path / "weights")
+    with Proving(tmp_path, "tiny-klein") as proving:
+        assert proving.process.wait(LONG_S) == 0, proving.output()
+    result = json.loads((tmp_path / "results" / "prove-tiny-klein.json").read_text())
+    assert result["engine"] == "klein"
+    told = {one["number"]: one for one in result["criteria"]}
+    assert FAIL not in {one["status"] for one in told.values()}, result["criteria"]
+    for number in ("0.2", "1.2"):
+        assert told[number]["how"] == f"would be: {ELSEWHERE}. FLUX.2 [klein] is not guided"
+    for number in ("0.1", "0.3", "4.2", "5.1", "5.2"):
+        assert told[number]["how"].startswith("would be: pass"), told[number]
+    assert {cell["status"] for cell in result["cells"]} == {"done"}
+    assert {cell["references"] for cell in result["cells"]} == {True, False}
+    assert {cell["guidance"] for cell in result["cells"]} == {None}
+    page = (tmp_path / "out" / "prove.html").read_text()
+    assert "2 x Flux2TransformerBlock, 2 x Flux2SingleTransformerBlock" in page
+    assert "as it was, int8" in page
