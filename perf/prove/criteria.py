@@ -81,7 +81,7 @@ CRITERIA: Final = (
 OWN: Final[Mapping[str, tuple[Criterion, ...]]] = MappingProxyType(
     {
         "klein": (
-            Criterion("5.1", "Strength 0.6 to 0.9: the best value for background fill named",
+            Criterion("5.1", "Strength 0.5 to 0.9: the best value for background fill named",
                       klein.strength, True),
             Criterion("5.2", "With and without reference tokens: the better named, with the "
                       "seconds of both", klein.references, True),

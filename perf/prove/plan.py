@@ -71,7 +71,8 @@ GRIDS: Final[Mapping[str, Grid]] = MappingProxyType(
             {"int4": "klein-4b-int4", "int8": "klein-4b-int8"},
             {"int4": "tiny-klein-int4", "int8": "tiny-klein-int8"},
             {
-                "strength": (0.6, 0.7, 0.8, 0.9),
+                # Of four steps the last two, three, or all.
+                "strength": (0.5, 0.7, 0.9),
                 "references": (True, False),
                 "steps": (4, 8),
             },

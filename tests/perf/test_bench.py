@@ -24,6 +24,7 @@ from perf.bench.inputs import (
     record_requests,
 )
 from perf.bench.served import measure_split
+from tests.conftest import READY, ServedProcess
 from tests.server.conftest import metric
 from tests.subject import standing
 
@@ -231,6 +232,30 @@ def test_the_recorded_step_of_what_edits_is_shown_the_floors_fill(chain, asked):
     # Both branches of guidance, which klein has not.
     assert ("NEGATIVE_EMBEDS" in step) == (chain == "edit")
     assert all(name in step for name in config_of(f"{chain}_transformer", "h200").inputs)
+
+
+@pytest.mark.slow
+def test_the_real_perf_analyzer_measures_klein_and_a_fill_by_it(asked, analyzer, tmp_path):
+    with ServedProcess(tmp_path, profile="tiny-klein") as served:
+        served.wait_for(READY)
+        url = served.endpoints.grpc
+        for model, requests, together in (
+            ("klein_text_encoder", 4, 1),
+            ("klein_transformer", 6, 2),
+            ("klein_vae_decoder", 4, 1),
+            ("inpaint", 2, 1),
+        ):
+            config = replace(config_of(model, "tiny-klein"), requests=requests)
+            arrays = arrays_of(config, PHOTO, MASK, asked)
+            sent = never_the_same(arrays, 0) if model == "klein_text_encoder" else [arrays]
+            measured = analyzer.measure(config, sent, url, together)
+            assert (measured.model, measured.requests) == (model, requests)
+            assert 0 < measured.p50_ms <= measured.p95_ms
+        split = measure_split(config, arrays, url, requests=1)
+        served.stop()
+    assert split.engines == {"klein": 1}
+    stages = {"klein_text_encoder", "klein_vae_encoder", "klein_transformer", "klein_vae_decoder"}
+    assert stages <= set(split.stage_ms)
 
 
 def test_a_profile_that_is_named_after_another_is_measured_as_that():

@@ -10,6 +10,7 @@ import pytest
 
 from pawfect.contract.parameters import DENOISING
 from pawfect.contract.tables import TableError
+from pawfect.diffusion.schedule import first_step
 from pawfect.profile import ProfileError, load_profile, profile_names
 from pawfect.weights.manifest import manifest
 from perf.audit.engines import engine_of
@@ -172,13 +173,18 @@ def test_a_matrix_that_is_not_there_is_an_error(tmp_path):
         ("tiny_short", 2, ["flux"]),
         ("t4", 1500, ["flux"]),
         ("tiny-klein", 16, ["klein"]),
-        ("t4-klein", 384, ["klein"]),
+        ("t4-klein", 288, ["klein"]),
     ],
 )
 def test_the_matrices_that_come_along_are_right(name, cells, engines):
     matrix = load_matrix(MATRICES / f"{name}.toml")
     assert matrix.cells == cells
     assert list(matrix.axes.by_engine(load_profile(matrix.profile))) == engines
+
+
+def test_each_strength_of_kleins_matrix_starts_at_another_of_its_four_steps():
+    strengths = load_matrix(MATRICES / "t4-klein.toml").axes.strength
+    assert [first_step(4, strength) for strength in strengths] == [2, 1, 0]
 
 
 SEVERAL = Axes(

@@ -89,9 +89,9 @@ def test_the_command_lists_its_matrices_and_takes_them_by_name():
     told = json.loads(ran.stdout)
     assert list(told) == matrix_names()
     assert told["tiny_short"] == {"profile": "tiny", "engines": ["flux"], "cells": 2}
-    assert told["t4"] == {"profile": "t4", "cells": 750}
+    assert told["t4"] == {"profile": "t4", "engines": ["flux"], "cells": 750}
     for arguments, said in (
-        (["--matrix", "none"], "expected a TOML file or one of t4, tiny, tiny_short"),
+        (["--matrix", "none"], "expected a TOML file or one of t4, t4-klein, tiny, tiny-klein"),
         (["--matrix", "tiny", "--prompt", "grass"], "expected NAME=TEXT, each name once"),
         (["--matrix", "tiny", "--prompt", "a=b", "--prompt", "a=c"], "expected NAME=TEXT"),
         (["--matrix", "tiny", "--prompt", "a=b"], "--prompt needs --session"),
