@@ -149,6 +149,8 @@ def test_an_error_of_who_takes_the_progress_stops_the_search_here(flow):
         if event.candidate is not None:
             raise OSError(28, "No space left on device")
 
+    # However late the error is noticed on a busy machine.
+    flow.hold = 6
     with LocalClient() as client, pytest.raises(OSError, match="No space left"):
         client.search(PHOTO, MASK, on_progress=full)
     assert len(flow.made) < 8
