@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from pawfect.orchestrator.planner import steps_run
 from perf.prove.evidence import Evidence
 from perf.prove.plan import STATIC
 from perf.prove.settings import T4, by_axis
@@ -51,18 +52,15 @@ def _grid_px(found: Evidence) -> int:
 
 
 def _seconds(found: Evidence) -> dict[bool, float]:
-    """Return the slowest cell's seconds with references and without, all else as in the product."""
+    """Return the slowest cell's seconds with references and without, of the product's steps."""
     seconds: dict[bool, float] = {}
-    own = found.settings
-    alike = (
-        found.plan.quantisations[found.plan.smallest],
-        own.steps,
-        own.strength,
-        _grid_px(found),
-    )
+    own, smallest = found.settings, found.plan.quantisations[found.plan.smallest]
+    # What a strength costs is the steps that it leaves.
+    alike = (smallest, steps_run(own.steps, own.strength), _grid_px(found))
     for row in found.rows(lambda row: row.setting.prompt != STATIC):
         setting = row.setting
-        if alike == (setting.quantisation, setting.steps, setting.strength, setting.size):
+        run = steps_run(setting.steps, setting.strength)
+        if alike == (setting.quantisation, run, setting.size):
             shown = bool(setting.references)
             seconds[shown] = max(seconds.get(shown, 0.0), row.total_ms / 1000)
     return seconds
