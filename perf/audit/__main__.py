@@ -25,10 +25,11 @@ from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
 from perf.audit.approval import changes_for, chosen_setting, difference, profile_path, rewritten
+from perf.audit.axes import AXES
 from perf.audit.cells import Cell, cells_of
 from perf.audit.engines import settings_of
 from perf.audit.journal import AuditError, Journal
-from perf.audit.matrix import AXES, MATRICES, Matrix, load_matrix, matrix_names, session_in
+from perf.audit.matrix import MATRICES, Matrix, load_matrix, matrix_names, session_in
 from perf.audit.options import audited, command_line, setting_options
 from perf.audit.placing import ALONE, BESIDE, NOT_AT_ALL
 from perf.audit.report import read_run, upload, write_report

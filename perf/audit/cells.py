@@ -25,7 +25,7 @@ class Setting:
         quantisation: entry of the weights' manifest for the engine's transformer.
         size: working size, px.
         strength: above 0 to 1.
-        prompt: name of the prompt, see `perf.audit.matrix.Axes`.
+        prompt: name of the prompt, see `perf.audit.axes.Axes`.
         guidance: guidance scale; None: the engine is not guided.
         steps: denoising steps.
         attention: what computed the transformer's attention; None: the profile's own, in journals

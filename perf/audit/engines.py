@@ -39,7 +39,7 @@ def has(profile: Profile, engine: str, axis: str) -> bool:
     Args:
         profile: that has the engine.
         engine: one that denoises.
-        axis: of `perf.audit.matrix.AXES`.
+        axis: of `perf.audit.axes.AXES`.
     """
     if axis == "guidance":
         return CHAINS[engine].guided

@@ -8,23 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, Final
 
-from pawfect.chains import CHAINS
-from pawfect.contract.parameters import DENOISING, MAX_DEADLINE_MS, InpaintParams
-from pawfect.contract.tables import Rule, TableError, field_types, one_of, read_table
-from pawfect.diffusion.tokens import VAE_PX
-from pawfect.picture.canvas import TOKEN_PX
-from pawfect.profile import Profile, load_profile
-from pawfect.settings import Attention
-from pawfect.weights.manifest import manifest
-from perf.audit.engines import engine_of, engines_of, has, settings_of
+from pawfect.contract.parameters import MAX_DEADLINE_MS
+from pawfect.contract.tables import Rule, TableError, one_of, read_table
+from pawfect.profile import load_profile
+from perf.audit.axes import ONCE, Axes, bounds
 from perf.audit.placing import usable_gib
 from perf.scenes import scene_names
 
 # The matrices that come along, each known by its file's name.
 MATRICES: Final = Path(__file__).parent / "matrices"
-LARGEST_SIZE: Final = 2048
 # Beyond this a matrix is a slip of the pen: at 10 s a cell it runs for eleven days.
 MOST_CELLS: Final = 100_000
 FILES: Final = ("photo", "mask", "protect", "truth")
@@ -38,35 +32,10 @@ _STEMS: Final = MappingProxyType(
     }
 )
 _NEEDED: Final = ("photo", "mask")
-AXES: Final = (
-    "engine", "quantisation", "guidance", "steps", "strength", "references", "prompt", "size",
-    "attention", "tile_px",
-)  # fmt: skip
-# Axes that not every engine has.
-SOME_HAVE: Final = ("guidance", "references")
-# The VAE halves a tile that does not fit, down to this, px (`pawfect.diffusion.autoencoder`).
-TILE_PX: Final = 4 * VAE_PX
 # Prompts that every session has: an empty one, and the product's own way, no PROMPT in the request,
 # so that the labels decide.
 OWN_PROMPTS: Final = MappingProxyType({"none": "", "labels": None})
-_ONCE: Final = Rule(
-    lambda values: 0 < len(values) == len(set(values)), "at least one value, each once"
-)
-_SIZE: Final = Rule(
-    lambda size: 0 < size <= LARGEST_SIZE and size % TOKEN_PX == 0,
-    f"a multiple of {TOKEN_PX} up to {LARGEST_SIZE}",
-)
 _GIB: Final = Rule(lambda gib: 0 < gib < math.inf, "above 0")
-_TILE: Final = Rule(
-    lambda px: 0 <= px <= LARGEST_SIZE and px % TILE_PX == 0,
-    f"a multiple of {TILE_PX} up to {LARGEST_SIZE}, or 0",
-)
-
-
-def _bounds(parameter: str) -> Rule:
-    """Return the rule of a request parameter."""
-    rule: Rule = get_args(field_types(InpaintParams)[parameter])[1]
-    return rule
 
 
 @dataclass(frozen=True)
@@ -97,86 +66,6 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Axes:
-    """What is varied.
-
-    Attributes:
-        quantisation: entries of the weights' manifest for the engines' transformers.
-        steps: denoising steps.
-        prompt: names of prompts. Over-specified ones are a known cause of bad fills.
-        size: working sizes, px.
-        engine: denoising engines of the profile; not said: its first.
-        guidance: guidance scales, of engines that are guided; not said: the profile's own, as are
-            all below.
-        strength: 1: from noise; below: from the photo as its floor fills it.
-        references: whether steps are shown that photo too, of engines that can do without.
-        attention: what computes the transformer's attention.
-        tile_px: sides, px, above which the VAE works in tiles, 0: never.
-    """
-
-    quantisation: Annotated[tuple[Annotated[str, one_of(*manifest())], ...], _ONCE]
-    steps: Annotated[tuple[Annotated[int, _bounds("steps")], ...], _ONCE]
-    prompt: Annotated[tuple[str, ...], _ONCE]
-    size: Annotated[tuple[Annotated[int, _SIZE], ...], _ONCE]
-    engine: Annotated[tuple[Annotated[str, one_of(*DENOISING)], ...], _ONCE] | None = None
-    guidance: Annotated[tuple[Annotated[float, _bounds("guidance_scale")], ...], _ONCE] | None = (
-        None
-    )
-    strength: Annotated[tuple[Annotated[float, _bounds("strength")], ...], _ONCE] | None = None
-    references: Annotated[tuple[bool, ...], _ONCE] | None = None
-    attention: Annotated[tuple[Attention, ...], _ONCE] | None = None
-    tile_px: Annotated[tuple[Annotated[int, _TILE], ...], _ONCE] | None = None
-
-    def by_engine(self, profile: Profile) -> dict[str, Mapping[str, tuple[Any, ...]]]:
-        """Return the values of each axis by engine: the profile's own where none are said.
-
-        An engine has its own entries of `quantisation` alone, and None of a setting that it lacks.
-
-        Raises:
-            TableError: a profile without a denoising engine, an engine that it lacks, no entry for
-                an engine, an entry for none, a setting that no engine has.
-        """
-        there = engines_of(profile)
-        if not there:
-            raise TableError("profile", "one with a denoising engine", profile.name)
-        chosen = self.engine or there[:1]
-        if strangers := [engine for engine in chosen if engine not in there]:
-            expected = f"some of {', '.join(there)}, which profile {profile.name} has"
-            raise TableError("axes: engine", expected, ", ".join(strangers))
-        of_none = [name for name in self.quantisation if engine_of(name) not in chosen]
-        if of_none:
-            expected = f"transformers of {', '.join(chosen)}"
-            raise TableError("axes: quantisation", expected, ", ".join(of_none))
-        for axis in SOME_HAVE:
-            said = getattr(self, axis)
-            if said is not None and not any(has(profile, engine, axis) for engine in chosen):
-                titles = " or ".join(CHAINS[engine].title for engine in chosen)
-                raise TableError(f"axes: {axis}", f"none: {titles} has no such setting", said)
-        return {engine: self._of(engine, profile) for engine in chosen}
-
-    def _of(self, engine: str, profile: Profile) -> Mapping[str, tuple[Any, ...]]:
-        settings = settings_of(profile, engine)
-        own = {"guidance": settings.guidance_scale, "references": settings.refers}
-        own |= {name: getattr(settings, name) for name in ("strength", "attention", "tile_px")}
-        values = {name: getattr(self, name) or (own.get(name),) for name in AXES}
-        entries = tuple(name for name in self.quantisation if engine_of(name) == engine)
-        if not entries:
-            expected = f"one of {CHAINS[engine].title} at least"
-            raise TableError("axes: quantisation", expected, ", ".join(self.quantisation))
-        lacking = {axis: (None,) for axis in SOME_HAVE if not has(profile, engine, axis)}
-        return {**values, "engine": (engine,), "quantisation": entries, **lacking}
-
-    def left_out(self, profile: Profile) -> list[str]:
-        """Return what is said of a setting that some engines lack, a line for each of these."""
-        return [
-            f"{CHAINS[engine].title} has no {axis}: its cells go without"
-            for engine, values in self.by_engine(profile).items()
-            for axis in SOME_HAVE
-            if getattr(self, axis) is not None and values[axis] == (None,)
-        ]
-
-
-@dataclass(frozen=True)
 class Matrix:
     """What is tried, on what, and what counts as in time.
 
@@ -194,9 +83,9 @@ class Matrix:
     profile: str
     axes: Axes
     session: Annotated[tuple[Source, ...], Rule(bool, "at least one table")]
-    seeds: Annotated[tuple[Annotated[int, _bounds("seed")], ...], _ONCE] = (0,)
-    deadline_ms: Annotated[int, _bounds("deadline_ms")] = MAX_DEADLINE_MS
-    budget_ms: Annotated[int, _bounds("deadline_ms")] | None = None
+    seeds: Annotated[tuple[Annotated[int, bounds("seed")], ...], ONCE] = (0,)
+    deadline_ms: Annotated[int, bounds("deadline_ms")] = MAX_DEADLINE_MS
+    budget_ms: Annotated[int, bounds("deadline_ms")] | None = None
     card_gib: Annotated[float, _GIB] | None = None
 
     @property

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from pawfect.profile import ProfileError, load_profile
-from perf.audit.matrix import AXES, MATRICES, matrix_names
+from perf.audit.axes import AXES
+from perf.audit.matrix import MATRICES, matrix_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 

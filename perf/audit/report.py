@@ -16,10 +16,10 @@ from google.cloud.storage import Client
 from google.oauth2.service_account import Credentials
 
 from pawfect.contract.files import write_whole
+from perf.audit.axes import AXES, SOME_HAVE
 from perf.audit.cells import Cell, Setting
 from perf.audit.choice import RULE, Choice, choose, loss_of
 from perf.audit.journal import NAME, AuditError, Record, read_journal
-from perf.audit.matrix import AXES, SOME_HAVE
 from perf.pages import render
 
 HTML: Final = "audit.html"

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from pawfect.contract.parameters import MAX_DEADLINE_MS
 from pawfect.profile import Profile
+from perf.audit.axes import Axes
 from perf.audit.engines import has, settings_of
-from perf.audit.matrix import Axes, Matrix, Source
+from perf.audit.matrix import Matrix, Source
 
 # The service before this one: its prompt was the same for every photo.
 STATIC_PROMPT: Final = "empty ground, nothing here"

@@ -12,8 +12,9 @@ from PIL import Image
 
 from pawfect import __version__
 from pawfect.profile import load_profile
+from perf.audit.axes import Axes
 from perf.audit.cells import cells_of
-from perf.audit.matrix import Axes, load_matrix
+from perf.audit.matrix import load_matrix
 from perf.audit.sessions import load_session
 from tests.perf.audit.conftest import MATRIX, TINY, TINY_Q8
 

@@ -13,8 +13,9 @@ from pawfect.contract.tables import TableError
 from pawfect.diffusion.schedule import first_step
 from pawfect.profile import ProfileError, load_profile, profile_names
 from pawfect.weights.manifest import manifest
+from perf.audit.axes import Axes
 from perf.audit.engines import engine_of
-from perf.audit.matrix import MATRICES, Axes, load_matrix
+from perf.audit.matrix import MATRICES, load_matrix
 from tests.perf.audit.conftest import MATRIX, TINY, TINY_Q8
 
 

@@ -11,20 +11,12 @@ from pawfect.picture.mask import clean_mask
 from pawfect.picture.window import plan_windows
 from pawfect_export.tiny import flux as tiny
 from perf.diffusion.compared import COMPARED
+from perf.diffusion.counted import Counted, Runs, count_pipeline, count_product, one_hole
 from perf.diffusion.counting import flop_of
 from perf.diffusion.pipelines import Pipeline, Sampling
 from perf.diffusion.product import SEED, Product
-from perf.diffusion.versus import (
-    Counted,
-    Runs,
-    bounds,
-    count_pipeline,
-    count_product,
-    main,
-    markdown,
-    one_hole,
-    timed_rounds,
-)
+from perf.diffusion.versus import bounds, main, timed_rounds
+from perf.diffusion.versus_page import markdown
 from perf.scenes import load_scene
 from tests import edit_oracle
 
