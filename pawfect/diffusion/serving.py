@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pawfect.diffusion.batch import Stepper
     from pawfect.serving import BatchFunction
 
+Encoder = TypeVar("Encoder")
 Run = Callable[[Mapping[str, Array], NoParams], dict[str, Array]]
 
 # Rows and columns of tokens of the smallest photo.
@@ -41,6 +42,32 @@ def decoder(vae: Autoencoder) -> Run:
         return {"IMAGE": vae.decode(inputs["LATENTS"], (rows, columns))}
 
     return run
+
+
+def load_text_encoder(
+    kind: type[Encoder], settings: ChainSettings, folder: Path, **more: Any
+) -> Encoder:
+    """Load a chain's text encoder as a profile has it.
+
+    Args:
+        kind: of the chain.
+        settings: of the profile.
+        folder: of the whole model.
+        more: what else its `load` takes.
+    """
+    import torch
+
+    # Others run one thread each; this one serves all requests, and seldom.
+    torch.set_num_threads(settings.text_threads)
+    loading: Any = kind
+    encoder: Encoder = loading.load(
+        folder,
+        device=settings.text_device,
+        dtype=settings.text_dtype,
+        tokens=settings.text_tokens,
+        **more,
+    )
+    return encoder
 
 
 def toward_of(inputs: Mapping[str, Array]) -> Toward | None:

@@ -28,18 +28,9 @@ if TYPE_CHECKING:
 
 def text_encoder(settings: FluxSettings, folder: Path) -> Run:
     """Load T5 and CLIP; see `pawfect.flux.text`."""
-    import torch
-
     from pawfect.flux.text import TextEncoder
 
-    # Others run one thread each; this one serves all requests, and seldom.
-    torch.set_num_threads(settings.text_threads)
-    encoder = TextEncoder.load(
-        folder,
-        device=settings.text_device,
-        dtype=settings.text_dtype,
-        tokens=settings.text_tokens,
-    )
+    encoder = serving.load_text_encoder(TextEncoder, settings, folder)
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
         (prompt,) = read_texts("PROMPT", inputs["PROMPT"])

@@ -54,13 +54,15 @@ class Transformer(ChainTransformer):
         `pawfect.diffusion.schedule.euler` refuses.
         """
         tokens, text = len(items[0]["LATENTS"]), len(items[0]["PROMPT_EMBEDS"])
-        latents = self._stacked(items, "LATENTS")
+        latents = self.tensor(np.stack([item["LATENTS"] for item in items]))
         if "REFERENCES" in items[0]:
-            latents = torch.cat((latents, self._stacked(items, "REFERENCES")), dim=1)
+            latents = torch.cat(
+                (latents, self.tensor(np.stack([item["REFERENCES"] for item in items]))), dim=1
+            )
         timestep = torch.tensor(np.concatenate([item["TIMESTEP"] for item in items]))
         (flow,) = self.module(
             hidden_states=latents,
-            encoder_hidden_states=self._stacked(items, "PROMPT_EMBEDS"),
+            encoder_hidden_states=self.tensor(np.stack([item["PROMPT_EMBEDS"] for item in items])),
             # The module takes 0 to 1 and multiplies in its own precision.
             timestep=timestep.to(self.device) / NOISE_TIMESTEP,
             img_ids=picture_positions(grids_of(items[0])).to(self.device),
@@ -69,10 +71,6 @@ class Transformer(ChainTransformer):
         )
         velocities: NDArray[np.float32] = flow[:, :tokens].float().cpu().numpy()
         return list(velocities)
-
-    def _stacked(self, items: Sequence[Item], name: str) -> torch.Tensor:
-        stacked = torch.tensor(np.stack([item[name] for item in items]))
-        return stacked.to(self.device, self.dtype)
 
 
 def build_module(folder: Path) -> Any:

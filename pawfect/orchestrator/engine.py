@@ -57,30 +57,13 @@ class Toward:
     angle: float
 
 
-class Asking(Protocol):
+class Asking:
     """What calls models for one request.
 
     Attributes:
+        call: calls the models.
         control: deadline, cancellation and stage times.
     """
-
-    @property
-    def control(self) -> Control: ...  # noqa: D102
-
-    async def ask(
-        self,
-        model: str,
-        inputs: Mapping[str, Array],
-        parameters: Scalars = NO_PARAMETERS,
-        limit_ms: float | None = None,
-    ) -> dict[str, Array]:
-        """Call a model as a stage of its name; see `Caller.ask`."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Caller:
-    """Calls models for one request; see `Asking`."""
 
     call: CallModel
     control: Control
@@ -108,7 +91,15 @@ class Caller:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Caller(Asking):
+    """Calls models and nothing more."""
+
+    call: CallModel
+    control: Control
+
+
+@dataclass(frozen=True, eq=False)
+class Task(Asking):
     """One request with its cleaned mask, and how its models are called.
 
     Attributes:
@@ -135,16 +126,6 @@ class Task:
     start: NDArray[np.uint8] | None = None
     toward: Toward | None = None
     plan_ms: float | None = None
-
-    async def ask(
-        self,
-        model: str,
-        inputs: Mapping[str, Array],
-        parameters: Scalars = NO_PARAMETERS,
-        limit_ms: float | None = None,
-    ) -> dict[str, Array]:
-        """Call a model as a stage of its name; see `Caller.ask`."""
-        return await Caller(self.call, self.control).ask(model, inputs, parameters, limit_ms)
 
 
 @dataclass(frozen=True)

@@ -39,19 +39,9 @@ def text_encoder(settings: EditSettings, folder: Path, whole: Path) -> Run:
         folder: of the encoder's weights.
         whole: of the whole model.
     """
-    import torch
-
     from pawfect.qwen.text import TextEncoder
 
-    # Others run one thread each; this one serves all requests, and seldom.
-    torch.set_num_threads(settings.text_threads)
-    encoder = TextEncoder.load(
-        whole,
-        device=settings.text_device,
-        dtype=settings.text_dtype,
-        tokens=settings.text_tokens,
-        weights=folder,
-    )
+    encoder = serving.load_text_encoder(TextEncoder, settings, whole, weights=folder)
 
     def run(inputs: Mapping[str, Array], _: NoParams) -> dict[str, Array]:
         (prompt,) = read_texts("PROMPT", inputs["PROMPT"])
