@@ -20,6 +20,7 @@ from pawfect.contract.probe import PROBE_ID
 from pawfect.contract.tensors import MAX_PIXELS, Array
 from pawfect.models import MODELS, check_inputs
 from pawfect.orchestrator.control import Control
+from pawfect.orchestrator.progress import in_order
 from pawfect.orchestrator.request import Progress, silent
 from pawfect.orchestrator.serving import Orchestration, encode_progress
 from pawfect.profile import load_profile
@@ -178,16 +179,15 @@ class OrchestratorModel:
         inputs = check_inputs(self._model.name, arrays)
         control = Control(params.deadline_ms, sender.is_cancelled, started)
 
-        async def notify(progress: Progress) -> None:
-            message = adapter.response(encode_progress(progress), request)
-            await asyncio.to_thread(sender.send, message)
+        def send(progress: Progress) -> None:
+            sender.send(adapter.response(encode_progress(progress), request))
 
         return await self._orchestration.run(
             self._orchestration.decode(inputs, params),
             self._deployment,
             adapter.call_model,
             control,
-            notify if self._model.spec.decoupled else silent,
+            in_order(send) if self._model.spec.decoupled else silent,
         )
 
     @staticmethod
