@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Final
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.faces import BOOST, CALLER
 from pawfect.contract.parameters import (
     ENGINES,
     MAX_DEADLINE_MS,
@@ -27,7 +28,9 @@ from pawfect.contract.tables import Rule, between, one_of
 # of REFERENCE there.
 INPAINT: Final = "inpaint"
 EDIT: Final = "edit"
-PROPOSERS: Final = (INPAINT, EDIT)
+# Or a swap of one face for that of REFERENCE, refined by a model that edits where there is one.
+SWAP: Final = "swap"
+PROPOSERS: Final = (INPAINT, EDIT, SWAP)
 # Engines that edit by pictures and an instruction, in the order in which `auto` takes them.
 EDITORS: Final = ("edit", "klein")
 # Whose hair an edit shows: the picture's own, or the character's.
@@ -77,7 +80,12 @@ class SearchParams(Parameters):
 
     Attributes:
         proposer: what makes a candidate. inpaint: a fill of what MASK covers; edit: the character
-            of REFERENCE, which it needs, in the place of the one that MASK covers.
+            of REFERENCE, which it needs, in the place of the one that MASK covers; swap: the face
+            of REFERENCE in the place of the one nearest to MASK, or of the first without MASK.
+        consent: whether everybody whose face is seen or shown has consented; without it nothing is
+            swapped (swap).
+        caller: who asks, for the server's log, at most 128 characters (swap).
+        pixel_boost: side of the swapped face, px: 128, 256 or 512 (swap).
         character: the character's name, at most 80 characters (edit).
         hair: keep: the picture's own; character: the character's (edit).
         preset: eacps (4, then 2 children of each of the best 2; consistency, realism, identity
@@ -108,6 +116,9 @@ class SearchParams(Parameters):
     """
 
     proposer: Annotated[str, one_of(*PROPOSERS)] = INPAINT
+    consent: bool = False
+    caller: Annotated[str, CALLER] | None = None
+    pixel_boost: Annotated[int, BOOST] = 256
     character: Annotated[str, _NAME] | None = None
     hair: Annotated[str, one_of(*HAIR)] = "keep"
     preset: Annotated[str, one_of(*PRESETS)] = "eacps"
