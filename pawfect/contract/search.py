@@ -2,6 +2,8 @@
 
 search_plan           parameters with what a preset says of what they leave open
 check_reference       whether a request brings the picture that its proposer needs
+check_mask            whether it says what is to be filled, where its proposer does not find it
+check_consent         whether a swap says that everybody whose face is seen or shown has consented
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ EDIT: Final = "edit"
 # Or a swap of one face for that of REFERENCE, refined by a model that edits where there is one.
 SWAP: Final = "swap"
 PROPOSERS: Final = (INPAINT, EDIT, SWAP)
+# What a swap asks for in every request.
+CONSENT: Final = "true, by which the caller says that everybody whose face is seen or shown agrees"
 # Engines that edit by pictures and an instruction, in the order in which `auto` takes them.
 EDITORS: Final = ("edit", "klein")
 # Whose hair an edit shows: the picture's own, or the character's.
@@ -214,5 +218,23 @@ def check_reference(params: SearchParams, given: bool, name: str = "REFERENCE") 
         given: whether there is one.
         name: what messages call it.
     """
-    if params.proposer == EDIT and not given:
-        raise invalid(name, f"the character's picture with proposer={EDIT}", "none")
+    if params.proposer in (EDIT, SWAP) and not given:
+        raise invalid(name, f"the character's picture with proposer={params.proposer}", "none")
+
+
+def check_mask(params: SearchParams, given: bool, name: str = "MASK") -> None:
+    """Raise INVALID_ARG where there is no mask and the proposer does not find the face by itself.
+
+    Args:
+        params: the request's.
+        given: whether there is one.
+        name: what messages call it.
+    """
+    if params.proposer != SWAP and not given:
+        raise invalid(name, f"a mask with proposer={params.proposer}", "none")
+
+
+def check_consent(params: SearchParams) -> None:
+    """Raise INVALID_ARG where a face is to be swapped without consent."""
+    if params.proposer == SWAP and not params.consent:
+        raise invalid("consent", CONSENT, "false")
