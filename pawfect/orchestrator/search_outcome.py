@@ -14,8 +14,8 @@ from pawfect.contract.scores import IDENTITY
 from pawfect.contract.search_report import SearchReport
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.flow import licence_of
+from pawfect.orchestrator.preparing import Prepared
 from pawfect.orchestrator.proposal import Base
-from pawfect.orchestrator.protecting import Protected
 from pawfect.orchestrator.searching import SearchRequest
 from pawfect.scores.local import JUDGE
 from pawfect.search.potential import Ranking
@@ -34,7 +34,6 @@ class Outcome:
     Attributes:
         ranking: the candidates compared.
         ended: see `pawfect.contract.search_report.ENDS`.
-        reason: why this engine.
         fallbacks: what was done without.
         weights: identity of the weights that made candidates, by component.
         known: candidates that the request brought along.
@@ -42,20 +41,14 @@ class Outcome:
 
     ranking: Ranking
     ended: str
-    reason: str
     fallbacks: tuple[Fallback, ...]
     weights: Mapping[str, str]
     known: int
 
 
-def search_report(
-    request: SearchRequest,
-    base: Base,
-    protected: Protected,
-    outcome: Outcome,
-    control: Control,
-) -> SearchReport:
+def search_report(prepared: Prepared, outcome: Outcome, control: Control) -> SearchReport:
     """Return the report of a search that found something."""
+    request, base, protected = prepared.request, prepared.base, prepared.protected
     params, ranking, plan = request.params, outcome.ranking, request.plan
     best = ranking.best
     return SearchReport(
@@ -72,7 +65,7 @@ def search_report(
         preset=params.preset,
         proposer=params.proposer,
         engine=base.engine,
-        engine_reason=outcome.reason,
+        engine_reason=prepared.reason,
         seed=params.seed,
         deadline_ms=params.deadline_ms,
         profile=base.deployment.profile.name,
