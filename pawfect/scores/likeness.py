@@ -21,7 +21,9 @@ from pawfect.contract.scores import BEST
 # difference.
 SIMILARITY: Final = "similarity"
 DISTANCE: Final = "distance"
-UNCALIBRATED: Final = "identity follows published thresholds and is not calibrated: compare candidates by it, not photos"
+UNCALIBRATED: Final = (
+    "identity follows published thresholds, uncalibrated: it compares candidates, not people"
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,10 @@ class Curve:
 # By kind.
 #
 # insightface: 0.4 is the threshold of insightface 2.1's own comparison (gui/core/constants.py, "Same
-# Person" from there); deepface's for the same network is 0.45, for its ArcFace 0.32 (threshold.py,
-# 1 - distance, tuned on LFW). Different people lie around 0.13 (py-feat's report of five people by
-# buffalo_l: 0.05 to 0.35). From 0.8 on nothing more is to be told: two photos of one person.
+# Person"); deepface's for the same network is 0.45, for its ArcFace 0.32 (threshold.py,
+# 1 - distance, tuned on LFW). Different people lie around 0.13 (py-feat's report on five people by
+# buffalo_l: 0.05 to 0.35). From 0.8 on nothing more is to be told: ours, as far above as that is
+# below.
 #
 # dlib: a distance of 0.6 is its makers' threshold (dlib.net/face_recognition.py.html, 99.38 % on
 # LFW). The ends are ours: a third of it, and as much above it as that is below.
