@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,32 +76,48 @@ class Session:
             MemoryError: there is not enough for it.
             Exception: whatever onnxruntime makes of a graph that fails otherwise.
         """
+        (result,) = self.run_all(fed, stop, (output,))
+        return result
+
+    def run_all(
+        self, fed: Mapping[str, Array], stop: Stop = never, outputs: Sequence[int] | None = None
+    ) -> tuple[Array, ...]:
+        """Return several outputs of one run; errors as `run`.
+
+        Args:
+            fed: inputs by name.
+            stop: ends the run between two of the graph's nodes.
+            outputs: their places among `outputs`; None: all.
+        """
+        places = range(len(self.outputs)) if outputs is None else outputs
         look(stop)
         try:
-            result = self._ended_by(stop, fed, self.outputs[output].name)
+            results = self._ended_by(stop, fed, [self.outputs[place].name for place in places])
         except Exception as error:
             look(stop)
             if short_of_memory(error):
                 raise MemoryError from None
             raise
         look(stop)
-        return result
+        return results
 
-    def _ended_by(self, stop: Stop, fed: Mapping[str, Array], output: str) -> Array:
+    def _ended_by(
+        self, stop: Stop, fed: Mapping[str, Array], outputs: Sequence[str]
+    ) -> tuple[Array, ...]:
         """Run in a thread of its own; this one looks at `stop`."""
         from onnxruntime import RunOptions
 
         options = RunOptions()
         with ThreadPoolExecutor(1) as thread:
-            running = thread.submit(self._runtime.run, [output], dict(fed), options)
+            running = thread.submit(self._runtime.run, list(outputs), dict(fed), options)
             try:
                 while not wait({running}, LOOK_S).done and not stop():
                     pass
             finally:
                 # Where it has ended this does nothing; else it ends after the node that it is at.
                 options.terminate = True
-            result: Array = running.result()[0]
-        return result
+            results: tuple[Array, ...] = tuple(running.result())
+        return results
 
 
 def short_of_memory(error: Exception) -> bool:

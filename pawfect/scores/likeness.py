@@ -47,8 +47,8 @@ class Curve:
 
 # By kind.
 #
-# insightface: 0.4 is the threshold of insightface 2.1's own comparison (gui/core/constants.py, "Same
-# Person"); deepface's for the same network is 0.45, for its ArcFace 0.32 (threshold.py,
+# insightface: 0.4 is the threshold of insightface 2.1's own comparison (gui/core/constants.py, from
+# there "Same Person"); deepface's for the same network is 0.45, for its ArcFace 0.32 (threshold.py,
 # 1 - distance, tuned on LFW). Different people lie around 0.13 (py-feat's report on five people by
 # buffalo_l: 0.05 to 0.35). From 0.8 on nothing more is to be told: ours, as far above as that is
 # below.
