@@ -15,10 +15,10 @@ from pawfect.contract.tensors import Array
 from pawfect.model import Model
 from pawfect.models import MODELS, check_inputs
 from pawfect.out_of_memory import require
-from pawfect.profile import Profile
+from pawfect.profile import FINDERS, Profile
 from pawfect.stop import Stop, never
 from pawfect.weights.manifest import find_entry, may_be_sold
-from pawfect.weights.reading import entry_folder, weights_folder
+from pawfect.weights.reading import bar, entry_folder, weights_folder
 from pawfect.weights.store import Store
 
 
@@ -96,8 +96,19 @@ def _load(model: Model, profile: Profile, store: Store) -> Any:
     load = resolve_name(model.loader)
     if model.finds_weights:
         return load(profile.settings(model), partial(_usable_folder, profile=profile, store=store))
-    folders = [weights_folder(component, profile, store) for component in model.weights]
+    folders = [_folder(component, profile, store) for component in model.weights]
     return load(profile.settings(model), *folders)
+
+
+def _folder(component: str, profile: Profile, store: Store) -> Path:
+    """Return a component's verified folder; UNAVAILABLE where its licence bars it.
+
+    Engines that are barred load, and are not asked: `pawfect.orchestrator.deployment`.
+    """
+    if component in FINDERS and (reason := bar(component, profile)):
+        entry = profile.entry(component)
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {reason}")
+    return weights_folder(component, profile, store)
 
 
 def _usable_folder(entry: str, profile: Profile, store: Store) -> Path:

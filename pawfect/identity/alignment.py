@@ -7,7 +7,7 @@ points' own 32 bits, as scikit-image computes it there.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -83,11 +83,12 @@ def alignment(points: NDArray[np.float32], size: int) -> NDArray[np.float64]:
 
 def aligned(photo: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
     """Return a face's square, UINT8 [size, size, C], bilinear, black outside of the photo."""
-    # OpenCV's own list of a picture's largest side is that of 16 bits; a photo's is below it.
-    return np.asarray(cv2.warpAffine(photo, matrix, (size, size), borderValue=0.0), np.uint8)
+    return np.asarray(cv2.warpAffine(photo, matrix, (size, size), borderValue=(0.0,)), np.uint8)
 
 
-def transformed(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
+def transformed(
+    matrix: NDArray[np.float64], points: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
     """Return points [N, 2] after a transform [2, 3]."""
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
 

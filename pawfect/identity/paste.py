@@ -55,7 +55,7 @@ def pasted(
         of each pixel was, UINT8 [H, W].
     """
     image, painted = photo.copy(), np.zeros(photo.shape[:2], np.uint8)
-    at = _touched(face, photo.shape[:2])
+    at = _touched(face, photo.shape[0], photo.shape[1])
     if at is None:
         return image, painted
     x, y = _positions(face.matrix, at)
@@ -75,14 +75,14 @@ def pasted(
     return image, painted
 
 
-def _touched(face: DrawnFace, shape: tuple[int, int]) -> tuple[slice, slice] | None:
+def _touched(face: DrawnFace, height: int, width: int) -> tuple[slice, slice] | None:
     """Return the photo's pixels round the square; None where it lies outside."""
     side = len(face.seen) - 1
     corners = transformed(
         inverse(face.matrix), np.array([[0, 0], [side, 0], [side, side], [0, side]], np.float64)
     )
     low = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, shape[::-1])
+    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, (width, height))
     if (low >= high).any():
         return None
     return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
@@ -105,7 +105,7 @@ def _square_weight(
     side = len(face.seen)
     unit = side / NETWORK_PX
     edge = np.minimum.reduce([x, y, side - 1 - x, side - 1 - y]) / np.float32(unit)
-    return np.clip((edge - EDGE_PX) / RISE_PX, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((edge - EDGE_PX) / RISE_PX, 0, 1), np.float32)
 
 
 def _changed(face: DrawnFace) -> NDArray[np.float32]:
@@ -114,14 +114,14 @@ def _changed(face: DrawnFace) -> NDArray[np.float32]:
     seen, drawn = face.seen.astype(np.float32), np.clip(face.drawn, 0, 255)
 
     def structure(square: NDArray[np.float32]) -> NDArray[np.float32]:
-        return square - raster.gaussian(square, _STRUCTURE_PX * unit)
+        return np.subtract(square, raster.gaussian(square, _STRUCTURE_PX * unit))
 
     def energy(square: NDArray[np.float32]) -> NDArray[np.float32]:
         return raster.gaussian(np.square(square).mean(axis=2), _COMPARED_PX * unit)
 
     before, after = structure(seen), structure(drawn)
     other = energy(after - before) / (energy(before) + energy(after) + _FAINT**2)
-    return np.clip(other / _ANOTHERS, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(other / _ANOTHERS, 0, 1), np.float32)
 
 
 def _sampled(

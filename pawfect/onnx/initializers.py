@@ -7,9 +7,9 @@ TensorProto (dims: 1, data_type: 2, float_data: 4, raw_data: 9, data_location: 1
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ _GRAPH: Final = 7
 _INITIALIZER: Final = 5
 _DIMS, _DATA_TYPE, _FLOAT_DATA, _RAW_DATA, _DATA_LOCATION = 1, 2, 4, 9, 14
 # TensorProto.DataType, as its raw data lies.
-_DTYPES: Final = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
+_DTYPES: Final[Mapping[int, np.dtype[Any]]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
 # Of protobuf's wire types, those that are there.
 _VARINT, _EIGHT, _WITH_LENGTH, _FOUR = 0, 1, 2, 5
 _SIZES: Final = {_EIGHT: 8, _FOUR: 4}

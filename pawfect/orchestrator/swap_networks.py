@@ -44,7 +44,9 @@ def _why_none(entries: Sequence[str], profile: Profile, store: Store) -> str | N
     for name in entries:
         if not (profile.allow_noncommercial or may_be_sold(name)):
             licence = manifest()[name].licence
-            problems.append(f"weights {name}: profile {profile.name} is for commercial use, {licence} is not")
+            problems.append(
+                f"weights {name}: profile {profile.name} is for commercial use, {licence} is not"
+            )
         elif not (store.root / name).is_dir():
             problems.append(f"weights {name} are not here: {_mend(name)}")
         else:

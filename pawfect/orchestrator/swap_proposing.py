@@ -149,9 +149,7 @@ def _edit(
     )
 
 
-def _laid(
-    image: Picture, drawn: Picture, canvas: Canvas, alpha: NDArray[np.float32]
-) -> Picture:
+def _laid(image: Picture, drawn: Picture, canvas: Canvas, alpha: NDArray[np.float32]) -> Picture:
     """Lay what was drawn of a canvas over the raw swap: outside the mask both are the photo."""
     at, result = canvas.box.slices, image.copy()
     result[at] = blended(image[at], canvas.put_back(drawn), alpha[at])

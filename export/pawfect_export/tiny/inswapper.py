@@ -53,9 +53,9 @@ def build(folder: Path, seed: int = 0) -> None:
     ]
     values = {
         "tint": tint.astype(np.float32),
-        "amplitude": np.float32([AMPLITUDE]),
-        "cells_shape": np.int64([1, 3, CELLS, CELLS]),
-        "full_shape": np.int64([1, 3, SIDE, SIDE]),
+        "amplitude": np.array([AMPLITUDE], np.float32),
+        "cells_shape": np.array([1, 3, CELLS, CELLS], np.int64),
+        "full_shape": np.array([1, 3, SIDE, SIDE], np.int64),
         "black": np.array(0, np.float32),
         "white": np.array(1, np.float32),
         "map": latent_map.astype(np.float32),
