@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pawfect.contract.parameters import DENOISING
 from pawfect.contract.report import Fallback
+from pawfect.contract.search_report import SwapReport
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
-from pawfect.orchestrator.engine import Task, clean_mask
+from pawfect.orchestrator.engine import Caller, Task, clean_mask
+from pawfect.orchestrator.identifying import Who, who_is
 from pawfect.orchestrator.progress import ProgressReporter
 from pawfect.orchestrator.proposal import Base
 from pawfect.orchestrator.proposing import PROPOSERS
@@ -33,6 +35,9 @@ class Prepared:
         protected: what is protected, and why.
         around: surfaces around the holes, where SAM3 was asked; None: it was not.
         fallbacks: what was done without.
+        who: whose face the local judge looks for; None: nobody's.
+        weights: identity of the weights that were asked for all of it, by component.
+        swap: of proposer swap, what is said of the faces.
     """
 
     request: SearchRequest
@@ -41,6 +46,9 @@ class Prepared:
     protected: Protected
     around: Sequence[Label] | None = None
     fallbacks: tuple[Fallback, ...] = ()
+    who: Who | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+    swap: SwapReport | None = None
 
 
 async def prepare(
@@ -71,8 +79,10 @@ async def prepare(
     base = Base(own, cleaned, engine, deployment, call, plan_ms, asked, character)
     base, found = await _described(base, control)
     around = found.labels if found.source == FROM_SAM3 else None
-    fallbacks = protected.fallbacks + found.fallbacks
-    return Prepared(request, base, reason, protected, around, fallbacks)
+    who, fallbacks = None, protected.fallbacks + found.fallbacks
+    if request.reference is not None:
+        who = await who_is(request.reference, deployment, Caller(call, control))
+    return Prepared(request, base, reason, protected, around, fallbacks, who)
 
 
 async def _described(base: Base, control: Control) -> tuple[Base, Surroundings]:

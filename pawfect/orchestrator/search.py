@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_photo
+from pawfect.contract.search import SWAP
 from pawfect.contract.search_report import SearchReport
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
@@ -29,6 +30,7 @@ from pawfect.orchestrator.search_outcome import Outcome, search_report
 from pawfect.orchestrator.search_state import BEGINS, SearchState
 from pawfect.orchestrator.searching import SearchRequest, search_request
 from pawfect.orchestrator.serving import Orchestration, deployed, photo_pixels
+from pawfect.orchestrator.swap_preparing import prepare_swap
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,8 @@ async def search(
             engine that the profile lacks; DEADLINE where not one candidate is there in time;
             CANCELLED; or why there is none.
     """
-    prepared = await prepare(request, deployment, call, control)
+    prepares = prepare_swap if request.params.proposer == SWAP else prepare
+    prepared = await prepares(request, deployment, call, control)
     await notify(Progress("mask_cleanup", BEGINS))
     work = SearchState(prepared, control, notify)
     ended, fallbacks = await work.run()

@@ -14,7 +14,7 @@ from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import DENOISING
 from pawfect.contract.report import Fallback
-from pawfect.contract.search_report import INIT, Candidate
+from pawfect.contract.search_report import INIT, SWAPPED, Candidate
 from pawfect.contract.tensors import REMOTE_JUDGES
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.control import Control
@@ -40,6 +40,7 @@ AT_ONCE: Final[Mapping[str, int]] = {
     **dict.fromkeys(DENOISING, 8),
     "lama": 2,
     "patch": 2,
+    SWAPPED: 2,
 }
 
 
@@ -86,6 +87,7 @@ class SearchState:
             base.call,
             prepared.around,
             networks=PROPOSERS[base.proposer].removes,
+            who=prepared.who,
         )
         self._at_once = params.at_once or _at_once(base)
         self._room = Room(self._at_once, params.window_px)
@@ -118,6 +120,9 @@ class SearchState:
     def why_none(self, ended: str) -> PawfectError | None:
         """Return why there is no candidate, or none by the engine that was asked for; else None."""
         made = self._answers()
+        if self._plan.margin is not None and made:
+            # The raw swap is an answer, whatever became of what refines it.
+            return None if self._raw_stands() else self._kept[0].error
         errors = [kept.error for kept in self._kept.values() if kept.error is not None]
         insists = self._request.params.engine == self._base.engine
         if errors and (not made or (insists and len(made) == 1 and made[0].number == 0)):
@@ -150,9 +155,12 @@ class SearchState:
             self._room, fallbacks = stage.room, fallbacks + stage.fallbacks
             if stage.short:
                 return "memory", fallbacks
+            if plan.margin is not None and not self._raw_stands():
+                return "done", fallbacks
         by_number = {one.number: one for one in (first, *others)}
-        best = self.ranking().best_first[: plan.m_global]
-        parents = [by_number[number] for number in best]
+        ranking = self.ranking()
+        keeping = [n for n in ranking.best_first if ranking.by_number[n].keeps_identity]
+        parents = [by_number[number] for number in keeping[: plan.m_global]]
         children = local_tries(plan, engine, seed, parents, proposer)
         stage = await make_all(children, self._room, self._make, self._goes_on)
         fallbacks += stage.fallbacks
@@ -165,6 +173,11 @@ class SearchState:
         if self._control.remaining_ms() <= budget.RESERVE_MS:
             raise PawfectError(ErrorKind.DEADLINE, "candidate_search: no time for another")
         return not self._answers() or can_be_beaten(self.ranking())
+
+    def _raw_stands(self) -> bool:
+        """Say whether the first candidate was made."""
+        first = self._kept.get(0)
+        return first is not None and first.error is None
 
     def _answers(self) -> list[Candidate]:
         """Return the candidates that were made, but for the picture as it came."""

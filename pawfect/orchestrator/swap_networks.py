@@ -1,23 +1,20 @@
-"""Whether faces can be swapped here, and by what: networks in the profile, their licences, weights."""
+"""Whether faces can be swapped here, and what refines a swap: the profile's networks, licences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.faces import INSIGHTFACE
+from pawfect.contract.search_report import SWAPPED
 from pawfect.identity.networks import NETWORKS
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.face_finding import MODEL as FACES
 from pawfect.orchestrator.replacing import editor_of
 from pawfect.orchestrator.swap_proposing import MODEL as SWAP
-from pawfect.contract.search_report import SWAPPED
 from pawfect.profile import Profile
 from pawfect.weights.manifest import manifest, may_be_sold
 from pawfect.weights.store import Store
-
-NOTHING_REFINES: Final = "swaps at other sizes of the face, nothing refined"
 
 
 def why_no_swap(profile: Profile, store: Store) -> str | None:
@@ -30,12 +27,21 @@ def why_no_swap(profile: Profile, store: Store) -> str | None:
     for model in (FACES, SWAP):
         if model not in profile.models:
             return f"profile {profile.name} has no model {model}"
-    assert profile.faces is not None
-    # The swapping network takes ArcFace's embedding, which others do not give.
-    finders = [name for name in profile.faces.networks if NETWORKS.get(name) == INSIGHTFACE]
+    finders = arcface(profile)
     if not finders:
         return f"profile {profile.name} has no network whose embeddings a swap takes"
     return _why_none(finders, profile, store) or _why_none([profile.entry("swap")], profile, store)
+
+
+def arcface(profile: Profile) -> list[str]:
+    """Return a profile's networks whose embedding the swapping network takes: ArcFace's."""
+    networks = () if profile.faces is None else profile.faces.networks
+    return [name for name in networks if NETWORKS.get(name) == INSIGHTFACE]
+
+
+def mend(entry: str) -> str:
+    """Return the command that brings the weights of an entry."""
+    return f"run `pawfect weights fetch {entry}`"
 
 
 def _why_none(entries: Sequence[str], profile: Profile, store: Store) -> str | None:
@@ -44,11 +50,10 @@ def _why_none(entries: Sequence[str], profile: Profile, store: Store) -> str | N
     for name in entries:
         if not (profile.allow_noncommercial or may_be_sold(name)):
             licence = manifest()[name].licence
-            problems.append(
-                f"weights {name}: profile {profile.name} is for commercial use, {licence} is not"
-            )
+            left_out = f"profile {profile.name} is for commercial use, {licence} is not"
+            problems.append(f"weights {name}: {left_out}")
         elif not (store.root / name).is_dir():
-            problems.append(f"weights {name} are not here: {_mend(name)}")
+            problems.append(f"weights {name} are not here: {mend(name)}")
         else:
             return None
     return "; ".join(problems)
