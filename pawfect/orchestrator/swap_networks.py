@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.faces import INSIGHTFACE
 from pawfect.contract.search_report import SWAPPED
+from pawfect.identity import INSTALL
 from pawfect.identity.networks import NETWORKS
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.face_finding import MODEL as FACES
@@ -30,6 +32,8 @@ def why_no_swap(profile: Profile, store: Store) -> str | None:
     finders = arcface(profile)
     if not finders:
         return f"profile {profile.name} has no network whose embeddings a swap takes"
+    if find_spec("insightface") is None:
+        return f"the package insightface is not here: {INSTALL}"
     return _why_none(finders, profile, store) or _why_none([profile.entry("swap")], profile, store)
 
 

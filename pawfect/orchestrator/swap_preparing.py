@@ -83,8 +83,8 @@ async def prepare_swap(
     swap = Swap(face, source, masked.alpha, params.pixel_boost, params.caller, own.prompt)
     plan_ms = params.deadline_ms / request.plan.total
     base = Base(own, cleaned, engine, deployment, call, plan_ms, SWAP, swap=swap)
-    box = tuple(round(float(edge), 1) for edge in face.box)
-    report = replace(report, box=box, occluders=masked.occluders)
+    x0, y0, x1, y1 = (round(float(edge), 1) for edge in face.box)
+    report = replace(report, box=(x0, y0, x1, y1), occluders=masked.occluders)
     protected = Protected(own.protect, *_why_protected(own.protect is not None))
     return Prepared(
         request, base, why, protected,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.faces import PIXEL_BOOSTS, FaceSwapReport
 from pawfect.contract.search_report import SWAPPED
+from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.chain_edit import ChainEdit, ChainEdited, edit_by_chain
 from pawfect.orchestrator.engine import Task
@@ -68,7 +69,7 @@ async def _boosted(given: Proposal) -> Proposed:
 
 async def _swapped(task: Task, swap: Swap, pixel_boost: int) -> Proposed:
     photo = task.request.image
-    inputs = {
+    inputs: dict[str, Array] = {
         "IMAGE": photo,
         "POINTS": np.asarray(swap.face.points, np.float32),
         "EMBEDDING": np.asarray(swap.source.embedding, np.float32),
