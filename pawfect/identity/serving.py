@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from pathlib import Path
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.clock import Clock
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.faces import CENTERFACE, KINDS, Face, FaceParams, FaceReport
+from pawfect.contract.faces import KINDS, Face, FaceParams, FaceReport
 from pawfect.contract.probe import probe_photo
 from pawfect.contract.tensors import Array, check_photo_size
 from pawfect.contract.texts import text_tensor
-from pawfect.identity import INSTALL
-from pawfect.identity.finder import Finder
 from pawfect.identity.networks import Find, choose
-from pawfect.onnx.session import EXTRA
 from pawfect.out_of_memory import fitting
 from pawfect.settings import FacesSettings
 from pawfect.stop import Stop, never
-from pawfect.weights.reading import unusable
 from pawfect.weights.store import Store
-
-_INSTALL_OTHER: Final = f"pip install 'pawfect[{EXTRA}]'"
 
 
 class Run(Protocol):
@@ -49,10 +41,12 @@ def face_analysis(settings: FacesSettings, find: Find) -> Run:
     Raises:
         PawfectError: UNAVAILABLE where none is here, or the first that is cannot be used.
     """
-    chosen = choose(settings.networks, find)
-    with fitting(f"weights {chosen.entry.name}", settings.device):
-        finder = _finder(chosen.kind, chosen.folder, settings.threads)
-    identity = Store(chosen.folder.parent).identity(chosen.entry.name)
+    with fitting("networks that find faces", settings.device):
+        chosen = choose(settings.networks, find, settings.threads)
+    finder = chosen.finder
+    weights = {
+        part: Store(find(entry).parent).identity(entry) for part, entry in chosen.entries.items()
+    }
 
     def run(
         inputs: Mapping[str, Array], params: FaceParams, stop: Stop = never
@@ -81,9 +75,9 @@ def face_analysis(settings: FacesSettings, find: Find) -> Run:
             height=height,
             stage_ms=clock.stage_ms,
             total_ms=clock.total_ms(),
-            fallbacks=chosen.passed_over,
-            weights={"faces": identity},
-            licence=chosen.entry.licence,
+            fallbacks=chosen.fallbacks,
+            weights=weights,
+            licence=chosen.licence,
         )
         return face_tensors(finder.kind, found.faces) | {"REPORT": text_tensor(report.to_json())}
 
@@ -116,19 +110,3 @@ def probe(settings: FacesSettings | None) -> dict[str, Array]:
     """Return the probe's tensors: no face, so that the detector alone has work."""
     del settings
     return {"IMAGE": probe_photo()}
-
-
-def _finder(kind: str, folder: Path, threads: int) -> Finder:
-    """Open the networks of a kind; insightface is imported only where it is needed."""
-    if kind == CENTERFACE:
-        raise NotImplementedError
-    try:
-        opened: Callable[[Path, int], Finder] = import_module(
-            "pawfect.identity.insight"
-        ).InsightFinder
-    except ImportError as error:
-        package = (error.name or "insightface").partition(".")[0]
-        install = INSTALL if package == "insightface" else _INSTALL_OTHER
-        problem = f"finding faces with them needs the package {package}: {install}"
-        raise unusable(folder, problem) from None
-    return opened(folder, threads)

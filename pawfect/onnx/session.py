@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tensors import Array
+from pawfect.onnx.sizes import with_open_sizes
 from pawfect.stop import Stop, look, never
 from pawfect.weights.reading import unusable
 
@@ -137,7 +138,12 @@ def usable_device(device: str) -> str:
 
 
 def open_session(
-    folder: Path, threads: int, *, device: str = CPU, file: str | None = None
+    folder: Path,
+    threads: int,
+    *,
+    device: str = CPU,
+    file: str | None = None,
+    any_size: bool = False,
 ) -> Session:
     """Open an ONNX file of a folder.
 
@@ -146,6 +152,7 @@ def open_session(
         threads: that one call works with on the CPU.
         device: cpu, cuda or tensorrt.
         file: its name; None: the folder's only one.
+        any_size: whether the sizes that the file states are left open; see `with_open_sizes`.
 
     Raises:
         PawfectError: UNAVAILABLE where onnxruntime is not installed or lacks the device, or the
@@ -168,7 +175,10 @@ def open_session(
     providers = [*_PROVIDERS[device], "CPUExecutionProvider"]
     try:
         opened = onnxruntime.InferenceSession(
-            str(path), options, providers=providers, enable_fallback=0
+            with_open_sizes(path) if any_size else str(path),
+            options,
+            providers=providers,
+            enable_fallback=0,
         )
         inputs, outputs = map(_described, (opened.get_inputs(), opened.get_outputs()))
         notes = dict(opened.get_modelmeta().custom_metadata_map)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.faces import KINDS, Face
 from pawfect.contract.report import Fallback
-from pawfect.identity.nearest import nearest_face
+from pawfect.identity.nearest import near_face
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
@@ -119,12 +119,12 @@ async def identify(
     try:
         part = np.ascontiguousarray(result[at.slices])
         found = await find_faces(asking, part, _limit_ms(deployment, asking.control))
-        near = asyncio.to_thread(nearest_face, found.faces, mask[at.slices])
-        face = await asking.control.wait(MODEL, near)
+        near = asyncio.to_thread(near_face, found.faces, mask[at.slices])
+        place = await asking.control.wait(MODEL, near)
         model = ", ".join(found.report.weights.values()) or None
-        if face is None:
+        if place is None:
             return Identity(why="no face in RESULT at the mask", model=model)
-        alike = likeness(face, who.face)
+        alike = likeness(found.faces[place], who.face)
     except PawfectError as error:
         return Identity(why=error.message, fallbacks=_failed(error, asking.control))
     return Identity(alike.score, parts=alike.parts, notes=(UNCALIBRATED,), model=model)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import PawfectError
+from pawfect.contract.errors import PawfectError, invalid
 from pawfect.contract.faces import Face
 from pawfect.contract.find import FindMasksParams
 from pawfect.contract.report import Fallback
 from pawfect.contract.tensors import MASK_THRESHOLD
-from pawfect.identity.nearest import box_within
+from pawfect.identity.mask import FaceMask, face_mask
+from pawfect.identity.shape import face_shape
 from pawfect.orchestrator import budget
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
@@ -23,6 +25,7 @@ from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.find import FindRequest, find_masks
 from pawfect.orchestrator.request import InpaintRequest
 from pawfect.orchestrator.surroundings import SAM3
+from pawfect.picture.box import Box
 from pawfect.picture.window import with_context
 
 # What lies over a face in photos of pets and their humans, as SAM3 is asked for it.
@@ -37,7 +40,7 @@ class SwapMask:
     """What a swap may change.
 
     Attributes:
-        alpha: FP32 [H, W], 0 to 1, how much of each pixel.
+        alpha: FP32 [H, W], 0 to 1, how much of each pixel; some of it above 0.
         occluders: what lies over the face and was taken out, of OCCLUDERS.
         fallbacks: what failed.
     """
@@ -50,7 +53,7 @@ class SwapMask:
 async def mask_of(
     request: InpaintRequest,
     masked: bool,
-    face: Face,
+    faces: Sequence[Face],
     deployment: Deployment,
     call: CallModel,
     control: Control,
@@ -60,19 +63,22 @@ async def mask_of(
     Args:
         request: photo, the user's mask, PROTECT.
         masked: whether there is a mask of the user's.
-        face: that is swapped.
+        faces: of the photo, the one that is swapped first.
         deployment: whether SAM3 can be asked what lies over it.
         call: calls the models.
         control: deadline, cancellation and stage times.
 
     Raises:
-        PawfectError: CANCELLED or DEADLINE of the request itself.
+        PawfectError: INVALID_ARG where nothing is left of the face; CANCELLED or DEADLINE of the
+            request itself.
     """
-    over, fallbacks = await _over(request.image, face, deployment, call, control)
+    over, fallbacks = await _over(request.image, faces[0], deployment, call, control)
     with control.stage(STAGE):
-        masking = asyncio.to_thread(_alpha, request, masked, face, over)
-        alpha, occluders = await control.wait(STAGE, masking)
-    return SwapMask(alpha, occluders, fallbacks)
+        masking = asyncio.to_thread(_painted, request, masked, faces, over)
+        painted, occluders = await control.wait(STAGE, masking)
+    if not painted.weight.any():
+        raise invalid("IMAGE", "some of the face in it and not protected", "none of it")
+    return SwapMask(painted.weight, occluders, fallbacks)
 
 
 async def _over(
@@ -87,7 +93,7 @@ async def _over(
     if settings is None:
         return {}, ()
     height, width = image.shape[:2]
-    at = with_context(box_within(face, height, width), height, width).slices
+    at = with_context(_box(face, height, width), height, width).slices
     part = np.ascontiguousarray(image[at])
     limit_ms = min(settings.timeout_ms, budget.SOURCE_SHARE * control.deadline_ms)
     over: dict[str, NDArray[np.bool_]] = {}
@@ -107,32 +113,32 @@ async def _over(
     return over, ()
 
 
-def _alpha(
+def _box(face: Face, height: int, width: int) -> Box:
+    """Return a face's box in whole pixels of its photo; at least one pixel of it."""
+    x0, y0, x1, y1 = (float(edge) for edge in face.box)
+    left, upper = min(max(int(x0), 0), width - 1), min(max(int(y0), 0), height - 1)
+    right, lower = min(math.ceil(x1), width), min(math.ceil(y1), height)
+    return Box(left, upper, max(right, left + 1), max(lower, upper + 1))
+
+
+def _painted(
     request: InpaintRequest,
     masked: bool,
-    face: Face,
-    over: dict[str, NDArray[np.bool_]],
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    faces: Sequence[Face],
+    over: Mapping[str, NDArray[np.bool_]],
+) -> tuple[FaceMask, tuple[str, ...]]:
+    """Return the first face's mask, and what was taken out of it."""
     height, width = request.image.shape[:2]
-    hull = _hull(face, height, width)
-    marked = hull | (request.mask >= MASK_THRESHOLD) if masked else hull
+    shape = face_shape(faces[0], height, width)
+    banned = np.zeros((height, width), np.bool_)
+    if request.protect is not None:
+        banned |= request.protect >= MASK_THRESHOLD
     taken = []
     for name, cover in over.items():
-        covered = np.count_nonzero(cover & hull) / max(np.count_nonzero(hull), 1)
+        covered = np.count_nonzero(cover & shape) / max(np.count_nonzero(shape), 1)
         if 0 < covered <= MOST_COVERED:
-            marked &= ~cover
+            banned |= cover
             taken.append(name)
-    if request.protect is not None:
-        marked &= request.protect < MASK_THRESHOLD
-    return _feathered(marked), tuple(taken)
-
-
-def _hull(face: Face, height: int, width: int) -> NDArray[np.bool_]:
-    canvas = np.zeros((height, width), np.uint8)
-    hull = cv2.convexHull(np.round(face.landmarks).astype(np.int32))
-    return cv2.fillConvexPoly(canvas, hull, 255) > 0
-
-
-def _feathered(marked: NDArray[np.bool_]) -> NDArray[np.float32]:
-    inside = cv2.distanceTransform(marked.astype(np.uint8), cv2.DIST_L2, 5) - 3.0
-    return np.clip(inside / 25.0, 0, 1).astype(np.float32)
+    protect = np.where(banned, np.uint8(255), np.uint8(0))
+    mask = request.mask if masked else None
+    return face_mask(request.image, faces, mask, protect), tuple(taken)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.faces import INSIGHTFACE
 from pawfect.contract.search_report import SWAPPED
 from pawfect.identity import INSTALL
-from pawfect.identity.networks import NETWORKS
+from pawfect.identity.networks import ARCFACE
 from pawfect.orchestrator.deployment import Deployment
 from pawfect.orchestrator.face_finding import MODEL as FACES
 from pawfect.orchestrator.replacing import editor_of
@@ -40,7 +39,7 @@ def why_no_swap(profile: Profile, store: Store) -> str | None:
 def arcface(profile: Profile) -> list[str]:
     """Return a profile's networks whose embedding the swapping network takes: ArcFace's."""
     networks = () if profile.faces is None else profile.faces.networks
-    return [name for name in networks if NETWORKS.get(name) == INSIGHTFACE]
+    return [name for name in networks if name in ARCFACE]
 
 
 def mend(entry: str) -> str:

@@ -15,7 +15,7 @@ from pawfect.contract.report import Fallback
 from pawfect.contract.search import EDIT, MARGIN, SWAP
 from pawfect.contract.search_report import SWAPPED, SwapReport
 from pawfect.identity.alignment import NETWORK_PX, alignment
-from pawfect.identity.nearest import nearest_face
+from pawfect.identity.nearest import near_face
 from pawfect.identity.swapping import log_swap
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
@@ -68,22 +68,21 @@ async def prepare_swap(
     source = _source(reference, deployment)
     found = await find_faces(asking, own.image)
     _check_kind(found, deployment)
-    faces, fallbacks = _swappable(found.faces)
-    choosing = asyncio.to_thread(_meant, faces, request)
-    face = await control.wait(MODEL, choosing)
+    choosing = asyncio.to_thread(_meant, found.faces, request)
+    faces, fallbacks = await control.wait(MODEL, choosing)
     report = SwapReport(None, len(found.faces), found.kind, params.caller, MARGIN)
     report = replace(report, licences=_licences(found, deployment))
     weights = dict(found.report.weights)
-    if face is None:
+    if not faces:
         instead = await _edited_instead(request, deployment, call, control, engine, fallbacks)
         return replace(instead, swap=report, who=Who(source), weights=weights)
-    masked = await mask_of(own, request.masked, face, deployment, call, control)
+    masked = await mask_of(own, request.masked, faces, deployment, call, control)
     cleaned = await _cleaned(request, masked, call, control)
     request, fallbacks = _planned(request, engine, why, fallbacks + masked.fallbacks)
-    swap = Swap(face, source, masked.alpha, params.pixel_boost, params.caller, own.prompt)
+    swap = Swap(faces[0], source, masked.alpha, params.pixel_boost, params.caller, own.prompt)
     plan_ms = params.deadline_ms / request.plan.total
     base = Base(own, cleaned, engine, deployment, call, plan_ms, SWAP, swap=swap)
-    x0, y0, x1, y1 = (round(float(edge), 1) for edge in face.box)
+    x0, y0, x1, y1 = (round(float(edge), 1) for edge in faces[0].box)
     report = replace(report, box=(x0, y0, x1, y1), occluders=masked.occluders)
     protected = Protected(own.protect, *_why_protected(own.protect is not None))
     return Prepared(
@@ -116,27 +115,41 @@ def _source(reference: FacesFound, deployment: Deployment) -> Face:
     return face
 
 
-def _swappable(faces: Sequence[Face]) -> tuple[tuple[Face, ...], tuple[Fallback, ...]]:
-    """Leave out faces that the network could not draw: too small, or turned too far away."""
-    kept, left_out = list[Face](), list[str]()
-    for face in faces:
-        try:
-            alignment(face.points, NETWORK_PX)
-        except PawfectError as error:
-            left_out.append(error.message)
-        else:
-            kept.append(face)
-    if not left_out:
-        return tuple(kept), ()
-    reason = f"{len(left_out)} of {len(faces)} faces cannot be swapped: {left_out[0]}"
-    return tuple(kept), (Fallback(MODEL, reason, "left out", ErrorKind.INVALID_ARG),)
+def _meant(
+    faces: Sequence[Face], request: SearchRequest
+) -> tuple[tuple[Face, ...], tuple[Fallback, ...]]:
+    """Return the photo's faces, the one that is swapped first; none where none can be.
 
-
-def _meant(faces: Sequence[Face], request: SearchRequest) -> Face | None:
-    """Return the face that is swapped: the nearest to the mask; without one the best."""
+    With a mask that is the nearest to it and no other; without one the best that can be drawn.
+    """
+    places = list(range(len(faces)))
     if request.masked:
-        return nearest_face(faces, request.inpaint.mask)
-    return faces[0] if faces else None
+        near = near_face(faces, request.inpaint.mask)
+        places = [] if near is None else [near]
+    left_out = list[str]()
+    for place in places:
+        problem = _undrawable(faces[place])
+        if problem is None:
+            others = [face for number, face in enumerate(faces) if number != place]
+            return (faces[place], *others), _left_out(left_out)
+        left_out.append(problem)
+    return (), _left_out(left_out)
+
+
+def _undrawable(face: Face) -> str | None:
+    """Say why the network could not draw a face: it is too small, or turned too far away."""
+    try:
+        alignment(face.points, NETWORK_PX)
+    except PawfectError as error:
+        return error.message
+    return None
+
+
+def _left_out(problems: Sequence[str]) -> tuple[Fallback, ...]:
+    if not problems:
+        return ()
+    reason = f"{len(problems)} of the faces cannot be swapped: {problems[0]}"
+    return (Fallback(MODEL, reason, "left out", ErrorKind.INVALID_ARG),)
 
 
 async def _edited_instead(
