@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -69,6 +69,7 @@ class InsightFinder:
     Args:
         folder: of verified weights: det_10g.onnx, 2d106det.onnx, w600k_r50.onnx.
         threads: that one call works with.
+        inside: the folder in it that they lie in; empty: its own.
 
     Raises:
         PawfectError: UNAVAILABLE for files that are not what they should be.
@@ -77,9 +78,9 @@ class InsightFinder:
 
     kind: str = INSIGHTFACE
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, inside: str = "") -> None:
         self._sessions = {
-            file: open_session(folder, threads, file=file)
+            file: open_session(folder, threads, file=str(PurePath(inside, file)))
             for file in (DETECTOR, LANDMARKS, EMBEDDER)
         }
         known = KINDS[INSIGHTFACE]
@@ -92,8 +93,12 @@ class InsightFinder:
         self.device = self._sessions[DETECTOR].device
         # Of the other two the file is read once more, for how they want pictures normalised.
         self._detector = SCRFD(session=Borrowed(self._sessions[DETECTOR]))
-        self._landmarks = Landmark(str(folder / LANDMARKS), Borrowed(self._sessions[LANDMARKS]))
-        self._embedder = ArcFaceONNX(str(folder / EMBEDDER), Borrowed(self._sessions[EMBEDDER]))
+        self._landmarks = Landmark(
+            str(folder / inside / LANDMARKS), Borrowed(self._sessions[LANDMARKS])
+        )
+        self._embedder = ArcFaceONNX(
+            str(folder / inside / EMBEDDER), Borrowed(self._sessions[EMBEDDER])
+        )
 
     def find(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -94,16 +95,17 @@ def choose(names: Sequence[str], find: Find, threads: int) -> Chosen:
 _Opened = tuple[Finder, dict[str, str], tuple[Fallback, ...]]
 
 
-def _insightface(name: str, find: Find, threads: int) -> _Opened:
+def _insightface(name: str, find: Find, threads: int, inside: str = "") -> _Opened:
+    """Open insightface's networks, whose files lie in a folder `inside` the entry's."""
     folder = find(name)
     try:
         # Only here: it is installed apart, and costs 0.5 s and 42 MiB.
-        opened: Callable[[Path, int], Finder] = import_module(
+        opened: Callable[[Path, int, str], Finder] = import_module(
             "pawfect.identity.insight"
         ).InsightFinder
     except ImportError as error:
         raise unusable(folder, _needs(error.name or INSIGHTFACE)) from None
-    return opened(folder, threads), {"faces": name}, ()
+    return opened(folder, threads, inside), {"faces": name}, ()
 
 
 def _centerface(name: str, find: Find, threads: int) -> _Opened:
@@ -135,7 +137,11 @@ def _needs(module: str) -> str:
 # By entry, what opens it. buffalo_l is the best of them and for research only; tiny-faces is a
 # test's.
 NETWORKS: Final[Mapping[str, Callable[[str, Find, int], _Opened]]] = MappingProxyType(
-    {"buffalo_l": _insightface, "tiny-faces": _insightface, "centerface": _centerface}
+    {
+        "buffalo_l": partial(_insightface, inside="buffalo_l"),
+        "tiny-faces": _insightface,
+        "centerface": _centerface,
+    }
 )
 # Those among them that give ArcFace's embedding, which the swapping network takes.
 ARCFACE: Final = frozenset(name for name, opens in NETWORKS.items() if opens is _insightface)
