@@ -94,20 +94,34 @@ def _load(model: Model, profile: Profile, store: Store) -> Any:
     assert model.loader is not None
     load = resolve_name(model.loader)
     if model.finds_weights:
-        return load(profile.settings(model), partial(entry_folder, store=store))
+        return load(profile.settings(model), partial(_usable_folder, profile=profile, store=store))
     folders = [_folder(component, profile, store) for component in model.weights]
     return load(profile.settings(model), *folders)
 
 
-def _folder(component: str, profile: Profile, store: Store) -> Path:
-    """Return a component's verified folder; UNAVAILABLE where its licence bars it.
+def _usable_folder(entry: str, profile: Profile, store: Store) -> Path:
+    """Return the verified folder of an entry, as `entry_folder`.
 
-    Engines that are barred load, and are not asked: `pawfect.orchestrator.deployment`.
+    Raises:
+        PawfectError: UNAVAILABLE too for one that the profile may not use by its licence.
     """
-    if component in FINDERS and (reason := bar(component, profile)):
-        entry = profile.entry(component)
-        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {reason}")
+    _check_licence(entry, profile, store)
+    return entry_folder(entry, store)
+
+
+def _folder(component: str, profile: Profile, store: Store) -> Path:
+    """Return the verified folder of a component; raises as `_usable_folder`.
+
+    Engines that their licence bars load, and are not asked: `pawfect.orchestrator.deployment`.
+    """
+    if component in FINDERS:
+        _check_licence(profile.entry(component), profile, store)
     return weights_folder(component, profile, store)
+
+
+def _check_licence(entry: str, profile: Profile, store: Store) -> None:
+    if reason := bar(entry, profile, store.entries):
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {reason}")
 
 
 def probe_inputs(name: str, profile: Profile) -> dict[str, Array]:
