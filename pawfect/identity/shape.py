@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pawfect.contract.faces import Face
 
-# Above the middle of the eyes. The upper edges of brows lie 0.21 to 0.47 above the eyes; less than that,
-# since CenterFace's own eyes lie up to 0.08 beside those marked.
+# Above the middle of the eyes. The upper edges of brows lie 0.21 to 0.47 above it; less than that,
+# since a detector's eyes lie up to 0.08 beside those marked.
 BROWS: Final = 0.19
 # Below the middle of the eyes: chins lie at 1.70 to 2.02.
 CHIN: Final = 1.80
