@@ -16,8 +16,9 @@ from pawfect.contract.tensors import Array, check_photo_size
 from pawfect.contract.texts import text_tensor
 from pawfect.identity.alignment import LEAST_CROP_PX, template
 from pawfect.identity.inswapper import Swapper
+from pawfect.identity.mask import own_weight
 from pawfect.identity.paste import pasted
-from pawfect.identity.swap import draw_face
+from pawfect.identity.swap import draw_face, five_points, in_scene
 from pawfect.out_of_memory import fitting
 from pawfect.settings import SwapSettings
 from pawfect.stop import Stop, look, never
@@ -65,7 +66,8 @@ def face_swap(settings: SwapSettings, folder: Path) -> Run:
             )
             look(over)
             with clock.stage("paste"):
-                image, painted = pasted(photo, face)
+                weight, before = own_weight(photo, five_points(points))
+                image, painted = pasted(photo, in_scene(face, before), weight)
         except PawfectError as error:
             if error.kind is ErrorKind.CANCELLED and not stop():
                 raise clock.late() from None
