@@ -38,7 +38,7 @@ class Embedder(Protocol):
     def embed(
         self, photo: NDArray[np.uint8], box: NDArray[np.float32], stop: Stop = never
     ) -> NDArray[np.float32]:
-        """Return the embedding, FP32 [D], of the face in a box, px of the photo."""
+        """Return the embedding, FP32 [D], of the face in a box, px of a photo in C order."""
         ...
 
 
@@ -72,6 +72,7 @@ class CenterFinder:
         stage: Stage = unmeasured,
     ) -> Found:
         """Find faces, as `Finder.find`; stages detect and, where faces are compared, embed."""
+        photo = np.ascontiguousarray(photo)
         with stage("detect"):
             boxes, scores, points = self._detect(photo, size, told_from(least_score), stop)
         kept = int((scores >= least_score).sum())
