@@ -38,11 +38,13 @@ class Pictures:
 
     Args:
         photo: the photo.
-        mask: UINT8 [H, W], >= 128 = fill.
+        mask: UINT8 [H, W], >= 128 = fill, or None.
         reference: the picture of the character, or None.
     """
 
-    def __init__(self, photo: Photo, mask: NDArray[np.uint8], reference: Photo | None) -> None:
+    def __init__(
+        self, photo: Photo, mask: NDArray[np.uint8] | None, reference: Photo | None
+    ) -> None:
         self.photo = photo
         self.mask = mask
         self.reference = reference
@@ -63,8 +65,10 @@ class Pictures:
         return self._of.get(candidate.number)
 
     def with_hole(self) -> str:
-        """Return the photo, its hole tinted."""
+        """Return the photo, its hole tinted where a mask says it."""
         image = Image.fromarray(self.photo.pixels)
+        if self.mask is None:
+            return _jpeg_uri(image)
         hole = Image.fromarray(np.where(self.mask >= MASK_THRESHOLD, 160, 0).astype(np.uint8))
         image.paste(_HOLE_COLOUR, mask=hole)
         return _jpeg_uri(image)
@@ -93,7 +97,8 @@ def page_of(
         result: UINT8 [H, W, 3], what won.
     """
     title = f"Task {task.id}" + (f" ({task.character})" if task.character else "")
-    inputs = [("photo and hole", pictures.with_hole())]
+    photo = "photo" if pictures.mask is None else "photo and hole"
+    inputs = [(photo, pictures.with_hole())]
     if pictures.reference is not None:
         inputs.append(("character", data_uri(pictures.reference.pixels)))
     inputs.append(("result", data_uri(result)))
@@ -121,6 +126,8 @@ def _facts(report: SearchReport) -> Iterator[tuple[str, str]]:
         yield f"{judge} does not count", why
     for fallback in report.fallbacks:
         yield fallback.stage, f"{fallback.reason}; instead: {fallback.instead}"
+    if report.licence is not None:
+        yield "weights under", report.licence
     for note in report.notes:
         yield "note", note
 
