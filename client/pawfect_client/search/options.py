@@ -120,7 +120,9 @@ def parameters_of(params: Iterable[str], own: Mapping[str, Any]) -> dict[str, Sc
 
 def _value(option: str, value: Any) -> Scalar:
     """Return what an option's value is as a parameter."""
+    read: Scalar = value
     if option == "deadline":
-        return round(value * 1000)
-    read: Scalar = int(value) if option == "pixel_boost" else value
+        read = round(value * 1000)
+    elif option == "pixel_boost":
+        read = int(value)
     return read
