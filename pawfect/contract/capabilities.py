@@ -41,8 +41,8 @@ class Capabilities:
 
     Attributes:
         profile: name of its profile.
-        can: by name: cutout, find_masks, the types of `refine`, search, and the models of remote
-            judges.
+        can: by name: cutout, find_masks, the types of `refine`, search, swap, and the models of
+            remote judges.
         version: of the package.
     """
 

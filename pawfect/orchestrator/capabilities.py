@@ -36,6 +36,7 @@ def capabilities(refining: Refining) -> Capabilities:
         "subject": edit,
         "general": edit,
         "search": _model(profile, store, "candidate_search", ()),
+        "swap": _swap(profile, store),
     }
     can |= {f"score_{judge}": _judge(profile, judge) for judge in CLIENTS}
     return Capabilities(profile.name, can)
@@ -74,6 +75,15 @@ def _cutout(profile: Profile, store: Store) -> Capability:
     if any((store.root / find_network(name).weights).is_dir() for name in networks):
         return _CAN
     return Capability(False, f"no network is here: {_FETCH.format(networks[-1])}")
+
+
+def _swap(profile: Profile, store: Store) -> Capability:
+    """Return whether faces can be swapped here: found, told apart, and drawn."""
+    for name, needed in (("candidate_search", ()), ("face_analysis", ()), ("face_swap", None)):
+        found = _model(profile, store, name, needed)
+        if not found.available:
+            return found
+    return _CAN
 
 
 def _text(profile: Profile, store: Store) -> Capability:

@@ -14,7 +14,7 @@ from pawfect.contract.errors import invalid
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.fields import MOST_COMPARISONS, Comparison
-from pawfect_service.jobs.kinds import SEARCH
+from pawfect_service.jobs.kinds import SEARCHES
 from pawfect_service.jobs.move import Answer, Moment, Step
 from pawfect_service.strict import lenient_json
 
@@ -109,7 +109,7 @@ def compare(at: Moment, *, left: int, right: int, choice: Choice) -> Step:
 
 
 def _check(session: SessionDocument, left: int, right: int) -> None:
-    if session.kind is not SEARCH:
+    if session.kind not in SEARCHES:
         raise invalid("version", "one that is a search", f"one that is {session.kind.name}")
     if left == right:
         raise invalid("right", "another candidate than left", right)
