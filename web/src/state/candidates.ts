@@ -19,6 +19,11 @@ export interface Family {
   children: Candidate[];
 }
 
+/** Whether a version is the best of many candidates. */
+export function isSearch({ kind }: Version): boolean {
+  return kind === "search" || kind === "swap";
+}
+
 /** Return what a completed search has found. */
 export function searchOf(version: Version): Search {
   const report = version.report ?? {};

@@ -1,6 +1,7 @@
 // Reports in words: what a person wants to know of how a version came about.
 
 import type { Report, Version } from "../api/types";
+import { isSearch } from "../state/candidates";
 import { stageName } from "./stages";
 
 const ENGINES: Record<string, string> = {
@@ -17,8 +18,10 @@ export function reportWords(version: Version): string[] {
   const words = version.note ? [sentence(version.note)] : [];
   if (!report) return words;
   const told = [
-    version.kind === "search" ? searchWords(report) : null,
-    version.kind === "cutout" ? subjectWords(report) : filledWords(report),
+    isSearch(version) ? searchWords(report) : null,
+    ...(version.kind === "swap" ? swapWords(version, report) : []),
+    version.kind === "cutout" ? subjectWords(report) : null,
+    version.kind === "cutout" || version.kind === "swap" ? null : filledWords(report),
     protectedWords(report),
     ...correctionWords(report),
     ...regionWords(report),
@@ -62,6 +65,18 @@ function searchWords(report: Report): string | null {
   const by = names ? ` (judges: ${names})` : "; nobody could judge them";
   const end = ENDS[text(report.ended) ?? ""];
   return `Of ${made} tries number ${best} won${score}${by}.${end ? ` ${end}` : ""}`;
+}
+
+/** What is to be known of a swap: who asked, and what its networks may be used for. */
+function swapWords(version: Version, report: Report): string[] {
+  const { caller, consent } = version.parameters;
+  const licence = text(report.licence);
+  return [
+    ...(consent === true && typeof caller === "string"
+      ? [`Asked for by ${caller}, who said that everybody agrees.`]
+      : []),
+    ...(licence ? [`Made with networks under: ${licence}.`] : []),
+  ];
 }
 
 function subjectWords(report: Report): string | null {

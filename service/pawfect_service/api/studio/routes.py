@@ -53,7 +53,7 @@ class CanEdit(Can):
 
 
 class CanSearch(Can):
-    """Whether the best of many fills, or of many swaps of a face, can be searched for."""
+    """Whether the best of many fills can be searched for."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -74,7 +74,7 @@ class Abilities(BaseModel):
     subject: CanEdit
     general: CanEdit
     search: CanSearch
-    swap: CanSearch
+    swap: Can
 
 
 class Limits(BaseModel):
@@ -124,7 +124,7 @@ async def studio(request: Request) -> Studio:
     profile, known = await context.abilities.now()
     can = {name: asdict(one) for name, one in known.items()}
     judges = (known[model.name].available for model in REMOTE_JUDGES.values())
-    can["search"]["remote_judges"] = can["swap"]["remote_judges"] = any(judges)
+    can["search"]["remote_judges"] = any(judges)
     return Studio(
         signed_in=caller is not None,
         needs_key=not context.lets_anybody_in,
