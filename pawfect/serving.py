@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
-from pawfect.contract.errors import PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_mask, probe_photo
 from pawfect.contract.tensors import Array
 from pawfect.model import Model
 from pawfect.models import MODELS, check_inputs
 from pawfect.out_of_memory import require
-from pawfect.profile import Profile
+from pawfect.profile import FINDERS, Profile
 from pawfect.stop import Stop, never
-from pawfect.weights.reading import entry_folder, weights_folder
+from pawfect.weights.manifest import find_entry, may_be_sold
+from pawfect.weights.reading import bar, entry_folder, weights_folder
 from pawfect.weights.store import Store
 
 
@@ -93,9 +95,33 @@ def _load(model: Model, profile: Profile, store: Store) -> Any:
     assert model.loader is not None
     load = resolve_name(model.loader)
     if model.finds_weights:
-        return load(profile.settings(model), partial(entry_folder, store=store))
-    folders = [weights_folder(component, profile, store) for component in model.weights]
+        return load(profile.settings(model), partial(_usable_folder, profile=profile, store=store))
+    folders = [_folder(component, profile, store) for component in model.weights]
     return load(profile.settings(model), *folders)
+
+
+def _folder(component: str, profile: Profile, store: Store) -> Path:
+    """Return a component's verified folder; UNAVAILABLE where its licence bars it.
+
+    Engines that are barred load, and are not asked: `pawfect.orchestrator.deployment`.
+    """
+    if component in FINDERS and (reason := bar(component, profile)):
+        entry = profile.entry(component)
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {reason}")
+    return weights_folder(component, profile, store)
+
+
+def _usable_folder(entry: str, profile: Profile, store: Store) -> Path:
+    """Return the verified folder of an entry, as `entry_folder`.
+
+    Raises:
+        PawfectError: UNAVAILABLE too for one that the profile may not use by its licence.
+    """
+    if not (profile.allow_noncommercial or may_be_sold(entry, store.entries)):
+        licence = find_entry(store.entries, entry).licence
+        problem = f"profile {profile.name} is for commercial use, {licence} is not"
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {problem}")
+    return entry_folder(entry, store)
 
 
 def probe_inputs(name: str, profile: Profile) -> dict[str, Array]:

@@ -20,6 +20,7 @@ from pawfect.models import MODELS
 from pawfect.serving import BatchFunction, Function, load_batch, load_function
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton import adapter
+from pawfect_triton.logs import log_to_stderr
 from pawfect_triton.overrides import served_profile
 from pawfect_triton.waiting import stop_of
 
@@ -49,6 +50,7 @@ class FunctionModel:
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the function, with the weights of the server's profile."""
         self._name = name = args["model_name"]
+        log_to_stderr()
         self._warm_ups = warm_ups(args)
         _hide(MODELS[name].unused)
         self._function: Function = _loaded_or_refusing(

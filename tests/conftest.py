@@ -155,7 +155,7 @@ def no_hub():
 
 def bring_networks(root: Path) -> None:
     """Put the networks that the set-up fetched into another weights' root, which verifies them."""
-    for name in ("u2netp", "pp-ocrv6-small"):
+    for name in ("u2netp", "pp-ocrv6-small", "centerface"):
         here = weights_root() / name
         if here.is_dir():
             shutil.copytree(here, root / here.name)
@@ -172,6 +172,17 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory, tiny: Profile) -> Pat
     root = tmp_path_factory.mktemp("weights")
     bring_networks(root)
     fetch(sorted(set(tiny.weights.values())), Store(root), no_hub, silent)
+    return root
+
+
+@pytest.fixture(scope="session")
+def face_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights' root with `centerface` and, made of it, `tiny-faces`; not to be written to."""
+    root = tmp_path_factory.mktemp("face-weights")
+    shutil.copytree(
+        Store(weights_root()).folder("centerface", mend="make network"), root / "centerface"
+    )
+    fetch(["tiny-faces"], Store(root), no_hub, silent)
     return root
 
 

@@ -72,6 +72,10 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
 # Local consistency under which no candidate wins, as long as one is above it: half of what the
 # scale has. Of 10, see `pawfect.scores.local`.
 FLOOR: Final = 4.0
+# Of a swap: how far below the raw swap's the cosine between a candidate's face and the reference's
+# may lie for it to win. insightface 2.1 takes as much (0.05) below its threshold as undecided; what
+# ArcFace's own noise between two refinements of one face is, nobody has measured.
+MARGIN: Final = 0.05
 _NAME: Final = Rule(
     lambda text: len(text) <= MAX_NAME and text.isprintable() and text == text.strip(),
     f"1 to {MAX_NAME} printable characters without space around them",
@@ -105,8 +109,10 @@ class SearchParams(Parameters):
             `score_local` judges.
         judge_ms: what each of those judges has for one candidate, 1 to 600,000 ms.
         at_once: most candidates that are made at a time, 1 to 64.
-        engine: as for `inpaint`; of proposer edit: auto (edit, else klein), edit or klein.
-        steps: denoising steps, 1 to 100; of proposer edit by Qwen-Image-Edit in preset eacps 50.
+        engine: as for `inpaint`; of proposers edit and swap: auto (edit, else klein), edit or
+            klein.
+        steps: denoising steps, 1 to 100; of proposer edit by Qwen-Image-Edit in preset eacps 50, of
+            proposer swap 12.
         guidance_scale: 0 to 100 (flux, edit); some candidates vary it.
         seed: 0 to 2**63 - 1; the same request gives the same candidates.
         deadline_ms: 1 to 600,000 ms from the request's arrival to its answer; what is found by then
@@ -115,8 +121,8 @@ class SearchParams(Parameters):
         least_speck_px: as for `inpaint`.
         fill_outlines: as for `inpaint`.
         window_px: as for `inpaint`.
-        protect: as for `inpaint`; of proposer edit auto finds nothing: the subject is what it
-            edits.
+        protect: as for `inpaint`; of proposers edit and swap auto finds nothing: the subject is
+            what they change.
     """
 
     proposer: Annotated[str, one_of(*PROPOSERS)] = INPAINT
@@ -160,6 +166,8 @@ class SearchPlan:
         floor: local consistency under which no candidate wins, 0 to 10.
         unedited: whether the first candidate is the picture as it came, which the others are
             compared with; see `pawfect.search.potential.rank`.
+        margin: how far below the first candidate's the cosine between a candidate's face and the
+            reference's may lie for it to win; None: the first one's binds nobody.
     """
 
     k_global: int
@@ -168,6 +176,7 @@ class SearchPlan:
     weights: Mapping[str, float]
     floor: float
     unedited: bool = False
+    margin: float | None = None
 
     @property
     def total(self) -> int:
@@ -180,17 +189,18 @@ def search_plan(params: SearchParams) -> SearchPlan:
 
     Raises:
         PawfectError: INVALID_ARG where more candidates are to have children than there are, no axis
-            has a weight, or an edit is asked of an engine that cannot, or of one candidate, which
-            is the picture as it came.
+            has a weight, an edit or a swap's refinement is asked of an engine that cannot, or an
+            edit of one candidate, which is the picture as it came.
     """
     preset, edits = PRESETS[params.preset], params.proposer == EDIT
+    swaps = params.proposer == SWAP
 
     def chosen(name: str) -> float:
         given = getattr(params, name)
         return float(getattr(preset, name) if given is None else given)
 
-    if edits and params.engine not in ("auto", *EDITORS):
-        expected = f"auto, {' or '.join(EDITORS)} with proposer={EDIT}"
+    if (edits or swaps) and params.engine not in ("auto", *EDITORS):
+        expected = f"auto, {' or '.join(EDITORS)} with proposer={params.proposer}"
         raise invalid("engine", expected, params.engine)
     k_global, k_local = int(chosen("k_global")), int(chosen("k_local"))
     if edits and k_global == 1:
@@ -207,7 +217,8 @@ def search_plan(params: SearchParams) -> SearchPlan:
     if not k_local:
         m_global = 0
     frozen = MappingProxyType(weights)
-    return SearchPlan(k_global, m_global, k_local, frozen, params.floor, unedited=edits)
+    margin = MARGIN if swaps else None
+    return SearchPlan(k_global, m_global, k_local, frozen, params.floor, edits, margin)
 
 
 def check_reference(params: SearchParams, given: bool, name: str = "REFERENCE") -> None:

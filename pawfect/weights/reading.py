@@ -8,13 +8,24 @@ from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import Profile
+from pawfect.weights.manifest import manifest, may_be_sold
 from pawfect.weights.store import Store
 
 
 def weights_folder(component: str, profile: Profile, store: Store) -> Path:
     """Return the verified folder of a component of a profile; raises as `Store.folder`."""
-    mend = f"pawfect weights fetch {profile.name}"
-    return store.folder(profile.entry(component), mend=mend)
+    entry = profile.entry(component)
+    # What is asked about is left out where a whole profile is fetched.
+    named = entry if store.entries[entry].asked else profile.name
+    return store.folder(entry, mend=f"pawfect weights fetch {named}")
+
+
+def bar(component: str, profile: Profile) -> str | None:
+    """Say why the licence of a component's weights bars it from a profile; None: it does not."""
+    entry = profile.entry(component)
+    if profile.allow_noncommercial or may_be_sold(entry):
+        return None
+    return f"profile {profile.name} is for commercial use, {manifest()[entry].licence} is not"
 
 
 def entry_folder(entry: str, store: Store) -> Path:
