@@ -20,6 +20,7 @@ from pawfect.contract.search_report import Candidate, SearchReport
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.photo.photo import Photo
 from pawfect_client.search.metrics import AXIS_NAMES, children_of
+from pawfect_client.search.swapped import swap_facts
 from pawfect_client.search.tasks import Task
 
 # Longest side of a picture, px: 20 candidates are a page of less than a megabyte.
@@ -126,8 +127,7 @@ def _facts(report: SearchReport) -> Iterator[tuple[str, str]]:
         yield f"{judge} does not count", why
     for fallback in report.fallbacks:
         yield fallback.stage, f"{fallback.reason}; instead: {fallback.instead}"
-    if report.licence is not None:
-        yield "weights under", report.licence
+    yield from swap_facts(report)
     for note in report.notes:
         yield "note", note
 
@@ -151,6 +151,8 @@ def _card(one: Candidate, report: SearchReport, pictures: Pictures) -> str:
     told = [f"potential {_number(one.potential)}"]
     if not one.above_floor:
         told.append("under the floor")
+    if not one.keeps_identity:
+        told.append("too little like the character")
     if one.error is not None:
         told.append(f"failed: {one.error}")
     text = escape(", ".join(told))

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.search import SWAP
 from pawfect.contract.search_report import SearchReport
 from pawfect.photo.saving import encode_photo
 from pawfect_client.results import SearchResult, StageEvent
@@ -18,6 +17,7 @@ from pawfect_client.search.asked import Asked
 from pawfect_client.search.metrics import metrics_of
 from pawfect_client.search.page import Pictures, page_of
 from pawfect_client.search.pictures import TaskPictures, read_pictures
+from pawfect_client.search.swapped import swap_lines
 from pawfect_client.search.task_folder import METRICS, PAGE, RESULT, TaskFolder, maker
 from pawfect_client.search.tasks import Task
 
@@ -170,8 +170,7 @@ def _finish(work: _Work, result: SearchResult) -> None:
 def _remarks(report: SearchReport) -> Iterator[str]:
     for fallback in report.fallbacks:
         yield f"{fallback.stage}: {fallback.reason}; instead: {fallback.instead}"
-    if report.proposer == SWAP and report.licence is not None:
-        yield f"weights under {report.licence}"
+    yield from swap_lines(report)
     yield from report.notes
     if not report.complete:
         yield f"ended by {report.ended}: the same command goes on with it"

@@ -17,7 +17,7 @@ from pawfect.contract.candidates import FoundCandidate, read_done
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.scores import AXES, Judgement
 from pawfect.contract.search import SWAP, SearchParams, search_plan
-from pawfect.contract.search_report import GLOBAL, LOCAL, Candidate, SearchReport
+from pawfect.contract.search_report import GLOBAL, LOCAL, Candidate, SearchReport, SwapReport
 from pawfect.contract.tensors import MASK_THRESHOLD
 
 # Of a process: seconds that a candidate takes, and the file that gets the number of each as it is
@@ -115,7 +115,7 @@ class Flow:
             protect_source="none",
             stage_ms={"candidates": 1.0},
             total_ms=2.0,
-            licence="research only" if params.proposer == SWAP else None,
+            swap=_swap_of(params) if params.proposer == SWAP else None,
             notes=("<b>fine</b>",),
         )
         return Outcome(result, report)
@@ -154,6 +154,13 @@ class Flow:
         crop = tensors["IMAGE"][y0:y1, x0:x1].copy()
         crop[mask[y0:y1, x0:x1]] = rng.integers(0, 256, 3)
         return FoundCandidate(candidate, crop, box)
+
+
+def _swap_of(params: SearchParams) -> SwapReport:
+    licences = {"faces": "research only", "swap": "research only"}
+    return SwapReport(
+        (12.0, 10.4, 28.0, 30.0), 2, "insightface", params.caller, 0.05, ("paw",), licences
+    )
 
 
 def hole_of(tensors: Mapping[str, np.ndarray]) -> np.ndarray:

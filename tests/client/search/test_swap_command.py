@@ -67,7 +67,12 @@ def test_a_swap_is_a_photoreal_search_without_a_mask_that_says_who_asked(
         "proposer": "swap", "preset": "photoreal", "consent": True, "caller": "julia",
         "pixel_boost": 512, "seed": 5, "k_global": 2, "m_global": 1, "k_local": 1,
     }  # fmt: skip
-    assert "weights under research only" in done.stdout
+    for line in (
+        "swapped: the face at 12, 10, 16 x 20 px, of 2 faces found",
+        "kept in front of it: paw",
+        "licences of the networks: research only",
+    ):
+        assert line in done.stdout
     folder = desk.task()
     assert not (folder / "mask.png").exists()
     np.testing.assert_array_equal(load_photo(folder / "character.png").pixels, PHOTO[::-1])
@@ -75,7 +80,8 @@ def test_a_swap_is_a_photoreal_search_without_a_mask_that_says_who_asked(
     assert (metrics["character_name"], metrics["report"]["proposer"]) == ("anna", "swap")
     page = (folder / "page.html").read_text()
     assert "photo and hole" not in page
-    assert "research only" in page
+    for fact in ("the face at 12, 10", "research only", "<dt>asked for by</dt><dd>julia</dd>"):
+        assert fact in page
 
 
 def test_every_picture_of_a_swap_says_that_a_network_made_part_of_it(desk, anna):

@@ -103,6 +103,8 @@ export interface Candidate {
   scores: Record<string, number>;
   potential: number | null;
   aboveFloor: boolean;
+  /** Of a swap, whether it is enough like the character to win. */
+  keepsIdentity?: boolean;
   error: string | null;
 }
 

@@ -46,6 +46,7 @@ function candidateOf(one: Record<string, unknown>): Candidate {
     scores: Object.fromEntries(scores.map(([axis, score]) => [axis, Number(score)])),
     potential: typeof one.potential === "number" ? one.potential : null,
     aboveFloor: one.above_floor !== false,
+    keepsIdentity: one.keeps_identity !== false,
     error: typeof one.error === "string" ? one.error : null,
   };
 }

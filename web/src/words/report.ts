@@ -67,15 +67,34 @@ function searchWords(report: Report): string | null {
   return `Of ${made} tries number ${best} won${score}${by}.${end ? ` ${end}` : ""}`;
 }
 
-/** What is to be known of a swap: who asked, and what its networks may be used for. */
+/** What is to be known of a swap: which face, who asked, what its networks may be used for. */
 function swapWords(version: Version, report: Report): string[] {
   const { caller, consent } = version.parameters;
-  const licence = text(report.licence);
+  const swap = (report.swap ?? {}) as Record<string, unknown>;
+  const found = number(swap.found);
+  const box = Array.isArray(swap.box) ? swap.box.map(number) : [];
+  const faces = found === 1 ? "the one face" : `one of ${found} faces`;
+  const [x, y] = box;
+  const engine = text(report.engine);
+  const licences = Object.values((swap.licences ?? {}) as Record<string, unknown>);
+  const all = [...new Set([...licences.map(text), text(report.licence)])].filter(Boolean);
+  const over = (Array.isArray(swap.occluders) ? swap.occluders : []).map(String).join(" and ");
+  const why = text(report.engine_reason);
   return [
+    ...(found && x != null && y != null
+      ? [`Swapped ${faces} in the picture, at ${Math.round(x)}, ${Math.round(y)} px.`]
+      : []),
+    ...(found !== null && swap.box === null ? ["There was no face that could be swapped."] : []),
+    ...(over ? [`What lies over the face was kept: ${over}.`] : []),
+    ...(engine === "swap"
+      ? [`Nothing refined it here${why ? `: ${why}` : ""}.`]
+      : engine
+        ? [`Refined by ${ENGINES[engine] ?? engine}.`]
+        : []),
     ...(consent === true && typeof caller === "string"
       ? [`Asked for by ${caller}, who said that everybody agrees.`]
       : []),
-    ...(licence ? [`Made with networks under: ${licence}.`] : []),
+    ...(all.length ? [`Made with networks under: ${all.join("; ")}.`] : []),
   ];
 }
 

@@ -117,13 +117,30 @@ it("another seed of a swap asks for consent anew", async () => {
     kind: "swap",
     parameters: { consent: true, caller: "key phone", seed: 1 },
     links: { edited: "/edited.jpg", reference: "/files/reference.jpg", mask: null },
-    report: { engine: "klein", candidates: [], licence: "non-commercial research only" },
+    report: {
+      engine: "klein",
+      candidates: [],
+      licence: "Apache-2.0",
+      swap: {
+        box: [12.2, 10.4, 28, 30],
+        found: 2,
+        occluders: ["paw"],
+        licences: { faces: "research only", swap: "research only" },
+      },
+    },
   });
   const look = { onRun() {}, onLook() {}, onGoOn() {}, onRefine() {}, onCompare() {} };
   render(<VersionCard run={run(made)} version={made} {...look} />);
   expect(screen.getByText("Face swapped")).toBeTruthy();
   expect(screen.getByText("Asked for by key phone, who said that everybody agrees.")).toBeTruthy();
-  expect(screen.getByText("Made with networks under: non-commercial research only.")).toBeTruthy();
+  for (const told of [
+    "Swapped one of 2 faces in the picture, at 12, 10 px.",
+    "What lies over the face was kept: paw.",
+    "Refined by FLUX.2 [klein].",
+    "Made with networks under: research only; Apache-2.0.",
+  ]) {
+    expect(screen.getByText(told)).toBeTruthy();
+  }
   expect(screen.queryByText(/^Filled with/)).toBeNull();
   await userEvent.click(screen.getByRole("button", { name: "Another seed" }));
   expect(button()).toHaveProperty("disabled", true);

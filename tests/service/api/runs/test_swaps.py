@@ -82,7 +82,8 @@ async def test_a_swap_needs_no_mask_and_every_picture_of_it_is_labelled(
     assert (asked["caller"], asked["pixel_boost"]) == ("anybody", 512)
     own = {**SMALL, "consent": True, "pixel_boost": 512, "caller": "anybody"}
     assert version["parameters"] == own
-    assert version["report"]["licence"] == "research only"
+    told = version["report"]["swap"]
+    assert (told["caller"], told["licences"]["swap"]) == ("anybody", "research only")
     links = version["links"]
     assert links["mask"] is None
     assert set(links) == {
