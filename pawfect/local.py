@@ -239,7 +239,7 @@ class LocalFaces:
     def __init__(self, profile: Profile | None = None) -> None:
         self._models = LocalModels(profile_of(profile))
 
-    def analyse_faces(
+    def find_faces(
         self,
         image: NDArray[np.uint8],
         parameters: Mapping[str, Scalar],
@@ -256,11 +256,11 @@ class LocalFaces:
             notify: of no use here.
 
         Returns:
-            The faces, best first, and how they came about.
+            The faces, the surest first, and how they came about.
 
         Raises:
-            PawfectError: UNAVAILABLE without the weights, with what mends it; INVALID_ARG,
-                DEADLINE, CANCELLED or OUT_OF_MEMORY.
+            PawfectError: UNAVAILABLE without any of the profile's networks, with what mends it;
+                INVALID_ARG, DEADLINE, CANCELLED or OUT_OF_MEMORY.
         """
         del notify
         out = self._models.run("face_analysis", {"IMAGE": image}, parameters, stop)

@@ -128,7 +128,7 @@ class LocalClient(
         flow = self._flow("face_analysis")
 
         def work(**told: Any) -> FacesFound:
-            faces, report = flow.analyse_faces(image, parameters, **told)
+            faces, report = flow.find_faces(image, parameters, **told)
             return FacesFound(faces, report)
 
         *_, answer = self._events("face_analysis", work)
