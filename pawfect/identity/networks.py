@@ -144,4 +144,4 @@ NETWORKS: Final[Mapping[str, Callable[[str, Find, int], _Opened]]] = MappingProx
     }
 )
 # Those among them that give ArcFace's embedding, which the swapping network takes.
-ARCFACE: Final = frozenset(name for name, opens in NETWORKS.items() if opens is _insightface)
+ARCFACE: Final = frozenset({"buffalo_l", "tiny-faces"})
