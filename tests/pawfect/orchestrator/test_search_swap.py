@@ -294,6 +294,15 @@ def test_without_a_model_that_edits_swaps_of_three_sizes_are_compared(searching)
     assert "profile tiny has no edit or klein" in told.reason
 
 
+def test_a_model_that_was_asked_for_by_name_and_is_not_here_is_an_error(searching):
+    run = searching(engine="klein")
+    assert run.error is not None
+    assert run.error.kind is ErrorKind.UNAVAILABLE
+    assert run.error.message.startswith("engine: expected klein or edit")
+    told = refusal(ErrorKind.INVALID_ARG, searching, engine="patch")
+    assert told == "engine: expected auto, edit or klein with proposer=swap, got patch"
+
+
 @by_klein
 def test_a_model_that_fails_to_refine_leaves_the_raw_swap(searching, chain):
     broken = PawfectError(ErrorKind.INTERNAL, f"{chain.vae_encoder}: broken")
