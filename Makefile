@@ -16,12 +16,13 @@ help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
 
 # --- environments: each stamp is newer than what it was made from -----------------------------
-$(VENV)/.server: requirements/server.txt requirements/ocr.txt requirements/tritonserver.txt pyproject.toml
+$(VENV)/.server: requirements/server.txt requirements/ocr.txt requirements/faces.txt requirements/tritonserver.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 	  { echo "Python 3.11 or 3.12 is needed; found: $$($(PYTHON) --version 2>&1). Try make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) --require-hashes -r requirements/server.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/ocr.txt
+	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/faces.txt
 	$(PIP_INSTALL) --no-deps -r requirements/tritonserver.txt
 	$(PIP_INSTALL) --no-deps -e .
 	$(BIN)/python -m pawfect.patch
@@ -54,8 +55,10 @@ network: $(VENV)/.server
 	  echo "Without it backgrounds are not removed; everything else works."
 	@$(BIN)/pawfect weights fetch pp-ocrv6-small || \
 	  echo "Without them text is not read; everything else works."
+	@$(BIN)/pawfect weights fetch centerface || \
+	  echo "Without it faces are not found; everything else works."
 
-setup: $(VENV)/.server network  ## Install what the server, the client and the demo need, with the small networks (4.6 and 32 MB)
+setup: $(VENV)/.server network  ## Install what the server, the client and the demo need, with the small networks (4.6, 32 and 7.3 MB)
 setup-neural: $(VENV)/.neural  ## Install what the profiles other than embedded need: torch and the models' libraries
 setup-sessions: $(VENV)/.sessions  ## Install what the API and the queue's worker need
 setup-dev: $(VENV)/.dev

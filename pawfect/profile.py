@@ -37,9 +37,9 @@ from pawfect.settings import (
 )
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
-# Components of networks that say what is a subject, or what is written, or that swap faces: a fill
-# goes without them.
-FINDERS: Final = frozenset({"matting", "protect", "reading", "swap"})
+# Components of networks that say what is a subject or what is written, or find or swap faces: fills
+# go without them.
+FINDERS: Final = frozenset({"matting", "protect", "reading", "faces", "swap"})
 DEFAULT_PROFILE: Final = "embedded"
 
 
@@ -59,7 +59,7 @@ class Profile:
         limits: bounds.
         weights: entries of the weights' manifest by component (flux, flux_transformer, klein,
             klein_transformer, klein_text, edit, edit_transformer, edit_text, sam3, florence2, lama,
-            matting, protect, reading, swap); see `entry`.
+            matting, protect, reading, faces, swap); see `entry`.
         allow_noncommercial: false leaves out engines whose weights' licence forbids what is sold.
         flux, klein, edit, sam3, florence2, lama, onnx, cutout, protect, reading, faces, swap: how
             it runs; None where it is not there.

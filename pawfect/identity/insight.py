@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -69,6 +69,7 @@ class InsightFinder:
     Args:
         folder: of verified weights: det_10g.onnx, 2d106det.onnx, w600k_r50.onnx.
         threads: that one call works with.
+        inside: the folder in it that they lie in; empty: its own.
 
     Raises:
         PawfectError: UNAVAILABLE for files that are not what they should be.
@@ -77,9 +78,9 @@ class InsightFinder:
 
     kind: str = INSIGHTFACE
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, inside: str = "") -> None:
         self._sessions = {
-            file: open_session(folder, threads, file=file)
+            file: open_session(folder, threads, file=str(PurePath(inside, file)))
             for file in (DETECTOR, LANDMARKS, EMBEDDER)
         }
         known = KINDS[INSIGHTFACE]
@@ -92,8 +93,12 @@ class InsightFinder:
         self.device = self._sessions[DETECTOR].device
         # Of the other two the file is read once more, for how they want pictures normalised.
         self._detector = SCRFD(session=Borrowed(self._sessions[DETECTOR]))
-        self._landmarks = Landmark(str(folder / LANDMARKS), Borrowed(self._sessions[LANDMARKS]))
-        self._embedder = ArcFaceONNX(str(folder / EMBEDDER), Borrowed(self._sessions[EMBEDDER]))
+        self._landmarks = Landmark(
+            str(folder / inside / LANDMARKS), Borrowed(self._sessions[LANDMARKS])
+        )
+        self._embedder = ArcFaceONNX(
+            str(folder / inside / EMBEDDER), Borrowed(self._sessions[EMBEDDER])
+        )
 
     def find(
         self,
@@ -113,8 +118,7 @@ class InsightFinder:
             # Its own cache of anchors would grow with each new size.
             detector = self._of_request(DETECTOR, self._detector, stop)
             detector.center_cache = {}
-            sizes = [(side, side) for side in sorted({min(SMALL, size), size})]
-            boxes, points = detector.detect(bgr, sizes, det_thresh=told_from(least_score))
+            boxes, points = _detected(detector, bgr, size, told_from(least_score))
         kept = int((boxes[:, 4] >= least_score).sum())
         faces = [
             Detected(bbox=box[:4], kps=five, det_score=box[4])
@@ -139,6 +143,21 @@ class InsightFinder:
         own = copy.copy(model)
         own.session = Borrowed(self._sessions[file], stop)
         return own
+
+
+def _detected(
+    detector: SCRFD, bgr: NDArray[np.uint8], size: int, least: float
+) -> tuple[Array, Array]:
+    """Return boxes with scores [K, 5] and points [K, 5, 2], the surest first."""
+    share = min(bgr.shape[:2]) / max(bgr.shape[:2])
+    # Of a strip nothing would be left, which OpenCV refuses.
+    sides = [side for side in sorted({min(SMALL, size), size}) if int(side * share) >= 1]
+    if not sides:
+        return np.empty((0, 5), np.float32), np.empty((0, 5, 2), np.float32)
+    boxes, points = detector.detect(bgr, [(side, side) for side in sides], det_thresh=least)
+    # No crop can be cut out of a box without area.
+    some = (boxes[:, 2:4] > boxes[:, :2]).all(axis=1)
+    return boxes[some], points[some]
 
 
 def _face(face: Any, landmarks: Array, embedding: Array) -> Face:

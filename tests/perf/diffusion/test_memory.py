@@ -318,6 +318,7 @@ def test_networks_by_onnx_put_at_most_one_process_on_a_card():
             "lama_fill",
             "onnx_networks",
             "text_reading",
+            "face_analysis",
         } | {model for model in ["face_swap"] if model in profile.models}
         on_card = [model.name for model in by_onnx if profile.device(model) == "cuda"]
         assert on_card == (["onnx_networks"] if name == "h200" else [])
