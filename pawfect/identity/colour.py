@@ -70,30 +70,38 @@ def matched(
     Returns:
         FP32 [S, S, 3]; `drawn` itself where a quarter of the skin is not to be seen.
     """
-    side = len(seen)
-    whole = skin_of_square(side)
-    skin = whole & visible
+    # All that is measured is: light is seen as well in a square of 128 px.
+    small = NETWORK_PX, NETWORK_PX
+    shown = raster.box_mean_resize(visible[..., None].astype(np.float32), small)[..., 0] == 1
+    whole = skin_of_square(NETWORK_PX)
+    skin = whole & shown
     if np.count_nonzero(skin) < LEAST_SKIN * np.count_nonzero(whole):
         return drawn
-    wanted, own = raster.to_lab(seen), _lab(drawn)
+    wanted = _lab(raster.box_mean_resize(seen.astype(np.float32), small))
+    own = _lab(raster.box_mean_resize(drawn, small))
     middle, spread = np.median(own[skin], axis=0), own[skin].std(axis=0)
     aim, wide = np.median(wanted[skin], axis=0), wanted[skin].std(axis=0)
-    own = (own - middle) * np.clip(wide / np.maximum(spread, 1e-3), *_SPREAD) + aim
-    own += _light(wanted - own, skin, _LIGHT_PX * side / NETWORK_PX)
-    return np.asarray(255 * cv2.cvtColor(own.astype(np.float32), cv2.COLOR_Lab2RGB), np.float32)
+    factor = np.clip(wide / np.maximum(spread, 1e-3), *_SPREAD).astype(np.float32)
+    light = _light(wanted - ((own - middle) * factor + aim), skin)
+    old = _lab(drawn)
+    new = (old - middle) * factor + aim + raster.linear_resize(light, drawn.shape[:2])
+    # What changes is added: where nothing does, nothing is lost on the way to CIELAB and back.
+    return np.asarray(drawn + _rgb(new) - _rgb(old), np.float32)
 
 
-def _light(
-    difference: NDArray[np.float32], skin: NDArray[np.bool_], sigma: float
-) -> NDArray[np.float32]:
-    """Return a difference [S, S, 3] at low frequencies, of skin alone."""
+def _light(difference: NDArray[np.float32], skin: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return a difference [128, 128, 3] at low frequencies, of skin alone."""
     known = skin[..., None].astype(np.float32)
-    over = raster.gaussian(known, sigma) + np.float32(_FAR)
+    over = raster.gaussian(known, _LIGHT_PX) + np.float32(_FAR)
     middle = np.median(difference[skin], axis=0).astype(np.float32)
-    total = raster.gaussian(difference * known, sigma) + np.float32(_FAR) * middle
+    total = raster.gaussian(difference * known, _LIGHT_PX) + np.float32(_FAR) * middle
     return np.asarray(total / over, np.float32)
 
 
 def _lab(drawn: NDArray[np.float32]) -> NDArray[np.float32]:
     bounded = np.clip(drawn, 0, 255).astype(np.float32) / 255
     return np.asarray(cv2.cvtColor(bounded, cv2.COLOR_RGB2Lab), np.float32)
+
+
+def _rgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(255 * cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_Lab2RGB), np.float32)

@@ -24,10 +24,11 @@ from pawfect.picture import raster
 ERODE_PX: Final = 3
 FEATHER_PX: Final = 25
 # Of the mask's inner radius, its largest distance from the outside: small masks are eroded by at
-# most so much of it, and feathered over so much of what is left, so that half of it is painted in
-# full.
+# most so much of it, and feathered over at most so much of what is left. From 100 px of it on that
+# is the full feather; of a face 100 px wide it is 10 px, where 25 would leave its old eyes, which
+# are so near to the brows, three quarters of what is seen.
 _MOST_ERODED: Final = 0.25
-_MOST_FEATHERED: Final = 0.5
+_MOST_FEATHERED: Final = 0.25
 
 
 # Of the way from the eyes to the mouth: so far outside of a face's shape a swap alone is painted in
@@ -152,8 +153,8 @@ def feathered(flags: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
 
     The mask is eroded by ERODE_PX; in what is left the weight rises with the distance from the
     outside, 0 there, to 1 at FEATHER_PX. Where the mask is narrow, both are less: at most a quarter
-    of its inner radius is eroded, and of the radius that is left half is feathered. The photo's
-    border is no edge.
+    of its inner radius is eroded, and of what is left a quarter is feathered. The photo's border
+    is no edge.
 
     Args:
         flags: [H, W].
