@@ -325,7 +325,17 @@ def test_a_raw_swap_that_fails_is_the_error_and_nothing_else_is_tried(searching)
 
 
 @by_klein
-def test_a_deadline_too_near_for_a_refinement_still_gives_the_raw_swap(searching, chain):
+def test_where_no_refinement_fits_the_time_the_raw_swap_is_the_answer(searching, chain):
+    late = PawfectError(ErrorKind.DEADLINE, f"{chain.transformer}: no time for a step")
+    run = searching(**ONE, before={chain.transformer: raising(late)})
+    assert run.report.best == 0
+    assert "no time for a step" in str(run.report.candidates[1].error)
+    assert [one.instead for one in run.report.fallbacks] == ["swaps that nothing refines"]
+
+
+@pytest.mark.slow
+@by_klein
+def test_a_deadline_within_a_refinement_still_gives_the_raw_swap(searching, chain):
     async def slow(count: int) -> None:
         await asyncio.sleep(30.0)
 
@@ -369,7 +379,7 @@ def test_children_start_from_their_parent_or_close_to_its_own_noise(searching, c
         # Every face is the reference's: the refinement keeps it too, and has children.
         return outputs | {"EMBEDDINGS": np.ones_like(outputs["EMBEDDINGS"])}
 
-    given = {"k_global": 2, "m_global": 2, "k_local": 2, "at_once": 1, "steps": 4}
+    given = {"k_global": 2, "m_global": 2, "k_local": 2, "at_once": 1}
     run = searching(after={"face_analysis": alike}, **given)
     told = [(one.variation, one.parent) for one in run.report.candidates]
     assert told[:2] == [("undiffused", None), ("refined", None)]
