@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def as_plain(found: FacesFound) -> dict[str, Any]:
         }
         for face in found.faces
     ]
-    return {"faces": faces_, "report": asdict(found.report)}
+    return {"faces": faces_, "report": json.loads(found.report.to_json())}
 
 
 def box_of(face: Face) -> list[int]:

@@ -106,5 +106,6 @@ def log_swap(what: str, caller: str | None) -> None:
 def probe(settings: SwapSettings | None) -> dict[str, Array]:
     """Return the probe's tensors: points of a face that just fits a photo of the smallest size."""
     del settings
-    points = template(128) * np.float32(LEAST_CROP_PX / 128) + np.float32(8)
+    # A pixel more than the least: what is computed back from the points is a little less.
+    points = template(128) * np.float32((LEAST_CROP_PX + 1) / 128) + np.float32(8)
     return {"POINTS": points.astype(np.float32), "EMBEDDING": np.ones(512, np.float32)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pawfect.contract.search_report import SWAPPED, SearchReport
+from pawfect.contract.search_report import SearchReport
 
 
 def swap_lines(report: SearchReport) -> Iterator[str]:
@@ -27,8 +27,6 @@ def swap_facts(report: SearchReport) -> Iterator[tuple[str, str]]:
         yield "swapped", f"the face at {x0}, {y0}, {x1 - x0} x {y1 - y0} px, of {faces} found"
     if swap.occluders:
         yield "kept in front of it", ", ".join(swap.occluders)
-    if report.engine == SWAPPED:
-        yield "not refined", report.engine_reason
     licences = dict.fromkeys((*swap.licences.values(), report.licence))
     yield "licences of the networks", "; ".join(filter(None, licences)) or "none"
     yield "asked for by", swap.caller or "nobody who gave a name"

@@ -19,6 +19,7 @@ from pawfect_client.search.asked import account
 from pawfect_client.search.swap_command import swap
 from tests.client.search.conftest import MASK, PHOTO, Desk
 from tests.client.search.triton import Triton, serving
+from tests.pawfect.identity.photos import astronaut
 from tests.pawfect.photo.pictures import png
 from tests.refusals import refusal
 
@@ -140,6 +141,16 @@ def test_a_server_that_does_not_swap_is_said_with_what_mends_it(desk, flow, anna
     failed = run(desk, "--consent")
     assert failed.exit_code == TABLE[ErrorKind.UNAVAILABLE].exit_code
     assert mended in failed.output
+
+
+def test_the_server_says_which_command_brings_the_networks(desk, server, anna):
+    desk.put("anna.png", png(astronaut()))
+    files = [str(desk.root / name) for name in ("photo.png", "anna.png")]
+    options = ["-o", str(desk.out), "--consent", "--url", server.endpoints.grpc]
+    failed = CliRunner().invoke(swap, [*files, *options])
+    assert failed.exit_code == TABLE[ErrorKind.UNAVAILABLE].exit_code, failed.output
+    assert "run `pawfect weights fetch buffalo_l`" in failed.output
+    assert not list(desk.task().glob("candidate_*"))
 
 
 def test_a_search_swaps_tasks_of_a_file_with_consent_alone(desk, flow, anna):

@@ -79,18 +79,14 @@ function swapWords(version: Version, report: Report): string[] {
   const licences = Object.values((swap.licences ?? {}) as Record<string, unknown>);
   const all = [...new Set([...licences.map(text), text(report.licence)])].filter(Boolean);
   const over = (Array.isArray(swap.occluders) ? swap.occluders : []).map(String).join(" and ");
-  const why = text(report.engine_reason);
   return [
     ...(found && x != null && y != null
       ? [`Swapped ${faces} in the picture, at ${Math.round(x)}, ${Math.round(y)} px.`]
       : []),
     ...(found !== null && swap.box === null ? ["There was no face that could be swapped."] : []),
     ...(over ? [`What lies over the face was kept: ${over}.`] : []),
-    ...(engine === "swap"
-      ? [`Nothing refined it here${why ? `: ${why}` : ""}.`]
-      : engine
-        ? [`Refined by ${ENGINES[engine] ?? engine}.`]
-        : []),
+    // Where nothing refines, the report's fallbacks say why.
+    ...(engine && engine !== "swap" ? [`Refined by ${ENGINES[engine] ?? engine}.`] : []),
     ...(consent === true && typeof caller === "string"
       ? [`Asked for by ${caller}, who said that everybody agrees.`]
       : []),

@@ -23,7 +23,7 @@ export function ConsentTick({ ticked, onTick }: Props) {
         }
         label="Everybody whose face is seen in either picture agrees to this swap; for a child, its parents do."
       />
-      <Typography id="consent-noted" variant="body2" color="textSecondary" sx={{ pl: 4 }}>
+      <Typography id="consent-noted" variant="body2" color="textSecondary" sx={{ pl: 4, mt: 0.75 }}>
         It is noted who asked. The result says in its file that a network made part of it.
       </Typography>
     </>

@@ -48,8 +48,11 @@ export function SwapTab({ run, base, busy, ability, photo, maxBytes, onSwap }: P
   const [part, setPart] = usePart(photo);
   usePainting(part.painting);
   useEffect(() => () => void (character && URL.revokeObjectURL(character.url)), [character]);
-  // Consent is to these two pictures: with another one of either it is gone.
-  const pair = `${run.runId} ${base} ${character?.choice ?? "none"}`;
+  const chosen = run.versions.find((one) => one.version === base);
+  // Consent is to these two pictures: with another one of either it is gone. A photo that was taken
+  // in meanwhile is the same one.
+  const picture = chosen?.kind === "import" ? 0 : base;
+  const pair = `${run.runId} ${picture} ${character?.choice ?? "none"}`;
   const agreed = agreedTo === pair;
   const choose = (file: File) => {
     choices.current += 1;
@@ -67,7 +70,6 @@ export function SwapTab({ run, base, busy, ability, photo, maxBytes, onSwap }: P
     // Consent is for one time.
     if (await onSwap({ reference: character.file, mask, parameters })) setAgreedTo(null);
   };
-  const chosen = run.versions.find((one) => one.version === base);
   const pictures = [
     [
       base ? `The picture, ${versionName(base)}` : "The picture",
