@@ -1,4 +1,4 @@
-"""The time of one request: its deadline, its stages, its total."""
+"""The time of one request: how long each stage took, and whether its deadline has passed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Clock:
         return self.total_ms() >= self.deadline_ms
 
     def late(self) -> PawfectError:
-        """Return the DEADLINE error of a request that is not answered in time."""
+        """Return the error for an answer that did not come in time."""
         expected = f"expected an answer within {self.deadline_ms} ms"
         got = f"got none after {self.total_ms():.0f} ms"
         return PawfectError(ErrorKind.DEADLINE, f"deadline_ms: {expected}, {got}")

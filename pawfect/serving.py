@@ -17,7 +17,6 @@ from pawfect.models import MODELS, check_inputs
 from pawfect.out_of_memory import require
 from pawfect.profile import FINDERS, Profile
 from pawfect.stop import Stop, never
-from pawfect.weights.manifest import find_entry, may_be_sold
 from pawfect.weights.reading import bar, entry_folder, weights_folder
 from pawfect.weights.store import Store
 
@@ -100,28 +99,29 @@ def _load(model: Model, profile: Profile, store: Store) -> Any:
     return load(profile.settings(model), *folders)
 
 
-def _folder(component: str, profile: Profile, store: Store) -> Path:
-    """Return a component's verified folder; UNAVAILABLE where its licence bars it.
-
-    Engines that are barred load, and are not asked: `pawfect.orchestrator.deployment`.
-    """
-    if component in FINDERS and (reason := bar(component, profile)):
-        entry = profile.entry(component)
-        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {reason}")
-    return weights_folder(component, profile, store)
-
-
 def _usable_folder(entry: str, profile: Profile, store: Store) -> Path:
     """Return the verified folder of an entry, as `entry_folder`.
 
     Raises:
         PawfectError: UNAVAILABLE too for one that the profile may not use by its licence.
     """
-    if not (profile.allow_noncommercial or may_be_sold(entry, store.entries)):
-        licence = find_entry(store.entries, entry).licence
-        problem = f"profile {profile.name} is for commercial use, {licence} is not"
-        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {problem}")
+    _check_licence(entry, profile, store)
     return entry_folder(entry, store)
+
+
+def _folder(component: str, profile: Profile, store: Store) -> Path:
+    """Return the verified folder of a component; raises as `_usable_folder`.
+
+    Engines that their licence bars load, and are not asked: `pawfect.orchestrator.deployment`.
+    """
+    if component in FINDERS:
+        _check_licence(profile.entry(component), profile, store)
+    return weights_folder(component, profile, store)
+
+
+def _check_licence(entry: str, profile: Profile, store: Store) -> None:
+    if reason := bar(entry, profile, store.entries):
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {reason}")
 
 
 def probe_inputs(name: str, profile: Profile) -> dict[str, Array]:

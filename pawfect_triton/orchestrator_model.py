@@ -25,6 +25,7 @@ from pawfect.orchestrator.request import Progress, silent
 from pawfect.orchestrator.serving import Orchestration, encode_progress
 from pawfect.profile import load_profile
 from pawfect_triton import adapter
+from pawfect_triton.logs import log_to_stderr
 from pawfect_triton.metrics import RequestMetrics
 from pawfect_triton.overrides import read
 
@@ -88,6 +89,7 @@ class OrchestratorModel:
                 `pawfect_triton.overrides`.
         """
         name = args["model_name"]
+        log_to_stderr()
         self._model = MODELS[name]
         overrides = read(args)
         profile = overrides.applied(load_profile())

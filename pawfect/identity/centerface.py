@@ -38,7 +38,7 @@ class Embedder(Protocol):
     def embed(
         self, photo: NDArray[np.uint8], box: NDArray[np.float32], stop: Stop = never
     ) -> NDArray[np.float32]:
-        """Return the embedding, FP32 [D], of the face in a box, px of the photo."""
+        """Return the embedding, FP32 [D], of the face in a box, px of a photo in C order."""
         ...
 
 
@@ -72,6 +72,7 @@ class CenterFinder:
         stage: Stage = unmeasured,
     ) -> Found:
         """Find faces, as `Finder.find`; stages detect and, where faces are compared, embed."""
+        photo = np.ascontiguousarray(photo)
         with stage("detect"):
             boxes, scores, points = self._detect(photo, size, told_from(least_score), stop)
         kept = int((scores >= least_score).sum())
@@ -95,8 +96,9 @@ class CenterFinder:
         """Return boxes [K, 4], scores [K] and points [K, 5, 2] in px of the photo, best first."""
         seen, scale = looked_at(photo, size)
         planes = np.ascontiguousarray(seen.transpose(2, 0, 1)[None], np.float32)
-        maps = self._session.run_all({self._session.inputs[0].name: planes}, stop)
-        boxes, scores, points = decode(*maps, least)
+        heat, *rest = self._session.run_all({self._session.inputs[0].name: planes}, stop)
+        sizes, offsets, shares = rest
+        boxes, scores, points = decode(heat, sizes, offsets, shares, least)
         kept = suppress(boxes, scores)
         boxes, scores, points = boxes[kept] / np.tile(scale, 2), scores[kept], points[kept] / scale
         bounds = np.tile([photo.shape[1], photo.shape[0]], 2).astype(np.float32)
@@ -144,20 +146,20 @@ def decode(
         cells, row by row.
     """
     sure = heat[0, 0]
-    cells = np.nonzero(sure > least)
+    rows, columns = np.nonzero(sure > least)
     bounds = STRIDE * np.array(sure.shape[::-1], np.float32)
 
     def xy(values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return [K, 2], x before y, of a map that has y before x."""
-        return values[0, ::-1][:, *cells].T
+        return values[0, ::-1][:, rows, columns].T
 
     wide = STRIDE * np.exp(xy(sizes))
-    middle = STRIDE * (np.stack(cells[::-1], axis=1) + xy(offsets) + 0.5)
+    middle = STRIDE * (np.stack([columns, rows], axis=1) + xy(offsets) + 0.5)
     start = np.clip(middle - wide / 2, 0, bounds)
     boxes = np.concatenate([start, np.minimum(start + wide, bounds)], axis=1)
-    shares = points[0][:, *cells].T.reshape(-1, 5, 2)[..., ::-1]
+    shares = points[0][:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1]
     at = start[:, None] + shares * wide[:, None]
-    return boxes.astype(np.float32), sure[cells], at.astype(np.float32)
+    return boxes.astype(np.float32), sure[rows, columns], at.astype(np.float32)
 
 
 def suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -188,7 +190,7 @@ def _check(folder: Path, session: Session) -> None:
     try:
         (name,) = (tensor.name for tensor in session.inputs)
         maps = session.run_all({name: np.zeros((1, 3, STEP, STEP), np.float32)})
-        shapes = [values.shape for values in maps]
+        shapes: list[object] = [values.shape for values in maps]
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - another network fails on it in any way

@@ -6,6 +6,7 @@ files are its own binary format, neither pickle nor code.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ class DlibEmbedder:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
         try:
             self._points = dlib.shape_predictor(str(folder / POINTS))
             self._network = dlib.face_recognition_model_v1(str(folder / EMBEDDER))
@@ -48,7 +50,7 @@ class DlibEmbedder:
         """Return the embedding of a face, FP32 [128].
 
         Args:
-            photo: UINT8 [H, W, 3] RGB.
+            photo: UINT8 [H, W, 3] RGB, in C order.
             box: FP32 [4], x0, y0, x1, y1 in px of the photo; what lies outside is black.
             stop: asked before it begins.
 
@@ -59,6 +61,8 @@ class DlibEmbedder:
         rectangle = dlib.rectangle(*(int(side) for side in np.round(box)))
         shape = self._points(photo, rectangle)
         crop = dlib.get_face_chip(photo, shape, CROP_PX, MARGIN)
-        values = np.array(self._network.compute_face_descriptor(crop), np.float32)
+        # The network keeps what it computes with.
+        with self._lock:
+            values = np.array(self._network.compute_face_descriptor(crop), np.float32)
         assert values.shape == (KINDS[CENTERFACE_DLIB].embedding,)
         return values

@@ -118,8 +118,7 @@ class InsightFinder:
             # Its own cache of anchors would grow with each new size.
             detector = self._of_request(DETECTOR, self._detector, stop)
             detector.center_cache = {}
-            sizes = [(side, side) for side in sorted({min(SMALL, size), size})]
-            boxes, points = detector.detect(bgr, sizes, det_thresh=told_from(least_score))
+            boxes, points = _detected(detector, bgr, size, told_from(least_score))
         kept = int((boxes[:, 4] >= least_score).sum())
         faces = [
             Detected(bbox=box[:4], kps=five, det_score=box[4])
@@ -144,6 +143,21 @@ class InsightFinder:
         own = copy.copy(model)
         own.session = Borrowed(self._sessions[file], stop)
         return own
+
+
+def _detected(
+    detector: SCRFD, bgr: NDArray[np.uint8], size: int, least: float
+) -> tuple[Array, Array]:
+    """Return boxes with scores [K, 5] and points [K, 5, 2], the surest first."""
+    share = min(bgr.shape[:2]) / max(bgr.shape[:2])
+    # Of a strip nothing would be left, which OpenCV refuses.
+    sides = [side for side in sorted({min(SMALL, size), size}) if int(side * share) >= 1]
+    if not sides:
+        return np.empty((0, 5), np.float32), np.empty((0, 5, 2), np.float32)
+    boxes, points = detector.detect(bgr, [(side, side) for side in sides], det_thresh=least)
+    # No crop can be cut out of a box without area.
+    some = (boxes[:, 2:4] > boxes[:, :2]).all(axis=1)
+    return boxes[some], points[some]
 
 
 def _face(face: Any, landmarks: Array, embedding: Array) -> Face:

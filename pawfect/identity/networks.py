@@ -7,7 +7,8 @@ licence, is taken.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -105,14 +106,16 @@ def _insightface(name: str, find: Find, threads: int, inside: str = "") -> _Open
         ).InsightFinder
     except ImportError as error:
         raise unusable(folder, _needs(error.name or INSIGHTFACE)) from None
-    return opened(folder, threads, inside), {"faces": name}, ()
+    with _mended(name):
+        return opened(folder, threads, inside), {"faces": name}, ()
 
 
 def _centerface(name: str, find: Find, threads: int) -> _Opened:
     folder = find(name)
     embedder, said = _dlib(find)
     entries = {"faces": name} | ({} if embedder is None else {"embedding": DLIB})
-    return CenterFinder(folder, threads, embedder), entries, said
+    with _mended(name):
+        return CenterFinder(folder, threads, embedder), entries, said
 
 
 def _dlib(find: Find) -> tuple[Embedder | None, tuple[Fallback, ...]]:
@@ -120,12 +123,23 @@ def _dlib(find: Find) -> tuple[Embedder | None, tuple[Fallback, ...]]:
     if importlib.util.find_spec(_DLIB_PACKAGE) is None:
         return None, ()
     try:
-        embedder: Embedder = import_module("pawfect.identity.dlib_embedding").DlibEmbedder(
-            find(DLIB)
-        )
+        folder = find(DLIB)
+        with _mended(DLIB):
+            module = import_module("pawfect.identity.dlib_embedding")
+            embedder: Embedder = module.DlibEmbedder(folder)
     except PawfectError as error:
         return None, (Fallback(COMPARING, error.message, "faces are not compared", error.kind),)
     return embedder, ()
+
+
+@contextmanager
+def _mended(entry: str) -> Iterator[None]:
+    """Say how to have another file, where one is whole by what is known of it, but not usable."""
+    try:
+        yield
+    except PawfectError as error:
+        mend = f"run `pawfect weights fetch {entry} --fresh`"
+        raise PawfectError(error.kind, f"{error.message}; {mend}") from None
 
 
 def _needs(module: str) -> str:

@@ -41,14 +41,14 @@ RISE_PX: Final = 8.0
 
 
 def pasted(
-    photo: NDArray[np.uint8], face: DrawnFace, weight: NDArray[np.float32] | None = None
+    photo: NDArray[np.uint8], face: DrawnFace, weight: NDArray[np.float32]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Lay a drawn face back over its photo.
 
     Args:
         photo: UINT8 [H, W, 3] RGB.
         face: of the photo.
-        weight: FP32 [H, W], 0 to 1, how much is painted; None: the whole square, less at its edge.
+        weight: FP32 [H, W], 0 to 1, how much is painted; less at the square's edge.
 
     Returns:
         The picture, UINT8 [H, W, 3] RGB, the photo itself where nothing was painted; and how much
@@ -59,18 +59,16 @@ def pasted(
     if at is None:
         return image, painted
     x, y = _positions(face.matrix, at)
-    own = _square_weight(face, x, y)
-    if weight is not None:
-        own = np.minimum(own, weight[at])
+    own = np.minimum(_square_weight(face, x, y), weight[at])
     part = photo[at].astype(np.float32)
     scale = float(np.hypot(*face.matrix[:, 0]))
     seen, drawn = (
         _sampled(square, x, y, scale) for square in (face.seen.astype(np.float32), face.drawn)
     )
-    kept = 1 - _sampled(_changed(face)[..., None], x, y, scale)
-    result = drawn + kept * (part - seen)
-    # `drawn - seen` is 0 wherever the network changed nothing: the photo's own pixel, exactly.
-    image[at] = raster.to_pixels(part + own[..., None] * (result - part))
+    change = _sampled(_changed(face)[..., None], x, y, scale)
+    # 0 wherever the network changed nothing: the photo's own pixel, exactly.
+    difference = drawn - seen - change * (part - seen)
+    image[at] = raster.to_pixels(part + own[..., None] * difference)
     painted[at] = np.rint(255 * own)
     return image, painted
 

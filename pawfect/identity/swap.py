@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.faces import CENTERFACE, Face
 from pawfect.identity.alignment import aligned, alignment
+from pawfect.identity.colour import matched
+from pawfect.identity.finder import Stage, unmeasured
 from pawfect.identity.inswapper import Swapper
 from pawfect.identity.interleaved import put_together, taken_apart
 from pawfect.stop import Stop, never
 
-# Names a stage and measures it while it runs.
-Stage = Callable[[str], AbstractContextManager[Any]]
 # Of the five points: how many must lie in the photo. A face that the border cuts has some outside.
-LEAST_INSIDE = 3
-
-
-def unmeasured(stage: str) -> AbstractContextManager[Any]:
-    """Measure nothing."""
-    del stage
-    return nullcontext()
+LEAST_INSIDE: Final = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +66,7 @@ def draw_face(
             face that is too small, and for an embedding that is none; otherwise as `Swapper.draw`.
         MemoryError: there is not enough for it.
     """
-    _check_inside(points, photo)
+    check_inside(points, photo)
     latent = swapper.latent(embedding)
     with stage("align"):
         matrix = alignment(points, side)
@@ -83,7 +76,29 @@ def draw_face(
     return DrawnFace(matrix, seen, put_together(drawn))
 
 
-def _check_inside(points: NDArray[np.float32], photo: NDArray[np.uint8]) -> None:
+def in_scene(face: DrawnFace, before: NDArray[np.bool_]) -> DrawnFace:
+    """Return a drawn face in the light of its scene, see `pawfect.identity.colour`.
+
+    Args:
+        face: as it was drawn.
+        before: [H, W] of the photo, what lies before the face and says nothing of its colour.
+    """
+    side = len(face.seen)
+    seen = np.where(before, np.uint8(0), np.uint8(255))
+    # Black outside of the photo, too.
+    visible = aligned(seen, face.matrix, side) == np.iinfo(np.uint8).max
+    return replace(face, drawn=matched(face.seen, face.drawn, visible))
+
+
+def five_points(points: NDArray[np.float32]) -> Face:
+    """Return the face of which nothing is known but its five points, FP32 [5, 2]."""
+    nothing = np.zeros((0, 2), np.float32)
+    box = np.concatenate([points.min(axis=0), points.max(axis=0)])
+    return Face(CENTERFACE, box, 1.0, points, nothing, nothing[:, 0])
+
+
+def check_inside(points: NDArray[np.float32], photo: NDArray[np.uint8]) -> None:
+    """Raise INVALID_ARG unless enough of the five points are finite and lie in the photo."""
     height, width = photo.shape[:2]
     if not np.isfinite(points).all():
         raise invalid("POINTS", "finite numbers", "some that are not")

@@ -14,10 +14,11 @@ from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.faces import FaceSwapParams, FaceSwapReport
 from pawfect.contract.tensors import Array, check_photo_size
 from pawfect.contract.texts import text_tensor
-from pawfect.identity.alignment import LEAST_CROP_PX, template
+from pawfect.identity.alignment import NETWORK_PX, template
 from pawfect.identity.inswapper import Swapper
+from pawfect.identity.mask import own_weight
 from pawfect.identity.paste import pasted
-from pawfect.identity.swap import draw_face
+from pawfect.identity.swap import draw_face, five_points, in_scene
 from pawfect.out_of_memory import fitting
 from pawfect.settings import SwapSettings
 from pawfect.stop import Stop, look, never
@@ -26,6 +27,8 @@ from pawfect.weights.store import Store
 
 LOG: Final = logging.getLogger("pawfect.identity")
 UNKNOWN: Final = "unknown"
+# Of the square of the probe's face: a little more than the least.
+PROBE_PX: Final = 56
 
 
 class Run(Protocol):
@@ -65,7 +68,8 @@ def face_swap(settings: SwapSettings, folder: Path) -> Run:
             )
             look(over)
             with clock.stage("paste"):
-                image, painted = pasted(photo, face)
+                weight, before = own_weight(photo, five_points(points))
+                image, painted = pasted(photo, in_scene(face, before), weight)
         except PawfectError as error:
             if error.kind is ErrorKind.CANCELLED and not stop():
                 raise clock.late() from None
@@ -102,8 +106,7 @@ def log_swap(what: str, caller: str | None) -> None:
 
 
 def probe(settings: SwapSettings | None) -> dict[str, Array]:
-    """Return the probe's tensors: points of a face that just fits a photo of the smallest size."""
+    """Return the probe's tensors: points of a face as large as a photo of the smallest size."""
     del settings
-    # A pixel more than the least: what is computed back from the points is a little less.
-    points = template(128) * np.float32((LEAST_CROP_PX + 1) / 128) + np.float32(8)
+    points = template(NETWORK_PX) * np.float32(PROBE_PX / NETWORK_PX) + np.float32(4)
     return {"POINTS": points.astype(np.float32), "EMBEDDING": np.ones(512, np.float32)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -200,6 +201,9 @@ def _only_file(folder: Path) -> Path:
 
 
 def _onnxruntime(weights: str) -> Any:
+    # Read when it is first imported: it would keep an id of this machine and events in the user's
+    # folder, and send them to its makers.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ModuleNotFoundError:

@@ -190,9 +190,9 @@ def _deployed(
 def barred(profile: Profile) -> Mapping[str, str]:
     """Return the engines, and SWAP, that a profile leaves out by their licence, and why."""
     bars: dict[str, str] = {}
-    for part in profile.weights:
+    for part, entry in profile.weights.items():
         engine = part.partition("_")[0]
-        if engine in (*profile.engines, SWAP) and (reason := bar(part, profile)):
+        if engine in (*profile.engines, SWAP) and (reason := bar(entry, profile)):
             bars[engine] = reason
     return MappingProxyType(bars)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.faces import INSIGHTFACE, PIXEL_BOOSTS, Face
@@ -16,6 +17,7 @@ from pawfect.contract.search import EDIT, MARGIN, SWAP
 from pawfect.contract.search_report import SWAPPED, SwapReport
 from pawfect.identity.alignment import NETWORK_PX, alignment
 from pawfect.identity.nearest import near_face
+from pawfect.identity.swap import check_inside
 from pawfect.identity.swapping import log_swap
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
@@ -128,7 +130,7 @@ def _meant(
         places = [] if near is None else [near]
     left_out = list[str]()
     for place in places:
-        problem = _undrawable(faces[place])
+        problem = _undrawable(faces[place], request.inpaint.image)
         if problem is None:
             others = [face for number, face in enumerate(faces) if number != place]
             return (faces[place], *others), _left_out(left_out)
@@ -136,9 +138,10 @@ def _meant(
     return (), _left_out(left_out)
 
 
-def _undrawable(face: Face) -> str | None:
-    """Say why the network could not draw a face: it is too small, or turned too far away."""
+def _undrawable(face: Face, photo: NDArray[np.uint8]) -> str | None:
+    """Say why a face cannot be drawn: it is too small, turned too far away, or mostly outside."""
     try:
+        check_inside(face.points, photo)
         alignment(face.points, NETWORK_PX)
     except PawfectError as error:
         return error.message

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import Profile
-from pawfect.weights.manifest import manifest, may_be_sold
+from pawfect.weights.manifest import Entry, manifest, may_be_sold
 from pawfect.weights.store import Store
 
 
@@ -20,12 +21,20 @@ def weights_folder(component: str, profile: Profile, store: Store) -> Path:
     return store.folder(entry, mend=f"pawfect weights fetch {named}")
 
 
-def bar(component: str, profile: Profile) -> str | None:
-    """Say why the licence of a component's weights bars it from a profile; None: it does not."""
-    entry = profile.entry(component)
-    if profile.allow_noncommercial or may_be_sold(entry):
+def bar(
+    entry: str, profile: Profile, entries: Mapping[str, Entry] | None = None
+) -> str | None:
+    """Say why the licence of an entry's weights bars it from a profile; None: it does not.
+
+    Args:
+        entry: its name.
+        profile: whose.
+        entries: by name; None: the package's own.
+    """
+    if profile.allow_noncommercial or may_be_sold(entry, entries):
         return None
-    return f"profile {profile.name} is for commercial use, {manifest()[entry].licence} is not"
+    licence = (entries or manifest())[entry].licence
+    return f"profile {profile.name} is for commercial use, {licence} is not"
 
 
 def entry_folder(entry: str, store: Store) -> Path:

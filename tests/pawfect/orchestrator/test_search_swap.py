@@ -179,6 +179,7 @@ def test_the_references_face_is_looked_for_once(whole):
     assert whole.models.called.count("face_swap") == 2
 
 
+@pytest.mark.slow
 @by_klein
 def test_the_same_request_gives_the_same_tree_and_pixels(searching):
     given = {"mask": mask_of(couple(), *LEFT), "k_global": 3, "m_global": 1, "k_local": 1}
@@ -294,6 +295,17 @@ def test_without_a_model_that_edits_swaps_of_three_sizes_are_compared(searching)
     assert "profile tiny has no edit or klein" in told.reason
 
 
+def test_a_model_that_was_asked_for_by_name_and_is_not_here_is_an_error(searching):
+    run = searching(engine="klein")
+    assert run.error is not None
+    assert run.error.kind is ErrorKind.UNAVAILABLE
+    assert "expected klein or edit to edit by words, got klein" in run.error.message
+    other = searching(engine="patch").error
+    assert other is not None
+    assert other.kind is ErrorKind.INVALID_ARG
+    assert other.message == "engine: expected auto, edit or klein with proposer=swap, got patch"
+
+
 @by_klein
 def test_a_model_that_fails_to_refine_leaves_the_raw_swap(searching, chain):
     broken = PawfectError(ErrorKind.INTERNAL, f"{chain.vae_encoder}: broken")
@@ -313,7 +325,17 @@ def test_a_raw_swap_that_fails_is_the_error_and_nothing_else_is_tried(searching)
 
 
 @by_klein
-def test_a_deadline_too_near_for_a_refinement_still_gives_the_raw_swap(searching, chain):
+def test_where_no_refinement_fits_the_time_the_raw_swap_is_the_answer(searching, chain):
+    late = PawfectError(ErrorKind.DEADLINE, f"{chain.transformer}: no time for a step")
+    run = searching(**ONE, before={chain.transformer: raising(late)})
+    assert run.report.best == 0
+    assert "no time for a step" in str(run.report.candidates[1].error)
+    assert [one.instead for one in run.report.fallbacks] == ["swaps that nothing refines"]
+
+
+@pytest.mark.slow
+@by_klein
+def test_a_deadline_within_a_refinement_still_gives_the_raw_swap(searching, chain):
     async def slow(count: int) -> None:
         await asyncio.sleep(30.0)
 
@@ -357,7 +379,7 @@ def test_children_start_from_their_parent_or_close_to_its_own_noise(searching, c
         # Every face is the reference's: the refinement keeps it too, and has children.
         return outputs | {"EMBEDDINGS": np.ones_like(outputs["EMBEDDINGS"])}
 
-    given = {"k_global": 2, "m_global": 2, "k_local": 2, "at_once": 1, "steps": 4}
+    given = {"k_global": 2, "m_global": 2, "k_local": 2, "at_once": 1}
     run = searching(after={"face_analysis": alike}, **given)
     told = [(one.variation, one.parent) for one in run.report.candidates]
     assert told[:2] == [("undiffused", None), ("refined", None)]
@@ -385,6 +407,7 @@ def test_a_photo_without_a_face_is_edited_where_the_mask_is(searching):
     assert run.models.called.count("face_swap") == 0
 
 
+@pytest.mark.slow
 @by_klein
 def test_a_mask_over_a_pet_does_not_mean_the_face_of_who_stands_elsewhere(searching):
     cat = data.chelsea()
