@@ -16,6 +16,7 @@ from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 from pawfect.photo.xmp import source_type
 from pawfect_client import AsyncPawfectClient, LocalClient, PawfectClient, load_photo
 from pawfect_client.search.asked import account
+from pawfect_client.search.command import search
 from pawfect_client.search.swap_command import swap
 from tests.client.search.conftest import MASK, PHOTO, Desk
 from tests.client.search.triton import Triton, serving
@@ -208,3 +209,12 @@ def test_no_client_sends_a_swap_without_consent_or_a_fill_without_a_mask(flow):
             told = refusal(wrong, client.search, PHOTO, None, reference=anna, proposer="edit")
             assert told == "MASK: expected a mask with proposer=edit, got none"
     assert flow.requests == []
+
+
+def test_the_page_of_swaps_names_the_options_that_a_search_has_not():
+    page = (Path(__file__).parents[3] / "docs" / "swap.md").read_text()
+    known = {option for one in search.params for option in one.opts}
+    own = {option for one in swap.params for option in one.opts if option.startswith("--")} - known
+    assert own == {"--mask"}
+    shared = ("--mask", "--consent", "--caller", "--pixel-boost", "--prompt", "-o ")
+    assert [option for option in shared if option not in page] == []
