@@ -18,6 +18,7 @@ from harness.local_server import free_ports
 from harness.process import PAWFECT, LoggedProcess
 from pawfect.models import MODELS
 from pawfect.profile import PROFILE_VARIABLE, Profile, load_profile
+from pawfect.weights.lock import held
 from pawfect.weights.store import ROOT_VARIABLE, Store, weights_root
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
@@ -167,7 +168,7 @@ def bring_networks(root: Path) -> None:
     """Put the networks that the set-up fetched into another weights' root, which verifies them."""
     for name in ("u2netp", "pp-ocrv6-small"):
         here = weights_root() / name
-        if here.is_dir():
+        if here.is_dir() and not (root / name).is_dir():
             shutil.copytree(here, root / here.name)
 
 
@@ -178,9 +179,14 @@ def tiny() -> Profile:
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory, tiny: Profile) -> Path:
-    """The weights' root with all entries of the tiny profile; not to be written to."""
-    root = tmp_path_factory.mktemp("weights")
-    bring_networks(root)
+    """All lanes' weights' root, with all entries of the tiny profile; not to be written to."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    root = root / "tiny_weights"
+    root.mkdir(exist_ok=True)
+    with held(root, "networks"):
+        bring_networks(root)
     fetch(sorted(set(tiny.weights.values())), Store(root), no_hub, silent)
     return root
 
