@@ -29,6 +29,6 @@ IDENTITY: Final = (
         loader="pawfect.identity.swapping:face_swap",
         stoppable=True,
         probe="pawfect.identity.swapping:probe",
-        probe_parameters=MappingProxyType({"consent": True, "pixel_boost": 128}),
+        probe_parameters=MappingProxyType({"consent": True, "caller": "probe", "pixel_boost": 128}),
     ),
 )

@@ -157,3 +157,5 @@ NETWORKS: Final[Mapping[str, Callable[[str, Find, int], _Opened]]] = MappingProx
         "centerface": _centerface,
     }
 )
+# Those among them that give ArcFace's embedding, which the swapping network takes.
+ARCFACE: Final = frozenset({"buffalo_l", "tiny-faces"})

@@ -66,7 +66,7 @@ def draw_face(
             face that is too small, and for an embedding that is none; otherwise as `Swapper.draw`.
         MemoryError: there is not enough for it.
     """
-    _check_inside(points, photo)
+    check_inside(points, photo)
     latent = swapper.latent(embedding)
     with stage("align"):
         matrix = alignment(points, side)
@@ -97,7 +97,8 @@ def five_points(points: NDArray[np.float32]) -> Face:
     return Face(CENTERFACE, box, 1.0, points, nothing, nothing[:, 0])
 
 
-def _check_inside(points: NDArray[np.float32], photo: NDArray[np.uint8]) -> None:
+def check_inside(points: NDArray[np.float32], photo: NDArray[np.uint8]) -> None:
+    """Raise INVALID_ARG unless enough of the five points are finite and lie in the photo."""
     height, width = photo.shape[:2]
     if not np.isfinite(points).all():
         raise invalid("POINTS", "finite numbers", "some that are not")

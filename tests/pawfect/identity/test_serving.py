@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -80,17 +82,25 @@ def test_late_is_said_with_both_times_and_cancelled_without(insight: Run) -> Non
 
 
 @pytest.mark.parametrize("network", ["tiny-faces", "centerface"])
-def test_a_request_stops_between_one_network_and_the_next(face_weights: Path, network: str) -> None:
-    asked = 0
-
-    def after_some() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 2
-
+def test_a_request_stops_while_its_detector_runs(face_weights: Path, network: str) -> None:
+    # Asked before the run, then while it runs or after it.
+    answers = chain([False], repeat(True))
     run = analysis(face_weights, network)
-    refusal(ErrorKind.CANCELLED, run, {"IMAGE": t1()}, FaceParams(), after_some)
-    assert asked in (3, 4)
+    refusal(ErrorKind.CANCELLED, run, {"IMAGE": t1()}, FaceParams(), lambda: next(answers))
+
+
+def test_a_request_stops_between_one_network_and_the_next(face_weights: Path) -> None:
+    begun: list[str] = []
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        begun.append(name)
+        yield
+
+    finder = InsightFinder(face_weights / "tiny-faces", 1)
+    given = (astronaut(), 320, 0.5, lambda: "landmarks" in begun, stage)
+    refusal(ErrorKind.CANCELLED, finder.find, *given)
+    assert begun == ["detect", "landmarks"]
 
 
 @pytest.mark.parametrize("shape", [(63, 64, 3), (64, 16385, 3)])
