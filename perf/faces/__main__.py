@@ -136,6 +136,9 @@ Where other work runs beside it, the CPU's seconds say more than the clock's. Lo
 {result["load_s"]:.1f} s; the process held {result["peak_gib"]:.2f} GiB at most.
 
 {table(head, rows)}
+At 512 px two cores take longer than the 30 s that a request of `face_swap` has by default; the
+profiles' budget is for its default, 256.
+
 ## Modelled on a T4
 
 **No T4 was at hand.** FLOP over the rate that a T4 sustains (perf/diffusion/cards.py: fp16 20 to 32
