@@ -10,6 +10,8 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 NPM := $(shell command -v npm 2>/dev/null)
 
 .DEFAULT_GOAL := help
+# Where it is set, each of the many processes of tests and servers compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting lettering quantisation prove t4 scaling load faults docker-check configs lock clean
 
 help:  ## List the targets
