@@ -12,7 +12,7 @@ NPM := $(shell command -v npm 2>/dev/null)
 .DEFAULT_GOAL := help
 # Where it is set, each of the many processes of tests and servers compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting lettering quantisation prove t4 scaling load faults docker-check configs lock clean
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults docker-check configs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -141,6 +141,9 @@ matting: $(VENV)/.perf network  ## Score background removal on known alpha again
 	$(BIN)/python -m perf.matting $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(ACCEPT),--accept)
 	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.recall)
 	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.cost)
+
+face-swap: $(VENV)/.perf  ## Measure one swapped face on this CPU by a network of the published size, and model a T4, into perf/results
+	$(BIN)/python -m perf.faces
 
 lettering: $(VENV)/.perf  ## Correct the texts of 200 rendered signs and compare with the truth (needs tesseract and npm), into perf/results
 	$(BIN)/python -m perf.lettering

@@ -83,8 +83,8 @@ def matched(
     aim, wide = np.median(wanted[skin], axis=0), wanted[skin].std(axis=0)
     factor = np.clip(wide / np.maximum(spread, 1e-3), *_SPREAD).astype(np.float32)
     light = _light(wanted - ((own - middle) * factor + aim), skin)
-    old = _lab(drawn)
-    new = (old - middle) * factor + aim + raster.linear_resize(light, drawn.shape[:2])
+    old, side = _lab(drawn), len(drawn)
+    new = (old - middle) * factor + aim + raster.linear_resize(light, (side, side))
     # What changes is added: where nothing does, nothing is lost on the way to CIELAB and back.
     return np.asarray(drawn + _rgb(new) - _rgb(old), np.float32)
 

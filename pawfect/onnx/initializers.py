@@ -6,6 +6,7 @@ TensorProto (dims: 1, data_type: 2, float_data: 4, raw_data: 9, data_location: 1
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -59,7 +60,8 @@ def _tensor(data: mmap.mmap, at: range) -> NDArray[np.float32]:
             content = data[value.start : value.stop]
     if dtype not in _DTYPES:
         raise ValueError(f"an initializer of type {dtype}")
-    # Of the wrong number of values: a ValueError as well.
+    if math.prod(dims) * _DTYPES[dtype].itemsize != len(content):
+        raise ValueError(f"an initializer of {len(content)} bytes for {dims}")
     return np.frombuffer(content, _DTYPES[dtype]).reshape(dims).astype(np.float32)
 
 

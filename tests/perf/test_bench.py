@@ -216,7 +216,7 @@ def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_aske
         tensor = spec.input(name)
         assert array.dtype == DTYPES[tensor.datatype]
         assert all(want in (-1, got) for want, got in zip(tensor.shape, array.shape, strict=True))
-    outputs = models.run(model, arrays, {})
+    outputs = models.run(model, arrays, MODELS[model].probe_parameters)
     promised = {spec.name for spec in spec.outputs}
     # The prior is of requests with a strength under 1; SAM3 was asked for labels, not for words.
     unasked = {"PRIOR", "MASK_LOGITS", "PRESENCE"}
