@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.search_report import SWAPPED
@@ -17,6 +18,8 @@ from pawfect.profile import Profile
 from pawfect.weights.manifest import manifest, may_be_sold
 from pawfect.weights.store import Store
 
+_BARRED: Final = ": it is for commercial use, the networks that swap faces are not"
+
 
 def why_no_swap(profile: Profile, store: Store) -> str | None:
     """Return why a profile swaps no faces, with what mends it; None where it does.
@@ -27,7 +30,8 @@ def why_no_swap(profile: Profile, store: Store) -> str | None:
     """
     for model in (FACES, SWAP):
         if model not in profile.models:
-            return f"profile {profile.name} has no model {model}"
+            barred = "" if profile.allow_noncommercial else _BARRED
+            return f"profile {profile.name} has no model {model}{barred}"
     finders = arcface(profile)
     if not finders:
         return f"profile {profile.name} has no network whose embeddings a swap takes"

@@ -516,6 +516,17 @@ def test_other_faces_than_arcfaces_are_refused_with_what_mends_it(searching):
     assert "got centerface; run `pawfect weights fetch tiny-faces`" in run.error.message
 
 
+@pytest.mark.parametrize("name", ["t4-klein", "l4-edit"])
+def test_profiles_for_commercial_use_say_why_they_swap_no_faces(searching, name):
+    run = searching(deployment=Deployment(load_profile(name)))
+    assert run.error is not None
+    assert run.error.kind is ErrorKind.UNAVAILABLE
+    assert run.error.message == (
+        f"swap: profile {name} has no model face_swap: it is for commercial use, the networks "
+        "that swap faces are not"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
