@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def test_the_client_fills_over_tls_and_goes_on_when_its_connection_has_aged(guar
     url = f"https://{guarded.served.endpoints.grpc}"
     # gRPC reads it once in a process.
     trusted = {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(guarded.cert)}
-    ran = subprocess.run(["python", "-c", code, url], env=trusted, capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, "-c", code, url], env=trusted, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
 
 
