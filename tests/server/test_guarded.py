@@ -89,8 +89,17 @@ def test_the_client_fills_over_tls_and_goes_on_when_its_connection_has_aged(guar
     url = f"https://{guarded.served.endpoints.grpc}"
     # gRPC reads it once in a process.
     trusted = {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(guarded.cert)}
-    ran = subprocess.run([sys.executable, "-c", code, url], env=trusted, capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, url], env=trusted, capture_output=True, text=True
+    )
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.slow
+def test_a_client_may_be_told_whom_to_trust(guarded):
+    url = f"https://{guarded.served.endpoints.grpc}"
+    with PawfectClient(url, trusted=guarded.cert.read_bytes()) as client:
+        assert client.inpaint(IMAGE, MASK).image.shape == IMAGE.shape
 
 
 @pytest.mark.slow

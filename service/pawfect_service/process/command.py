@@ -23,6 +23,7 @@ from pawfect_service.process.options import (
     print_key,
     push_check,
     push_target,
+    trusted_of,
     worker_options,
 )
 from pawfect_service.process.processes import listen, run, run_child, serve_http, serve_triton
@@ -99,6 +100,7 @@ def api(
     store: str,
     triton: str,
     triton_identity: bool,
+    triton_ca: Path | None,
     log_level: str,
     host: str,
     port: int,
@@ -130,7 +132,9 @@ def api(
         settings = ApiSettings(authenticators, rate, rate_storage, audits=audits, variants=watched)
         caller = caller_of(triton, triton_identity, beside=with_server is not None)
         async with (
-            open_services(store, JobContract(), triton, caller) as services,
+            open_services(
+                store, JobContract(), triton, caller, trusted_of(triton, triton_ca)
+            ) as services,
             asyncio.TaskGroup() as group,
         ):
             if not one_of_several:
@@ -182,6 +186,7 @@ def worker(
     store: str,
     triton: str,
     triton_identity: bool,
+    triton_ca: Path | None,
     log_level: str,
     jobs: int,
     grace: float,
@@ -201,13 +206,16 @@ def worker(
 
     async def main() -> None:
         if push and health_port is not None:
-            raise click.UsageError("--health-port: expected no --push, which tells it on its own port")
+            raise click.UsageError(
+                "--health-port: expected no --push, which tells it on its own port"
+            )
         check = push_check(host, push_audience, push_email, no_auth) if push else None
         target = push_target(push_endpoint, check, push=push, make_topics=make_topics)
         if make_topics:
             await asyncio.to_thread(make_queue, store, JobContract(), target)
         caller = caller_of(triton, triton_identity)
-        async with open_services(store, JobContract(), triton, caller) as services:
+        trusted = trusted_of(triton, triton_ca)
+        async with open_services(store, JobContract(), triton, caller, trusted) as services:
             if not push:
                 async with _told(services, host, health_port, stop):
                     await _puller(services, jobs, grace, price_per_hour).run(stop)

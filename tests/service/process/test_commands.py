@@ -167,8 +167,20 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
             "none: expected a readable file, got FileNotF",
         ),
         (["api", "--no-auth", "--rate", "often"], "rate limit: expected one such as 120/minute"),
+        (["worker", "--triton-ca", "x", "--triton", "x:1"], "--triton-ca: expected --triton https"),
+        (
+            ["worker", "--triton-ca", "none", "--triton", "https://x"],
+            "--triton-ca: expected a file of PEM certificates, got No such file",
+        ),
+        (
+            ["worker", "--triton-ca", __file__, "--triton", "https://x"],
+            "--triton-ca: expected a file of PEM certificates, got one without",
+        ),
         (["worker", "--push"], "--push: expected --push-audience and --push-email"),
-        (["worker", "--push", "--no-auth", "--health-port", "1"], "--health-port: expected no --push"),
+        (
+            ["worker", "--push", "--no-auth", "--health-port", "1"],
+            "--health-port: expected no --push",
+        ),
         (["worker", "--store", "nowhere"], "store: expected embedded:FOLDER"),
         (PUSHED, "--push --make-topics: expected --push-endpoint"),
         ([*PUSHED, "--push-endpoint", "w.example"], "expected https://HOST/... or http://HOST/..."),
