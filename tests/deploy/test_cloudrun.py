@@ -61,7 +61,7 @@ def test_what_runs_is_a_command_of_ours_and_takes_every_option(name):
 
 def test_the_job_verifies_the_servers_profile_on_the_servers_volume():
     (container,) = JOB["containers"]
-    assert parsed(container) == {"names": (L4.name,)}
+    assert parsed(container) == {"names": (L4.name,), "patience_s": None}
     (ours,), (theirs,) = JOB["volumes"], PODS["server"]["volumes"]
     assert ours["csi"]["volumeAttributes"] == theirs["csi"]["volumeAttributes"]
     users = re.findall(r"^USER (\d+):(\d+)$", (CONTEXT / "Dockerfile.triton").read_text(), re.M)

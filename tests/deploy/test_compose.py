@@ -9,17 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import click
 import yaml
 
 from harness.container.dockerfile import Instruction, instructions
 from harness.container.image import CONTEXT
-from pawfect.cli import main
 from pawfect.profile import PROFILE_VARIABLE, load_profile
 from pawfect.weights.manifest import manifest
 from pawfect_client.wire import target_of
 from pawfect_service.http.callers import ApiKeys
 from pawfect_service.stores import _parsed as parsed_store
+from tests.deploy.command_lines import parsed as read_options
 
 FILE = CONTEXT / "deploy" / "compose.yaml"
 SERVICES: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
@@ -41,14 +40,8 @@ def parsed(name: str) -> dict[str, Any]:
     """The options that the real command reads from what a service runs."""
     service = SERVICES[name]
     given = service.get("command") or last(name, "CMD").words()
-    program, *words = [*last(name, "ENTRYPOINT").words(), *given]
-    assert program == "pawfect"
-    command, context = main, click.Context(main)
-    while isinstance(command, click.Group):
-        found = command.get_command(context, words.pop(0))
-        assert found is not None
-        command, context = found, click.Context(found)
-    return command.make_context(command.name, words).params
+    words = [*last(name, "ENTRYPOINT").words(), *given]
+    return read_options(words, service.get("environment", {}))
 
 
 def test_one_image_is_built_one_way_and_every_volume_is_declared():
