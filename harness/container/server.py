@@ -60,7 +60,7 @@ def try_server(image: Image, profile: str) -> None:
     # Last wins: on a machine that is no container it listens to itself only.
     command = [*image.entrypoint, *image.command, "--host", "127.0.0.1", *options]
     click.echo(f"ENTRYPOINT {shlex.join(command)}")
-    words = [image.program(command[0]), *command[1:]]
+    words = image.confined([image.program(command[0]), *command[1:]])
     log, environment = image.root / "serve.log", {**image.variables(), **chosen}
     with LoggedProcess(words, log, environment=environment) as served:
         served.wait_for(READY, timeout_s=READY_S)
