@@ -35,7 +35,7 @@ SHM_GROWTH_BYTES: Final = 16 * 2**20
 # photos as a network sees them at 1024 px (4 MB each), 160 at 320 px.
 CACHE_BYTES: Final = 64 * 2**20
 # How long the server may finish what it holds after SIGTERM, s: above the default deadline of 30 s.
-# Where requests may name the longest one, of 600 s, it is to be longer than that (`--exit-timeout`).
+# Where requests may name the longest one, of 600 s, `--exit-timeout` is to be longer than that.
 EXIT_TIMEOUT_S: Final = 60
 # What it may take beyond that until its process is gone, s.
 EXIT_MARGIN_S: Final = 5

@@ -44,9 +44,7 @@ PASSED_ON: Final = re.compile(
 
 
 # Mounts a folder over itself, read-only, in a space of mounts of its own, and runs the rest.
-_READ_ONLY: Final = (
-    'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"'
-)
+_READ_ONLY: Final = 'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"'
 
 
 class StepError(RuntimeError):

@@ -96,7 +96,9 @@ def test_the_cards_torch_is_the_release_that_is_tested_and_its_libraries_are_loc
     assert re.findall(r"^torch==(\S+)", locked, re.M) == [release]
     assert "nvidia-cublas==" in locked
     packages = re.findall(r"^[\w.-]+==", locked, re.M)
-    assert all(text.count("--hash=sha256:") for text in re.split(r"^[\w.-]+==", locked, flags=re.M)[1:])
+    assert all(
+        text.count("--hash=sha256:") for text in re.split(r"^[\w.-]+==", locked, flags=re.M)[1:]
+    )
     assert len(packages) > 20
     # Those that are not for the card are those of the other locks.
     for name in ("filelock", "jinja2", "sympy", "typing-extensions"):

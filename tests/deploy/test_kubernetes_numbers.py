@@ -1,4 +1,4 @@
-"""The numbers in the cluster's files: ends are longer than what they wait for, and nodes hold it."""
+"""The numbers in the cluster's files: ends outlast what they wait for, and nodes hold it."""
 
 from __future__ import annotations
 

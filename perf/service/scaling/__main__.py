@@ -159,8 +159,8 @@ def scaling(out: Path) -> None:
         "Wait: from queued to the start of the fill, the wait for labels in it. Cost: replicas' "
         "hours at list prices.\n",
         f"The rule (`deploy/scaling.toml`): one replica per {rule.jobs_per_replica:g} jobs queued "
-        f"or under way, or per {rule.pending_per_replica:g} that waits for a model where that is more, "
-        f"{rule.min_replicas} to {rule.max_replicas}; a new one serves after "
+        f"or under way, or per {rule.pending_per_replica:g} that waits for a model where that is "
+        f"more, {rule.min_replicas} to {rule.max_replicas}; a new one serves after "
         f"{rule.start_s:g} s; one goes when it was not needed for {rule.scale_down_s:g} s.\n",
     ]
     for key, rows in found.items():

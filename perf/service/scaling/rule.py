@@ -1,5 +1,6 @@
-"""The rule by which replicas come and go: Kubernetes' autoscaler over two numbers, the queue's
-backlog and the requests that wait within the servers, as KEDA hands them to it.
+"""The rule by which replicas come and go: Kubernetes' autoscaler, as KEDA feeds it.
+
+It is told two numbers: the queue's backlog, and the requests that wait within the servers.
 """
 
 from __future__ import annotations
