@@ -56,11 +56,9 @@ def rendered(overlay: str) -> str:
 @cache
 def objects(overlay: str) -> tuple[Object, ...]:
     """The objects of an overlay; of a canary, with those of the overlay that it stands beside."""
-    texts = [rendered(overlay)]
-    if overlay in CANARIES:
-        texts.append(rendered(overlay.split("/")[0]))
-    filled = (Template(text).safe_substitute(placeholders()) for text in texts)
-    return tuple(one for text in filled for one in yaml.load_all(text, Loader=LOADER) if one)
+    filled = Template(rendered(overlay)).safe_substitute(placeholders())
+    own = tuple(one for one in yaml.load_all(filled, Loader=LOADER) if one)
+    return (*own, *objects(overlay.split("/")[0])) if overlay in CANARIES else own
 
 
 def of_kind(overlay: str, *kinds: str) -> list[Object]:
