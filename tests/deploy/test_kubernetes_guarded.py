@@ -115,6 +115,8 @@ class End:
 OUTSIDE = (
     End("google", None, address="142.250.185.74", ports=(("", 443, "TCP"), ("", 80, "TCP"))),
     End("neighbour", None, address="10.1.2.3", ports=(("", 443, "TCP"), ("", 5432, "TCP"))),
+    End("neighbour 2", None, address="172.20.0.3", ports=(("", 443, "TCP"),)),
+    End("neighbour 3", None, address="192.168.7.1", ports=(("", 443, "TCP"),)),
     End("metadata", None, address="169.254.169.252", ports=(("", 988, "TCP"), ("", 80, "TCP"))),
     End("metadata2", None, address="169.254.169.254", ports=(("", 80, "TCP"), ("", 443, "TCP"))),
     End("node names", None, address="169.254.20.10", ports=(("", 53, "UDP"), ("", 53, "TCP"))),
