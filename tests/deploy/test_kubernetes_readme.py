@@ -176,6 +176,8 @@ def test_it_is_deployed_and_taken_back_by_names_that_are_there(desk):
     calls = desk.run(blocks()["Deploy, and back"])
     documents = applied(desk.folder / "build/t4.yaml")
     assert ["kubectl", "apply", "-f", "build/t4.yaml"] in calls
+    # The kubelet's to fill in, not the shell's.
+    assert (desk.folder / "build/t4.yaml").read_text().count("$(PAWFECT_PROFILE)") == 3
     check_names(calls, documents)
     back = desk.run(blocks()["Deploy, and back 2"])
     check_names(back, documents)
