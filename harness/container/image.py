@@ -47,6 +47,9 @@ PASSED_ON: Final = re.compile(
 _READ_ONLY: Final = 'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"'
 
 
+_NEITHER: Final = "USER and a read-only root are"
+
+
 class StepError(RuntimeError):
     """A step that failed."""
 
@@ -95,22 +98,30 @@ class Image:
     def confined(self, words: Sequence[str]) -> list[str]:
         """Return a command as a container runs it: as USER, the image's files read-only.
 
-        Where this process may not arrange that, the command as it is, and a note of it.
+        What cannot be arranged is left out and noted: mounts are root's to make, and USER may not
+        reach this machine's Python.
         """
         user, _, group = self.user.partition(":")
-        prefix = ["unshare", "--mount", "sh", "-ec", _READ_ONLY, str(self.root)]
-        prefix += ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups",
+        read_only = ["unshare", "--mount", "sh", "-ec", _READ_ONLY, str(self.root)]
+        as_user = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups",
                    "--no-new-privs", "--bounding-set=-all"]  # fmt: skip
-        # Also whether that user can reach this machine's Python.
-        tried = [*prefix, str(self.root / "opt/pawfect/bin/python"), "-c", ""]
-        try:
-            ended = subprocess.run(tried, env=self.variables(), capture_output=True, check=False)
-        except FileNotFoundError:
-            ended = None
-        if ended is None or ended.returncode:
-            self.notes.append(f"USER {self.user} and a read-only root are not applied")
-            return list(words)
+        both = [*read_only, *as_user]
+        for prefix, lacking in ((both, ""), (read_only, f"USER {self.user} is"), ([], _NEITHER)):
+            if not prefix or self._works(prefix):
+                break
+        note = f"{lacking} not applied"
+        if lacking and note not in self.notes:
+            self.notes.append(note)
         return [*prefix, *words]
+
+    def _works(self, prefix: Sequence[str]) -> bool:
+        """Say whether the image's Python is found and runs behind a prefix."""
+        python = str(self.root / "opt/pawfect/bin/python")
+        tried = [*prefix, "sh", "-c", 'test -x "$0" && exec "$0" -c ""', python]
+        try:
+            return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+        except FileNotFoundError:
+            return False
 
     def run(self, words: Sequence[str], what: str, **variables: str) -> str:
         """Run a program that the steps made in the folder `desk`; return what it prints.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -314,14 +315,22 @@ def test_what_is_started_can_write_nothing_of_the_image_where_that_can_be_arrang
     (open_folder / "opt/pawfect/bin/python").symlink_to("/bin/true")
     image = Image(open_folder, environment={"PATH": "/usr/bin:/bin"}, user="1000:1000")
     words = image.confined(["sh", "-c", f"id -u; echo x > {open_folder}/x"])
-    if image.notes:
-        assert image.notes == ["USER 1000:1000 and a read-only root are not applied"]
-        assert words[0] == "sh"
+    if words[0] == "sh":
+        assert image.notes == ["USER and a read-only root are not applied"]
         pytest.skip("no mounts of its own for this process here")
     ended = subprocess.run(words, capture_output=True, text=True)
+    assert image.notes == []
     assert ended.stdout == "1000\n"
     assert "Read-only file system" in ended.stderr
     assert not (open_folder / "x").exists()
+    # One whom USER cannot reach is started all the same, and it is said.
+    (open_folder / "opt/pawfect/bin/python").unlink()
+    (open_folder / "opt/pawfect/bin/python").write_text("#!/bin/sh\n")
+    (open_folder / "opt/pawfect/bin/python").chmod(0o700)
+    ended = subprocess.run(image.confined(words[-3:]), capture_output=True, text=True)
+    assert image.notes == ["USER 1000:1000 is not applied"]
+    assert ended.stdout == f"{os.getuid()}\n"
+    assert "Read-only file system" in ended.stderr
 
 
 @pytest.mark.parametrize(
