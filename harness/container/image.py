@@ -47,9 +47,6 @@ PASSED_ON: Final = re.compile(
 _READ_ONLY: Final = 'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"'
 
 
-_NEITHER: Final = "USER and a read-only root are"
-
-
 class StepError(RuntimeError):
     """A step that failed."""
 
@@ -105,12 +102,13 @@ class Image:
         read_only = ["unshare", "--mount", "sh", "-ec", _READ_ONLY, str(self.root)]
         as_user = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups",
                    "--no-new-privs", "--bounding-set=-all"]  # fmt: skip
-        both = [*read_only, *as_user]
-        for prefix, lacking in ((both, ""), (read_only, f"USER {self.user} is"), ([], _NEITHER)):
-            if not prefix or self._works(prefix):
-                break
-        note = f"{lacking} not applied"
-        if lacking and note not in self.notes:
+        ways = (
+            ([*read_only, *as_user], ""),
+            (read_only, f"USER {self.user} is not applied"),
+            ([], "USER and a read-only root are not applied"),
+        )
+        prefix, note = next(way for way in ways if not way[0] or self._works(way[0]))
+        if note and note not in self.notes:
             self.notes.append(note)
         return [*prefix, *words]
 
