@@ -102,7 +102,7 @@ class Image:
         read_only = ["unshare", "--mount", "sh", "-ec", _READ_ONLY, str(self.root)]
         as_user = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups",
                    "--no-new-privs", "--bounding-set=-all"]  # fmt: skip
-        ways = (
+        ways: tuple[tuple[list[str], str], ...] = (
             ([*read_only, *as_user], ""),
             (read_only, f"USER {self.user} is not applied"),
             ([], "USER and a read-only root are not applied"),
