@@ -14,9 +14,9 @@ from pawfect.contract.parameters import Scalar
 from pawfect.contract.search import (
     SWAP,
     SearchParams,
-    check_consent,
     check_mask,
     check_reference,
+    check_swap_consent,
     search_plan,
 )
 from pawfect.contract.search_report import SearchReport
@@ -248,7 +248,7 @@ def _checked(
     guard, parameters = tensor_or_parameter(protect, parameters)
     params = SearchParams.parse(parameters)
     search_plan(params)
-    check_consent(params)
+    check_swap_consent(params)
     check_mask(params, mask is not None)
     check_reference(params, reference is not None)
     tensors = search_tensors(image, mask, guard, prompt)

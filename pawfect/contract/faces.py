@@ -53,6 +53,8 @@ LOOKED_SIZES: Final = (64, 4096)
 # Sides of a swapped face, px: the network's own, and those that it is sampled to.
 PIXEL_BOOSTS: Final = (128, 256, 512)
 MAX_CALLER: Final = 128
+# What a swap asks for in every request.
+CONSENT: Final = "true, by which the caller says that everybody whose face is seen or shown agrees"
 BOOST: Final = Rule(
     lambda value: value in PIXEL_BOOSTS, f"one of {', '.join(map(str, PIXEL_BOOSTS))}"
 )
@@ -208,6 +210,12 @@ class FaceSwapReport:
     def from_json(cls, text: str | bytes) -> FaceSwapReport:
         """Read what `to_json` wrote; entries that only a newer server knows are left out."""
         return cls(**known_entries(cls, json.loads(text)))
+
+
+def check_consent(consent: bool) -> None:
+    """Raise INVALID_ARG unless a request for a swap says that everybody agrees."""
+    if not consent:
+        raise invalid("consent", CONSENT, "false")
 
 
 def read_faces(out: Mapping[str, Array]) -> tuple[Face, ...]:

@@ -3,7 +3,7 @@
 search_plan           parameters with what a preset says of what they leave open
 check_reference       whether a request brings the picture that its proposer needs
 check_mask            whether it says what is to be filled, where its proposer does not find it
-check_consent         whether a swap says that everybody whose face is seen or shown has consented
+check_swap_consent    whether a swap says that everybody whose face is seen or shown has consented
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Final
 
 from pawfect.contract.errors import invalid
-from pawfect.contract.faces import BOOST, CALLER
+from pawfect.contract.faces import BOOST, CALLER, check_consent
 from pawfect.contract.parameters import (
     ENGINES,
     MAX_DEADLINE_MS,
@@ -33,8 +33,6 @@ EDIT: Final = "edit"
 # Or a swap of one face for that of REFERENCE, refined by a model that edits where there is one.
 SWAP: Final = "swap"
 PROPOSERS: Final = (INPAINT, EDIT, SWAP)
-# What a swap asks for in every request.
-CONSENT: Final = "true, by which the caller says that everybody whose face is seen or shown agrees"
 # Engines that edit by pictures and an instruction, in the order in which `auto` takes them.
 EDITORS: Final = ("edit", "klein")
 # Whose hair an edit shows: the picture's own, or the character's.
@@ -245,7 +243,7 @@ def check_mask(params: SearchParams, given: bool, name: str = "MASK") -> None:
         raise invalid(name, f"a mask with proposer={params.proposer}", "none")
 
 
-def check_consent(params: SearchParams) -> None:
+def check_swap_consent(params: SearchParams) -> None:
     """Raise INVALID_ARG where a face is to be swapped without consent."""
-    if params.proposer == SWAP and not params.consent:
-        raise invalid("consent", CONSENT, "false")
+    if params.proposer == SWAP:
+        check_consent(params.consent)

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from pawfect.clock import Clock
-from pawfect.contract.errors import ErrorKind, PawfectError, invalid
-from pawfect.contract.faces import FaceSwapParams, FaceSwapReport
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.faces import FaceSwapParams, FaceSwapReport, check_consent
 from pawfect.contract.tensors import Array, check_photo_size
 from pawfect.contract.texts import text_tensor
 from pawfect.identity.alignment import NETWORK_PX, template
@@ -86,13 +86,6 @@ def face_swap(settings: SwapSettings, folder: Path) -> Run:
         return {"IMAGE": image, "MASK": painted, "REPORT": text_tensor(report.to_json())}
 
     return run
-
-
-def check_consent(consent: bool) -> None:
-    """Raise INVALID_ARG unless a request says that everybody consented."""
-    if not consent:
-        expected = "true: everybody whose face is seen or shown has consented to the swap"
-        raise invalid("consent", expected, "false")
 
 
 def log_swap(what: str, caller: str | None) -> None:

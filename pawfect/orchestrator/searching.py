@@ -16,9 +16,9 @@ from pawfect.contract.search import (
     SWAP,
     SearchParams,
     SearchPlan,
-    check_consent,
     check_mask,
     check_reference,
+    check_swap_consent,
     search_plan,
 )
 from pawfect.contract.search_report import Candidate
@@ -72,7 +72,7 @@ def search_request(inputs: Mapping[str, Array], params: SearchParams) -> SearchR
             none, no MASK or REFERENCE where the proposer needs it, an empty MASK for a swap, and
             candidates that cannot be read.
     """
-    check_consent(params)
+    check_swap_consent(params)
     plan = search_plan(params)
     check_mask(params, "MASK" in inputs)
     check_reference(params, "REFERENCE" in inputs)

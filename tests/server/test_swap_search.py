@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pawfect.contract.errors import ErrorKind, from_message
-from pawfect.contract.search import CONSENT
+from pawfect.contract.faces import CONSENT
 from pawfect.local_refine import LocalRefine
 from pawfect.weights.store import weights_root
 from pawfect_client import PawfectClient

@@ -18,9 +18,9 @@ from pawfect.contract.search import (
     EDIT,
     SWAP,
     SearchParams,
-    check_consent,
     check_mask,
     check_reference,
+    check_swap_consent,
     search_plan,
 )
 from pawfect_client.search.pictures import PictureFiles, TaskPictures
@@ -79,7 +79,7 @@ class Asked:
             PawfectError: INVALID_ARG for parameters that the service would refuse.
         """
         params = SearchParams.parse(self.parameters)
-        check_consent(params)
+        check_swap_consent(params)
         return search_plan(params).total
 
     def digest(self, pictures: TaskPictures) -> str:

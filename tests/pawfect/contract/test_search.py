@@ -8,9 +8,9 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.search import (
     MAX_NAME,
     SearchParams,
-    check_consent,
     check_mask,
     check_reference,
+    check_swap_consent,
     search_plan,
 )
 
@@ -53,11 +53,11 @@ def test_a_swap_needs_the_characters_picture_and_consent_but_no_mask():
     swap = SearchParams(proposer="swap", consent=True)
     check_mask(swap, given=False)
     check_reference(swap, given=True)
-    check_consent(swap)
-    check_consent(SearchParams(proposer="edit"))
+    check_swap_consent(swap)
+    check_swap_consent(SearchParams(proposer="edit"))
     with pytest.raises(PawfectError, match=r"REFERENCE: .* proposer=swap, got none"):
         check_reference(swap, given=False)
     with pytest.raises(PawfectError, match=r"consent: expected true, .* agrees, got false"):
-        check_consent(SearchParams(proposer="swap"))
+        check_swap_consent(SearchParams(proposer="swap"))
     with pytest.raises(PawfectError, match=r"MASK: expected a mask with proposer=edit, got none"):
         check_mask(SearchParams(proposer="edit"), given=False)

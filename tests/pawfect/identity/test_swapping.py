@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pawfect.contract.errors import ErrorKind
-from pawfect.contract.faces import FaceSwapParams, FaceSwapReport
+from pawfect.contract.faces import CONSENT, FaceSwapParams, FaceSwapReport
 from pawfect.identity.swapping import face_swap, probe
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
@@ -26,7 +26,7 @@ from tests.refusals import refusal
 ONE = MARKED[-1]
 EMBEDDING = np.random.default_rng(3).normal(size=512).astype(np.float32)
 INPUTS = {"IMAGE": ONE.photo, "POINTS": ONE.face.points, "EMBEDDING": EMBEDDING}
-CONSENT = FaceSwapParams(consent=True, pixel_boost=128)
+CONSENTED = FaceSwapParams(consent=True, pixel_boost=128)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def swap(store):
 
 
 def test_a_swap_paints_the_face_and_says_how(swap):
-    out = swap(INPUTS, replace(CONSENT, caller="vet-7"))
+    out = swap(INPUTS, replace(CONSENTED, caller="vet-7"))
     image, mask = out["IMAGE"], out["MASK"]
     assert (image.dtype, image.shape) == (np.uint8, ONE.photo.shape)
     assert (mask.dtype, mask.shape) == (np.uint8, ONE.photo.shape[:2])
@@ -59,19 +59,16 @@ def test_a_swap_paints_the_face_and_says_how(swap):
 
 
 def test_the_same_request_gives_the_same_pixels_and_another_embedding_others(swap):
-    first, again = swap(INPUTS, CONSENT), swap(INPUTS, CONSENT)
+    first, again = swap(INPUTS, CONSENTED), swap(INPUTS, CONSENTED)
     np.testing.assert_array_equal(first["IMAGE"], again["IMAGE"])
-    other = swap(INPUTS | {"EMBEDDING": -EMBEDDING}, CONSENT)
+    other = swap(INPUTS | {"EMBEDDING": -EMBEDDING}, CONSENTED)
     assert np.abs(first["IMAGE"].astype(int) - other["IMAGE"])[ONE.by_hand].mean() > 2
 
 
 def test_without_consent_nothing_is_swapped_or_logged(swap, caplog):
     with caplog.at_level(logging.INFO):
         message = refusal(ErrorKind.INVALID_ARG, swap, INPUTS, FaceSwapParams())
-    assert message == (
-        "consent: expected true: everybody whose face is seen or shown has consented to the swap, "
-        "got false"
-    )
+    assert message == f"consent: expected {CONSENT}, got false"
     assert not caplog.records
 
 
@@ -84,7 +81,7 @@ def test_consent_is_true_itself_and_no_word_for_it(given):
 @pytest.mark.parametrize(("caller", "said"), [("vet-7", "vet-7"), (None, "unknown")])
 def test_every_swap_is_logged_with_who_asked_and_nothing_of_the_picture(swap, caplog, caller, said):
     with caplog.at_level(logging.INFO, "pawfect"):
-        swap(INPUTS, replace(CONSENT, caller=caller))
+        swap(INPUTS, replace(CONSENTED, caller=caller))
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("pawfect.identity", logging.INFO)
     assert record.getMessage() == (
@@ -93,9 +90,9 @@ def test_every_swap_is_logged_with_who_asked_and_nothing_of_the_picture(swap, ca
 
 
 def test_late_is_said_with_both_times_and_cancelled_without(swap):
-    late = refusal(ErrorKind.DEADLINE, swap, INPUTS, replace(CONSENT, deadline_ms=1))
+    late = refusal(ErrorKind.DEADLINE, swap, INPUTS, replace(CONSENTED, deadline_ms=1))
     assert late.startswith("deadline_ms: expected an answer within 1 ms, got none after ")
-    refusal(ErrorKind.CANCELLED, swap, INPUTS, CONSENT, lambda: True)
+    refusal(ErrorKind.CANCELLED, swap, INPUTS, CONSENTED, lambda: True)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +105,7 @@ def test_late_is_said_with_both_times_and_cancelled_without(swap):
     ],
 )
 def test_bad_tensors_are_refused_by_name(swap, changed, says):
-    message = refusal(ErrorKind.INVALID_ARG, swap, INPUTS | changed, CONSENT)
+    message = refusal(ErrorKind.INVALID_ARG, swap, INPUTS | changed, CONSENTED)
     assert message.startswith(says)
 
 

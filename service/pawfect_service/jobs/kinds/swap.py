@@ -8,7 +8,7 @@ from typing import Any, Final
 from pawfect.contract.errors import invalid
 from pawfect.contract.parameters import MaskFileParams, Scalar
 from pawfect.contract.search import SWAP as PROPOSER
-from pawfect.contract.search import SearchParams, check_consent
+from pawfect.contract.search import SearchParams, check_swap_consent
 from pawfect.contract.texts import check_texts
 from pawfect_client.candidate_search import SWAP_PRESET
 from pawfect_service.jobs.base import BASE_FIELD, BASE_INPUT
@@ -37,7 +37,7 @@ class Swap(Search):
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as a search says, and without consent."""
         given = {"preset": SWAP_PRESET, **parameters, "proposer": PROPOSER}
-        check_consent(SearchParams.parse(given))
+        check_swap_consent(SearchParams.parse(given))
         return super().parse(given, texts)
 
     def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
