@@ -18,6 +18,7 @@ from perf.observability.page import PAGE, with_table
 from tests.scrape import differences, families, ours, page, value
 from tests.server.conftest import LONG, LONG_HOLE, SMALL, SMALL_HOLE, RawClient, until
 from tests.server.test_judges import ask
+from tests.subject import standing
 
 # What profile `embedded` on a CPU has no occasion for: batched models, short memory, and a card.
 UNSEEN = {BATCHES.name} | {name for name in METRICS if name.startswith("nv_gpu")}
@@ -37,7 +38,7 @@ def test_the_page_of_a_server_that_has_worked_is_the_tables(
     server, client: RawClient, remove, gemini
 ):
     client(SMALL, SMALL_HOLE, protect="none")
-    remove.background_removal(SMALL)
+    remove.background_removal(standing(128, 160)[0])
     with pytest.raises(PawfectError):
         client(SMALL, SMALL_HOLE, engine="flux", deadline_ms=1000)
     grpc = triton.InferenceServerClient(server.endpoints.grpc)
