@@ -32,6 +32,8 @@ def test_prometheus_itself_takes_the_rules():
     ran = promtool("check", "rules", str(FILE))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f"{len(ALERTS) + len(recorded())} rules found" in ran.stdout
+    config = promtool("check", "config", str(FILE.with_name("prometheus.yaml")))
+    assert config.returncode == 0, config.stdout + config.stderr
 
 
 def test_each_alert_is_quiet_and_fires_as_prometheus_evaluates_it():
