@@ -38,8 +38,8 @@ _ANOTHERS: Final = 0.5
 # rises to the full.
 EDGE_PX: Final = 3.0
 RISE_PX: Final = 8.0
-# px of the photo, rows that are laid over at a time: all at once a face took 99 bytes for each of its
-# pixels, 11 GB where it fills 110 megapixels; so it takes 12 (at 9 megapixels).
+# px of the photo, rows that are laid over at a time: all at once a face took 99 bytes for each of
+# its pixels, 11 GB where it fills 110 megapixels; so it takes 12 (measured at 9 megapixels).
 _BAND_PX: Final = 256
 
 
