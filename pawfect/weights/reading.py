@@ -21,9 +21,7 @@ def weights_folder(component: str, profile: Profile, store: Store) -> Path:
     return store.folder(entry, mend=f"pawfect weights fetch {named}")
 
 
-def bar(
-    entry: str, profile: Profile, entries: Mapping[str, Entry] | None = None
-) -> str | None:
+def bar(entry: str, profile: Profile, entries: Mapping[str, Entry] | None = None) -> str | None:
     """Say why the licence of an entry's weights bars it from a profile; None: it does not.
 
     Args:
