@@ -33,7 +33,13 @@ GOOD = {
 
 def test_unpinned_entries_are_those_whose_commit_could_not_be_looked_up():
     unpinned = {entry.name for entry in manifest().values() if not entry.pinned}
-    assert unpinned == {"flux-fill-dev-q4_0", "flux-fill-dev-q5_k_s", "lama-int8", "rmbg", "inswapper_128"}
+    assert unpinned == {
+        "flux-fill-dev-q4_0",
+        "flux-fill-dev-q5_k_s",
+        "lama-int8",
+        "rmbg",
+        "inswapper_128",
+    }
 
 
 def test_of_other_networks_only_the_restricted_licences_are_asked():
