@@ -83,9 +83,7 @@ def policy() -> Policy:
         name: Allowance(frozenset(row["licences"]), frozenset(row["sets"]), row["reason"])
         for name, row in table["exceptions"].items()
     }
-    return Policy(
-        table["allowed"], table["aliases"], table["known"], exceptions, table["weights"]
-    )
+    return Policy(table["allowed"], table["aliases"], table["known"], exceptions, table["weights"])
 
 
 def licence_of(name: str, rules: Policy | None = None) -> str | None:

@@ -35,9 +35,7 @@ def python_parts() -> tuple[Part, ...]:
             found[pin.name, pin.version] = pin
             sets[pin.name, pin.version].add(name)
     return tuple(
-        Part(
-            PYPI, pin.name, pin.version, licence_of(pin.name), frozenset(sets[key]), pin.hashes
-        )
+        Part(PYPI, pin.name, pin.version, licence_of(pin.name), frozenset(sets[key]), pin.hashes)
         for key, pin in sorted(found.items())
     )
 
