@@ -123,7 +123,7 @@ def licence_in(metadata: Any, rules: Policy) -> str | None:
         if line.startswith("License :: ")
     ]
     for said in (first, *classifiers):
-        meant = rules.aliases.get(said, said)
+        meant: str = rules.aliases.get(said, said)
         if meant and not problems_of_expression(meant):
             return meant
     return None

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-# Files of requirements/ by the set that is installed of them, as the Makefile and the Dockerfiles do.
+# Files of requirements/ by the set that they install, as in the Makefile and the Dockerfiles.
 SETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "server": ("server", "ocr", "tritonserver"),
