@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -20,7 +21,13 @@ import psutil
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
-from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
+from pawfect_triton.installation import (
+    SHM_FOLDER,
+    Installation,
+    MachineError,
+    check_machine,
+    find_installation,
+)
 from pawfect_triton.metrics import RESTARTS_VARIABLE
 from pawfect_triton.model_environment import model_environment
 from pawfect_triton.probe import Prober, lacks_weights
@@ -97,15 +104,20 @@ class TritonServer:
         self.endpoints = endpoints
         self._log = log
         self._verbose = verbose
-        self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._stubs: dict[int, str] = {}
         self.degraded: dict[str, str] = {}
         try:
+            self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
+        except OSError as error:
+            raise _unwritable(error) from None
+        try:
             self.installation: Installation = find_installation(self._folder)
             gather(profile, self._folder / "models")
-        except BaseException:
-            shutil.rmtree(self._folder)
+        except BaseException as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            if _is_of_disk(error):
+                raise _unwritable(error) from None
             raise
 
     @property
@@ -125,6 +137,10 @@ class TritonServer:
         check_machine(self.installation, self.endpoints.host, self.endpoints.ports)
         self._stubs = {}
         self.degraded = {}
+        try:
+            shared = model_environment(self._folder)
+        except OSError as error:
+            raise _unwritable(error) from None
         self._process = subprocess.Popen(
             self.command(),
             env={
@@ -132,7 +148,7 @@ class TritonServer:
                 **self.installation.environment,
                 PROFILE_VARIABLE: self.profile.name,
                 RESTARTS_VARIABLE: str(restarts),
-                **model_environment(self._folder),
+                **shared,
             },
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -288,6 +304,22 @@ class TritonServer:
         """Kill what still runs and remove this run's folder."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _is_of_disk(error: BaseException) -> bool:
+    """Say whether an error is that a file cannot be written."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+def _unwritable(error: BaseException) -> MachineError:
+    """Return the problem that the run's own folder cannot be written to."""
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return MachineError(
+        [
+            f"temporary files: expected to write some, got {reason}: free space there, or name "
+            "another folder, TMPDIR"
+        ]
+    )
 
 
 def _has_gpu() -> bool:

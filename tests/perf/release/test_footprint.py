@@ -58,6 +58,14 @@ def test_a_profile_takes_the_card_that_the_ledger_says(name):
     assert size.card_gib == pytest.approx(kept["card_gib"], abs=CARD_GIB), "make footprint"
 
 
+@pytest.mark.parametrize("name", profile_names())
+def test_a_start_is_refused_on_a_card_that_the_memory_table_says_is_too_small(name):
+    profile = load_profile(name)
+    needed = profile_size(profile).card_gib
+    # The profile's number is rounded up, and by no more than a tenth.
+    assert needed <= profile.limits.card_gib <= needed + 0.1, f"limits.card_gib of {name}"
+
+
 def test_the_page_is_the_ledgers():
     assert (RESULTS / f"{NAME}.md").read_text("utf-8") == page_of(LEDGER)
 
