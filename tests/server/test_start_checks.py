@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import socket
-import subprocess
-import sys
 import tempfile
 from collections import namedtuple
 from collections.abc import Iterator
@@ -168,20 +166,17 @@ def test_a_full_disk_is_said_before_anything_is_started(monkeypatch):
     assert "TMPDIR" in answer
 
 
-def test_no_folder_for_temporary_files_is_said():
-    # The real limit: no file may hold a byte, as on a disk that is full to the last one.
-    code = "import sys; from pawfect.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", code, "serve"],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 1
-    (line,) = ended.stderr.strip().splitlines()
-    assert "temporary files: expected a folder that can be written to, got none" in line
+def test_no_folder_for_temporary_files_is_said(monkeypatch):
+    # It is looked for once in a process.
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # No file may hold a byte, as on a disk that is full to the last one.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        answer = said()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "temporary files: expected a folder that can be written to, got none" in answer
 
 
 def test_a_disk_that_fills_while_the_repository_is_gathered_is_said(monkeypatch):
