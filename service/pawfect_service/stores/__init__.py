@@ -48,7 +48,7 @@ def _embedded(folder: str, contract: JobContract) -> Stores:
 
 
 def _try_writing(folder: Path) -> None:
-    """Raise OSError where a folder cannot be made or written to: SQLite waits 30 s before it does."""
+    """Raise OSError for a folder that cannot be made or written to: SQLite would wait 30 s."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(bytes(_PROBE_BYTES))

@@ -51,7 +51,7 @@ def full_disk() -> Iterator[None]:
 def test_a_folder_that_cannot_be_made_ends_the_start_in_a_line(tmp_path, command):
     (tmp_path / "file").write_text("")
     said = refused(*command, "--store", f"embedded:{tmp_path / 'file'}")
-    assert "store: expected a folder that can be written to, got Not a directory" in said
+    assert "store: expected a folder that can be written to, got File exists" in said
     assert "name another, --store embedded:FOLDER" in said
 
 
