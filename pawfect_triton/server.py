@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import os
 import shutil
 import signal
@@ -21,17 +20,12 @@ import psutil
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
-from pawfect_triton.installation import (
-    SHM_FOLDER,
-    Installation,
-    MachineError,
-    check_machine,
-    find_installation,
-)
+from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
 from pawfect_triton.metrics import RESTARTS_VARIABLE
 from pawfect_triton.model_environment import model_environment
 from pawfect_triton.probe import Prober, lacks_weights
 from pawfect_triton.repository import gather
+from pawfect_triton.start_checks import is_of_disk, unwritable
 
 # Pictures pass between server and models through shared memory, which starts at 1 MB and grows by
 # 1 MB at a time by default: many small steps for a 36 MB picture.
@@ -110,14 +104,14 @@ class TritonServer:
         try:
             self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
         except OSError as error:
-            raise _unwritable(error) from None
+            raise unwritable(error) from None
         try:
             self.installation: Installation = find_installation(self._folder)
             gather(profile, self._folder / "models")
         except BaseException as error:
             shutil.rmtree(self._folder, ignore_errors=True)
-            if _is_of_disk(error):
-                raise _unwritable(error) from None
+            if is_of_disk(error):
+                raise unwritable(error) from None
             raise
 
     @property
@@ -140,7 +134,7 @@ class TritonServer:
         try:
             shared = model_environment(self._folder)
         except OSError as error:
-            raise _unwritable(error) from None
+            raise unwritable(error) from None
         self._process = subprocess.Popen(
             self.command(),
             env={
@@ -304,22 +298,6 @@ class TritonServer:
         """Kill what still runs and remove this run's folder."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _is_of_disk(error: BaseException) -> bool:
-    """Say whether an error is that a file cannot be written."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-
-
-def _unwritable(error: BaseException) -> MachineError:
-    """Return the problem that the run's own folder cannot be written to."""
-    reason = getattr(error, "strerror", None) or type(error).__name__
-    return MachineError(
-        [
-            f"temporary files: expected to write some, got {reason}: free space there, or name "
-            "another folder, TMPDIR"
-        ]
-    )
 
 
 def _has_gpu() -> bool:

@@ -5,6 +5,7 @@ Each problem is one line that says what was expected, what came, and how to mend
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -127,6 +128,23 @@ def disk_problems() -> Iterator[str]:
             f"temporary files: expected {MIN_RUN_BYTES // 2**20} MiB free, got {free // 2**20}: "
             "free space there, or name another folder, TMPDIR"
         )
+
+
+def is_of_disk(error: BaseException) -> bool:
+    """Say whether an error is that the disk holds no more."""
+    full = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    return isinstance(error, OSError) and error.errno in full
+
+
+def unwritable(error: BaseException) -> MachineError:
+    """Return the problem that the run's own folder cannot be written to, for the reason given."""
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return MachineError(
+        [
+            f"temporary files: expected to write some, got {reason}: free space there, or name "
+            "another folder, TMPDIR"
+        ]
+    )
 
 
 def card_problems(profile: Profile) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from perf.release.licences import Part, check, licence_in, policy
 from perf.release.parts import NPM, PAGE, PYPI, all_parts, python_parts
-from perf.release.pins import SETS, SHIPPED
+from perf.release.pins import ROOT, SETS, SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,11 @@ def test_metadata_old_and_new_says_a_licence_or_none(fields, licence):
     for name, value in fields:
         metadata[name] = value
     assert licence_in(metadata, policy()) == licence
+
+
+def test_every_file_of_locked_requirements_belongs_to_a_set():
+    files = {path.stem for path in (ROOT / "requirements").glob("*.txt")}
+    assert files == {file for files in SETS.values() for file in files}
 
 
 def test_packages_are_those_of_the_locked_files_once_with_all_their_sets():
