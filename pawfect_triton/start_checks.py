@@ -19,6 +19,7 @@ from pawfect.contract.errors import PawfectError
 from pawfect.judges.settings import CLIENTS
 from pawfect.judges.settings import read_settings as read_judge
 from pawfect.matting.presets import read_defaults
+from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.refine.remote_settings import read_settings as read_remote
 from pawfect.weights.lock import LOCK_NAME
@@ -148,7 +149,11 @@ def unwritable(error: BaseException) -> MachineError:
 
 
 def card_problems(profile: Profile) -> Iterator[str]:
-    """Yield why no card here holds a profile, by its memory table."""
+    """Yield why no card here holds a profile, by its memory table.
+
+    Without a card and without weights for one nothing would be loaded on it: a card's profile can
+    be rehearsed on any machine.
+    """
     needed = profile.limits.card_gib
     if not needed:
         return
@@ -156,11 +161,23 @@ def card_problems(profile: Profile) -> Iterator[str]:
     if found is None:
         return
     mend = "choose a profile that fits, such as --profile embedded, which needs none"
-    if not found:
+    if not found and _has_card_weights(profile):
         yield f"profile {profile.name}: expected a card of {needed:g} GiB, got none: {mend}"
-    elif max(found) < needed:
+    elif found and max(found) < needed:
         got = ", ".join(f"{each:.1f}" for each in found)
         yield f"profile {profile.name}: expected a card of {needed:g} GiB, got {got}: {mend}"
+
+
+def _has_card_weights(profile: Profile) -> bool:
+    """Say whether any weights are here of models that the profile puts on a card."""
+    on_card = (each for each in map(MODELS.__getitem__, profile.models) if each.weights)
+    entries = {
+        profile.entry(part)
+        for each in on_card
+        if profile.device(each) == "cuda"
+        for part in each.weights
+    }
+    return any((weights_root() / entry).is_dir() for entry in entries)
 
 
 def cards_gib() -> tuple[float, ...] | None:
