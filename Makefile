@@ -109,9 +109,10 @@ format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docker-check: $(VENV)/.dev  ## Run the Dockerfiles' steps without Docker and try what they make
+docker-check: $(VENV)/.dev  ## Run the Dockerfiles' steps without Docker, of every target (CPU=1: not the card's, 3 GB), and try what they make
 	$(BIN)/python -m harness.container.run_steps --dockerfile Dockerfile.service
-	$(BIN)/python -m harness.container.run_steps --profile $(PROFILE) $(if $(NEURAL),,--build-arg WITH_NEURAL=no)
+	$(BIN)/python -m harness.container.run_steps --target cpu
+	$(if $(CPU),,$(BIN)/python -m harness.container.run_steps --target gpu --profile $(PROFILE))
 
 # --- measuring --------------------------------------------------------------------------------
 bench: $(VENV)/.perf  ## Measure each model with perf_analyzer, into perf/results
@@ -181,6 +182,8 @@ lock: $(VENV)/.dev  ## Renew the pinned requirements from pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra sessions -o requirements/sessions.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra sessions -o requirements/service.txt pyproject.toml
 	$(UV) --constraint requirements/perf.txt --extra client --extra server --extra dev --extra remote --extra judges -o requirements/dev.txt pyproject.toml
+	$(UV) --constraint requirements/perf.txt -o requirements/torch-cuda.txt requirements/torch-cuda.in
+	$(UV) --constraint requirements/perf.txt -o requirements/build.txt requirements/build.in
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) build web/node_modules service/pawfect_service/page .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,17 +6,20 @@ import logging
 import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import FrameType
 
 import click
 
 from pawfect.contract.errors import PawfectError
 from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profile_names
+from pawfect_triton.grpc_options import GrpcOptions
 from pawfect_triton.health import Health, HealthServer
 from pawfect_triton.installation import MachineError
 from pawfect_triton.prerequisites import prepare
-from pawfect_triton.server import Endpoints, TritonServer
+from pawfect_triton.server import EXIT_TIMEOUT_S, Endpoints, TritonServer
 from pawfect_triton.supervisor import Supervisor
+from pawfect_triton.tls import load_tls, tls_options
 
 
 @click.command()
@@ -37,6 +40,26 @@ from pawfect_triton.supervisor import Supervisor
     type=click.IntRange(1, 65535),
     help="Tell over HTTP how the models are: /readyz and /healthz.  [default: off]",
 )
+@tls_options
+@click.option(
+    "--restricted",
+    is_flag=True,
+    help="Answer nothing over gRPC but inference, metadata and the health check.",
+)
+@click.option(
+    "--connection-age",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="Close connections this old, so that their callers find new servers.  [default: never]",
+)
+@click.option(
+    "--exit-timeout",
+    type=click.IntRange(1),
+    default=EXIT_TIMEOUT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for what is in flight after SIGTERM.",
+)
 @click.option("--verbose", is_flag=True, help="Print Triton's INFO lines too.")
 def serve(
     profile: str,
@@ -46,6 +69,11 @@ def serve(
     no_http: bool,
     metrics_port: int,
     health_port: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    restricted: bool,
+    connection_age: int | None,
+    exit_timeout: int,
     verbose: bool,
 ) -> None:
     """Start Triton with a profile's models, and keep it alive."""
@@ -57,8 +85,11 @@ def serve(
     endpoints = Endpoints(host, grpc_port, None if no_http else http_port, metrics_port)
     try:
         chosen = load_profile(profile)
+        grpc = GrpcOptions(load_tls(tls_cert, tls_key), restricted, connection_age)
         prepare(chosen)
-        server = TritonServer(chosen, endpoints, verbose=verbose)
+        server = TritonServer(
+            chosen, endpoints, verbose=verbose, grpc=grpc, exit_timeout_s=exit_timeout
+        )
     except ProfileError as error:
         raise click.BadParameter(str(error), param_hint="--profile") from None
     except MachineError as error:
@@ -67,7 +98,8 @@ def serve(
     def ready() -> None:
         click.echo(f"profile  {server.profile.name}: {', '.join(server.profile.models)}")
         click.echo(f"server   {server.installation.source}")
-        click.echo(f"gRPC     {host}:{grpc_port}")
+        encrypted = f", TLS as {grpc.tls.name}" if grpc.tls else ""
+        click.echo(f"gRPC     {host}:{grpc_port}{encrypted}")
         click.echo("HTTP     off" if no_http else f"HTTP     http://{host}:{http_port}")
         click.echo(f"metrics  http://{host}:{metrics_port}/metrics")
         if health_port is not None:

@@ -16,6 +16,7 @@ from pawfect.contract.tensors import Array
 from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.serving import probe_inputs
+from pawfect_triton.tls import Tls
 
 
 def lacks_weights(error: PawfectError) -> bool:
@@ -39,10 +40,18 @@ class Prober:
     Args:
         url: HOST:PORT of the server's gRPC endpoint.
         profile: what the server runs.
+        tls: the certificate that it shows, which is then trusted; None: it is unencrypted.
     """
 
-    def __init__(self, url: str, profile: Profile) -> None:
-        self._client = triton.InferenceServerClient(url)
+    def __init__(self, url: str, profile: Profile, tls: Tls | None = None) -> None:
+        if tls is None:
+            self._client = triton.InferenceServerClient(url)
+        else:
+            # By whatever address it is asked, it shows a certificate for its own name.
+            name = [("grpc.ssl_target_name_override", tls.name)]
+            self._client = triton.InferenceServerClient(
+                url, ssl=True, root_certificates=str(tls.cert), channel_args=name
+            )
         self._profile = profile
 
     def close(self) -> None:

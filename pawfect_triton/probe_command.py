@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import click
 
 from pawfect.contract.errors import PawfectError
 from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profile_names
+from pawfect_triton.installation import MachineError
 from pawfect_triton.probe import Prober, lacks_weights
+from pawfect_triton.tls import load_tls, tls_options
 
 
 @click.command()
@@ -33,8 +36,17 @@ from pawfect_triton.probe import Prober, lacks_weights
     metavar="SECONDS",
     help="Longest wait for each model.",
 )
+@tls_options
 @click.option("--strict", is_flag=True, help="A model that lacks its weights is a failure too.")
-def probe(url: str, profile: str, models: tuple[str, ...], timeout_s: float, strict: bool) -> None:
+def probe(
+    url: str,
+    profile: str,
+    models: tuple[str, ...],
+    timeout_s: float,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    strict: bool,
+) -> None:
     """Ask each model of a running server for a tiny inference.
 
     Prints a line per model. Exits with 0 where all have answered, else with the code of the first
@@ -42,8 +54,11 @@ def probe(url: str, profile: str, models: tuple[str, ...], timeout_s: float, str
     """
     try:
         chosen = load_profile(profile)
+        tls = load_tls(tls_cert, tls_key)
     except ProfileError as error:
         raise click.BadParameter(str(error), param_hint="--profile") from None
+    except MachineError as error:
+        raise click.ClickException(error.problems[0]) from None
     unknown = sorted(set(models) - set(chosen.models))
     if unknown:
         known = ", ".join(chosen.models)
@@ -52,7 +67,7 @@ def probe(url: str, profile: str, models: tuple[str, ...], timeout_s: float, str
     asked = models or chosen.models
     width = max(map(len, asked))
     codes = []
-    prober = Prober(url, chosen)
+    prober = Prober(url, chosen, tls)
     try:
         for model in asked:
             start = time.monotonic()

@@ -20,6 +20,7 @@ import psutil
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
+from pawfect_triton.grpc_options import GrpcOptions
 from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
 from pawfect_triton.metrics import RESTARTS_VARIABLE
 from pawfect_triton.model_environment import model_environment
@@ -35,8 +36,12 @@ SHM_GROWTH_BYTES: Final = 16 * 2**20
 # photos as a network sees them at 1024 px (4 MB each), 160 at 320 px.
 CACHE_BYTES: Final = 64 * 2**20
 # How long the server may finish what it holds after SIGTERM, s: above the default deadline of 30 s.
+# Where requests may name the longest one, of 600 s, `--exit-timeout` is to be longer than that.
 EXIT_TIMEOUT_S: Final = 60
+# What it may take beyond that until its process is gone, s.
+EXIT_MARGIN_S: Final = 5
 PR_SET_PDEATHSIG: Final = 1
+_OPEN: Final = GrpcOptions()
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -78,6 +83,8 @@ class TritonServer:
         verbose: whether its INFO lines are printed too.
         model_control: whether models may be loaded and unloaded over the network, with configs of
             the caller's: only for an audit's own server, on the loopback address.
+        grpc: how its gRPC endpoint is protected and shared out.
+        exit_timeout_s: how long it may finish what it holds once it is told to end, s.
 
     Attributes:
         degraded: models that answer UNAVAILABLE for want of their weights, and why.
@@ -90,10 +97,14 @@ class TritonServer:
         log: IO[bytes] | None = None,
         verbose: bool = False,
         model_control: bool = False,
+        grpc: GrpcOptions = _OPEN,
+        exit_timeout_s: int = EXIT_TIMEOUT_S,
     ) -> None:
         if model_control and endpoints.host != LOOPBACK:
             raise ValueError(f"model control: expected host {LOOPBACK}, got {endpoints.host}")
         self._model_control = model_control
+        self.grpc = grpc
+        self._exit_timeout_s = exit_timeout_s
         self.profile = profile
         self.endpoints = endpoints
         self._log = log
@@ -164,7 +175,7 @@ class TritonServer:
                 else ["--model-control-mode=none"]
             ),
             "--disable-auto-complete-config",
-            f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+            f"--exit-timeout-secs={self._exit_timeout_s}",
             *(
                 []
                 if _has_gpu()
@@ -172,6 +183,7 @@ class TritonServer:
             ),
             f"--grpc-address={at.host}",
             f"--grpc-port={at.grpc_port}",
+            *self.grpc.arguments(),
             *(
                 ["--allow-http=false"]
                 if at.http_port is None
@@ -207,13 +219,17 @@ class TritonServer:
                 with the last answer.
         """
         until = time.monotonic() + timeout_s
-        prober = Prober(self.endpoints.grpc, self.profile)
+        prober = self.prober()
         try:
             for model in self.profile.models:
                 self._wait_for(model, prober, until, stopping or threading.Event())
         finally:
             prober.close()
         self._stubs = self.running_stubs()
+
+    def prober(self) -> Prober:
+        """Return what asks this server's models for a sign of life."""
+        return Prober(self.endpoints.grpc, self.profile, self.grpc.tls)
 
     def _wait_for(
         self, model: str, prober: Prober, until: float, stopping: threading.Event
@@ -270,8 +286,11 @@ class TritonServer:
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
 
-    def stop(self, timeout_s: float = EXIT_TIMEOUT_S + 5) -> int:
+    def stop(self, timeout_s: float | None = None) -> int:
         """End the server, after what it holds is finished or the time is over.
+
+        Args:
+            timeout_s: the longest wait, s; None: its exit timeout and a little more.
 
         Returns:
             Its exit code; negative: the signal that ended it; 0 where it never ran.
@@ -280,7 +299,8 @@ class TritonServer:
             return 0
         self.signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout_s)
+            longest = self._exit_timeout_s + EXIT_MARGIN_S
+            self._process.wait(longest if timeout_s is None else timeout_s)
         self.kill()
         return self._process.returncode
 

@@ -111,7 +111,7 @@ class Supervisor:
 
     def _watch(self) -> str | None:
         """Return what is wrong with the running server, or None when it is to stop."""
-        prober = Prober(self._server.endpoints.grpc, self._server.profile)
+        prober = self._server.prober()
         answered = dict.fromkeys(self._server.profile.models, time.monotonic())
         due = {model: time.monotonic() + _pause(model) for model in answered}
         try:

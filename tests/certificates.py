@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 HOST = "127.0.0.1"
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A key and a certificate of this machine's loopback, its own authority."""
+def certificate(folder: Path, hours: float = 1) -> tuple[Path, Path]:
+    """A key and a certificate of this machine's loopback, its own authority, for some hours."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -25,8 +25,8 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - datetime.timedelta(hours=2))
+        .not_valid_after(now + datetime.timedelta(hours=hours))
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), False
         )

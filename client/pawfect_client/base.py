@@ -42,6 +42,7 @@ class BaseClient:
         headers: asked before each call for its gRPC metadata, such as W3C's `traceparent`.
         called: what messages call the server, for those who are not to read its address; None: its
             address.
+        trusted: PEM certificates that vouch for a server behind TLS; None: those that gRPC trusts.
 
     Raises:
         PawfectError: INVALID_ARG for a url of another form.
@@ -58,9 +59,11 @@ class BaseClient:
         retry: RetryPolicy = _DEFAULT_RETRY,
         headers: Callable[[], Headers] = _no_headers,
         called: str | None = None,
+        trusted: bytes | None = None,
     ) -> None:
         self._url, self._secure = wire.target_of(url)
         self._called = called
+        self._trusted = trusted
         self._timeout_s = timeout_s
         self._retry = retry
         self._headers = headers
@@ -74,7 +77,7 @@ class BaseClient:
             if self._stub is None:
                 options = wire.channel_options(self._url)
                 if self._secure:
-                    trusted = grpc.ssl_channel_credentials()
+                    trusted = grpc.ssl_channel_credentials(self._trusted)
                     self._channel = self._open_secure_channel(self._url, trusted, options=options)
                 else:
                     self._channel = self._open_channel(self._url, options=options)

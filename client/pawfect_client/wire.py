@@ -75,6 +75,8 @@ _CHANNEL_OPTIONS: Final = (
     # gRPC would wait up to two minutes before it connects again; our retries come within seconds.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # Of a name with several servers all are called, in turn; by default the first alone.
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 _LOOPBACK = re.compile(r"(localhost|127\.[\d.]+|\[::1\]):\d+")
 _URL = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", re.ASCII)
@@ -120,7 +122,7 @@ def target_of(url: str) -> tuple[str, bool]:
     return target, secure
 
 
-def channel_options(url: str) -> list[tuple[str, int]]:
+def channel_options(url: str) -> list[tuple[str, int | str]]:
     """Return gRPC's options for a channel to HOST:PORT."""
     # A proxy from the environment cannot reach this machine's own loopback.
     proxy = [("grpc.enable_http_proxy", 0)] if _LOOPBACK.fullmatch(url) else []

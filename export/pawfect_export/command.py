@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from pawfect_export.add import add as take
 from pawfect_export.progress import in_words
 
 FETCH = "pawfect weights fetch"
+# Pause between two looks for weights that another process fetches, s.
+WAIT_PAUSE_S = 2.0
 
 
 @click.group()
@@ -144,7 +147,14 @@ def quantise(name: str, fresh: bool) -> None:
 
 @weights.command()
 @click.argument("names", metavar="[PROFILE|ENTRY]...", nargs=-1)
-def verify(names: tuple[str, ...]) -> None:
+@click.option(
+    "--wait",
+    "patience_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Wait until another process has fetched them; its digests are not computed again.",
+)
+def verify(names: tuple[str, ...], patience_s: float | None) -> None:
     """Compute every digest again, of a profile's entries or of all that are here.
 
     Ends with 1 where something is missing or damaged.
@@ -152,6 +162,9 @@ def verify(names: tuple[str, ...]) -> None:
     damaged = []
     with _reported():
         store = Store(weights_root())
+        if patience_s is not None:
+            _wait(_entries(names, store), store, patience_s)
+            return
         here = _here(store)
         for name in _entries(names, store) if names else here:
             problems = list(store.problems(name, rehash=True))
@@ -167,6 +180,35 @@ def verify(names: tuple[str, ...]) -> None:
     if damaged:
         click.echo(f"mend with: {FETCH} {' '.join(damaged)}", err=True)
         sys.exit(1)
+
+
+def _wait(names: Sequence[str], store: Store, patience_s: float) -> None:
+    """Return when entries are whole; say what is waited for each time that it changes.
+
+    Raises:
+        PawfectError: INVALID_ARG without names, UNAVAILABLE where the time is over.
+    """
+    if not names:
+        raise invalid("--wait", "the names of profiles or entries with it", "none")
+    until, said = time.monotonic() + patience_s, ""
+    while problem := _first_problem(names, store):
+        left = until - time.monotonic()
+        if left <= 0:
+            raise PawfectError(
+                ErrorKind.UNAVAILABLE,
+                f"{problem}, for {patience_s:g} s; run `{FETCH} {' '.join(names)}`",
+            )
+        if problem != said:
+            _say(f"waiting for {problem}")
+            said = problem
+        time.sleep(min(WAIT_PAUSE_S, left))
+    _say(f"{', '.join(names)}: whole")
+
+
+def _first_problem(names: Sequence[str], store: Store) -> str:
+    """Return what is wrong first, with its entry; empty where all are whole."""
+    found = ((name, problem) for name in names for problem in store.problems(name))
+    return next((f"{name}: {problem.message}" for name, problem in found), "")
 
 
 @weights.command()

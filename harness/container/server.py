@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import socket
 import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
@@ -13,6 +15,7 @@ import httpx
 from harness.container.image import CONTEXT, Image, StepError
 from harness.local_server import free_ports
 from harness.process import LoggedProcess
+from pawfect.weights.store import ROOT_VARIABLE
 
 DOCKERFILE: Final = "Dockerfile.triton"
 READY: Final = "ready: every model has answered"
@@ -54,13 +57,19 @@ def try_server(image: Image, profile: str) -> None:
         StepError, ProcessError: any of it failed.
     """
     add_server(image)
-    chosen = {"PAWFECT_PROFILE": profile}
+    with TemporaryDirectory(prefix="pawfect-volume-") as weights:
+        # As a volume is mounted: the profiles that build their weights put them there.
+        Path(weights).chmod(0o1777)
+        _try_serving(image, {"PAWFECT_PROFILE": profile, ROOT_VARIABLE: weights})
+
+
+def _try_serving(image: Image, chosen: dict[str, str]) -> None:
     ports = dict(zip(("grpc", "http", "metrics", "health"), free_ports(4), strict=True))
     options = [word for name, port in ports.items() for word in (f"--{name}-port", str(port))]
     # Last wins: on a machine that is no container it listens to itself only.
     command = [*image.entrypoint, *image.command, "--host", "127.0.0.1", *options]
     click.echo(f"ENTRYPOINT {shlex.join(command)}")
-    words = [image.program(command[0]), *command[1:]]
+    words = image.confined([image.program(command[0]), *command[1:]])
     log, environment = image.root / "serve.log", {**image.variables(), **chosen}
     with LoggedProcess(words, log, environment=environment) as served:
         served.wait_for(READY, timeout_s=READY_S)

@@ -6,6 +6,8 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
@@ -42,6 +44,13 @@ def try_service(image: Image) -> None:
     # Nothing answers there: what must not need a server is tried without one.
     (server,) = free_ports(1)
     common = ["--host", "127.0.0.1", "--triton", f"127.0.0.1:{server}"]
+    with TemporaryDirectory(prefix="pawfect-volume-") as volume:
+        # As a volume is mounted: whoever it runs as writes there, and nowhere else.
+        Path(volume).chmod(0o1777)
+        _try_both(image, key, keys, [*common, "--store", f"embedded:{volume}/store"])
+
+
+def _try_both(image: Image, key: str, keys: Path, common: list[str]) -> None:
     with _listening(image, [*image.command, *common, "--api-keys", str(keys)]) as url:
         _expect(200, httpx.get(f"{url}/healthz", trust_env=False))
         _expect_page(httpx.get(f"{url}/", trust_env=False))
@@ -64,7 +73,7 @@ def _listening(image: Image, command: list[str]) -> Iterator[str]:
     click.echo(f"PORT={port} ENTRYPOINT {shlex.join(words)}")
     log = image.root / f"{command[0]}.log"
     environment = {**image.variables(), "PORT": str(port)}
-    program = [image.program(words[0]), *words[1:]]
+    program = image.confined([image.program(words[0]), *words[1:]])
     folder = image.root / "desk"
     with LoggedProcess(program, log, folder=folder, environment=environment) as process:
         process.wait_for(LISTENS, timeout_s=LISTENS_S)

@@ -18,9 +18,10 @@ SETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "server": ("server", "ocr", "tritonserver"),
         "neural": ("server", "ocr", "tritonserver", "neural", "torch"),
-        "card": ("server", "ocr", "neural", "torch", "kernels"),
+        "card": ("server", "ocr", "neural", "torch-cuda", "kernels"),
         "sessions": ("server", "ocr", "tritonserver", "sessions"),
         "service": ("service",),
+        "build": ("build",),
         "dev": ("dev", "moondream"),
         "perf": ("perf", "torch"),
         "peer": ("rembg",),

@@ -87,6 +87,7 @@ async def open_services(
     contract: JobContract,
     triton_url: str,
     caller: Callable[[], Headers] = nobody,
+    trusted: bytes | None = None,
 ) -> AsyncIterator[Services]:
     """Open a store and a connection to Triton for the length of the block.
 
@@ -95,6 +96,7 @@ async def open_services(
         contract: the bounds of jobs.
         triton_url: of the server's gRPC endpoint, as the client takes it.
         caller: tells, before each call, as whom the server is called.
+        trusted: PEM certificates that vouch for a server behind TLS; None: those that gRPC trusts.
 
     Raises:
         PawfectError: INVALID_ARG for a store or url of another form; UNAVAILABLE as `open_stores`.
@@ -105,7 +107,7 @@ async def open_services(
 
     once = RetryPolicy(attempts=1)
     # What they say of failures is read by users.
-    connected = partial(AsyncPawfectClient, triton_url, called="server")
+    connected = partial(AsyncPawfectClient, triton_url, called="server", trusted=trusted)
     triton = connected(retry=_RETRY, headers=headers)
     labeller = connected(retry=once, headers=headers)
     prober = connected(retry=once, timeout_s=PATIENCE_S, headers=caller)

@@ -6,15 +6,13 @@ import re
 from string import Template
 from typing import Any
 
-import click
-import pytest
 import yaml
 
-from harness.container.dockerfile import instructions
 from harness.container.image import CONTEXT
-from pawfect.cli import main
 from pawfect.profile import load_profile
 from pawfect_service.jobs.contract import JobContract
+from tests.deploy.command_lines import entrypoint_of
+from tests.deploy.command_lines import parsed as read_options
 
 FOLDER = CONTEXT / "deploy/cloudrun"
 CONTRACT = JobContract()
@@ -48,26 +46,10 @@ def scale(name: str) -> tuple[int, int]:
     return tuple(int(annotations[key]) for key in keys)  # type: ignore[return-value]
 
 
-def words_of(container: dict[str, Any]) -> list[str]:
-    """What runs: the image's entrypoint, or the command in its place, and the arguments."""
-    text = (CONTEXT / IMAGES[container["image"]]).read_text()
-    (entrypoint,) = (step for step in instructions(text) if step.name == "ENTRYPOINT")
-    return [*container.get("command", entrypoint.words()), *container["args"]]
-
-
 def parsed(container: dict[str, Any], **environment: str) -> dict[str, Any]:
     """The options that the real command reads from what runs."""
-    program, *words = words_of(container)
-    assert program == "pawfect"
-    command, context = main, click.Context(main)
-    while isinstance(command, click.Group):
-        found = command.get_command(context, words.pop(0))
-        assert found is not None
-        command, context = found, click.Context(found)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        return command.make_context(command.name, words).params
+    entrypoint = container.get("command", entrypoint_of(IMAGES[container["image"]]))
+    return read_options([*entrypoint, *container["args"]], environment)
 
 
 def given(name: str) -> dict[str, Any]:

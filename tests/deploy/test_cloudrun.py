@@ -61,10 +61,11 @@ def test_what_runs_is_a_command_of_ours_and_takes_every_option(name):
 
 def test_the_job_verifies_the_servers_profile_on_the_servers_volume():
     (container,) = JOB["containers"]
-    assert parsed(container) == {"names": (L4.name,)}
+    assert parsed(container) == {"names": (L4.name,), "patience_s": None}
     (ours,), (theirs,) = JOB["volumes"], PODS["server"]["volumes"]
     assert ours["csi"]["volumeAttributes"] == theirs["csi"]["volumeAttributes"]
-    users = re.findall(r"^USER (\d+):(\d+)$", (CONTEXT / "Dockerfile.triton").read_text(), re.M)
+    text = (CONTEXT / "Dockerfile.triton").read_text()
+    users = set(re.findall(r"^USER (\d+):(\d+)$", text, re.M))
     options = ours["csi"]["volumeAttributes"]["mountOptions"].split(",")
     assert [f"{kind}={number}" for kind, number in zip(("uid", "gid"), *users, strict=True)] == [
         option for option in options if "=" in option
@@ -103,6 +104,7 @@ def test_the_server_is_asked_by_grpc_and_told_of_by_its_watch():
     options, (port,) = given("server"), CONTAINERS["server"]["ports"]
     assert (port["name"], port["containerPort"]) == ("h2c", options["grpc_port"])
     assert options["no_http"]
+    assert options["restricted"]
     ports = [options[f"{name}_port"] for name in ("grpc", "metrics", "health")]
     assert len(set(ports)) == 3
     told = {
@@ -159,5 +161,5 @@ def test_the_images_run_as_nobody_in_particular_and_expose_what_is_called():
         ports = {str(p["containerPort"]) for c in CONTAINERS.values() if c["image"] == image
                  for p in c["ports"]}  # fmt: skip
         assert ports <= set(exposed[0])
-        assert [step.value for step in steps if step.name == "USER"] == ["1000:1000"]
+        assert {step.value for step in steps if step.name == "USER"} == {"1000:1000"}
         assert isinstance(steps[0], Instruction)

@@ -9,17 +9,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import click
 import yaml
 
-from harness.container.dockerfile import Instruction, instructions
+from harness.container.dockerfile import Instruction, instructions, stage_name
 from harness.container.image import CONTEXT
-from pawfect.cli import main
+from pawfect.contract.parameters import MAX_DEADLINE_MS
 from pawfect.profile import PROFILE_VARIABLE, load_profile
 from pawfect.weights.manifest import manifest
-from pawfect_client.wire import target_of
+from pawfect_client.wire import TRANSFER_MARGIN_S, target_of
 from pawfect_service.http.callers import ApiKeys
+from pawfect_service.jobs.contract import JobContract
+from pawfect_service.process.processes import REQUESTS_END_S
 from pawfect_service.stores import _parsed as parsed_store
+from pawfect_triton.server import EXIT_MARGIN_S
+from tests.deploy.command_lines import parsed as read_options
 
 FILE = CONTEXT / "deploy" / "compose.yaml"
 SERVICES: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
@@ -41,14 +44,8 @@ def parsed(name: str) -> dict[str, Any]:
     """The options that the real command reads from what a service runs."""
     service = SERVICES[name]
     given = service.get("command") or last(name, "CMD").words()
-    program, *words = [*last(name, "ENTRYPOINT").words(), *given]
-    assert program == "pawfect"
-    command, context = main, click.Context(main)
-    while isinstance(command, click.Group):
-        found = command.get_command(context, words.pop(0))
-        assert found is not None
-        command, context = found, click.Context(found)
-    return command.make_context(command.name, words).params
+    words = [*last(name, "ENTRYPOINT").words(), *given]
+    return read_options(words, service.get("environment", {}) | {"PORT": "8080"})
 
 
 def test_one_image_is_built_one_way_and_every_volume_is_declared():
@@ -58,10 +55,9 @@ def test_one_image_is_built_one_way_and_every_volume_is_declared():
     assert set(builds) == {"pawfect", "pawfect-service"}
     mounted = {volume.split(":")[0] for one in SERVICES.values() for volume in one["volumes"]}
     assert mounted == set(VOLUMES)
-    arguments = builds["pawfect"]["args"]
-    declared = {s.value.split("=")[0] for s in steps("server") if s.name == "ARG"}
-    assert set(arguments) <= declared
-    assert arguments == {"WITH_NEURAL": "no"}, "a text: YAML's no is false"
+    # Without torch.
+    assert builds["pawfect"]["target"] == "cpu"
+    assert "cpu" in {stage_name(step) for step in steps("server") if step.name == "FROM"}
 
 
 def test_the_server_has_the_profile_that_needs_no_torch_and_serves_grpc():
@@ -72,7 +68,7 @@ def test_the_server_has_the_profile_that_needs_no_torch_and_serves_grpc():
     assert (options["host"], options["no_http"]) == ("0.0.0.0", True)
     assert "ports" not in server, "nobody but API and worker reaches it"
     assert server["shm_size"] == "3g"
-    weights = last("server", "ENV").value
+    weights = " ".join(step.value for step in steps("server") if step.name == "ENV")
     assert f"PAWFECT_WEIGHTS={server['volumes'][0].split(':')[1]}" in weights
 
 
@@ -134,6 +130,8 @@ def test_the_first_start_makes_one_key_and_the_next_keeps_it(tmp_path):
 def test_each_starts_after_what_it_needs_and_nothing_writes_where_it_should_not():
     for name, service in SERVICES.items():
         assert service["read_only"] is True, name
+        assert (service["tmpfs"], service["cap_drop"]) == (["/tmp"], ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
         for needed, how in service.get("depends_on", {}).items():
             once = "restart" not in SERVICES[needed]
             expected = "service_completed_successfully" if once else "service_healthy"
@@ -141,9 +139,40 @@ def test_each_starts_after_what_it_needs_and_nothing_writes_where_it_should_not(
             if not once:
                 assert [s for s in steps(needed) if s.name == "HEALTHCHECK"]
     assert SERVICES["server"]["volumes"][0].endswith(":ro")
-    assert SERVICES["worker"]["healthcheck"] == {"disable": True}
     users = {name: one["user"] for name, one in SERVICES.items() if "user" in one}
     assert set(users) == {"network"}
+
+
+def test_only_the_page_is_reached_from_outside_and_the_server_reaches_nobody():
+    networks = yaml.safe_load(FILE.read_text())["networks"]
+    assert networks["inside"] == {"internal": True}
+    assert not networks["outside"]
+    joined = {name: one.get("networks", [one.get("network_mode")]) for name, one in
+              SERVICES.items()}  # fmt: skip
+    assert joined == {
+        "network": ["outside"], "server": ["inside"], "key": ["none"],
+        "api": ["inside", "outside"], "worker": ["inside"],
+    }  # fmt: skip
+
+
+def test_nobody_is_killed_before_what_is_in_flight_has_had_its_time():
+    given = {name: int(one["stop_grace_period"].removesuffix("s")) for name, one in
+             SERVICES.items() if "restart" in one}  # fmt: skip
+    exit_s = parsed("server")["exit_timeout"]
+    assert given["server"] > exit_s + EXIT_MARGIN_S
+    assert exit_s > MAX_DEADLINE_MS / 1000 + TRANSFER_MARGIN_S
+    assert given["worker"] > parsed("worker")["grace"] > JobContract().fill_s
+    assert given["api"] > REQUESTS_END_S
+
+
+def test_every_process_that_stays_is_asked_how_it_is():
+    port = re.findall(r"PORT=(\d+)", last("worker", "ENV").value)[0]
+    # The image's own check asks there.
+    assert parsed("worker")["health_port"] == parsed("api")["port"] == int(port)
+    for name, service in SERVICES.items():
+        if "restart" in service:
+            assert "healthcheck" not in service
+            assert last(name, "HEALTHCHECK")
 
 
 def test_the_networks_that_are_fetched_are_in_the_manifest():

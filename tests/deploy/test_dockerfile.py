@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import pytest
@@ -21,12 +25,17 @@ from harness.container.dockerfile import (
     expanded,
     ignored,
     instructions,
+    stage_name,
+    stage_of,
 )
 from harness.container.image import CONTEXT, MADE, Image, build
 from harness.container.server import DOCKERFILE
+from pawfect.contract.parameters import MAX_DEADLINE_MS
 from pawfect.profile import load_profile, profile_names
+from pawfect_client.wire import TRANSFER_MARGIN_S
 from pawfect_triton.command import serve
 from pawfect_triton.probe_command import probe
+from pawfect_triton.server import EXIT_MARGIN_S
 
 TEXT = (CONTEXT / DOCKERFILE).read_text()
 STEPS = instructions(TEXT)
@@ -52,12 +61,71 @@ def test_hadolint_finds_nothing(dockerfile):
     assert (ended.stdout, ended.returncode) == ("", 0)
 
 
-def test_the_base_is_one_release_of_the_server():
-    defaults = dict(step.value.split("=") for step in steps("ARG"))
-    (base,) = steps("FROM")
-    assert re.fullmatch(
-        r"nvcr\.io/nvidia/tritonserver:\d\d\.\d\d-py3", expanded(base.value, defaults)
+def of_stage(stage: str, name: str) -> list[Instruction]:
+    """The instructions of one stage."""
+    at = [number for number, step in enumerate(STEPS) if step.name == "FROM"]
+    bounds = zip(at, [*at[1:], len(STEPS)], strict=True)
+    (own,) = (STEPS[a:b] for a, b in bounds if stage_name(STEPS[a]) == stage)
+    return [step for step in own if step.name == name]
+
+
+def test_the_base_is_one_release_of_the_server_that_an_argument_may_pin_by_its_digest():
+    argument, _ = steps("ARG")
+    name, _, release = argument.value.partition("=")
+    assert re.fullmatch(r"nvcr\.io/nvidia/tritonserver:\d\d\.\d\d-py3", release)
+    pinned = f"{release}@sha256:{'0' * 64}"
+    for stage in ("wheel", "common"):
+        (base,) = of_stage(stage, "FROM")
+        assert expanded(base.value, {name: pinned}) == f"{pinned} AS {stage}"
+
+
+@pytest.mark.parametrize("name", ["Dockerfile.triton", "Dockerfile.service"])
+def test_the_wheels_version_is_an_argument_since_the_context_has_no_git(name):
+    text = (CONTEXT / name).read_text()
+    stage = text[text.index("ARG VERSION=0.0.0\n") : text.index("--wheel-dir /src/dist")]
+    assert "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_PAWFECT=${VERSION}" in stage
+    assert "\nFROM" not in stage, "an argument is its stage's own"
+
+
+def test_there_is_a_target_for_the_card_and_one_without_it_and_the_cards_is_the_default():
+    names = [stage_name(step) for step in steps("FROM")]
+    assert names == ["wheel", "common", "cpu", "gpu"]
+    for target in ("cpu", "gpu"):
+        (base,) = of_stage(target, "FROM")
+        assert base.value.startswith("common ")
+    assert not of_stage("cpu", "RUN"), "what the embedded profile needs is common"
+    installed = " ".join(step.value for step in of_stage("gpu", "RUN"))
+    assert all(lock in installed for lock in ("neural.txt", "torch-cuda.txt", "kernels.txt"))
+
+
+def test_the_cards_torch_is_the_release_that_is_tested_and_its_libraries_are_locked():
+    locked = (CONTEXT / "requirements/torch-cuda.txt").read_text()
+    tested = (CONTEXT / "requirements/torch.txt").read_text()
+    (release,) = re.findall(r"^torch==(\S+)$", tested, re.M)
+    assert re.findall(r"^torch==(\S+)", locked, re.M) == [release]
+    assert "nvidia-cublas==" in locked
+    packages = re.findall(r"^[\w.-]+==", locked, re.M)
+    assert all(
+        text.count("--hash=sha256:") for text in re.split(r"^[\w.-]+==", locked, flags=re.M)[1:]
     )
+    assert len(packages) > 20
+    # Those that are not for the card are those of the other locks.
+    for name in ("filelock", "jinja2", "sympy", "typing-extensions"):
+        ours = re.findall(rf"^{name}==(\S+)", locked, re.M)
+        others = (CONTEXT / "requirements/neural.txt").read_text() + tested
+        assert ours[0] in re.findall(rf"^{name}==(\S+)", others, re.M), name
+
+
+def test_the_wheel_is_built_by_the_locked_tools_of_the_project():
+    required = tomllib.loads((CONTEXT / "pyproject.toml").read_text())["build-system"]["requires"]
+    lock = (CONTEXT / "requirements/build.txt").read_text()
+    assert all(re.search(rf"^{re.escape(name)} ", lock, re.M) for name in required)
+    (_, built) = of_stage("wheel", "RUN")
+    assert "--no-build-isolation" in built.value
+    brought = [step for step in steps("COPY") if stage_of(step)]
+    assert [(stage_of(step), copied(step)) for step in brought] == [
+        ("wheel", (["/src/dist"], "/src/dist"))
+    ]
 
 
 def test_it_serves_and_exposes_grpc_and_metrics_but_not_http():
@@ -68,31 +136,55 @@ def test_it_serves_and_exposes_grpc_and_metrics_but_not_http():
     assert context.params["no_http"]
     expected = [default_of(serve, name) for name in ("grpc_port", "metrics_port")]
     assert exposed.value.split() == list(map(str, expected))
+    assert context.params["restricted"]
+    # Both targets have it from here.
+    assert of_stage("common", "ENTRYPOINT") == [entrypoint]
+
+
+def test_what_is_in_flight_may_have_the_longest_deadline_and_docker_is_to_wait_for_it():
+    exit_s = serve.make_context("serve", steps("CMD")[0].words()).params["exit_timeout"]
+    assert exit_s > MAX_DEADLINE_MS / 1000 + TRANSFER_MARGIN_S
+    for text in (TEXT, (CONTEXT / "deploy/README.md").read_text()):
+        stops = re.findall(r"--stop-timeout=(\d+)", text)
+        assert stops
+        assert all(int(stop) > exit_s + EXIT_MARGIN_S for stop in stops)
+
+
+def test_what_is_compiled_when_it_runs_goes_where_a_read_only_image_can_be_written():
+    made = " ".join(step.value for step in of_stage("common", "RUN"))
+    kept = assignments(of_stage("common", "ENV")[0], {"PATH": ""})
+    # Made at build, under the name that it is read by.
+    assert made.count(f"NUMBA_CACHE_DIR={kept['NUMBA_CACHE_DIR']} ") == 2
+    later = assignments(of_stage("gpu", "ENV")[0], {})
+    assert set(later) == {"TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH"}
+    assert all(path.startswith("/tmp/") for path in later.values())
 
 
 def test_it_does_not_run_as_root_and_ends_on_sigterm():
-    user, *others = steps("USER")
-    assert not others
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user.value)
-    after = STEPS[STEPS.index(user) + 1 :]
-    assert not [step for step in after if step.name in ("RUN", "COPY", "ADD")]
+    for target in ("cpu", "gpu"):
+        (user,) = of_stage(target, "USER")
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user.value)
+    assert STEPS[-1].name == "USER"
+    assert STEPS[STEPS.index(of_stage("cpu", "USER")[0]) + 1].name == "FROM"
     assert [step.value for step in steps("STOPSIGNAL")] == ["SIGTERM"]
 
 
 def test_packages_are_installed_from_the_locks():
-    installed = " ".join(step.value for step in steps("RUN"))
+    installed = " ; ".join(step.value for step in steps("RUN"))
     assert re.search(r"install --no-cache-dir --require-hashes\s+-r /src/requirements/server.txt",
                      installed)  # fmt: skip
-    for line in re.findall(r"install --no-cache-dir.*?(?=&&|;|$)", installed):
-        # torch names the exact versions of the GPU libraries that it brings.
-        alone = line.rstrip().endswith("-r /src/requirements/torch.txt")
-        assert "--require-hashes" in line or "--no-deps" in line or alone
+    lines = re.findall(r"install --no-cache-dir.*?(?=&&|;|$)", installed)
+    assert len(lines) == 7
+    for line in lines:
+        # The wheel of this repository comes from a stage, and nothing else with it.
+        own = {"--no-deps", "--no-index", "/src/dist/*.whl"} <= set(line.split())
+        assert "--require-hashes" in line or own
     assert not re.search(r"curl|wget|apt", installed)
 
 
 def test_weights_and_secrets_stay_outside(tmp_path):
     assert not steps("ADD")
-    brought = [source for step in steps("COPY") for source in copied(step)[0]]
+    brought = [s for step in steps("COPY") if not stage_of(step) for s in copied(step)[0]]
     assert not any("weights" in source.split("/")[0] for source in brought)
     assert not re.search(r"(?i)token|secret|password|api_?key", TEXT)
     patterns = (CONTEXT / ".dockerignore").read_text().splitlines()
@@ -107,7 +199,7 @@ def test_weights_and_secrets_stay_outside(tmp_path):
 
 
 def test_everything_that_the_wheel_needs_is_copied():
-    into = {source: destination for step in steps("COPY") for source, destination in
+    into = {source: destination for step in of_stage("wheel", "COPY") for source, destination in
             ((source, copied(step)[1]) for source in copied(step)[0])}  # fmt: skip
     packages = ("pawfect", "pawfect_triton", "client", "service", "export")
     for folder in (*packages, "model_repository", "ensemble"):
@@ -180,8 +272,8 @@ def test_a_small_dockerfile_runs_step_by_step(tmp_path, monkeypatch):
     image = build(text, tmp_path, {"WORD": "there"})
     assert (tmp_path / "weights/said").read_text() == "hello there nothing\n"
     assert (tmp_path / "src/README.md").read_bytes() == (CONTEXT / "README.md").read_bytes()
-    assert (image.entrypoint, image.command) == (["a"], ["b"])
-    assert len(image.notes) == 3
+    assert (image.entrypoint, image.command, image.user) == (["a"], ["b"], "1000")
+    assert len(image.notes) == 2
 
 
 def test_a_stage_lends_what_it_made_and_nothing_else(tmp_path):
@@ -193,6 +285,60 @@ def test_a_stage_lends_what_it_made_and_nothing_else(tmp_path):
     assert (tmp_path / "src/said").read_text() == "x\n"
     assert sorted(path.name for path in (tmp_path / "src").iterdir()) == ["in", "said"]
     assert len(image.notes) == 2
+
+
+TARGETS = (
+    "FROM some:1 AS lent\nRUN mkdir -p /src && echo x > /src/lent\n"
+    "FROM some:1 AS common\nENV A=1\nRUN mkdir -p /src && echo a > /src/a\n"
+    "FROM common AS one\nCOPY --from=lent /src /src\nUSER 1:1\n"
+    "FROM common AS two\nENV B=2\nRUN echo ${A}${B} > /src/b\nUSER 2:2\n"
+)
+
+
+def test_a_target_is_made_of_what_it_stands_on_and_of_nothing_else(tmp_path):
+    found = {}
+    for target in ("one", "two", None):
+        root = tmp_path / str(target)
+        root.mkdir()
+        image = build(TARGETS, root, {}, target=target)
+        files = {p.name: p.read_text().strip() for p in (root / "src").iterdir()}
+        found[target] = (files, image.user, image.environment.get("B"), set(image.stages))
+    assert found["one"] == ({"a": "a", "lent": "x"}, "1:1", None, {"lent", "common", "one"})
+    assert found["two"] == ({"a": "a", "b": "12"}, "2:2", "2", {"common", "two"})
+    assert found[None] == found["two"]
+    with pytest.raises(DockerfileError, match="target: expected one of lent, common, one, two"):
+        build(TARGETS, tmp_path, {}, target="three")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder where everybody may write; pytest's own lie in one that is its user's."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def test_what_is_started_can_write_nothing_of_the_image_where_that_can_be_arranged(open_folder):
+    (open_folder / "opt/pawfect/bin").mkdir(parents=True)
+    (open_folder / "opt/pawfect/bin/python").symlink_to("/bin/true")
+    image = Image(open_folder, environment={"PATH": "/usr/bin:/bin"}, user="1000:1000")
+    words = image.confined(["sh", "-c", f"id -u; echo x > {open_folder}/x"])
+    if words[0] == "sh":
+        assert image.notes == ["USER and a read-only root are not applied"]
+        pytest.skip("no mounts of its own for this process here")
+    ended = subprocess.run(words, capture_output=True, text=True)
+    assert image.notes == []
+    assert ended.stdout == "1000\n"
+    assert "Read-only file system" in ended.stderr
+    assert not (open_folder / "x").exists()
+    # One whom USER cannot reach is started all the same, and it is said.
+    (open_folder / "opt/pawfect/bin/python").unlink()
+    (open_folder / "opt/pawfect/bin/python").write_text("#!/bin/sh\n")
+    (open_folder / "opt/pawfect/bin/python").chmod(0o700)
+    ended = subprocess.run(image.confined(words[-3:]), capture_output=True, text=True)
+    assert image.notes == ["USER 1000:1000 is not applied"]
+    assert ended.stdout == f"{os.getuid()}\n"
+    assert "Read-only file system" in ended.stderr
 
 
 @pytest.mark.parametrize(

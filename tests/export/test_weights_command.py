@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from pawfect.contract.errors import TABLE, ErrorKind
 from pawfect.weights.manifest import parse_manifest
 from pawfect.weights.store import Store
 from pawfect_export import build, command, hub
@@ -105,6 +107,28 @@ def test_verifying_a_profile_that_was_never_fetched_is_a_failure(typed):
     assert run.stdout == "toy: not here\nmade: not here\n"
     assert run.stderr == "mend with: pawfect weights fetch toy made\n"
     assert typed("verify").exit_code == 0
+
+
+def test_verify_waits_for_another_process_that_fetches_and_says_for_what(typed, monkeypatch):
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        typed("fetch", "small")
+
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=pause)
+    monkeypatch.setattr(command, "time", clock)
+    run = typed("verify", "small", "--wait", "60")
+    assert (run.exit_code, pauses) == (0, [command.WAIT_PAUSE_S])
+    assert run.stderr.splitlines()[0].startswith("waiting for toy: expected ")
+    assert run.stderr.splitlines()[-1] == "toy, made: whole"
+
+
+def test_verify_does_not_wait_for_ever(typed):
+    run = typed("verify", "small", "--wait", "0.01")
+    assert run.exit_code == TABLE[ErrorKind.UNAVAILABLE].exit_code
+    assert run.stderr.endswith("for 0.01 s; run `pawfect weights fetch toy made`\n")
+    assert "--wait: expected the names" in typed("verify", "--wait", "1").stderr
 
 
 def test_path_prints_folders(typed, tmp_path):

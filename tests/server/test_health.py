@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 
 import httpx
 import pytest
 
 from pawfect_triton.health import Health, HealthServer
-from tests.conftest import READY, ServedProcess, free_ports
-from tests.server.conftest import stubs, until
+from tests.conftest import ServedProcess, free_ports
 
 HOST = "127.0.0.1"
 
@@ -76,28 +74,6 @@ def test_the_trouble_that_lasts_is_counted_from_its_beginning():
     health.troubled("another")
     assert health._since == since
     assert health.unready == "another"
-
-
-@pytest.mark.slow
-def test_a_real_server_is_ready_once_its_models_answer_and_not_while_one_is_dead(tmp_path):
-    (port,) = free_ports(1)
-
-    def status() -> int:
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://{HOST}:{port}/readyz", trust_env=False).status_code
-        return 0
-
-    with ServedProcess(tmp_path, "--no-http", "--health-port", str(port)) as served:
-        until(lambda: status() == 503, 60)
-        assert READY not in served.output()
-        served.wait_for(READY)
-        assert status() == 200
-        stubs(served, "patch_fill")[0].kill()
-        until(lambda: status() == 503, 60)
-        served.wait_for(READY, times=2)
-        assert status() == 200
-        assert f"health   http://{HOST}:{port}/readyz" in served.output()
-        assert served.stop() == 0
 
 
 def test_a_health_port_that_is_taken_is_said_in_one_line(tmp_path):

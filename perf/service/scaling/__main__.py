@@ -31,6 +31,10 @@ BUSY: Final = (0.3, 0.6, 0.9)
 BURST: Final = 10.0
 # Jobs that one worker process holds at a time: `pawfect worker --jobs`.
 JOBS_PER_WORKER: Final = 2
+# What is tried for the rule's pending_per_replica.
+PENDING: Final = (4.0, 2.0, 1.0, 0.5)
+# A backlog that asks for no replica: nobody comes by the queue, or it cannot be seen.
+UNSEEN: Final = 1e6
 LABELS_S: Final = (0.0, 2.0, 5.0, 20.0)
 HOURS: Final = 24.0
 # Of a row, as the page has them.
@@ -39,6 +43,7 @@ HEAD: Final = ("service", "jobs an hour", "replicas", "workers", "labels after, 
 TITLES: Final = {
     "replicas": "Steady arrivals",
     "bursts": f"Bursts: {BURST:g} times the rate for 5 minutes of each hour",
+    "pending": "The same bursts, scaled by pending requests alone, for callers past the queue",
     "workers": "Too few workers: 4 T4 replicas at 60 %",
     "labels": "Late labels: 4 T4 replicas at 60 %",
 }
@@ -122,6 +127,12 @@ def all_rows(rule: Rule) -> dict[str, list[dict[str, Any]]]:
         for replicas in REPLICAS[1:]:
             found["bursts"].append(row(service, load, replicas))
         found["bursts"].append(row(service, load, rule.min_replicas, rule))
+        for each in PENDING:
+            alone = replace(rule, jobs_per_replica=UNSEEN, pending_per_replica=each)
+            named = {
+                "replicas": f"{rule.min_replicas}-{rule.max_replicas}, one per {each:g} pending"
+            }
+            found["pending"].append(row(service, load, rule.min_replicas, alone) | named)
     service = t4()
     load = Load(0.6 * 4 * capacity(service), HOURS)
     found["workers"] = [row(service, load, 4, workers=count) for count in (1, 2, 4, 8, 16)]
@@ -148,7 +159,8 @@ def scaling(out: Path) -> None:
         "Wait: from queued to the start of the fill, the wait for labels in it. Cost: replicas' "
         "hours at list prices.\n",
         f"The rule (`deploy/scaling.toml`): one replica per {rule.jobs_per_replica:g} jobs queued "
-        f"or under way, {rule.min_replicas} to {rule.max_replicas}; a new one serves after "
+        f"or under way, or per {rule.pending_per_replica:g} that waits for a model where that is "
+        f"more, {rule.min_replicas} to {rule.max_replicas}; a new one serves after "
         f"{rule.start_s:g} s; one goes when it was not needed for {rule.scale_down_s:g} s.\n",
     ]
     for key, rows in found.items():

@@ -1,4 +1,7 @@
-"""The rule by which replicas come and go: Kubernetes' HorizontalPodAutoscaler over the backlog."""
+"""The rule by which replicas come and go: Kubernetes' autoscaler, as KEDA feeds it.
+
+It is told two numbers: the queue's backlog, and the requests that wait within the servers.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ class Rule:
     """The numbers of `deploy/scaling.toml`, which says what they mean."""
 
     jobs_per_replica: Positive
+    pending_per_replica: Positive
     min_replicas: Count
     max_replicas: Count
     sync_s: Positive
@@ -47,8 +51,9 @@ def load_rule(path: Path = FILE) -> Rule:
 class Autoscaler:
     """Counts the replicas that the rule wants, as the autoscaler of Kubernetes 1.23 and later does.
 
-    wanted = ceil(backlog / jobs_per_replica), unless within its tolerance of what there is; the
-    largest of the last `scale_down_s` holds replicas that are no longer needed.
+    wanted = ceil(backlog / jobs_per_replica), or ceil(pending / pending_per_replica) where that is
+    more; each unless within its tolerance of what there is. The largest of the last `scale_down_s`
+    holds replicas that are no longer needed.
 
     Args:
         rule: the numbers.
@@ -58,21 +63,30 @@ class Autoscaler:
         self._rule = rule
         self._wanted: deque[tuple[float, int]] = deque()
 
-    def wanted(self, now: float, backlog: int, present: int) -> int:
+    def wanted(self, now: float, backlog: int, present: int, pending: int = 0) -> int:
         """Return how many replicas there should be.
 
         Args:
             now: s, never falling from call to call.
             backlog: jobs queued or under way.
             present: replicas asked for so far.
+            pending: requests that wait for a model, of all replicas together.
         """
         rule = self._rule
-        needed = math.ceil(backlog / rule.jobs_per_replica)
-        if present and abs(backlog / (present * rule.jobs_per_replica) - 1) <= TOLERANCE:
-            needed = present
+        needed = max(
+            _needed(backlog, rule.jobs_per_replica, present),
+            _needed(pending, rule.pending_per_replica, present),
+        )
         needed = min(max(needed, rule.min_replicas), rule.max_replicas)
         self._wanted.append((now, needed))
         while self._wanted[0][0] < now - rule.scale_down_s:
             self._wanted.popleft()
         held = max(count for _, count in self._wanted)
         return needed if needed >= present else min(present, held)
+
+
+def _needed(total: int, each: float, present: int) -> int:
+    """Return how many replicas have `each` of a total."""
+    if present and abs(total / (present * each) - 1) <= TOLERANCE:
+        return present
+    return math.ceil(total / each)

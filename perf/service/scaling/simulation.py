@@ -228,7 +228,9 @@ class Simulation:
     def _scale(self, rule: Rule, arrivals: simpy.Process) -> Process:
         autoscaler = Autoscaler(rule)
         while arrivals.is_alive or self._backlog:
-            wanted = autoscaler.wanted(self._env.now, self._backlog, self._asked)
+            # What Triton counts as pending: a job's step that waits while another's is computed.
+            pending = sum(len(replica.gpu.queue) for replica in self._ready)
+            wanted = autoscaler.wanted(self._env.now, self._backlog, self._asked, pending)
             for _ in range(wanted - self._asked):
                 self._env.process(self._start(rule))
             # What goes ends what it holds; it is asked for nothing new.

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.client import AsyncPawfectClient
-from pawfect_service.http.failures import FAILURES
+from pawfect_service.http.failures import FAILURES, add_handlers
 
 # An answer counts for so long, s: a balancer that asks every second costs next to nothing.
 KEPT_S: Final = 5.0
@@ -59,6 +59,14 @@ class Readiness:
             return None if busy else error
         self._answered = time.monotonic()
         return None
+
+
+def health_app(readiness: Readiness) -> FastAPI:
+    """Return an app that says how this process is, and nothing else."""
+    app = FastAPI(openapi_url=None)
+    add_health(app, readiness)
+    add_handlers(app)
+    return app
 
 
 def add_health(app: FastAPI, readiness: Readiness) -> None:

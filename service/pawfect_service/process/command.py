@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import click
 
 from pawfect.contract.errors import PawfectError
 from pawfect_service.api.app import ApiSettings, create_app
+from pawfect_service.http.health import health_app
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.process.options import (
     authenticators_of,
@@ -21,6 +23,7 @@ from pawfect_service.process.options import (
     print_key,
     push_check,
     push_target,
+    trusted_of,
     worker_options,
 )
 from pawfect_service.process.processes import listen, run, run_child, serve_http, serve_triton
@@ -97,6 +100,7 @@ def api(
     store: str,
     triton: str,
     triton_identity: bool,
+    triton_ca: Path | None,
     log_level: str,
     host: str,
     port: int,
@@ -128,7 +132,9 @@ def api(
         settings = ApiSettings(authenticators, rate, rate_storage, audits=audits, variants=watched)
         caller = caller_of(triton, triton_identity, beside=with_server is not None)
         async with (
-            open_services(store, JobContract(), triton, caller) as services,
+            open_services(
+                store, JobContract(), triton, caller, trusted_of(triton, triton_ca)
+            ) as services,
             asyncio.TaskGroup() as group,
         ):
             if not one_of_several:
@@ -153,7 +159,7 @@ def api(
 @common
 @worker_options
 @click.option("--push", is_flag=True, help="Take jobs that Pub/Sub pushes, instead of pulling.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address of --push.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     type=_PORT,
@@ -161,6 +167,11 @@ def api(
     default=8090,
     show_default=True,
     help="Port of --push.",
+)
+@click.option(
+    "--health-port",
+    type=_PORT,
+    help="Without --push: tell over HTTP how it is, /healthz and /readyz.  [default: off]",
 )
 @click.option("--push-audience", help="Audience of the subscription's OIDC token.")
 @click.option("--push-email", help="Service account of the subscription's OIDC token.")
@@ -175,6 +186,7 @@ def worker(
     store: str,
     triton: str,
     triton_identity: bool,
+    triton_ca: Path | None,
     log_level: str,
     jobs: int,
     grace: float,
@@ -182,6 +194,7 @@ def worker(
     push: bool,
     host: str,
     port: int,
+    health_port: int | None,
     push_audience: str | None,
     push_email: str | None,
     push_endpoint: str | None,
@@ -192,20 +205,46 @@ def worker(
     stop = asyncio.Event()
 
     async def main() -> None:
+        if push and health_port is not None:
+            raise click.UsageError(
+                "--health-port: expected no --push, which tells it on its own port"
+            )
         check = push_check(host, push_audience, push_email, no_auth) if push else None
         target = push_target(push_endpoint, check, push=push, make_topics=make_topics)
         if make_topics:
             await asyncio.to_thread(make_queue, store, JobContract(), target)
         caller = caller_of(triton, triton_identity)
-        async with open_services(store, JobContract(), triton, caller) as services:
+        trusted = trusted_of(triton, triton_ca)
+        async with open_services(store, JobContract(), triton, caller, trusted) as services:
             if not push:
-                await _puller(services, jobs, grace, price_per_hour).run(stop)
+                async with _told(services, host, health_port, stop):
+                    await _puller(services, jobs, grace, price_per_hour).run(stop)
                 return
             handler = Handler(services, price_per_hour)
             app = create_push_app(services, handler, check, jobs)
             await serve_http(app, listen(host, port), stop, grace)
 
     _run("pawfect-worker", log_level, main, stop)
+
+
+@asynccontextmanager
+async def _told(
+    services: Services, host: str, port: int | None, stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """Tell over HTTP how this process is for the length of the block; nothing without a port."""
+    if port is None:
+        yield
+        return
+    over = asyncio.Event()
+    app, listening = health_app(services.readiness), listen(host, port)
+    async with asyncio.TaskGroup() as group:
+        telling = group.create_task(serve_http(app, listening, over))
+        # Nobody would know any more whether it lives.
+        telling.add_done_callback(lambda _: stop.set())
+        try:
+            yield
+        finally:
+            over.set()
 
 
 def _puller(services: Services, jobs: int, grace: float, price_per_hour: float) -> PullWorker:

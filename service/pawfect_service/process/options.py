@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 from google.auth.transport.requests import Request as GoogleTransport
 
-from pawfect.contract.errors import PawfectError
+from pawfect.contract.errors import PawfectError, invalid
 from pawfect_client.base import Headers
 from pawfect_client.wire import DEFAULT_URL, target_of
 from pawfect_service.http.callers import (
@@ -48,6 +49,13 @@ def store_option(command: F) -> F:
 def common(command: F) -> F:
     """Add the options that both commands have."""
     for option in (
+        click.option(
+            "--triton-ca",
+            type=click.Path(path_type=Path),
+            envvar="PAWFECT_TRITON_CA",
+            metavar="FILE",
+            help="PEM certificates that vouch for https://HOST.  [default: the public ones]",
+        ),
         click.option("--log-level", type=_LEVELS, default="INFO", show_default=True),
         click.option(
             "--triton-identity",
@@ -123,6 +131,34 @@ def caller_of(triton: str, identity: bool, *, beside: bool = False) -> Callable[
         expected = "--triton HOST:PORT with it, where it is to listen"
         raise click.UsageError(f"--with-server: expected {expected}, got {triton}")
     return GoogleIdentity(triton, GoogleTransport()).headers if identity else nobody
+
+
+def trusted_of(triton: str, file: Path | None) -> bytes | None:
+    """Return the certificates that vouch for the server; None: those that gRPC trusts.
+
+    Args:
+        triton: --triton.
+        file: --triton-ca.
+
+    Raises:
+        UsageError: a file for a server without TLS.
+        PawfectError: INVALID_ARG for a url of another form, and for a file that is not there or
+            holds no certificate.
+    """
+    if file is None:
+        return None
+    if not target_of(triton)[1]:
+        raise click.UsageError(f"--triton-ca: expected --triton https://HOST with it, got {triton}")
+    expected = "a file of PEM certificates"
+    try:
+        content = file.read_bytes()
+        ssl.create_default_context(cadata=content.decode("ascii"))
+    except (ssl.SSLError, UnicodeDecodeError):
+        raise invalid("--triton-ca", expected, "one without") from None
+    except OSError as error:
+        got = error.strerror or type(error).__name__
+        raise invalid("--triton-ca", expected, got) from None
+    return content
 
 
 def authenticators_of(

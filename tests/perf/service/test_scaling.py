@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawfect_service.stores.google.topics import Names
 from perf.service.scaling.rule import Autoscaler, load_rule
 from perf.service.scaling.simulation import CONTRACT, HOUR_S, Load, Service, Simulation, quantile
 
@@ -103,23 +101,32 @@ def test_the_autoscaler_stays_within_its_bounds_and_is_slow_to_leave(backlogs):
         present = wanted
 
 
-def test_the_cluster_is_told_the_same_rule():
+def test_requests_that_wait_within_the_servers_ask_for_replicas_too():
     rule = load_rule()
-    told = yaml.safe_load((ROOT / "deploy/kubernetes/autoscaling.yaml").read_text())["spec"]
-    assert (told["minReplicas"], told["maxReplicas"]) == (rule.min_replicas, rule.max_replicas)
-    (metric,) = told["metrics"]
-    assert float(metric["external"]["target"]["averageValue"]) == rule.jobs_per_replica
-    watched = metric["external"]["metric"]["selector"]["matchLabels"]
-    subscription = Names.of("project", "pawfect-jobs").subscription.rpartition("/")[2]
-    assert watched == {"resource.labels.subscription_id": subscription}
-    behaviour = told["behavior"]
-    assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == rule.scale_down_s
-    assert behaviour["scaleUp"]["stabilizationWindowSeconds"] == 0
+    # A backlog of nothing: nobody comes by the queue.
+    assert Autoscaler(rule).wanted(0.0, 0, 1, pending=0) == rule.min_replicas
+    three = math.ceil(3 * rule.pending_per_replica)
+    assert Autoscaler(rule).wanted(0.0, 0, 1, pending=three) == 3
+    # The larger need counts, and one within a tenth of what there is changes nothing.
+    jobs = math.ceil(5 * rule.jobs_per_replica)
+    assert Autoscaler(rule).wanted(0.0, jobs, 1, pending=three) == 5
+    assert Autoscaler(replace(rule, pending_per_replica=10)).wanted(0.0, 0, 2, pending=21) == 2
+
+
+def test_callers_past_the_queue_wait_less_where_pending_requests_count():
+    card = replace(CARD, steps=10, step_s=1.0, in_flight=4)
+    blind = replace(load_rule(), jobs_per_replica=1e6)
+    load = Load(500, hours=3, burst=5, label_s=0)
+    seen = simulated(card, load, rule=blind)
+    unseen = simulated(card, load, rule=replace(blind, pending_per_replica=1e6))
+    assert max(seen.replicas) > max(unseen.replicas) == 1
+    assert quantile(seen.waits_s, 0.95) < quantile(unseen.waits_s, 0.95)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        ("pending_per_replica = 1", "pending_per_replica = 0", "pending_per_replica"),
         ("min_replicas = 1", "min_replicas = 9", "max_replicas"),
         ("sync_s = 15", "sync_s = 0", "sync_s"),
         ("sync_s = 15", "sync = 15", "expected"),

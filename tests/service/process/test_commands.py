@@ -64,9 +64,11 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
     port = free_ports(1)[0]
     common = ("--store", "embedded:data", "--triton", server.endpoints.grpc)
     two = ("--processes", "2")
+    (health,) = free_ports(1)
+    told = ("--health-port", str(health))
     with (
         process(tmp_path, "api", *common, "--port", str(port), "--no-auth", *two) as api,
-        process(tmp_path, "worker", *common, "--price-per-hour", "36") as worker,
+        process(tmp_path, "worker", *common, "--price-per-hour", "36", *told) as worker,
     ):
         answered(f"http://127.0.0.1:{port}/healthz")
         state = filled(f"http://127.0.0.1:{port}")
@@ -74,6 +76,8 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
         cost = state["cost"]
         assert isinstance(cost, dict)
         assert cost["amount"] == pytest.approx(cost["seconds"] / 100)
+        answered(f"http://127.0.0.1:{health}/healthz")
+        answered(f"http://127.0.0.1:{health}/readyz")
         assert worker.stop() == 0
         family = family_of(api)
         assert api.stop() == 0
@@ -163,7 +167,20 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
             "none: expected a readable file, got FileNotF",
         ),
         (["api", "--no-auth", "--rate", "often"], "rate limit: expected one such as 120/minute"),
+        (["worker", "--triton-ca", "x", "--triton", "x:1"], "--triton-ca: expected --triton https"),
+        (
+            ["worker", "--triton-ca", "none", "--triton", "https://x"],
+            "--triton-ca: expected a file of PEM certificates, got No such file",
+        ),
+        (
+            ["worker", "--triton-ca", __file__, "--triton", "https://x"],
+            "--triton-ca: expected a file of PEM certificates, got one without",
+        ),
         (["worker", "--push"], "--push: expected --push-audience and --push-email"),
+        (
+            ["worker", "--push", "--no-auth", "--health-port", "1"],
+            "--health-port: expected no --push",
+        ),
         (["worker", "--store", "nowhere"], "store: expected embedded:FOLDER"),
         (PUSHED, "--push --make-topics: expected --push-endpoint"),
         ([*PUSHED, "--push-endpoint", "w.example"], "expected https://HOST/... or http://HOST/..."),
