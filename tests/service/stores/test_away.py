@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from harness.process import PAWFECT, LoggedProcess
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.services import open_services
+from pawfect_service.stores import make_queue
 from pawfect_service.stores.reached import say_until_reached
 from tests.conftest import free_ports
 from tests.service.process.test_commands import refused
@@ -70,6 +72,14 @@ def test_missing_credentials_end_the_start_in_a_line(tmp_path, monkeypatch, comm
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     said = refused(*command, "--store", "google:project/bucket/topic")
     assert "store: expected Google's credentials, got none" in said
+
+
+def test_a_queue_that_is_away_cannot_be_made_and_that_is_said_within_ten_seconds(dead):
+    began = time.monotonic()
+    with pytest.raises(PawfectError, match="queue: ") as caught:
+        make_queue("google:project/bucket/topic", JobContract())
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert time.monotonic() - began < SAID_S
 
 
 async def test_a_store_that_does_not_answer_is_waited_for_and_named(dead, caplog):
