@@ -10,18 +10,21 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 NPM := $(shell command -v npm 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting lettering quantisation prove t4 scaling load faults docker-check wheel sbom footprint configs lock clean
+# Where it is set, each of the many processes of tests and servers compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults docker-check wheel sbom footprint configs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
 
 # --- environments: each stamp is newer than what it was made from -----------------------------
-$(VENV)/.server: requirements/server.txt requirements/ocr.txt requirements/tritonserver.txt pyproject.toml
+$(VENV)/.server: requirements/server.txt requirements/ocr.txt requirements/faces.txt requirements/tritonserver.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 	  { echo "Python 3.11 or 3.12 is needed; found: $$($(PYTHON) --version 2>&1). Try make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) --require-hashes -r requirements/server.txt
 	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/ocr.txt
+	$(PIP_INSTALL) --no-deps --require-hashes -r requirements/faces.txt
 	$(PIP_INSTALL) --no-deps -r requirements/tritonserver.txt
 	$(PIP_INSTALL) --no-deps -e .
 	$(BIN)/python -m pawfect.patch
@@ -54,8 +57,10 @@ network: $(VENV)/.server
 	  echo "Without it backgrounds are not removed; everything else works."
 	@$(BIN)/pawfect weights fetch pp-ocrv6-small || \
 	  echo "Without them text is not read; everything else works."
+	@$(BIN)/pawfect weights fetch centerface || \
+	  echo "Without it faces are not found; everything else works."
 
-setup: $(VENV)/.server network  ## Install what the server, the client and the demo need, with the small networks (4.6 and 32 MB)
+setup: $(VENV)/.server network  ## Install what the server, the client and the demo need, with the small networks (4.6, 32 and 7.3 MB)
 setup-neural: $(VENV)/.neural  ## Install what the profiles other than embedded need: torch and the models' libraries
 setup-sessions: $(VENV)/.sessions  ## Install what the API and the queue's worker need
 setup-dev: $(VENV)/.dev
@@ -137,6 +142,9 @@ matting: $(VENV)/.perf network  ## Score background removal on known alpha again
 	$(BIN)/python -m perf.matting $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(ACCEPT),--accept)
 	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.recall)
 	$(if $(PHOTOS),,$(BIN)/python -m perf.matting.cost)
+
+face-swap: $(VENV)/.perf  ## Measure one swapped face on this CPU by a network of the published size, and model a T4, into perf/results
+	$(BIN)/python -m perf.faces
 
 lettering: $(VENV)/.perf  ## Correct the texts of 200 rendered signs and compare with the truth (needs tesseract and npm), into perf/results
 	$(BIN)/python -m perf.lettering

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.cutout import CutoutParams
 from pawfect.contract.errors import ErrorKind, PawfectError, from_exception
+from pawfect.contract.faces import Face, FaceReport, read_faces
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.reading import ReadingReport, ReadText, read_texts_of
 from pawfect.contract.tensors import Array
@@ -223,6 +224,47 @@ class LocalReading:
         del notify
         out = self._models.run("text_reading", {"IMAGE": image}, parameters, stop)
         return read_texts_of(out), ReadingReport.from_json(out["REPORT"][0])
+
+
+class LocalFaces:
+    """`face_analysis` in this process; safe to use from several threads.
+
+    Args:
+        profile: None: the one of PAWFECT_PROFILE, else `embedded`.
+
+    Raises:
+        PawfectError: UNAVAILABLE where there is no such profile.
+    """
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        self._models = LocalModels(profile_of(profile))
+
+    def find_faces(
+        self,
+        image: NDArray[np.uint8],
+        parameters: Mapping[str, Scalar],
+        *,
+        stop: Stop = never,
+        notify: Callable[[Progress], None] | None = None,
+    ) -> tuple[tuple[Face, ...], FaceReport]:
+        """Find the faces of a photo, as the server would.
+
+        Args:
+            image: UINT8 [H, W, 3] RGB.
+            parameters: the request's scalars, as in `FaceParams`.
+            stop: asked often; once it is true, the work ends with CANCELLED.
+            notify: of no use here.
+
+        Returns:
+            The faces, the surest first, and how they came about.
+
+        Raises:
+            PawfectError: UNAVAILABLE without any of the profile's networks, with what mends it;
+                INVALID_ARG, DEADLINE, CANCELLED or OUT_OF_MEMORY.
+        """
+        del notify
+        out = self._models.run("face_analysis", {"IMAGE": image}, parameters, stop)
+        return read_faces(out), FaceReport.from_json(out["REPORT"][0])
 
 
 def profile_of(given: Profile | None) -> Profile:

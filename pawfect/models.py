@@ -15,6 +15,7 @@ from pawfect.contract.tensors import DTYPES, Array
 from pawfect.definitions.edit import EDIT
 from pawfect.definitions.fill import FILL
 from pawfect.definitions.flux import FLUX
+from pawfect.definitions.identity import IDENTITY
 from pawfect.definitions.klein import KLEIN
 from pawfect.definitions.matting import MATTING
 from pawfect.definitions.refine import REFINING
@@ -30,6 +31,7 @@ _DEFINITIONS: Final = (
     *KLEIN,
     *EDIT,
     *MATTING,
+    *IDENTITY,
     *REFINING,
     *SCORES,
     *SEARCH,

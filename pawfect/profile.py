@@ -24,6 +24,7 @@ from pawfect.settings import (
     CutoutSettings,
     EditSettings,
     Engine,
+    FacesSettings,
     FluxSettings,
     KleinSettings,
     LabelSettings,
@@ -32,11 +33,13 @@ from pawfect.settings import (
     OnnxSettings,
     ProtectSettings,
     ReadingSettings,
+    SwapSettings,
 )
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
-# Components of networks that say what is a subject, or what is written: a fill goes without them.
-FINDERS: Final = frozenset({"matting", "protect", "reading"})
+# Components of networks that say what is a subject or what is written, or find or swap faces: fills
+# go without them.
+FINDERS: Final = frozenset({"matting", "protect", "reading", "faces", "swap"})
 DEFAULT_PROFILE: Final = "embedded"
 
 
@@ -56,10 +59,10 @@ class Profile:
         limits: bounds.
         weights: entries of the weights' manifest by component (flux, flux_transformer, klein,
             klein_transformer, klein_text, edit, edit_transformer, edit_text, sam3, florence2, lama,
-            matting, protect, reading); see `entry`.
+            matting, protect, reading, faces, swap); see `entry`.
         allow_noncommercial: false leaves out engines whose weights' licence forbids what is sold.
-        flux, klein, edit, sam3, florence2, lama, onnx, cutout, protect, reading: how it runs; None
-            where it is not there.
+        flux, klein, edit, sam3, florence2, lama, onnx, cutout, protect, reading, faces, swap: how
+            it runs; None where it is not there.
         check: None where denoised fills leave unchecked.
         budget: by model, the milliseconds within which 95 of 100 requests are to be answered.
         cost: what each stage of its chains takes, by `pawfect.costs.stages_of`; empty where that
@@ -83,6 +86,8 @@ class Profile:
     cutout: CutoutSettings | None = None
     protect: ProtectSettings | None = None
     reading: ReadingSettings | None = None
+    faces: FacesSettings | None = None
+    swap: SwapSettings | None = None
     check: CheckSettings | None = None
     budget: Mapping[str, Count] = field(default_factory=lambda: MappingProxyType({}))
     cost: Mapping[str, StageCost] = field(default_factory=lambda: MappingProxyType({}))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
-from pawfect.contract.errors import PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_mask, probe_photo
 from pawfect.contract.tensors import Array
 from pawfect.model import Model
 from pawfect.models import MODELS, check_inputs
 from pawfect.out_of_memory import require
-from pawfect.profile import Profile
+from pawfect.profile import FINDERS, Profile
 from pawfect.stop import Stop, never
-from pawfect.weights.reading import entry_folder, weights_folder
+from pawfect.weights.reading import bar, entry_folder, weights_folder
 from pawfect.weights.store import Store
 
 
@@ -93,9 +94,34 @@ def _load(model: Model, profile: Profile, store: Store) -> Any:
     assert model.loader is not None
     load = resolve_name(model.loader)
     if model.finds_weights:
-        return load(profile.settings(model), partial(entry_folder, store=store))
-    folders = [weights_folder(component, profile, store) for component in model.weights]
+        return load(profile.settings(model), partial(_usable_folder, profile=profile, store=store))
+    folders = [_folder(component, profile, store) for component in model.weights]
     return load(profile.settings(model), *folders)
+
+
+def _usable_folder(entry: str, profile: Profile, store: Store) -> Path:
+    """Return the verified folder of an entry, as `entry_folder`.
+
+    Raises:
+        PawfectError: UNAVAILABLE too for one that the profile may not use by its licence.
+    """
+    _check_licence(entry, profile, store)
+    return entry_folder(entry, store)
+
+
+def _folder(component: str, profile: Profile, store: Store) -> Path:
+    """Return the verified folder of a component; raises as `_usable_folder`.
+
+    Engines that their licence bars load, and are not asked: `pawfect.orchestrator.deployment`.
+    """
+    if component in FINDERS:
+        _check_licence(profile.entry(component), profile, store)
+    return weights_folder(component, profile, store)
+
+
+def _check_licence(entry: str, profile: Profile, store: Store) -> None:
+    if reason := bar(entry, profile, store.entries):
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"weights {entry}: {reason}")
 
 
 def probe_inputs(name: str, profile: Profile) -> dict[str, Array]:

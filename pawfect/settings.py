@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pawfect.contract.cutout import PRESETS
+from pawfect.contract.faces import LOOKED_SIZES
 from pawfect.contract.parameters import ENGINES
 from pawfect.contract.reading import SIZES as READING_SIZES
 from pawfect.contract.tables import SOME, at_least, between, multiple_of, one_of, rising
@@ -251,6 +252,39 @@ class ReadingSettings:
     device: Annotated[str, one_of("cpu")]
     threads: Count
     size: Annotated[int, between(*READING_SIZES)]
+
+
+@dataclass(frozen=True)
+class FacesSettings:
+    """How faces are found.
+
+    Attributes:
+        device: cpu; on a card it would need a process of its own.
+        threads: that one call works with.
+        networks: entries of the weights' manifest, of `pawfect.identity.networks`; the first that
+            is here is taken.
+        size: longest side, px, at which a photo is looked at where the request names none.
+        timeout_ms: an answer that takes longer is not waited for where it can be done without.
+    """
+
+    device: Annotated[str, one_of("cpu")]
+    threads: Count
+    networks: Annotated[tuple[str, ...], SOME]
+    size: Annotated[int, between(*LOOKED_SIZES), multiple_of(32)]
+    timeout_ms: Count
+
+
+@dataclass(frozen=True)
+class SwapSettings:
+    """How faces are swapped.
+
+    Attributes:
+        device: cpu, or cuda in a process of its own.
+        threads: that one call works with on the CPU.
+    """
+
+    device: Device
+    threads: Count
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pawfect.profile import PROFILE_VARIABLE, ProfileError, load_profile, profil
 from pawfect_triton.grpc_options import GrpcOptions
 from pawfect_triton.health import Health, HealthServer
 from pawfect_triton.installation import MachineError
+from pawfect_triton.logs import FORMAT
 from pawfect_triton.prerequisites import prepare
 from pawfect_triton.server import EXIT_TIMEOUT_S, Endpoints, TritonServer
 from pawfect_triton.supervisor import Supervisor
@@ -80,7 +81,7 @@ def serve(
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
-        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+        format=FORMAT,
     )
     endpoints = Endpoints(host, grpc_port, None if no_http else http_port, metrics_port)
     try:

@@ -20,6 +20,8 @@ from pawfect.models import MODELS
 from pawfect.serving import BatchFunction, Function, load_batch, load_function
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton import adapter
+from pawfect_triton.lasting import lasting
+from pawfect_triton.logs import log_to_stderr
 from pawfect_triton.overrides import served_profile
 from pawfect_triton.waiting import stop_of
 
@@ -49,6 +51,7 @@ class FunctionModel:
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the function, with the weights of the server's profile."""
         self._name = name = args["model_name"]
+        log_to_stderr()
         self._warm_ups = warm_ups(args)
         _hide(MODELS[name].unused)
         self._function: Function = _loaded_or_refusing(
@@ -251,7 +254,8 @@ def _failed(error: Exception, name: str, warming: bool) -> Any:
 def _loaded_or_refusing(name: str, load: Callable[[], Callable[P, Answer]]) -> Callable[P, Answer]:
     """Return what was loaded; where it cannot be, what raises the reason at each call."""
     try:
-        return load()
+        with lasting():
+            return load()
     except PawfectError as error:
         adapter.backend().Logger.log_error(f"{name}: {error}")
         refusal = error

@@ -25,6 +25,8 @@ from pawfect.orchestrator.request import Progress, silent
 from pawfect.orchestrator.serving import Orchestration, encode_progress
 from pawfect.profile import load_profile
 from pawfect_triton import adapter
+from pawfect_triton.lasting import lasting
+from pawfect_triton.logs import log_to_stderr
 from pawfect_triton.metrics import RequestMetrics
 from pawfect_triton.overrides import read
 
@@ -88,15 +90,17 @@ class OrchestratorModel:
                 `pawfect_triton.overrides`.
         """
         name = args["model_name"]
+        log_to_stderr()
         self._model = MODELS[name]
         overrides = read(args)
         profile = overrides.applied(load_profile())
-        self._orchestration: Orchestration[Any, Any, Any] = resolve_name(
-            str(self._model.orchestration)
-        )
-        if self._model.prepare:
-            resolve_name(self._model.prepare)()
-        self._deployment = self._orchestration.deploy(profile, overrides.verbatim)
+        with lasting():
+            self._orchestration: Orchestration[Any, Any, Any] = resolve_name(
+                str(self._model.orchestration)
+            )
+            if self._model.prepare:
+                resolve_name(self._model.prepare)()
+            self._deployment = self._orchestration.deploy(profile, overrides.verbatim)
         self._limit = profile.limits.max_in_flight
         self._places = Places(self._limit)
         self._metrics = RequestMetrics(name)

@@ -18,7 +18,7 @@ PACKAGES: Final = ("torch", "transformers", "diffusers", "safetensors")
 
 
 def prepare(profile: Profile, also: Iterable[str] = ()) -> None:
-    """Check a profile's packages, and build those of its weights that need nothing fetched.
+    """Check a profile's packages, and build those of its weights for which all is here.
 
     All others are left to `pawfect weights fetch`: a server starts offline and at once, and a model
     without its weights answers UNAVAILABLE with that command.
@@ -45,7 +45,7 @@ def prepare(profile: Profile, also: Iterable[str] = ()) -> None:
     store, entries = Store(weights_root()), manifest()
     names = sorted({*profile.weights.values(), *also})
     unbuilt = [
-        name for name in names if _needs_nothing(name, entries) and any(store.problems(name))
+        name for name in names if _can_be_built(name, entries, store) and any(store.problems(name))
     ]
     if unbuilt:
         # By its command: what serves imports nothing that exports.
@@ -57,7 +57,10 @@ def prepare(profile: Profile, also: Iterable[str] = ()) -> None:
             raise MachineError([f"weights {', '.join(unbuilt)}: could not be built; see above"])
 
 
-def _needs_nothing(name: str, entries: Mapping[str, Entry]) -> bool:
-    """Say whether an entry is made of nothing but what is made here itself."""
+def _can_be_built(name: str, entries: Mapping[str, Entry], store: Store) -> bool:
+    """Say whether an entry is made of nothing but what is made here itself, or is here."""
     entry = entries[name]
-    return entry.kind == BUILT and all(_needs_nothing(part, entries) for part in entry.sources)
+    return entry.kind == BUILT and all(
+        not any(store.problems(part)) or _can_be_built(part, entries, store)
+        for part in entry.sources
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from harness.local_server import free_ports
 from harness.process import PAWFECT, LoggedProcess
 from pawfect.models import MODELS
 from pawfect.profile import PROFILE_VARIABLE, Profile, load_profile
+from pawfect.weights.lock import held
 from pawfect.weights.store import ROOT_VARIABLE, Store, weights_root
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
@@ -24,6 +26,9 @@ from pawfect_triton.server import Endpoints
 from tests.image_server import KEY, ImageServer
 from tests.judge_servers import KEY as JUDGE_KEY
 from tests.judge_servers import GeminiServer, MoondreamServer
+
+# What is imported and collected stays to the end: looking for garbage in it took 6 s of 20.
+gc.disable()
 
 # Two lanes share two cores: a thread each for torch and OpenMP, in what the tests start too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -95,6 +100,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [*LANES, lane(item.nodeid)].index(lane(item.nodeid)))
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, in what the tests make: some ask for it, a second each."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(scope="session")
 def remote_images() -> Iterator[ImageServer]:
     """The remote engine of the suite's server."""
@@ -155,9 +166,9 @@ def no_hub():
 
 def bring_networks(root: Path) -> None:
     """Put the networks that the set-up fetched into another weights' root, which verifies them."""
-    for name in ("u2netp", "pp-ocrv6-small"):
+    for name in ("u2netp", "pp-ocrv6-small", "centerface"):
         here = weights_root() / name
-        if here.is_dir():
+        if here.is_dir() and not (root / name).is_dir():
             shutil.copytree(here, root / here.name)
 
 
@@ -168,10 +179,26 @@ def tiny() -> Profile:
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory, tiny: Profile) -> Path:
-    """The weights' root with all entries of the tiny profile; not to be written to."""
-    root = tmp_path_factory.mktemp("weights")
-    bring_networks(root)
+    """All lanes' weights' root, with all entries of the tiny profile; not to be written to."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    root = root / "tiny_weights"
+    root.mkdir(exist_ok=True)
+    with held(root, "networks"):
+        bring_networks(root)
     fetch(sorted(set(tiny.weights.values())), Store(root), no_hub, silent)
+    return root
+
+
+@pytest.fixture(scope="session")
+def face_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights' root with `centerface` and, made of it, `tiny-faces`; not to be written to."""
+    root = tmp_path_factory.mktemp("face-weights")
+    shutil.copytree(
+        Store(weights_root()).folder("centerface", mend="make network"), root / "centerface"
+    )
+    fetch(["tiny-faces"], Store(root), no_hub, silent)
     return root
 
 

@@ -6,6 +6,7 @@ Programs that already speak Triton need none of it: the contract is in `pawfect.
 from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.faces import Face
 from pawfect.contract.reading import ReadText
 from pawfect.photo.mask_file import decode_mask, decode_protect, load_mask, load_protect
 from pawfect.photo.photo import Photo, decode_photo, load_photo
@@ -16,6 +17,7 @@ from pawfect_client.photos import cutout_photo, inpaint_photo
 from pawfect_client.results import (
     CutOut,
     Done,
+    FacesFound,
     FoundMasks,
     Inpainted,
     Refined,
@@ -33,6 +35,8 @@ __all__ = [
     "CutOut",
     "Done",
     "ErrorKind",
+    "Face",
+    "FacesFound",
     "FoundCandidate",
     "FoundMasks",
     "Inpainted",

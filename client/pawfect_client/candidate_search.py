@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.candidates import FoundCandidate, done_tensors, parse_candidate
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.search import SearchParams, check_reference, search_plan
+from pawfect.contract.search import (
+    SWAP,
+    SearchParams,
+    check_mask,
+    check_reference,
+    check_swap_consent,
+    search_plan,
+)
 from pawfect.contract.search_report import SearchReport
 from pawfect.contract.tensors import CANDIDATE_SEARCH, Array
-from pawfect_client.inputs import check_picture, inpaint_tensors, tensor_or_parameter
+from pawfect_client.inputs import check_picture, search_tensors, tensor_or_parameter
 from pawfect_client.results import SearchResult, StageEvent
 from pawfect_client.wire import Call, broken, call_of, output_of, picture_of, report_of
 
@@ -24,6 +31,8 @@ OnProgress = Callable[[StageEvent], object]
 # SearchResult and the events of a stream, or what an event loop waits for them by.
 Answer = TypeVar("Answer", covariant=True)
 Events = TypeVar("Events", covariant=True)
+# What a swap leaves to the preset that makes most of realism.
+SWAP_PRESET: Final = "photoreal"
 
 
 class CandidateSearch(Generic[Answer, Events]):
@@ -32,7 +41,7 @@ class CandidateSearch(Generic[Answer, Events]):
     def search(
         self,
         image: Image,
-        mask: Image,
+        mask: Image | None,
         *,
         reference: Image | None = None,
         protect: Image | str | None = None,
@@ -45,9 +54,9 @@ class CandidateSearch(Generic[Answer, Events]):
 
         Args:
             image: UINT8 [H, W, 3] RGB, sides 64-16,384 px, at most 110 MP.
-            mask: UINT8 [H, W], >= 128 = fill.
+            mask: UINT8 [H, W], >= 128 = fill; None, for proposer swap alone: the face is found.
             reference: UINT8 [h, w, 3] RGB of any size that a photo may have: who the result is to
-                show, for proposer edit and the judges of identity; or None.
+                show, for proposers edit and swap and the judges of identity; or None.
             protect: UINT8 [H, W], >= 128 = never filled (the pet); or the parameter of that name:
                 auto (as None) has a network find the pet, none protects nothing.
             prompt: what to fill with, at most 2,048 bytes, or None; of proposer edit what to do,
@@ -70,7 +79,7 @@ class CandidateSearch(Generic[Answer, Events]):
     def search_stream(
         self,
         image: Image,
-        mask: Image,
+        mask: Image | None,
         *,
         reference: Image | None = None,
         protect: Image | str | None = None,
@@ -84,6 +93,58 @@ class CandidateSearch(Generic[Answer, Events]):
         """
         checked = _checked(image, mask, reference, protect, prompt, done, parameters)
         return self._search_events(*checked)
+
+    def swap(
+        self,
+        image: Image,
+        reference: Image,
+        *,
+        consent: bool,
+        mask: Image | None = None,
+        caller: str | None = None,
+        done: Iterable[FoundCandidate] = (),
+        on_progress: OnProgress | None = None,
+        **parameters: Scalar,
+    ) -> Answer:
+        """Put the face of a character in the place of one in the photo, and return the best try.
+
+        Args:
+            image: as in `search`.
+            reference: UINT8 [h, w, 3] RGB, a picture of the character, its face well seen.
+            consent: true, by which the caller says that everybody whose face is seen or shown
+                agrees; without it nothing is sent.
+            mask: UINT8 [H, W], >= 128 = the face nearest to it is swapped; None: the first.
+            caller: who asks, for the server's log, at most 128 characters; None: not told.
+            done: as in `search`.
+            on_progress: as in `search`.
+            parameters: the other scalars of `SearchParams`; preset is photoreal where it is not
+                among them.
+
+        Returns:
+            As `search`.
+
+        Raises:
+            PawfectError: as `search`; INVALID_ARG without consent; UNAVAILABLE where the server has
+                no networks for it, with what mends that.
+        """
+        given: dict[str, Any] = swap_parameters(parameters, consent=consent, caller=caller)
+        more: dict[str, Any] = {"reference": reference, "done": done, "on_progress": on_progress}
+        return self.search(image, mask, **more, **given)
+
+    def swap_stream(
+        self,
+        image: Image,
+        reference: Image,
+        *,
+        consent: bool,
+        mask: Image | None = None,
+        caller: str | None = None,
+        done: Iterable[FoundCandidate] = (),
+        **parameters: Scalar,
+    ) -> Events:
+        """Swap and tell how far it is; arguments as in `swap`, streams as in `search_stream`."""
+        given: dict[str, Any] = swap_parameters(parameters, consent=consent, caller=caller)
+        return self.search_stream(image, mask, reference=reference, done=done, **given)
 
     def _search(
         self,
@@ -99,6 +160,22 @@ class CandidateSearch(Generic[Answer, Events]):
     ) -> Events:
         """Answer a request that was checked, as a stream."""
         raise NotImplementedError
+
+
+def swap_parameters(
+    parameters: Mapping[str, Scalar], *, consent: bool, caller: str | None
+) -> dict[str, Scalar]:
+    """Return the scalars of a search that swaps.
+
+    Args:
+        parameters: of `SearchParams`, the others.
+        consent: the caller's.
+        caller: who asks; None: not told.
+    """
+    own: dict[str, Scalar] = {"proposer": SWAP, "consent": consent}
+    if caller is not None:
+        own["caller"] = caller
+    return {"preset": SWAP_PRESET, **parameters, **own}
 
 
 def search_call(
@@ -160,7 +237,7 @@ def _result(response: Any, call: Call[SearchResult]) -> SearchResult:
 
 def _checked(
     image: Image,
-    mask: Image,
+    mask: Image | None,
     reference: Image | None,
     protect: Image | str | None,
     prompt: str | None,
@@ -171,8 +248,10 @@ def _checked(
     guard, parameters = tensor_or_parameter(protect, parameters)
     params = SearchParams.parse(parameters)
     search_plan(params)
+    check_swap_consent(params)
+    check_mask(params, mask is not None)
     check_reference(params, reference is not None)
-    tensors = inpaint_tensors(image, mask, guard, (), prompt)
+    tensors = search_tensors(image, mask, guard, prompt)
     if reference is not None:
         check_picture(reference, "REFERENCE")
         tensors["REFERENCE"] = reference

@@ -13,11 +13,13 @@ from pawfect_client import wire
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.candidate_search import CandidateSearch, OnProgress, last_of, search_call
+from pawfect_client.face_analysis import analyst_asked, face_tensors, faces_found
 from pawfect_client.masks_by_words import find_tensors, found_masks, sam3_asked
 from pawfect_client.refinement import Refinement, capabilities_call, refine_call
 from pawfect_client.results import (
     CutOut,
     Done,
+    FacesFound,
     FoundMasks,
     Inpainted,
     Refined,
@@ -130,6 +132,21 @@ class PawfectClient(
         call = wire.call_of("text_reading", tensors, parameters, self._timeout_s)
         with reader_asked():
             return text_read(self._answer(call))
+
+    def analyse_faces(self, image: Image, **parameters: Scalar) -> FacesFound:
+        """Find the faces of a photo, with what tells one from another; perhaps none.
+
+        Args:
+            image: as in `inpaint`.
+            parameters: the scalars of `pawfect.contract.faces.FaceParams`.
+
+        Raises:
+            PawfectError: as `inpaint` does; UNAVAILABLE where the server does not find faces.
+        """
+        tensors = face_tensors(image)
+        call = wire.call_of("face_analysis", tensors, parameters, self._timeout_s)
+        with analyst_asked():
+            return faces_found(self._answer(call))
 
     def inpaint_stream(
         self,
@@ -255,6 +272,13 @@ class AsyncPawfectClient(
         call = wire.call_of("text_reading", tensors, parameters, self._timeout_s)
         with reader_asked():
             return text_read(await self._answer(call))
+
+    async def analyse_faces(self, image: Image, **parameters: Scalar) -> FacesFound:
+        """Find the faces of a photo; see `PawfectClient.analyse_faces`."""
+        tensors = face_tensors(image)
+        call = wire.call_of("face_analysis", tensors, parameters, self._timeout_s)
+        with analyst_asked():
+            return faces_found(await self._answer(call))
 
     def inpaint_stream(
         self,

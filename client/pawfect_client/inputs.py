@@ -52,9 +52,38 @@ def inpaint_tensors(
             got = repr(scene_labels) if isinstance(scene_labels, str) else len(scene_labels)
             raise invalid("SCENE_LABELS", f"a list of at most {MAX_LABELS} texts", got)
         tensors["SCENE_LABELS"] = text_tensor(*check_texts("SCENE_LABELS", scene_labels))
-    if prompt is not None:
-        tensors["PROMPT"] = text_tensor(*check_texts("PROMPT", [prompt]))
-    return tensors
+    return tensors | _prompt_tensor(prompt)
+
+
+def search_tensors(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8] | None,
+    protect: NDArray[np.uint8] | None,
+    prompt: str | None,
+) -> dict[str, Array]:
+    """Return the tensors of a search by name, those that are absent left out.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+        mask: UINT8 [H, W], >= 128 = fill; None: the server finds what is to change.
+        protect: UINT8 [H, W], >= 128 = never filled, or None.
+        prompt: what to fill with or None.
+
+    Raises:
+        PawfectError: INVALID_ARG as `inpaint_tensors`.
+    """
+    if mask is not None:
+        return inpaint_tensors(image, mask, protect, (), prompt)
+    check_picture(image, "IMAGE")
+    tensors: dict[str, Array] = {"IMAGE": image}
+    if protect is not None:
+        check_plane(protect, "PROTECT", image.shape[1], image.shape[0])
+        tensors["PROTECT"] = protect
+    return tensors | _prompt_tensor(prompt)
+
+
+def _prompt_tensor(prompt: str | None) -> dict[str, Array]:
+    return {} if prompt is None else {"PROMPT": text_tensor(*check_texts("PROMPT", [prompt]))}
 
 
 def tensor_or_parameter(

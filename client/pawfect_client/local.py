@@ -15,11 +15,13 @@ from pawfect.contract.tensors import Array
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.candidate_search import CandidateSearch, OnProgress, last_of
+from pawfect_client.face_analysis import face_tensors
 from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
 from pawfect_client.refinement import Refinement
 from pawfect_client.results import (
     CutOut,
     Done,
+    FacesFound,
     Inpainted,
     Refined,
     SearchResult,
@@ -31,7 +33,7 @@ from pawfect_client.text_reading import reading_tensors
 FLOWS: Final = "pawfect.flows"
 _INSTALL: Final = "pip install 'pawfect[client,server]'"
 
-Result = TypeVar("Result", Done, CutOut, Refined, SearchResult, TextRead)
+Result = TypeVar("Result", Done, CutOut, Refined, SearchResult, TextRead, FacesFound)
 
 
 def find_flow(name: str, group: str = FLOWS) -> Any:
@@ -118,6 +120,19 @@ class LocalClient(
 
         *_, answer = self._events("text_reading", work)
         assert isinstance(answer, TextRead)
+        return answer
+
+    def analyse_faces(self, image: Image, **parameters: Scalar) -> FacesFound:
+        """Find the faces of a photo; see `PawfectClient.analyse_faces`."""
+        face_tensors(image)
+        flow = self._flow("face_analysis")
+
+        def work(**told: Any) -> FacesFound:
+            faces, report = flow.find_faces(image, parameters, **told)
+            return FacesFound(faces, report)
+
+        *_, answer = self._events("face_analysis", work)
+        assert isinstance(answer, FacesFound)
         return answer
 
     def _filling(self, checked: dict[str, Any]) -> Generator[StageEvent | Done, None, None]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.cutout import CutoutReport
+from pawfect.contract.faces import Face, FaceReport
 from pawfect.contract.find import FindReport
 from pawfect.contract.reading import ReadingReport, ReadText
 from pawfect.contract.refine_report import RefineReport
@@ -134,3 +135,17 @@ class TextRead:
 
     texts: tuple[ReadText, ...]
     report: ReadingReport
+
+
+@dataclass(frozen=True, eq=False)
+class FacesFound:
+    """The faces of a photo, best first; none is no error.
+
+    Attributes:
+        faces: each with its box and points in px of the photo. An embedding is biometric data of
+            somebody: it is for `Face.like`, and not to be kept.
+        report: how it came about.
+    """
+
+    faces: tuple[Face, ...]
+    report: FaceReport

@@ -19,6 +19,7 @@ from tritonclient.utils import serialize_byte_tensor
 from pawfect.contract.candidates import FoundCandidate
 from pawfect.contract.cutout import CutoutParams, CutoutReport
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.faces import FaceParams
 from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintParams, Scalar
 from pawfect.contract.probe import PROBE_ID, probe_mask, probe_photo
@@ -29,6 +30,7 @@ from pawfect.contract.search import SearchParams
 from pawfect.contract.tensors import (
     BACKGROUND_REMOVAL,
     CANDIDATE_SEARCH,
+    FACE_ANALYSIS,
     FIND_MASKS,
     INPAINT,
     INPAINT_STREAM,
@@ -43,7 +45,13 @@ from pawfect_client.results import CutOut, Done, Inpainted, SceneLabels, StageEv
 
 AnyReport = TypeVar("AnyReport")
 AnyParams = (
-    InpaintParams | CutoutParams | FindMasksParams | ReadingParams | RefineParams | SearchParams
+    InpaintParams
+    | CutoutParams
+    | FaceParams
+    | FindMasksParams
+    | ReadingParams
+    | RefineParams
+    | SearchParams
 )
 # What a call's answer, or the last message of its stream, becomes.
 End = TypeVar("End")
@@ -64,6 +72,7 @@ _MODELS: Final[Mapping[str, tuple[ModelSpec, type[AnyParams], int]]] = {
     FIND_MASKS.name: (FIND_MASKS, FindMasksParams, 1),
     REFINE.name: (REFINE, RefineParams, 3),
     TEXT_READING.name: (TEXT_READING, ReadingParams, 0),
+    FACE_ANALYSIS.name: (FACE_ANALYSIS, FaceParams, 0),
     # Candidates come while the others are made.
     CANDIDATE_SEARCH.name: (CANDIDATE_SEARCH, SearchParams, 3),
 }
@@ -139,7 +148,8 @@ def call_of(
 
     Args:
         model: one that takes an IMAGE: `inpaint`, `inpaint_stream`, `scene_labels`,
-            `background_removal`, `find_masks`, `text_reading`, `refine` or `candidate_search`.
+            `background_removal`, `find_masks`, `text_reading`, `face_analysis`, `refine` or
+            `candidate_search`.
         tensors: inputs by name, as `pawfect_client.inputs` checked them.
         parameters: request parameters; checked here, sent as given.
         timeout_s: None: the request's deadline and a margin for the transfer.

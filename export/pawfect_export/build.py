@@ -119,6 +119,8 @@ BUILDERS: Final[Mapping[str, Builder]] = MappingProxyType(
         "tiny-sam3": Builder("pawfect_export.tiny.sam3:build"),
         "tiny-florence2": Builder("pawfect_export.tiny.florence2:build"),
         "tiny-lama": Builder("pawfect_export.tiny.lama:build"),
+        "tiny-inswapper": Builder("pawfect_export.tiny.inswapper:build"),
+        "tiny-faces": Builder("pawfect_export.tiny.faces:build", ("centerface",)),
     }
 )
 

@@ -60,7 +60,7 @@ def fetch(names: tuple[str, ...], fresh: bool, accept_licence: bool) -> None:
     """
     with _reported():
         store = Store(weights_root())
-        entries = _entries(names, store)
+        entries = _entries(names, store, accept_licence)
         if not entries:
             _say(f"{', '.join(names)}: needs no weights")
         # Only here, so that the other commands need no hub library.
@@ -227,8 +227,10 @@ def _checked_digest(text: str) -> str:
     return digest
 
 
-def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:
+def _entries(names: Sequence[str], store: Store, accepted: bool = False) -> tuple[str, ...]:
     """Return the entries of profiles and entries, each once.
+
+    Of a profile without those whose licence is asked about, unless they are here or accepted.
 
     Raises:
         PawfectError: INVALID_ARG for a name that is neither.
@@ -238,11 +240,21 @@ def _entries(names: Sequence[str], store: Store) -> tuple[str, ...]:
         if name in store.entries:
             found[name] = None
         elif name in profile_names():
-            found |= dict.fromkeys(load_profile(name).weights.values())
+            found |= dict.fromkeys(_unasked(name, store, accepted))
         else:
             expected = f"a profile ({', '.join(profile_names())}) or an entry"
             raise invalid("name", f"{expected} ({', '.join(store.entries)})", repr(name))
     return tuple(found)
+
+
+def _unasked(profile: str, store: Store, accepted: bool) -> Iterator[str]:
+    """Return a profile's entries; say which are left out, since their licence is asked about."""
+    for name in load_profile(profile).weights.values():
+        entry = store.entries[name]
+        if not entry.asked or accepted or name in _here(store):
+            yield name
+        else:
+            _say(f"{name}: left out of {profile}; {entry.terms}; `{FETCH} {name}` asks about it")
 
 
 def _ask(entry: Entry, accepted: bool) -> None:

@@ -25,7 +25,8 @@ class Capability:
             picture leaves the server's machine.
         ignores_prompt: whether what fills a hole here reads no prompt.
         engines: that fill a hole here, in the order in which auto takes them: those of the profile
-            that its licence setting does not leave out.
+            that its licence setting does not leave out; of swap the one that refines a swapped
+            face, none where nothing does.
     """
 
     available: bool
@@ -41,8 +42,8 @@ class Capabilities:
 
     Attributes:
         profile: name of its profile.
-        can: by name: cutout, find_masks, the types of `refine`, search, and the models of remote
-            judges.
+        can: by name: cutout, find_masks, the types of `refine`, search, swap, and the models of
+            remote judges.
         version: of the package.
     """
 

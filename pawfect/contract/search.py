@@ -2,6 +2,8 @@
 
 search_plan           parameters with what a preset says of what they leave open
 check_reference       whether a request brings the picture that its proposer needs
+check_mask            whether it says what is to be filled, where its proposer does not find it
+check_swap_consent    whether a swap says that everybody whose face is seen or shown has consented
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Final
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.faces import BOOST, CALLER, check_consent
 from pawfect.contract.parameters import (
     ENGINES,
     MAX_DEADLINE_MS,
@@ -27,7 +30,9 @@ from pawfect.contract.tables import Rule, between, one_of
 # of REFERENCE there.
 INPAINT: Final = "inpaint"
 EDIT: Final = "edit"
-PROPOSERS: Final = (INPAINT, EDIT)
+# Or a swap of one face for that of REFERENCE, refined by a model that edits where there is one.
+SWAP: Final = "swap"
+PROPOSERS: Final = (INPAINT, EDIT, SWAP)
 # Engines that edit by pictures and an instruction, in the order in which `auto` takes them.
 EDITORS: Final = ("edit", "klein")
 # Whose hair an edit shows: the picture's own, or the character's.
@@ -65,6 +70,10 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
 # Local consistency under which no candidate wins, as long as one is above it: half of what the
 # scale has. Of 10, see `pawfect.scores.local`.
 FLOOR: Final = 4.0
+# Of a swap: how far below the raw swap's the cosine between a candidate's face and the reference's
+# may lie for it to win. insightface 2.1 takes as much (0.05) below its threshold as undecided; what
+# ArcFace's own noise between two refinements of one face is, nobody has measured.
+MARGIN: Final = 0.05
 _NAME: Final = Rule(
     lambda text: len(text) <= MAX_NAME and text.isprintable() and text == text.strip(),
     f"1 to {MAX_NAME} printable characters without space around them",
@@ -77,7 +86,12 @@ class SearchParams(Parameters):
 
     Attributes:
         proposer: what makes a candidate. inpaint: a fill of what MASK covers; edit: the character
-            of REFERENCE, which it needs, in the place of the one that MASK covers.
+            of REFERENCE, which it needs, in the place of the one that MASK covers; swap: the face
+            of REFERENCE in the place of the one nearest to MASK, or of the first without MASK.
+        consent: whether everybody whose face is seen or shown has consented; without it nothing is
+            swapped (swap).
+        caller: who asks, for the server's log, at most 128 characters (swap).
+        pixel_boost: side of the swapped face, px: 128, 256 or 512 (swap).
         character: the character's name, at most 80 characters (edit).
         hair: keep: the picture's own; character: the character's (edit).
         preset: eacps (4, then 2 children of each of the best 2; consistency, realism, identity
@@ -93,8 +107,10 @@ class SearchParams(Parameters):
             `score_local` judges.
         judge_ms: what each of those judges has for one candidate, 1 to 600,000 ms.
         at_once: most candidates that are made at a time, 1 to 64.
-        engine: as for `inpaint`; of proposer edit: auto (edit, else klein), edit or klein.
-        steps: denoising steps, 1 to 100; of proposer edit by Qwen-Image-Edit in preset eacps 50.
+        engine: as for `inpaint`; of proposers edit and swap: auto (edit, else klein), edit or
+            klein.
+        steps: denoising steps, 1 to 100; of proposer edit by Qwen-Image-Edit in preset eacps 50, of
+            proposer swap 12.
         guidance_scale: 0 to 100 (flux, edit); some candidates vary it.
         seed: 0 to 2**63 - 1; the same request gives the same candidates.
         deadline_ms: 1 to 600,000 ms from the request's arrival to its answer; what is found by then
@@ -103,11 +119,14 @@ class SearchParams(Parameters):
         least_speck_px: as for `inpaint`.
         fill_outlines: as for `inpaint`.
         window_px: as for `inpaint`.
-        protect: as for `inpaint`; of proposer edit auto finds nothing: the subject is what it
-            edits.
+        protect: as for `inpaint`; of proposers edit and swap auto finds nothing: the subject is
+            what they change.
     """
 
     proposer: Annotated[str, one_of(*PROPOSERS)] = INPAINT
+    consent: bool = False
+    caller: Annotated[str, CALLER] | None = None
+    pixel_boost: Annotated[int, BOOST] = 256
     character: Annotated[str, _NAME] | None = None
     hair: Annotated[str, one_of(*HAIR)] = "keep"
     preset: Annotated[str, one_of(*PRESETS)] = "eacps"
@@ -145,6 +164,8 @@ class SearchPlan:
         floor: local consistency under which no candidate wins, 0 to 10.
         unedited: whether the first candidate is the picture as it came, which the others are
             compared with; see `pawfect.search.potential.rank`.
+        margin: how far below the first candidate's the cosine between a candidate's face and the
+            reference's may lie for it to win; None: the first one's binds nobody.
     """
 
     k_global: int
@@ -153,6 +174,7 @@ class SearchPlan:
     weights: Mapping[str, float]
     floor: float
     unedited: bool = False
+    margin: float | None = None
 
     @property
     def total(self) -> int:
@@ -165,17 +187,18 @@ def search_plan(params: SearchParams) -> SearchPlan:
 
     Raises:
         PawfectError: INVALID_ARG where more candidates are to have children than there are, no axis
-            has a weight, or an edit is asked of an engine that cannot, or of one candidate, which
-            is the picture as it came.
+            has a weight, an edit or a swap's refinement is asked of an engine that cannot, or an
+            edit of one candidate, which is the picture as it came.
     """
     preset, edits = PRESETS[params.preset], params.proposer == EDIT
+    swaps = params.proposer == SWAP
 
     def chosen(name: str) -> float:
         given = getattr(params, name)
         return float(getattr(preset, name) if given is None else given)
 
-    if edits and params.engine not in ("auto", *EDITORS):
-        expected = f"auto, {' or '.join(EDITORS)} with proposer={EDIT}"
+    if (edits or swaps) and params.engine not in ("auto", *EDITORS):
+        expected = f"auto, {' or '.join(EDITORS)} with proposer={params.proposer}"
         raise invalid("engine", expected, params.engine)
     k_global, k_local = int(chosen("k_global")), int(chosen("k_local"))
     if edits and k_global == 1:
@@ -192,7 +215,8 @@ def search_plan(params: SearchParams) -> SearchPlan:
     if not k_local:
         m_global = 0
     frozen = MappingProxyType(weights)
-    return SearchPlan(k_global, m_global, k_local, frozen, params.floor, unedited=edits)
+    margin = MARGIN if swaps else None
+    return SearchPlan(k_global, m_global, k_local, frozen, params.floor, edits, margin)
 
 
 def check_reference(params: SearchParams, given: bool, name: str = "REFERENCE") -> None:
@@ -203,5 +227,23 @@ def check_reference(params: SearchParams, given: bool, name: str = "REFERENCE") 
         given: whether there is one.
         name: what messages call it.
     """
-    if params.proposer == EDIT and not given:
-        raise invalid(name, f"the character's picture with proposer={EDIT}", "none")
+    if params.proposer in (EDIT, SWAP) and not given:
+        raise invalid(name, f"the character's picture with proposer={params.proposer}", "none")
+
+
+def check_mask(params: SearchParams, given: bool, name: str = "MASK") -> None:
+    """Raise INVALID_ARG where there is no mask and the proposer does not find the face by itself.
+
+    Args:
+        params: the request's.
+        given: whether there is one.
+        name: what messages call it.
+    """
+    if params.proposer != SWAP and not given:
+        raise invalid(name, f"a mask with proposer={params.proposer}", "none")
+
+
+def check_swap_consent(params: SearchParams) -> None:
+    """Raise INVALID_ARG where a face is to be swapped without consent."""
+    if params.proposer == SWAP:
+        check_consent(params.consent)

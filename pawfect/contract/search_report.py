@@ -15,6 +15,8 @@ GLOBAL: Final = "global"
 LOCAL: Final = "local"
 # The engine of a candidate that is the picture as it came.
 INIT: Final = "init"
+# The engine of a candidate that is a swap and no more; of a search where nothing refines it.
+SWAPPED: Final = "swap"
 # How a search ended: all candidates were made; none of those to come could win; the deadline came;
 # memory did not suffice for one candidate.
 ENDS: Final = ("done", "cannot_win", "deadline", "memory")
@@ -30,14 +32,18 @@ class Candidate:
         parent: number of the candidate that it started from; None of the first stage.
         seed: of its noise or its search.
         variation: how it differs from the plain try: undiffused, seed, guidance, prompt, mirrored,
-            turned, neighbourhood, renoised, worst_part; see `pawfect.search.tries`.
+            turned, neighbourhood, renoised, worst_part, refined, boosted; see
+            `pawfect.search.tries`.
         settings: what it was made with beside the seed, by name.
-        engine: what filled it; init: it is the picture as it came; None where it failed.
+        engine: what filled it; init: it is the picture as it came; swap: it is a swap as
+            `face_swap` gives it; None where it failed.
         judgements: what each judge says of it.
         scores: by axis, the mean of the judges that count, 0 to 10.
         potential: the weighted mean of those scores, 0 to 10; None where none counts. It is known
             when all candidates are judged: as they come it is that among those judged so far.
         above_floor: whether its local consistency reaches the floor.
+        keeps_identity: of a swap, whether its identity reaches the raw swap's, less the margin; one
+            that does not never wins, and is not compared.
         ms: milliseconds that making it took.
         error: why there is none.
         fallbacks: what was done without.
@@ -54,6 +60,7 @@ class Candidate:
     scores: Mapping[str, float] = field(default_factory=dict)
     potential: float | None = None
     above_floor: bool = True
+    keeps_identity: bool = True
     ms: float = 0.0
     error: str | None = None
     fallbacks: tuple[Fallback, ...] = ()
@@ -87,7 +94,45 @@ class Candidate:
 
     def unranked(self) -> Candidate:
         """Return it without what depends on the others."""
-        return replace(self, scores={}, potential=None, above_floor=True)
+        return replace(self, scores={}, potential=None, above_floor=True, keeps_identity=True)
+
+
+@dataclass(frozen=True)
+class SwapReport:
+    """What a search by proposer swap says of the faces.
+
+    Attributes:
+        box: x0, y0, x1, y1 of the face that was swapped, px of the photo; None: there was none, the
+            candidates are edits.
+        found: faces in the photo.
+        kind: of `pawfect.contract.faces.KINDS`.
+        caller: who asked, as the request says.
+        margin: how far below the raw swap's the cosine between a candidate's face and the
+            reference's may lie for it to win.
+        occluders: what was found over the face and taken out of the mask.
+        licences: of the networks that find, compare and swap faces, by component.
+    """
+
+    box: tuple[float, float, float, float] | None
+    found: int
+    kind: str
+    caller: str | None
+    margin: float
+    occluders: tuple[str, ...] = ()
+    licences: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as what JSON can hold."""
+        return asdict(replace(self, licences=dict(self.licences)))
+
+    @classmethod
+    def of_json(cls, given: Mapping[str, Any]) -> SwapReport:
+        """Read what a report's JSON has; entries that only a newer server knows are left out."""
+        known = known_entries(cls, given)
+        if known["box"] is not None:
+            known["box"] = tuple(known["box"])
+        known["occluders"] = tuple(known.get("occluders", ()))
+        return cls(**known)
 
 
 @dataclass(frozen=True)
@@ -108,7 +153,7 @@ class SearchReport:
         preset: the request's.
         proposer: the request's.
         engine: what makes candidates, as `pawfect.contract.parameters.ENGINES` has them but for
-            auto.
+            auto; swap: swaps that nothing refines.
         engine_reason: why.
         seed: the request's.
         deadline_ms: the request's.
@@ -124,6 +169,7 @@ class SearchReport:
         fallbacks: what was missing or failed, and what was done instead.
         weights_used: identity of the weights in use, by model.
         licence: of the weights that candidates were made with; None where there are none.
+        swap: of proposer swap, what is said of the faces; else None.
         version: of the package.
     """
 
@@ -155,6 +201,7 @@ class SearchReport:
     fallbacks: tuple[Fallback, ...] = ()
     weights_used: Mapping[str, str] = field(default_factory=dict)
     licence: str | None = None
+    swap: SwapReport | None = None
     version: str = __version__
 
     @property
@@ -172,7 +219,8 @@ class SearchReport:
         # A table that nobody can change, such as a plan's weights, is none that `asdict` copies.
         mappings = {name: it for name, it in vars(self).items() if isinstance(it, Mapping)}
         tables: dict[str, Any] = {name: dict(it) for name, it in mappings.items()}
-        entries = asdict(replace(self, candidates=(), fallbacks=(), **tables))
+        entries = asdict(replace(self, candidates=(), fallbacks=(), swap=None, **tables))
+        entries["swap"] = None if self.swap is None else self.swap.as_json()
         entries["candidates"] = [one.as_json() for one in self.candidates]
         entries["fallbacks"] = [one.as_json() for one in self.fallbacks]
         return json.dumps(entries, ensure_ascii=False)
@@ -186,4 +234,6 @@ class SearchReport:
         known["judges"] = {axis: tuple(names) for axis, names in given["judges"].items()}
         known["notes"] = tuple(given["notes"])
         known["fallbacks"] = tuple(map(Fallback.of_json, given["fallbacks"]))
+        if known.get("swap") is not None:
+            known["swap"] = SwapReport.of_json(known["swap"])
         return cls(**known)

@@ -130,11 +130,12 @@ REFINE: Final = ModelSpec(
 # `pawfect.contract.search_report.Candidate`, and what DONE_BOX (x0, y0, x1, y1, px) cuts out of it.
 # Of each candidate as it comes the same: CANDIDATE, CANDIDATE_IMAGE and CANDIDATE_BOX, outside of
 # which it is the photo.
+# Proposer `swap` finds the face where there is no MASK.
 CANDIDATE_SEARCH: Final = ModelSpec(
     "candidate_search",
     (
         IMAGE,
-        MASK,
+        TensorSpec("MASK", "UINT8", (-1, -1), optional=True),
         TensorSpec("REFERENCE", "UINT8", (-1, -1, 3), optional=True),
         PROTECT,
         TensorSpec("PROMPT", "BYTES", (1,), optional=True),
@@ -199,6 +200,27 @@ TEXT_READING: Final = ModelSpec(
         TensorSpec("SCORES", "FP32", (-1,)),
         REPORT,
     ),
+)
+# Best first. KIND of `pawfect.contract.faces.KINDS` says P and D, 0 where there are none; px of the
+# photo.
+FACE_ANALYSIS: Final = ModelSpec(
+    "face_analysis",
+    (IMAGE,),
+    (
+        TensorSpec("KIND", "BYTES", (1,)),
+        TensorSpec("BOXES", "FP32", (-1, 4)),
+        TensorSpec("SCORES", "FP32", (-1,)),
+        TensorSpec("POINTS", "FP32", (-1, 5, 2)),
+        TensorSpec("LANDMARKS", "FP32", (-1, -1, 2)),
+        TensorSpec("EMBEDDINGS", "FP32", (-1, -1)),
+        REPORT,
+    ),
+)
+# The face at POINTS becomes the one of EMBEDDING. MASK: how much of each pixel was painted.
+FACE_SWAP: Final = ModelSpec(
+    "face_swap",
+    (IMAGE, TensorSpec("POINTS", "FP32", (5, 2)), TensorSpec("EMBEDDING", "FP32", (512,))),
+    (IMAGE, MASK, REPORT),
 )
 _JUDGED: Final = (
     TensorSpec("RESULT", "UINT8", (-1, -1, 3)),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from pawfect.clock import Clock
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.reading import ReadingParams, ReadingReport
 from pawfect.contract.tensors import MIN_SIDE, Array, check_photo_size
@@ -41,36 +38,6 @@ class Run(Protocol):
         ...
 
 
-@dataclass
-class Clock:
-    """The time of one request.
-
-    Attributes:
-        deadline_ms: from its beginning to its answer.
-        began: seconds that only grow.
-        stage_ms: milliseconds by stage, rounded down, in the order in which they began.
-    """
-
-    deadline_ms: int
-    began: float = field(default_factory=time.monotonic)
-    stage_ms: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure a stage, one at a time."""
-        began = time.monotonic()
-        yield
-        self.stage_ms[name] = _floor_ms(began)
-
-    def total_ms(self) -> float:
-        """Return milliseconds since it began."""
-        return _floor_ms(self.began)
-
-    def over(self) -> bool:
-        """Say whether the deadline has passed."""
-        return self.total_ms() >= self.deadline_ms
-
-
 def text_reading(settings: ReadingSettings, folder: Path) -> Run:
     """Load the reader.
 
@@ -92,7 +59,7 @@ def text_reading(settings: ReadingSettings, folder: Path) -> Run:
             reading = reader.read(photo, size, lambda: stop() or clock.over(), clock.stage)
         except PawfectError as error:
             if error.kind is ErrorKind.CANCELLED and not stop():
-                raise _late(clock) from None
+                raise clock.late() from None
             raise
         texts = [text for text in reading.texts if text.score >= params.least_score]
         report = ReadingReport(
@@ -138,13 +105,3 @@ def _reader(folder: Path, threads: int) -> Reader:
         problem = f"reading with them needs the package {package}: {install}"
         raise unusable(folder, problem) from None
     return reader(folder, threads)
-
-
-def _floor_ms(began: float) -> float:
-    return math.floor(100_000 * (time.monotonic() - began)) / 100
-
-
-def _late(clock: Clock) -> PawfectError:
-    expected = f"expected an answer within {clock.deadline_ms} ms"
-    got = f"got none after {clock.total_ms():.0f} ms"
-    return PawfectError(ErrorKind.DEADLINE, f"deadline_ms: {expected}, {got}")

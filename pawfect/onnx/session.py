@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.tensors import Array
+from pawfect.onnx.sizes import with_open_sizes
 from pawfect.stop import Stop, look, never
 from pawfect.weights.reading import unusable
 
@@ -76,32 +78,48 @@ class Session:
             MemoryError: there is not enough for it.
             Exception: whatever onnxruntime makes of a graph that fails otherwise.
         """
+        (result,) = self.run_all(fed, stop, (output,))
+        return result
+
+    def run_all(
+        self, fed: Mapping[str, Array], stop: Stop = never, outputs: Sequence[int] | None = None
+    ) -> tuple[Array, ...]:
+        """Return several outputs of one run; errors as `run`.
+
+        Args:
+            fed: inputs by name.
+            stop: ends the run between two of the graph's nodes.
+            outputs: their places among `outputs`; None: all.
+        """
+        places = range(len(self.outputs)) if outputs is None else outputs
         look(stop)
         try:
-            result = self._ended_by(stop, fed, self.outputs[output].name)
+            results = self._ended_by(stop, fed, [self.outputs[place].name for place in places])
         except Exception as error:
             look(stop)
             if short_of_memory(error):
                 raise MemoryError from None
             raise
         look(stop)
-        return result
+        return results
 
-    def _ended_by(self, stop: Stop, fed: Mapping[str, Array], output: str) -> Array:
+    def _ended_by(
+        self, stop: Stop, fed: Mapping[str, Array], outputs: Sequence[str]
+    ) -> tuple[Array, ...]:
         """Run in a thread of its own; this one looks at `stop`."""
         from onnxruntime import RunOptions
 
         options = RunOptions()
         with ThreadPoolExecutor(1) as thread:
-            running = thread.submit(self._runtime.run, [output], dict(fed), options)
+            running = thread.submit(self._runtime.run, list(outputs), dict(fed), options)
             try:
                 while not wait({running}, LOOK_S).done and not stop():
                     pass
             finally:
                 # Where it has ended this does nothing; else it ends after the node that it is at.
                 options.terminate = True
-            result: Array = running.result()[0]
-        return result
+            results: tuple[Array, ...] = tuple(running.result())
+        return results
 
 
 def short_of_memory(error: Exception) -> bool:
@@ -121,7 +139,12 @@ def usable_device(device: str) -> str:
 
 
 def open_session(
-    folder: Path, threads: int, *, device: str = CPU, file: str | None = None
+    folder: Path,
+    threads: int,
+    *,
+    device: str = CPU,
+    file: str | None = None,
+    any_size: bool = False,
 ) -> Session:
     """Open an ONNX file of a folder.
 
@@ -130,6 +153,7 @@ def open_session(
         threads: that one call works with on the CPU.
         device: cpu, cuda or tensorrt.
         file: its name; None: the folder's only one.
+        any_size: whether the sizes that the file states are left open; see `with_open_sizes`.
 
     Raises:
         PawfectError: UNAVAILABLE where onnxruntime is not installed or lacks the device, or the
@@ -152,7 +176,10 @@ def open_session(
     providers = [*_PROVIDERS[device], "CPUExecutionProvider"]
     try:
         opened = onnxruntime.InferenceSession(
-            str(path), options, providers=providers, enable_fallback=0
+            with_open_sizes(path) if any_size else str(path),
+            options,
+            providers=providers,
+            enable_fallback=0,
         )
         inputs, outputs = map(_described, (opened.get_inputs(), opened.get_outputs()))
         notes = dict(opened.get_modelmeta().custom_metadata_map)
@@ -174,6 +201,9 @@ def _only_file(folder: Path) -> Path:
 
 
 def _onnxruntime(weights: str) -> Any:
+    # Read when it is first imported: it would keep an id of this machine and events in the user's
+    # folder, and send them to its makers.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ModuleNotFoundError:

@@ -10,6 +10,7 @@ from typing import Final
 from pawfect.contract.capabilities import Capabilities, Capability
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.parameters import DENOISING
+from pawfect.contract.search_report import SWAPPED
 from pawfect.judges.settings import CLIENTS, lacking
 from pawfect.matting.networks import find_network
 from pawfect.models import MODELS
@@ -17,6 +18,7 @@ from pawfect.ocr import INSTALL
 from pawfect.orchestrator.deployment import DeployedChain
 from pawfect.orchestrator.lettering import READING
 from pawfect.orchestrator.refining import Refining
+from pawfect.orchestrator.swap_networks import refiner_of, why_no_swap
 from pawfect.profile import Profile
 from pawfect.weights.store import Store, weights_root
 
@@ -36,6 +38,7 @@ def capabilities(refining: Refining) -> Capabilities:
         "subject": edit,
         "general": edit,
         "search": _model(profile, store, "candidate_search", ()),
+        "swap": _swap(refining, store),
     }
     can |= {f"score_{judge}": _judge(profile, judge) for judge in CLIENTS}
     return Capabilities(profile.name, can)
@@ -56,6 +59,17 @@ def _edit(refining: Refining) -> Capability:
     if isinstance(found, str):
         return Capability(False, found)
     return Capability(True, remote=not isinstance(found, DeployedChain))
+
+
+def _swap(refining: Refining, store: Store) -> Capability:
+    """Return whether a search can swap faces, and what refines them."""
+    profile = refining.fill.profile
+    if "candidate_search" not in profile.models:
+        return Capability(False, f"profile {profile.name} has no model candidate_search")
+    if (why := why_no_swap(profile, store)) is not None:
+        return Capability(False, why)
+    engine, _ = refiner_of(refining.fill, "auto")
+    return Capability(True, engines=() if engine == SWAPPED else (engine,))
 
 
 def _judge(profile: Profile, judge: str) -> Capability:

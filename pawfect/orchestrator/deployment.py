@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 from pawfect.chains import CHAINS
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.search import SWAP
 from pawfect.costs import Costs, costs_of
 from pawfect.diffusion.chain import Chain
 from pawfect.diffusion.schedule import Schedule, read_schedule
 from pawfect.matting.networks import find_network
 from pawfect.profile import Profile
 from pawfect.settings import ChainSettings
-from pawfect.weights.manifest import manifest, may_be_sold
-from pawfect.weights.reading import weights_folder
+from pawfect.weights.reading import bar, weights_folder
 from pawfect.weights.store import Store, weights_root
 
 
@@ -52,7 +52,7 @@ class Deployment:
         finders: networks that find what is protected, of which anything is here, in order, and the
             identity of the weights of each.
         lama: whether anything of LaMa's weights is here: `auto` passes over what was never fetched.
-        barred: engines that the profile leaves out, and why.
+        barred: engines, and `swap`, that the profile leaves out, and why.
         verbatim: whether a request's PROMPT reaches a model word for word: only in an audit, which
             measures what over-specified prompts do.
     """
@@ -188,15 +188,12 @@ def _deployed(
 
 
 def barred(profile: Profile) -> Mapping[str, str]:
-    """Return the engines that a profile leaves out by their weights' licence, and why."""
-    if profile.allow_noncommercial:
-        return MappingProxyType({})
+    """Return the engines, and SWAP, that a profile leaves out by their licence, and why."""
     bars: dict[str, str] = {}
     for part, entry in profile.weights.items():
         engine = part.partition("_")[0]
-        if engine in profile.engines and not may_be_sold(entry):
-            licence = manifest()[entry].licence
-            bars[engine] = f"profile {profile.name} is for commercial use, {licence} is not"
+        if engine in (*profile.engines, SWAP) and (reason := bar(entry, profile)):
+            bars[engine] = reason
     return MappingProxyType(bars)
 
 

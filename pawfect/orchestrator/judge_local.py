@@ -1,4 +1,7 @@
-"""`score_local`: what the picture itself says of a fill, and what networks see in it."""
+"""`score_local`: what the picture itself says of a fill, and what networks see in it.
+
+With a reference it says too whether the face in the result is the reference's.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.report import Fallback
-from pawfect.contract.scores import Judgement, LocalJudgeParams
+from pawfect.contract.scores import IDENTITY, Judgement, LocalJudgeParams
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
 from pawfect.judges.pictures import filled_of
@@ -22,6 +25,8 @@ from pawfect.matting.subject import INSIDE
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control, dropped
 from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.engine import Caller
+from pawfect.orchestrator.identifying import Identity, Who, identify, who_is
 from pawfect.orchestrator.looking import MODEL, Looked
 from pawfect.orchestrator.protecting import look_for_subject
 from pawfect.orchestrator.request import Notify, silent
@@ -48,6 +53,8 @@ class JudgeRequest:
         mask: UINT8 [H, W], 255 = filled, else 0.
         params: the scalars.
         around: surfaces around what was filled, where they are known; None: SAM3 is asked.
+        reference: UINT8 [h, w, 3] RGB, who RESULT is to show, or None.
+        who: its face, where it has been looked for.
     """
 
     result: NDArray[np.uint8]
@@ -55,6 +62,8 @@ class JudgeRequest:
     mask: NDArray[np.uint8]
     params: LocalJudgeParams
     around: Sequence[Label] | None = None
+    reference: NDArray[np.uint8] | None = None
+    who: Who | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ async def judge_local(
     around: Sequence[Label] | None = None,
     *,
     networks: bool = True,
+    who: Who | None = None,
 ) -> Judgement:
     """Judge a fill by the picture, and by what the profile's networks see in it.
 
@@ -87,6 +97,7 @@ async def judge_local(
         control: deadline, cancellation and stage times.
         around: surfaces around the hole, where SAM3 has been asked before; None: it is asked.
         networks: whether they are asked: what was put into the hole on purpose is no fault of it.
+        who: the result is to show; None: nobody is looked for.
 
     Returns:
         What `pawfect.scores.local.judge_locally` says; a network that fails or is late is left out,
@@ -98,15 +109,17 @@ async def judge_local(
     """
     inputs = {"RESULT": result, "ORIGINAL": original, "MASK": mask}
     params = LocalJudgeParams(networks=networks)
-    request = replace(judge_request(inputs, params), around=around)
+    request = replace(judge_request(inputs, params), around=around, who=who)
     return (await score_local(request, deployment, call, control)).judgement
 
 
 def judge_request(inputs: Mapping[str, Array], params: LocalJudgeParams) -> JudgeRequest:
     """Decode a request of `score_local`; raises INVALID_ARG as `filled_of` does."""
     result, original = inputs["RESULT"], inputs["ORIGINAL"]
-    hole = filled_of(result, original, inputs["MASK"], inputs.get("REFERENCE"))
-    return JudgeRequest(result, original, np.where(hole, np.uint8(255), np.uint8(0)), params)
+    reference = inputs.get("REFERENCE")
+    hole = filled_of(result, original, inputs["MASK"], reference)
+    mask = np.where(hole, np.uint8(255), np.uint8(0))
+    return JudgeRequest(result, original, mask, params, reference=reference)
 
 
 async def score_local(
@@ -118,16 +131,14 @@ async def score_local(
 ) -> Judged:
     """Answer one request; see `judge_local`."""
     del notify
-    views: list[View] = []
-    if request.params.networks:
-        looks = [
-            asyncio.ensure_future(look(request, deployment, call, control))
-            for look in (_surfaces, _subject)
-        ]
-        try:
-            views = [await look for look in looks]
-        finally:
-            await dropped(*looks)
+    looking = [_surfaces, _subject] if request.params.networks else []
+    looks = [asyncio.ensure_future(look(request, deployment, call, control)) for look in looking]
+    identifying = asyncio.ensure_future(_identity(request, deployment, call, control))
+    try:
+        views = [await look for look in looks]
+        identity = await identifying
+    finally:
+        await dropped(*looks, identifying)
     seen = Seen()
     for view in views:
         seen = replace(seen, **view.seen)
@@ -137,13 +148,43 @@ async def score_local(
         )
         judgement = await control.wait(STAGE, judging)
     fallbacks = tuple(fallback for view in views for fallback in view.fallbacks)
+    models = [view.model for view in views if view.model]
+    if identity is not None:
+        judgement = _with_identity(judgement, identity)
+        fallbacks += identity.fallbacks
+        models += [identity.model] if identity.model else []
     judged = replace(
         judgement,
-        notes=tuple(f"{f.stage}: {f.reason}; {f.instead}" for f in fallbacks),
-        model=", ".join(view.model for view in views if view.model) or None,
+        notes=(*(f"{f.stage}: {f.reason}; {f.instead}" for f in fallbacks), *judgement.notes),
+        model=", ".join(models) or None,
         ms=control.total_ms(),
     )
     return Judged(judged, fallbacks)
+
+
+async def _identity(
+    request: JudgeRequest, deployment: Deployment, call: CallModel, control: Control
+) -> Identity | None:
+    """Compare the result's face with the reference's; None where nobody is to be seen."""
+    asking = Caller(call, control)
+    who = request.who
+    if who is None:
+        if request.reference is None:
+            return None
+        if not request.params.networks:
+            return Identity(why="networks=false")
+        who = await who_is(request.reference, deployment, asking)
+    return await identify(request.result, request.mask, who, deployment, asking)
+
+
+def _with_identity(judgement: Judgement, identity: Identity) -> Judgement:
+    scores, silent = dict(judgement.scores), dict(judgement.silent)
+    if identity.score is None:
+        silent[IDENTITY] = identity.why
+    else:
+        scores[IDENTITY] = identity.score
+    parts = {**judgement.parts, **identity.parts}
+    return replace(judgement, scores=scores, silent=silent, parts=parts, notes=identity.notes)
 
 
 @dataclass(frozen=True)

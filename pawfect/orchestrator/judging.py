@@ -16,6 +16,7 @@ from pawfect.contract.tensors import REMOTE_JUDGES, Array
 from pawfect.orchestrator.calls import CallModel, Scalars
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
+from pawfect.orchestrator.identifying import Who
 from pawfect.orchestrator.judge_local import STAGE, judge_local
 from pawfect.scene.prompt import Label
 
@@ -37,6 +38,7 @@ class Judging:
         call: calls the models.
         around: surfaces around the hole, where SAM3 was asked; None: the judge asks it.
         networks: whether the local judge asks networks for what does not belong in the hole.
+        who: whose face the local judge looks for; None: nobody's.
     """
 
     original: NDArray[np.uint8]
@@ -48,6 +50,7 @@ class Judging:
     call: CallModel
     around: Sequence[Label] | None = None
     networks: bool = True
+    who: Who | None = None
 
 
 async def judge(
@@ -75,7 +78,8 @@ async def _locally(judging: Judging, image: NDArray[np.uint8], control: Control)
         part = control.part(control.remaining_ms())
         shown = (image, judging.original, judging.hole)
         asking = (judging.deployment, judging.call, part)
-        return await judge_local(*shown, *asking, judging.around, networks=judging.networks)
+        networks, who = judging.networks, judging.who
+        return await judge_local(*shown, *asking, judging.around, networks=networks, who=who)
 
 
 async def _asked(

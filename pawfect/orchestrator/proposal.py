@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.contract.faces import Face
 from pawfect.contract.report import Fallback
 from pawfect.contract.search import INPAINT
 from pawfect.orchestrator.calls import CallModel
@@ -38,6 +39,27 @@ class Character:
 
 
 @dataclass(frozen=True, eq=False)
+class Swap:
+    """Which face becomes whose.
+
+    Attributes:
+        face: of the photo.
+        source: of the reference.
+        alpha: FP32 [H, W], 0 to 1, how much of each pixel may change.
+        pixel_boost: side at which the raw swap is drawn, px.
+        caller: who asked, or None.
+        instruction: what the model that refines is told.
+    """
+
+    face: Face
+    source: Face
+    alpha: NDArray[np.float32]
+    pixel_boost: int
+    caller: str | None
+    instruction: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Base:
     """What all candidates of a search share.
 
@@ -50,7 +72,9 @@ class Base:
         plan_ms: what a denoising model's plan of one candidate may take, ms.
         proposer: of `pawfect.contract.search.PROPOSERS`.
         character: who is to be seen; None where nobody is.
-        floor: the photo filled without denoising; None until the undiffused candidate is there.
+        floor: the photo filled without denoising, or swapped; None until the undiffused candidate
+            is there.
+        swap: which face becomes whose; None where none is swapped.
     """
 
     request: InpaintRequest
@@ -62,6 +86,7 @@ class Base:
     proposer: str = INPAINT
     character: Character | None = None
     floor: Patched | None = None
+    swap: Swap | None = None
 
 
 @dataclass(frozen=True, eq=False)

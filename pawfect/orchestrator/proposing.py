@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from pawfect.contract.parameters import DENOISING
-from pawfect.contract.search import EDIT, INPAINT
+from pawfect.contract.search import EDIT, INPAINT, SWAP
 from pawfect.orchestrator.chain_fill import FLOOR_PX
 from pawfect.orchestrator.control import Control
 from pawfect.orchestrator.deployment import Deployment
@@ -32,6 +32,8 @@ from pawfect.orchestrator.proposal import (
 )
 from pawfect.orchestrator.replacing import REPLACING, editor_of
 from pawfect.orchestrator.request import silent
+from pawfect.orchestrator.swap_networks import refiner_of
+from pawfect.orchestrator.swap_proposing import SWAPPING
 from pawfect.orchestrator.turning import Symmetry, seen_task
 from pawfect.orchestrator.varying import settings_of, varied, with_params
 from pawfect.scores.faults import worst_part
@@ -129,5 +131,6 @@ PROPOSERS: Final[Mapping[str, Proposer]] = MappingProxyType(
     {
         INPAINT: Proposer(Deployment.engine, _FILLING, removes=True),
         EDIT: Proposer(editor_of, REPLACING, removes=False),
+        SWAP: Proposer(refiner_of, SWAPPING, removes=False),
     }
 )

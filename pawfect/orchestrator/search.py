@@ -8,55 +8,29 @@ orchestrator that is called by another is not told when its caller cancels.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.candidates import FoundCandidate
-from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.contract.parameters import DENOISING, Scalar
+from pawfect.contract.parameters import Scalar
 from pawfect.contract.probe import probe_photo
-from pawfect.contract.report import Fallback
-from pawfect.contract.search_report import INIT, Candidate, SearchReport
-from pawfect.contract.tensors import REMOTE_JUDGES, Array
+from pawfect.contract.search import SWAP
+from pawfect.contract.search_report import SearchReport
+from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
-from pawfect.orchestrator import budget
 from pawfect.orchestrator.calls import CallModel
 from pawfect.orchestrator.control import Control
-from pawfect.orchestrator.crew import Finish, Room, make_all
 from pawfect.orchestrator.deployment import Deployment
-from pawfect.orchestrator.engine import Task, clean_mask
-from pawfect.orchestrator.generate import FEATHER_PX
-from pawfect.orchestrator.judging import Judging, judge
-from pawfect.orchestrator.patched import Patched
-from pawfect.orchestrator.progress import ProgressReporter, preview_of
-from pawfect.orchestrator.proposal import Base, Picture, Proposed
-from pawfect.orchestrator.proposing import PROPOSERS, propose
-from pawfect.orchestrator.protecting import find_protected
-from pawfect.orchestrator.replacing import character_of
-from pawfect.orchestrator.request import InpaintRequest, Notify, Progress, silent
+from pawfect.orchestrator.preparing import prepare
+from pawfect.orchestrator.request import Notify, Progress, silent
 from pawfect.orchestrator.search_outcome import Outcome, search_report
-from pawfect.orchestrator.searching import SearchRequest, is_of, search_request
+from pawfect.orchestrator.search_state import BEGINS, SearchState
+from pawfect.orchestrator.searching import SearchRequest, search_request
 from pawfect.orchestrator.serving import Orchestration, deployed, photo_pixels
-from pawfect.orchestrator.surroundings import FROM_SAM3, Surroundings, find_surroundings
-from pawfect.picture.box import Box
-from pawfect.scene.prompt import Label
-from pawfect.search.potential import Ranking, can_be_beaten, rank
-from pawfect.search.tries import UNDIFFUSED, Try, global_tries, local_tries
-
-# Where the work stands when the first candidate begins, and when the last is judged, as shares.
-_BEGINS: Final = 0.05
-_ENDS: Final = 0.98
-# Candidates at a time: steps of one model share a batch of 8; patches have two processes.
-AT_ONCE: Final[Mapping[str, int]] = {
-    **dict.fromkeys(DENOISING, 8),
-    "lama": 2,
-    "patch": 2,
-}
+from pawfect.orchestrator.swap_preparing import prepare_swap
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +44,6 @@ class SearchResult:
 
     image: NDArray[np.uint8]
     report: SearchReport
-
-
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """A candidate that was made: what is known of it, and what it shows within the box."""
-
-    candidate: Candidate
-    crop: Picture | None = None
-    weights: Mapping[str, str] = field(default_factory=dict)
-    error: PawfectError | None = None
 
 
 async def search(
@@ -103,286 +67,18 @@ async def search(
             engine that the profile lacks; DEADLINE where not one candidate is there in time;
             CANCELLED; or why there is none.
     """
-    proposer = PROPOSERS[request.params.proposer]
-    with control.stage("validate"):
-        engine, reason = proposer.engine(deployment, request.params.engine)
-        character = character_of(request, deployment, engine)
-    protected = await find_protected(request.inpaint, deployment, call, control)
-    own = replace(request.inpaint, protect=protected.mask)
-    cleaned = await clean_mask(own, call, control)
-    # A card takes as long for steps that share a batch as for the same one by one.
-    plan_ms = request.params.deadline_ms / request.plan.total
-    asked = request.params.proposer
-    base = Base(own, cleaned, engine, deployment, call, plan_ms, asked, character)
-    base, found = await _described(base, control)
-    await notify(Progress("mask_cleanup", _BEGINS))
-    around = found.labels if found.source == FROM_SAM3 else None
-    work = _Search(request, base, control, notify, around)
+    prepares = prepare_swap if request.params.proposer == SWAP else prepare
+    prepared = await prepares(request, deployment, call, control)
+    await notify(Progress("mask_cleanup", BEGINS))
+    work = SearchState(prepared, control, notify)
     ended, fallbacks = await work.run()
     ranking = work.ranking()
     if (error := work.why_none(ended)) is not None:
         raise error
     image = await asyncio.to_thread(work.picture_of, ranking.best.number)
-    before = protected.fallbacks + found.fallbacks
-    outcome = Outcome(ranking, ended, reason, before + fallbacks, work.weights, work.known)
-    report = search_report(request, base, protected, outcome, control)
+    outcome = Outcome(ranking, ended, prepared.fallbacks + fallbacks, work.weights, work.known)
+    report = search_report(prepared, outcome, control)
     return SearchResult(image, report)
-
-
-async def _described(base: Base, control: Control) -> tuple[Base, Surroundings]:
-    """Ask once for what surrounds the holes, which all candidates that are denoised are told."""
-    if base.engine not in DENOISING or not PROPOSERS[base.proposer].removes:
-        return base, Surroundings()
-    progress = ProgressReporter(silent, base.request.image, base.cleaned.mask, False)
-    task = Task(base.request, base.cleaned, base.deployment, base.call, control, progress)
-    found = await find_surroundings(task)
-    labels = tuple(label.name for label in found.labels)
-    return replace(base, request=replace(base.request, scene_labels=labels)), found
-
-
-class _Search:
-    """The state of one search: what is made so far. Its methods run on one event loop."""
-
-    def __init__(
-        self,
-        request: SearchRequest,
-        base: Base,
-        control: Control,
-        notify: Notify,
-        around: Sequence[Label] | None,
-    ) -> None:
-        self._request = request
-        self._base = base
-        self._control = control
-        self._notify = notify
-        self._plan = request.plan
-        self._kept: dict[int, Kept] = {}
-        self._box = _changed_box(base)
-        self._reached = _BEGINS
-        self.known = 0
-        params = request.params
-        models = base.deployment.profile.models
-        remote = [name for name, spec in REMOTE_JUDGES.items() if spec.name in models]
-        self._judging = Judging(
-            base.request.image,
-            base.cleaned.mask,
-            request.reference,
-            remote if params.remote else (),
-            params.judge_ms,
-            base.deployment,
-            base.call,
-            around,
-            networks=PROPOSERS[base.proposer].removes,
-        )
-        self._at_once = params.at_once or _at_once(base)
-        self._room = Room(self._at_once, params.window_px)
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """What is known of those that were made, and of those that failed."""
-        return tuple(kept.candidate for kept in self._kept.values())
-
-    @property
-    def weights(self) -> dict[str, str]:
-        """Identity of the weights that made them, by component."""
-        return {name: one for kept in self._kept.values() for name, one in kept.weights.items()}
-
-    def ranking(self) -> Ranking:
-        """Compare all candidates that there are."""
-        return rank(self.candidates, self._plan)
-
-    def picture_of(self, number: int) -> Picture:
-        """Return a candidate's picture, UINT8 [H, W, 3]."""
-        crop = self._kept[number].crop
-        assert crop is not None
-        return self._with(crop)
-
-    def _with(self, crop: Picture) -> Picture:
-        image = self._base.request.image.copy()
-        image[self._box.slices] = crop
-        return image
-
-    def why_none(self, ended: str) -> PawfectError | None:
-        """Return why there is no candidate, or none by the engine that was asked for; else None."""
-        made = self._answers()
-        errors = [kept.error for kept in self._kept.values() if kept.error is not None]
-        insists = self._request.params.engine == self._base.engine
-        if errors and (not made or (insists and len(made) == 1 and made[0].number == 0)):
-            return errors[0]
-        if made:
-            return None
-        if ended == "memory":
-            return PawfectError(ErrorKind.OUT_OF_MEMORY, "candidate_search: not one candidate fits")
-        within = self._request.params.deadline_ms
-        told = f"deadline_ms: expected time for one candidate, got {within} ms"
-        return PawfectError(ErrorKind.DEADLINE, told)
-
-    async def run(self) -> tuple[str, tuple[Fallback, ...]]:
-        """Go through both stages; return how they ended, and what was done without."""
-        try:
-            return await self._stages()
-        except PawfectError as error:
-            if error.kind is not ErrorKind.DEADLINE or not self._is_late():
-                raise
-            return "deadline", ()
-
-    async def _stages(self) -> tuple[str, tuple[Fallback, ...]]:
-        plan, engine, seed = self._plan, self._base.engine, self._request.params.seed
-        proposer = self._base.proposer
-        first, *others = global_tries(plan, engine, seed, proposer)
-        fallbacks: tuple[Fallback, ...] = ()
-        # The undiffused is the others' floor; where it fails they make their own.
-        for tries in ([first], others):
-            stage = await make_all(tries, self._room, self._make, self._goes_on)
-            self._room, fallbacks = stage.room, fallbacks + stage.fallbacks
-            if stage.short:
-                return "memory", fallbacks
-        by_number = {one.number: one for one in (first, *others)}
-        best = self.ranking().best_first[: plan.m_global]
-        parents = [by_number[number] for number in best]
-        children = local_tries(plan, engine, seed, parents, proposer)
-        stage = await make_all(children, self._room, self._make, self._goes_on)
-        fallbacks += stage.fallbacks
-        if stage.short:
-            return "memory", fallbacks
-        everything = len(self._kept) == plan.k_global + len(children)
-        return "done" if everything else "cannot_win", fallbacks
-
-    def _goes_on(self) -> bool:
-        if self._control.remaining_ms() <= budget.RESERVE_MS:
-            raise PawfectError(ErrorKind.DEADLINE, "candidate_search: no time for another")
-        return not self._answers() or can_be_beaten(self.ranking())
-
-    def _answers(self) -> list[Candidate]:
-        """Return the candidates that were made, but for the picture as it came."""
-        return [one for one in self.candidates if one.error is None and one.engine != INIT]
-
-    async def _make(self, tried: Try, room: Room) -> Finish:
-        """Make one candidate, or take it from the earlier run; return what has it judged."""
-        earlier = self._earlier(tried)
-        if earlier is not None:
-            self.known += 1
-            kept = Kept(earlier.candidate.unranked(), earlier.image)
-            return partial(self._keep, kept, tried, told=False)
-        began = self._control.clock()
-        made = await self._proposed(tried, room)
-        spent = round((self._control.clock() - began) * 1000, 2)
-        parent = None if tried.parent is None else tried.parent.number
-        candidate = Candidate(
-            tried.number, tried.phase, tried.seed, tried.variation.name, parent, ms=spent
-        )
-        if isinstance(made, PawfectError):
-            error = f"{made.kind.name}: {made.message}"
-            return partial(self._keep, Kept(replace(candidate, error=error), error=made), tried)
-        candidate = replace(
-            candidate, settings=made.settings, engine=made.engine, fallbacks=made.fallbacks
-        )
-        return partial(self._judged, candidate, made, tried)
-
-    def _earlier(self, tried: Try) -> FoundCandidate | None:
-        """Return what an earlier run made of a try."""
-        earlier = self._request.done.get(tried.number)
-        if earlier is None or not is_of(earlier.candidate, tried):
-            return None
-        if earlier.box != self._box.edges or earlier.image is None:
-            return None
-        if tried.variation.name == UNDIFFUSED and not self._plan.unedited:
-            image = self._with(earlier.image)
-            floor = Patched(image, (), earlier.candidate.engine or "patch")
-            self._base = replace(self._base, floor=floor)
-        return earlier
-
-    async def _judged(self, candidate: Candidate, made: Proposed, tried: Try) -> None:
-        crop = np.ascontiguousarray(made.image[self._box.slices])
-        try:
-            judgements = await judge(self._judging, made.image, self._control)
-        except PawfectError as error:
-            if error.kind is ErrorKind.DEADLINE and not self._answers():
-                # Better than none.
-                await self._keep(Kept(candidate, crop, made.weights), tried)
-            raise
-        # Who was silent once counts for none: it need not be asked, or paid, again.
-        silent = {one.judge for one in judgements if not one.scores}
-        remote = [name for name in self._judging.remote if name not in silent]
-        self._judging = replace(self._judging, remote=remote)
-        candidate = replace(candidate, judgements=judgements)
-        await self._keep(Kept(candidate, crop, made.weights), tried)
-
-    async def _proposed(self, tried: Try, room: Room) -> Proposed | PawfectError:
-        parent = None if tried.parent is None else self.picture_of(tried.parent.number)
-        base = replace(self._base, request=self._within(room))
-        # It ends early enough for the best to be handed over.
-        part = self._control.part(self._control.remaining_ms() - budget.RESERVE_MS)
-        try:
-            with self._control.stage("propose"):
-                made = await propose(base, tried, parent, part)
-        except PawfectError as error:
-            if error.kind is ErrorKind.OUT_OF_MEMORY:
-                raise
-            self._control.check("propose")
-            if error.kind is ErrorKind.DEADLINE and self._is_late():
-                raise
-            return error
-        if tried.variation.name == UNDIFFUSED:
-            self._base = replace(self._base, floor=made.floor)
-        return made
-
-    def _within(self, room: Room) -> InpaintRequest:
-        """Return the request of one candidate, which has a share of the search's time.
-
-        It follows from the request alone, not from the clock, so that the same request gives the
-        same pixels.
-        """
-        own, deadline_ms = self._base.request, self._request.params.deadline_ms
-        share_ms = max(deadline_ms * self._at_once // self._plan.total, 1)
-        params = replace(
-            own.params,
-            engine=self._base.engine,
-            window_px=room.window_px,
-            deadline_ms=min(share_ms, deadline_ms),
-        )
-        return replace(own, params=params)
-
-    def _is_late(self) -> bool:
-        return self._control.remaining_ms() <= 2 * budget.RESERVE_MS
-
-    async def _keep(self, kept: Kept, tried: Try, told: bool = True) -> None:
-        self._kept[tried.number] = kept
-        done = len(self._kept) / self._plan.total
-        self._reached = max(self._reached, _BEGINS + (_ENDS - _BEGINS) * min(done, 1.0))
-        if self._notify is silent:
-            return
-        ranking = self.ranking()
-        shown = None
-        if ranking.best_first:
-            best = ranking.best.number
-            shown = await asyncio.to_thread(lambda: preview_of(self.picture_of(best)))
-        found = None
-        if told:
-            box = None if kept.crop is None else self._box.edges
-            found = FoundCandidate(ranking.by_number[tried.number], kept.crop, box)
-        await self._notify(Progress(tried.phase, self._reached, shown, found))
-
-
-def _at_once(base: Base) -> int:
-    """Return how many candidates fill the batches of all cards."""
-    deployed = base.deployment.chains.get(base.engine)
-    cards = 1 if deployed is None else deployed.settings.gpus
-    return AT_ONCE[base.engine] * cards
-
-
-def _changed_box(base: Base) -> Box:
-    """Return the box of all that a candidate may change: the holes and the feather round them."""
-    height, width = base.cleaned.mask.shape
-    holes = base.cleaned.windows[0].holes
-    for window in base.cleaned.windows[1:]:
-        holes = holes.union(window.holes)
-    return Box(
-        max(holes.x0 - FEATHER_PX, 0),
-        max(holes.y0 - FEATHER_PX, 0),
-        min(holes.x1 + FEATHER_PX, width),
-        min(holes.y1 + FEATHER_PX, height),
-    )
 
 
 def _encoded(result: SearchResult) -> dict[str, Array]:

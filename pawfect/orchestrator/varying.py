@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pawfect.orchestrator.engine import Task, Toward
-from pawfect.search.tries import GUIDANCE, NEIGHBOURHOOD, PROMPT, RENOISED, Try
+from pawfect.search.tries import GUIDANCE, NEIGHBOURHOOD, PROMPT, REFINED, RENOISED, Try
 
 # Changes a task as one variation has it.
 Vary = Callable[[Task, str, Try], Task]
@@ -56,6 +56,13 @@ def _renoised(task: Task, engine: str, tried: Try) -> Task:
     return with_params(task, strength=float(tried.variation.settings["strength"]))
 
 
+def _refined(task: Task, engine: str, tried: Try) -> Task:
+    """Draw a part of what a refinement usually draws anew, or more."""
+    del engine
+    usual = task.request.params.strength or 1.0
+    return with_params(task, strength=min(usual * float(tried.variation.settings["factor"]), 1.0))
+
+
 def _turned_noise(task: Task, engine: str, tried: Try) -> Task:
     del engine
     assert tried.parent is not None
@@ -68,6 +75,7 @@ _CHANGES: Final[Mapping[str, Vary]] = MappingProxyType(
         GUIDANCE: _guided,
         PROMPT: _prompted,
         RENOISED: _renoised,
+        REFINED: _refined,
         NEIGHBOURHOOD: _turned_noise,
     }
 )

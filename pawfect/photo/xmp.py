@@ -49,6 +49,8 @@ SOURCE_TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "background": "composite",
         "lettering": "compositeSynthetic",
         "remote": _TRAINED,
+        # Whatever refines it: the face is a network's.
+        "swap": _TRAINED,
     }
 )
 # What a photo may say of itself that a fill by patches does not undo: that parts of it, or all,

@@ -7,10 +7,16 @@ candidate is compared by a score that another has not got.
 Where the first candidate is the picture as it came (`SearchPlan.unedited`), the others are compared
 with it, and it wins only by a higher potential in which identity counts: it is consistent with
 itself whoever it shows, so neither the floor nor the other axes alone let it win.
+
+Of a swap (`SearchPlan.margin`) the first candidate is the raw one, and its identity a floor: who is
+below it by more than the margin, or whose face the local judge could not compare, never wins while
+the raw swap is there. Such a candidate is not compared with the others either: a face that was lost
+must not silence the axis for those that kept it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,6 +24,7 @@ from typing import Final
 from pawfect.contract.scores import AXES, BEST, CONSISTENCY, IDENTITY
 from pawfect.contract.search import SearchPlan
 from pawfect.contract.search_report import Candidate
+from pawfect.scores.likeness import SIMILARITY
 from pawfect.scores.local import JUDGE
 
 # Scores are means of rounded numbers: nothing above this is to be had.
@@ -54,24 +61,50 @@ class Ranking:
 def rank(candidates: Sequence[Candidate], plan: SearchPlan) -> Ranking:
     """Compare candidates.
 
-    First come those that reach the floor, then by potential, at the same potential by number; an
-    unedited picture is first or last. Candidates that have an error are not compared.
+    First come those that keep the raw swap's identity, then those that reach the floor, then by
+    potential, at the same potential by number; an unedited picture is first or last. Candidates
+    that have an error are not compared.
 
     Args:
         candidates: in any order, each number once.
         plan: weights and floor.
     """
-    made = [one for one in candidates if one.error is None]
-    judges = _counting(made)
-    ranked = tuple(_scored(one, judges, plan) for one in sorted(candidates, key=_number))
+    given = [_held(one, candidates, plan) for one in sorted(candidates, key=_number)]
+    compared = [one for one in given if one.error is None and one.keeps_identity]
+    judges = _counting(compared)
+    ranked = tuple(_scored(one, judges, plan) for one in given)
     order = sorted(
         (one for one in ranked if one.error is None),
-        key=lambda one: (not one.above_floor, -(one.potential or 0.0), one.number),
-    )
+        key=lambda one: (
+            not one.keeps_identity, not one.above_floor, -(one.potential or 0.0), one.number,
+        ),
+    )  # fmt: skip
     if plan.unedited:
         order = _with_unedited(order, plan.weights[IDENTITY] > 0 and IDENTITY in judges)
     numbers = tuple(one.number for one in order)
-    return Ranking(ranked, numbers, judges, _silent(made, judges))
+    return Ranking(ranked, numbers, judges, _silent(compared, judges))
+
+
+def similarity_of(candidate: Candidate) -> float | None:
+    """Return the cosine between a candidate's face and the reference's, as the local judge has it.
+
+    None where the judge could not compare them.
+    """
+    for one in candidate.judgements:
+        value = one.parts.get(SIMILARITY) if one.judge == JUDGE else None
+        if isinstance(value, int | float) and math.isfinite(value):
+            return float(value)
+    return None
+
+
+def _held(candidate: Candidate, candidates: Sequence[Candidate], plan: SearchPlan) -> Candidate:
+    """Return a candidate with whether it keeps the raw swap's identity."""
+    raw = next((one for one in candidates if one.number == 0 and one.error is None), None)
+    if plan.margin is None or raw is None or candidate.number == 0:
+        return replace(candidate, keeps_identity=True)
+    own, floor = similarity_of(candidate), similarity_of(raw)
+    kept = own is not None and floor is not None and own >= floor - plan.margin
+    return replace(candidate, keeps_identity=kept)
 
 
 def _with_unedited(best_first: Sequence[Candidate], identified: bool) -> list[Candidate]:
@@ -137,7 +170,9 @@ def _scored(
     scores = {}
     for axis, names in judges.items():
         given = [score for name in names if (score := _score(candidate, name, axis)) is not None]
-        scores[axis] = sum(given) / len(given)
+        # Of one that is not compared, a judge may have said nothing.
+        if given:
+            scores[axis] = sum(given) / len(given)
     whole = sum(plan.weights[axis] for axis in scores)
     potential = None
     if whole:

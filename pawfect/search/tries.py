@@ -1,6 +1,7 @@
 """What a search tries: each candidate's seed and variation, by proposer and engine.
 
-Stage 1 differs in seed, prompt, guidance or symmetry; stage 2 starts from a parent: noise in the
+Stage 1 differs in seed, prompt, guidance or symmetry, of a swap in how much of it is drawn anew and
+at which size it was drawn; stage 2 starts from a parent: noise in the
 neighbourhood of its own (a zero-order search: Ma et al., "Inference-Time Scaling for Diffusion
 Models beyond Scaling Denoising Steps", 2025), its result noised again to a part of the schedule, or
 for patches the worst part of its fill searched anew.
@@ -8,13 +9,15 @@ for patches the worst part of its fill searched anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from types import MappingProxyType
 from typing import Final
 
-from pawfect.contract.search import EDIT, INPAINT, SearchPlan
-from pawfect.contract.search_report import GLOBAL, LOCAL
+from pawfect.contract.faces import PIXEL_BOOSTS
+from pawfect.contract.search import EDIT, INPAINT, SWAP, SearchPlan
+from pawfect.contract.search_report import GLOBAL, LOCAL, SWAPPED
 
 UNDIFFUSED: Final = "undiffused"
 SEED: Final = "seed"
@@ -25,6 +28,10 @@ TURNED: Final = "turned"
 NEIGHBOURHOOD: Final = "neighbourhood"
 RENOISED: Final = "renoised"
 WORST_PART: Final = "worst_part"
+REFINED: Final = "refined"
+BOOSTED: Final = "boosted"
+# What never was noise of its own.
+_NOISELESS: Final = frozenset({UNDIFFUSED, BOOSTED})
 
 Setting = float | str
 Settings = Mapping[str, Setting]
@@ -126,6 +133,27 @@ _NEAR: Final = (
     _varied(NEIGHBOURHOOD, angle=0.7),
 )
 _ANEW: Final = (_varied(WORST_PART),)
+# A swap: refined with noise to the usual part of the schedule (`pawfect.search.refinement`), to
+# half of it, to half as much again; and the swap itself at another size of the face, which asks
+# nothing of the model that refines. What serves best nobody has measured.
+_REFINED: Final = (
+    _varied(REFINED, factor=1.0),
+    _varied(REFINED, factor=0.5),
+    _varied(BOOSTED, step=1),
+    _varied(REFINED, factor=1.0),
+    _varied(REFINED, factor=1.5),
+    _varied(BOOSTED, step=2),
+    _varied(REFINED, factor=0.75),
+)
+# Every size at which `face_swap` draws, once.
+_BOOSTED: Final = tuple(_varied(BOOSTED, step=step) for step in range(1, len(PIXEL_BOOSTS)))
+# Stage 2 of a swap: little more noise than keeps the face.
+_NEAR_SWAP: Final = (
+    _varied(RENOISED, strength=0.25),
+    _varied(NEIGHBOURHOOD, angle=0.35),
+    _varied(RENOISED, strength=0.5),
+    _varied(NEIGHBOURHOOD, angle=0.7),
+)
 # By proposer and engine.
 _STAGES: Final[Mapping[tuple[str, str], tuple[Sequence[Variation], Sequence[Variation]]]] = (
     MappingProxyType(
@@ -137,6 +165,9 @@ _STAGES: Final[Mapping[tuple[str, str], tuple[Sequence[Variation], Sequence[Vari
             (INPAINT, "patch"): (_COPIED, _ANEW),
             (EDIT, "edit"): (_EDITED, _NEAR),
             (EDIT, "klein"): (_SEEDED, _NEAR),
+            (SWAP, "edit"): (_REFINED, _NEAR_SWAP),
+            (SWAP, "klein"): (_REFINED, _NEAR_SWAP),
+            (SWAP, SWAPPED): (_BOOSTED, ()),
         }
     )
 )
@@ -148,17 +179,23 @@ def global_tries(
     """Return the tries of the first stage: the undiffused, which has the request's seed, first.
 
     Args:
-        plan: how many.
+        plan: how many; of swaps that nothing refines there are no more than sizes of the face.
         engine: as `pawfect.contract.parameters.ENGINES` has them, but for auto.
         seed: the request's.
         proposer: of `pawfect.contract.search.PROPOSERS`.
     """
-    varied = _STAGES[proposer, engine][0]
+    varied = islice(_over_and_over(_STAGES[proposer, engine][0]), plan.k_global - 1)
     others = (
-        Try(n, GLOBAL, (seed + n) % _MAX_SEED, varied[(n - 1) % len(varied)])
-        for n in range(1, plan.k_global)
+        Try(n, GLOBAL, (seed + n) % _MAX_SEED, variation) for n, variation in enumerate(varied, 1)
     )
     return (Try(0, GLOBAL, seed, Variation(UNDIFFUSED)), *others)
+
+
+def _over_and_over(varied: Sequence[Variation]) -> Iterator[Variation]:
+    """Give variations again and again; those that another seed does not change only once."""
+    yield from varied
+    seeded = [one for one in varied if one.name != BOOSTED]
+    yield from cycle(seeded)
 
 
 def local_tries(
@@ -182,7 +219,7 @@ def local_tries(
         varied = [
             one
             for one in _STAGES[proposer, engine][1]
-            if not (one.name == NEIGHBOURHOOD and parent.variation.name == UNDIFFUSED)
+            if not (one.name == NEIGHBOURHOOD and parent.variation.name in _NOISELESS)
         ]
         for child in range(plan.k_local):
             tries.append(

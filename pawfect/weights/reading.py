@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import Profile
+from pawfect.weights.manifest import Entry, manifest, may_be_sold
 from pawfect.weights.store import Store
 
 
 def weights_folder(component: str, profile: Profile, store: Store) -> Path:
     """Return the verified folder of a component of a profile; raises as `Store.folder`."""
-    mend = f"pawfect weights fetch {profile.name}"
-    return store.folder(profile.entry(component), mend=mend)
+    entry = profile.entry(component)
+    # What is asked about is left out where a whole profile is fetched.
+    named = entry if store.entries[entry].asked else profile.name
+    return store.folder(entry, mend=f"pawfect weights fetch {named}")
+
+
+def bar(entry: str, profile: Profile, entries: Mapping[str, Entry] | None = None) -> str | None:
+    """Say why the licence of an entry's weights bars it from a profile; None: it does not.
+
+    Args:
+        entry: its name.
+        profile: whose.
+        entries: by name; None: the package's own.
+    """
+    if profile.allow_noncommercial or may_be_sold(entry, entries):
+        return None
+    licence = (entries or manifest())[entry].licence
+    return f"profile {profile.name} is for commercial use, {licence} is not"
 
 
 def entry_folder(entry: str, store: Store) -> Path:

@@ -47,6 +47,8 @@ from perf.scenes import load_scene
 BUILD: Final = Path("build/bench")
 PACKAGES: Final = ("pawfect", "numpy", "opencv-contrib-python-headless", "numba",
                    "nvidia-pytriton", "tritonclient")  # fmt: skip
+# Components without which a profile is measured, where their weights are not here.
+OPTIONAL: Final = ("lama", "swap")
 NEURAL_PACKAGES: Final = ("torch", "diffusers", "transformers")
 # How often what looks slower than before is measured again; the middle one of all counts.
 AGAIN: Final = 2
@@ -81,18 +83,24 @@ def bench(profile: str, out: Path) -> None:
 
 
 def with_what_is_here(profile: Profile) -> Profile:
-    """Return a profile without LaMa where its weights are not here: patches fill in its place."""
-    store, entry = Store(weights_root()), profile.weights.get("lama")
-    if entry is None or store.entries[entry].kind == BUILT or not any(store.problems(entry)):
-        return profile
-    own = {model.name for model in MODELS.values() if model.settings == "lama"}
-    return replace(
-        profile,
-        models=tuple(model for model in profile.models if model not in own),
-        engines=tuple(engine for engine in profile.engines if engine != "lama"),
-        weights={part: name for part, name in profile.weights.items() if part != "lama"},
-        budget={name: ms for name, ms in profile.budget.items() if name not in own},
-    )
+    """Return a profile without LaMa and without a swap of faces where their weights are not here.
+
+    Patches fill in LaMa's place.
+    """
+    store = Store(weights_root())
+    for part in OPTIONAL:
+        entry = profile.weights.get(part)
+        if entry is None or store.entries[entry].kind == BUILT or not any(store.problems(entry)):
+            continue
+        own = {model.name for model in MODELS.values() if model.settings == part}
+        profile = replace(
+            profile,
+            models=tuple(model for model in profile.models if model not in own),
+            engines=tuple(engine for engine in profile.engines if engine != part),
+            weights={name: entry for name, entry in profile.weights.items() if name != part},
+            budget={name: ms for name, ms in profile.budget.items() if name not in own},
+        )
+    return profile
 
 
 def check_machine(profile: Profile) -> None:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.faces import INSIGHTFACE, KINDS
 from pawfect.contract.parameters import InpaintParams
 from pawfect.contract.tensors import NONCE, Array
 from pawfect.contract.texts import text_tensor
+from pawfect.identity.alignment import NETWORK_PX, template
 from pawfect.local import LocalModels
 from pawfect.matting.network import shrunk
 from pawfect.matting.networks import key, networks
@@ -53,7 +55,7 @@ def arrays_of(
     """
     # A judge is shown the photo as it is.
     judged = {"ORIGINAL": photo, "RESULT": photo}
-    arrays: Mapping[str, Array] = {"IMAGE": photo, "MASK": mask, **judged}
+    arrays: Mapping[str, Array] = {"IMAGE": photo, "MASK": mask, **judged, **face_arrays(photo)}
     if config.source == "window":
         arrays = window_arrays(photo, mask)
     elif config.source == "file":
@@ -67,6 +69,16 @@ def arrays_of(
         for name, texts in config.texts.items()
     }
     return {name: texts[name] if name in texts else arrays[name] for name in config.inputs}
+
+
+def face_arrays(photo: NDArray[np.uint8]) -> dict[str, Array]:
+    """Return POINTS of a face half as high as a photo, UINT8 [H, W, 3], and a random EMBEDDING."""
+    height, width = photo.shape[:2]
+    side = min(height, width) / 2
+    points = template(NETWORK_PX) * np.float32(side / NETWORK_PX)
+    corner = np.array([width - side, height - side], np.float32) / 2
+    embedding = np.random.default_rng(0).normal(size=KINDS[INSIGHTFACE].embedding)
+    return {"POINTS": points + corner, "EMBEDDING": embedding.astype(np.float32)}
 
 
 def file_arrays(photo: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str, Array]:

@@ -40,6 +40,11 @@ FLORENCE2_PEAK_GIB: Final = 0.223
 # an eager float32 run at the largest view of a photo of 4:3, 2720 x 2048 px (perf/matting/cost.py).
 NETWORK_VALUES: Final = 90_721_443
 NETWORK_PEAK_GIB: Final = 10.728
+# inswapper_128, which swaps faces: its parameters (perf/faces/network.py), and what may live beside
+# them in float32: a picture of 512 and one of 256 channels at 128 px, and what cuDNN works in,
+# assumed.
+SWAP_VALUES: Final = 138_300_000
+SWAP_PEAK_GIB: Final = 0.35
 # Of T5's gated hidden layers and norms in fp32, bytes per token.
 TEXT_PEAK: Final = 10240 * 4 * 6
 # What SAM3 keeps of the last picture it saw, in half precision: features and positions of 256
@@ -102,6 +107,8 @@ def processes_of(
     if profile.onnx is not None and profile.onnx.device == "cuda":
         values = profile.onnx.keep * NETWORK_VALUES
         found.append(_process("onnx_networks", values, NETWORK_PEAK_GIB * GIB, "float32"))
+    if profile.swap is not None and profile.swap.device == "cuda":
+        found.append(_process("face_swap", SWAP_VALUES, SWAP_PEAK_GIB * GIB, "float32"))
     for name in profile.chains:
         settings = profile.chain(name)
         if settings is not None and settings.device == "cuda":

@@ -93,8 +93,9 @@ def fetch_weights(profile: Profile, also: Iterable[str], store: Store) -> None:
         ProofError: no room on the disk, no token where one is needed, or the fetch failed.
     """
     prepare(profile, also)
-    wanted = sorted({*profile.weights.values(), *also})
-    lacking = [name for name in wanted if any(store.problems(name))]
+    # Whose licence is asked about is fetched by hand alone; nothing here is proved of it.
+    own = (name for name in profile.weights.values() if not store.entries[name].asked)
+    lacking = [name for name in sorted({*own, *also}) if any(store.problems(name))]
     if not lacking:
         return
     parts = _parts(lacking, store)

@@ -16,15 +16,17 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 # Files of requirements/ by the set that they install, as in the Makefile and the Dockerfiles.
 SETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "server": ("server", "ocr", "tritonserver"),
-        "neural": ("server", "ocr", "tritonserver", "neural", "torch"),
-        "card": ("server", "ocr", "neural", "torch-cuda", "kernels"),
-        "sessions": ("server", "ocr", "tritonserver", "sessions"),
+        "server": ("server", "ocr", "faces", "tritonserver"),
+        "neural": ("server", "ocr", "faces", "tritonserver", "neural", "torch"),
+        "card": ("server", "ocr", "faces", "neural", "torch-cuda", "kernels"),
+        "sessions": ("server", "ocr", "faces", "tritonserver", "sessions"),
         "service": ("service",),
         "build": ("build",),
         "dev": ("dev", "moondream"),
         "perf": ("perf", "torch"),
         "peer": ("rembg",),
+        # Installed by no target, but by who wants it.
+        "dlib": ("dlib",),
     }
 )
 # Sets that reach a user: in an image, or by a command that is no measurement.

@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,3 +78,22 @@ def test_on_a_terminal_it_is_asked(hub, tmp_path, answer, status, says):
     assert "Do you accept it? [y/N]" in run.stderr
     assert says in run.stderr
     assert bool(hub.requests) == (answer == "y")
+
+
+def test_a_profile_is_fetched_without_what_is_asked_about_and_says_so(
+    typed, hub, tmp_path, monkeypatch
+):
+    profile = SimpleNamespace(weights={"matting": "toy", "swap": "strict"})
+    monkeypatch.setattr(command, "load_profile", lambda name: profile)
+    run = typed("fetch", "embedded")
+    assert run.exit_code == 0, run.output
+    assert run.stderr.startswith(
+        "strict: left out of embedded; licence Toy Non-Commercial: ask first; "
+        "`pawfect weights fetch strict` asks about it\n"
+    )
+    assert (tmp_path / "weights/toy").is_dir()
+    assert not (tmp_path / "weights/strict").exists()
+    # Accepted, or here already, it is one of the profile's.
+    assert typed("fetch", "embedded", "--accept-licence").exit_code == 0
+    assert (tmp_path / "weights/strict/unet/model.safetensors").read_bytes() == LARGE
+    assert "strict: here and whole" in typed("fetch", "embedded").stderr

@@ -30,6 +30,7 @@ STANDS_FOR = {
     "tiny-sam3": ("sam3",),
     "tiny-florence2": ("florence2-base",),
     "tiny-lama": ("lama-512-int8",),
+    "tiny-inswapper": ("inswapper_128",),
 }
 
 

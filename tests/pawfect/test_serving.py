@@ -72,6 +72,7 @@ INPUTS = {
     "sam3_labeling": {"IMAGE": PHOTO, "RING": MASK},
     "lama_fill": {"IMAGE": PHOTO, "MASK": MASK},
     "text_reading": {"IMAGE": PHOTO},
+    "face_analysis": {"IMAGE": PHOTO},
 }
 
 

@@ -14,7 +14,9 @@ from pawfect.contract.tensors import DTYPES
 from pawfect.local import LocalModels
 from pawfect.models import MODELS
 from pawfect.profile import load_profile, profile_names
-from pawfect_triton.prerequisites import prepare
+from pawfect.weights.store import ROOT_VARIABLE, Store
+from pawfect_export.fetch import fetch
+from pawfect_export.progress import silent
 from perf.bench.analyzer import Analyzer, AnalyzerError, input_data
 from perf.bench.configs import FILE, load_configs
 from perf.bench.inputs import (
@@ -24,7 +26,7 @@ from perf.bench.inputs import (
     record_requests,
 )
 from perf.bench.served import measure_split
-from tests.conftest import READY, ServedProcess
+from tests.conftest import READY, ServedProcess, no_hub
 from tests.server.conftest import metric
 from tests.subject import standing
 
@@ -185,20 +187,28 @@ NEURAL = [name for name in ALL.models if MODELS[name].weights]
 
 
 @pytest.fixture(scope="module")
-def asked():
+def tiny_root(tiny_weights):
+    """PAWFECT_WEIGHTS names the tiny weights of all three chains."""
     pytest.importorskip("torch")
-    prepare(ALL)
+    fetch(sorted(set(ALL.weights.values())), Store(tiny_weights), no_hub, silent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ROOT_VARIABLE, str(tiny_weights))
+        yield
+
+
+@pytest.fixture(scope="module")
+def asked(tiny_root):
     return record_requests(ALL, PHOTO, MASK)
 
 
 @pytest.fixture(scope="module")
-def tiny(asked):
+def models(tiny_root):
     return LocalModels(ALL)
 
 
 @pytest.mark.parametrize("model", NEURAL)
 def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_asked_again(
-    model, tiny, asked
+    model, models, asked
 ):
     spec = MODELS[model].spec
     arrays = arrays_of(config_of(model, ALL.name), PHOTO, MASK, asked)
@@ -206,7 +216,7 @@ def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_aske
         tensor = spec.input(name)
         assert array.dtype == DTYPES[tensor.datatype]
         assert all(want in (-1, got) for want, got in zip(tensor.shape, array.shape, strict=True))
-    outputs = tiny.run(model, arrays, {})
+    outputs = models.run(model, arrays, MODELS[model].probe_parameters)
     promised = {spec.name for spec in spec.outputs}
     # The prior is of requests with a strength under 1; SAM3 was asked for labels, not for words.
     unasked = {"PRIOR", "MASK_LOGITS", "PRESENCE"}

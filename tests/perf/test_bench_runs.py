@@ -186,11 +186,11 @@ def test_mistakes_are_told_before_anything_starts(tmp_path, monkeypatch, options
     assert (said.exit_code, says in said.output) == (2, True)
 
 
-def test_lama_is_measured_only_where_its_weights_are_here(tmp_path, monkeypatch):
+def test_lama_and_a_swap_are_measured_only_where_their_weights_are_here(tmp_path, monkeypatch):
     monkeypatch.setenv("PAWFECT_WEIGHTS", str(tmp_path))
     embedded, tiny = load_profile("embedded"), load_profile("tiny")
     without = runner.with_what_is_here(embedded)
-    assert set(embedded.models) - set(without.models) == {"lama_fill"}
+    assert set(embedded.models) - set(without.models) == {"lama_fill", "face_swap"}
     assert (without.engines, dict(without.fill_weights)) == (("patch",), {})
     assert set(without.budget) == set(without.models)
     # What can be built is built before it is measured.

@@ -68,7 +68,15 @@ def test_config_is_complete_without_autocompletion(folder):
         assert config.instance_group[0].count == 1
 
 
-@pytest.mark.parametrize("model", [model.name for model in MODELS.values() if model.weights])
+def test_what_needs_consent_is_not_warmed_up():
+    # A warm-up has no parameters.
+    assert not parsed(ROOT / "model_repository" / "face_swap").model_warmup
+
+
+@pytest.mark.parametrize(
+    "model",
+    [model.name for model in MODELS.values() if model.weights and model.name != "face_swap"],
+)
 def test_a_neural_model_is_warmed_up_with_its_own_inputs(model):
     config, spec = parsed(ROOT / "model_repository" / model), MODELS[model].spec
     (sample,) = config.model_warmup

@@ -113,7 +113,8 @@ def test_who_leaves_the_stream_ends_the_search(client, server):
             {"consistency": 0, "realism": 0, "identity": 0},
             "consistency, realism, identity: expected a weight above 0",
         ),
-        ({"proposer": "swap"}, "proposer: expected one of inpaint, edit"),
+        ({"proposer": "swap"}, "consent: expected true, by which the caller says"),
+        ({"proposer": "fill"}, "proposer: expected one of inpaint, edit, swap"),
         ({"proposer": "edit"}, "REFERENCE: expected the character's picture with proposer=edit"),
         (
             {"proposer": "edit", "engine": "patch"},

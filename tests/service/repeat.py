@@ -40,6 +40,7 @@ class Repeat:
     labelled = False
     varied: tuple[str, ...] = ("times",)
     picture = "repeated"
+    signed = False
 
     def __init__(self) -> None:
         self.open = asyncio.Event()

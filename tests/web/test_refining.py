@@ -143,3 +143,16 @@ def test_regions_are_drawn_by_box_and_by_brush_and_the_rest_stays(hand: Hand, ph
     np.testing.assert_array_equal(after[far], before[far])
     for inside in (np.s_[35:65, 35:75], np.s_[205:215, 260:310]):
         assert not np.array_equal(after[inside], before[inside])
+
+
+def test_a_swap_that_cannot_be_done_is_said_first_and_nobody_is_asked_for_consent(
+    hand: Hand, photo
+):
+    hand.choose(photo)
+    hand.button("Refine image").click()
+    hand.tab("Swap a face")
+    assert not can(hand, "swap"), "the suite's server has no networks for it"
+    assert_said_first(hand.drawer, "Swap the face")
+    expect(hand.drawer.get_by_text("pawfect weights fetch buffalo_l")).to_be_visible()
+    expect(hand.drawer.get_by_role("checkbox")).to_have_count(0)
+    assert_accessible(hand.page)

@@ -16,6 +16,7 @@ export function studioWith(some: Partial<Studio> = {}): Studio {
       text: able,
       region: { ...able, ignoresPrompt: true },
       search: { ...able, remoteJudges: false },
+      swap: able,
       subject: { ...able, remote: true },
       general: { ...able, remote: true },
     },

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
@@ -17,13 +16,11 @@ from pawfect.photo.image_file import MAX_FILE_BYTES
 from pawfect_client.printable import printable
 from pawfect_client.search.arguments import GIVEN, SearchCommand
 from pawfect_client.search.asked import Asked
-from pawfect_client.search.display import exit_code, failure_lines, shown_run, summary
+from pawfect_client.search.command_run import make_folder, run_shown
 from pawfect_client.search.fetching import MIB, MOST_MIB, MOST_SECONDS, Bounds
 from pawfect_client.search.options import parameters_of, search_options
 from pawfect_client.search.pictures import CACHE, PictureFiles
-from pawfect_client.search.push import PushError, PushTarget, push_results
-from pawfect_client.search.run import run_tasks
-from pawfect_client.search.search_task import Searched
+from pawfect_client.search.push import PushTarget
 from pawfect_client.search.tasks import BrokenTask, Task, read_keys, read_tasks, task_of_photo
 from pawfect_client.search.tmux import TmuxError, start_session
 from pawfect_client.terminal import FILE, connected, leave, parameters_option, quiet_option
@@ -133,11 +130,11 @@ def search(
         # What the service would refuse is said before a picture is fetched.
         asked.planned()
         tasks = _tasks(photo, mask, reference, character, task_file, ids, keys)
-        _make(out)
+        make_folder(out)
         if tmux and _in_tmux(out, log, quiet=quiet):
             return
         with connected(url, timeout_s, local=local, of_folder=len(tasks) > 1) as client:
-            code = _run(client, tasks, out, asked, target, log, quiet=quiet)
+            code = run_shown(client, tasks, out, asked, target, log, quiet=quiet)
     except PawfectError as error:
         leave(error.kind, error.message)
     except (KeyboardInterrupt, click.Abort):
@@ -181,17 +178,6 @@ def _target(push: str | None, tree: Path | None) -> PushTarget | None:
     return PushTarget(tree, *words)
 
 
-def _make(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        got = error.strerror or type(error).__name__
-        raise PawfectError(
-            ErrorKind.INVALID_ARG,
-            f"{out.name}: expected a folder that can be written to, got {got}",
-        ) from None
-
-
 def _in_tmux(out: Path, log: Path | None, *, quiet: bool) -> bool:
     """Start this command anew in tmux; False where that cannot be, after a warning."""
     given: Sequence[str] = click.get_current_context().meta[GIVEN]
@@ -204,56 +190,3 @@ def _in_tmux(out: Path, log: Path | None, *, quiet: bool) -> bool:
     if not quiet:
         click.echo(attach)
     return True
-
-
-def _run(
-    client: Any,
-    tasks: Sequence[Task | BrokenTask],
-    out: Path,
-    asked: Asked,
-    target: PushTarget | None,
-    log: Path | None,
-    *,
-    quiet: bool,
-) -> int:
-    """Search all tasks, say what became of them, and return the exit code."""
-    console = Console(stderr=True, quiet=quiet)
-    pushed: list[str] = []
-
-    def after(searched: Searched) -> None:
-        if target is None:
-            return
-        try:
-            pushed.append(push_results(searched, target))
-        except PushError as error:
-            click.echo(
-                printable(f"pawfect: --push: task {searched.id}: not pushed: {error}"), err=True
-            )
-
-    with shown_run(console, len(tasks), _logger(log)) as show:
-        results, interrupted = run_tasks(client, tasks, out, asked, show, after)
-    for line in failure_lines([one for one in results if one.error is not None]):
-        click.echo(line, err=True)
-    if not quiet:
-        for one in results:
-            for remark in one.remarks:
-                click.echo(printable(f"task {one.id}: {remark}"))
-        for line in pushed:
-            click.echo(printable(line))
-        click.echo(summary(str(out), results, len(tasks), interrupted=interrupted))
-    return exit_code(results, interrupted=interrupted)
-
-
-def _logger(log: Path | None) -> Callable[[str], None] | None:
-    """Return what adds lines to a file; one that finds no room is lost, the search goes on."""
-    if log is None:
-        return None
-
-    def add(line: str) -> None:
-        try:
-            with log.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError:
-            return
-
-    return add

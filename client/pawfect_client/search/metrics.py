@@ -68,6 +68,7 @@ def tree_of(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
             "engine": one.engine,
             "potential": one.potential,
             "above_floor": one.above_floor,
+            "keeps_identity": one.keeps_identity,
             "scores": scores_by_judge(one),
             "error": one.error,
             "file": None if one.error is not None else name_of_candidate(one),

@@ -20,6 +20,7 @@ from pawfect.contract.search_report import Candidate, SearchReport
 from pawfect.contract.tensors import MASK_THRESHOLD
 from pawfect.photo.photo import Photo
 from pawfect_client.search.metrics import AXIS_NAMES, children_of
+from pawfect_client.search.swapped import swap_facts
 from pawfect_client.search.tasks import Task
 
 # Longest side of a picture, px: 20 candidates are a page of less than a megabyte.
@@ -38,11 +39,13 @@ class Pictures:
 
     Args:
         photo: the photo.
-        mask: UINT8 [H, W], >= 128 = fill.
+        mask: UINT8 [H, W], >= 128 = fill, or None.
         reference: the picture of the character, or None.
     """
 
-    def __init__(self, photo: Photo, mask: NDArray[np.uint8], reference: Photo | None) -> None:
+    def __init__(
+        self, photo: Photo, mask: NDArray[np.uint8] | None, reference: Photo | None
+    ) -> None:
         self.photo = photo
         self.mask = mask
         self.reference = reference
@@ -63,8 +66,10 @@ class Pictures:
         return self._of.get(candidate.number)
 
     def with_hole(self) -> str:
-        """Return the photo, its hole tinted."""
+        """Return the photo, its hole tinted where a mask says it."""
         image = Image.fromarray(self.photo.pixels)
+        if self.mask is None:
+            return _jpeg_uri(image)
         hole = Image.fromarray(np.where(self.mask >= MASK_THRESHOLD, 160, 0).astype(np.uint8))
         image.paste(_HOLE_COLOUR, mask=hole)
         return _jpeg_uri(image)
@@ -93,7 +98,8 @@ def page_of(
         result: UINT8 [H, W, 3], what won.
     """
     title = f"Task {task.id}" + (f" ({task.character})" if task.character else "")
-    inputs = [("photo and hole", pictures.with_hole())]
+    photo = "photo" if pictures.mask is None else "photo and hole"
+    inputs = [(photo, pictures.with_hole())]
     if pictures.reference is not None:
         inputs.append(("character", data_uri(pictures.reference.pixels)))
     inputs.append(("result", data_uri(result)))
@@ -121,6 +127,7 @@ def _facts(report: SearchReport) -> Iterator[tuple[str, str]]:
         yield f"{judge} does not count", why
     for fallback in report.fallbacks:
         yield fallback.stage, f"{fallback.reason}; instead: {fallback.instead}"
+    yield from swap_facts(report)
     for note in report.notes:
         yield "note", note
 
@@ -144,6 +151,8 @@ def _card(one: Candidate, report: SearchReport, pictures: Pictures) -> str:
     told = [f"potential {_number(one.potential)}"]
     if not one.above_floor:
         told.append("under the floor")
+    if not one.keeps_identity:
+        told.append("too little like the character")
     if one.error is not None:
         told.append(f"failed: {one.error}")
     text = escape(", ".join(told))

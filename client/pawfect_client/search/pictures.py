@@ -79,7 +79,7 @@ class TaskPictures:
 
     Attributes:
         photo: upright.
-        mask: UINT8 [H, W], >= 128 = fill.
+        mask: UINT8 [H, W], >= 128 = fill, or None.
         reference: the picture of the character, or None.
         protect: UINT8 [H, W], >= 128 = never filled, or None.
         mask_note: how the mask's file was read, where that had to be found out.
@@ -87,7 +87,7 @@ class TaskPictures:
     """
 
     photo: Photo
-    mask: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
     reference: Photo | None
     protect: NDArray[np.uint8] | None
     mask_note: str | None
@@ -117,14 +117,16 @@ def read_pictures(
     }
     read = {what: files.read(source) for what, source in sources.items() if source is not None}
     photo = decode_photo(read["photo"], name_of(task.photo))
-    mask = decode_mask_file(read["mask"], photo, name_of(task.mask), reading)
-    reference = guard = None
+    mask = reference = guard = None
+    if task.mask is not None:
+        mask = decode_mask_file(read["mask"], photo, name_of(task.mask), reading)
     if task.reference is not None:
         reference = decode_photo(read["reference"], name_of(task.reference))
     if protect is not None:
         guard = decode_protect(read["protect"], photo, protect.name, fit_mask=reading.fit_mask)
     digests = {what: hashlib.sha256(data).hexdigest() for what, data in read.items()}
-    return TaskPictures(photo, mask.mask, reference, guard, mask.note, digests)
+    hole, note = (None, None) if mask is None else (mask.mask, mask.note)
+    return TaskPictures(photo, hole, reference, guard, note, digests)
 
 
 def name_of(source: Source) -> str:

@@ -17,7 +17,8 @@ from pawfect_client.search.asked import Asked
 from pawfect_client.search.metrics import metrics_of
 from pawfect_client.search.page import Pictures, page_of
 from pawfect_client.search.pictures import TaskPictures, read_pictures
-from pawfect_client.search.task_folder import METRICS, PAGE, RESULT, TaskFolder
+from pawfect_client.search.swapped import swap_lines
+from pawfect_client.search.task_folder import METRICS, PAGE, RESULT, TaskFolder, maker
 from pawfect_client.search.tasks import Task
 
 
@@ -111,7 +112,7 @@ def search_task(client: Searches, task: Task, out: Path, asked: Asked, show: Tas
     work = _Work(task, pictures, asked, asked.digest(pictures), folder, shown)
     remarks = [f"mask: {pictures.mask_note}"] if pictures.mask_note else []
     with folder.alone():
-        if folder.is_complete(work.request):
+        if folder.is_complete(work.request, masked=pictures.mask is not None):
             return Searched(task.id, task.character, folder.path, remarks=tuple(remarks))
         done, broken = folder.finished(work.request, pictures.photo.size)
         if broken:
@@ -149,7 +150,7 @@ def _searched(
             found = event.candidate
             # A server may tell of those that came with the request too.
             if found is not None and found.candidate.number not in written:
-                work.folder.put_candidate(found, photo, work.request)
+                work.folder.put_candidate(found, photo, work.request, work.asked.proposer)
                 work.shown.add(found)
                 written.add(found.candidate.number)
             show.stage(event)
@@ -159,7 +160,7 @@ def _searched(
 def _finish(work: _Work, result: SearchResult) -> None:
     """Write what the search came to; metrics.json last, which says that all of it is there."""
     report, folder = result.report, work.folder
-    engine = report.winner.engine or report.engine
+    engine = maker(work.asked.proposer, report.winner.engine) or report.engine
     filled = work.pictures.photo.with_pixels(result.image).changed_by(engine)
     folder.write(RESULT, encode_photo(filled, "PNG", quickly=True))
     folder.write(PAGE, page_of(work.task, report, work.shown, result.image))
@@ -169,6 +170,7 @@ def _finish(work: _Work, result: SearchResult) -> None:
 def _remarks(report: SearchReport) -> Iterator[str]:
     for fallback in report.fallbacks:
         yield f"{fallback.stage}: {fallback.reason}; instead: {fallback.instead}"
+    yield from swap_lines(report)
     yield from report.notes
     if not report.complete:
         yield f"ended by {report.ended}: the same command goes on with it"

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.candidates import Edges, FoundCandidate, read_candidate
 from pawfect.contract.errors import PawfectError, invalid
+from pawfect.contract.search import INPAINT, SWAP
 from pawfect.contract.search_report import Candidate
 from pawfect.photo.image_file import read_file
 from pawfect.photo.photo import Photo, decode_photo
@@ -90,19 +91,23 @@ class TaskFolder:
         write_atomically(self.path / name, data)
 
     def put_inputs(self, pictures: TaskPictures) -> None:
-        """Write init.png, mask.png and, where there is one, character.png."""
+        """Write init.png and, where there are such, mask.png and character.png."""
         self.write(INIT, encode_photo(pictures.photo, "PNG", quickly=True))
-        self.write(MASK, plain_png(pictures.mask))
+        if pictures.mask is not None:
+            self.write(MASK, plain_png(pictures.mask))
         if pictures.reference is not None:
             self.write(CHARACTER, encode_photo(pictures.reference, "PNG", quickly=True))
 
-    def put_candidate(self, found: FoundCandidate, photo: Photo, request: str) -> None:
+    def put_candidate(
+        self, found: FoundCandidate, photo: Photo, request: str, proposer: str = INPAINT
+    ) -> None:
         """Write a finished candidate; one that failed leaves no files.
 
         Args:
             found: the candidate.
             photo: what its box is laid on.
             request: digest of the request.
+            proposer: what made it.
 
         Raises:
             PawfectError: INVALID_ARG where there is no room; what was written of it then goes.
@@ -113,8 +118,9 @@ class TaskFolder:
         pixels = photo.pixels.copy()
         pixels[y0:y1, x0:x1] = found.image
         plain = _plain(photo, pixels)
-        if found.candidate.engine is not None:
-            plain = plain.changed_by(found.candidate.engine)
+        engine = maker(proposer, found.candidate.engine)
+        if engine is not None:
+            plain = plain.changed_by(engine)
         picture = encode_photo(plain, "PNG", quickly=True)
         name = name_of_candidate(found.candidate)
         known = {
@@ -155,20 +161,26 @@ class TaskFolder:
             return [], broken + len(found)
         return [found[number] for number in sorted(found)], broken
 
-    def is_complete(self, request: str) -> bool:
-        """Say whether the results of a request are there, all of them."""
+    def is_complete(self, request: str, *, masked: bool = True) -> bool:
+        """Say whether the results of a request are there, all of them.
+
+        Args:
+            request: its digest.
+            masked: whether it has a mask.
+        """
         try:
             metrics = json.loads(read_file(self.path / METRICS, METRICS))
             there = metrics["request"] == request and metrics["complete"] is True
         except (PawfectError, ValueError, KeyError, TypeError, RecursionError):
             return False
-        return there and all((self.path / name).is_file() for name in (RESULT, PAGE, INIT, MASK))
+        names = (RESULT, PAGE, INIT, *((MASK,) if masked else ()))
+        return there and all((self.path / name).is_file() for name in names)
 
     def clear(self, kept: list[FoundCandidate]) -> None:
         """Remove the results of other requests, but for some candidates; nothing else."""
         names = {name_of_candidate(one.candidate) for one in kept}
         names |= {_beside(name) for name in names}
-        ours = [self.path / name for name in (METRICS, PAGE, RESULT, CHARACTER)]
+        ours = [self.path / name for name in (METRICS, PAGE, RESULT, CHARACTER, MASK)]
         # JSON before its picture: what is left of a pair is then no candidate.
         pairs = sorted(self.path.glob("candidate_*"), key=lambda path: path.suffix)
         ours += [path for path in pairs if _CANDIDATE.fullmatch(path.name)]
@@ -179,6 +191,16 @@ class TaskFolder:
         except OSError as error:
             got = error.strerror or type(error).__name__
             raise invalid(path.name, "a file that can be replaced", got) from None
+
+
+def maker(proposer: str, engine: str | None) -> str | None:
+    """Return what a picture's metadata says changed it: a swap, whatever refined it after.
+
+    Args:
+        proposer: of the search.
+        engine: what made the picture, or None.
+    """
+    return SWAP if proposer == SWAP else engine
 
 
 def _beside(name: str) -> str:

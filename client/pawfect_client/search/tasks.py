@@ -43,7 +43,7 @@ class Task:
     Attributes:
         id: its name, a number where the task file has one.
         photo: where the photo is.
-        mask: where its mask is.
+        mask: where its mask is; None, for a swap alone: the face is found.
         reference: where the picture of the character is, or None.
         character: the character's name, or None.
         parameters: of `SearchParams`, which it has for itself.
@@ -51,7 +51,7 @@ class Task:
 
     id: int | str
     photo: Source
-    mask: Source
+    mask: Source | None
     reference: Source | None = None
     character: str | None = None
     parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -129,7 +129,9 @@ def read_tasks(
     return [known[id_] for id_ in dict.fromkeys(ids)]
 
 
-def task_of_photo(photo: Path, mask: Path, reference: Path | None, character: str | None) -> Task:
+def task_of_photo(
+    photo: Path, mask: Path | None, reference: Path | None, character: str | None
+) -> Task:
     """Return the task of one photo, whose id is its name without the ending."""
     return Task(photo.stem, photo, mask, reference, character)
 

@@ -29,6 +29,7 @@ NAMES: Final = (
     "subject",
     "general",
     "search",
+    "swap",
     *(f"score_{judge}" for judge in REMOTE_JUDGES),
 )
 # A server that answers so is there, and has no time.
@@ -66,14 +67,14 @@ class Abilities:
             why = self._failure.message
         return None, dict.fromkeys(NAMES, Capability(False, why))
 
-    async def of_refinement(self, type_: str) -> Capability | None:
-        """Return whether a type of refinement can be done; None where that is not known now.
+    async def of(self, name: str) -> Capability | None:
+        """Return whether one thing can be done; None where that is not known now.
 
         Args:
-            type_: one of the types of `refine`.
+            name: of NAMES.
         """
         profile, can = await self.now()
-        return None if profile is None else can[type_]
+        return None if profile is None else can[name]
 
     async def _ask(self) -> PawfectError | None:
         try:

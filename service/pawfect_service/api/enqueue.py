@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.trace import SpanKind
 
@@ -170,7 +170,7 @@ class Enqueuer:
                 raise PawfectError(
                     ErrorKind.UNAVAILABLE, "store: expected it to take the job, it did not"
                 ) from error
-            LOG.info("queued")
+            LOG.info("queued", extra=_signature(kind, request))
         return session
 
     async def _written(self, uid: str, sid: str, kind: Kind, request: JobRequest) -> Step:
@@ -206,6 +206,14 @@ class Enqueuer:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
                 await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
+
+
+def _signature(kind: Kind, request: JobRequest) -> dict[str, Any]:
+    """Return what the log says of who asked for a job, and that he said there was consent."""
+    if not kind.signed:
+        return {}
+    said = {name: request.parameters.get(name) for name in ("caller", "consent")}
+    return {"kind": kind.name, **said}
 
 
 def _checked(

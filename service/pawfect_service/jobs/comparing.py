@@ -14,7 +14,7 @@ from pawfect.contract.errors import invalid
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.fields import MOST_COMPARISONS, Comparison
-from pawfect_service.jobs.kinds import SEARCH
+from pawfect_service.jobs.kinds import SEARCHES
 from pawfect_service.jobs.move import Answer, Moment, Step
 from pawfect_service.strict import lenient_json
 
@@ -29,10 +29,12 @@ class Rank:
     """What a search compares a candidate by.
 
     Attributes:
-        above_floor: whether its local consistency reaches the floor; one that does goes first.
+        keeps_identity: of a swap, whether it is enough like the character; one that is goes first.
+        above_floor: whether its local consistency reaches the floor; then one that does.
         potential: 0 to 10; None where no judge counts.
     """
 
+    keeps_identity: bool
     above_floor: bool
     potential: float | None
 
@@ -48,7 +50,8 @@ def ranks_of(report: str | None) -> dict[int, Rank]:
     for one in entries if isinstance(entries, list) else ():
         number = one.get("number") if isinstance(one, Mapping) else None
         if type(number) is int and one.get("error") is None:
-            found[number] = Rank(one.get("above_floor") is not False, _number(one.get("potential")))
+            kept, above = (one.get(name) is not False for name in ("keeps_identity", "above_floor"))
+            found[number] = Rank(kept, above, _number(one.get("potential")))
     return found
 
 
@@ -60,12 +63,14 @@ def _number(value: Any) -> float | None:
 def preferred(ranks: Mapping[int, Rank], left: int, right: int) -> Choice | None:
     """Return which of two candidates the search prefers; none: neither; None: it cannot say.
 
-    As the search ranks them: first those that reach the floor, then by potential.
+    As the search ranks them: first those that keep a swap's identity, then those that reach the
+    floor, then by potential.
     """
     one, other = ranks.get(left), ranks.get(right)
     if one is None or other is None or one.potential is None or other.potential is None:
         return None
-    first, second = (one.above_floor, one.potential), (other.above_floor, other.potential)
+    first = (one.keeps_identity, one.above_floor, one.potential)
+    second = (other.keeps_identity, other.above_floor, other.potential)
     if first == second:
         return NEITHER
     return LEFT if first > second else RIGHT
@@ -109,7 +114,7 @@ def compare(at: Moment, *, left: int, right: int, choice: Choice) -> Step:
 
 
 def _check(session: SessionDocument, left: int, right: int) -> None:
-    if session.kind is not SEARCH:
+    if session.kind not in SEARCHES:
         raise invalid("version", "one that is a search", f"one that is {session.kind.name}")
     if left == right:
         raise invalid("right", "another candidate than left", right)

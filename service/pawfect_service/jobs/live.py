@@ -47,6 +47,7 @@ class LiveCandidate(Part):
         scores: by axis, 0 to 10.
         potential: 0 to 10; None where no judge counts.
         above_floor: whether its local consistency reaches the floor.
+        keeps_identity: of a swap, whether it is enough like the character to win.
         error: why there is none.
     """
 
@@ -59,6 +60,7 @@ class LiveCandidate(Part):
     scores: Mapping[Text, StrictFloat] = Field(default_factory=dict)
     potential: StrictFloat | None = None
     above_floor: bool = True
+    keeps_identity: bool = True
     error: Annotated[Text, Field(max_length=_LONGEST_ERROR)] | None = None
 
     @classmethod
@@ -74,6 +76,7 @@ class LiveCandidate(Part):
             scores={storable(axis): float(score) for axis, score in found.scores.items()},
             potential=None if found.potential is None else float(found.potential),
             above_floor=found.above_floor,
+            keeps_identity=found.keeps_identity,
             error=error,
         )
 

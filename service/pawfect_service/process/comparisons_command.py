@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import click
 
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.fields import Comparison
-from pawfect_service.jobs.kinds import SEARCH
+from pawfect_service.jobs.kinds import SEARCHES, Kind
 from pawfect_service.process.options import store_option
 from pawfect_service.process.stored import documents_of, told
 from pawfect_service.variants.agreement import Agreement, agreement_of
@@ -33,7 +33,7 @@ _DAY_S: Final = 86_400.0
 def comparisons(store: str, days: float, as_json: bool) -> None:
     """Say how often people who saw two candidates blind chose what the search prefers."""
     since = time.time() - days * _DAY_S
-    documents = told(lambda: documents_of(store, SEARCH.name, since))
+    documents = [document for kind in SEARCHES for document in _documents(store, kind, since)]
     searches, found = agreement_in(documents)
     if as_json:
         share = None if found.share is None else asdict(found.share)
@@ -49,6 +49,10 @@ def comparisons(store: str, days: float, as_json: bool) -> None:
         f"{found.agreed} of {found.decided} choices agree with the search: {at.value:.1%} "
         f"({at.low:.1%} to {at.high:.1%}, Wilson's interval of 95 %; ties are left out)."
     )
+
+
+def _documents(store: str, kind: Kind, since: float) -> Sequence[Document]:
+    return told(lambda: documents_of(store, kind.name, since))
 
 
 def agreement_in(documents: Iterable[Document]) -> tuple[int, Agreement]:

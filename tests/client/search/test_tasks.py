@@ -74,7 +74,7 @@ def test_a_task_may_say_for_itself_what_is_proposed_and_whose_hair_stays(desk, f
     for said in (
         "task 4: failed: character: expected 1 to 80 printable characters",
         "task 5: failed: reference: expected the character's picture with proposer=edit, got none",
-        "task 6: failed: proposer: expected one of inpaint, edit, got 'swap'",
+        "task 6: failed: consent: expected true, by which the caller says",
     ):
         assert said in run.output
 

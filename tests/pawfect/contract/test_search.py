@@ -8,7 +8,9 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.search import (
     MAX_NAME,
     SearchParams,
+    check_mask,
     check_reference,
+    check_swap_consent,
     search_plan,
 )
 
@@ -40,8 +42,22 @@ def test_of_edits_there_are_two_candidates_at_least_and_the_first_is_unedited():
     assert not search_plan(SearchParams(k_global=1)).unedited
 
 
-def test_only_edits_need_the_characters_picture():
+def test_of_fills_and_edits_only_edits_need_the_characters_picture():
     check_reference(SearchParams(), given=False)
     check_reference(SearchParams(proposer="edit"), given=True)
     with pytest.raises(PawfectError, match="reference: expected the character's picture"):
         check_reference(SearchParams(proposer="edit"), given=False, name="reference")
+
+
+def test_a_swap_needs_the_characters_picture_and_consent_but_no_mask():
+    swap = SearchParams(proposer="swap", consent=True)
+    check_mask(swap, given=False)
+    check_reference(swap, given=True)
+    check_swap_consent(swap)
+    check_swap_consent(SearchParams(proposer="edit"))
+    with pytest.raises(PawfectError, match=r"REFERENCE: .* proposer=swap, got none"):
+        check_reference(swap, given=False)
+    with pytest.raises(PawfectError, match=r"consent: expected true, .* agrees, got false"):
+        check_swap_consent(SearchParams(proposer="swap"))
+    with pytest.raises(PawfectError, match=r"MASK: expected a mask with proposer=edit, got none"):
+        check_mask(SearchParams(proposer="edit"), given=False)

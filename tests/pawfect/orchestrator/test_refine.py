@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -283,7 +284,7 @@ def test_capabilities_of_a_bare_server():
     assert told.profile == "embedded"
     can = told.can
     judges = {"score_gemini", "score_moondream"}
-    kinds = {"cutout", "find_masks", "search", "text", "region", "subject", "general"}
+    kinds = {"cutout", "find_masks", "search", "swap", "text", "region", "subject", "general"}
     assert set(can) == kinds | judges
     assert can["search"].available
     assert can["region"].available
@@ -335,6 +336,22 @@ def test_capabilities_with_weights(tmp_path, tiny):
     can = LocalRefine(tiny).capabilities().can
     assert can["find_masks"].available
     assert not can["region"].ignores_prompt
+
+
+def test_capabilities_say_whether_faces_are_swapped_and_what_refines_them(tmp_path, tiny_chain):
+    bare = LocalRefine().capabilities().can["swap"]
+    assert (bare.available, bare.engines) == (False, ())
+    assert bare.why == "weights buffalo_l are not here: run `pawfect weights fetch buffalo_l`"
+    klein = tiny_chain("klein").profile
+    (tmp_path / "tiny-faces").mkdir()
+    told = LocalRefine(klein).capabilities().can["swap"]
+    assert "weights tiny-inswapper are not here" in str(told.why)
+    (tmp_path / "tiny-inswapper").mkdir()
+    told = LocalRefine(klein).capabilities().can["swap"]
+    assert told == Capability(True), "nothing refines: klein's own weights are not here"
+    lacking = replace(klein, models=tuple(set(klein.models) - {"face_swap"}))
+    why = LocalRefine(lacking).capabilities().can["swap"].why
+    assert why == "profile tiny-klein has no model face_swap"
 
 
 def test_creativity_moves_the_schedule_of_a_diffused_fill(tiny):

@@ -89,12 +89,13 @@ def test_the_engine_decides_the_source_type(engine, kind):
     assert source_type(with_source_type(RICH, engine)) == kind
 
 
-def test_every_engine_has_one_and_so_has_a_cut_out():
+def test_every_engine_has_one_and_so_have_a_cut_out_and_a_swap():
     assert set(SOURCE_TYPES) == set(ENGINES) - {"auto"} | {
         "cutout",
         "background",
         "lettering",
         "remote",
+        "swap",
     }
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pawfect.contract.scores import AXES, Judgement
 from pawfect.contract.search import SearchPlan
 from pawfect.contract.search_report import Candidate
-from pawfect.search.potential import can_be_beaten, rank
+from pawfect.scores.likeness import SIMILARITY
+from pawfect.search.potential import can_be_beaten, rank, similarity_of
 
 
 def plan(floor: float = 0.0, **weights: float) -> SearchPlan:
@@ -148,3 +149,100 @@ def test_it_wins_by_a_higher_potential_in_which_identity_counts():
 
 def test_it_is_what_there_is_where_no_edit_was_made():
     assert edits({"local": local(5)}).best_first == (0,)
+
+
+def swap(number: int, similarity: float | None, **judges: dict[str, float]) -> Candidate:
+    """A candidate of a swap, with the cosine that the local judge measured."""
+    given_ = candidate(number, **{"local": local(5), **judges})
+    own, *others = given_.judgements
+    parts = {} if similarity is None else {SIMILARITY: similarity}
+    return replace(given_, judgements=(replace(own, parts=parts), *others))
+
+
+def swaps(*given_: Candidate, margin: float = 0.05):
+    return rank(given_, replace(plan(), margin=margin))
+
+
+def test_a_swap_below_the_raw_ones_identity_by_more_than_the_margin_never_wins():
+    better = {"gemini": {"realism": 10, "identity": 10, "consistency": 10}}
+    worse = {"gemini": dict.fromkeys(AXES, 0)}
+    for similarity, wins in ((0.5, True), (0.45, True), (0.449, False), (-1.0, False)):
+        ranking = swaps(swap(0, 0.5, **worse), swap(1, similarity, **better))
+        assert ranking.best.number == (1 if wins else 0), similarity
+        assert ranking.by_number[1].keeps_identity == wins
+
+
+@pytest.mark.parametrize("lost", [None, float("nan"), float("inf")])
+def test_a_face_that_cannot_be_compared_is_below_any_margin(lost):
+    better = {"gemini": dict.fromkeys(AXES, 10)}
+    ranking = swaps(swap(0, 0.1), swap(1, lost, **better))
+    assert ranking.best_first == (0, 1)
+    ranking = swaps(swap(0, lost), swap(1, 0.9, **better))
+    assert ranking.best_first == (0, 1), "nor is anything compared with a raw swap without one"
+
+
+def test_a_lost_face_silences_no_axis_for_those_that_kept_theirs():
+    kept = {"local": {"consistency": 5.0, "realism": 5.0, "identity": 6.0}}
+    lost = {"local": {"consistency": 5.0, "realism": 5.0, "identity": -1}}
+    ranking = swaps(swap(0, 0.4, **kept), swap(1, 0.5, **kept), swap(2, None, **lost))
+    assert ranking.judges["identity"] == ("local",)
+    assert ranking.silent == {}
+    assert "identity" not in ranking.by_number[2].scores
+
+
+def test_without_a_raw_swap_or_a_margin_nobody_is_held_to_it():
+    without = swaps(swap(1, 0.1), swap(2, 0.9))
+    assert all(one.keeps_identity for one in without.candidates)
+    failed = replace(swap(0, 0.9), error="INTERNAL: broken")
+    assert swaps(failed, swap(1, 0.1)).best_first == (1,)
+    ranking = rank([swap(0, 0.9), swap(1, 0.1)], plan())
+    assert all(one.keeps_identity for one in ranking.candidates)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.floats(-1, 1)),
+            st.dictionaries(st.sampled_from(["local", "a"]), SCORES),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=7,
+    ),
+    st.floats(0, 10),
+    st.floats(0, 0.5),
+    st.randoms(use_true_random=False),
+)
+def test_the_best_swap_is_never_below_the_raw_ones_identity_less_the_margin(
+    given_, floor, margin, random
+):
+    every = []
+    for number, (similarity, judges, fails) in enumerate(given_):
+        one = swap(number, similarity, **judges)
+        every.append(replace(one, error="INTERNAL: no") if fails and number else one)
+    random.shuffle(every)
+    ranking = rank(every, replace(plan(floor), margin=margin))
+    raw, best = (ranking.by_number[number] for number in (0, ranking.best_first[0]))
+    if best.number != 0:
+        own, lowest = similarity_of(best), similarity_of(raw)
+        assert own is not None
+        assert lowest is not None
+        assert own >= lowest - margin
+    keeping = [ranking.by_number[number].keeps_identity for number in ranking.best_first]
+    assert keeping == sorted(keeping, reverse=True), "all that keep it come first"
+    allowed = {
+        one.number
+        for one in every
+        if one.error is None
+        and (
+            one.number == 0
+            or (
+                given_[0][0] is not None
+                and given_[one.number][0] is not None
+                and given_[one.number][0] >= given_[0][0] - margin
+            )
+        )
+    }
+    assert {one.number for one in ranking.candidates if one.keeps_identity and not one.error} == (
+        allowed
+    )

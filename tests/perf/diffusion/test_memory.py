@@ -25,6 +25,7 @@ from pawfect.diffusion.attention import BACKENDS
 from pawfect.model import ONNX
 from pawfect.models import MODELS
 from pawfect.profile import Profile, load_profile
+from pawfect.settings import SwapSettings
 from pawfect.weights.published import read
 from perf.diffusion import memory
 from perf.diffusion.cards import CARDS
@@ -41,6 +42,7 @@ from perf.diffusion.storage import (
     storage_of,
     stored_bytes,
 )
+from perf.faces.network import work
 from tests.perf.diffusion.modules import Peak, built, moved, step_of
 from tests.perf.diffusion.test_flops import asked
 
@@ -314,9 +316,25 @@ def test_networks_by_onnx_put_at_most_one_process_on_a_card():
         by_onnx = [
             model for model in map(MODELS.__getitem__, profile.models) if model.runtime == ONNX
         ]
-        assert {model.name for model in by_onnx} == {"lama_fill", "onnx_networks", "text_reading"}
+        assert {model.name for model in by_onnx} == {
+            "lama_fill",
+            "onnx_networks",
+            "text_reading",
+            "face_analysis",
+        } | {model for model in ["face_swap"] if model in profile.models}
         on_card = [model.name for model in by_onnx if profile.device(model) == "cuda"]
         assert on_card == (["onnx_networks"] if name == "h200" else [])
+
+
+def test_a_t4_beside_flux_has_no_room_for_the_swapping_network_and_an_h200_has():
+    for name, fits in (("t4", False), ("h200", True)):
+        profile = load_profile(name)
+        on_card = replace(profile, swap=SwapSettings("cuda", 4))
+        assert {process.model for process in processes_of(on_card)} >= {"face_swap"}
+        held = total(on_card, kernels=TORCH)
+        assert held - total(profile, kernels=TORCH) == pytest.approx(1.35, abs=0.05)
+        assert (held < CARDS[name].usable_gib) == fits
+    assert work().weights == pytest.approx(memory.SWAP_VALUES, rel=0.001)
 
 
 def test_sam3s_text_encoder_is_on_the_card_where_its_profile_says_so():

@@ -80,6 +80,8 @@ CASES = [
     ("lama_fill", "MASK", plane(64, 65), "MASK: expected the image's size 64x64, got 65x64"),
     ("lama_fill", "MASK", plane(64, 64), "some to keep, got an empty or a full mask"),
     ("scene_labels", "MASK", np.zeros((64, 64), np.uint8), "got an empty mask"),
+    ("face_swap", "POINTS", np.full((5, 2), np.nan, np.float32), "POINTS: expected finite"),
+    ("face_swap", "EMBEDDING", np.zeros(512, np.float32), "EMBEDDING: expected finite"),
 ]
 
 
@@ -100,10 +102,11 @@ def wire(model: str, arrays: Tensors) -> Tensors:
 )
 def test_a_bad_tensor_is_named_and_the_next_request_works(client, model, name, array, says):
     bad = wire(model, good(model) | {name: array})
-    message = refusal(ErrorKind.INVALID_ARG, client.ask, model, bad)
+    own = MODELS[model].probe_parameters
+    message = refusal(ErrorKind.INVALID_ARG, client.ask, model, bad, **own)
     assert says in message
     assert "/" not in message.replace("model 'scene_labels'", "")
-    assert client.ask(model, wire(model, good(model)))
+    assert client.ask(model, wire(model, good(model)), **own)
 
 
 @pytest.mark.parametrize("model", NEURAL)
@@ -116,7 +119,7 @@ def test_a_parameter_that_it_does_not_take_is_refused(client, model):
     message = refusal(ErrorKind.INVALID_ARG, client.ask, model, given, steps=4)
     assert "parameters: expected " in message
     assert "got steps" in message
-    assert client.ask(model, wire(model, good(model)))
+    assert client.ask(model, wire(model, good(model)), **MODELS[model].probe_parameters)
 
 
 ONE = good("flux_transformer")

@@ -17,7 +17,7 @@ from pawfect.contract.search import SearchParams
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_service.http import health
-from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT, SEARCH
+from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT, SEARCH, SWAP
 from tests.server.conftest import answers, metric
 from tests.service.stack import PHOTO, Stack
 
@@ -99,6 +99,7 @@ async def test_the_page_describes_every_route_with_examples(alone):
         "/api/v1/runs/{run_id}/refinements/{job_id}/{name}",
         "/api/v1/runs/{run_id}/run.json",
         "/api/v1/runs/{run_id}/search",
+        "/api/v1/runs/{run_id}/swap",
         "/api/v1/runs/{run_id}/versions/{version}",
         "/api/v1/sign-in",
         "/api/v1/studio",
@@ -132,6 +133,7 @@ async def test_the_page_says_what_a_run_may_bring_and_every_parameter_of_its_kin
         "inpaint": (RUN_INPAINT, InpaintParams),
         "import": (IMPORT, NoParams),
         "search": (SEARCH, SearchParams),
+        "swap": (SWAP, SearchParams),
     }
     for body in post["requestBody"]["content"].values():
         assert set(body["examples"]) == set(kinds)

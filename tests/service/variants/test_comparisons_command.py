@@ -39,7 +39,7 @@ async def test_choices_about_all_searches_of_the_last_days_are_counted(opened, s
     stores = opened()
     documents = (
         document(1, (0, 1, "right"), (3, 2, "right"), (0, 2, "none")),
-        document(2, (1, 3, "right")),
+        document(2, (1, 3, "right"), kind="swap"),
         document(2),
         document(50, (0, 1, "right")),
         document(1, (0, 1, "right"), kind="refine"),

@@ -134,6 +134,27 @@ export const searchAgain = (runId: string, base: number, order: SearchOrder): Pr
     form({ base: String(base), reference: order.reference, ...filled(order) }),
   );
 
+export interface SwapOrder {
+  /** A picture of the character, whose face is put there. */
+  reference: Blob;
+  /** Says which face: the nearest to what is white; the surest where there is none. */
+  mask?: Blob | undefined;
+  /** `consent: true` among them, or the API refuses. */
+  parameters: Parameters;
+}
+
+/** Swap a face, on version `base`; 0 is the photo. */
+export const swapFace = (runId: string, base: number, order: SwapOrder): Promise<Run> =>
+  json(
+    `${at(runId)}/swap`,
+    form({
+      base: String(base),
+      reference: order.reference,
+      ...(order.mask ? { mask: order.mask, mask_is: "white" } : {}),
+      parameters: JSON.stringify(order.parameters),
+    }),
+  );
+
 export interface Chosen {
   comparison: Compared;
   version: Agreement;

@@ -13,7 +13,7 @@ export interface Ability {
   engines?: string[];
 }
 
-export type AbilityName = "cutout" | "findMasks" | "search" | RefineType;
+export type AbilityName = "cutout" | "findMasks" | "search" | "swap" | RefineType;
 
 export interface Studio {
   signedIn: boolean;
@@ -48,7 +48,7 @@ export interface Feedback {
 export interface Version {
   version: number;
   jobId: string;
-  kind: "inpaint" | "cutout" | "import" | "refine" | "search" | (string & {});
+  kind: "inpaint" | "cutout" | "import" | "refine" | "search" | "swap" | (string & {});
   type: RefineType | null;
   payload: unknown;
   /** Of which version it was made; 0: of the photo. */
@@ -62,7 +62,7 @@ export interface Version {
   previewUrl: string | null;
   report: Report | null;
   feedback: Feedback | null;
-  /** Of a search's candidates, two by two. */
+  /** Of a search's candidates, or a swap's, two by two. */
   comparisons?: Compared[];
   agreement?: Agreement | null;
   error: Failure | null;
@@ -103,6 +103,8 @@ export interface Candidate {
   scores: Record<string, number>;
   potential: number | null;
   aboveFloor: boolean;
+  /** Of a swap, whether it is enough like the character to win. */
+  keepsIdentity?: boolean;
   error: string | null;
 }
 

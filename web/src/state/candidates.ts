@@ -19,6 +19,11 @@ export interface Family {
   children: Candidate[];
 }
 
+/** Whether a version is the best of many candidates. */
+export function isSearch({ kind }: Version): boolean {
+  return kind === "search" || kind === "swap";
+}
+
 /** Return what a completed search has found. */
 export function searchOf(version: Version): Search {
   const report = version.report ?? {};
@@ -41,6 +46,7 @@ function candidateOf(one: Record<string, unknown>): Candidate {
     scores: Object.fromEntries(scores.map(([axis, score]) => [axis, Number(score)])),
     potential: typeof one.potential === "number" ? one.potential : null,
     aboveFloor: one.above_floor !== false,
+    keepsIdentity: one.keeps_identity !== false,
     error: typeof one.error === "string" ? one.error : null,
   };
 }

@@ -1,6 +1,6 @@
 // The same again with another seed: nobody has to draw the mask twice.
 
-import { cutoutAgain, fileOf, fillAgain, refine, searchAgain } from "../api/client";
+import { cutoutAgain, fileOf, fillAgain, refine, searchAgain, swapFace } from "../api/client";
 import type { Run, Scalar, Version } from "../api/types";
 import { maskPngs, separateMasks } from "../mask/png";
 import { anotherSeed } from "./choices";
@@ -12,7 +12,8 @@ export function wasRemote({ parameters }: Version): boolean {
 
 /** Queue another version like one that there is, on what that was made from.
  *
- * @param agreed whether the picture may leave the server this time.
+ * @param agreed whether the picture may leave the server this time; of a swap, whether everybody
+ *   whose face is seen or shown agrees to this one.
  * @throws ApiError as the API says; Error where the kind has nothing to try again.
  */
 export async function retry(run: Run, version: Version, agreed = false): Promise<void> {
@@ -38,6 +39,18 @@ export async function retry(run: Run, version: Version, agreed = false): Promise
       },
       drawn,
     );
+    return;
+  }
+  if (kind === "swap") {
+    // The API says who asks, and consent is for one time.
+    const { caller: _caller, consent: _consent, ...rest } = parameters;
+    if (!links.reference) throw new Error("This version has no picture of the character.");
+    if (!agreed) throw new Error("A swap is only made again where everybody agrees.");
+    await swapFace(run.runId, parent, {
+      reference: await fileOf(links.reference),
+      mask: links.mask ? await fileOf(links.mask) : undefined,
+      parameters: { ...rest, consent: true },
+    });
     return;
   }
   if (!links.mask) throw new Error("This version has no mask to fill again.");

@@ -20,6 +20,8 @@ const VARIATIONS: Record<string, string> = {
   neighbourhood: "close by",
   renoised: "painted anew in part",
   worst_part: "its worst part anew",
+  refined: "refined",
+  boosted: "drawn at another size",
 };
 
 export function axisName(axis: string): string {

@@ -1,6 +1,7 @@
 // Reports in words: what a person wants to know of how a version came about.
 
 import type { Report, Version } from "../api/types";
+import { isSearch } from "../state/candidates";
 import { stageName } from "./stages";
 
 const ENGINES: Record<string, string> = {
@@ -17,8 +18,10 @@ export function reportWords(version: Version): string[] {
   const words = version.note ? [sentence(version.note)] : [];
   if (!report) return words;
   const told = [
-    version.kind === "search" ? searchWords(report) : null,
-    version.kind === "cutout" ? subjectWords(report) : filledWords(report),
+    isSearch(version) ? searchWords(report) : null,
+    ...(version.kind === "swap" ? swapWords(version, report) : []),
+    version.kind === "cutout" ? subjectWords(report) : null,
+    version.kind === "cutout" || version.kind === "swap" ? null : filledWords(report),
     protectedWords(report),
     ...correctionWords(report),
     ...regionWords(report),
@@ -62,6 +65,33 @@ function searchWords(report: Report): string | null {
   const by = names ? ` (judges: ${names})` : "; nobody could judge them";
   const end = ENDS[text(report.ended) ?? ""];
   return `Of ${made} tries number ${best} won${score}${by}.${end ? ` ${end}` : ""}`;
+}
+
+/** What is to be known of a swap: which face, who asked, what its networks may be used for. */
+function swapWords(version: Version, report: Report): string[] {
+  const { caller, consent } = version.parameters;
+  const swap = (report.swap ?? {}) as Record<string, unknown>;
+  const found = number(swap.found);
+  const box = Array.isArray(swap.box) ? swap.box.map(number) : [];
+  const faces = found === 1 ? "the one face" : `one of ${found} faces`;
+  const [x, y] = box;
+  const engine = text(report.engine);
+  const licences = Object.values((swap.licences ?? {}) as Record<string, unknown>);
+  const all = [...new Set([...licences.map(text), text(report.licence)])].filter(Boolean);
+  const over = (Array.isArray(swap.occluders) ? swap.occluders : []).map(String).join(" and ");
+  return [
+    ...(found && x != null && y != null
+      ? [`Swapped ${faces} in the picture, at ${Math.round(x)}, ${Math.round(y)} px.`]
+      : []),
+    ...(found !== null && swap.box === null ? ["There was no face that could be swapped."] : []),
+    ...(over ? [`What lies over the face was kept: ${over}.`] : []),
+    // Where nothing refines, the report's fallbacks say why.
+    ...(engine && engine !== "swap" ? [`Refined by ${ENGINES[engine] ?? engine}.`] : []),
+    ...(consent === true && typeof caller === "string"
+      ? [`Asked for by ${caller}, who said that everybody agrees.`]
+      : []),
+    ...(all.length ? [`Made with networks under: ${all.join("; ")}.`] : []),
+  ];
 }
 
 function subjectWords(report: Report): string | null {

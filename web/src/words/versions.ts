@@ -7,6 +7,7 @@ const TITLES: Record<string, string> = {
   cutout: "Cut out",
   import: "Your photo",
   search: "Best of several",
+  swap: "Face swapped",
 };
 const REFINED: Record<RefineType, string> = {
   subject: "Subject repaired",

@@ -81,3 +81,32 @@ it("another search takes mask, reference and preset along, and judges elsewhere 
     expect(await (form.get("reference") as Blob).text()).toBe("/files/reference.jpg");
   }
 });
+
+it("another swap takes character and mask along, with a consent of its own or not at all", async () => {
+  const asked = answering(({ path }) =>
+    path.startsWith("/files/") ? new Response(path) : Response.json(sent),
+  );
+  const made = version({
+    kind: "swap",
+    parent: 2,
+    parameters: { consent: true, caller: "key phone", remote: true, k_global: 3, seed: 1 },
+    links: { mask: "/files/mask.png", reference: "/files/reference.jpg" },
+  });
+  await expect(retry(run(made), made)).rejects.toThrow("everybody agrees");
+  expect(asked).toEqual([]);
+  await retry(run(made), made, true);
+  await retry(run(made), { ...made, links: { ...made.links, mask: null } }, true);
+  const posts = asked.filter((one) => one.method === "POST");
+  expect(posts.map((one) => one.path)).toEqual(Array(2).fill("/api/v1/runs/0a.me/swap"));
+  const forms = posts.map((one) => one.body as FormData);
+  for (const form of forms) {
+    const { seed, ...rest } = JSON.parse(String(form.get("parameters")));
+    // Who asks is the API's to say, and that pictures may leave the server is not agreed to here.
+    expect(rest).toEqual({ consent: true, k_global: 3 });
+    expect(seed).not.toBe(1);
+    expect(form.get("base")).toBe("2");
+    expect(await (form.get("reference") as Blob).text()).toBe("/files/reference.jpg");
+  }
+  expect(await (forms[0]!.get("mask") as Blob).text()).toBe("/files/mask.png");
+  expect(forms.map((form) => form.get("mask_is"))).toEqual(["white", null]);
+});

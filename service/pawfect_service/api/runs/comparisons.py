@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from pawfect_service.jobs.comparing import preferred, ranks_of
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.kinds import SEARCH
+from pawfect_service.jobs.kinds import SEARCHES
 from pawfect_service.variants.agreement import Agreement, agreement_of
 
 _CAMEL = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -88,7 +88,7 @@ def compared(session: SessionDocument) -> list[Compared]:
 
 def agreement_of_version(session: SessionDocument) -> AgreementState | None:
     """Return a search's agreement; None of another kind of job, and of what nobody compared."""
-    if session.kind is not SEARCH or not session.job_comparisons:
+    if session.kind not in SEARCHES or not session.job_comparisons:
         return None
     return agreement_state(agreement_of(session.report, session.job_comparisons))
 
@@ -101,7 +101,7 @@ def comparisons_report(jobs: Mapping[int, SessionDocument]) -> ComparisonsReport
     """
     whole, versions = Agreement(), {}
     for version, session in jobs.items():
-        if session.kind is not SEARCH:
+        if session.kind not in SEARCHES:
             continue
         found = agreement_of(session.report, session.job_comparisons)
         versions[version] = agreement_state(found)

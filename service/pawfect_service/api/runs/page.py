@@ -12,7 +12,7 @@ from pawfect.contract.search import SearchParams
 from pawfect_service.api.runs.refining import MASKS, REQUEST, RefineRequest
 from pawfect_service.api.uploads import FORM, body_schema
 from pawfect_service.jobs.fields import RATINGS
-from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT, SEARCH, called_in_runs
+from pawfect_service.jobs.kinds import CUTOUT, IMPORT, RUN_INPAINT, SEARCH, SWAP, called_in_runs
 from pawfect_service.jobs.kinds.refine import REFERENCE
 
 _REFINEMENTS: Final[dict[str, dict[str, Any]]] = {
@@ -62,6 +62,15 @@ _KINDS: Final = (
             "photo": f"{_UPLOADS}/dog.jpg",
             "mask": f"{_UPLOADS}/leash.png",
             "parameters": {"preset": "photoreal", "seed": 7},
+        },
+    ),
+    (
+        SWAP,
+        SearchParams,
+        {
+            "photo": f"{_UPLOADS}/walk.jpg",
+            "reference": f"{_UPLOADS}/anna.jpg",
+            "parameters": {"consent": True, "seed": 7},
         },
     ),
     (IMPORT, NoParams, {"photo": f"{_UPLOADS}/dog.jpg", "parameters": {}}),

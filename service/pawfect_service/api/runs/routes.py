@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, StrictInt, ValidationError
 
-from pawfect.contract.errors import ErrorKind, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.faces import MAX_CALLER
 from pawfect_service.api.context import ApiContext, let_in
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.listing import MOST, RunList, list_runs
@@ -37,11 +38,13 @@ from pawfect_service.jobs.kinds import (
     IMPORT,
     RUN_INPAINT,
     SEARCH,
+    SWAP,
     Kind,
     called_in_runs,
     kind_of_run,
 )
 from pawfect_service.jobs.kinds.inpaint import REMOVE
+from pawfect_service.jobs.kinds.swap import CALLER
 from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import cancel
 from pawfect_service.jobs.paths import RunId
@@ -82,7 +85,7 @@ async def make_run(
     entry: _LetIn,
     request: Request,
     kind: Annotated[
-        str, Query(description="Of the first job: import, inpaint, cutout or search.")
+        str, Query(description="Of the first job: import, inpaint, cutout, search or swap.")
     ] = CUTOUT.name,
     user: Annotated[
         str | None, Query(description="Whose run it is, for credentials that are every user's.")
@@ -93,9 +96,10 @@ async def make_run(
     `import` takes `photo` alone: version 1 is the photo as it came, for others to work on. `cutout`
     takes `photo`, and `background` where the subject is to be laid on another picture: of
     any size, the server fits it. `inpaint` takes what a session's does, `search` that and
-    `reference`. The pictures have any format without transparent parts, sides 64-16,384 px, at most
-    110 MP; what is no JPEG is stored as one. `parameters`, all optional, are a JSON object. In
-    place of a form with files, JSON names files in storage by their paths below `users/{uid}/`.
+    `reference`, `swap` what `POST /api/v1/runs/{run_id}/swap` says. The pictures have any format
+    without transparent parts, sides 64-16,384 px, at most 110 MP; what is no JPEG is stored as one.
+    `parameters`, all optional but a swap's `consent`, are a JSON object. In place of a form with
+    files, JSON names files in storage by their paths below `users/{uid}/`.
 
     Each POST makes a run of its own. Where the API has variants, the user's own one chooses what
     the request leaves open; `variant` says which.
@@ -108,7 +112,8 @@ async def make_run(
         order = await read_order(request, chosen, uid, stores.files, contract)
         if REMOVE in chosen.texts:
             order = await context.naming.with_mask(order)
-        order = varied(context, chosen, uid, caller, order)
+        await check_swaps(context, chosen)
+        order = signed(chosen, caller, varied(context, chosen, uid, caller, order))
         session = await context.enqueuer.enqueue(uid, run.sid(1), chosen, order)
     jobs = {1: session}
     state = run_state(run, jobs, await waiting_in(context.services.sessions, jobs))
@@ -119,9 +124,27 @@ def _kind(name: str) -> Kind:
     kind = kind_of_run(name)
     # What needs a picture of the run's is no beginning of one.
     if kind is None or BASE_FIELD in kind.fields:
-        known = f"one of {', '.join(map(called_in_runs, (IMPORT, RUN_INPAINT, CUTOUT, SEARCH)))}"
-        raise invalid("kind", known, repr(name[:SHOWN]))
+        known = ", ".join(map(called_in_runs, (IMPORT, RUN_INPAINT, CUTOUT, SEARCH, SWAP)))
+        raise invalid("kind", f"one of {known}", repr(name[:SHOWN]))
     return kind
+
+
+async def check_swaps(context: ApiContext, kind: Kind) -> None:
+    """Raise UNAVAILABLE with what mends it where the server is known not to swap faces."""
+    if kind is not SWAP:
+        return
+    able = await context.abilities.of(SWAP.name)
+    if able is not None and not able.available:
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"{SWAP.name}: {able.why}")
+
+
+def signed(kind: Kind, caller: Caller, order: Order) -> Order:
+    """Return an order that says who asked, where its kind of jobs does."""
+    if not kind.signed:
+        return order
+    # The name of a key may be longer than what the server takes.
+    name = caller.name[:MAX_CALLER]
+    return replace(order, parameters={**order.parameters, CALLER: name})
 
 
 def varied(context: ApiContext, kind: Kind, uid: str, caller: Caller, order: Order) -> Order:

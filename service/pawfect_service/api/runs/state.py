@@ -59,7 +59,7 @@ class RunVersion(JobState):
 
     version: int = Field(description="1 is the first; each job makes one.")
     job_id: str = Field(description="What `/api/v1/ws` and `/api/v1/jobs` know it by.")
-    kind: str = Field(description="import, inpaint, cutout, search or refine")
+    kind: str = Field(description="import, inpaint, cutout, search, swap or refine")
     type: str | None = Field(description="Of a refinement: subject, text, region or general.")
     payload: dict[str, Any] | None = Field(description="Of a refinement, as it was asked for.")
     parent: int = Field(description="The version whose picture it works on; 0: the photo.")

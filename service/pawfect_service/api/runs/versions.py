@@ -1,4 +1,4 @@
-"""The routes that make another version of a run: fill it again, search, cut it out, refine it."""
+"""The routes that make another version of a run: fill it again, search, swap, cut out, refine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.basis import base_version, on_base
 from pawfect_service.api.runs.page import refine_body
 from pawfect_service.api.runs.refining import read_refinement
-from pawfect_service.api.runs.routes import RUN_FAILURES, varied
+from pawfect_service.api.runs.routes import RUN_FAILURES, check_swaps, signed, varied
 from pawfect_service.api.runs.run import AdmittedRun, RunAddress, jobs_of, waiting_in
 from pawfect_service.api.runs.state import PREFIX, RunState, run_state
 from pawfect_service.api.uploads import Order, body_schema, read_order
@@ -29,6 +29,7 @@ from pawfect_service.jobs.kinds import (
     CUTOUT,
     RUN_INPAINT,
     SEARCH,
+    SWAP,
     Kind,
     called_in_runs,
     kind_of_run,
@@ -91,7 +92,9 @@ class QueuedJob(BaseModel):
 _INPAINT: Final = AnotherForm(called_in_runs(RUN_INPAINT))
 _CUTOUT: Final = AnotherForm(called_in_runs(CUTOUT))
 _SEARCH: Final = AnotherForm(called_in_runs(SEARCH))
+_SWAP: Final = AnotherForm(called_in_runs(SWAP))
 _MASK: Final = "users/u-4711/uploads/leash.png"
+_CHARACTER: Final = "users/u-4711/uploads/anna.jpg"
 
 
 @router.post(
@@ -144,6 +147,40 @@ async def search(address: AdmittedRun, request: Request) -> JSONResponse:
 
 
 @router.post(
+    "/{run_id}/swap",
+    status_code=202,
+    summary="Swap a face, with consent",
+    response_model=RunState,
+    dependencies=CREDENTIALS,
+    openapi_extra=body_schema(
+        _SWAP,
+        (SearchParams.__doc__ or "").partition("Attributes:")[2],
+        {"reference": _CHARACTER, "base": 0, "parameters": {"consent": True, "seed": 8}},
+        (_BASE,),
+    ),
+    responses=_BASED,
+)
+async def swap(address: AdmittedRun, request: Request) -> JSONResponse:
+    """Queue a swap, as a version of its own: the face of `reference` in the place of one there.
+
+    It is a search, `preset` photoreal where nothing is said, its first candidate the raw swap.
+    `mask`, of the base's size, says which face is meant: the one nearest to it; without it the
+    surest. `mask_is`, `invert_mask` and `fit_mask` are as for an inpainting, `prompt` is how to
+    refine the face, `base` as above.
+
+    **`parameters` must have `"consent": true` in every request**: everybody whose face is seen or
+    shown agrees. It is JSON's own `true`, in a form too, whose `parameters` is JSON text; the text
+    `"true"` is refused as its absence is, with 400. `caller` and `proposer` are this service's to
+    say: who calls is logged with the job, and stands in its parameters. Every picture that is made
+    says in its metadata that a network made part of it.
+
+    Where the server says that it cannot swap, the answer is 503 with what mends that, and nothing
+    is queued.
+    """
+    return await _another(address, request, _SWAP)
+
+
+@router.post(
     "/{run_id}/cutout",
     status_code=202,
     summary="Cut the subject out of the run's picture",
@@ -170,11 +207,13 @@ async def _another(address: RunAddress, request: Request, form: AnotherForm) -> 
     files, contract = context.services.stores.files, context.services.sessions.contract
     with context.enqueuer.counter.counted():
         order = await read_order(request, form, run.uid, files, contract, (_BASE,))
+        await check_swaps(context, kind)
         async with context.enqueuer.bases:
             order, newest = await _based(address, order)
             if REMOVE in kind.texts:
                 order = await context.naming.with_mask(order)
             order = varied(context, kind, run.uid, address.caller, order)
+            order = signed(kind, address.caller, order)
             await context.enqueuer.enqueue_version(run, newest, kind, order)
     sessions = context.services.sessions
     jobs = await jobs_of(sessions, run)
@@ -245,7 +284,7 @@ async def _check_able(context: ApiContext, order: Order) -> None:
             and the picture may not leave the server.
     """
     type_ = order.texts[TYPE]
-    able = await context.abilities.of_refinement(type_)
+    able = await context.abilities.of(type_)
     if able is None:
         return
     if not able.available:

@@ -74,6 +74,7 @@ class Abilities(BaseModel):
     subject: CanEdit
     general: CanEdit
     search: CanSearch
+    swap: Can
 
 
 class Limits(BaseModel):

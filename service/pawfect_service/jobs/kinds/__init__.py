@@ -10,10 +10,13 @@ from pawfect_service.jobs.kinds.kind import Accepted, Kind, Made, OnProgress, Ta
 from pawfect_service.jobs.kinds.refine import REFINE
 from pawfect_service.jobs.kinds.run_inpaint import RUN_INPAINT
 from pawfect_service.jobs.kinds.search import SEARCH
+from pawfect_service.jobs.kinds.swap import SWAP
 
 KINDS: Final[dict[str, Kind]] = {
-    kind.name: kind for kind in (INPAINT, CUTOUT, RUN_INPAINT, IMPORT, REFINE, SEARCH)
+    kind.name: kind for kind in (INPAINT, CUTOUT, RUN_INPAINT, IMPORT, REFINE, SEARCH, SWAP)
 }
+# Those that make candidates, of which two can be compared.
+SEARCHES: Final = (SEARCH, SWAP)
 # What runs call a kind that they have in a form of their own.
 _OF_RUNS: Final[Mapping[str, str]] = {INPAINT.name: RUN_INPAINT.name}
 
@@ -37,6 +40,8 @@ __all__ = [
     "REFINE",
     "RUN_INPAINT",
     "SEARCH",
+    "SEARCHES",
+    "SWAP",
     "Accepted",
     "Kind",
     "Made",

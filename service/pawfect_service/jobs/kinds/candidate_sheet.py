@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +11,7 @@ from PIL import Image
 
 from pawfect.contract.candidates import Edges, FoundCandidate
 from pawfect.photo.photo import Photo
-from pawfect.photo.saving import encode_photo
-from pawfect_service.jobs.kinds.pictures import PREVIEW_QUALITY
+from pawfect_service.jobs.kinds.pictures import shown_jpeg
 from pawfect_service.jobs.live import LiveSheet
 
 # Longest side of a cell, px: two beside each other fill a screen. 64 have 48 MB as pixels.
@@ -33,10 +31,12 @@ class CandidateSheet:
     Args:
         photo: what is worked on; the sheet has its colour profile.
         planned: candidates of the whole plan.
+        engine: what changed the photo, where the sheet says so; None: it does not.
     """
 
-    def __init__(self, photo: Photo, planned: int) -> None:
+    def __init__(self, photo: Photo, planned: int, engine: str | None = None) -> None:
         self._photo = photo
+        self._engine = engine
         self._planned = planned
         self._columns = math.ceil(math.sqrt(planned))
         self._rows = math.ceil(planned / self._columns)
@@ -103,5 +103,4 @@ class CandidateSheet:
             wide, high = (max(round(scale * side), 1) for side in self._cell)
             size = self._columns * wide, self._rows * high
             pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
-        shown = replace(self._photo, pixels=pixels, alpha=None, exif=None, xmp=None, deep=None)
-        return encode_photo(shown, "JPEG", PREVIEW_QUALITY)
+        return shown_jpeg(self._photo, pixels, self._engine)

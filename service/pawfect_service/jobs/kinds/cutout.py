@@ -59,6 +59,7 @@ class Cutout:
     labelled = False
     varied: tuple[str, ...] = ("preset", "network", "size", "resize", "edges", "threshold")
     picture: str | None = "cutout"
+    signed = False
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as CutoutParams says."""

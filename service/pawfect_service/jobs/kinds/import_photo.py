@@ -29,6 +29,7 @@ class Import:
     labelled = False
     varied: tuple[str, ...] = ()
     picture: str | None = BASE_INPUT
+    signed = False
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> NoParams:
         """Return nothing; INVALID_ARG for any parameter."""

@@ -81,6 +81,7 @@ class Inpaint:
     labelled = True
     varied: tuple[str, ...] = ()
     picture: str | None = "edited"
+    signed = False
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as its parameters' classes say."""

@@ -112,6 +112,8 @@ class Kind(Protocol):
         labelled: whether it waits for labels of the surroundings.
         varied: the parameters that a variant may choose; none where there are no variants.
         picture: the input or output that is the picture of a run's version; None: it has none.
+        signed: whether its request and the log say who asked: the parameter `caller`, which no
+            request brings by itself.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Kind(Protocol):
     labelled: bool
     varied: tuple[str, ...]
     picture: str | None
+    signed: bool
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Any:
         """Return the kind's own dataclass of a request's parameters and texts.

@@ -221,14 +221,28 @@ def edited_jpeg(photo: Photo, pixels: NDArray[np.uint8], engine: str) -> bytes:
     return encode_photo(filled, "JPEG", EDITED_QUALITY)
 
 
-def preview_jpeg(photo: Photo, pixels: NDArray[np.uint8]) -> bytes:
+def preview_jpeg(photo: Photo, pixels: NDArray[np.uint8], engine: str | None = None) -> bytes:
     """Return the content of preview.jpg: longest side at most 512 px, quality 85, no EXIF.
 
     Args:
         photo: the original; the colour profile is its own.
         pixels: UINT8 [H, W, 3] RGB of its size.
+        engine: what changed it, where small pictures say so too; None: they do not.
     """
     small = Image.fromarray(pixels)
     small.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
-    shown = replace(photo, pixels=np.asarray(small), alpha=None, exif=None, xmp=None, deep=None)
+    return shown_jpeg(photo, np.asarray(small), engine)
+
+
+def shown_jpeg(photo: Photo, pixels: NDArray[np.uint8], engine: str | None = None) -> bytes:
+    """Return a JPEG for the screen, quality 85: of the photo's own it has the colours alone.
+
+    Args:
+        photo: the original.
+        pixels: UINT8 [h, w, 3] RGB in its colours, of any size.
+        engine: as in `preview_jpeg`.
+    """
+    shown = replace(photo, pixels=pixels, alpha=None, exif=None, xmp=None, deep=None)
+    if engine is not None:
+        shown = shown.changed_by(engine)
     return encode_photo(shown, "JPEG", PREVIEW_QUALITY)

@@ -100,6 +100,7 @@ class Refine:
     labelled = False
     varied: tuple[str, ...] = ()
     picture: str | None = "image"
+    signed = False
 
     def parse(self, parameters: Mapping[str, Scalar], texts: Mapping[str, str]) -> Parameters:
         """Return what a request asks for; INVALID_ARG as RefineParams says, and for no type."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.search import SWAP
 from pawfect.photo.image_file import read_header
 from pawfect.photo.photo import Photo, is_jpeg
 from pawfect.photo.saving import encode_photo
@@ -60,8 +61,10 @@ async def version_files(
         engine: which filled it.
         tools: threads.
     """
+    # A swapped face says what it is wherever it is seen.
+    seen = engine if engine == SWAP else None
     preview, edited, image = await asyncio.gather(
-        tools.off_loop(preview_jpeg, photo, pixels),
+        tools.off_loop(preview_jpeg, photo, pixels, seen),
         tools.off_loop(edited_jpeg, photo, pixels, engine),
         tools.off_loop(image_png, photo, pixels, engine),
     )

@@ -11,11 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.parameters import Scalar
-from pawfect.contract.search import SearchParams, check_reference, search_plan
+from pawfect.contract.search import (
+    EDIT,
+    INPAINT,
+    SWAP,
+    SearchParams,
+    check_reference,
+    search_plan,
+)
+from pawfect.photo.photo import Photo
 from pawfect_client.results import SearchResult, StageEvent
 from pawfect_service.jobs.kinds.candidate_sheet import CandidateSheet
 from pawfect_service.jobs.kinds.cutout_pictures import check_photo
@@ -36,7 +46,7 @@ from pawfect_service.jobs.kinds.kind import (
     Tools,
     checked_in_time,
 )
-from pawfect_service.jobs.kinds.pictures import Pictures, read_pictures
+from pawfect_service.jobs.kinds.pictures import read_pictures
 from pawfect_service.jobs.kinds.room import decoded
 from pawfect_service.jobs.kinds.run_pictures import VERSION_OUTPUTS, version_files
 from pawfect_service.jobs.kinds.telling import followed
@@ -61,10 +71,27 @@ class Parameters(InpaintParameters):
     planned: int
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A search's pictures, decoded.
+
+    Attributes:
+        photo: what is worked on, upright.
+        mask: UINT8 [H, W], >= 128 = fill; None: the server finds what is to change.
+        more: the others by name, as `search_stream` takes them.
+    """
+
+    photo: Photo
+    mask: NDArray[np.uint8] | None
+    more: Mapping[str, Any]
+
+
 class Search(Inpaint):
     """The kind `search`; its files are an inpainting's, and who the result is to show."""
 
     name = "search"
+    # What the pictures' metadata say, whatever the report does; None: the engine that won.
+    drawn_by: str | None = None
     fields: Mapping[str, bool] = {**Inpaint.fields, REFERENCE: False}
     optional: Mapping[str, str] = {"protect": PROTECT, REFERENCE: "reference.jpg"}
     outputs: Mapping[str, str] = {**VERSION_OUTPUTS, CANDIDATES: "candidates.jpg"}
@@ -85,9 +112,17 @@ class Search(Inpaint):
         return Parameters(parameters, texts.get("prompt"), read_reading(texts), planned)
 
     def checked(self, parameters: Mapping[str, Any], longest_s: float) -> dict[str, Scalar]:
-        """Return the scalars that were given; INVALID_ARG also for too late a deadline."""
+        """Return the scalars that were given.
+
+        Raises:
+            PawfectError: INVALID_ARG as `parse` says, for too late a deadline, and for a swap,
+                which has a kind of its own that says who asked.
+        """
         self.parse(parameters, {})
-        return checked_in_time(SearchParams.parse(parameters), parameters, longest_s)
+        params = SearchParams.parse(parameters)
+        if params.proposer == SWAP:
+            raise invalid("proposer", f"{INPAINT} or {EDIT}; a swap is a job of kind swap", SWAP)
+        return checked_in_time(params, parameters, longest_s)
 
     def check(
         self,
@@ -109,19 +144,13 @@ class Search(Inpaint):
         """Have the server search; `on_progress` hears of each stage, and sees the candidates."""
         asked: Parameters = task.parameters
         with span("decode pictures"):
-            names = ("original", "mask", "protect")
-            given = *(task.files.get(name) for name in names), asked.prompt, understood(asked)
-            pictures = await tools.off_loop(in_turn, read_pictures, *given)
-            more = dict[str, Any]()
-            if REFERENCE in task.files:
-                found = await tools.off_loop(decoded, task.files[REFERENCE], REFERENCE)
-                more[REFERENCE] = found.pixels
-        sheet = CandidateSheet(pictures.photo, asked.planned)
-        done = await _searched(pictures, more, task, tools, on_progress, sheet)
+            given = await self._decoded(task, tools)
+        sheet = CandidateSheet(given.photo, asked.planned, self.drawn_by)
+        done = await _searched(given, task, tools, on_progress, sheet)
         report = done.report
         with span("encode pictures"):
-            engine = report.winner.engine or report.engine
-            outputs = await version_files(pictures.photo, done.image, engine, tools)
+            engine = self.drawn_by or report.winner.engine or report.engine
+            outputs = await version_files(given.photo, done.image, engine, tools)
             candidates = await tools.off_loop(sheet.jpeg)
         if candidates is None:
             raise PawfectError(ErrorKind.INTERNAL, "search: expected a candidate's picture")
@@ -129,10 +158,27 @@ class Search(Inpaint):
         outputs[CANDIDATES] = candidates
         return Made(outputs, json.dumps(told, ensure_ascii=False), round(report.total_ms / 1000, 3))
 
+    async def _decoded(self, task: Task, tools: Tools) -> Given:
+        asked: Parameters = task.parameters
+        names = ("original", "mask", "protect")
+        files = *(task.files.get(name) for name in names), asked.prompt, understood(asked)
+        pictures = await tools.off_loop(in_turn, read_pictures, *files)
+        more = dict[str, Any]()
+        if pictures.protect is not None:
+            more["protect"] = pictures.protect
+        if REFERENCE in task.files:
+            more[REFERENCE] = await reference_of(task, tools)
+        return Given(pictures.photo, pictures.mask, more)
+
+
+async def reference_of(task: Task, tools: Tools) -> NDArray[np.uint8]:
+    """Return the picture of who the result is to show, UINT8 [h, w, 3] RGB."""
+    found = await tools.off_loop(decoded, task.files[REFERENCE], REFERENCE)
+    return found.pixels
+
 
 async def _searched(
-    pictures: Pictures,
-    more: Mapping[str, Any],
+    given: Given,
     task: Task,
     tools: Tools,
     on_progress: OnProgress,
@@ -141,8 +187,7 @@ async def _searched(
     """Return what the server found; each candidate is told, and drawn into the sheet, as it comes.
 
     Args:
-        pictures: photo and masks.
-        more: the reference, where there is one.
+        given: the pictures.
         task: what was asked for.
         tools: the server, and threads.
         on_progress: who is told.
@@ -150,15 +195,9 @@ async def _searched(
     """
     asked: Parameters = task.parameters
     scalars: dict[str, Any] = dict(asked.scalars)
-    unless_given = scalars.pop("protect", None)
     with span("triton candidate_search", SpanKind.CLIENT, attributes=task.span_attributes):
         stream = tools.triton.search_stream(
-            pictures.photo.pixels,
-            pictures.mask,
-            protect=unless_given if pictures.protect is None else pictures.protect,
-            prompt=asked.prompt,
-            **more,
-            **scalars,
+            given.photo.pixels, given.mask, prompt=asked.prompt, **{**scalars, **given.more}
         )
         return await followed(
             stream, SearchResult, lambda event: _tell(event, sheet, tools, on_progress)

@@ -46,9 +46,8 @@ class Searching:
         self.seen.append({"image": image, "mask": mask, **given, **scalars})
         flow, told = Flow(), list[Told]()
         flow.failing = self.failing
-        done = await asyncio.to_thread(
-            flow.search, {"IMAGE": image, "MASK": mask}, scalars, notify=told.append
-        )
+        tensors = {"IMAGE": image} | ({} if mask is None else {"MASK": mask})
+        done = await asyncio.to_thread(flow.search, tensors, scalars, notify=told.append)
         self.found = {}
         for one in told:
             if one.candidate is not None:

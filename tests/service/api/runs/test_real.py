@@ -7,10 +7,12 @@ import json
 import numpy as np
 
 from pawfect_client import decode_photo
+from tests.pawfect.identity.photos import astronaut
 from tests.pawfect.photo.pictures import encoded
 from tests.service.api.runs.test_events import all_of, by_socket
 from tests.service.api.runs.test_refinements import sent
 from tests.service.api.runs.test_searches import cell, searched
+from tests.service.api.runs.test_swaps import swapped
 from tests.service.api.runs.test_versions import again, imported, pixels, square_mask
 from tests.service.stack import PHOTO, Stack
 
@@ -76,6 +78,19 @@ async def test_a_search_tells_its_candidates_and_keeps_them_beside_the_best(stac
     assert changed.any()
     assert not changed[:y0].any()
     assert not changed[:, :x0].any()
+
+
+async def test_a_swap_without_networks_is_refused_with_the_command_that_brings_them(stack: Stack):
+    here = await imported(stack)
+    reference = {"reference": encoded(astronaut(), "JPEG")}
+    # What the server can do is asked for first, so that it is known.
+    can = (await stack.http.get("/api/v1/studio")).json()["can"]["swap"]
+    answer = await swapped(stack, here, reference)
+    assert answer.status_code == 503, answer.text
+    message = answer.json()["error"]["message"]
+    assert "run `pawfect weights fetch buffalo_l`" in message
+    assert (can["available"], f"swap: {can['why']}") == (False, message)
+    assert len((await stack.state(where=here))["versions"]) == 1
 
 
 async def test_what_the_server_can_do_is_said_before_anybody_asks(stack: Stack):

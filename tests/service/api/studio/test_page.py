@@ -98,7 +98,7 @@ async def test_without_a_build_the_api_says_what_builds_it(store, nowhere, tmp_p
 async def test_what_a_server_that_is_away_can_do_is_nothing_with_the_reason(alone: Stack):
     state = (await alone.http.get("/api/v1/studio")).json()
     assert set(state["can"]) == {
-        "cutout", "findMasks", "text", "region", "subject", "general", "search",
+        "cutout", "findMasks", "text", "region", "subject", "general", "search", "swap",
     }  # fmt: skip
     assert state["can"]["search"]["remoteJudges"] is False
     for ability in state["can"].values():

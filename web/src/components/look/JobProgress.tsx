@@ -8,6 +8,7 @@ import { ScrollText, X } from "lucide-react";
 import { useState } from "react";
 import { cancelVersion } from "../../api/client";
 import type { Version } from "../../api/types";
+import { isSearch } from "../../state/candidates";
 import { useFeed } from "../../state/useFeed";
 import { stageName } from "../../words/stages";
 import { waitingWords } from "../../words/versions";
@@ -33,7 +34,7 @@ export function JobProgress({ runId, version, before, onLook }: Props) {
   // A preview lives as long as its job: one that has gone gives way to what there was before.
   const there = feed.preview === gone ? null : feed.preview;
   // That of a search shows all candidates, a cell each.
-  const searching = version.kind === "search";
+  const searching = isSearch(version);
   const preview = searching ? null : there;
   const status = feed.status ?? version.processingStatus;
   const progress = feed.status ? feed.progress : version.progress;

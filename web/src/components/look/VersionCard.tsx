@@ -9,12 +9,14 @@ import { Ban, CircleCheck, CircleX, Clock, LoaderCircle, RotateCcw } from "lucid
 import { useState } from "react";
 import { photoUrl } from "../../api/client";
 import { isOver, type Run, type Version } from "../../api/types";
+import { isSearch } from "../../state/candidates";
 import { retry, wasRemote } from "../../state/retry";
 import { useFeed } from "../../state/useFeed";
 import { changesOf } from "../../words/changes";
 import { shownUrl, statusName, title, versionName } from "../../words/versions";
 import { useNotice } from "../NoticeProvider";
 import { SearchFound } from "../search/SearchFound";
+import { ConsentDialog } from "../swap/ConsentDialog";
 import { ChangeMap } from "./ChangeMap";
 import { CompareSlider } from "./CompareSlider";
 import { JobProgress } from "./JobProgress";
@@ -69,7 +71,9 @@ export function VersionCard(props: Props) {
       setBusy(false);
     }
   };
-  const tryAgain = () => (wasRemote(version) ? setAsking(true) : void again());
+  const swaps = version.kind === "swap";
+  const tryAgain = () => (swaps || wasRemote(version) ? setAsking(true) : void again());
+  const AskDialog = swaps ? ConsentDialog : RemoteDialog;
   const image = shownUrl(version);
   const changes = changesOf(version.report);
   return (
@@ -122,11 +126,7 @@ export function VersionCard(props: Props) {
             : "This one was cancelled. What it was made from is unchanged."}
         </Alert>
       )}
-      <RemoteDialog
-        open={asking}
-        onClose={() => setAsking(false)}
-        onAgreed={() => void again(true)}
-      />
+      <AskDialog open={asking} onClose={() => setAsking(false)} onAgreed={() => void again(true)} />
       {status === "completed" && image && (
         <Box
           sx={{
@@ -160,7 +160,7 @@ export function VersionCard(props: Props) {
           </Stack>
         </Box>
       )}
-      {status === "completed" && version.kind === "search" && (
+      {status === "completed" && isSearch(version) && (
         <SearchFound runId={run.runId} version={version} onLook={onLook} />
       )}
     </Paper>

@@ -17,10 +17,30 @@ interface Props {
   photo: Photo | null;
   part: Part;
   onPart: (part: Part) => void;
+  words?: PartWords;
 }
 
+/** What is said of a part. */
+export interface PartWords {
+  /** Of the switch. */
+  only: string;
+  /** What the canvas is called. */
+  name: string;
+  /** While nothing is painted. */
+  none: string;
+  /** Once something is, behind its share of the picture. */
+  some: string;
+}
+
+const CHANGES: PartWords = {
+  only: "Only a part of the picture",
+  name: "Picture: paint over what may change.",
+  none: "Paint over what may change; the rest stays as it is.",
+  some: "of the picture may change; the rest stays as it is.",
+};
+
 /** Lets somebody say which part of a picture may change; else all of it may. */
-export function PartBoard({ photo, part, onPart }: Props) {
+export function PartBoard({ photo, part, onPart, words = CHANGES }: Props) {
   const [tool, setTool] = useState<Tool>("brush");
   usePainting(part.painting);
   const share = part.painting?.share(DRAWN) ?? 0;
@@ -28,12 +48,12 @@ export function PartBoard({ photo, part, onPart }: Props) {
     <Box>
       <FormControlLabel
         control={<Switch checked={part.only} onChange={(_, only) => onPart({ ...part, only })} />}
-        label="Only a part of the picture"
+        label={words.only}
       />
       {part.only && (
         <>
           <BoardCanvas
-            name="Picture: paint over what may change."
+            name={words.name}
             photo={photo}
             painting={part.painting}
             tools={TOOLS}
@@ -45,9 +65,7 @@ export function PartBoard({ photo, part, onPart }: Props) {
             onBox={() => {}}
           />
           <Typography variant="body2" color="textSecondary" sx={{ mt: 0.5 }}>
-            {share
-              ? `${percent(share)} of the picture may change; the rest stays as it is.`
-              : "Paint over what may change; the rest stays as it is."}
+            {share ? `${percent(share)} ${words.some}` : words.none}
           </Typography>
         </>
       )}

@@ -8,13 +8,14 @@ import Typography from "@mui/material/Typography";
 import useMediaQuery from "@mui/material/useMediaQuery";
 import { X } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import { refine } from "../../api/client";
+import { refine, type SwapOrder, swapFace } from "../../api/client";
 import type { Order } from "../../api/payloads";
 import { isOver, type RefineType, type Run, type Studio } from "../../api/types";
 import { useBase } from "../../state/useBase";
 import { isBase } from "../../words/versions";
 import { BaseSelect } from "../BaseSelect";
 import { LogStream } from "../LogStream";
+import { SwapTab } from "../swap/SwapTab";
 import { ToolButton } from "../ToolButton";
 import { Creativity } from "./Creativity";
 import { GeneralTab } from "./GeneralTab";
@@ -28,6 +29,7 @@ const TABS = [
   ["text", "Text repair"],
   ["region", "Regional"],
   ["general", "General"],
+  ["swap", "Swap a face"],
   ["log", "Live log"],
 ] as const;
 type TabName = (typeof TABS)[number][0];
@@ -52,7 +54,7 @@ interface Props {
   onSent: (version: number) => void;
 }
 
-/** Four ways to refine a version, and what is said about it while it is done. */
+/** Ways to change a version, and what is said about it while that is done. */
 export default function RefineDrawer(props: Props) {
   const { open, onOpen, onClose, run, first, studio, onSent } = props;
   const [tab, setTab] = useState<TabName>("text");
@@ -85,6 +87,27 @@ export default function RefineDrawer(props: Props) {
   }, [open, studio]);
   const photo = useBase(run, open ? base : null);
 
+  const follow = (jobId: string, version: number) => {
+    setSent(jobId);
+    setTab("log");
+    // The button that had the focus is gone; without one, keys reach no drawer.
+    document.getElementById("tab-log")?.focus();
+    onSent(version);
+  };
+  const swap = async (order: SwapOrder) => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      const made = (await swapFace(run.runId, base, order)).versions.at(-1)!;
+      follow(made.jobId, made.version);
+      return true;
+    } catch (error) {
+      setProblem((error as Error).message);
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
   const send = async (order: Order, masks: Blob[] = []) => {
     if (!order.request) return setProblem(order.problem);
     setBusy(true);
@@ -95,11 +118,7 @@ export default function RefineDrawer(props: Props) {
       const parameters = { ...request.parameters, ...(remote ? { remote } : {}) };
       const { jobId, version } = await refine(run.runId, { ...request, parameters }, masks);
       setAgreed(null);
-      setSent(jobId);
-      setTab("log");
-      // The button that had the focus is gone; without one, keys reach no drawer.
-      document.getElementById("tab-log")?.focus();
-      onSent(version);
+      follow(jobId, version);
     } catch (error) {
       setProblem((error as Error).message);
     } finally {
@@ -121,6 +140,17 @@ export default function RefineDrawer(props: Props) {
     region: <RegionTab {...repair} ability={studio.can.region} photo={photo} />,
     general: (
       <GeneralTab {...repair} {...consent("general")} ability={studio.can.general} photo={photo} />
+    ),
+    swap: (
+      <SwapTab
+        run={run}
+        base={base}
+        busy={busy}
+        ability={studio.can.swap}
+        photo={photo}
+        maxBytes={studio.limits.maxBytes}
+        onSwap={swap}
+      />
     ),
     log:
       tab !== "log" ? null : told ? (
@@ -158,7 +188,7 @@ export default function RefineDrawer(props: Props) {
         </Box>
         <Box sx={{ display: "grid", gap: 2, gridTemplateColumns: { xs: "1fr", sm: "1fr 1fr" } }}>
           <BaseSelect label="Refining" run={run} base={base} onBase={setBase} />
-          <Creativity creativity={creativity} onCreativity={setCreativity} />
+          {tab !== "swap" && <Creativity creativity={creativity} onCreativity={setCreativity} />}
         </Box>
         <Tabs
           value={tab}

@@ -1,24 +1,26 @@
 import Button from "@mui/material/Button";
 import Typography from "@mui/material/Typography";
 import { Sparkles } from "lucide-react";
-import type { Order } from "../../api/payloads";
 import type { Ability } from "../../api/types";
 
 interface Props {
   name: string;
-  order: Order;
+  /** What is sent, or why it cannot be. */
+  order: { request?: unknown; problem?: string | null };
   ability: Ability;
   busy: boolean;
-  /** It goes to another machine, which nobody has agreed to. */
+  /** Nobody has agreed to it, such as to send it to another machine. */
   unasked?: boolean;
+  /** What is to be agreed to. */
+  ask?: string;
   onSend: () => void;
 }
 
 /** Sends a repair, or says what it lacks. */
-export function SendButton({ name, order, ability, busy, unasked = false, onSend }: Props) {
-  const lacks = !ability.available
-    ? null
-    : (order.problem ?? (unasked ? "Say first that the picture may be sent." : null));
+export function SendButton(props: Props) {
+  const { name, order, ability, busy, unasked = false, onSend } = props;
+  const ask = props.ask ?? "Say first that the picture may be sent.";
+  const lacks = !ability.available ? null : (order.problem ?? (unasked ? ask : null));
   return (
     <>
       {lacks && (

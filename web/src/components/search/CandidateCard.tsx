@@ -17,7 +17,7 @@ interface Props {
 
 /** One candidate: how it looks round the hole, where it comes from, how it was judged. */
 export function CandidateCard({ candidate, sheet, picture, best }: Props) {
-  const { number, error, aboveFloor } = candidate;
+  const { number, error, aboveFloor, keepsIdentity = true } = candidate;
   return (
     <Paper
       variant="outlined"
@@ -86,6 +86,11 @@ export function CandidateCard({ candidate, sheet, picture, best }: Props) {
         ) : (
           <Typography variant="body2" sx={{ overflowWrap: "anywhere" }}>
             {error}
+          </Typography>
+        )}
+        {error === null && !keepsIdentity && (
+          <Typography variant="body2" color="textSecondary">
+            It is too little like the character to win.
           </Typography>
         )}
         {error === null && !aboveFloor && (
