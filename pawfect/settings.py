@@ -29,10 +29,13 @@ class Limits:
     Attributes:
         max_in_flight: requests that one orchestrator instance holds at a time, at least 1.
         ready_s: how long the models may take to load before a start counts as failed, s.
+        card_gib: what the profile takes of a card by the memory table (perf/diffusion/memory.py),
+            GiB; a start on a smaller one is refused. 0: it uses none.
     """
 
     max_in_flight: Count
     ready_s: Count
+    card_gib: Amount = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,7 +94,7 @@ def serve(
     except ProfileError as error:
         raise click.BadParameter(str(error), param_hint="--profile") from None
     except MachineError as error:
-        raise click.ClickException(f"this machine lacks something:\n{error}") from None
+        raise click.ClickException(f"cannot start:{error}") from None
 
     def ready() -> None:
         click.echo(f"profile  {server.profile.name}: {', '.join(server.profile.models)}")
@@ -120,7 +120,7 @@ def serve(
         with _told(host, health_port, supervisor.health):
             code = supervisor.run()
     except MachineError as error:
-        raise click.ClickException(f"this machine lacks something:\n{error}") from None
+        raise click.ClickException(f"cannot start:{error}") from None
     except PawfectError as error:
         raise click.ClickException(error.message) from None
     finally:

@@ -6,6 +6,7 @@ binary inside the nvidia-pytriton wheel (a laptop, CI), whose Python backend is 
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import platform
@@ -32,7 +33,8 @@ class MachineError(RuntimeError):
     """What the machine lacks; each problem says how to mend it."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(f"- {problem}" for problem in problems))
+        several = "".join(f"\n- {problem}" for problem in problems)
+        super().__init__(f" {problems[0]}" if len(problems) == 1 else several)
         self.problems = problems
 
 
@@ -160,8 +162,8 @@ def check_machine(installation: Installation, host: str, ports: Mapping[str, int
     if len(set(ports.values())) < len(ports):
         problems.append(f"ports: expected {len(ports)} different ones, got {dict(ports)}")
     for name, port in ports.items():
-        if not _is_free(host, port):
-            problems.append(f"{name} port {port} is taken on {host}: choose another, --{name}-port")
+        if problem := _why_not_free(host, port, name):
+            problems.append(f"{name} port {port} {problem}")
     if SHM_FOLDER.exists():
         free = shutil.disk_usage(SHM_FOLDER).free
         if free < MIN_SHM_BYTES:
@@ -202,11 +204,16 @@ def _python_problems(installation: Installation) -> list[str]:
     return []
 
 
-def _is_free(host: str, port: int) -> bool:
+def _why_not_free(host: str, port: int, name: str) -> str | None:
+    """Return why a port cannot be listened on, and what to change; None where it can."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"is taken on {host}: choose another, --{name}-port"
+            # An address of no interface here, or a name that nobody knows.
+            reason = error.strerror or type(error).__name__
+            return f"cannot be listened on at {host} ({reason}): choose another, --host"
+    return None

@@ -12,6 +12,7 @@ from pawfect.profile import Profile
 from pawfect.weights.manifest import BUILT, Entry, manifest
 from pawfect.weights.store import Store, weights_root
 from pawfect_triton.installation import MachineError
+from pawfect_triton.start_checks import check_start
 
 PACKAGES: Final = ("torch", "transformers", "diffusers", "safetensors")
 
@@ -27,8 +28,10 @@ def prepare(profile: Profile, also: Iterable[str] = ()) -> None:
         also: entries of the manifest beside the profile's own.
 
     Raises:
-        MachineError: a package is missing, or the weights could not be built.
+        MachineError: a package is missing, the weights could not be built, or something of
+            `check_start`.
     """
+    check_start(profile)
     if not profile.neural:
         return
     lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]

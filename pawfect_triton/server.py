@@ -26,6 +26,7 @@ from pawfect_triton.metrics import RESTARTS_VARIABLE
 from pawfect_triton.model_environment import model_environment
 from pawfect_triton.probe import Prober, lacks_weights
 from pawfect_triton.repository import gather
+from pawfect_triton.start_checks import is_of_disk, unwritable
 
 # Pictures pass between server and models through shared memory, which starts at 1 MB and grows by
 # 1 MB at a time by default: many small steps for a 36 MB picture.
@@ -108,15 +109,20 @@ class TritonServer:
         self.endpoints = endpoints
         self._log = log
         self._verbose = verbose
-        self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._stubs: dict[int, str] = {}
         self.degraded: dict[str, str] = {}
         try:
+            self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
+        except OSError as error:
+            raise unwritable(error) from None
+        try:
             self.installation: Installation = find_installation(self._folder)
             gather(profile, self._folder / "models")
-        except BaseException:
-            shutil.rmtree(self._folder)
+        except BaseException as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            if is_of_disk(error):
+                raise unwritable(error) from None
             raise
 
     @property
@@ -136,6 +142,10 @@ class TritonServer:
         check_machine(self.installation, self.endpoints.host, self.endpoints.ports)
         self._stubs = {}
         self.degraded = {}
+        try:
+            shared = model_environment(self._folder)
+        except OSError as error:
+            raise unwritable(error) from None
         self._process = subprocess.Popen(
             self.command(),
             env={
@@ -143,7 +153,7 @@ class TritonServer:
                 **self.installation.environment,
                 PROFILE_VARIABLE: self.profile.name,
                 RESTARTS_VARIABLE: str(restarts),
-                **model_environment(self._folder),
+                **shared,
             },
             stdin=subprocess.DEVNULL,
             stdout=self._log,

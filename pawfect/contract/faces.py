@@ -86,7 +86,7 @@ class FaceSwapParams(Parameters):
     Attributes:
         consent: whether everybody whose face is seen or shown has consented; without it nothing is
             swapped.
-        caller: who asks, for the server's log, at most 128 characters; empty: not known.
+        caller: who asks, for the server's log, at most 128 characters; None: not known.
         pixel_boost: side of the swapped face, px: 128, 256 or 512.
         deadline_ms: 1 to 600,000 ms, from when the request is taken up to its answer.
     """

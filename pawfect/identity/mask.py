@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pawfect.contract.faces import Face
 from pawfect.contract.tensors import MASK_THRESHOLD
+from pawfect.identity.nearest import meant_face
 from pawfect.identity.occluders import before_face
 from pawfect.identity.shape import face_shape, frame_of
 from pawfect.picture import raster
@@ -121,31 +122,6 @@ def own_weight(
         part *= np.clip(raster.distance_to(before[at]) / BESIDE_PX, 0, 1)
     weight[at] = part
     return weight, before
-
-
-def meant_face(faces: Sequence[Face], mask: NDArray[np.uint8] | None) -> int | None:
-    """Return the place of the face that a user's mask means; None where there is no face.
-
-    The one whose box has the least distance from the mask's nearest pixel, 0 where they touch; of
-    several that touch it the one with most of the mask in its box; of equals, and without a mask,
-    the first, which is the best found.
-
-    Args:
-        faces: best first.
-        mask: UINT8 [H, W], 255 = paint; None or empty: none.
-    """
-    rows, columns = np.nonzero(mask >= MASK_THRESHOLD) if mask is not None else ((), ())
-    if not faces or not len(rows):
-        return 0 if faces else None
-
-    def rank(face: Face) -> tuple[float, int]:
-        x0, y0, x1, y1 = face.box
-        beside = np.maximum(np.maximum(x0 - columns, columns - x1), 0)
-        above = np.maximum(np.maximum(y0 - rows, rows - y1), 0)
-        squared = beside**2 + above**2
-        return float(squared.min()), -int(np.count_nonzero(squared == 0))
-
-    return min(range(len(faces)), key=lambda place: (*rank(faces[place]), place))
 
 
 def feathered(flags: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:

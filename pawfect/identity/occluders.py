@@ -128,11 +128,12 @@ def _view(photo: NDArray[np.uint8], face: Face, shape: Flags, frame: Frame) -> _
     lab = cv2.cvtColor(np.asarray(seen, np.float32) / 255, cv2.COLOR_RGB2Lab)
     smooth = raster.gaussian(np.asarray(lab, np.float32), _SMOOTH_PX)
     points = transformed(matrix, face.points)
+    here = shape[low[1] : max(high[1], 1), low[0] : max(high[0], 1)]
     return _View(
         matrix,
         smooth,
         np.hypot(smooth[..., 1], smooth[..., 2]),
-        _warped(shape, matrix, (_SIDE, _SIDE)),
+        _warped(here, own, (_SIDE, _SIDE)),
         _features(points),
         _cheeks(smooth, points),
     )

@@ -34,8 +34,9 @@ _TURNED: Final = 1.5
 _FALLING: Final = 1.3
 # The largest share: beyond it the points are no face's.
 _MOST_TURNED: Final = 0.7
-# px: as far outside of the photo as points are followed; OpenCV's rasters count in 16 bits.
-_FAR_PX: Final = 16_000
+# px: as far outside of the photo as points are followed. With the widest photo's 16,384 it stays
+# within the 16 bits in which OpenCV's rasters count.
+_OUTSIDE_PX: Final = 16_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,8 @@ def hull(points: NDArray[np.float32], height: int, width: int) -> NDArray[np.boo
     flags = np.zeros((height, width), np.uint8)
     known = points[np.isfinite(points).all(axis=1)]
     if len(known):
-        near = np.clip(np.rint(known), -_FAR_PX, _FAR_PX).astype(np.int32)
+        far = np.array((width, height)) + _OUTSIDE_PX
+        near = np.clip(np.rint(known), -_OUTSIDE_PX, far).astype(np.int32)
         cv2.fillConvexPoly(flags, cv2.convexHull(near), (1,))
         # Those of two or three points in a line have no inside.
         within = near[((near >= 0) & (near < (width, height))).all(axis=1)]

@@ -114,12 +114,11 @@ async def identify(
     """
     if who.face is None:
         return Identity(why=who.why, fallbacks=who.fallbacks)
-    # What lies far from the mask is not looked at: another's face there is not who is meant.
-    at = _around(mask)
+    looking = asyncio.to_thread(_around, result, mask)
+    part, marked = await asking.control.wait(MODEL, looking)
     try:
-        part = np.ascontiguousarray(result[at.slices])
         found = await find_faces(asking, part, _limit_ms(deployment, asking.control))
-        near = asyncio.to_thread(near_face, found.faces, mask[at.slices])
+        near = asyncio.to_thread(near_face, found.faces, marked)
         place = await asking.control.wait(MODEL, near)
         model = ", ".join(found.report.weights.values()) or None
         if place is None:
@@ -130,10 +129,16 @@ async def identify(
     return Identity(alike.score, parts=alike.parts, notes=(UNCALIBRATED,), model=model)
 
 
-def _around(mask: NDArray[np.uint8]) -> Box:
-    """Return the part of a photo that is looked at: the mask's box and what lies round it."""
+def _around(
+    result: NDArray[np.uint8], mask: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return what is looked at of a result, and the mask there: its box and what lies round it.
+
+    What lies far from the mask is not: another's face there is not who is meant.
+    """
     x, y, width, height = cv2.boundingRect(mask)
-    return with_context(Box(x, y, x + width, y + height), *mask.shape)
+    at = with_context(Box(x, y, x + width, y + height), *mask.shape).slices
+    return np.ascontiguousarray(result[at]), mask[at]
 
 
 def _limit_ms(deployment: Deployment, control: Control) -> float:

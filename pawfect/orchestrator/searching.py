@@ -90,7 +90,7 @@ def search_request(inputs: Mapping[str, Array], params: SearchParams) -> SearchR
         prompt=prompts[0] if prompts else None,
     )
     request.check_planes()
-    if params.proposer == SWAP and mask is not None and not (mask >= MASK_THRESHOLD).any():
+    if params.proposer == SWAP and mask is not None and mask.max() < MASK_THRESHOLD:
         raise invalid("MASK", f"some pixels >= {MASK_THRESHOLD}, or none at all", "an empty one")
     reference = inputs.get("REFERENCE")
     if reference is not None:

@@ -76,8 +76,6 @@ async def mask_of(
     with control.stage(STAGE):
         masking = asyncio.to_thread(_painted, request, masked, faces, over)
         painted, occluders = await control.wait(STAGE, masking)
-    if not painted.weight.any():
-        raise invalid("IMAGE", "some of the face in it and not protected", "none of it")
     return SwapMask(painted.weight, occluders, fallbacks)
 
 
@@ -127,7 +125,7 @@ def _painted(
     faces: Sequence[Face],
     over: Mapping[str, NDArray[np.bool_]],
 ) -> tuple[FaceMask, tuple[str, ...]]:
-    """Return the first face's mask, and what was taken out of it."""
+    """Return the first face's mask, and what was taken out of it; INVALID_ARG: nothing is left."""
     height, width = request.image.shape[:2]
     shape = face_shape(faces[0], height, width)
     banned = np.zeros((height, width), np.bool_)
@@ -141,4 +139,7 @@ def _painted(
             taken.append(name)
     protect = np.where(banned, np.uint8(255), np.uint8(0))
     mask = request.mask if masked else None
-    return face_mask(request.image, faces, mask, protect), tuple(taken)
+    painted = face_mask(request.image, faces, mask, protect)
+    if not painted.weight.any():
+        raise invalid("IMAGE", "some of the face in it and not protected", "none of it")
+    return painted, tuple(taken)

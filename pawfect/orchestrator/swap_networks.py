@@ -37,7 +37,10 @@ def why_no_swap(profile: Profile, store: Store) -> str | None:
         return f"profile {profile.name} has no network whose embeddings a swap takes"
     if find_spec("insightface") is None:
         return f"the package insightface is not here: {INSTALL}"
-    return _why_none(finders, profile, store) or _why_none([profile.entry("swap")], profile, store)
+    # Both are said, so that nobody fetches one and is then told of the other.
+    wanted = (finders, [profile.entry("swap")])
+    lacking = [why for entries in wanted if (why := _why_none(entries, profile, store))]
+    return "; ".join(lacking) or None
 
 
 def arcface(profile: Profile) -> list[str]:

@@ -29,7 +29,7 @@ from pawfect.orchestrator.preparing import Prepared, prepare
 from pawfect.orchestrator.proposal import Base, Swap
 from pawfect.orchestrator.protecting import Protected
 from pawfect.orchestrator.searching import SearchRequest
-from pawfect.orchestrator.swap_masking import SwapMask, mask_of
+from pawfect.orchestrator.swap_masking import STAGE, SwapMask, mask_of
 from pawfect.orchestrator.swap_networks import arcface, mend, refiner_of, why_no_swap
 from pawfect.weights.manifest import manifest
 from pawfect.weights.store import Store, weights_root
@@ -187,9 +187,14 @@ async def _cleaned(
     request: SearchRequest, masked: SwapMask, call: CallModel, control: Control
 ) -> CleanedMask:
     """Return what may change as a cleaned mask, with its windows: neither grown nor thinned."""
-    changes = np.where(masked.alpha > 0, np.uint8(255), np.uint8(0))
+    marking = asyncio.to_thread(_changes, masked.alpha)
+    changes = await control.wait(STAGE, marking)
     params = replace(request.inpaint.params, dilate_px=0, least_speck_px=0, fill_outlines=False)
     return await clean_mask(replace(request.inpaint, mask=changes, params=params), call, control)
+
+
+def _changes(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.where(alpha > 0, np.uint8(255), np.uint8(0))
 
 
 def _planned(

@@ -25,6 +25,7 @@ from pawfect_service.jobs.paths import session_path
 from pawfect_service.sessions import Sessions
 from pawfect_service.stores import open_stores
 from pawfect_service.stores.base import Stores
+from pawfect_service.stores.reached import say_until_reached
 from pawfect_service.telemetry.traces import grpc_headers
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ async def open_services(
         trusted: PEM certificates that vouch for a server behind TLS; None: those that gRPC trusts.
 
     Raises:
-        PawfectError: INVALID_ARG for a store or url of another form.
+        PawfectError: INVALID_ARG for a store or url of another form; UNAVAILABLE as `open_stores`.
     """
 
     def headers() -> Headers:
@@ -112,12 +113,15 @@ async def open_services(
     prober = connected(retry=once, timeout_s=PATIENCE_S, headers=caller)
     stores = open_stores(store, contract)
     cpu = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
+    reaching = asyncio.create_task(say_until_reached(stores.documents, store))
     try:
         async with triton, labeller, prober:
             sessions = Sessions(stores.documents, contract)
             tools = Tools(triton, labeller, partial(_off_loop, cpu))
             yield Services(stores, sessions, tools, Readiness(prober))
     finally:
+        reaching.cancel()
+        await asyncio.gather(reaching, return_exceptions=True)
         cpu.shutdown(wait=False, cancel_futures=True)
         await stores.close()
 

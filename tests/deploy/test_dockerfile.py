@@ -70,13 +70,21 @@ def of_stage(stage: str, name: str) -> list[Instruction]:
 
 
 def test_the_base_is_one_release_of_the_server_that_an_argument_may_pin_by_its_digest():
-    (argument,) = steps("ARG")
+    argument, _ = steps("ARG")
     name, _, release = argument.value.partition("=")
     assert re.fullmatch(r"nvcr\.io/nvidia/tritonserver:\d\d\.\d\d-py3", release)
     pinned = f"{release}@sha256:{'0' * 64}"
     for stage in ("wheel", "common"):
         (base,) = of_stage(stage, "FROM")
         assert expanded(base.value, {name: pinned}) == f"{pinned} AS {stage}"
+
+
+@pytest.mark.parametrize("name", ["Dockerfile.triton", "Dockerfile.service"])
+def test_the_wheels_version_is_an_argument_since_the_context_has_no_git(name):
+    text = (CONTEXT / name).read_text()
+    stage = text[text.index("ARG VERSION=0.0.0\n") : text.index("--wheel-dir /src/dist")]
+    assert "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_PAWFECT=${VERSION}" in stage
+    assert "\nFROM" not in stage, "an argument is its stage's own"
 
 
 def test_there_is_a_target_for_the_card_and_one_without_it_and_the_cards_is_the_default():

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+import tempfile
 from pathlib import Path
+from typing import Final
 
-from pawfect.contract.errors import invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.stores.base import PushTarget, Stores
+
+# What a new database takes, with its index of shared pages, and some more.
+_PROBE_BYTES: Final = 256 * 1024
 
 
 def open_stores(url: str, contract: JobContract) -> Stores:
@@ -18,17 +24,51 @@ def open_stores(url: str, contract: JobContract) -> Stores:
         contract: the bounds of its jobs.
 
     Raises:
-        PawfectError: INVALID_ARG for another url.
+        PawfectError: INVALID_ARG for another url; UNAVAILABLE for a folder that cannot be written
+            to, and without Google's credentials. Whether Google's services answer is not asked:
+            see `pawfect_service.stores.reached`.
     """
     kind, places = _parsed(url)
-    if kind == "embedded":
-        from pawfect_service.stores.embedded.store import open_embedded
+    return _embedded(places[0], contract) if kind == "embedded" else _google(places, contract)
 
-        return open_embedded(Path(places[0]), contract)
+
+def _embedded(folder: str, contract: JobContract) -> Stores:
+    from pawfect_service.stores.embedded.store import open_embedded
+
+    try:
+        _try_writing(Path(folder))
+        return open_embedded(Path(folder), contract)
+    except (OSError, sqlite3.Error) as error:
+        got = getattr(error, "strerror", None) or str(error)
+        problem = (
+            f"store: expected a folder that can be written to, got {got}: free space there, or "
+            "name another, --store embedded:FOLDER"
+        )
+        raise PawfectError(ErrorKind.UNAVAILABLE, problem) from None
+
+
+def _try_writing(folder: Path) -> None:
+    """Raise OSError for a folder that cannot be made or written to: SQLite would wait 30 s."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(_PROBE_BYTES))
+        probe.flush()
+
+
+def _google(places: list[str], contract: JobContract) -> Stores:
+    from google.auth.exceptions import DefaultCredentialsError
+
     from pawfect_service.stores.google.store import open_google
 
     project, bucket, topic = places
-    return open_google(project, bucket, topic, contract)
+    try:
+        return open_google(project, bucket, topic, contract)
+    except DefaultCredentialsError:
+        problem = (
+            "store: expected Google's credentials, got none that can be read: run as a service "
+            "account, or `gcloud auth application-default login`"
+        )
+        raise PawfectError(ErrorKind.UNAVAILABLE, problem) from None
 
 
 def make_queue(url: str, contract: JobContract, push: PushTarget | None = None) -> None:

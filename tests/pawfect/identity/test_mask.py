@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pawfect.identity.mask import face_mask, feathered, meant_face
-from pawfect.identity.shape import face_shape
+from pawfect.contract.tensors import MAX_SIDE
+from pawfect.identity.alignment import template
+from pawfect.identity.mask import face_mask, feathered
+from pawfect.identity.nearest import meant_face
+from pawfect.identity.shape import face_shape, hull
 from pawfect.weights.store import Store
 from tests.pawfect.identity.marked import MARKED, Marked, by_points
 
@@ -96,6 +99,14 @@ def test_any_five_points_give_a_mask_that_covers_those_in_the_photo(points):
     inside = ((at >= 0) & (at < (110, 90))).all(axis=1)
     assert (mask.full[at[inside, 1], at[inside, 0]] == 255).all()
     assert np.isfinite(mask.weight).all()
+
+
+def test_a_face_at_the_far_end_of_the_widest_photo_is_where_its_points_are():
+    corner = np.array([MAX_SIDE - 150, 0], np.float32)
+    landmarks = template(128) + corner
+    there = hull(landmarks, 128, MAX_SIDE)
+    np.testing.assert_array_equal(there[:, MAX_SIDE - 150 :], hull(landmarks - corner, 128, 150))
+    assert not there[:, : MAX_SIDE - 150].any()
 
 
 def brute_force_weight(flags: np.ndarray, erode: float, feather: float) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -125,6 +127,24 @@ def test_a_face_that_the_border_cuts_is_pasted_as_far_as_it_goes(left):
     image, painted = pasted(photo, drawn, weight)
     assert painted[120, 0] == 255
     assert (image[100:150, 0] > photo[100:150, 0]).any()
+
+
+def test_a_face_that_fills_a_large_photo_takes_little_more_than_the_photo_itself():
+    photo = np.full((3000, 3000, 3), 120, np.uint8)
+    matrix = alignment(template(128) * np.float32(23), 128)
+    seen = aligned(photo, matrix, 128)
+    drawn = DrawnFace(matrix, seen, seen + np.float32(9))
+    weight = np.ones(photo.shape[:2], np.float32)
+    tracemalloc.start()
+    try:
+        image, painted = pasted(photo, drawn, weight)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (painted == 255).mean() > 0.6
+    assert (image[painted == 255] == 129).all()
+    # The two results, four bytes a pixel, and one band.
+    assert most < 20 * painted.size
 
 
 def test_points_far_outside_of_the_template_paint_nothing_where_the_photo_is_not():

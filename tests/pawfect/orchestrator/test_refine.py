@@ -341,7 +341,10 @@ def test_capabilities_with_weights(tmp_path, tiny):
 def test_capabilities_say_whether_faces_are_swapped_and_what_refines_them(tmp_path, tiny_chain):
     bare = LocalRefine().capabilities().can["swap"]
     assert (bare.available, bare.engines) == (False, ())
-    assert bare.why == "weights buffalo_l are not here: run `pawfect weights fetch buffalo_l`"
+    assert bare.why == "; ".join(
+        f"weights {name} are not here: run `pawfect weights fetch {name}`"
+        for name in ("buffalo_l", "inswapper_128")
+    )
     klein = tiny_chain("klein").profile
     (tmp_path / "tiny-faces").mkdir()
     told = LocalRefine(klein).capabilities().can["swap"]
@@ -351,6 +354,11 @@ def test_capabilities_say_whether_faces_are_swapped_and_what_refines_them(tmp_pa
     assert told == Capability(True), "nothing refines: klein's own weights are not here"
     lacking = replace(klein, models=tuple(set(klein.models) - {"face_swap"}))
     why = LocalRefine(lacking).capabilities().can["swap"].why
+    assert str(why).startswith(
+        "profile tiny-klein has no model face_swap: it is for commercial use"
+    )
+    research = replace(lacking, allow_noncommercial=True)
+    why = LocalRefine(research).capabilities().can["swap"].why
     assert why == "profile tiny-klein has no model face_swap"
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import google.cloud.pubsub_v1 as pubsub_v1
-from google.api_core.exceptions import AlreadyExists
+from google.api_core.exceptions import Aborted, AlreadyExists, ServiceUnavailable
+from google.api_core.retry import Retry, if_exception_type
 from google.protobuf import duration_pb2, field_mask_pb2
 
 from pawfect.contract.errors import invalid
@@ -18,6 +19,8 @@ from pawfect_service.stores.google.errors import translated
 
 SERVICE: Final = "queue"
 TIMEOUT_S: Final = 30.0
+# The libraries' own tries go on for ten minutes; a start says within ten seconds what is away.
+_RETRY: Final = Retry(if_exception_type(ServiceUnavailable, Aborted), timeout=6.0)
 # Pub/Sub's own bounds: of a lease, in s; of deliveries before a message is dead.
 _LEASE_S: Final = (10, 600)
 _DELIVERIES: Final = (5, 100)
@@ -79,15 +82,17 @@ def ensure_topics(
     ):
         for name in (names.topic, names.dead_topic):
             with contextlib.suppress(AlreadyExists):
-                publisher.create_topic(name=name, timeout=TIMEOUT_S)
+                publisher.create_topic(name=name, timeout=TIMEOUT_S, retry=_RETRY)
         for wanted in subscriptions:
             try:
-                subscriber.create_subscription(request=wanted, timeout=TIMEOUT_S)
+                subscriber.create_subscription(request=wanted, timeout=TIMEOUT_S, retry=_RETRY)
             except AlreadyExists:
                 mask = field_mask_pb2.FieldMask(paths=sorted(wanted.keys() & _RENEWED))
                 if mask.paths:
                     subscriber.update_subscription(
-                        request={"subscription": wanted, "update_mask": mask}, timeout=TIMEOUT_S
+                        request={"subscription": wanted, "update_mask": mask},
+                        timeout=TIMEOUT_S,
+                        retry=_RETRY,
                     )
     return names
 

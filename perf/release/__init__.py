@@ -1,0 +1,1 @@
+"""What a release consists of: packages, licences, sizes; as an SBOM and as a ledger."""
