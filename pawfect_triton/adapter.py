@@ -19,6 +19,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, from_exception, fro
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.tensors import NONCE, Array
 from pawfect.models import MODELS
+from pawfect_triton import tracing
 from pawfect_triton.waiting import waiting
 
 
@@ -28,7 +29,7 @@ def backend() -> Any:
 
 
 def decode(model: str, request: Any) -> tuple[dict[str, Array], dict[str, Scalar]]:
-    """Return a request's inputs by name and its parameters.
+    """Return a request's inputs by name and its parameters, without the trace it may carry.
 
     The arrays are views of shared memory that is Triton's again once the last response is sent.
     """
@@ -38,7 +39,17 @@ def decode(model: str, request: Any) -> tuple[dict[str, Array], dict[str, Scalar
         tensor = pb_utils.get_input_tensor_by_name(request, spec.name)
         if tensor is not None:
             inputs[spec.name] = tensor.as_numpy()
-    return inputs, decode_parameters(request.parameters())
+    parameters = decode_parameters(request.parameters())
+    parameters.pop(tracing.TRACEPARENT, None)
+    return inputs, parameters
+
+
+def traceparent(request: Any) -> str | None:
+    """Return the trace that a request carries; None where there is none, or nobody collects any."""
+    if not tracing.is_on():
+        return None
+    parent = decode_parameters(request.parameters()).get(tracing.TRACEPARENT)
+    return parent if isinstance(parent, str) else None
 
 
 def decode_parameters(given: str | Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -88,7 +99,7 @@ async def call_model(
     Raises:
         PawfectError: of the kind that the token in the child's message names.
     """
-    with waiting(model) as until:
+    with waiting(model) as until, tracing.span(f"call {model}", model=model):
         outputs = await _ask(model, inputs, {**parameters, **until})
     if not outputs and NONCE in {spec.name for spec in MODELS[model].spec.inputs}:
         # The response cache of release 24.10 keeps a failure too, as an answer without outputs.
@@ -109,7 +120,7 @@ async def _ask(
         model_name=model,
         requested_output_names=[spec.name for spec in MODELS[model].spec.outputs],
         inputs=[tensor(name, array[None] if batched else array) for name, array in inputs.items()],
-        parameters=dict(parameters),
+        parameters={**parameters, **tracing.carried()},
     )
     answer = await request.async_exec()
     if answer.has_error():

@@ -20,7 +20,7 @@ from pawfect.contract.tensors import Array
 from pawfect.models import MODELS
 from pawfect.serving import BatchFunction, Function, load_batch, load_function
 from pawfect.weights.store import Store, weights_root
-from pawfect_triton import adapter
+from pawfect_triton import adapter, tracing
 from pawfect_triton.lasting import lasting
 from pawfect_triton.logs import log_to_stderr
 from pawfect_triton.metrics import Meter
@@ -65,12 +65,17 @@ class FunctionModel:
         """Answer each request on its own, so that one that fails does not fail its batch."""
         return [self._answer(request) for request in requests]
 
+    def finalize(self) -> None:
+        """Send what was recorded of requests."""
+        tracing.end()
+
     def _answer(self, request: Any) -> Any:
         warming, self._warm_ups = self._warm_ups > 0, max(self._warm_ups - 1, 0)
         try:
             inputs, parameters = adapter.decode(self._name, request)
             stop = stop_of(self._name, request, parameters)
-            outputs = self._function(inputs, parameters, stop)
+            with tracing.span(self._name, adapter.traceparent(request), model=self._name):
+                outputs = self._function(inputs, parameters, stop)
             if not warming:
                 self._meter.answered()
             return adapter.response(outputs, request)
@@ -100,6 +105,7 @@ class ThreadedModel(FunctionModel):
     def finalize(self) -> None:
         """Wait for what is being worked at."""
         self._threads.shutdown()
+        super().finalize()
 
     def _send(self, request: Any, sender: Any) -> None:
         final = adapter.backend().TRITONSERVER_RESPONSE_COMPLETE_FINAL
@@ -165,11 +171,17 @@ class BatchModel:
 
     def execute(self, requests: Iterable[Any]) -> None:
         """Run all requests as one batch; one that is wrong does not fail the others."""
-        requests = list(requests)
+        requests, started_ns = list(requests), time.time_ns()
         final = adapter.backend().TRITONSERVER_RESPONSE_COMPLETE_FINAL
         for request, answer in zip(requests, self._answers(requests), strict=True):
+            parent = adapter.traceparent(request)
+            tracing.record(self._name, parent, started_ns, model=self._name, requests=len(requests))
             request.get_response_sender().send(answer, flags=final)
         time.sleep(LINGER_S)
+
+    def finalize(self) -> None:
+        """Send what was recorded of requests."""
+        tracing.end()
 
     def _answers(self, requests: list[Any]) -> list[Any]:
         warming = self._warm_ups > 0

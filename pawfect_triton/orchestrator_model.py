@@ -24,7 +24,7 @@ from pawfect.orchestrator.progress import in_order
 from pawfect.orchestrator.request import Progress, silent
 from pawfect.orchestrator.serving import Orchestration, encode_progress
 from pawfect.profile import load_profile
-from pawfect_triton import adapter
+from pawfect_triton import adapter, tracing
 from pawfect_triton.lasting import lasting
 from pawfect_triton.logs import log_to_stderr
 from pawfect_triton.overrides import read
@@ -134,6 +134,7 @@ class OrchestratorModel:
         self._thread.join()
         self._loop.close()
         self._metrics.meter.close()
+        tracing.end()
 
     def _refuse(self, sender: Any, *, probe: bool) -> None:
         megapixels = f"{PIXELS / 1e6:.0f} MP"
@@ -159,7 +160,10 @@ class OrchestratorModel:
             try:
                 params: Any = self._model.parameters.parse(given[1])
                 control = Control(params.deadline_ms, sender.is_cancelled, started)
-                result = await self._run(request, given[0], params, control, sender)
+                with tracing.span(
+                    self._model.name, adapter.traceparent(request), model=self._model.name
+                ):
+                    result = await self._run(request, given[0], params, control, sender)
                 if not probe:
                     self._tell(result)
                 outputs = await asyncio.to_thread(self._orchestration.encode, result)

@@ -27,6 +27,7 @@ from pawfect_triton.model_environment import model_environment
 from pawfect_triton.probe import Prober, lacks_weights
 from pawfect_triton.repository import gather
 from pawfect_triton.start_checks import is_of_disk, unwritable
+from pawfect_triton.tracing import server_arguments
 
 # Pictures pass between server and models through shared memory, which starts at 1 MB and grows by
 # 1 MB at a time by default: many small steps for a 36 MB picture.
@@ -189,6 +190,7 @@ class TritonServer:
                 if at.http_port is None
                 else [f"--http-address={at.host}", f"--http-port={at.http_port}"]
             ),
+            *server_arguments(os.environ, http=at.http_port is not None),
             f"--metrics-address={at.host}",
             f"--metrics-port={at.metrics_port}",
             f"--log-info={'true' if self._verbose else 'false'}",

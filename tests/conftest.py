@@ -23,6 +23,7 @@ from pawfect.weights.store import ROOT_VARIABLE, Store, weights_root
 from pawfect_export.fetch import fetch
 from pawfect_export.progress import silent
 from pawfect_triton.server import Endpoints
+from tests.collector import Collector
 from tests.image_server import KEY, ImageServer
 from tests.judge_servers import KEY as JUDGE_KEY
 from tests.judge_servers import GeminiServer, MoondreamServer
@@ -128,11 +129,19 @@ def moondream() -> Iterator[MoondreamServer]:
 
 
 @pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    """Where the models of the suite's server send their spans."""
+    with Collector().serving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def server(
     tmp_path_factory: pytest.TempPathFactory,
     remote_images: ImageServer,
     gemini: GeminiServer,
     moondream: MoondreamServer,
+    collector: Collector,
 ) -> Iterator[ServedProcess]:
     """The suite's server: profile `embedded`, ready."""
     remote = {
@@ -141,6 +150,9 @@ def server(
         "PAWFECT_GEMINI_URL": gemini.url,
         "PAWFECT_GEMINI_KEY": JUDGE_KEY,
         "PAWFECT_MOONDREAM_URL": moondream.url,
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": collector.url,
+        # Sent at once, not after 5 s.
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
     with ServedProcess(tmp_path_factory.mktemp("server"), **remote) as running:
         running.wait_for(READY)

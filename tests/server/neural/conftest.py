@@ -18,6 +18,7 @@ from pawfect.models import MODELS
 from pawfect.profile import load_profile
 from pawfect.serving import load_batch, load_function
 from pawfect.weights.store import ROOT_VARIABLE, Store
+from tests.collector import Collector
 from tests.conftest import READY, ServedProcess, bring_networks
 from tests.lawn import holes, lawn
 from tests.server.conftest import RawClient, infer_inputs
@@ -51,12 +52,13 @@ class Started:
 
 
 @pytest.fixture(scope="package")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+def started(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Started]:
     """Start in a folder without weights; ends with this folder's tests: its models take 3 GB."""
     weights = tmp_path_factory.mktemp("weights")
     bring_networks(weights)
     folder = tmp_path_factory.mktemp("neural_server")
-    running = ServedProcess(folder, profile=PROFILE, **{ROOT_VARIABLE: str(weights)})
+    told = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    running = ServedProcess(folder, profile=PROFILE, **{ROOT_VARIABLE: str(weights)}, **told)
     try:
         yield Started(running, weights, running.wait_for(READY, timeout_s=READY_S))
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 
 import numpy as np
@@ -163,3 +164,26 @@ def test_a_cancelled_search_ends_within_a_step(client, neural_server):
     # What four candidates had on its way.
     time.sleep(1.0)
     assert counts(client)[0] - ended <= 4
+
+
+def test_each_denoising_step_is_a_span_of_the_requests_trace_and_each_batch_is_counted(
+    neural_server, collector
+):
+    trace, caller = secrets.token_hex(16), secrets.token_hex(8)
+    header = ("traceparent", f"00-{trace}-{caller}-01")
+    batches = "pawfect_batches_total"
+    before = metric(neural_server, batches, model="flux_transformer", size="1")
+    given = PLAIN | {"steps": 3, "protect": "none"}
+    with PawfectClient(neural_server.endpoints.grpc, headers=lambda: (header,)) as client:
+        report = client.inpaint(photo(1), WHOLE, scene_labels=["grass"], **given).report
+    assert report.steps_taken == 3
+
+    def steps() -> list[str]:
+        found = collector.of(trace, {"inpaint", "flux_transformer"})
+        by_id = {each.id: each.name for each in found}
+        return [by_id[each.parent] for each in found if each.name == "flux_transformer"]
+
+    until(lambda: len(steps()) == 3)
+    assert set(steps()) == {"call flux_transformer"}
+    counted = metric(neural_server, batches, model="flux_transformer", size="1")
+    assert counted >= before + 3

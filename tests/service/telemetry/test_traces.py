@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
 from pawfect_service.telemetry.logs import JsonLines, log_fields
 from pawfect_service.telemetry.traces import carried, context_of, send_traces, span
-from tests.service.stack import HERE, Stack, slowly_labelled
+from tests.service.stack import HERE, Stack, running, slowly_labelled
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
@@ -115,6 +117,33 @@ async def test_one_trace_spans_request_queue_worker_and_stages(store, server, sp
     assert delivered["traceId"] == TRACE
     queued = next(line for line in lines() if line["message"] == "queued")
     assert (queued["session"], queued["traceId"]) == ("u/s", TRACE)
+
+
+async def test_the_trace_goes_on_into_the_models_of_the_server(store, server, spans, collector):
+    trace_id = secrets.token_hex(16)
+    caller = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+    async with running(store, server.endpoints.grpc, headers=caller) as stack:
+        await stack.post()
+        async with stack.working():
+            await stack.over()
+    kept = await asyncio.to_thread(
+        collector.of, trace_id, {"inpaint_stream", "call patch_fill", "patch_fill"}
+    )
+    own = {trace.format_span_id(each.context.span_id): each for each in spans.get_finished_spans()}
+    theirs = {each.id: each for each in kept}
+    patch_fill = next(each for each in kept if each.name == "patch_fill")
+    chain, parent = [patch_fill.name], patch_fill.parent
+    while parent in theirs:
+        chain.append(theirs[parent].name)
+        parent = theirs[parent].parent
+    while parent in own:
+        chain.append(own[parent].name)
+        parent = trace.format_span_id(own[parent].parent.span_id)
+    post = "POST /v1/users/{uid}/sessions/{sid}/inpaint"
+    models = ["patch_fill", "call patch_fill", "inpaint_stream"]
+    between = [link for link in chain if not link.startswith("fastapi")]
+    assert between == [*models, FILL, "job", "publish", post]
+    assert parent == "00f067aa0ba902b7"
 
 
 async def test_a_failure_is_logged_with_its_attempt_and_marks_its_spans(alone: Stack, spans, lines):
