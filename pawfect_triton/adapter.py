@@ -11,7 +11,7 @@ import json
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from pawfect.contract.tensors import NONCE, Array
 from pawfect.models import MODELS
 from pawfect_triton import tracing
 from pawfect_triton.waiting import waiting
+
+# Errors whose messages hold values; pydantic's and JSON's are among them.
+_QUOTING: Final = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
 
 
 def backend() -> Any:
@@ -80,8 +83,27 @@ def as_pawfect_error(error: Exception, model: str) -> PawfectError:
     """Return the error, or INTERNAL in place of one whose traceback is for the log only."""
     failure = from_exception(error, model)
     if failure is not error and failure.kind is ErrorKind.INTERNAL:
-        backend().Logger.log_error(f"{model}: " + "".join(traceback.format_exception(error)))
+        backend().Logger.log_error(f"{model}: {told(error)}")
     return failure
+
+
+def told(error: BaseException) -> str:
+    """Return a traceback for the log.
+
+    Of Python's own errors it has the class alone: their messages quote what they stumbled over,
+    such as a request's text. Those of libraries, torch's and onnxruntime's, speak of devices.
+    """
+    lines: list[str] = []
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        said = "" if isinstance(each, _QUOTING) else f": {each}"
+        lines.insert(
+            0, "".join(traceback.format_tb(each.__traceback__)) + type(each).__name__ + said
+        )
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+    return "\n".join(lines)
 
 
 def tensor(name: str, array: Array) -> Any:

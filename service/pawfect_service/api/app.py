@@ -30,7 +30,7 @@ from pawfect_service.api.studio.routes import router as studio_router
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.middleware import AsItSays, BodyLimit, HttpLog
+from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, HttpLog
 from pawfect_service.jobs.contract import MAX_UPLOAD_BYTES
 from pawfect_service.services import Services
 from pawfect_service.variants.watched import WatchedVariants
@@ -83,7 +83,11 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
             await audits.close()
 
     app = FastAPI(
-        title="Pawfect sessions", version=__version__, description=_ABOUT, lifespan=lifespan
+        title="Pawfect sessions",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        telemetry=UNTOLD,
     )
     app.state.context = ApiContext(
         services,

@@ -18,7 +18,7 @@ from pawfect_service.jobs.kinds.request import JobRequest
 from pawfect_service.jobs.labelling import set_labels, set_labels_error
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.services import Services
-from pawfect_service.telemetry.logs import log_fields
+from pawfect_service.telemetry.logs import log_fields, without_got
 from pawfect_service.telemetry.traces import span
 
 LOG: Final = logging.getLogger("pawfect.labels")
@@ -119,7 +119,8 @@ class LabelTasks:
                 await sessions.move(job.uid, job.sid, set_labels, job=job.job, labels=found)
                 LOG.info("labels", extra={"labels": len(found.labels)})
             else:
-                LOG.warning("no labels", extra={"kind": found.kind.name, "why": found.message})
+                why = without_got(found.message)
+                LOG.warning("no labels", extra={"kind": found.kind.name, "why": why})
                 await sessions.move(job.uid, job.sid, set_labels_error, job=job.job, error=found)
         except Exception:
             LOG.exception("labels could not be written")

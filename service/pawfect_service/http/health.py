@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_client.client import AsyncPawfectClient
 from pawfect_service.http.failures import FAILURES, add_handlers
+from pawfect_service.http.middleware import UNTOLD
 
 # An answer counts for so long, s: a balancer that asks every second costs next to nothing.
 KEPT_S: Final = 5.0
@@ -63,7 +64,7 @@ class Readiness:
 
 def health_app(readiness: Readiness) -> FastAPI:
     """Return an app that says how this process is, and nothing else."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, telemetry=UNTOLD)
     add_health(app, readiness)
     add_handlers(app)
     return app

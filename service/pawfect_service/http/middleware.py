@@ -6,24 +6,36 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from typing import Final
 
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pawfect.contract.errors import ErrorKind
 from pawfect_service.http.failures import ApiError
-from pawfect_service.telemetry.metrics import count_request
+from pawfect_service.jobs.paths import is_id
+from pawfect_service.telemetry.metrics import count_request, known_method
 from pawfect_service.telemetry.traces import context_of, span
 
 LOG: Final = logging.getLogger("pawfect.http")
 
+# FastAPI's own spans and records have whole paths, queries and messages of exceptions: `HttpLog`
+# tells what is to be told.
+UNTOLD: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
+
 _TOO_LARGE: Final = 413
 # How long, and at most as much again as is allowed, is read of a body that is not wanted, s.
 _DISCARD_S: Final = 5.0
-# Whoever has the signed token in such a path may read: no log has it.
-_LINKS: Final = "/v1/audits/"
+# Parts of a path that are ids; the others are texts of a request, or the signed token of a link.
+_IDS: Final = ("uid", "sid", "run_id")
 # Server-sent events.
 _STREAM: Final = "text/event-stream"
 # Asked every few seconds by a balancer: no spans, no lines.
@@ -130,13 +142,13 @@ class HttpLog:
                 status = 101
             await send(message)
 
-        method = scope.get("method", "WEBSOCKET")
+        method = known_method(scope.get("method", "WEBSOCKET"))
         headers = {
             name.decode("latin-1"): value.decode("latin-1")
             for name, value in scope["headers"]
             if name in (b"traceparent", b"tracestate")
         }
-        with span(f"{method}", SpanKind.SERVER, context_of(headers)) as opened:
+        with span(method, SpanKind.SERVER, context_of(headers)) as opened:
             try:
                 await self._app(scope, receive, noted)
             finally:
@@ -150,11 +162,21 @@ class HttpLog:
                 count_request(method, route, status, None if streams else spent_s)
                 spent_ms = round(spent_s * 1000, 1)
                 named = scope.get("path_params", {})
-                path = f"{_LINKS}..." if scope["path"].startswith(_LINKS) else scope["path"]
+                path = _path_of(route, named)
                 fields = {"method": method, "path": path, "status": status, "ms": spent_ms}
-                if "uid" in named and "sid" in named:
+                if all(is_id(named.get(name, "")) for name in ("uid", "sid")):
                     fields["session"] = f"{named['uid']}/{named['sid']}"
                 LOG.info("request", extra=fields)
+
+
+def _path_of(route: str | None, named: Mapping[str, object]) -> str:
+    """Return a request's path as the log has it: its route, with the ids that are well formed."""
+    path = route or "unknown"
+    for name in _IDS:
+        value = str(named.get(name, ""))
+        if is_id(value):
+            path = path.replace(f"{{{name}}}", value)
+    return path
 
 
 def _is_stream(start: Message) -> bool:

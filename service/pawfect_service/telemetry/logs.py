@@ -22,6 +22,8 @@ _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "color_message",
 }
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
+# What a message says next is what came.
+_GOT: Final = ", got "
 # Cloud Logging reads the level under this name.
 _LEVEL: Final = "severity"
 
@@ -34,6 +36,14 @@ def log_fields(**fields: Any) -> Iterator[None]:
         yield
     finally:
         _FIELDS.reset(token)
+
+
+def without_got(message: str) -> str:
+    """Return an error's message without what came: that is the request's, and may be anybody's.
+
+    Messages say what was expected and, last, what came (`pawfect.contract.errors.invalid`).
+    """
+    return message.partition(_GOT)[0]
 
 
 class JsonLines(logging.Formatter):

@@ -26,8 +26,10 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY: Final = CollectorRegistry()
 # What stands for the variant of a job that none was dealt to.
 NO_VARIANT: Final = "none"
-# Any text may stand in a request's place of the method.
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# HTTP's, and what stands for a WebSocket's.
+_METHODS: Final = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"}
+)
 _UNKNOWN: Final = "unknown"
 
 
@@ -75,6 +77,11 @@ def variant_label(variant: str | None) -> str:
     return variant or NO_VARIANT
 
 
+def known_method(method: str) -> str:
+    """Return a request's method; any text may stand in its place."""
+    return method if method in _METHODS else _UNKNOWN
+
+
 def count_request(method: str, route: str | None, status: int, seconds: float | None) -> None:
     """Count an HTTP request.
 
@@ -84,7 +91,7 @@ def count_request(method: str, route: str | None, status: int, seconds: float | 
         status: of the answer; 0: none was sent.
         seconds: to the answer's last byte; None where it was a stream.
     """
-    known = method if method in _METHODS or method == "WEBSOCKET" else _UNKNOWN
+    known = known_method(method)
     count(table.HTTP_REQUESTS, method=known, route=route or _UNKNOWN, status=str(status))
     if seconds is not None:
         observe(table.HTTP_SECONDS, seconds, method=known)

@@ -19,6 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from pawfect import __version__
 from pawfect.contract.errors import PawfectError
+from pawfect_service.telemetry.logs import without_got
 
 # The variables by which OpenTelemetry's own tools are told where traces go.
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -68,7 +69,8 @@ def span(
         try:
             yield opened
         except PawfectError as error:
-            opened.set_status(Status(StatusCode.ERROR, str(error)))
+            said = without_got(error.message)
+            opened.set_status(Status(StatusCode.ERROR, f"{error.kind.value}: {said}"))
             raise
         except BaseException as error:
             opened.set_status(Status(StatusCode.ERROR, type(error).__name__))

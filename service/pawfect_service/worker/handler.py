@@ -30,7 +30,7 @@ from pawfect_service.jobs.moves import (
     take_up,
 )
 from pawfect_service.services import Services
-from pawfect_service.telemetry.logs import log_fields
+from pawfect_service.telemetry.logs import log_fields, without_got
 from pawfect_service.telemetry.metrics import count, observe, running, variant_label
 from pawfect_service.telemetry.traces import context_of, span
 from pawfect_service.worker.lease import HeldJob, Hold, LeaseKeeper
@@ -141,7 +141,8 @@ class Handler:
         except Exception as error:  # noqa: BLE001 - logged there
             failure = bare_failure(error, "worker")
         count(table.JOB_FAILURES, kind=job.kind.name, error=failure.kind.name)
-        LOG.warning("failure", extra={"kind": failure.kind.name, "why": failure.message})
+        why = without_got(failure.message)
+        LOG.warning("failure", extra={"kind": failure.kind.name, "why": why})
         for_good = failure.row.queue_action is QueueAction.FAIL
         try:
             step = await job.move(permanent_failure if for_good else passing_failure, error=failure)

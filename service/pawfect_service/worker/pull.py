@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from pawfect.contract.errors import QueueAction
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery, Queue
+from pawfect_service.telemetry.logs import without_got
 from pawfect_service.worker.expiry import keep_sweeping
 from pawfect_service.worker.handler import Handler, Outcome
 
@@ -114,7 +115,8 @@ class PullWorker:
 async def answer(queue: Queue, delivery: Delivery, outcome: Outcome) -> None:
     """Tell the queue what becomes of a delivery."""
     if outcome.action is None:
-        LOG.error("buried", extra={"why": outcome.reason, "messageId": delivery.message_id})
+        why = without_got(outcome.reason)
+        LOG.error("buried", extra={"why": why, "messageId": delivery.message_id})
         await queue.bury(delivery, outcome.reason)
     elif outcome.action is QueueAction.NACK:
         await queue.nack(delivery)

@@ -20,10 +20,11 @@ from pawfect.contract.errors import ErrorKind, QueueAction
 from pawfect_service.http.callers import bearer_claims, unknown_caller
 from pawfect_service.http.failures import FAILURES, ApiError, add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.middleware import BodyLimit, HttpLog
+from pawfect_service.http.middleware import UNTOLD, BodyLimit, HttpLog
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery
 from pawfect_service.strict import refused, strict_json
+from pawfect_service.telemetry.logs import without_got
 from pawfect_service.worker.expiry import keep_sweeping
 from pawfect_service.worker.handler import Handler
 
@@ -154,7 +155,7 @@ def create_push_app(
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
 
-    app = FastAPI(title="Pawfect worker", version=__version__, lifespan=lifespan)
+    app = FastAPI(title="Pawfect worker", version=__version__, lifespan=lifespan, telemetry=UNTOLD)
 
     async def hold(seconds: float) -> None:
         """Nothing: a push is held by its deadline alone."""
@@ -177,7 +178,7 @@ def create_push_app(
         if outcome.action is QueueAction.NACK:
             raise ApiError(503, ErrorKind.UNAVAILABLE, f"delivery: {outcome.reason}")
         if outcome.action is None:
-            fields = {"why": outcome.reason, "messageId": delivery.message_id}
+            fields = {"why": without_got(outcome.reason), "messageId": delivery.message_id}
             LOG.error("buried", extra=fields)
             await services.stores.queue.bury(delivery, outcome.reason)
         return Response(status_code=204)
