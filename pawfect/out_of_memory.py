@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from pawfect.contract.errors import ErrorKind, PawfectError, is_out_of_memory
+from pawfect.contract.metrics import OUT_OF_MEMORY
+from pawfect.counting import count
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,6 +46,7 @@ def attempt(run: Callable[[], Result], free: Callable[[], None] = release) -> Re
             raise
     # Outside the clause: the exception held the frames, and the frames the tensors.
     free()
+    count(OUT_OF_MEMORY)
     return None
 
 

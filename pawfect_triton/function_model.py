@@ -14,6 +14,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 import numpy as np
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.metrics import BATCHES
 from pawfect.contract.probe import PROBE_ID
 from pawfect.contract.tensors import Array
 from pawfect.models import MODELS
@@ -22,6 +23,7 @@ from pawfect.weights.store import Store, weights_root
 from pawfect_triton import adapter
 from pawfect_triton.lasting import lasting
 from pawfect_triton.logs import log_to_stderr
+from pawfect_triton.metrics import Meter
 from pawfect_triton.overrides import served_profile
 from pawfect_triton.waiting import stop_of
 
@@ -57,6 +59,7 @@ class FunctionModel:
         self._function: Function = _loaded_or_refusing(
             name, lambda: load_function(name, served_profile(args), Store(weights_root()))
         )
+        self._meter = Meter(name)
 
     def execute(self, requests: Iterable[Any]) -> list[Any] | None:
         """Answer each request on its own, so that one that fails does not fail its batch."""
@@ -68,6 +71,8 @@ class FunctionModel:
             inputs, parameters = adapter.decode(self._name, request)
             stop = stop_of(self._name, request, parameters)
             outputs = self._function(inputs, parameters, stop)
+            if not warming:
+                self._meter.answered()
             return adapter.response(outputs, request)
         except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
             return _failed(error, self._name, warming)
@@ -156,6 +161,7 @@ class BatchModel:
         self._function: BatchFunction = _loaded_or_refusing(
             name, lambda: load_batch(name, served_profile(args), Store(weights_root()))
         )
+        self._meter = Meter(name)
 
     def execute(self, requests: Iterable[Any]) -> None:
         """Run all requests as one batch; one that is wrong does not fail the others."""
@@ -182,6 +188,9 @@ class BatchModel:
             answers = self._function(items)
         except Exception as error:  # noqa: BLE001 - the border: everything becomes a coded answer
             return [_failed(error, self._name, warming) for _ in requests]
+        if items and not warming:
+            self._meter.add(BATCHES, size=str(len(items)))
+            self._meter.answered()
         return [
             self._answer(
                 request, row if isinstance(row, PawfectError) else [answers[i] for i in row]

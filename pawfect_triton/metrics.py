@@ -1,89 +1,98 @@
-"""Metrics of our own on Triton's metrics endpoint."""
+"""Metrics of our own on Triton's metrics endpoint: `pawfect.contract.metrics` has the table.
+
+Triton 24.10 lets models have counters and gauges: a time is a counter of seconds beside a counter
+of how often.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Mapping
 from typing import Any, Final
 
-from pawfect.contract.errors import ErrorKind
-from pawfect.contract.report import Fallback
-from pawfect.orchestrator.serving import Measure
+from pawfect.contract import metrics as table
+from pawfect.contract.metrics import Metric, MetricType
+from pawfect.counting import listen
 from pawfect_triton import adapter
 
 # Set by whoever runs the server: how often it was restarted because a model's process died.
 RESTARTS_VARIABLE: Final = "PAWFECT_RESTARTS"
+# And when it was started, s since the epoch.
+STARTED_VARIABLE: Final = "PAWFECT_SERVER_STARTED"
+# Label values of one metric and model, at most; what comes after them is counted as OTHER. The most
+# that any has by itself are some 30 stages and 25 fallbacks.
+MOST_SERIES: Final = 64
+OTHER: Final = "other"
 
 
-class RequestMetrics:
-    """Counts one orchestrator's answers, their time, and the server's restarts.
+class Meter:
+    """One model's metrics; safe to use from several threads.
 
     Args:
-        model: the label of the counters.
+        model: the label that all of them have.
     """
 
     def __init__(self, model: str) -> None:
-        pb_utils = adapter.backend()
-        counter = pb_utils.MetricFamily.COUNTER
-        self._answers = pb_utils.MetricFamily(
-            name="pawfect_answers_total", description="Answers by model and kind", kind=counter
-        )
-        self._time = pb_utils.MetricFamily(
-            name="pawfect_answer_ms_total",
-            description="Milliseconds from request to answer, added up",
-            kind=counter,
-        )
-        self._restarts = pb_utils.MetricFamily(
-            name="pawfect_server_restarts",
-            description="Restarts of the server because a model's process died",
-            kind=pb_utils.MetricFamily.GAUGE,
-        )
-        self._fallbacks = pb_utils.MetricFamily(
-            name="pawfect_fallbacks_total",
-            description="Stages that were missing or failed, and what was done instead",
-            kind=counter,
-        )
-        self._gauges: dict[str, Any] = {}
-        self._measured: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
+        self._pb_utils = adapter.backend()
         self._model = model
-        self._by_kind: dict[str, Any] = {}
-        self._by_fallback: dict[tuple[str, str], Any] = {}
-        self._spent = self._time.Metric(labels={"model": model})
-        self._restarts.Metric(labels={}).set(float(os.environ.get(RESTARTS_VARIABLE, "0")))
+        self._families: dict[str, Any] = {}
+        self._series: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._lock = threading.Lock()
+        self._answered = False
+        self.add(table.OUT_OF_MEMORY, 0.0)
+        self._deaf = listen(lambda metric, amount, labels: self.add(metric, amount, **labels))
 
-    def count(self, kind: ErrorKind | None) -> None:
-        """Count one answer; `kind` None is a success."""
-        label = "OK" if kind is None else kind.name
-        if label not in self._by_kind:
-            labels = {"model": self._model, "kind": label}
-            self._by_kind[label] = self._answers.Metric(labels=labels)
-        self._by_kind[label].increment(1)
+    def close(self) -> None:
+        """Hear no more of what the library counts."""
+        self._deaf()
 
-    def spend(self, ms: float) -> None:
-        """Add the time of one answer, ms."""
-        self._spent.increment(ms)
+    def add(self, metric: Metric, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter.
 
-    def measure(self, measures: Iterable[Measure]) -> None:
-        """Set the gauges of one answer's numbers."""
-        pb_utils = adapter.backend()
-        for one in measures:
-            key = (one.name, tuple(sorted(one.labels.items())))
-            if one.name not in self._gauges:
-                self._gauges[one.name] = pb_utils.MetricFamily(
-                    name=f"pawfect_{one.name}",
-                    description=f"{one.name} of the last answer",
-                    kind=pb_utils.MetricFamily.GAUGE,
+        Args:
+            metric: of the table.
+            amount: at least 0; 0 has the counter stand on the page.
+            labels: the metric's, without the model.
+        """
+        with self._lock:
+            self._one(metric, labels).increment(amount)
+
+    def set(self, metric: Metric, value: float, **labels: str) -> None:
+        """Set a gauge; arguments as in `add`."""
+        with self._lock:
+            self._one(metric, labels).set(value)
+
+    def answered(self) -> None:
+        """Note an answer that is no failure: the first one, a probe's perhaps, ends the start."""
+        if self._answered:
+            return
+        self._answered = True
+        started = os.environ.get(STARTED_VARIABLE)
+        if started is not None:
+            self.set(table.MODEL_START_SECONDS, max(time.time() - float(started), 0.0))
+
+    def _one(self, metric: Metric, labels: Mapping[str, str]) -> Any:
+        given = {"model": self._model, **labels} if "model" in metric.labels else dict(labels)
+        key = (metric.name, tuple(given[name] for name in metric.labels))
+        if key not in self._series:
+            alike = sum(name == metric.name for name, _ in self._series)
+            if alike >= MOST_SERIES:
+                key = (
+                    metric.name,
+                    tuple(OTHER if n in labels else given[n] for n in metric.labels),
                 )
-            if key not in self._measured:
-                labels = {"model": self._model, **one.labels}
-                self._measured[key] = self._gauges[one.name].Metric(labels=labels)
-            self._measured[key].set(one.value)
+            if key not in self._series:
+                named = dict(zip(metric.labels, key[1], strict=True))
+                self._series[key] = self._family(metric).Metric(labels=named)
+        return self._series[key]
 
-    def count_fallbacks(self, fallbacks: Iterable[Fallback]) -> None:
-        """Count what one answer had to do without."""
-        for fallback in fallbacks:
-            key = (fallback.stage, fallback.instead)
-            if key not in self._by_fallback:
-                labels = {"model": self._model, "stage": key[0], "instead": key[1]}
-                self._by_fallback[key] = self._fallbacks.Metric(labels=labels)
-            self._by_fallback[key].increment(1)
+    def _family(self, metric: Metric) -> Any:
+        if metric.name not in self._families:
+            family = self._pb_utils.MetricFamily
+            kinds = {MetricType.COUNTER: family.COUNTER, MetricType.GAUGE: family.GAUGE}
+            self._families[metric.name] = family(
+                name=metric.name, description=metric.meaning, kind=kinds[metric.type]
+            )
+        return self._families[metric.name]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
+from pawfect_triton.metrics import STARTED_VARIABLE
 from pawfect_triton.waiting import FOLDER_VARIABLE
 
 # numba's own: where compiled code is kept. Unset: beside the package, else in the user's cache.
@@ -27,6 +29,7 @@ def model_environment(folder: Path) -> dict[str, str]:
         "OPENCV_FOR_THREADS_NUM": "1",
         "OMP_NUM_THREADS": "1",
         FOLDER_VARIABLE: str(waiting),
+        STARTED_VARIABLE: f"{time.time():.3f}",
         **_compiled_code(folder),
     }
 

@@ -27,8 +27,8 @@ from pawfect.profile import load_profile
 from pawfect_triton import adapter
 from pawfect_triton.lasting import lasting
 from pawfect_triton.logs import log_to_stderr
-from pawfect_triton.metrics import RequestMetrics
 from pawfect_triton.overrides import read
+from pawfect_triton.request_metrics import RequestMetrics
 
 # Probes held at a time beside the requests: the supervisor's, `pawfect probe`'s, some balancers'.
 PROBES: Final = 8
@@ -133,6 +133,7 @@ class OrchestratorModel:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._metrics.meter.close()
 
     def _refuse(self, sender: Any, *, probe: bool) -> None:
         megapixels = f"{PIXELS / 1e6:.0f} MP"
@@ -153,11 +154,14 @@ class OrchestratorModel:
         pixels: int,
     ) -> None:
         kind: ErrorKind | None = None
+        control: Control | None = None
         try:
             try:
-                result = await self._run(request, given, sender, started)
-                self._metrics.count_fallbacks(self._orchestration.fallbacks(result))
-                self._metrics.measure(self._orchestration.measures(result))
+                params: Any = self._model.parameters.parse(given[1])
+                control = Control(params.deadline_ms, sender.is_cancelled, started)
+                result = await self._run(request, given[0], params, control, sender)
+                if not probe:
+                    self._tell(result)
                 outputs = await asyncio.to_thread(self._orchestration.encode, result)
                 if self._model.spec.decoupled:
                     outputs |= encode_progress(Progress("done", 1.0))
@@ -167,21 +171,30 @@ class OrchestratorModel:
                 kind = failure.kind
                 answer = adapter.error_response(failure, self._model.name)
             # Before it is sent: who has the answer finds it counted.
+            late = control is not None and control.elapsed_ms() > control.deadline_ms
             if not probe:
-                self._metrics.count(kind)
+                self._metrics.count(kind, late)
+            if kind is None:
+                self._metrics.meter.answered()
             # Sending copies the picture into shared memory; other requests' loop must not wait for
             # it.
             await asyncio.to_thread(self._end, sender, answer)
         finally:
             self._places.leave(probe=probe, pixels=pixels)
             if not probe:
-                self._metrics.spend((time.monotonic() - started) * 1000)
+                stage_ms = {} if control is None else control.stage_ms
+                self._metrics.spend(time.monotonic() - started, stage_ms)
 
-    async def _run(self, request: Any, given: Given, sender: Any, started: float) -> Any:
-        arrays, parameters = given
-        params: Any = self._model.parameters.parse(parameters)
+    def _tell(self, result: Any) -> None:
+        """Count what a result had to do without, what made it, and its numbers."""
+        self._metrics.count_fallbacks(self._orchestration.fallbacks(result))
+        self._metrics.measure(self._orchestration.measures(result))
+        self._metrics.engine(self._orchestration.engine(result))
+
+    async def _run(
+        self, request: Any, arrays: Mapping[str, Array], params: Any, control: Control, sender: Any
+    ) -> Any:
         inputs = check_inputs(self._model.name, arrays)
-        control = Control(params.deadline_ms, sender.is_cancelled, started)
 
         def send(progress: Progress) -> None:
             sender.send(adapter.response(encode_progress(progress), request))

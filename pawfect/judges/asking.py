@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.metrics import JUDGE_CALLS, JUDGE_USD
+from pawfect.counting import count
 from pawfect.judges.settings import JudgeSettings, RemoteModel, variable
 from pawfect.remote.budget import Budget
 from pawfect.remote.refusals import kind_of, status_words
@@ -138,6 +140,8 @@ class Asker:
                 self._budget.take(model.usd_per_call)
             except PawfectError as error:
                 return Asked(attempt, error=error), False
+            count(JUDGE_CALLS)
+            count(JUDGE_USD, model.usd_per_call)
             try:
                 return Asked(attempt + 1, await self._sent(model.name, send, until)), False
             except CallError as failure:

@@ -12,10 +12,12 @@ from typing import Final, Protocol
 import numpy as np
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.metrics import JUDGE_ANSWERS
 from pawfect.contract.probe import probe_photo
 from pawfect.contract.scores import Judgement, RemoteJudgeParams
 from pawfect.contract.tensors import Array
 from pawfect.contract.texts import text_tensor
+from pawfect.counting import count
 from pawfect.judges.background_loop import BackgroundLoop
 from pawfect.judges.judged import Judge, axes_of
 from pawfect.judges.pictures import Shown, shown
@@ -79,7 +81,13 @@ def _load(name: str) -> Run:
             told = "this judge is elsewhere: with remote=true the pictures are sent to it"
             raise PawfectError(ErrorKind.UNAVAILABLE, f"score_{name}: {told}")
         look(stop)
-        return _outputs(loop.run(judge.judge(pictures, until), until, stop))
+        try:
+            said = loop.run(judge.judge(pictures, until), until, stop)
+        except PawfectError as error:
+            count(JUDGE_ANSWERS, outcome=error.kind.name)
+            raise
+        count(JUDGE_ANSWERS, outcome="partly scored" if said.silent else "scored")
+        return _outputs(said)
 
     return run
 

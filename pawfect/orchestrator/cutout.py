@@ -231,4 +231,5 @@ BACKGROUND_REMOVAL: Final = Orchestration(
     fallbacks=lambda result: result.report.fallbacks,
     pixels=photo_pixels,
     measures=lambda result: measures_of(result.report),
+    engine=lambda result: result.report.network,
 )

@@ -168,4 +168,5 @@ BACKGROUND_REMOVAL_FILE: Final = Orchestration(
     # The photo once more: alpha and what is cut out take as much as a photo and its mask.
     pixels=pixels_of(("PHOTO", "PHOTO", "BACKGROUND")),
     measures=lambda result: measures_of(result.report),
+    engine=lambda result: result.report.network,
 )

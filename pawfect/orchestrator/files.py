@@ -209,4 +209,5 @@ INPAINT_FILE: Final = Orchestration(
     encode=lambda result: file_answer(result.file, result.report.to_json()),
     fallbacks=lambda result: result.report.fallbacks,
     pixels=pixels_of(("PHOTO", "MASK", "PROTECT")),
+    engine=lambda result: result.report.engine,
 )

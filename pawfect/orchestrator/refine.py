@@ -162,6 +162,10 @@ def _fallbacks(result: RefineResult) -> tuple[Fallback, ...]:
     return result.report.fallbacks if isinstance(result.report, RefineReport) else ()
 
 
+def _engine(result: RefineResult) -> str | None:
+    return result.report.engine if isinstance(result.report, RefineReport) else None
+
+
 REFINE: Final = Orchestration(
     deploy=read_refining,
     decode=_request,
@@ -169,4 +173,5 @@ REFINE: Final = Orchestration(
     encode=_encoded,
     fallbacks=_fallbacks,
     pixels=_pixels,
+    engine=_engine,
 )

@@ -101,6 +101,7 @@ CANDIDATE_SEARCH: Final = Orchestration(
     encode=_encoded,
     fallbacks=lambda result: result.report.fallbacks,
     pixels=_pixels,
+    engine=lambda result: result.report.engine,
 )
 
 

@@ -40,6 +40,12 @@ class Measure:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+def no_engine(result: object) -> str | None:
+    """Return None: the flow has one way to its results."""
+    del result
+    return None
+
+
 def unmeasured(result: object) -> tuple[Measure, ...]:
     """Return no measure."""
     del result
@@ -60,6 +66,7 @@ class Orchestration(Generic[Deployed, Request, Result]):
         pixels: of the pictures in a request's inputs, by its parameters as they came: what bounds
             how many requests are held; never raises.
         measures: numbers of a result that become metrics.
+        engine: what made a result, of several that could; None: there are no others.
     """
 
     deploy: Callable[[Profile, bool], Deployed]
@@ -69,6 +76,7 @@ class Orchestration(Generic[Deployed, Request, Result]):
     fallbacks: Callable[[Result], tuple[Fallback, ...]]
     pixels: Callable[[Mapping[str, Array], Mapping[str, Scalar]], int]
     measures: Callable[[Result], tuple[Measure, ...]] = unmeasured
+    engine: Callable[[Result], str | None] = no_engine
 
 
 def encode_progress(progress: Progress) -> dict[str, Array]:
@@ -123,4 +131,5 @@ INPAINT: Final = Orchestration(
     encode=_inpainted,
     fallbacks=lambda result: result.report.fallbacks,
     pixels=photo_pixels,
+    engine=lambda result: result.report.engine,
 )

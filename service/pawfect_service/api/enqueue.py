@@ -13,6 +13,7 @@ from typing import Any, Final
 from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.metrics import JOBS_QUEUED
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.uploads import Order
 from pawfect_service.http.failures import ApiError
@@ -26,6 +27,7 @@ from pawfect_service.jobs.moves import queue_job, withdraw
 from pawfect_service.jobs.paths import MOST_VERSIONS, RunId, session_path
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
+from pawfect_service.telemetry.metrics import count, variant_label
 from pawfect_service.telemetry.traces import carried, span
 
 LOG: Final = logging.getLogger("pawfect.api")
@@ -171,6 +173,8 @@ class Enqueuer:
                     ErrorKind.UNAVAILABLE, "store: expected it to take the job, it did not"
                 ) from error
             LOG.info("queued", extra=_signature(kind, request))
+            if step.answer is Answer.QUEUED:
+                count(JOBS_QUEUED, kind=kind.name, variant=variant_label(request.variant))
         return session
 
     async def _written(self, uid: str, sid: str, kind: Kind, request: JobRequest) -> Step:

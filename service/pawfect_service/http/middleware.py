@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pawfect.contract.errors import ErrorKind
 from pawfect_service.http.failures import ApiError
+from pawfect_service.telemetry.metrics import count_request
 from pawfect_service.telemetry.traces import context_of, span
 
 LOG: Final = logging.getLogger("pawfect.http")
@@ -23,6 +24,8 @@ _TOO_LARGE: Final = 413
 _DISCARD_S: Final = 5.0
 # Whoever has the signed token in such a path may read: no log has it.
 _LINKS: Final = "/v1/audits/"
+# Server-sent events.
+_STREAM: Final = "text/event-stream"
 # Asked every few seconds by a balancer: no spans, no lines.
 _WATCHED: Final = frozenset({"/healthz", "/readyz"})
 
@@ -116,12 +119,13 @@ class HttpLog:
             await self._app(scope, receive, send)
             return
         began = time.monotonic()
-        status = 0
+        status, streams = 0, scope["type"] == "websocket"
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, streams
             if message["type"].endswith("http.response.start"):
                 status = message["status"]
+                streams = streams or _is_stream(message)
             elif message["type"] == "websocket.accept":
                 status = 101
             await send(message)
@@ -142,10 +146,18 @@ class HttpLog:
                 opened.set_attribute("http.response.status_code", status)
                 if status >= 500:
                     opened.set_status(Status(StatusCode.ERROR))
-                spent_ms = round((time.monotonic() - began) * 1000, 1)
+                spent_s = time.monotonic() - began
+                count_request(method, route, status, None if streams else spent_s)
+                spent_ms = round(spent_s * 1000, 1)
                 named = scope.get("path_params", {})
                 path = f"{_LINKS}..." if scope["path"].startswith(_LINKS) else scope["path"]
                 fields = {"method": method, "path": path, "status": status, "ms": spent_ms}
                 if "uid" in named and "sid" in named:
                     fields["session"] = f"{named['uid']}/{named['sid']}"
                 LOG.info("request", extra=fields)
+
+
+def _is_stream(start: Message) -> bool:
+    """Say whether an answer goes on for as long as its reader likes."""
+    kind = MutableHeaders(scope=start).get("content-type", "")
+    return kind.startswith(_STREAM)

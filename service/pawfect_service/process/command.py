@@ -29,6 +29,7 @@ from pawfect_service.process.options import (
 from pawfect_service.process.processes import listen, run, run_child, serve_http, serve_triton
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores import make_queue
+from pawfect_service.telemetry.metrics import tell_metrics
 from pawfect_service.variants.watched import WatchedVariants
 from pawfect_service.worker.handler import Handler
 from pawfect_service.worker.pull import PullWorker
@@ -118,8 +119,10 @@ def api(
     jobs: int,
     grace: float,
     price_per_hour: float,
+    metrics_port: int | None,
 ) -> None:
     """Serve the sessions' HTTP API; /docs describes it."""
+    _tell_metrics(host, metrics_port)
     stop = asyncio.Event()
     if one_of_several:
         processes, with_worker, with_server = 1, False, None
@@ -143,7 +146,10 @@ def api(
             shared = one_of_several or processes > 1
             app = create_app(services, settings)
             group.create_task(serve_http(app, listen(host, port, shared=shared), stop))
-            children = [group.create_task(run_child(another, stop)) for _ in range(processes - 1)]
+            children = [
+                group.create_task(run_child([*another, *_own_page(metrics_port, number)], stop))
+                for number in range(1, processes)
+            ]
             if with_server is not None:
                 children.append(group.create_task(serve_triton(with_server, triton, stop)))
             if with_worker:
@@ -191,6 +197,7 @@ def worker(
     jobs: int,
     grace: float,
     price_per_hour: float,
+    metrics_port: int | None,
     push: bool,
     host: str,
     port: int,
@@ -202,6 +209,7 @@ def worker(
     make_topics: bool,
 ) -> None:
     """Fill queued jobs, several at a time, until SIGTERM."""
+    _tell_metrics(host, metrics_port)
     stop = asyncio.Event()
 
     async def main() -> None:
@@ -225,6 +233,19 @@ def worker(
             await serve_http(app, listen(host, port), stop, grace)
 
     _run("pawfect-worker", log_level, main, stop)
+
+
+def _own_page(port: int | None, number: int) -> list[str]:
+    """Return the options by which another process has a metrics page of its own."""
+    return [] if port is None else ["--metrics-port", str(port + number)]
+
+
+def _tell_metrics(host: str, port: int | None) -> None:
+    """Serve the metrics page; what is in its way is said in one line."""
+    try:
+        tell_metrics(host, port)
+    except PawfectError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @asynccontextmanager

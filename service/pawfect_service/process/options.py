@@ -95,6 +95,13 @@ def worker_options(command: F) -> F:
             help="Time for running jobs after SIGTERM; then they are given back.",
         ),
         click.option("--jobs", type=_JOBS, default=2, show_default=True, help="Jobs at a time."),
+        click.option(
+            "--metrics-port",
+            type=click.IntRange(1, 65535),
+            envvar="PAWFECT_METRICS_PORT",
+            help="Port of the metrics page, for Prometheus alone; one for each of --processes, "
+            "counted up from it.  [default: off]",
+        ),
     ):
         command = option(command)
     return command

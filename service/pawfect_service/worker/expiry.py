@@ -7,8 +7,11 @@ import logging
 from typing import Final
 
 from pawfect.contract.errors import PawfectError
+from pawfect.contract.metrics import JOBS_OVERDUE
+from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import expire
 from pawfect_service.services import Services
+from pawfect_service.telemetry.metrics import count
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -38,5 +41,7 @@ async def sweep(services: Services) -> int:
             # The others' turn comes all the same.
             LOG.warning("an overdue job could not be given up", exc_info=True, extra=session)
             continue
+        if step.answer is Answer.FAILED:
+            count(JOBS_OVERDUE)
         LOG.warning("overdue", extra={**session, "answer": step.answer.value})
     return len(overdue)

@@ -7,17 +7,19 @@ import contextlib
 import json
 import logging
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from opentelemetry.trace import SpanKind
 
+from pawfect.contract import metrics as table
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction, invalid
 from pawfect_service.frames import bare_failure
 from pawfect_service.jobs.fields import Cost
 from pawfect_service.jobs.kinds.kind import Made, OnProgress, Task
-from pawfect_service.jobs.kinds.request import JobRequest, digest_of
+from pawfect_service.jobs.kinds.request import JobRequest, digest_of, variant_of
 from pawfect_service.jobs.message import JobMessage, read_message
 from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import (
@@ -29,6 +31,7 @@ from pawfect_service.jobs.moves import (
 )
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
+from pawfect_service.telemetry.metrics import count, observe, running, variant_label
 from pawfect_service.telemetry.traces import context_of, span
 from pawfect_service.worker.lease import HeldJob, Hold, LeaseKeeper
 from pawfect_service.worker.publishing import Publisher
@@ -36,6 +39,8 @@ from pawfect_service.worker.told import Told, show_previews, whole
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
+# What becomes of a message that nobody can read.
+_BURY: Final = "bury"
 # How long the last words to the store may take when a worker is told to stop, s.
 _FAREWELL_S: Final = 5.0
 
@@ -82,6 +87,7 @@ class Handler:
         try:
             message = read_message(data)
         except PawfectError as error:
+            count(table.DELIVERIES, action=_BURY)
             return Outcome(None, error.message)
         fields = {"session": f"{message.uid}/{message.sid}", "job": message.job}
         known = message.span_attributes()
@@ -90,7 +96,8 @@ class Handler:
             span("job", SpanKind.CONSUMER, context_of(attributes), known) as opened,
         ):
             outcome = await self._handled(message, hold, secrets.token_hex(8))
-            action = outcome.action.value if outcome.action else "bury"
+            count(table.DELIVERIES, action=outcome.action.name.lower() if outcome.action else _BURY)
+            action = outcome.action.value if outcome.action else _BURY
             opened.set_attribute("pawfect.queue_action", action)
             said = {"action": action, "why": outcome.reason, "attempt": outcome.attempt}
             LOG.info(
@@ -111,8 +118,15 @@ class Handler:
         except Exception as error:
             LOG.exception("a job could not be taken up")
             return Outcome(QueueAction.NACK, type(error).__name__)
-        with log_fields(attempt=job.start):
-            outcome = await self._worked(job, publish=step.answer is Answer.PUBLISH)
+        if job.start == 1 and step.answer is Answer.RUN:
+            waited_s = max(step.session.updated_at - step.session.queued_at, 0.0)
+            observe(table.JOB_WAIT_SECONDS, waited_s, kind=job.kind.name)
+        running(1)
+        try:
+            with log_fields(attempt=job.start):
+                outcome = await self._worked(job, publish=step.answer is Answer.PUBLISH)
+        finally:
+            running(-1)
         return replace(outcome, attempt=job.start)
 
     async def _worked(self, job: HeldJob, publish: bool) -> Outcome:
@@ -126,6 +140,7 @@ class Handler:
             return await self._given_back(job)
         except Exception as error:  # noqa: BLE001 - logged there
             failure = bare_failure(error, "worker")
+        count(table.JOB_FAILURES, kind=job.kind.name, error=failure.kind.name)
         LOG.warning("failure", extra={"kind": failure.kind.name, "why": failure.message})
         for_good = failure.row.queue_action is QueueAction.FAIL
         try:
@@ -147,6 +162,7 @@ class Handler:
 
     async def _result(self, job: HeldJob) -> Step:
         """Do the work while the lease is held and claim the result; WON, or why there is none."""
+        began = time.monotonic()
         told = Told(job.session)
         keeper = LeaseKeeper(job, told)
         files = self._services.stores.files
@@ -163,19 +179,24 @@ class Handler:
             await asyncio.gather(*tasks, return_exceptions=True)
         if stopped is None:
             await keeper.last_words()
-            return await self._claim(job, working.result())
+            return await self._claim(job, working.result(), began)
         await self._publisher.clear(job)
         if stopped is Answer.LATE:
             longest = self._sessions.contract.fill_s
             raise PawfectError(ErrorKind.DEADLINE, f"fill: expected an end within {longest:g} s")
         return Step(stopped, None)
 
-    async def _claim(self, job: HeldJob, made: Made) -> Step:
+    async def _claim(self, job: HeldJob, made: Made, began: float) -> Step:
         amount = round(made.seconds * self._usd_per_hour / 3600, 9)
         cost = Cost(amount=amount, unit="USD", seconds=made.seconds)
         step = await job.move(claim_result, report=made.report, cost=cost)
         if step.answer is not Answer.WON:
             await self._publisher.clear(job)
+            return step
+        kind, variant = job.kind.name, variant_of({"request": job.session.request})
+        count(table.JOBS_DONE, kind=kind, variant=variant_label(variant))
+        count(table.JOB_USD, amount, kind=kind)
+        observe(table.JOB_SECONDS, time.monotonic() - began, kind=kind)
         return step
 
 

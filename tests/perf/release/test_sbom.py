@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
@@ -35,7 +36,9 @@ def test_a_sets_bill_names_what_its_locked_files_install_with_licences(written, 
         (pin.name, pin.version) for pin in pins_of(SETS[group])
     }
     for each in found:
-        assert each["purl"] == f"pkg:pypi/{each['name']}@{each['version']}"
+        # An epoch's `!` is escaped.
+        version = quote(each["version"], safe="")
+        assert each["purl"] == f"pkg:pypi/{each['name']}@{version}"
         assert len(each["licenses"]) == 1
 
 

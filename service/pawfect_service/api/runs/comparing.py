@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import StrictInt, ValidationError
 
 from pawfect.contract.errors import ErrorKind
+from pawfect.contract.metrics import COMPARISONS
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.comparisons import (
     ComparisonAnswer,
@@ -24,6 +25,7 @@ from pawfect_service.jobs.comparing import compare
 from pawfect_service.jobs.fields import Part
 from pawfect_service.jobs.move import Answer
 from pawfect_service.strict import refused
+from pawfect_service.telemetry.metrics import count
 
 router: Final = APIRouter(prefix=PREFIX, tags=["runs"])
 
@@ -82,6 +84,7 @@ async def give_comparison(address: AdmittedRun, request: Request) -> ComparisonA
             Answer.TAKEN: "expected a pair that was not compared, got one with another choice",
         }[step.answer]
         raise ApiError(409, ErrorKind.INVALID_ARG, f"comparison: {expected}")
+    count(COMPARISONS, kind=step.session.kind.name)
     jobs[version] = step.session
     report = comparisons_report(jobs)
     found = next(

@@ -11,6 +11,7 @@ from pydantic import Field, StrictInt, ValidationError
 
 from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.faces import MAX_CALLER
+from pawfect.contract.metrics import RATING
 from pawfect_service.api.context import ApiContext, let_in
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.listing import MOST, RunList, list_runs
@@ -44,11 +45,13 @@ from pawfect_service.jobs.kinds import (
     kind_of_run,
 )
 from pawfect_service.jobs.kinds.inpaint import REMOVE
+from pawfect_service.jobs.kinds.request import variant_of
 from pawfect_service.jobs.kinds.swap import CALLER
 from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import cancel
 from pawfect_service.jobs.paths import RunId
 from pawfect_service.strict import SHOWN, refused
+from pawfect_service.telemetry.metrics import observe, variant_label
 from pawfect_service.variants.dealing import choose
 
 router: Final = APIRouter(prefix=PREFIX, tags=["runs"])
@@ -233,6 +236,9 @@ async def give_feedback(address: AdmittedRun, request: Request) -> RunState:
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
     if step.session is None:
         raise run_not_found(run)
+    kind = step.session.kind
+    variant = variant_of({"request": step.session.request})
+    observe(RATING, rating, kind=kind.name, variant=variant_label(variant))
     return await _state(address, {**jobs, version: step.session})
 
 
