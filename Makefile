@@ -3,7 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PROFILE ?= embedded
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# One at a time, where make runs several jobs: pip fails over a package that another is just laying down.
+PIP_LOCK := $(if $(shell command -v flock 2>/dev/null),flock $(VENV)/.pip-lock)
+PIP_INSTALL := $(PIP_LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.in
 
 # Where there is none, all but the page works.

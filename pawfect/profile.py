@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from types import MappingProxyType
 from typing import Annotated, Any, Final
@@ -37,6 +37,10 @@ from pawfect.settings import (
 )
 
 PROFILE_VARIABLE: Final = "PAWFECT_PROFILE"
+# Stands in place of a profile's `allow_noncommercial`: true for research, or with a licence that
+# was bought; false for what is sold.
+NONCOMMERCIAL_VARIABLE: Final = "PAWFECT_ALLOW_NONCOMMERCIAL"
+_SAID: Final = MappingProxyType({"true": True, "false": False})
 # Components of networks that say what is a subject or what is written, or find or swap faces: fills
 # go without them.
 FINDERS: Final = frozenset({"matting", "protect", "reading", "faces", "swap"})
@@ -60,7 +64,8 @@ class Profile:
         weights: entries of the weights' manifest by component (flux, flux_transformer, klein,
             klein_transformer, klein_text, edit, edit_transformer, edit_text, sam3, florence2, lama,
             matting, protect, reading, faces, swap); see `entry`.
-        allow_noncommercial: false leaves out engines whose weights' licence forbids what is sold.
+        allow_noncommercial: false leaves out engines whose weights' licence forbids what is sold,
+            and swaps of faces; PAWFECT_ALLOW_NONCOMMERCIAL stands in its place where it is set.
         flux, klein, edit, sam3, florence2, lama, onnx, cutout, protect, reading, faces, swap: how
             it runs; None where it is not there.
         check: None where denoised fills leave unchecked.
@@ -167,13 +172,24 @@ def load_profile(name: str | None = None) -> Profile:
         name: its name; None: the one of PAWFECT_PROFILE, else `embedded`.
 
     Raises:
-        ProfileError: no such profile, or a file with missing, unknown or impossible entries.
+        ProfileError: no such profile, a file with missing, unknown or impossible entries, or an
+            environment that says neither true nor false of its use.
     """
     name = name or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE
     if name not in profile_names():
         raise ProfileError(f"profile: expected one of {', '.join(profile_names())}, got {name!r}")
     text = (resources.files("pawfect") / "profiles" / f"{name}.toml").read_text("utf-8")
-    return parse_profile(name, tomllib.loads(text))
+    return _licensed(parse_profile(name, tomllib.loads(text)))
+
+
+def _licensed(profile: Profile) -> Profile:
+    """Return a profile with what the environment says of its use."""
+    said = os.environ.get(NONCOMMERCIAL_VARIABLE)
+    if not said:
+        return profile
+    if said not in _SAID:
+        raise ProfileError(f"{NONCOMMERCIAL_VARIABLE}: expected true or false, got {said!r}")
+    return replace(profile, allow_noncommercial=_SAID[said])
 
 
 def parse_profile(name: str, table: Mapping[str, Any]) -> Profile:

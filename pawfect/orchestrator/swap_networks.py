@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Final
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.search_report import SWAPPED
@@ -15,10 +14,8 @@ from pawfect.orchestrator.face_finding import MODEL as FACES
 from pawfect.orchestrator.replacing import editor_of
 from pawfect.orchestrator.swap_proposing import MODEL as SWAP
 from pawfect.profile import Profile
-from pawfect.weights.manifest import manifest, may_be_sold
+from pawfect.weights.reading import bar
 from pawfect.weights.store import Store
-
-_BARRED: Final = ": it is for commercial use, the networks that swap faces are not"
 
 
 def why_no_swap(profile: Profile, store: Store) -> str | None:
@@ -30,8 +27,7 @@ def why_no_swap(profile: Profile, store: Store) -> str | None:
     """
     for model in (FACES, SWAP):
         if model not in profile.models:
-            barred = "" if profile.allow_noncommercial else _BARRED
-            return f"profile {profile.name} has no model {model}{barred}"
+            return f"profile {profile.name} has no model {model}"
     finders = arcface(profile)
     if not finders:
         return f"profile {profile.name} has no network whose embeddings a swap takes"
@@ -58,10 +54,8 @@ def _why_none(entries: Sequence[str], profile: Profile, store: Store) -> str | N
     """Return why none of some entries can be used; None where one can."""
     problems = []
     for name in entries:
-        if not (profile.allow_noncommercial or may_be_sold(name)):
-            licence = manifest()[name].licence
-            left_out = f"profile {profile.name} is for commercial use, {licence} is not"
-            problems.append(f"weights {name}: {left_out}")
+        if (barred := bar(name, profile)) is not None:
+            problems.append(f"weights {name}: {barred}")
         elif not (store.root / name).is_dir():
             problems.append(f"weights {name} are not here: {mend(name)}")
         else:

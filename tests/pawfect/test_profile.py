@@ -9,7 +9,13 @@ import pytest
 from pawfect.contract.errors import ErrorKind
 from pawfect.matting.networks import find_network
 from pawfect.models import MODELS
-from pawfect.profile import ProfileError, load_profile, parse_profile, profile_names
+from pawfect.profile import (
+    NONCOMMERCIAL_VARIABLE,
+    ProfileError,
+    load_profile,
+    parse_profile,
+    profile_names,
+)
 from pawfect.weights.manifest import may_be_sold
 from tests.refusals import refusal
 
@@ -74,12 +80,28 @@ def test_a_part_that_the_profile_does_not_name_is_the_whole_models():
 def test_a_profile_for_commercial_use_names_nothing_that_may_not_be_sold(name):
     profile = load_profile(name)
     assert not profile.allow_noncommercial
-    assert all(map(may_be_sold, profile.weights.values()))
+    # What swaps faces is named, and barred until somebody says that it may be used.
+    assert {part for part, entry in profile.weights.items() if not may_be_sold(entry)} == {"swap"}
     assert profile.cutout is not None
     networks = (*profile.cutout.networks, *profile.protect.networks)
     assert all(may_be_sold(find_network(network).weights) for network in networks)
     # Larger parts are quantised, and come from the whole model's entry where they are not.
     assert profile.entry(f"{profile.engines[0]}_text").endswith("-text-int4")
+
+
+@pytest.mark.parametrize(("said", "allowed"), [("true", True), ("false", False)])
+def test_the_environment_says_whether_weights_may_be_used_that_may_not_be_sold(
+    monkeypatch, said, allowed
+):
+    monkeypatch.setenv(NONCOMMERCIAL_VARIABLE, said)
+    assert {load_profile(name).allow_noncommercial for name in profile_names()} == {allowed}
+
+
+@pytest.mark.parametrize("said", ["1", "yes", "True", " true"])
+def test_an_environment_that_says_neither_true_nor_false_is_refused(monkeypatch, said):
+    monkeypatch.setenv(NONCOMMERCIAL_VARIABLE, said)
+    with pytest.raises(ProfileError, match=f"{NONCOMMERCIAL_VARIABLE}: expected true or false"):
+        load_profile("embedded")
 
 
 def test_a_card_with_room_for_all_takes_flux_first_and_the_free_ones_after_it():

@@ -35,9 +35,10 @@ def test_a_line_with_its_time_for_each_model_of_a_healthy_server(server, embedde
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(embedded.models)
-    # LaMa's weights are fetched by whoever wants it.
-    without = [line for line in lines if line.startswith("lama_fill")]
+    # The weights of these are fetched by whoever wants them.
+    without = [line for line in lines if line.startswith(("lama_fill", "face_swap"))]
     assert re.match(r"lama_fill +WITHOUT  .*`pawfect weights fetch embedded`", without[0])
+    assert re.match(r"face_swap +WITHOUT  .*`pawfect weights fetch inswapper_128`", without[1])
     assert all(re.fullmatch(r"\w+ +OK  \d+ ms", line) for line in lines if line not in without)
 
 

@@ -526,10 +526,9 @@ def test_profiles_for_commercial_use_say_why_they_swap_no_faces(searching, name)
     run = searching(deployment=Deployment(load_profile(name)))
     assert run.error is not None
     assert run.error.kind is ErrorKind.UNAVAILABLE
-    assert run.error.message == (
-        f"swap: profile {name} has no model face_swap: it is for commercial use, the networks "
-        "that swap faces are not"
-    )
+    barred = f"profile {name} is for commercial use, InsightFace"
+    assert f"weights buffalo_l: {barred}" in run.error.message
+    assert f"weights inswapper_128: {barred}" in run.error.message
 
 
 @pytest.mark.parametrize(
