@@ -54,6 +54,11 @@ _OWN: Final = tuple(
 _COUNTERS: Final = {m.name: _counter(m) for m in _OWN if m.type is MetricType.COUNTER}
 _GAUGES: Final = {m.name: _gauge(m) for m in _OWN if m.type is MetricType.GAUGE}
 _HISTOGRAMS: Final = {m.name: _histogram(m) for m in _OWN if m.type is MetricType.HISTOGRAM}
+# What a worker does with a message. All stand at 0 from the start: the first one that is buried
+# is an increase.
+ACTIONS: Final = ("ack", "nack", "fail", "bury")
+for _action in ACTIONS:
+    _COUNTERS[table.DELIVERIES.name].labels(action=_action)
 
 
 def count(metric: Metric, amount: float = 1.0, **labels: str) -> None:

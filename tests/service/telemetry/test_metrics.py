@@ -75,6 +75,11 @@ async def test_a_job_that_fails_is_counted_by_the_kind_of_its_error(alone: Stack
     assert grown("pawfect_deliveries_total", action="bury") == 1
 
 
+def test_the_first_message_that_is_buried_is_an_increase():
+    for action in ("ack", "nack", "fail", "bury"):
+        assert f'pawfect_deliveries_total{{action="{action}"}}' in now()
+
+
 async def test_a_failure_that_may_pass_is_counted_at_each_start(
     alone: Stack, repeat: Repeat, monkeypatch
 ):
