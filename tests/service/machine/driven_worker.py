@@ -7,6 +7,7 @@ which real workers do in tasks of their own, is a model here: `DrivenHandler._re
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -130,7 +131,7 @@ class DrivenHandler(Handler):
         files: Mapping[str, str] = job.attempts()
         for path in files.values():
             await Effect("put", (path, content(job.message.job, job.start, path)))
-        return await self._claim(job, Made({}, "{}", float(job.start)))
+        return await self._claim(job, Made({}, "{}", float(job.start)), time.monotonic())
 
 
 async def _hold(seconds: float) -> None:
