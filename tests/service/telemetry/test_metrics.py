@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client import generate_latest
 
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction
@@ -54,9 +56,12 @@ async def test_a_job_is_counted_from_its_queuing_to_its_cost(alone: Stack, repea
         assert grown("pawfect_jobs_running") == 1
         repeat.open.set()
         state = await alone.over()
-    assert grown("pawfect_jobs_running") == 0
-    # Each request was published.
+        # Each request was published; the worker is stopped when it has answered both messages.
+        async with asyncio.timeout(30):
+            while grown("pawfect_deliveries_total", action="ack") < 2:
+                await asyncio.sleep(0.02)
     assert grown("pawfect_deliveries_total", action="ack") == 2
+    assert grown("pawfect_jobs_running") == 0
     assert grown("pawfect_jobs_done_total", kind="repeat", variant="none") == 1
     assert grown("pawfect_job_usd_total", kind="repeat") == state["cost"]["amount"] > 0
     for name in ("pawfect_job_wait_seconds", "pawfect_job_seconds"):
