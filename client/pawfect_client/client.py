@@ -13,7 +13,8 @@ from pawfect_client import wire
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.candidate_search import CandidateSearch, OnProgress, last_of, search_call
-from pawfect_client.face_analysis import analyst_asked, face_tensors, faces_found
+from pawfect_client.face_analysis import analyst_asked, faces_found
+from pawfect_client.inputs import photo_tensors
 from pawfect_client.masks_by_words import find_tensors, found_masks, sam3_asked
 from pawfect_client.refinement import Refinement, capabilities_call, refine_call
 from pawfect_client.results import (
@@ -28,7 +29,7 @@ from pawfect_client.results import (
     StageEvent,
     TextRead,
 )
-from pawfect_client.text_reading import reader_asked, reading_tensors, text_read
+from pawfect_client.text_reading import reader_asked, text_read
 from pawfect_client.transport import AsyncTransport, SyncTransport
 
 
@@ -128,7 +129,7 @@ class PawfectClient(
         Raises:
             PawfectError: as `inpaint` does; UNAVAILABLE where the server does not read text.
         """
-        tensors = reading_tensors(image)
+        tensors = photo_tensors(image)
         call = wire.call_of("text_reading", tensors, parameters, self._timeout_s)
         with reader_asked():
             return text_read(self._answer(call))
@@ -143,7 +144,7 @@ class PawfectClient(
         Raises:
             PawfectError: as `inpaint` does; UNAVAILABLE where the server does not find faces.
         """
-        tensors = face_tensors(image)
+        tensors = photo_tensors(image)
         call = wire.call_of("face_analysis", tensors, parameters, self._timeout_s)
         with analyst_asked():
             return faces_found(self._answer(call))
@@ -268,14 +269,14 @@ class AsyncPawfectClient(
 
     async def read_text(self, image: Image, **parameters: Scalar) -> TextRead:
         """Read what is written in a photo; see `PawfectClient.read_text`."""
-        tensors = reading_tensors(image)
+        tensors = photo_tensors(image)
         call = wire.call_of("text_reading", tensors, parameters, self._timeout_s)
         with reader_asked():
             return text_read(await self._answer(call))
 
     async def analyse_faces(self, image: Image, **parameters: Scalar) -> FacesFound:
         """Find the faces of a photo; see `PawfectClient.analyse_faces`."""
-        tensors = face_tensors(image)
+        tensors = photo_tensors(image)
         call = wire.call_of("face_analysis", tensors, parameters, self._timeout_s)
         with analyst_asked():
             return faces_found(await self._answer(call))

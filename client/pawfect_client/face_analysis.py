@@ -5,31 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pawfect.contract.faces import KINDS, FaceReport, read_faces
-from pawfect.contract.tensors import FACE_ANALYSIS, IMAGE, Array
+from pawfect.contract.tensors import FACE_ANALYSIS, Array
 from pawfect_client.failures import absent_said
-from pawfect_client.inputs import check_picture
 from pawfect_client.results import FacesFound
 from pawfect_client.wire import broken, output_of, report_of
 
 _SERVER: Final = "a server that finds faces"
 _NAMES: Final = tuple(one.name for one in FACE_ANALYSIS.outputs if one.name != "REPORT")
-
-
-def face_tensors(image: NDArray[np.uint8]) -> dict[str, Array]:
-    """Return the tensors of a request by name.
-
-    Args:
-        image: UINT8 [H, W, 3] RGB.
-
-    Raises:
-        PawfectError: INVALID_ARG for an image of another type, dtype, shape or size.
-    """
-    check_picture(image, IMAGE.name)
-    return {IMAGE.name: image}
 
 
 def faces_found(response: Any) -> FacesFound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.faces import LOOKED_SIZES, Face
 from pawfect.contract.parameters import Scalar
-from pawfect.photo.photo import load_photo
+from pawfect_client.base import Image
 from pawfect_client.printable import printable
 from pawfect_client.results import FacesFound
-from pawfect_client.terminal import FILE, connected, leave, one_photo_options
+from pawfect_client.terminal import FILE, Client, answer_of, one_photo_options
 
 
 @click.command()
@@ -50,17 +48,12 @@ def faces(
     Boxes are x, y, width and height in px of the upright photo. No face is no error. Embeddings,
     which tell one person from another, are neither shown nor written.
     """
-    # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    given: dict[str, Scalar | None] = {"least_score": least_score, "size": size}
-    parameters = {name: value for name, value in given.items() if value is not None}
-    try:
-        with connected(url, timeout_s, local=local, of_folder=False) as client:
-            found = client.analyse_faces(load_photo(photo).pixels, **parameters)
-    except PawfectError as error:
-        leave(error.kind, error.message)
-    except KeyboardInterrupt:
-        leave(ErrorKind.CANCELLED, "interrupted")
+    given = {"least_score": least_score, "size": size}
+
+    def ask(client: Client, image: Image, parameters: dict[str, Scalar]) -> FacesFound:
+        return client.analyse_faces(image, **parameters)
+
+    found = answer_of(photo, ask, given, url=url, timeout_s=timeout_s, local=local)
     if as_json:
         click.echo(json.dumps(as_plain(found), ensure_ascii=False, indent=2))
     else:

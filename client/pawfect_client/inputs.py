@@ -18,6 +18,19 @@ from pawfect.contract.tensors import (
 from pawfect.contract.texts import check_texts, text_tensor
 
 
+def photo_tensors(image: NDArray[np.uint8]) -> dict[str, Array]:
+    """Return the tensors by name of a request that is a photo alone.
+
+    Args:
+        image: UINT8 [H, W, 3] RGB.
+
+    Raises:
+        PawfectError: INVALID_ARG for an image of another type, dtype, shape or size.
+    """
+    check_picture(image, "IMAGE")
+    return {"IMAGE": image}
+
+
 def inpaint_tensors(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8],

@@ -15,8 +15,7 @@ from pawfect.contract.tensors import Array
 from pawfect_client.background_removal import BackgroundRemoval
 from pawfect_client.base import Image
 from pawfect_client.candidate_search import CandidateSearch, OnProgress, last_of
-from pawfect_client.face_analysis import face_tensors
-from pawfect_client.inputs import inpaint_tensors, tensor_or_parameter
+from pawfect_client.inputs import inpaint_tensors, photo_tensors, tensor_or_parameter
 from pawfect_client.refinement import Refinement
 from pawfect_client.results import (
     CutOut,
@@ -28,7 +27,6 @@ from pawfect_client.results import (
     StageEvent,
     TextRead,
 )
-from pawfect_client.text_reading import reading_tensors
 
 FLOWS: Final = "pawfect.flows"
 _INSTALL: Final = "pip install 'pawfect[client,server]'"
@@ -111,7 +109,7 @@ class LocalClient(
 
     def read_text(self, image: Image, **parameters: Scalar) -> TextRead:
         """Read what is written in a photo; see `PawfectClient.read_text`."""
-        reading_tensors(image)
+        photo_tensors(image)
         flow = self._flow("text_reading")
 
         def work(**told: Any) -> TextRead:
@@ -124,7 +122,7 @@ class LocalClient(
 
     def analyse_faces(self, image: Image, **parameters: Scalar) -> FacesFound:
         """Find the faces of a photo; see `PawfectClient.analyse_faces`."""
-        face_tensors(image)
+        photo_tensors(image)
         flow = self._flow("face_analysis")
 
         def work(**told: Any) -> FacesFound:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -12,10 +13,13 @@ from typing import Any, Final, NoReturn, TypeVar
 import click
 
 from pawfect.contract.cutout import CutoutReport
-from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
+from pawfect.contract.parameters import Scalar
 from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
 from pawfect.photo.formats import FORMAT_NAMES
+from pawfect.photo.photo import load_photo
+from pawfect_client.base import Image
 from pawfect_client.client import PawfectClient
 from pawfect_client.folder import IN_FLIGHT, MOST_IN_FLIGHT
 from pawfect_client.local import LocalClient
@@ -30,6 +34,9 @@ _RETRY: Final = RetryPolicy(attempts=3)
 FILE: Final = click.Path(path_type=Path, readable=False)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Answer = TypeVar("Answer")
+# What does the work of a command.
+Client = PawfectClient | LocalClient
 
 _SERVER: Final = (
     click.option(
@@ -129,6 +136,37 @@ def connected(
     with PawfectClient(url or DEFAULT_URL, retry=_RETRY) as first:
         first.probe()
     return PawfectClient(url or DEFAULT_URL, timeout_s=timeout_s)
+
+
+def answer_of(
+    photo: Path,
+    ask: Callable[[Client, Image, dict[str, Scalar]], Answer],
+    given: Mapping[str, Scalar | None],
+    *,
+    url: str | None,
+    timeout_s: float | None,
+    local: bool,
+) -> Answer:
+    """Ask about one photo; end the command where that fails or is interrupted.
+
+    Args:
+        photo: a file.
+        ask: takes what does the work, the photo UINT8 [H, W, 3] RGB, and parameters.
+        given: the parameters; None: left out.
+        url: as in `connected`.
+        timeout_s: likewise.
+        local: likewise.
+    """
+    # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    parameters = {name: value for name, value in given.items() if value is not None}
+    try:
+        with connected(url, timeout_s, local=local, of_folder=False) as client:
+            return ask(client, load_photo(photo).pixels, parameters)
+    except PawfectError as error:
+        leave(error.kind, error.message)
+    except KeyboardInterrupt:
+        leave(ErrorKind.CANCELLED, "interrupted")
 
 
 def leave(kind: ErrorKind, message: str) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.reading import SIZES, ReadText
-from pawfect.photo.photo import load_photo
+from pawfect_client.base import Image
 from pawfect_client.printable import printable
 from pawfect_client.results import TextRead
-from pawfect_client.terminal import FILE, connected, leave, one_photo_options
+from pawfect_client.terminal import FILE, Client, answer_of, one_photo_options
 
 
 @click.command()
@@ -51,17 +49,12 @@ def text(
 
     Boxes are x, y, width and height in px of the upright photo. Nothing to read is no error.
     """
-    # Pillow's warnings about odd metadata are nothing that someone at a terminal can act on.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    given: dict[str, Scalar | None] = {"least_score": least_score, "size": size}
-    parameters = {name: value for name, value in given.items() if value is not None}
-    try:
-        with connected(url, timeout_s, local=local, of_folder=False) as client:
-            read = client.read_text(load_photo(photo).pixels, **parameters)
-    except PawfectError as error:
-        leave(error.kind, error.message)
-    except KeyboardInterrupt:
-        leave(ErrorKind.CANCELLED, "interrupted")
+    given = {"least_score": least_score, "size": size}
+
+    def ask(client: Client, image: Image, parameters: dict[str, Scalar]) -> TextRead:
+        return client.read_text(image, **parameters)
+
+    read = answer_of(photo, ask, given, url=url, timeout_s=timeout_s, local=local)
     if as_json:
         click.echo(json.dumps(as_plain(read), ensure_ascii=False, indent=2))
     else:

@@ -5,30 +5,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pawfect.contract.reading import ReadingReport, read_texts_of
-from pawfect.contract.tensors import IMAGE, TEXT_READING, Array
+from pawfect.contract.tensors import TEXT_READING
 from pawfect_client.failures import absent_said
-from pawfect_client.inputs import check_picture
 from pawfect_client.results import TextRead
 from pawfect_client.wire import broken, output_of, report_of
 
 _SERVER: Final = "a server that reads text, profile embedded, t4, l4 or h200"
-
-
-def reading_tensors(image: NDArray[np.uint8]) -> dict[str, Array]:
-    """Return the tensors of a request by name.
-
-    Args:
-        image: UINT8 [H, W, 3] RGB.
-
-    Raises:
-        PawfectError: INVALID_ARG for an image of another type, dtype, shape or size.
-    """
-    check_picture(image, IMAGE.name)
-    return {IMAGE.name: image}
 
 
 def text_read(response: Any) -> TextRead:

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.clock import Stage, unmeasured
 from pawfect.contract.faces import CENTERFACE, CENTERFACE_DLIB, KINDS, Face
-from pawfect.identity.finder import Found, Stage, told_from, unmeasured
+from pawfect.identity.finder import Found, told_from
 from pawfect.onnx.session import Session, open_session
 from pawfect.picture import raster
 from pawfect.stop import Stop, never

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.clock import Stage, unmeasured
 from pawfect.contract.faces import Face
 from pawfect.stop import Stop, never
 
-# Names a stage and measures it while it runs.
-Stage = Callable[[str], AbstractContextManager[Any]]
 # Faces of a lower score are never told of: a detector gives one for each cell of its maps, which
 # would be compared with each other by the hundred thousand.
 FLOOR: Final = 0.02
 # Down to this score faces are counted that were left out.
 TOLD: Final = 0.1
-
-
-def unmeasured(stage: str) -> AbstractContextManager[Any]:
-    """Measure nothing."""
-    del stage
-    return nullcontext()
 
 
 @dataclass(frozen=True, eq=False)

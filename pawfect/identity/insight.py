@@ -18,9 +18,10 @@ from insightface.model_zoo.landmark import Landmark
 from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
+from pawfect.clock import Stage, unmeasured
 from pawfect.contract.faces import INSIGHTFACE, KINDS, Face
 from pawfect.contract.tensors import Array
-from pawfect.identity.finder import Found, Stage, told_from, unmeasured
+from pawfect.identity.finder import Found, told_from
 from pawfect.onnx.session import Session, Tensor, open_session
 from pawfect.stop import Stop, never
 from pawfect.weights.reading import unusable

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.clock import Stage, unmeasured
 from pawfect.contract.errors import invalid
 from pawfect.contract.faces import CENTERFACE, Face
 from pawfect.identity.alignment import aligned, alignment
 from pawfect.identity.colour import matched
-from pawfect.identity.finder import Stage, unmeasured
 from pawfect.identity.inswapper import Swapper
 from pawfect.identity.interleaved import put_together, taken_apart
 from pawfect.stop import Stop, never

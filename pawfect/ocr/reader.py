@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pawfect.clock import Stage, unmeasured
 from pawfect.contract.reading import ReadText
 from pawfect.contract.tensors import Array
 from pawfect.ocr import steps
@@ -20,8 +20,6 @@ from pawfect.onnx.session import Session, open_session
 from pawfect.stop import Stop, never
 from pawfect.weights.reading import unusable
 
-# Names a stage and measures it while it runs.
-Stage = Callable[[str], AbstractContextManager[Any]]
 # In the recogniser's file: its letters, one a line.
 _LETTERS: Final = "character"
 # Of 0 to 1: what is read with a higher score is not tried in other directions. Letters that were
@@ -31,12 +29,6 @@ SURE: Final = 0.9
 BETTER: Final = 0.1
 # A piece less long than this, to its height, may as well be a short text from the side.
 SQUARE: Final = 2.0
-
-
-def unmeasured(stage: str) -> AbstractContextManager[Any]:
-    """Measure nothing."""
-    del stage
-    return nullcontext()
 
 
 @dataclass(frozen=True, eq=False)
