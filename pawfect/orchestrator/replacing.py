@@ -99,26 +99,46 @@ async def _replaced(given: Proposal) -> Proposed:
     return Proposed(image, engine, settings, fallbacks, task.deployment.weights_of(engine))
 
 
-def _edit(
-    task: Task, character: Character, parent: Picture | None, canvas: Canvas, index: int
+def edit_of(
+    task: Task,
+    instruction: str,
+    picture: Picture,
+    start: Picture | None,
+    canvas: Canvas,
+    index: int,
 ) -> ChainEdit:
-    """Return the edit of one canvas."""
-    params, toward = task.request.params, task.toward
-    plan_ms = task.plan_ms
+    """Return the edit of one canvas, as a candidate's task has it.
+
+    Args:
+        task: the candidate's.
+        instruction: what the model is told.
+        picture: UINT8 [H, W, 3], what it sees.
+        start: UINT8 [H, W, 3], what denoising starts from; None: the picture.
+        canvas: round a window of the mask.
+        index: of that window.
+    """
+    params, toward, plan_ms = task.request.params, task.toward, task.plan_ms
     return ChainEdit(
-        picture=canvas.take(task.request.image),
-        instruction=character.instruction,
+        picture=canvas.take(picture),
+        instruction=instruction,
         mask=canvas.take_mask(task.cleaned.mask),
-        references=(character.picture,),
-        needed=1,
         steps=params.steps,
         guidance_scale=params.guidance_scale,
         strength=params.strength or 1.0,
         seed=seed_of(params.seed, index),
-        start=None if parent is None else canvas.take(parent),
+        start=None if start is None else canvas.take(start),
         toward=None if toward is None else replace(toward, seed=seed_of(toward.seed, index)),
         plan_ms=None if plan_ms is None else plan_ms / len(task.cleaned.windows),
     )
+
+
+def _edit(
+    task: Task, character: Character, parent: Picture | None, canvas: Canvas, index: int
+) -> ChainEdit:
+    """Return the edit of one canvas."""
+    photo = task.request.image
+    edit = edit_of(task, character.instruction, photo, parent, canvas, index)
+    return replace(edit, references=(character.picture,), needed=1)
 
 
 def _settings(task: Task, character: Character, edited: ChainEdited) -> dict[str, Any]:

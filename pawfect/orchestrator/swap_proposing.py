@@ -21,10 +21,10 @@ from pawfect.contract.tensors import Array
 from pawfect.orchestrator.calls import Scalars
 from pawfect.orchestrator.chain_edit import ChainEdit, ChainEdited, edit_by_chain
 from pawfect.orchestrator.engine import Task
-from pawfect.orchestrator.patch import seed_of
 from pawfect.orchestrator.patched import Patched
 from pawfect.orchestrator.planner import sizes_of
 from pawfect.orchestrator.proposal import Make, Picture, Proposal, Proposed, Swap
+from pawfect.orchestrator.replacing import edit_of
 from pawfect.orchestrator.varying import settings_of, varied, with_params
 from pawfect.picture import raster
 from pawfect.picture.canvas import Canvas, fit_canvas
@@ -134,20 +134,8 @@ def _edit(
     index: int,
 ) -> ChainEdit:
     """Return the refinement of one canvas."""
-    params, toward, plan_ms = task.request.params, task.toward, task.plan_ms
-    return ChainEdit(
-        picture=canvas.take(raw),
-        instruction=swap.instruction or how.instruction,
-        mask=canvas.take_mask(task.cleaned.mask),
-        steps=params.steps,
-        guidance_scale=params.guidance_scale,
-        strength=params.strength or 1.0,
-        seed=seed_of(params.seed, index),
-        start=None if start is None else canvas.take(start),
-        toward=None if toward is None else replace(toward, seed=seed_of(toward.seed, index)),
-        plan_ms=None if plan_ms is None else plan_ms / len(task.cleaned.windows),
-        unwanted=how.unwanted,
-    )
+    instruction = swap.instruction or how.instruction
+    return replace(edit_of(task, instruction, raw, start, canvas, index), unwanted=how.unwanted)
 
 
 def _laid(image: Picture, drawn: Picture, canvas: Canvas, alpha: NDArray[np.float32]) -> Picture:
