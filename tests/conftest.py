@@ -51,6 +51,7 @@ LANES = {
         "server/",
         "client/",
         "test_readme",
+        "docs/",
     ),
     "service": (
         "service/",

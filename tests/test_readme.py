@@ -1,4 +1,4 @@
-"""The README's own examples, run against the server as a reader would."""
+"""The examples of the README and of docs/calling.md, run as a reader would; tables of pages."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pawfect.contract.errors import TABLE
 from pawfect.contract.find import FindMasksParams
 from pawfect.contract.parameters import InpaintFileParams
 from pawfect.contract.refine import RefineParams
+from pawfect.contract.report import Report
 from pawfect.contract.scores import RemoteJudgeParams
 from pawfect.contract.search import PRESETS, SearchParams
 from pawfect.judges.rubric import rubric
@@ -26,16 +27,20 @@ from pawfect.judges.settings import CLIENTS, read_settings
 from pawfect.judges.settings import VARIABLES as JUDGE_VARIABLES
 from pawfect.local import inpaint_local
 from pawfect.models import MODELS
-from pawfect.profile import load_profile
 from pawfect.refine.remote_settings import VARIABLES
+from tests.docs.examples import pawfect
+from tests.docs.pages import blocks_of, runs
 from tests.server.conftest import SMALL, SMALL_HOLE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+CALLING = "docs/calling.md"
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    """The blocks of the README and of the page about calling it, in this order."""
+    pages = ("README.md", CALLING)
+    return [one.text for page in pages for one in blocks_of(page) if one.language == language]
 
 
 @pytest.fixture
@@ -75,8 +80,8 @@ def test_python_examples_fill_the_photo(code, server, folder):
     np.testing.assert_array_equal(filled, expected)
 
 
-def test_the_curl_example_answers_with_a_report(server, folder):
-    (script,) = (code for code in blocks("sh") if "models/inpaint/infer" in code)
+@runs(CALLING, "models/inpaint/infer", whole=True)
+def test_the_curl_example_answers_with_a_report(script, server, folder):
     search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     ended = subprocess.run(
         ["bash", "-euc", pointed(script, server)],
@@ -88,41 +93,40 @@ def test_the_curl_example_answers_with_a_report(server, folder):
     assert (report["engine"], report["seed"], report["width"]) == ("patch", 7, 80)
 
 
-def test_the_curl_example_of_files_writes_the_file(server, folder):
-    (script,) = (code for code in blocks("sh") if "models/inpaint_file/infer" in code)
+@runs(CALLING, "models/inpaint_file/infer", whole=True)
+def test_the_curl_example_of_files_writes_the_file(script, server, folder):
     subprocess.run(["bash", "-euc", pointed(script, server)], cwd=folder, check=True, timeout=60)
     with Image.open(folder / "filled.jpg") as image:
         filled = np.array(image)
     np.testing.assert_array_equal(filled, inpaint_local(SMALL, SMALL_HOLE, seed=7).image)
 
 
-def commands(part: str) -> str:
-    """The one shell example that has a part, run with this environment's programs."""
-    (script,) = (code for code in blocks("sh") if part in code)
-    return script.strip().replace(".venv/bin/", f"{Path(sys.executable).parent}/")
-
-
-def test_the_shell_example_fills_the_photo(server, folder):
-    command = f"{commands('inpaint photo.jpg')} --url {server.endpoints.grpc}"
-    subprocess.run(command, shell=True, cwd=folder, check=True, timeout=60)
+@runs("README.md", "inpaint photo.jpg")
+def test_the_shell_example_fills_the_photo(script, server, folder):
+    # The installed program; what the other tests run in this process is its group of commands.
+    command = f"{script.replace('.venv/bin', str(Path(sys.executable).parent))}"
+    subprocess.run(
+        [*command.split(), "--url", server.endpoints.grpc], cwd=folder, check=True, timeout=60
+    )
     with Image.open(folder / "filled.jpg") as image:
         assert image.size == (80, 64)
     assert json.loads((folder / "report.json").read_text())["engine"] == "patch"
 
 
-def test_the_shell_example_cuts_the_photo_out(server, folder):
-    command = f"{commands('cutout photo.jpg')} --url {server.endpoints.grpc}"
-    subprocess.run(command, shell=True, cwd=folder, check=True, timeout=60)
+@runs(CALLING, "cutout photo.jpg")
+def test_the_shell_example_cuts_the_photo_out(script, server, folder):
+    pawfect(script, folder, "--url", server.endpoints.grpc)
     with Image.open(folder / "cut.png") as image:
         assert (image.size, image.mode) == ((80, 64), "RGBA")
     assert json.loads((folder / "report.json").read_text())["output"] == "rgba"
 
 
-def test_the_example_of_a_folder_without_a_server_fills_it(folder):
+@runs(CALLING, "inpaint photos/")
+def test_the_example_of_a_folder_without_a_server_fills_it(script, folder):
     for name, pixels in (("photos/dog.png", SMALL), ("masks/mask_dog.png", SMALL_HOLE)):
         (folder / name).parent.mkdir()
         Image.fromarray(pixels).save(folder / name)
-    subprocess.run(commands("inpaint photos/"), shell=True, cwd=folder, check=True, timeout=60)
+    pawfect(script, folder)
     with Image.open(folder / "filled" / "dog.png") as image:
         np.testing.assert_array_equal(image, inpaint_local(SMALL, SMALL_HOLE).image)
     (line,) = (folder / "filled" / "results.jsonl").read_text().splitlines()
@@ -130,8 +134,9 @@ def test_the_example_of_a_folder_without_a_server_fills_it(folder):
 
 
 def test_the_tables_name_every_model_parameter_and_error():
+    contract = README + (ROOT / "docs" / "contract.md").read_text()
     for name in (*MODELS, *InpaintFileParams.__dataclass_fields__):
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in contract, name
     for kind, row in TABLE.items():
         again = "yes" if row.retry else "no"
         line = (
@@ -141,8 +146,13 @@ def test_the_tables_name_every_model_parameter_and_error():
         assert line in README, line
 
 
-def test_the_readme_counts_the_models_of_the_profile_tiny():
-    assert f"serves all {len(load_profile('tiny').models)} models" in README
+def test_the_page_of_the_contract_has_every_entry_of_a_report():
+    page = (ROOT / "docs" / "contract.md").read_text()
+    rows = page[page.index("## REPORT") : page.index("## Giving up")].splitlines()
+    told = {
+        name for row in rows if "|" in row for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    assert told == set(Report.__dataclass_fields__)
 
 
 def test_the_page_of_the_search_names_every_parameter_and_preset():
@@ -193,18 +203,14 @@ def defined_names(path: Path) -> set[str]:
     return names
 
 
-def test_things_are_where_the_readme_says():
-    table = README[README.index("## Where things are") : README.index("| folder | what |")]
+def test_things_are_where_the_page_of_the_architecture_says():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page[page.index("| what | file | name |") : page.index("| folder | what |")]
     rows = [line.strip("|").split("|") for line in table.splitlines() if "](" in line]
-    assert len(rows) >= 12
+    assert len(rows) >= 40
     for _, files, names in rows:
         paths = re.findall(r"\]\(([^)]+)\)", files)
-        there = set().union(*(defined_names(ROOT / path) for path in paths))
+        there = set().union(*(defined_names(ROOT / "docs" / path) for path in paths))
         listed = set(re.findall(r"`(\w+)`", names))
         assert listed, files
         assert listed <= there, f"{paths}: {listed - there}"
-
-
-def test_every_link_of_the_readme_leads_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)", README):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
