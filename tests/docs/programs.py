@@ -112,7 +112,7 @@ def _check_pawfect(words: list[str], folder: Path) -> None:
 
 
 def parsed(words: list[str], folder: Path) -> dict[str, object]:
-    """Return what the real command reads from the words.
+    """Return what the real command reads from the words; nothing where one of them ends it.
 
     Raises:
         UnheldError: click refuses them.
@@ -132,6 +132,8 @@ def parsed(words: list[str], folder: Path) -> dict[str, object]:
         _stand_in(rest)
         try:
             return dict(command.make_context(command.name, rest).params)
+        except click.exceptions.Exit:  # an option that prints and leaves, such as --new-api-key
+            return {}
         except click.ClickException as error:
             raise UnheldError(error.format_message()) from None
 

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 import pawfect as package
+from pawfect.lettering.faces import faces, font
 from pawfect.local import inpaint_local
 from pawfect.models import MODELS
 from pawfect.profile import load_profile
@@ -25,8 +26,7 @@ SIGN = "REX"
 def signed(folder: Path) -> list[int]:
     """Put a photo with a word into a folder, as sign.jpg and filled.jpg; return the word's box."""
     picture = Image.new("RGB", (320, 160), (235, 230, 220))
-    font = ImageFont.truetype(str(next((ROOT / "pawfect/lettering").rglob("*.ttf"))), 60)
-    ImageDraw.Draw(picture).text((60, 40), SIGN, (30, 30, 60), font=font)
+    ImageDraw.Draw(picture).text((60, 40), SIGN, (30, 30, 60), font=font(faces()[0].cuts()[0], 60))
     for name in ("sign.jpg", "filled.jpg"):
         picture.save(folder / name, quality=95)
     return [40, 30, 200, 90]
@@ -59,7 +59,7 @@ def test_what_came_of_variants_is_told_in_each_form(script, tmp_path):
     for line in script.replace("STORE", "embedded:data").splitlines():
         told = pawfect(line, tmp_path).output
         if "--json" in line:
-            assert {row["variant"] for row in json.loads(told)["variants"]} == {
+            assert {row["variant"] for row in json.loads(told)} == {
                 "default", "isnet", "matted",
             }  # fmt: skip
     assert "<html" in (tmp_path / "variants.html").read_text()
@@ -135,7 +135,7 @@ def test_the_targets_that_the_page_counts_up_are_told_of(script):
 def test_a_key_is_made_for_the_file_of_keys(script, tmp_path):
     line = key_line(pawfect(script, tmp_path).output)
     ApiKeys([line])
-    assert line.startswith("phone:user1:")
+    assert line.startswith("phone user1 ")
 
 
 @runs("docs/sessions.md", "--new-api-key")
@@ -187,7 +187,7 @@ def test_the_letters_of_a_sign_are_set_anew(script, server, tmp_path):
 def test_the_best_of_many_is_kept_with_all_candidates(script, server, tmp_path):
     put(tmp_path, "photo.jpg", "mask.png")
     pawfect(script, tmp_path, "--url", server.endpoints.grpc)
-    found_in(tmp_path / "found/photo")
+    found_in(tmp_path / "found/task_photo")
 
 
 @pytest.mark.slow
@@ -195,7 +195,7 @@ def test_the_best_of_many_is_kept_with_all_candidates(script, server, tmp_path):
 def test_a_photoreal_search_keeps_all_candidates(script, server, tmp_path):
     put(tmp_path, "dog.jpg", "mask.png")
     pawfect(script, tmp_path, "--url", server.endpoints.grpc)
-    found_in(tmp_path / "found/dog")
+    found_in(tmp_path / "found/task_dog")
 
 
 @pytest.mark.slow

@@ -92,8 +92,8 @@ def completed(url: str, versions: int) -> dict:
     def over() -> bool:
         nonlocal state
         state = httpx.get(url, trust_env=False).json()
-        assert all(one["status"] != "failed" for one in state["versions"]), state
-        return [one["status"] for one in state["versions"]] == ["completed"] * versions
+        assert all(one["processingStatus"] != "failed" for one in state["versions"]), state
+        return [one["processingStatus"] for one in state["versions"]] == ["completed"] * versions
 
     until(over, 240)
     return state
@@ -138,7 +138,8 @@ def test_what_was_backed_up_while_it_ran_is_all_there_when_it_is_restored(script
 def started(line: str, folder: Path, *more: str) -> LoggedProcess:
     """Start a line of `pawfect`; it listens, or pulls, when this returns."""
     _, name, *words = shlex.split(line)
-    running = LoggedProcess([PAWFECT, name, *words, *more], folder / f"{name}.log", folder=folder)
+    log = folder / f"{name}-{len(list(folder.glob('*.log')))}.log"
+    running = LoggedProcess([PAWFECT, name, *words, *more], log, folder=folder)
     try:
         running.wait_for(LISTENS if name == "api" else '"message": "pulling"')
     except BaseException:
