@@ -67,7 +67,7 @@ def test_a_run_gathers_versions_and_says_what_was_made_of_what(script, sessions,
             answer = json.loads(told)
             run = done.setdefault("runId", answer.get("runId"))
             state = completed(f"http://{sessions}/api/v1/runs/{run}", number)
-            done["job"] = state["versions"][-1]["job"]
+            done["job"] = state["versions"][-1]["jobId"]
     versions = json.loads(told)["versions"]
     assert [one["version"] for one in versions] == [1, 2, 3, 4, 5]
     with Image.open(tmp_path / "out.png") as image, Image.open(tmp_path / "dog.jpg") as photo:
