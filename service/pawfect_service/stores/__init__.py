@@ -87,7 +87,11 @@ def make_queue(url: str, contract: JobContract, push: PushTarget | None = None) 
     if kind == "google":
         from pawfect_service.stores.google.topics import ensure_topics
 
-        ensure_topics(places[0], places[2], contract, push)
+        try:
+            ensure_topics(places[0], places[2], contract, push)
+        except PawfectError as error:
+            mend = "check --store, the network and the account's rights"
+            raise PawfectError(error.kind, f"{error.message}: {mend}") from None
     elif push is not None:
         raise invalid("store", "google:PROJECT/BUCKET/TOPIC, which alone pushes", url)
 
