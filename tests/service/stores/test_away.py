@@ -68,6 +68,14 @@ def test_a_full_disk_ends_the_start_in_a_line(tmp_path, command):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_a_damaged_database_ends_the_start_in_a_line(tmp_path, command):
+    (tmp_path / "sessions.sqlite3").write_bytes(b"not a database " * 500)
+    said = refused(*command, "--store", f"embedded:{tmp_path}")
+    assert "store: expected a whole database in its folder, got: file is not a database" in said
+    assert "put a copy of it back" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_missing_credentials_end_the_start_in_a_line(tmp_path, monkeypatch, command):
     for name in ("FIRESTORE", "PUBSUB", "STORAGE"):
         monkeypatch.delenv(f"{name}_EMULATOR_HOST", raising=False)
