@@ -24,6 +24,6 @@ def refused(host: str, port: int, purpose: str, option: str, error: OSError) -> 
     """
     mend = option if error.errno in _OF_THE_PORT else "--host"
     # asyncio adds the address once more; names that nobody knows have numbers of their own.
-    known = error.errno is not None and error.errno > 0
-    reason = os.strerror(error.errno) if known else error.strerror or type(error).__name__
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror or type(error).__name__
     return invalid(f"{host}:{port}", purpose, f"{reason}: choose another, {mend}")

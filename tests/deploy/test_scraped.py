@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -72,7 +73,7 @@ def missing(scraped: dict[str, bool]) -> list[str]:
 
 
 @every
-def test_every_page_is_a_declared_port_that_both_ways_of_scraping_find(overlay, tmp_path):
+def test_every_page_is_a_declared_port_that_an_annotation_names(overlay):
     there = telling(overlay)
     expected = {(one.name, port) for one in there for port in shown(one, overlay)}
     declared = {
@@ -83,8 +84,22 @@ def test_every_page_is_a_declared_port_that_both_ways_of_scraping_find(overlay, 
     }
     assert len(expected) == len(there)
     assert declared == annotated(list(pods(overlay))) == expected
-    found = discovered(list(pods(overlay)), tmp_path)
-    assert {(each.pod, each.port) for each in found} == expected
+
+
+def test_prometheus_finds_every_page_by_the_clusters_configuration_and_no_other_port(tmp_path):
+    # Of all overlays at once, told apart by the pods' names.
+    there = [
+        (overlay, replace(one, name=f"{overlay}:{one.name}"))
+        for overlay in (*OVERLAYS, *CANARIES)
+        for one in pods(overlay)
+    ]
+    found = discovered([one for _, one in there], tmp_path)
+    assert {(each.pod, each.port) for each in found} == {
+        (one.name, port)
+        for overlay, one in there
+        if one.component != "weights"
+        for port in shown(one, overlay)
+    }
 
 
 @every
