@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pawfect.contract.collector import check_collector
 from pawfect.contract.errors import PawfectError
 from pawfect.judges.settings import CLIENTS
 from pawfect.judges.settings import read_settings as read_judge
@@ -53,7 +54,9 @@ def check_start(profile: Profile, environment: Mapping[str, str] | None = None) 
 
 
 def setting_problems(profile: Profile, environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield what the environment says that no model of the profile could use."""
+    """Yield what the environment says that the profile's models could not use."""
+    if problem := _refused(partial(check_collector, environment)):
+        yield f"traces: {problem}"
     if "refine" in profile.models and (problem := _refused(partial(read_remote, environment))):
         yield f"the remote engine of refine: {problem}"
     for judge in CLIENTS:

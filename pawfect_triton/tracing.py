@@ -15,19 +15,18 @@ from functools import cache
 from typing import Any, Final
 
 from pawfect import __version__
+from pawfect.contract.collector import is_named
 from pawfect.contract.errors import PawfectError
 
 # The header, and the parameter that it becomes.
 TRACEPARENT: Final = "traceparent"
-# The variables by which OpenTelemetry's own tools are told where traces go.
-_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 # Of all models together; each span says its model.
 _SERVICE: Final = "pawfect-server"
 
 
 def is_on(environment: Mapping[str, str] = os.environ) -> bool:
     """Say whether a collector is named."""
-    return any(environment.get(name) for name in _ENDPOINTS)
+    return is_named(environment)
 
 
 def server_arguments(environment: Mapping[str, str], *, http: bool) -> list[str]:

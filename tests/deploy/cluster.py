@@ -78,12 +78,14 @@ class Pod:
         name: of the workload.
         namespace: where.
         labels: its own.
+        annotations: its own.
         spec: its.
     """
 
     name: str
     namespace: str
     labels: dict[str, str]
+    annotations: dict[str, str]
     spec: Object
 
     @property
@@ -126,8 +128,9 @@ class Pod:
 def pods(overlay: str) -> Iterator[Pod]:
     for one in of_kind(overlay, "Deployment", "DaemonSet", "StatefulSet", "Job"):
         template, meta = one["spec"]["template"], one["metadata"]
-        labels = template["metadata"]["labels"]
-        yield Pod(meta["name"], meta["namespace"], labels, template["spec"])
+        own = template["metadata"]
+        annotations = own.get("annotations", {})
+        yield Pod(meta["name"], meta["namespace"], own["labels"], annotations, template["spec"])
 
 
 def pod(overlay: str, name: str) -> Pod:

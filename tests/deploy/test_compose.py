@@ -25,7 +25,11 @@ from pawfect_triton.server import EXIT_MARGIN_S
 from tests.deploy.command_lines import parsed as read_options
 
 FILE = CONTEXT / "deploy" / "compose.yaml"
-SERVICES: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
+OBSERVABILITY = CONTEXT / "deploy" / "observability"
+EVERY: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
+# Of other people's images there is one, started by its profile alone.
+SERVICES = {name: one for name, one in EVERY.items() if "profiles" not in one}
+PROMETHEUS = EVERY["prometheus"]
 VOLUMES: dict[str, Any] = yaml.safe_load(FILE.read_text())["volumes"]
 
 
@@ -53,8 +57,8 @@ def test_one_image_is_built_one_way_and_every_volume_is_declared():
     for service in SERVICES.values():
         assert builds.setdefault(service["image"], service["build"]) == service["build"]
     assert set(builds) == {"pawfect", "pawfect-service"}
-    mounted = {volume.split(":")[0] for one in SERVICES.values() for volume in one["volumes"]}
-    assert mounted == set(VOLUMES)
+    mounted = {volume.split(":")[0] for one in EVERY.values() for volume in one["volumes"]}
+    assert {volume for volume in mounted if "/" not in volume} == set(VOLUMES)
     # Without torch.
     assert builds["pawfect"]["target"] == "cpu"
     assert "cpu" in {stage_name(step) for step in steps("server") if step.name == "FROM"}
@@ -128,7 +132,7 @@ def test_the_first_start_makes_one_key_and_the_next_keeps_it(tmp_path):
 
 
 def test_each_starts_after_what_it_needs_and_nothing_writes_where_it_should_not():
-    for name, service in SERVICES.items():
+    for name, service in EVERY.items():
         assert service["read_only"] is True, name
         assert (service["tmpfs"], service["cap_drop"]) == (["/tmp"], ["ALL"])
         assert service["security_opt"] == ["no-new-privileges:true"]
@@ -148,10 +152,10 @@ def test_only_the_page_is_reached_from_outside_and_the_server_reaches_nobody():
     assert networks["inside"] == {"internal": True}
     assert not networks["outside"]
     joined = {name: one.get("networks", [one.get("network_mode")]) for name, one in
-              SERVICES.items()}  # fmt: skip
+              EVERY.items()}  # fmt: skip
     assert joined == {
         "network": ["outside"], "server": ["inside"], "key": ["none"],
-        "api": ["inside", "outside"], "worker": ["inside"],
+        "api": ["inside", "outside"], "worker": ["inside"], "prometheus": ["inside", "outside"],
     }  # fmt: skip
 
 
@@ -179,3 +183,20 @@ def test_the_networks_that_are_fetched_are_in_the_manifest():
     (command,) = SERVICES["network"]["command"]
     (entries,) = re.findall(r"pawfect weights fetch (.+) \|\|", command)
     assert set(entries.split()) <= set(manifest())
+
+
+def test_prometheus_runs_where_it_is_asked_for_with_the_files_that_are_here():
+    assert set(EVERY) - set(SERVICES) == {"prometheus"}
+    assert PROMETHEUS["profiles"] == ["metrics"]
+    image = re.fullmatch(r"\$\{PROMETHEUS_IMAGE:-([\w./-]+:v[\d.]+)\}", PROMETHEUS["image"])
+    assert image, "pinned, and by a digest if need be"
+    (port,) = PROMETHEUS["ports"]
+    assert port == "127.0.0.1:9090:9090"
+    options = dict(word.removeprefix("--").split("=") for word in PROMETHEUS["command"])
+    folder, data = (volume.split(":") for volume in PROMETHEUS["volumes"])
+    assert folder[2] == "ro"
+    config = Path(options["config.file"])
+    assert config.parent == Path(folder[1])
+    assert (FILE.parent / folder[0] / config.name) == OBSERVABILITY / "prometheus.compose.yaml"
+    assert data == ["metrics", options["storage.tsdb.path"]]
+    assert "127.0.0.1:9090/-/ready" in PROMETHEUS["healthcheck"]["test"][-1]

@@ -267,8 +267,10 @@ def test_ports_are_those_that_the_processes_listen_on(overlay):
     scraped = named(overlay, "Deployment", "pawfect-server")["spec"]["template"]["metadata"]
     assert scraped["annotations"]["prometheus.io/port"] == str(listened["metrics"])
     api, worker = pod(overlay, "pawfect-api"), pod(overlay, "pawfect-worker")
-    assert api.ports == {"http": api.options(api.main, overlay)["port"]}
-    assert worker.ports == {"http": worker.options(worker.main, overlay)["health_port"]}
+    options = api.options(api.main, overlay)
+    assert api.ports == {"http": options["port"], "metrics": options["metrics_port"]}
+    options = worker.options(worker.main, overlay)
+    assert worker.ports == {"http": options["health_port"], "metrics": options["metrics_port"]}
     for one in (api, worker):
         assert one.options(one.main, overlay)["host"] == "0.0.0.0"
     (told,) = {server.main[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness")}

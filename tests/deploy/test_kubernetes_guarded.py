@@ -175,10 +175,17 @@ def lets(overlay: str, one: End, other: End, port: tuple[str, int, str], way: st
     peers, (name, number, protocol) = {"ingress": "from", "egress": "to"}[way], port
     return any(
         any(admits(peer, other, one.where) for peer in rule[peers])
-        and any(p["protocol"] == protocol and p["port"] in (name, number) for p in rule["ports"])
+        and any(p["protocol"] == protocol and holds(p, name, number) for p in rule["ports"])
         for policy in policies
         for rule in policy.get(way, [])
     )
+
+
+def holds(told: Object, name: str, number: int) -> bool:
+    """Say whether a policy's port, or its range of ports, is this one."""
+    if "endPort" in told:
+        return bool(told["port"] <= number <= told["endPort"])
+    return told["port"] in (name, number)
 
 
 def edges(overlay: str) -> set[tuple[str, str, int, str]]:
@@ -212,6 +219,8 @@ def test_the_network_lets_through_exactly_the_edges_of_the_flow(overlay):
     for server in all_of("server"):
         expected |= {(caller, server, 8001, "TCP") for caller in callers}
         expected.add(("prometheus", server, 8002, "TCP"))
+    expected |= {("prometheus", api, 9101, "TCP") for api in all_of("api")}
+    expected |= {("prometheus", worker, 9102, "TCP") for worker in all_of("worker")}
     for caller in callers:
         expected |= {(caller, *to) for to in names | identity | {("google", 443, "TCP")}}
     expected |= {("pawfect-weights", *to) for to in names | {("google", 443, "TCP")}}

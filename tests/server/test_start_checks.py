@@ -90,6 +90,8 @@ def test_a_machine_with_nothing_wrong_may_start():
         ("PAWFECT_GEMINI_URL", "https://x.example", "PAWFECT_GEMINI_KEY: expected it beside"),
         ("PAWFECT_MOONDREAM_URL", "http://x.example", "PAWFECT_MOONDREAM_URL: expected https://"),
         (presets._MODE, "nonsense", f"{presets._MODE}: expected"),
+        ("PAWFECT_TLS_CERT", "/none", "TLS: expected --tls-cert and --tls-key, got no --tls-key"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4318", "OTEL_EXPORTER_OTLP_ENDPOINT: expected http"),
     ],
 )
 def test_a_wrong_or_half_given_setting_is_named(monkeypatch, name, value, line):
@@ -97,6 +99,11 @@ def test_a_wrong_or_half_given_setting_is_named(monkeypatch, name, value, line):
     answer = said()
     assert answer.startswith("Error: cannot start: ")
     assert line in answer
+
+
+def test_a_permission_that_is_neither_true_nor_false_is_named(monkeypatch):
+    monkeypatch.setenv("PAWFECT_ALLOW_NONCOMMERCIAL", "yes")
+    assert "PAWFECT_ALLOW_NONCOMMERCIAL: expected true or false, got 'yes'" in said()
 
 
 def test_a_number_out_of_bounds_is_named_and_a_key_never_shown(monkeypatch):

@@ -53,7 +53,10 @@ class RateLimit:
         try:
             kept = storage_from_string(f"async+{storage}")
         except (limits.errors.ConfigurationError, ValueError):
-            raise invalid("rate storage", "memory:// or redis://HOST:PORT", repr(storage)) from None
+            expected = "memory:// or, with the package coredis installed, redis://HOST:PORT"
+            # Its scheme alone: a password may stand in the rest.
+            got = repr(storage.partition(":")[0])
+            raise invalid("rate storage", expected, got) from None
         self._limiter = MovingWindowRateLimiter(kept)
 
     async def check(self, caller: str, *, looks: bool = False) -> None:

@@ -150,7 +150,8 @@ class ApiKeys:
         try:
             return cls(path.read_text("utf-8").splitlines())
         except (OSError, UnicodeDecodeError) as error:
-            raise invalid("API keys", "a readable file", type(error).__name__) from None
+            expected = "a readable file of lines that pawfect api --new-api-key NAME:UID makes"
+            raise invalid("API keys", expected, type(error).__name__) from None
 
     @property
     def has_admin(self) -> bool:

@@ -16,9 +16,11 @@ from pawfect_service.api.app import ApiSettings, create_app
 from pawfect_service.http.health import health_app
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.process.options import (
+    MAX_PORT,
     authenticators_of,
     caller_of,
     check_audits,
+    check_pages,
     common,
     print_key,
     push_check,
@@ -29,13 +31,14 @@ from pawfect_service.process.options import (
 from pawfect_service.process.processes import listen, run, run_child, serve_http, serve_triton
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores import make_queue
+from pawfect_service.stores.reached import say_until_filling
 from pawfect_service.telemetry.metrics import tell_metrics
 from pawfect_service.variants.watched import WatchedVariants
 from pawfect_service.worker.handler import Handler
 from pawfect_service.worker.pull import PullWorker
 from pawfect_service.worker.push import create_push_app
 
-_PORT: Final = click.IntRange(1, 65535)
+_PORT: Final = click.IntRange(1, MAX_PORT)
 # How Cloud Run, and others like it, tell a container where to listen.
 _PORT_VARIABLE: Final = "PORT"
 # One of `--processes`: shares the port, and starts nothing beside itself.
@@ -122,6 +125,7 @@ def api(
     metrics_port: int | None,
 ) -> None:
     """Serve the sessions' HTTP API; /docs describes it."""
+    check_pages(metrics_port, processes, [port])
     _tell_metrics(host, metrics_port)
     stop = asyncio.Event()
     if one_of_several:
@@ -138,11 +142,13 @@ def api(
             open_services(
                 store, JobContract(), triton, caller, trusted_of(triton, triton_ca)
             ) as services,
+            _said_what_is_waited_for(services, triton, one_of_several),
             asyncio.TaskGroup() as group,
         ):
             if not one_of_several:
                 # A shared port is open to any process that shares it: take it only if it is free.
                 listen(host, port).close()
+                _check_pages_are_free(host, metrics_port, processes)
             shared = one_of_several or processes > 1
             app = create_app(services, settings)
             group.create_task(serve_http(app, listen(host, port, shared=shared), stop))
@@ -209,6 +215,7 @@ def worker(
     make_topics: bool,
 ) -> None:
     """Fill queued jobs, several at a time, until SIGTERM."""
+    check_pages(metrics_port, 1, [port if push else health_port])
     _tell_metrics(host, metrics_port)
     stop = asyncio.Event()
 
@@ -223,7 +230,10 @@ def worker(
             await asyncio.to_thread(make_queue, store, JobContract(), target)
         caller = caller_of(triton, triton_identity)
         trusted = trusted_of(triton, triton_ca)
-        async with open_services(store, JobContract(), triton, caller, trusted) as services:
+        async with (
+            open_services(store, JobContract(), triton, caller, trusted) as services,
+            _said_what_is_waited_for(services, triton),
+        ):
             if not push:
                 async with _told(services, host, health_port, stop):
                     await _puller(services, jobs, grace, price_per_hour).run(stop)
@@ -240,12 +250,35 @@ def _own_page(port: int | None, number: int) -> list[str]:
     return [] if port is None else ["--metrics-port", str(port + number)]
 
 
+def _check_pages_are_free(host: str, first: int | None, processes: int) -> None:
+    """Raise PawfectError, INVALID_ARG, where another process's page would find its port taken."""
+    if first is not None:
+        for port in range(first + 1, first + processes):
+            listen(host, port, option="--metrics-port").close()
+
+
 def _tell_metrics(host: str, port: int | None) -> None:
     """Serve the metrics page; what is in its way is said in one line."""
     try:
         tell_metrics(host, port)
     except PawfectError as error:
         raise click.ClickException(str(error)) from None
+
+
+@asynccontextmanager
+async def _said_what_is_waited_for(
+    services: Services, triton: str, quiet: bool = False
+) -> AsyncIterator[None]:
+    """Log, until the server has answered once, that it is waited for, for the block at most."""
+    if quiet:
+        yield
+        return
+    saying = asyncio.create_task(say_until_filling(services.readiness.check, triton))
+    try:
+        yield
+    finally:
+        saying.cancel()
+        await asyncio.gather(saying, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -257,7 +290,8 @@ async def _told(
         yield
         return
     over = asyncio.Event()
-    app, listening = health_app(services.readiness), listen(host, port)
+    app = health_app(services.readiness)
+    listening = listen(host, port, option="--health-port")
     async with asyncio.TaskGroup() as group:
         telling = group.create_task(serve_http(app, listening, over))
         # Nobody would know any more whether it lives.
@@ -275,7 +309,7 @@ def _puller(services: Services, jobs: int, grace: float, price_per_hour: float) 
 def _run(service: str, level: str, main: Callable[[], Any], stop: asyncio.Event) -> None:
     """Run a command's work; what is wrong with its options is said in one line."""
     try:
-        run(service, level, main(), stop)
+        run(service, level, main, stop)
     except* (PawfectError, click.ClickException) as group:
         raise _first(group) from None
 

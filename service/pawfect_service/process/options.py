@@ -31,6 +31,7 @@ from pawfect_service.worker.push import PushCheck
 F = TypeVar("F", bound=Callable[..., Any])
 
 _JOBS: Final = click.IntRange(min=1)
+MAX_PORT: Final = 65535
 _ADMIN: Final = ":admin"
 _LEVELS: Final = click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])
 
@@ -97,7 +98,7 @@ def worker_options(command: F) -> F:
         click.option("--jobs", type=_JOBS, default=2, show_default=True, help="Jobs at a time."),
         click.option(
             "--metrics-port",
-            type=click.IntRange(1, 65535),
+            type=click.IntRange(1, MAX_PORT),
             envvar="PAWFECT_METRICS_PORT",
             help="Port of the metrics page, for Prometheus alone; one for each of --processes, "
             "counted up from it.  [default: off]",
@@ -132,12 +133,41 @@ def caller_of(triton: str, identity: bool, *, beside: bool = False) -> Callable[
 
     Raises:
         UsageError: it is to run here and is named as one behind TLS.
-        PawfectError: INVALID_ARG for a url of another form, and where a token would go unencrypted.
+        PawfectError: INVALID_ARG for another form, and where a token would go unencrypted.
     """
+    _check_server(triton)
     if beside and target_of(triton)[1]:
         expected = "--triton HOST:PORT with it, where it is to listen"
         raise click.UsageError(f"--with-server: expected {expected}, got {triton}")
     return GoogleIdentity(triton, GoogleTransport()).headers if identity else nobody
+
+
+def _check_server(triton: str) -> None:
+    """Raise PawfectError, INVALID_ARG, for a --triton of another form than the client takes."""
+    try:
+        target_of(triton)
+    except PawfectError as error:
+        message = f"--triton: {error.message.removeprefix('url: ')}"
+        raise PawfectError(error.kind, message) from None
+
+
+def check_pages(port: int | None, processes: int, taken: Sequence[int | None]) -> None:
+    """Raise a usage error for pages of metrics on ports that there are not, or not for them.
+
+    Args:
+        port: --metrics-port, the first process's; None: there are no pages.
+        processes: how many there are, each with the next port.
+        taken: ports of the same command.
+    """
+    if port is None:
+        return
+    pages = range(port, port + processes)
+    if pages[-1] > MAX_PORT or any(each in pages for each in taken):
+        got = f"{port}" if processes == 1 else f"{port} to {pages[-1]}"
+        raise click.UsageError(
+            f"--metrics-port: expected a port for each process, up to {MAX_PORT} and none that "
+            f"this command listens on otherwise, got {got}"
+        )
 
 
 def trusted_of(triton: str, file: Path | None) -> bytes | None:
@@ -178,7 +208,11 @@ def authenticators_of(
         return [Anybody()]
     authenticators: list[Authenticator] = []
     if api_keys:
-        authenticators.append(ApiKeys.from_file(api_keys))
+        keys = ApiKeys.from_file(api_keys)
+        if not keys.lines:
+            expected = "a key, which pawfect api --new-api-key NAME:UID makes"
+            raise invalid("API keys", expected, "a file without one")
+        authenticators.append(keys)
     if audiences:
         authenticators.append(GoogleTokens(audiences, KeptCertificates(GoogleTransport())))
     # Last: a cookie that has ended is in nobody's way who shows something else.

@@ -8,14 +8,14 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
 
-from pawfect.contract.errors import invalid
+from pawfect_service.addresses import refused
 from pawfect_service.telemetry.logs import log_json
 from pawfect_service.telemetry.traces import send_traces
 
@@ -70,13 +70,14 @@ async def serve_http(
     stop.set()
 
 
-def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False, option: str = "--port") -> socket.socket:
     """Return a socket that listens.
 
     Args:
         host: the address.
         port: of it.
         shared: other processes of this user may listen there too; the kernel deals connections out.
+        option: that names the port.
 
     Raises:
         PawfectError: INVALID_ARG where the address is not to be had.
@@ -86,8 +87,7 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     try:
         return socket.create_server(address, family=family, backlog=2048, reuse_port=shared)
     except OSError as error:
-        got = error.strerror or type(error).__name__
-        raise invalid(f"{host}:{port}", "an address to listen on", got) from None
+        raise refused(host, port, "an address to listen on", option, error) from None
 
 
 async def serve_triton(profile: str, triton_url: str, stop: asyncio.Event) -> str | None:
@@ -159,14 +159,19 @@ def keep_imports() -> None:
     gc.freeze()
 
 
-def run(service: str, level: str, main: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+def run(
+    service: str, level: str, main: Callable[[], Coroutine[Any, Any, None]], stop: asyncio.Event
+) -> None:
     """Run a process's work with its logs, traces and signals.
 
     Args:
         service: its name in traces.
         level: of the log.
-        main: the work; it ends once `stop` is set.
+        main: does the work; it ends once `stop` is set.
         stop: set by SIGTERM and SIGINT.
+
+    Raises:
+        PawfectError: INVALID_ARG for a collector of traces of another form; and as `main` does.
     """
     log_json(level)
     provider = send_traces(service)
@@ -176,7 +181,7 @@ def run(service: str, level: str, main: Coroutine[Any, Any, None], stop: asyncio
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await main
+        await main()
 
     try:
         asyncio.run(work())

@@ -25,8 +25,8 @@ def open_stores(url: str, contract: JobContract) -> Stores:
 
     Raises:
         PawfectError: INVALID_ARG for another url; UNAVAILABLE for a folder that cannot be written
-            to, and without Google's credentials. Whether Google's services answer is not asked:
-            see `pawfect_service.stores.reached`.
+            to or whose database is damaged, and without Google's credentials. Whether Google's
+            services answer is not asked: see `pawfect_service.stores.reached`.
     """
     kind, places = _parsed(url)
     return _embedded(places[0], contract) if kind == "embedded" else _google(places, contract)
@@ -38,11 +38,17 @@ def _embedded(folder: str, contract: JobContract) -> Stores:
     try:
         _try_writing(Path(folder))
         return open_embedded(Path(folder), contract)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.OperationalError) as error:
         got = getattr(error, "strerror", None) or str(error)
         problem = (
             f"store: expected a folder that can be written to, got {got}: free space there, or "
             "name another, --store embedded:FOLDER"
+        )
+        raise PawfectError(ErrorKind.UNAVAILABLE, problem) from None
+    except sqlite3.DatabaseError as error:
+        problem = (
+            f"store: expected a whole database in its folder, got: {error}: put a copy of it back, "
+            "or name another folder, --store embedded:FOLDER"
         )
         raise PawfectError(ErrorKind.UNAVAILABLE, problem) from None
 
@@ -87,7 +93,11 @@ def make_queue(url: str, contract: JobContract, push: PushTarget | None = None) 
     if kind == "google":
         from pawfect_service.stores.google.topics import ensure_topics
 
-        ensure_topics(places[0], places[2], contract, push)
+        try:
+            ensure_topics(places[0], places[2], contract, push)
+        except PawfectError as error:
+            mend = "check --store, the network and the account's rights"
+            raise PawfectError(error.kind, f"{error.message}: {mend}") from None
     elif push is not None:
         raise invalid("store", "google:PROJECT/BUCKET/TOPIC, which alone pushes", url)
 

@@ -17,8 +17,8 @@ from prometheus_client import (
 )
 
 from pawfect.contract import metrics as table
-from pawfect.contract.errors import invalid
 from pawfect.contract.metrics import METRICS, Metric, MetricType, Source
+from pawfect_service.addresses import refused
 
 # A second series per counter, for the time of its first count, which no rule asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -117,5 +117,5 @@ def tell_metrics(host: str, port: int | None) -> None:
     try:
         start_http_server(port, host, REGISTRY)
     except OSError as error:
-        got = error.strerror or type(error).__name__
-        raise invalid(f"{host}:{port}", "an address for the metrics page", got) from None
+        purpose, option = "an address for the metrics page", "--metrics-port"
+        raise refused(host, port, purpose, option, error) from None

@@ -18,11 +18,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from pawfect import __version__
+from pawfect.contract.collector import check_collector, is_named
 from pawfect.contract.errors import PawfectError
 from pawfect_service.telemetry.logs import without_got
 
-# The variables by which OpenTelemetry's own tools are told where traces go.
-_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _W3C: Final = TraceContextTextMapPropagator()
 
 
@@ -32,9 +31,13 @@ def send_traces(service: str) -> TracerProvider | None:
     Returns:
         The provider, to be shut down at the end; None, and nothing is recorded, where neither
         OTEL_EXPORTER_OTLP_ENDPOINT nor OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set.
+
+    Raises:
+        PawfectError: INVALID_ARG for an address that nothing could be sent to.
     """
-    if not any(os.environ.get(name) for name in _ENDPOINTS):
+    if not is_named(os.environ):
         return None
+    check_collector(os.environ)
     named = {"service.name": service, "service.version": __version__}
     provider = TracerProvider(resource=Resource.create(named))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,6 +16,7 @@ from click.testing import CliRunner
 from harness.process import PAWFECT, LoggedProcess
 from pawfect_service.process import command, processes
 from tests.conftest import free_ports
+from tests.scrape import differences, families, page, value
 from tests.server.conftest import until
 from tests.service.stack import HERE, MASK, PHOTO
 
@@ -41,6 +44,14 @@ def refused(name: str, *options: str) -> str:
     return ran.stderr
 
 
+def neighbours() -> tuple[int, int]:
+    """Two free ports, the second one next to the first."""
+    while True:
+        first = free_ports(1)[0]
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", first + 1)):
+            return first, first + 1
+
+
 def answered(url: str) -> None:
     def answers() -> bool:
         with contextlib.suppress(httpx.TransportError):
@@ -64,9 +75,10 @@ def filled(url: str) -> dict[str, object]:
 def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, server):
     port = free_ports(1)[0]
     common = ("--store", "embedded:data", "--triton", server.endpoints.grpc)
-    two = ("--processes", "2")
-    (health,) = free_ports(1)
-    told = ("--health-port", str(health))
+    first, second = neighbours()
+    two = ("--processes", "2", "--metrics-port", str(first))
+    health, own = free_ports(2)
+    told = ("--health-port", str(health), "--metrics-port", str(own))
     with (
         process(tmp_path, "api", *common, "--port", str(port), "--no-auth", *two) as api,
         process(tmp_path, "worker", *common, "--price-per-hour", "36", *told) as worker,
@@ -79,6 +91,7 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
         assert cost["amount"] == pytest.approx(cost["seconds"] / 100)
         answered(f"http://127.0.0.1:{health}/healthz")
         answered(f"http://127.0.0.1:{health}/readyz")
+        told_by = {at: page(f"http://127.0.0.1:{at}/metrics") for at in (first, second, own)}
         assert worker.stop() == 0
         family = family_of(api)
         assert api.stop() == 0
@@ -89,6 +102,12 @@ def test_an_api_and_a_worker_share_a_folder_and_end_when_told_to(tmp_path, serve
     assert delivered[-1]["action"] == "ack"
     assert delivered[-1]["session"] == "u/s"
     assert delivered[-1]["attempt"] == 1
+    for text in told_by.values():
+        assert list(differences(families(text))) == []
+    # One of the two answered the request.
+    queued = [value(told_by[at], "pawfect_jobs_queued_total") for at in (first, second)]
+    assert sorted(queued) == [0, 1]
+    assert value(told_by[own], "pawfect_jobs_done_total", kind="inpaint") == 1
 
 
 def test_several_apis_on_one_port_and_a_worker_end_as_failed_where_one_ends(
@@ -156,7 +175,7 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
         (["api", "--no-auth", "--google-audience", "c"], "--no-auth: expected"),
         (["api", "--api-keys", "none"], "API keys: expected a readable file"),
         (["api", "--no-auth", "--store", "cloud:x"], "store: expected embedded:FOLDER"),
-        (["api", "--no-auth", "--triton", "http://x"], "url: expected HOST:PORT"),
+        (["api", "--no-auth", "--triton", "http://x"], "--triton: expected HOST:PORT"),
         (["api", "--no-auth", "--triton-identity"], "triton: expected https://HOST with"),
         (
             ["api", "--no-auth", "--triton", "https://x", "--with-server", "embedded"],
@@ -168,6 +187,10 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
             "none: expected a readable file, got FileNotF",
         ),
         (["api", "--no-auth", "--rate", "often"], "rate limit: expected one such as 120/minute"),
+        (
+            ["api", "--no-auth", "--rate-storage", "redis://:secret@x:1"],
+            "with the package coredis installed, redis://HOST:PORT, got 'redis'",
+        ),
         (["worker", "--triton-ca", "x", "--triton", "x:1"], "--triton-ca: expected --triton https"),
         (
             ["worker", "--triton-ca", "none", "--triton", "https://x"],
@@ -176,6 +199,20 @@ def test_a_killed_api_leaves_no_server_behind(tmp_path):
         (
             ["worker", "--triton-ca", __file__, "--triton", "https://x"],
             "--triton-ca: expected a file of PEM certificates, got one without",
+        ),
+        (
+            ["api", "--no-auth", "--processes", "3", "--metrics-port", "65534"],
+            "--metrics-port: expected a port for each process, up to 65535 and none that this "
+            "command listens on otherwise, got 65534 to 65536",
+        ),
+        (
+            ["api", "--no-auth", "--processes", "2", "--port", "9102", "--metrics-port", "9101"],
+            "--metrics-port: expected a port for each process",
+        ),
+        (["worker", "--health-port", "9", "--metrics-port", "9"], "--metrics-port: expected"),
+        (
+            ["worker", "--push", "--no-auth", "--port", "9", "--metrics-port", "9"],
+            "--metrics-port: expected",
         ),
         (["worker", "--push"], "--push: expected --push-audience and --push-email"),
         (
@@ -214,3 +251,77 @@ def test_a_new_key_is_shown_once_with_its_line():
     ran = CliRunner().invoke(command.api, ["--new-api-key", "ops:*:admin"])
     assert ran.stdout.splitlines()[1].endswith(" admin")
     assert ": ops * " in ran.stdout
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """A port that somebody listens on."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield str(holder.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option", "mend"),
+    [
+        (("api", "--no-auth"), "--port", "--port"),
+        (("api", "--no-auth"), "--metrics-port", "--metrics-port"),
+        (("api", "--no-auth", "--processes", "2"), "--metrics-port", "--metrics-port"),
+        (("worker",), "--health-port", "--health-port"),
+        (("worker",), "--metrics-port", "--metrics-port"),
+        (("worker", "--push", "--no-auth"), "--port", "--port"),
+    ],
+)
+def test_a_taken_port_is_named_with_the_option_that_mends_it(
+    tmp_path, monkeypatch, taken, arguments, option, mend
+):
+    monkeypatch.chdir(tmp_path)
+    # Of several processes the second one's.
+    first = int(taken) - arguments.count("--processes")
+    said = refused(*arguments, option, str(first))
+    assert f"127.0.0.1:{taken}: expected an address" in said
+    assert said.endswith(f"got Address already in use: choose another, {mend}\n")
+
+
+@pytest.mark.parametrize("options", [("--health-port",), ("--metrics-port",)])
+def test_a_host_of_no_interface_here_is_mended_by_another_host(tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    # Of the block that is for documentation alone.
+    said = refused("worker", "--host", "192.0.2.1", *options, str(free_ports(1)[0]))
+    assert said.endswith(": choose another, --host\n")
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+@pytest.mark.parametrize(
+    ("name", "value", "option"),
+    [
+        ("PAWFECT_METRICS_PORT", "many", "--metrics-port"),
+        ("PAWFECT_METRICS_PORT", "70000", "--metrics-port"),
+        ("PORT", "http", "--port"),
+        ("PAWFECT_TRITON_IDENTITY", "perhaps", "--triton-identity"),
+        ("PAWFECT_TRITON", "nowhere", "--triton"),
+        ("PAWFECT_STORE", "nowhere", "store"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ],
+)
+def test_a_variable_of_another_form_is_refused_by_its_name(
+    tmp_path, monkeypatch, command, name, value, option
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+    said = refused(command, *(("--no-auth",) if command == "api" else ()))
+    (line,) = (each for each in said.splitlines() if each.startswith("Error: "))
+    assert option in line
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("content", [None, "nonsense\n", ""])
+def test_keys_that_let_nobody_in_end_the_start(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "api-keys"
+    if content is not None:
+        file.write_text(content)
+    said = refused("api", "--api-keys", str(file))
+    assert "API keys" in said
+    assert "expected NAME UID SHA256" in said or "pawfect api --new-api-key NAME:UID makes" in said

@@ -17,13 +17,15 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.services import open_services
 from pawfect_service.stores import make_queue
-from pawfect_service.stores.reached import say_until_reached
+from pawfect_service.stores.reached import say_until_filling, say_until_reached
 from tests.conftest import free_ports
 from tests.service.process.test_commands import refused
 
 WAITS = "waiting for the store"
 # From the start of a process to the line, s: the bound.
 SAID_S = 10.0
+# And that on a machine that does much else.
+START_S = 60.0
 COMMANDS = (("api", "--no-auth"), ("worker",))
 
 
@@ -66,6 +68,14 @@ def test_a_full_disk_ends_the_start_in_a_line(tmp_path, command):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_a_damaged_database_ends_the_start_in_a_line(tmp_path, command):
+    (tmp_path / "sessions.sqlite3").write_bytes(b"not a database " * 500)
+    said = refused(*command, "--store", f"embedded:{tmp_path}")
+    assert "store: expected a whole database in its folder, got: file is not a database" in said
+    assert "put a copy of it back" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_missing_credentials_end_the_start_in_a_line(tmp_path, monkeypatch, command):
     for name in ("FIRESTORE", "PUBSUB", "STORAGE"):
         monkeypatch.delenv(f"{name}_EMULATOR_HOST", raising=False)
@@ -79,6 +89,7 @@ def test_a_queue_that_is_away_cannot_be_made_and_that_is_said_within_ten_seconds
     with pytest.raises(PawfectError, match="queue: ") as caught:
         make_queue("google:project/bucket/topic", JobContract())
     assert caught.value.kind is ErrorKind.UNAVAILABLE
+    assert "check --store, the network" in caught.value.message
     assert time.monotonic() - began < SAID_S
 
 
@@ -125,6 +136,40 @@ async def test_a_store_that_answers_is_not_spoken_of(caplog):
     documents.asked = 2
     await say_until_reached(documents, "embedded:data")
     assert caplog.messages == []
+
+
+async def test_a_server_that_is_away_is_waited_for_and_named(caplog):
+    caplog.set_level(logging.INFO, "pawfect.store")
+    answers = iter([PawfectError(ErrorKind.UNAVAILABLE, "server: refused"), None])
+
+    async def ask() -> None:
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    await say_until_filling(ask, "127.0.0.1:1", again_s=0.01)
+    assert caplog.messages == ["waiting for the server", "the server answers"]
+    line = caplog.records[0]
+    assert (line.server, line.why) == ("127.0.0.1:1", "server: refused")
+    assert "check --triton" in line.mend
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("server", [(), ("--triton", "https://x.invalid", "--triton-identity")])
+def test_a_process_whose_server_is_away_says_so_within_ten_seconds_and_lives(
+    tmp_path, command, server
+):
+    (port, nobody) = free_ports(2)
+    ports = ("--port", str(port)) if command[0] == "api" else ()
+    away = server or ("--triton", f"127.0.0.1:{nobody}")
+    none = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "none.json")}
+    log, arguments = tmp_path / "log", [PAWFECT, *command, *away, *ports]
+    environment = {**os.environ, **none}
+    with LoggedProcess(arguments, log, folder=tmp_path, environment=environment) as running:
+        running.wait_for("waiting for the server", timeout_s=START_S)
+        assert running.process.poll() is None
+    if server:
+        assert "expected this process's Google identity" in log.read_text()
 
 
 @pytest.mark.slow

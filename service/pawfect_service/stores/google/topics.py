@@ -20,7 +20,7 @@ from pawfect_service.stores.google.errors import translated
 SERVICE: Final = "queue"
 TIMEOUT_S: Final = 30.0
 # The libraries' own tries go on for ten minutes; a start says within ten seconds what is away.
-_RETRY: Final = Retry(if_exception_type(ServiceUnavailable, Aborted), timeout=6.0)
+_RETRY: Final = Retry(if_exception_type(ServiceUnavailable, Aborted), timeout=4.0)
 # Pub/Sub's own bounds: of a lease, in s; of deliveries before a message is dead.
 _LEASE_S: Final = (10, 600)
 _DELIVERIES: Final = (5, 100)
