@@ -71,7 +71,7 @@ def _is_chosen(row: Row, ids: Sequence[str], surfaces: Sequence[str]) -> bool:
 
 
 def _is_shown(result: Mapping[str, Any]) -> bool:
-    return result["with"] == Verdict.GREEN and result["without"] == Verdict.RED
+    return (result["with"], result["without"]) == (Verdict.GREEN, Verdict.RED)
 
 
 def _tried(rows: Sequence[Row], root: Path, timeout_s: float) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ def run_tests(tree: Path, tests: Iterable[str], timeout_s: float) -> dict[str, O
         tests: each FILE::NAME or FILE::CLASS::NAME.
         timeout_s: of each process that runs tests; after it all of them are TIMED_OUT.
     """
-    ended = {}
+    ended: dict[str, Outcome] = {}
     tests = sorted(set(tests))
     page = [test for test in tests if test.split("::")[0].endswith(VITEST)]
     python = [test for test in tests if test not in page]
