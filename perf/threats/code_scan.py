@@ -93,9 +93,6 @@ ALLOWED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "pawfect/judges/serving.py": {
             "pkgutil.resolve_name by a variable": "a constant table of that file, by a known name"
         },
-        "pawfect/refine/remote.py": {
-            "importlib.import_module by a variable": "a constant of that file"
-        },
         "pawfect/serving.py": {
             "pkgutil.resolve_name by a variable": "the registry of models, pawfect/models.py"
         },
