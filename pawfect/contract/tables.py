@@ -30,6 +30,10 @@ _EXPECTED: Final = MappingProxyType(
 )
 
 
+# Letters of what came that a message repeats: it goes back to the caller and into logs.
+_MOST_TOLD: Final = 200
+
+
 class TableError(ValueError):
     """A table that says something impossible: where, what was expected, what came."""
 
@@ -118,8 +122,8 @@ def read_table(kind: type[Table], table: Any, where: str = "") -> Table:
         unknown = sorted(map(str, set(table) - set(types)))
         if unknown:
             expected = f"some of {', '.join(sorted(types))}" if types else "none"
-            raise TableError(where, expected, ", ".join(unknown))
-        given = ", ".join(sorted(table)) or "nothing"
+            raise TableError(where, expected, _told(", ".join(unknown)))
+        given = _told(", ".join(sorted(table))) or "nothing"
         raise TableError(where, ", ".join(sorted(set(types) - optional)), given)
     prefix = f"{where}: " if where else ""
     return kind(**{key: _read(types[key], table[key], f"{prefix}{key}") for key in table})
@@ -159,7 +163,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
     result = _typed(hint, value, where, rules)
     for rule in rules:
         if not rule.fits(result):
-            raise TableError(where, rule.expected, repr(value))
+            raise TableError(where, rule.expected, _told(repr(value)))
     return result
 
 
@@ -176,7 +180,9 @@ def _typed(hint: Any, value: Any, where: str, rules: list[Rule]) -> Any:
         if not isinstance(value, Mapping):
             raise TableError(where, "a table", _shown(value))
         item = get_args(hint)[1]
-        return MappingProxyType({k: _read(item, v, f"{where}: {k}") for k, v in value.items()})
+        return MappingProxyType(
+            {k: _read(item, v, f"{where}: {_told(str(k))}") for k, v in value.items()}
+        )
     fits = type(value) is hint or (hint is float and type(value) is int)
     if not fits or value == "":
         # A rule on a text says more than that it is one.
@@ -186,4 +192,10 @@ def _typed(hint: Any, value: Any, where: str, rules: list[Rule]) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return f"{type(value).__name__} {value!r}"
+    return _told(f"{type(value).__name__} {value!r}")
+
+
+def _told(text: str) -> str:
+    """Return what came, for a message: one printable line, cut where it is long."""
+    cut = text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)

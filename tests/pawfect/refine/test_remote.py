@@ -192,3 +192,11 @@ def test_beyond_the_budget_nothing_is_sent(images):
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert "PAWFECT_REMOTE_DAILY: the 1 requests of this day (UTC) are made" in str(caught.value)
     assert len(images.asked) == 1
+
+
+def test_an_answer_beyond_its_bound_is_not_read(images, monkeypatch):
+    monkeypatch.setattr("pawfect.refine.remote._MOST_BYTES", 100)
+    error = failure(images)
+    assert error.kind is ErrorKind.INTERNAL
+    assert error.message.endswith("got an answer that is too large")
+    assert len(images.asked) == 1
