@@ -20,6 +20,7 @@ from pawfect.profile import load_profile
 from pawfect_client import PawfectClient
 from pawfect_client.retry import RetryPolicy
 from pawfect_triton.closed import ALWAYS, RESTRICTED, closing
+from pawfect_triton.command import serve
 from pawfect_triton.grpc_options import GrpcOptions
 from pawfect_triton.installation import MachineError
 from pawfect_triton.server import Endpoints, TritonServer
@@ -182,6 +183,11 @@ def test_each_start_closes_protocols_with_another_key():
     one, other = (closing(restricted=True, http=False) for _ in range(2))
     assert one != other
     assert len(one[0].rpartition("=")[2]) == 32
+
+
+def test_without_a_word_it_listens_on_this_machine_alone():
+    (host,) = (option for option in serve.params if option.name == "host")
+    assert host.default == "127.0.0.1"
 
 
 def test_a_server_of_the_command_closes_them_and_has_no_model_control():

@@ -45,6 +45,23 @@ def test_keys_stand_flat_or_under_data_and_files_count_from_the_task_file(tmp_pa
     assert second.folder == "task_8"
 
 
+@pytest.mark.parametrize("key", ["init_image_url", "mask_image_url", "character_image_url"])
+@pytest.mark.parametrize("place", ["../own.png", "sub/../../own.png", "link.png", "absolute"])
+def test_a_task_file_chooses_no_file_outside_of_its_folder(tmp_path, key, place):
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    (tmp_path / "own.png").write_bytes(b"")
+    (folder / "link.png").symlink_to(tmp_path / "own.png")
+    named = str(tmp_path / "own.png") if place == "absolute" else place
+    path = put(folder, [entry(1, **{key: named})])
+    (broken,) = read_tasks(path, {})
+    assert isinstance(broken, BrokenTask)
+    assert "expected a file in the task file's folder" in broken.error.message
+    assert str(tmp_path) not in broken.error.message
+    (task,) = read_tasks(path, {}, outside=True)
+    assert isinstance(task, Task)
+
+
 def test_other_names_of_keys_and_missing_characters(tmp_path):
     path = put(tmp_path, [{"task": "a b", "image": "HTTP://x/p.png", "mask_image_url": "m.png"}])
     (task,) = read_tasks(path, read_keys("id=task, init_image_url=image"))
