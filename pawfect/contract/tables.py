@@ -23,15 +23,13 @@ from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from pawfect.contract.errors import one_line
+
 Table = TypeVar("Table")
 
 _EXPECTED: Final = MappingProxyType(
     {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
 )
-
-
-# Letters of what came that a message repeats: it goes back to the caller and into logs.
-_MOST_TOLD: Final = 200
 
 
 class TableError(ValueError):
@@ -122,8 +120,8 @@ def read_table(kind: type[Table], table: Any, where: str = "") -> Table:
         unknown = sorted(map(str, set(table) - set(types)))
         if unknown:
             expected = f"some of {', '.join(sorted(types))}" if types else "none"
-            raise TableError(where, expected, _told(", ".join(unknown)))
-        given = _told(", ".join(sorted(table))) or "nothing"
+            raise TableError(where, expected, one_line(", ".join(unknown)))
+        given = one_line(", ".join(sorted(table))) or "nothing"
         raise TableError(where, ", ".join(sorted(set(types) - optional)), given)
     prefix = f"{where}: " if where else ""
     return kind(**{key: _read(types[key], table[key], f"{prefix}{key}") for key in table})
@@ -163,7 +161,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
     result = _typed(hint, value, where, rules)
     for rule in rules:
         if not rule.fits(result):
-            raise TableError(where, rule.expected, _told(repr(value)))
+            raise TableError(where, rule.expected, one_line(repr(value)))
     return result
 
 
@@ -181,7 +179,7 @@ def _typed(hint: Any, value: Any, where: str, rules: list[Rule]) -> Any:
             raise TableError(where, "a table", _shown(value))
         item = get_args(hint)[1]
         return MappingProxyType(
-            {k: _read(item, v, f"{where}: {_told(str(k))}") for k, v in value.items()}
+            {k: _read(item, v, f"{where}: {one_line(str(k))}") for k, v in value.items()}
         )
     fits = type(value) is hint or (hint is float and type(value) is int)
     if not fits or value == "":
@@ -192,10 +190,4 @@ def _typed(hint: Any, value: Any, where: str, rules: list[Rule]) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return _told(f"{type(value).__name__} {value!r}")
-
-
-def _told(text: str) -> str:
-    """Return what came, for a message: one printable line, cut where it is long."""
-    cut = text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
+    return one_line(f"{type(value).__name__} {value!r}")
