@@ -168,10 +168,18 @@ def test_a_png_with_a_wrong_checksum_is_refused():
     assert "a checksum is wrong" in refusal(bytes(data))
 
 
-def test_a_text_bomb_in_a_png_is_refused():
-    bomb = b"Comment\0\0" + zlib.compress(bytes(80_000_000))
+@pytest.mark.parametrize(
+    ("chunk", "before"),
+    [
+        (b"zTXt", b"Comment\0\0"),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"),
+        (b"iCCP", b"profile\0\0"),
+    ],
+)
+def test_a_text_bomb_in_a_png_is_refused(chunk, before):
+    bomb = before + zlib.compress(bytes(80_000_000))
     data = KINDS["png"]
-    whole = data[:33] + png_chunk(b"zTXt", bomb) + data[33:]
+    whole = data[:33] + png_chunk(chunk, bomb) + data[33:]
     assert "expected" in refusal(whole)
 
 
