@@ -13,8 +13,7 @@ from perf.threats.rows import VITEST
 
 # What a test says where the guard's removal broke the code: that proves nothing.
 _BROKEN: Final = re.compile(
-    r"\b(NameError|UnboundLocalError|ImportError|ModuleNotFoundError|SyntaxError|IndentationError|"
-    r"ReferenceError)\b"
+    r"(NameError|UnboundLocalError|ImportError|ModuleNotFoundError|ReferenceError)\b"
 )
 # A page's table holds a line of this length.
 _LINE: Final = 160
@@ -67,7 +66,7 @@ def outcome(junit: Path, test: str) -> Outcome:
     cases = [_case(node) for node in document.iter("testcase") if _is_of(node, test)]
     failed = [case for case in cases if case.kind in ("failure", "error")]
     if failed:
-        bad = [case for case in failed if case.kind == "error" or _BROKEN.search(case.message)]
+        bad = [case for case in failed if case.kind == "error" or _BROKEN.match(case.message)]
         first = (bad or failed)[0]
         verdict = Verdict.BROKEN if bad else Verdict.RED
         return Outcome(verdict, _first_line(first.message), _where(first.text, test))

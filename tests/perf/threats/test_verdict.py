@@ -36,6 +36,8 @@ SKIPPED = case("test_it[4]", '<skipped message="no" />')
         ([PASSED, FAILED], TEST, Verdict.RED),
         ([FAILED, ERROR], TEST, Verdict.BROKEN),
         ([FAILED, NAMELESS], TEST, Verdict.BROKEN),
+        ([case("test_it", failed("SyntaxError: broken PNG file"))], TEST, Verdict.RED),
+        ([case("test_it", failed("assert &apos;NameError: x&apos; == 1"))], TEST, Verdict.RED),
         ([case("test_it_too", failed("no")), PASSED], TEST, Verdict.GREEN),
         ([FAILED], IN_CLASS, Verdict.NOT_RUN),
         ([case("test_it", failed("no"), "tests.a.test_b.TestThem")], IN_CLASS, Verdict.RED),
