@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import click
 
-from perf.publish import given_command, provenance, publish
+from perf.publish import provenance, publish
 from perf.threats.page import PAGE, result_page, with_tables
 from perf.threats.rows import Row, problems, read_rows
 from perf.threats.running import run_tests
@@ -117,7 +117,7 @@ def _write(rows: Sequence[Row], results: Sequence[Mapping[str, Any]], root: Path
         kept = {result["id"]: result for result in json.loads(path.read_text("utf-8"))["rows"]}
     kept |= {result["id"]: result for result in results}
     result = {
-        "source": provenance(given_command("python -m perf.threats"), _PACKAGES),
+        "source": provenance("python -m perf.threats", _PACKAGES),
         "rows": [kept[row.id] for row in rows if row.id in kept],
     }
     publish(root / RESULTS, "threats", result, result_page(result))
