@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import click
 
+from pawfect.contract.errors import without_paths
 from perf.publish import provenance, publish
 from perf.threats.page import PAGE, result_page, with_tables
 from perf.threats.rows import Row, problems, read_rows
@@ -104,7 +105,7 @@ def _result(row: Row, guarded: Outcome, bare: Outcome, folder: str) -> dict[str,
         "with": str(guarded.verdict),
         "without": str(bare.verdict),
         "where": telling.where,
-        "failure": telling.failure.replace(f"{folder}/", ""),
+        "failure": without_paths(telling.failure.replace(f"{folder}/", "")),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
 
