@@ -14,7 +14,7 @@ NPM := $(shell command -v npm 2>/dev/null)
 .DEFAULT_GOAL := help
 # Where it is set, each of the many processes of tests and servers compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults docker-check wheel sbom footprint configs lock clean
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults threats docker-check wheel sbom audit-dependencies footprint configs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -167,6 +167,9 @@ load: $(VENV)/.perf  ## Queue 50 sessions at once while labels take 10 s, into p
 faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, into perf/results
 	$(BIN)/python -m perf.service.faults
 
+threats: $(VENV)/.perf $(VENV)/.sessions  ## Take each guard of docs/threat-model.md out and see its test fail, into perf/results
+	$(BIN)/python -m perf.threats
+
 # --- releasing --------------------------------------------------------------------------------
 # Its version is that of git's tags: v1.2.3 is that release, see pyproject.toml.
 wheel: $(VENV)/.dev $(PAGE)  ## Build the source distribution and the wheel, the page inside, into dist
@@ -175,6 +178,9 @@ wheel: $(VENV)/.dev $(PAGE)  ## Build the source distribution and the wheel, the
 
 sbom: $(VENV)/.perf  ## Write the bills of materials (CycloneDX) and the list of licences, into build/sbom
 	$(BIN)/python -m perf.release.sbom
+
+audit-dependencies: $(VENV)/.perf  ## Ask OSV or PyPI, and npm, for published faults of the locked packages (exit code 1: there are some, 69: a source did not answer)
+	$(BIN)/python -m perf.release.advisories
 
 footprint: $(VENV)/.perf  ## Measure what a set-up takes on disk and a profile in memory, into perf/results
 	$(BIN)/python -m perf.release.footprint

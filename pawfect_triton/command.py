@@ -45,7 +45,7 @@ from pawfect_triton.tls import load_tls, tls_options
 @click.option(
     "--restricted",
     is_flag=True,
-    help="Answer nothing over gRPC but inference, metadata and the health check.",
+    help="Answer nothing but inference, metadata and the health check.",
 )
 @click.option(
     "--connection-age",

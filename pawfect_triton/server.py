@@ -20,6 +20,7 @@ import psutil
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
+from pawfect_triton.closed import closing
 from pawfect_triton.grpc_options import GrpcOptions
 from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
 from pawfect_triton.metrics import RESTARTS_VARIABLE
@@ -185,6 +186,7 @@ class TritonServer:
             f"--grpc-address={at.host}",
             f"--grpc-port={at.grpc_port}",
             *self.grpc.arguments(),
+            *closing(restricted=self.grpc.restricted, http=at.http_port is not None),
             *(
                 ["--allow-http=false"]
                 if at.http_port is None

@@ -28,6 +28,7 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from pawfect import __version__
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.remote.settings import check_url
 from pawfect.weights.manifest import WeightsFile, is_commit
 
 ENDPOINT_VARIABLE: Final = "HF_ENDPOINT"
@@ -72,9 +73,17 @@ class Hub:
 
     @classmethod
     def of_environment(cls) -> Hub:
-        """Return the hub of HF_ENDPOINT with the token of HF_TOKEN, or of `hf auth login`."""
-        endpoint = os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT
-        return cls(endpoint.rstrip("/"), get_token())
+        """Return the hub of HF_ENDPOINT with the token of HF_TOKEN, or of `hf auth login`.
+
+        Raises:
+            PawfectError: UNAVAILABLE where the token would go to a server that is neither https nor
+                of this machine.
+        """
+        endpoint, token = os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT, get_token()
+        # Without a token nothing secret is sent, and what comes is held to its digests.
+        if token:
+            check_url(ENDPOINT_VARIABLE, endpoint)
+        return cls(endpoint.rstrip("/"), token)
 
     def describe(self, file: WeightsFile) -> Remote:
         """Ask what a file is at its revision.

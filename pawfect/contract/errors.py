@@ -117,6 +117,8 @@ _TRITON_PHRASES = (
 _OUT_OF_MEMORY = re.compile(
     "out of memory|alloc_failed|not enough memory|can't allocate memory", re.IGNORECASE
 )
+# Letters of what came that a message repeats: it goes back to the caller and into logs.
+_MOST_TOLD = 1000
 _TOKEN = re.compile("|".join(rf"\b{kind.value}\b" for kind in ErrorKind))
 _PATH = re.compile(r"(?<![\w:/])/(?:[\w.+-]+/)+[\w.+-]*")
 
@@ -147,8 +149,19 @@ class PawfectError(Exception):
 
 
 def invalid(what: str, expected: str, got: object) -> PawfectError:
-    """Return the INVALID_ARG error of one input: its name, what was expected, what came."""
-    return PawfectError(ErrorKind.INVALID_ARG, f"{what}: expected {expected}, got {got}")
+    """Return the INVALID_ARG error of one input: its name, what was expected, what came.
+
+    Of what came it has one printable line, cut where it is long.
+    """
+    return PawfectError(
+        ErrorKind.INVALID_ARG, f"{what}: expected {expected}, got {one_line(str(got))}"
+    )
+
+
+def one_line(text: str) -> str:
+    r"""Return what came, for a message: what does not print as `\n`, cut after 1000 letters."""
+    cut = text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
 
 
 def from_message(message: str, default: ErrorKind = ErrorKind.INTERNAL) -> PawfectError:

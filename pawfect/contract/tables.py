@@ -23,6 +23,8 @@ from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from pawfect.contract.errors import one_line
+
 Table = TypeVar("Table")
 
 _EXPECTED: Final = MappingProxyType(
@@ -118,8 +120,8 @@ def read_table(kind: type[Table], table: Any, where: str = "") -> Table:
         unknown = sorted(map(str, set(table) - set(types)))
         if unknown:
             expected = f"some of {', '.join(sorted(types))}" if types else "none"
-            raise TableError(where, expected, ", ".join(unknown))
-        given = ", ".join(sorted(table)) or "nothing"
+            raise TableError(where, expected, one_line(", ".join(unknown)))
+        given = one_line(", ".join(sorted(table))) or "nothing"
         raise TableError(where, ", ".join(sorted(set(types) - optional)), given)
     prefix = f"{where}: " if where else ""
     return kind(**{key: _read(types[key], table[key], f"{prefix}{key}") for key in table})
@@ -159,7 +161,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
     result = _typed(hint, value, where, rules)
     for rule in rules:
         if not rule.fits(result):
-            raise TableError(where, rule.expected, repr(value))
+            raise TableError(where, rule.expected, one_line(repr(value)))
     return result
 
 
@@ -176,7 +178,9 @@ def _typed(hint: Any, value: Any, where: str, rules: list[Rule]) -> Any:
         if not isinstance(value, Mapping):
             raise TableError(where, "a table", _shown(value))
         item = get_args(hint)[1]
-        return MappingProxyType({k: _read(item, v, f"{where}: {k}") for k, v in value.items()})
+        return MappingProxyType(
+            {k: _read(item, v, f"{where}: {one_line(str(k))}") for k, v in value.items()}
+        )
     fits = type(value) is hint or (hint is float and type(value) is int)
     if not fits or value == "":
         # A rule on a text says more than that it is one.
@@ -186,4 +190,4 @@ def _typed(hint: Any, value: Any, where: str, rules: list[Rule]) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return f"{type(value).__name__} {value!r}"
+    return one_line(f"{type(value).__name__} {value!r}")

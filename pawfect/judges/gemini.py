@@ -15,12 +15,12 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.scores import Judgement
 from pawfect.judges.answers import Answer, read_answer
 from pawfect.judges.asking import Asked, Asker, CallError, Said, dropped, refused, unreadable
-from pawfect.judges.bounded_body import BodyError, bounded
 from pawfect.judges.judged import Axis, axes_of, judgement, no_score
 from pawfect.judges.pictures import Shown, jpeg
 from pawfect.judges.retry_after import retry_after_s, retry_delay_s
 from pawfect.judges.rubric import Rubric
 from pawfect.judges.settings import GEMINI, JudgeSettings
+from pawfect.remote.bounded_body import BodyError, bounded
 from pawfect.remote.refusals import own_words
 from pawfect.remote.settings import is_here
 
@@ -29,6 +29,8 @@ SDK: Final = "google.genai"
 _VERSION: Final = "v1beta"
 # Tokens of an answer: numbers and a sentence, and what a model thinks before.
 _MOST_TOKENS: Final = 2048
+# Bytes of an answer: one has a few thousand, with what a model thought some ten thousand.
+MOST_BYTES: Final = 1_048_576
 # An answer that ends so is one; all other ends are refusals.
 _ENDS: Final = ("STOP", "MAX_TOKENS")
 # What the SDK raises over an answer that is not its API's.
@@ -119,7 +121,8 @@ class Gemini:
             "trust_env": not is_here(url),
             "verify": await asyncio.to_thread(lambda: self._tls),
         }
-        body = {"headers": {"Accept-Encoding": "identity"}, "event_hooks": {"response": [bounded]}}
+        hooks = {"response": [bounded(MOST_BYTES)]}
+        body = {"headers": {"Accept-Encoding": "identity"}, "event_hooks": hooks}
         # The SDK makes a client for calls that wait, too, whatever it is used for.
         with httpx.Client(**given) as waiting:
             async with httpx.AsyncClient(**given, **body) as connections:

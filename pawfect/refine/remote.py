@@ -32,6 +32,8 @@ INSTALL: Final = "pip install 'pawfect[remote]'"
 # Side, px, of the square of about the area at which such engines draw: 1.56 MP, what the largest
 # of OpenAI's standard sizes, 1536x1024, has.
 SIDE: Final = 1248
+# Bytes of an answer: one picture of some 1.5 MP as PNG in base64 has at most 6 MB.
+_MOST_BYTES: Final = 64 * 2**20
 
 
 def is_installed() -> bool:
@@ -64,22 +66,27 @@ class RemoteEngine:
                 INTERNAL for an answer that is no picture.
         """
         sdk = await asyncio.to_thread(importlib.import_module, SDK)
+        # It stands on the package that the SDK brings.
+        body = await asyncio.to_thread(importlib.import_module, "pawfect.remote.bounded_body")
         files = await asyncio.to_thread(_files, task)
         left = self._budget.take()
         began = time.monotonic()
-        data = await self._asked(sdk, task, files)
+        data = await self._asked(sdk, body, task, files)
         ms = (time.monotonic() - began) * 1000
         picture = await asyncio.to_thread(_decoded, data)
         answer = RemoteAnswer(self.settings.model, round(ms, 2), left)
         return Edited(picture, NAME, answer)
 
-    async def _asked(self, sdk: Any, task: EditTask, files: dict[str, Any]) -> Any:
+    async def _asked(self, sdk: Any, body: Any, task: EditTask, files: dict[str, Any]) -> Any:
         """Return the picture in the answer, base64."""
         height, width = task.picture.shape[:2]
         settings = self.settings
         # A redirection would take the picture to where the operator did not say.
         http = sdk.DefaultAsyncHttpxClient(
-            trust_env=not is_here(settings.url), follow_redirects=False
+            trust_env=not is_here(settings.url),
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [body.bounded(_MOST_BYTES)]},
         )
         client = sdk.AsyncOpenAI(
             api_key=settings.key,
@@ -104,6 +111,8 @@ class RemoteEngine:
             raise self._refused(error) from None
         except sdk.APIConnectionError:
             raise _failed(ErrorKind.UNAVAILABLE, "no connection to it") from None
+        except body.BodyError as error:
+            raise _failed(ErrorKind.INTERNAL, f"an answer that is {error}") from None
         except (sdk.OpenAIError, ValueError) as error:
             said = f"an answer that cannot be read ({type(error).__name__})"
             raise _failed(ErrorKind.INTERNAL, said) from None

@@ -210,6 +210,8 @@ def test_no_code_of_a_source_distribution_runs(store, index):
         pack.addfile(row, io.BytesIO(code))
     assert "pip could not bring it" in refused(store, "source")
     assert not ran.exists()
+    # Where the index has what builds it, that is what keeps the code from running.
+    assert "--only-binary=:all:" in packages.pip(store.entries["source"], index)
 
 
 def test_without_pip_the_message_says_how_to_have_it(store, monkeypatch, tmp_path):

@@ -19,6 +19,7 @@ from pawfect_export.build import Builder
 from pawfect_export.command import weights
 from tests.export.conftest import LARGE, TABLES
 from tests.export.hub_server import TOKEN
+from tests.refusals import refusal
 
 
 @pytest.fixture
@@ -191,12 +192,23 @@ def test_a_damaged_lock_ends_with_69(typed, tmp_path):
 
 
 def test_endpoint_and_token_come_from_the_environment(monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", "http://mirror.test/")
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.test/")
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     found = hub.Hub.of_environment()
-    assert (found.endpoint, found.token) == ("http://mirror.test", TOKEN)
+    assert (found.endpoint, found.token) == ("https://mirror.test", TOKEN)
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setenv("HUGGING_FACE_HUB_TOKEN", "hf_old_name")
     monkeypatch.delenv("HF_ENDPOINT")
     found = hub.Hub.of_environment()
     assert (found.endpoint, found.token) == ("https://huggingface.co", "hf_old_name")
+
+
+@pytest.mark.parametrize("endpoint", ["http://mirror.test", "ftp://mirror.test", "mirror.test"])
+def test_a_token_goes_to_no_server_on_the_way_to_which_others_can_read(monkeypatch, endpoint):
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    message = refusal(ErrorKind.UNAVAILABLE, hub.Hub.of_environment)
+    assert message.startswith("HF_ENDPOINT: expected https://HOST/PATH, or http:// of this machine")
+    assert TOKEN not in message
+    monkeypatch.setattr(hub, "get_token", lambda: None)
+    assert hub.Hub.of_environment().endpoint == endpoint

@@ -16,10 +16,14 @@ import pytest
 import tritonclient.grpc as triton
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.profile import load_profile
 from pawfect_client import PawfectClient
 from pawfect_client.retry import RetryPolicy
-from pawfect_triton.grpc_options import CLOSED, GrpcOptions
+from pawfect_triton.closed import ALWAYS, RESTRICTED, closing
+from pawfect_triton.command import serve
+from pawfect_triton.grpc_options import GrpcOptions
 from pawfect_triton.installation import MachineError
+from pawfect_triton.server import Endpoints, TritonServer
 from pawfect_triton.tls import Tls, load_tls
 from tests.certificates import HOST, certificate
 from tests.conftest import PAWFECT, READY, ServedProcess, free_ports
@@ -126,7 +130,7 @@ def test_what_no_client_needs_is_closed_and_the_rest_open(guarded):
         client.get_trace_settings,
         client.get_log_settings,
     )
-    assert len(closed) == len(CLOSED)
+    assert len(closed) == len(RESTRICTED)
     for ask in closed:
         with pytest.raises(triton.InferenceServerException, match="This protocol is restricted"):
             ask()
@@ -156,15 +160,47 @@ def test_it_is_ready_once_its_models_answer_and_not_while_one_is_dead(guarded):
 # --- options, without a server -------------------------------------------------------------------
 
 
-def test_without_options_the_endpoint_is_open():
+def protocols(option: str) -> set[str]:
+    return set(option.split("=", 1)[1].split(":")[0].split(","))
+
+
+def test_without_options_what_can_harm_the_servers_machine_is_closed_over_grpc_and_http():
     assert GrpcOptions().arguments() == []
+    grpc, http = closing(restricted=False, http=True)
+    assert grpc.startswith("--grpc-restricted-protocol=")
+    assert http.startswith("--http-restricted-api=")
+    assert protocols(grpc) == protocols(http) == {"shared-memory", "trace", "logging"}
+
+
+def test_restricted_closes_all_that_no_client_asks_for():
+    (grpc,) = closing(restricted=True, http=False)
+    told = {"model-config", "model-repository", "statistics"}
+    assert protocols(grpc) == {"shared-memory", "trace", "logging"} | told
+    assert set(ALWAYS) < set(RESTRICTED)
 
 
 def test_each_start_closes_protocols_with_another_key():
-    one, other = (GrpcOptions(restricted=True).arguments() for _ in range(2))
+    one, other = (closing(restricted=True, http=False) for _ in range(2))
     assert one != other
-    assert one[0].startswith(f"--grpc-restricted-protocol={','.join(CLOSED)}:pawfect=")
-    assert not {"inference", "metadata", "health"} & set(CLOSED)
+    assert len(one[0].rpartition("=")[2]) == 32
+
+
+def test_without_a_word_it_listens_on_this_machine_alone():
+    (host,) = (option for option in serve.params if option.name == "host")
+    assert host.default == "127.0.0.1"
+
+
+def test_a_server_of_the_command_closes_them_and_has_no_model_control():
+    endpoints = Endpoints("127.0.0.1", *free_ports(3))
+    server = TritonServer(load_profile("embedded"), endpoints)
+    try:
+        command = server.command()
+    finally:
+        server.close()
+    assert "--model-control-mode=none" in command
+    for option in ("--grpc-restricted-protocol=", "--http-restricted-api="):
+        (found,) = (word for word in command if word.startswith(option))
+        assert protocols(found) == set(ALWAYS)
 
 
 def test_a_certificate_and_its_key_become_tritons_options(tmp_path):

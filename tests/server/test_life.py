@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import httpx
 import psutil
 import pytest
 import tritonclient.grpc as triton
@@ -62,6 +63,32 @@ def test_models_cannot_be_loaded_or_unloaded_from_outside(server):
     client = triton.InferenceServerClient(server.endpoints.grpc)
     with pytest.raises(triton.InferenceServerException, match="not allowed"):
         client.unload_model("inpaint")
+
+
+def test_nobody_takes_shared_memory_or_says_where_traces_and_logs_are_written(server, tmp_path):
+    log, trace = {"log_file": str(tmp_path / "log")}, {"trace_file": str(tmp_path / "trace")}
+    with triton.InferenceServerClient(server.endpoints.grpc) as client:
+        asked = (
+            lambda: client.register_system_shared_memory("mine", "/mine", 64),
+            lambda: client.update_log_settings(log),
+            lambda: client.update_trace_settings(settings=trace),
+            client.get_log_settings,
+        )
+        for ask in asked:
+            with pytest.raises(triton.InferenceServerException, match="restricted"):
+                ask()
+    region = {"key": "/mine", "offset": 0, "byte_size": 64}
+    posted = (
+        ("systemsharedmemory/region/mine/register", region),
+        ("logging", log),
+        ("trace/setting", trace),
+    )
+    url = f"http://{server.endpoints.host}:{server.endpoints.http_port}/v2"
+    for path, body in posted:
+        answer = httpx.post(f"{url}/{path}", json=body, trust_env=False)
+        assert answer.status_code == 403
+        assert "restricted" in answer.text
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("model", ["patch_fill", pytest.param("inpaint", marks=pytest.mark.slow)])

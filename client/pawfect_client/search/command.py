@@ -45,6 +45,9 @@ _ABOVE_0: Final = click.FloatRange(min=0, min_open=True)
 @click.option("--cache", type=FILE, default=CACHE, show_default=True, help="Of fetched pictures.")
 @click.option("--allow-private", is_flag=True, help="Fetch from addresses of private networks too.")
 @click.option(
+    "--allow-outside", is_flag=True, help="Take files outside of the task file's folder too."
+)
+@click.option(
     "--fetch-mib",
     type=click.IntRange(1, MAX_FILE_BYTES // MIB),
     default=MOST_MIB,
@@ -90,6 +93,7 @@ def search(
     keys: str,
     cache: Path,
     allow_private: bool,
+    allow_outside: bool,
     fetch_mib: int,
     fetch_seconds: int,
     params: tuple[str, ...],
@@ -129,7 +133,8 @@ def search(
     try:
         # What the service would refuse is said before a picture is fetched.
         asked.planned()
-        tasks = _tasks(photo, mask, reference, character, task_file, ids, keys)
+        given = (photo, mask, reference, character)
+        tasks = _tasks(*given, task_file, ids, keys, outside=allow_outside)
         make_folder(out)
         if tmux and _in_tmux(out, log, quiet=quiet):
             return
@@ -150,6 +155,8 @@ def _tasks(
     task_file: Path | None,
     ids: Sequence[str],
     keys: str,
+    *,
+    outside: bool,
 ) -> Sequence[Task | BrokenTask]:
     """Return what is to be searched; a usage error where it is said in two ways, or in none."""
     if task_file is None:
@@ -162,7 +169,7 @@ def _tasks(
         raise click.UsageError(
             "--from-file: expected it in place of PHOTO, MASK, --reference and --character"
         )
-    return read_tasks(task_file, read_keys(keys), ids)
+    return read_tasks(task_file, read_keys(keys), ids, outside=outside)
 
 
 def _target(push: str | None, tree: Path | None) -> PushTarget | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ def read_keys(given: str) -> dict[str, str]:
 
 
 def read_tasks(
-    path: Path, keys: Mapping[str, str], ids: Sequence[str] = ()
+    path: Path, keys: Mapping[str, str], ids: Sequence[str] = (), *, outside: bool = False
 ) -> list[Task | BrokenTask]:
     """Return the tasks of a file, in its order; of those asked for, in theirs.
 
@@ -101,6 +102,8 @@ def read_tasks(
             no such key.
         keys: what keys are called there, by their names here.
         ids: the tasks asked for; none: all.
+        outside: whether pictures may lie outside of the file's folder: whoever made the file would
+            choose what of this machine is sent.
 
     Raises:
         PawfectError: INVALID_ARG for a file that cannot be read, another form, an id that stands
@@ -113,7 +116,9 @@ def read_tasks(
     if not isinstance(entries, list) or not entries:
         got = "an empty one" if isinstance(entries, list) else type(entries).__name__
         raise invalid(path.name, "a list of tasks, as Label Studio exports it", got)
+    folder = None if outside else path.parent
     tasks = [_read(place, entry, path, keys) for place, entry in enumerate(entries)]
+    tasks = [_inside(task, folder) for task in tasks]
     counted = Counter(str(task.id) for task in tasks)
     twice = [id_ for id_, times in counted.items() if times > 1]
     if twice:
@@ -157,6 +162,18 @@ def _read(place: int, entry: Any, path: Path, keys: Mapping[str, str]) -> Task |
     assert mask is not None
     own = {name: text for name in (PROPOSER, HAIR) if (text := named[name]) is not None}
     return Task(id_, photo, mask, sources[REFERENCE], named[CHARACTER], own)
+
+
+def _inside(task: Task | BrokenTask, folder: Path | None) -> Task | BrokenTask:
+    """Return a task; broken where one of its files, links followed, is not in the folder."""
+    if folder is None or isinstance(task, BrokenTask):
+        return task
+    root = os.path.realpath(folder)
+    for source in (task.photo, task.mask, task.reference):
+        if isinstance(source, Path) and not Path(os.path.realpath(source)).is_relative_to(root):
+            expected = "a file in the task file's folder (--allow-outside allows others)"
+            return BrokenTask(task.id, invalid(source.name, expected, "one outside of it"))
+    return task
 
 
 def _value(entry: Mapping[str, Any], key: str) -> Any:

@@ -66,6 +66,12 @@ def outside(monkeypatch):
         "64:ff9b::a00:1",
         "2002:7f00:1::",
         "fe80::1%lo",
+        "fec0::1",
+        "::7f00:1",
+        "2001:0:7f00:1::",
+        "64:ff9b:1::a00:1",
+        "198.18.0.1",
+        "240.0.0.1",
     ],
 )
 def test_addresses_of_private_networks_are_not_public(address):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
 from pawfect_client.search.arguments import joined
+from pawfect_client.search.pictures import PictureFiles
 from pawfect_client.search.tasks import BrokenTask, Task, read_keys, read_tasks
 from tests.refusals import refusal
 
@@ -43,6 +44,38 @@ def test_keys_stand_flat_or_under_data_and_files_count_from_the_task_file(tmp_pa
     )
     assert second == Task(8, first.photo, first.mask, first.reference, first.character)
     assert second.folder == "task_8"
+
+
+@pytest.mark.parametrize("key", ["init_image_url", "mask_image_url", "character_image_url"])
+@pytest.mark.parametrize("place", ["../own.png", "sub/../../own.png", "link.png", "absolute"])
+def test_a_task_file_chooses_no_file_outside_of_its_folder(tmp_path, key, place):
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    (tmp_path / "own.png").write_bytes(b"")
+    (folder / "link.png").symlink_to(tmp_path / "own.png")
+    named = str(tmp_path / "own.png") if place == "absolute" else place
+    path = put(folder, [entry(1, **{key: named})])
+    (broken,) = read_tasks(path, {})
+    assert isinstance(broken, BrokenTask)
+    assert "expected a file in the task file's folder" in broken.error.message
+    assert str(tmp_path) not in broken.error.message
+    (task,) = read_tasks(path, {}, outside=True)
+    assert isinstance(task, Task)
+
+
+@pytest.mark.parametrize("id_", ["../up", "a/b", "a\\b", "/etc", "a\nb", " a", "x" * 201])
+def test_an_id_names_one_folder_and_no_other(tmp_path, id_):
+    (broken,) = read_tasks(put(tmp_path, [entry(id_)]), {})
+    assert isinstance(broken, BrokenTask)
+    assert "without / and" in broken.error.message
+
+
+def test_a_device_in_place_of_a_picture_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("pawfect.photo.image_file.MAX_FILE_BYTES", 2**20)
+    (tmp_path / "photo.png").symlink_to("/dev/zero")
+    files = PictureFiles(tmp_path)
+    said = refusal(ErrorKind.INVALID_ARG, files.read, tmp_path / "photo.png")
+    assert said == "photo.png: expected a regular file, got none"
 
 
 def test_other_names_of_keys_and_missing_characters(tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.parameters import FillParams, InpaintParams, MaskParams
+from tests.refusals import refusal
 
 INTEGERS = {
     "steps": (1, 100),
@@ -108,3 +109,21 @@ def test_anything_else_is_a_clear_refusal_or_a_valid_set(given):
         read = {name: getattr(params, name) for name in given}
         assert read == {name: None if value == "auto" and name != "engine" else value
                         for name, value in given.items()}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seed\nERROR forged\x1b[2J\0": 1},
+        {"seed": "1\nERROR forged\x1b[2J\0"},
+        {"engine": "\nERROR forged"},
+        {"x" * 100_000: 1},
+        {"seed": "x" * 100_000},
+        {"engine": "x" * 100_000},
+        {"seed": b"\0" * 100_000},
+    ],
+)
+def test_what_came_is_told_in_one_short_printable_line(given):
+    message = refusal(ErrorKind.INVALID_ARG, InpaintParams.parse, given)
+    assert message.isprintable()
+    assert len(message) < 2000

@@ -243,3 +243,9 @@ def test_a_report_reads_back():
     text = report.to_json()
     assert RefineReport.from_json(text) == report
     assert RefineReport.from_json(text.replace("{", '{"later": 1, ', 1)) == report
+
+
+@pytest.mark.parametrize("nested", ["[" * 30_000, '{"a":' * 12_000])
+def test_a_payload_nested_without_bottom_is_refused(nested):
+    said = refusal(ErrorKind.INVALID_ARG, read_payload, "general", nested, 640, 480)
+    assert said.startswith("PAYLOAD: expected a JSON object in UTF-8, got ")

@@ -61,3 +61,27 @@ def test_a_swap_needs_the_characters_picture_and_consent_but_no_mask():
         check_swap_consent(SearchParams(proposer="swap"))
     with pytest.raises(PawfectError, match=r"MASK: expected a mask with proposer=edit, got none"):
         check_mask(SearchParams(proposer="edit"), given=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"k_global": 65}, "k_global: expected from 1 to 64"),
+        ({"m_global": 65}, "m_global: expected from 0 to 64"),
+        ({"k_local": 17}, "k_local: expected from 0 to 16"),
+        ({"at_once": 65}, "at_once: expected from 1 to 64"),
+        ({"steps": 101}, "steps: expected from 1 to 100"),
+        ({"judge_ms": 600_001}, "judge_ms: expected from 1 to 600000"),
+        ({"deadline_ms": 600_001}, "deadline_ms: expected from 1 to 600000"),
+    ],
+)
+def test_what_a_search_costs_is_bounded(given, expected):
+    with pytest.raises(PawfectError, match=expected):
+        SearchParams.parse(given)
+
+
+def test_a_callers_name_is_one_short_printable_line():
+    assert SearchParams.parse({"caller": "vet-7"}).caller == "vet-7"
+    for name in ("a\nINFO forged", "a\x1b[2J", "a\0", "x" * 129):
+        with pytest.raises(PawfectError, match="caller: expected 1 to 128 printable characters"):
+            SearchParams.parse({"caller": name})

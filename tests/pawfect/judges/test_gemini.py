@@ -13,8 +13,7 @@ from functools import partial
 import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect.judges.bounded_body import MOST_BYTES
-from pawfect.judges.gemini import Gemini
+from pawfect.judges.gemini import MOST_BYTES, Gemini
 from pawfect.judges.pictures import SIDE
 from pawfect.judges.settings import RemoteModel
 from pawfect.remote.budget import Allowance

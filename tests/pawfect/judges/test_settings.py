@@ -101,3 +101,8 @@ def test_what_a_judge_lacks_is_said_with_what_mends_it(monkeypatch):
 
 def test_every_variable_is_listed():
     assert len(VARIABLES) == len(set(VARIABLES)) == 14
+
+
+def test_no_word_of_the_settings_shows_the_key():
+    settings = read_settings("gemini", {"PAWFECT_GEMINI_KEY": KEY})
+    assert KEY not in f"{settings} {settings!r}"

@@ -82,3 +82,35 @@ def test_a_session_leaves_nothing_in_the_users_folder(folder: Path, tmp_path: Pa
     environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | own
     subprocess.run([sys.executable, "-c", code, str(folder)], env=environment, check=True)
     assert list(tmp_path.rglob("*")) == []
+
+
+def with_tensor_at(place: str) -> bytes:
+    """A network that adds a tensor of four numbers, which lie in another file."""
+    tensor = TensorProto(name="c", data_type=TensorProto.FLOAT, dims=[4])
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", place), ("offset", "0"), ("length", "16")):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Add", ["x", "c"], ["y"])], "g", [x], [y], [tensor])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("any_size", [False, True])
+@pytest.mark.parametrize("place", ["../secret", "sub/../../secret", "absolute", "link"])
+def test_tensors_in_files_elsewhere_are_not_read(tmp_path, place, any_size):
+    folder = tmp_path / "network"
+    (folder / "sub").mkdir(parents=True)
+    numbers = np.arange(4, dtype=np.float32).tobytes()
+    (tmp_path / "secret").write_bytes(numbers)
+    (folder / "own").write_bytes(numbers)
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "n.onnx").write_bytes(with_tensor_at("own"))
+    # So that what is refused below is the place.
+    session = open_session(folder, 1)
+    assert session.run_all({"x": np.zeros(4, np.float32)}, outputs=(0,))[0].tolist() == [0, 1, 2, 3]
+    named = str(tmp_path / "secret") if place == "absolute" else place
+    (folder / "n.onnx").write_bytes(with_tensor_at(named))
+    said = refusal(ErrorKind.UNAVAILABLE, open_session, folder, 1, any_size=any_size)
+    assert "expected an ONNX file that onnxruntime loads" in said

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.photo.heif_data import check_heif_items
 from pawfect.photo.tiff_file import encode_tiff
 from pawfect_client import decode_mask, decode_photo, load_photo
 from tests.pawfect.photo.pictures import encoded, exif_with_thumbnail, png, png_chunk, scene
@@ -167,10 +168,18 @@ def test_a_png_with_a_wrong_checksum_is_refused():
     assert "a checksum is wrong" in refusal(bytes(data))
 
 
-def test_a_text_bomb_in_a_png_is_refused():
-    bomb = b"Comment\0\0" + zlib.compress(bytes(80_000_000))
+@pytest.mark.parametrize(
+    ("chunk", "before"),
+    [
+        (b"zTXt", b"Comment\0\0"),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"),
+        (b"iCCP", b"profile\0\0"),
+    ],
+)
+def test_a_text_bomb_in_a_png_is_refused(chunk, before):
+    bomb = before + zlib.compress(bytes(80_000_000))
     data = KINDS["png"]
-    whole = data[:33] + png_chunk(b"zTXt", bomb) + data[33:]
+    whole = data[:33] + png_chunk(chunk, bomb) + data[33:]
     assert "expected" in refusal(whole)
 
 
@@ -207,6 +216,18 @@ def test_an_animation_and_a_file_of_several_pages_are_refused(kind, got):
 def test_another_kind_of_file_is_named(data, what):
     expected = "a JPEG, PNG, WebP, TIFF, AVIF, HEIC, BMP or GIF file"
     assert refusal(data) == f"PHOTO: expected {expected}, got {what}"
+
+
+def test_a_kind_that_another_program_would_draw_is_not_opened():
+    # Pillow hands it to Ghostscript, which runs it.
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 96 80\n%%EndComments\nshowpage\n"
+    assert refusal(postscript).endswith("got text")
+
+
+def test_an_item_of_a_heic_whose_type_is_no_text_never_reaches_the_decoder():
+    entry = b"infe\x02\0\0\0" + bytes(4) + b"\xff\xfe\xfd\xfc"
+    with pytest.raises(PawfectError, match="an item without a name"):
+        check_heif_items((len(entry) + 4).to_bytes(4, "big") + entry, "PHOTO")
 
 
 @pytest.mark.parametrize("make", ["missing", "folder"])

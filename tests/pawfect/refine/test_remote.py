@@ -14,7 +14,7 @@ from pawfect.picture.box import Box
 from pawfect.refine.editing import EditTask
 from pawfect.refine.remote import RemoteEngine
 from pawfect.refine.remote_settings import RemoteSettings
-from tests.image_server import KEY, answer, drawn, picture_file, plain, refused
+from tests.image_server import KEY, ImageServer, answer, drawn, picture_file, plain, refused
 from tests.lawn import lawn
 
 HEIGHT, WIDTH = 96, 128
@@ -150,9 +150,12 @@ def test_an_answer_that_is_no_picture_is_a_defect_and_not_asked_for_again(images
 
 
 def test_a_redirection_is_not_followed(images):
-    images.draw = lambda asked: (307, "text/plain", b"http://127.0.0.1:9/v1/images/edits")
-    assert failure(images).kind is ErrorKind.UNAVAILABLE
+    with ImageServer().serving() as elsewhere:
+        place = f"{elsewhere.url}/images/edits".encode()
+        images.draw = lambda asked: (307, "text/plain", place)
+        assert failure(images).kind is ErrorKind.UNAVAILABLE
     assert len(images.asked) == 1
+    assert elsewhere.asked == []
 
 
 def test_nobody_there_is_unavailable(images):
@@ -191,4 +194,12 @@ def test_beyond_the_budget_nothing_is_sent(images):
         asyncio.run(limited(task()))
     assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert "PAWFECT_REMOTE_DAILY: the 1 requests of this day (UTC) are made" in str(caught.value)
+    assert len(images.asked) == 1
+
+
+def test_an_answer_beyond_its_bound_is_not_read(images, monkeypatch):
+    monkeypatch.setattr("pawfect.refine.remote._MOST_BYTES", 100)
+    error = failure(images)
+    assert error.kind is ErrorKind.INTERNAL
+    assert error.message.endswith("got an answer that is too large")
     assert len(images.asked) == 1

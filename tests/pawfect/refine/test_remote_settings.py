@@ -70,3 +70,8 @@ def test_settings_that_make_no_sense_are_said_without_the_key(change, said):
     assert said in message
     assert KEY not in message
     assert "pw" not in message.replace("passwd", "")
+
+
+def test_no_word_of_the_settings_shows_the_key():
+    settings = read_settings(BOTH)
+    assert KEY not in f"{settings} {settings!r}"

@@ -174,6 +174,9 @@ def test_headers_without_an_end_or_a_bottom_are_damaged(tmp_path):
     header = b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, Infinity]}}'
     (tmp_path / "m").write_bytes(len(header).to_bytes(8, "little") + header)
     assert mistaken(tmp_path / "m", "m.safetensors") == "a damaged header"
+    deep = b'{"a":' * 100_000
+    (tmp_path / "m").write_bytes(len(deep).to_bytes(8, "little") + deep)
+    assert mistaken(tmp_path / "m", "m.safetensors") == "a damaged header"
     nested = struct.pack("<IQ", 9, 1) * 3000
     start = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"k"
     (tmp_path / "m").write_bytes(start + struct.pack("<I", 9) + nested)
