@@ -211,7 +211,9 @@ def media_of(request: Request) -> str:
     _, parameters = parse_options_header(given)
     charset = parameters.get(b"charset", b"utf-8").lower()
     if charset not in (b"utf-8", b"utf8"):
-        raise invalid("Content-Type", "charset=utf-8, or none", repr(charset.decode("latin-1")[:40]))
+        raise invalid(
+            "Content-Type", "charset=utf-8, or none", repr(charset.decode("latin-1")[:40])
+        )
     return given.partition(";")[0].strip().lower()
 
 

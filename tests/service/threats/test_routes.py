@@ -166,7 +166,9 @@ async def test_a_body_names_nothing_of_another_users(theirs):
         form = {"subject": (None, "true"), "run": (None, named)}
         asked = await http.post("/api/v1/masks", files=form, headers=mine)
         assert asked.status_code == 403
-        assert asked.json()["error"]["message"] == "uid: expected the caller's own, got another user's"
+        assert (
+            asked.json()["error"]["message"] == "uid: expected the caller's own, got another user's"
+        )
     for path in ("users/v/sessions/holiday/original.jpg", "users/v/none.jpg"):
         order = {"photo": path, "mask": path}
         refused = await http.post("/v1/users/u/sessions/s/inpaint", json=order, headers=mine)

@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from pawfect_service.api.streams import Streams
-from pawfect_service.http import connections
+from pawfect_service.http import connections, middleware
 from tests.service.api.runs.runs import RUNS
 from tests.service.stack import PHOTO, ROUTE, Stack, running
 from tests.service.threats.raw import PATIENCE_S, Raw
@@ -131,7 +131,8 @@ async def until_let_in(stack: Stack, url: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_bodies_that_are_held_at_a_time_are_bounded(store, nowhere):
+async def test_bodies_that_are_held_at_a_time_are_bounded(store, nowhere, monkeypatch):
+    monkeypatch.setattr(middleware, "_DISCARD_S", SHORT_S)
     async with running(store, nowhere, max_body_bytes=100_000) as stack:
         head = (
             b"POST %b/inpaint HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
