@@ -1,4 +1,4 @@
-"""What a connection may take: its heads strictly read, and a time for everything that a client does.
+"""What a connection may take: heads that are read strictly, and a time for all that a client does.
 
 uvicorn reads heads by h11, which is lenient where two readers may differ, and waits for as long as
 a client likes. A proxy before the API reads the same bytes: where RFC 9112 lets it read them in

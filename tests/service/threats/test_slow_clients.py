@@ -7,6 +7,7 @@ import time
 
 import httpx
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from pawfect_service.api.streams import Streams
@@ -85,12 +86,16 @@ async def test_what_a_sockets_client_says_is_bounded(alone: Stack):
     assert (await alone.post()).status_code == 202
     async with alone.socket() as socket:
         await socket.recv()
+        await socket.send("a" * (connections.MAX_SAID + 1))
         with pytest.raises(ConnectionClosed) as caught:
-            await socket.send("a" * (connections.MAX_SAID + 1))
-            while True:
-                await socket.recv()
+            await heard_to_its_end(socket)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == 1009, "message too big"
+
+
+async def heard_to_its_end(socket: ClientConnection) -> None:
+    while True:
+        await socket.recv()
 
 
 async def test_a_user_has_so_many_streams_open_and_each_that_ends_makes_room(alone: Stack):

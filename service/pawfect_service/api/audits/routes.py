@@ -29,8 +29,8 @@ _EXAMPLE: Final = {
     "truth": "users/u-4711/sessions/D1A406F5/truth.jpg",
 }
 # The page has its style and script in itself; pictures come from here, or from the bucket. The
-# link is the key, so nobody else hears of it. Its script runs as if on a site of its own: whoever is
-# signed in to this one has nothing to fear from it.
+# link is the key, so nobody else hears of it. Its script runs as on a site of its own, without the
+# sign-in to this one.
 _REPORT_HEADERS: Final = {
     "Cache-Control": "private, no-cache",
     "X-Content-Type-Options": "nosniff",
