@@ -8,10 +8,12 @@ import json
 import logging
 from urllib.parse import quote
 
+import click
 import pytest
 
 from pawfect_service.http.callers import ApiKeys, new_api_key
 from pawfect_service.http.sign_in import SignIns
+from pawfect_service.process.options import authenticators_of, push_check
 from pawfect_service.telemetry.logs import JsonLines
 from tests.service.api.runs.runs import RUNS
 from tests.service.stack import MASK, PHOTO, ROUTE, Stack, running
@@ -195,3 +197,15 @@ async def test_a_plain_name_is_taken_as_it_is(alone, name):
         f"users/u/sessions/{name}/mask_auto.png",
         f"users/u/sessions/{name}/original.jpg",
     ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "pawfect.example", ""])
+def test_only_a_loopback_address_asks_nobody_who_calls(host):
+    for options in (
+        lambda: authenticators_of(host, None, (), no_auth=True),
+        lambda: push_check(host, None, None, no_auth=True),
+    ):
+        with pytest.raises(click.UsageError, match="loopback"):
+            options()
+    with pytest.raises(click.UsageError, match="expected --api-keys"):
+        authenticators_of("127.0.0.1", None, (), no_auth=False)
