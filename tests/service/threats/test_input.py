@@ -16,15 +16,14 @@ from pawfect_service.http.sign_in import SignIns
 from pawfect_service.process.options import authenticators_of, push_check
 from pawfect_service.telemetry.logs import JsonLines
 from tests.service.api.runs.runs import RUNS
-from tests.service.stack import MASK, PHOTO, ROUTE, Stack, running
+from tests.service.stack import HERE, MASK, PHOTO, ROUTE, Stack, running
 
 POST = f"{ROUTE}/inpaint"
 KEY, LINE = new_api_key("phone", "u")
 # Of paths, of Windows, of Firestore, of shells and of Unicode; each is one part of an address.
 TRICKS = (
-    "..", ".", "../v", "..\\v", "a/b", "%2e%2e", "..%2fv", "a\0b", "a\nb", "a b", "~", "$HOME",
-    "C:", "C:\\x", "\\\\host\\x", "a:b", "nul ", "con.", ".hidden", "__name__", "-", "x" * 129,
-    "x" * 5000, "ü", "a\u202egpj", "\u2025", "\uff0e\uff0e", "a\u0000.jpg", "original.jpg/", "*",
+    "..", "../v", "..\\v", "%2e%2e", "a\0b", "a\nb", "~", "C:\\x", "\\\\host\\x", "nul ", "con.",
+    ".hidden", "__name__", "-", "x" * 129, "x" * 5000, "a\u202egpj", "\uff0e\uff0e", "original.jpg/",
 )  # fmt: skip
 # What looks like one of them and is a plain name; nothing is there.
 PLAIN = ("con.", "-")
@@ -69,9 +68,9 @@ async def test_a_form_names_no_codec_of_its_own(alone):
 
 
 async def test_a_form_of_many_or_of_endless_parts_is_refused(alone):
-    many = [field(b"a%d" % n, b"x") for n in range(2000)]
+    many = [field(b"a%d" % n, b"x") for n in range(500)]
     await refused(alone, form(*FILES, *many), "Too many fields")
-    await refused(alone, form(*[file(b"photo", b"x")] * 2000), "Too many files")
+    await refused(alone, form(*[file(b"photo", b"x")] * 500), "Too many files")
     await refused(alone, form(*FILES, field(b"prompt", b"x" * 20_000)), "exceeded maximum size")
     await refused(alone, form(field(b"x" * 100_000, b"x")), "Invalid multipart")
     headers = b"\r\n".join(b"A%d: b" % n for n in range(500))
@@ -130,6 +129,13 @@ async def test_a_name_that_plays_tricks_opens_nothing(alone):
             assert answer.status_code in (400, 404, 405), (path, answer.text)
             assert answer.json()["error"]["kind"] == "INVALID_ARG"
             assert str(alone.services) not in answer.text
+
+
+async def test_a_file_of_the_folder_that_no_job_has_is_not_served(alone):
+    assert (await alone.post()).status_code == 202
+    await alone.files.put({f"{HERE}/left.jpg": PHOTO})
+    for name in ("left.jpg", "edited.jpg"):
+        assert (await alone.http.get(f"{ROUTE}/files/{name}")).status_code == 404
 
 
 async def test_nobody_says_where_he_comes_from_to_guess_on(store, nowhere):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -160,3 +161,19 @@ async def test_bodies_that_are_held_at_a_time_are_bounded(store, nowhere, monkey
         async with asyncio.timeout(PATIENCE_S):
             while (await stack.post()).status_code != 202:
                 await asyncio.sleep(0.05)
+
+
+async def test_a_body_that_says_no_length_is_bounded_too(store, nowhere, monkeypatch):
+    monkeypatch.setattr(middleware, "_DISCARD_S", SHORT_S)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="photo"; filename="p"\r\n\r\n'
+        for _ in range(15):
+            yield bytes(10_000)
+        yield b"\r\n--x--\r\n"
+
+    async with running(store, nowhere, max_body_bytes=100_000) as stack:
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        answer = await stack.http.post(f"{ROUTE}/inpaint", content=pieces(), headers=kind)
+        assert answer.status_code == 413, answer.text
+        assert answer.json()["error"]["message"] == "body: expected at most 100000 bytes, got more"
