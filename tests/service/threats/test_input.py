@@ -23,7 +23,7 @@ KEY, LINE = new_api_key("phone", "u")
 # Of paths, of Windows, of Firestore, of shells and of Unicode; each is one part of an address.
 TRICKS = (
     "..", "../v", "..\\v", "%2e%2e", "a\0b", "a\nb", "~", "C:\\x", "\\\\host\\x", "nul ", "con.",
-    ".hidden", "__name__", "-", "x" * 129, "x" * 5000, "a\u202egpj", "\uff0e\uff0e", "original.jpg/",
+    ".hidden", "__name__", "-", "x" * 129, "x" * 5000, "\u202egpj", "\uff0e\uff0e", "original.jpg/",
 )  # fmt: skip
 # What looks like one of them and is a plain name; nothing is there.
 PLAIN = ("con.", "-")
