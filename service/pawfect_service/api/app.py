@@ -15,6 +15,7 @@ from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.audits.audits import Audits
 from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
+from pawfect_service.api.docs_page import router as docs_router
 from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.masks import router as masks_router
@@ -88,6 +89,10 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
         description=_ABOUT,
         lifespan=lifespan,
         telemetry=UNTOLD,
+        docs_url=None,
+        redoc_url=None,
+        # A redirection would name the host that the request names.
+        redirect_slashes=False,
     )
     app.state.context = ApiContext(
         services,
@@ -111,6 +116,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
         app.state.audits = audits
         app.include_router(audits_router)
     add_health(app, services.readiness)
+    app.include_router(docs_router)
     # Last: it takes every name that is nobody else's.
     app.state.page = settings.page
     app.include_router(page.router)

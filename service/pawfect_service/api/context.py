@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 import limits
@@ -19,6 +19,7 @@ from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.enqueue import Enqueuer
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
+from pawfect_service.api.streams import Streams
 from pawfect_service.http.callers import Anybody, Authenticator, Caller, known_caller
 from pawfect_service.http.failures import ApiError, not_found
 from pawfect_service.http.sign_in import SignIns, check_origin, only_reads
@@ -90,6 +91,7 @@ class ApiContext:
         abilities: what the server can do.
         max_body_bytes: longest request body.
         variants: which users get which variant; None: there are none.
+        streams: of progress, that are open.
     """
 
     services: Services
@@ -100,6 +102,7 @@ class ApiContext:
     abilities: Abilities
     max_body_bytes: int
     variants: WatchedVariants | None = None
+    streams: Streams = field(default_factory=Streams)
 
     @property
     def sign_ins(self) -> SignIns | None:
@@ -182,3 +185,9 @@ async def existing(address: Admitted) -> SessionDocument:
 
 
 Existing = Annotated[SessionDocument, Depends(existing)]
+
+
+async def one_stream(address: Admitted) -> AsyncIterator[None]:
+    """Have a stream of the session's owner open; QUEUE_FULL where it is one too many."""
+    with address.context.streams.one(address.uid):
+        yield

@@ -12,7 +12,7 @@ from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from pawfect.contract.parameters import InpaintParams
-from pawfect_service.api.context import Address, Admitted, Existing
+from pawfect_service.api.context import Address, Admitted, Existing, one_stream
 from pawfect_service.api.files import FILE_RESPONSES, job_file
 from pawfect_service.api.sockets import send_all
 from pawfect_service.api.state import SessionState, changes, state_of
@@ -139,7 +139,7 @@ def _states(address: Address) -> aclosing[AsyncGenerator[SessionState]]:
 @router.get(
     "/events",
     summary="Progress as server-sent events",
-    dependencies=CREDENTIALS,
+    dependencies=[*CREDENTIALS, Depends(one_stream)],
     response_class=EventSourceResponse,
     responses=FAILURES,
 )
@@ -150,7 +150,7 @@ async def events(address: Admitted, session: Existing) -> AsyncGenerator[ServerS
             yield ServerSentEvent(event="state", data=state.model_dump(by_alias=True))
 
 
-@router.websocket("/ws")
+@router.websocket("/ws", dependencies=[Depends(one_stream)])
 async def progress(socket: WebSocket, address: Admitted, session: Existing) -> None:
     """Send the session as JSON, at most twice a second, and close once its job is over."""
     async with _states(address) as states:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
@@ -200,8 +201,20 @@ async def read_json(
 
 
 def media_of(request: Request) -> str:
-    """Return the media type of a request's body, without its parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    """Return the media type of a request's body, without its parameters.
+
+    Raises:
+        PawfectError: INVALID_ARG where it says another charset than UTF-8: what reads forms would
+            read them by any codec of that name.
+    """
+    given = request.headers.get("content-type", "")
+    _, parameters = parse_options_header(given)
+    charset = parameters.get(b"charset", b"utf-8").lower()
+    if charset not in (b"utf-8", b"utf8"):
+        raise invalid(
+            "Content-Type", "charset=utf-8, or none", repr(charset.decode("latin-1")[:40])
+        )
+    return given.partition(";")[0].strip().lower()
 
 
 @asynccontextmanager

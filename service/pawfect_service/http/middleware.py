@@ -32,6 +32,8 @@ UNTOLD: Final[TelemetryConfig] = {
 }
 
 _TOO_LARGE: Final = 413
+# Bodies that are held at a time, in the longest ones: each is in memory or in a file.
+_LONGEST_AT_ONCE: Final = 8
 # How long, and at most as much again as is allowed, is read of a body that is not wanted, s.
 _DISCARD_S: Final = 5.0
 # Parts of a path that are ids; the others are texts of a request, or the signed token of a link.
@@ -45,6 +47,8 @@ _WATCHED: Final = frozenset({"/healthz", "/readyz"})
 class BodyLimit:
     """Stops reading a body that is longer than allowed; the request then fails with 413.
 
+    A body for which there is no room beside the others fails with 429.
+
     Args:
         app: what it stands before.
         at_most: longest body, bytes.
@@ -53,6 +57,8 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, at_most: int) -> None:
         self._app = app
         self._at_most = at_most
+        # Of all requests, bytes.
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -69,13 +75,21 @@ class BodyLimit:
                 await self._discard(receive)
                 raise self._too_large(str(declared))
             message = await receive()
-            counted += len(message.get("body", b""))
+            came = len(message.get("body", b""))
+            counted += came
+            self._held += came
             if counted > self._at_most:
                 await self._discard(receive)
                 raise self._too_large("more")
+            if self._held > self._at_most * _LONGEST_AT_ONCE:
+                await self._discard(receive)
+                raise self._no_room()
             return message
 
-        await self._app(scope, limited, send)
+        try:
+            await self._app(scope, limited, send)
+        finally:
+            self._held -= counted
 
     async def _discard(self, receive: Receive) -> None:
         """Read on for a moment: a client that is still sending would not see the answer."""
@@ -88,6 +102,11 @@ class BodyLimit:
                     if not message.get("more_body"):
                         return
 
+    def _no_room(self) -> ApiError:
+        expected = f"body: expected at most {_LONGEST_AT_ONCE} of the longest at a time, got more"
+        headers = {"Connection": "close"}
+        return ApiError(429, ErrorKind.QUEUE_FULL, expected, headers)
+
     def _too_large(self, got: str) -> ApiError:
         expected = f"body: expected at most {self._at_most} bytes, got {got}"
         # What is still on its way then is not read: the connection ends.
@@ -95,7 +114,7 @@ class BodyLimit:
 
 
 class AsItSays:
-    """Has browsers take each answer for what its Content-Type says, and nothing else.
+    """Has browsers take each answer for what its Content-Type says, and keep it for nobody else.
 
     Args:
         app: what it stands before.
@@ -108,8 +127,12 @@ class AsItSays:
         """Pass the request on."""
 
         async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).setdefault("X-Content-Type-Options", "nosniff")
+            # A WebSocket that is refused has an answer too.
+            if message["type"].endswith("http.response.start"):
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                # By a key or a cookie, which no cache on the way knows of.
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, marked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -15,7 +16,9 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 
+from pawfect.contract.errors import invalid
 from pawfect_service.addresses import refused
+from pawfect_service.http.connections import MAX_SAID, MOST_CONNECTIONS, BoundedHttp
 from pawfect_service.telemetry.logs import log_json
 from pawfect_service.telemetry.traces import send_traces
 
@@ -26,6 +29,9 @@ LOG: Final = logging.getLogger("pawfect.process")
 REQUESTS_END_S: Final = 10
 # `pawfect serve` lets what is in flight finish, for up to a minute.
 _BESIDE_ENDS_S: Final = 75.0
+# Proxies whose X-Forwarded-For is believed, by address or network with commas between them;
+# uvicorn's own variable, but that it believes this machine's where none is named.
+_PROXIES: Final = "FORWARDED_ALLOW_IPS"
 
 
 class _Server(uvicorn.Server):
@@ -54,6 +60,10 @@ async def serve_http(
         access_log=False,
         lifespan="on",
         server_header=False,
+        http=BoundedHttp,
+        ws_max_size=MAX_SAID,
+        limit_concurrency=MOST_CONNECTIONS,
+        forwarded_allow_ips=os.environ.get(_PROXIES, ""),
         # It waits by asyncio, which takes parts of a second too.
         timeout_graceful_shutdown=grace_s,  # type: ignore[arg-type]
     )

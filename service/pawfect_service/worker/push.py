@@ -17,10 +17,10 @@ from pydantic import BaseModel, BeforeValidator, Field, StrictStr, ValidationErr
 
 from pawfect import __version__
 from pawfect.contract.errors import ErrorKind, QueueAction
-from pawfect_service.http.callers import bearer_claims, unknown_caller
+from pawfect_service.http.callers import Anybody, bearer_claims, unknown_caller
 from pawfect_service.http.failures import FAILURES, ApiError, add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.middleware import UNTOLD, BodyLimit, HttpLog
+from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, HttpLog
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery
 from pawfect_service.strict import refused, strict_json
@@ -155,7 +155,14 @@ def create_push_app(
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
 
-    app = FastAPI(title="Pawfect worker", version=__version__, lifespan=lifespan, telemetry=UNTOLD)
+    app = FastAPI(
+        title="Pawfect worker",
+        version=__version__,
+        lifespan=lifespan,
+        telemetry=UNTOLD,
+        docs_url=None,
+        redoc_url=None,
+    )
 
     async def hold(seconds: float) -> None:
         """Nothing: a push is held by its deadline alone."""
@@ -172,6 +179,9 @@ def create_push_app(
         """Work on a message that Pub/Sub pushes."""
         if check is not None:
             await check.check(request.headers)
+        else:
+            # No page elsewhere has a browser of this machine push.
+            await Anybody().caller(request.headers)
         delivery = read_envelope(await request.body())
         async with places.one():
             outcome = await handler.handle(delivery.data, delivery.attributes, hold)
@@ -186,5 +196,6 @@ def create_push_app(
     add_health(app, services.readiness)
     add_handlers(app)
     app.add_middleware(BodyLimit, at_most=MAX_ENVELOPE_BYTES)
+    app.add_middleware(AsItSays)
     app.add_middleware(HttpLog)
     return app

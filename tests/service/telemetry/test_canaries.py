@@ -44,6 +44,7 @@ CANARIES = {
     for name in (
         "file", "prompt", "exif", "key", "bearer", "link", "query", "mail", "words", "payload",
         "comment", "parameter", "network", "cookie", "method", "message", "document", "kind", "run",
+        "signin", "origin", "host", "agent", "forwarded", "charset", "socket", "cursor", "job",
     )
 }  # fmt: skip
 # Where a user's id may stand: the fields of a line, the attributes of a span.
@@ -99,6 +100,19 @@ async def ask_all(stack: Stack) -> None:
         (one["method"], here, {}),
         ("POST", f"{RUNS}?kind={one['kind']}", {"files": files}),
         ("GET", f"{RUNS}/{one['run']}@example.com", {}),
+        ("POST", "/api/v1/sign-in", {"json": {"key": one["signin"]}}),
+        ("GET", here, {"headers": {
+            "Origin": f"https://{one['origin']}.example", "Host": f"{one['host']}.example",
+            "User-Agent": one["agent"], "Referer": f"https://a.example/?{one['agent']}",
+            "X-Forwarded-For": one["forwarded"], "X-Forwarded-Host": one["forwarded"],
+        }}),
+        ("POST", f"{here}/inpaint", {"content": b"", "headers": {
+            "Content-Type": f"multipart/form-data; boundary=x; charset={one['charset']}"}}),
+        ("GET", f"{RUNS}?before={one['cursor']}", {}),
+        ("GET", f"/api/v1/jobs/{one['job']}/events", {}),
+        ("GET", f"/api/v1/ws/{one['socket']}", {"headers": {
+            "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Cookie": f"x={one['socket']}"}}),
     )  # fmt: skip
     for method, url, given in ways:
         answer = await http.request(method, url, **given)

@@ -32,7 +32,7 @@ async def pushing(
 ):
     app = create_push_app(stack.services, stack.handler(), check, jobs)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://worker"
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://127.0.0.1"
     ) as http:
         yield http
 

@@ -29,13 +29,15 @@ _EXAMPLE: Final = {
     "truth": "users/u-4711/sessions/D1A406F5/truth.jpg",
 }
 # The page has its style and script in itself; pictures come from here, or from the bucket. The
-# link is the key, so nobody else hears of it.
+# link is the key, so nobody else hears of it. Its script runs as on a site of its own, without the
+# sign-in to this one.
 _REPORT_HEADERS: Final = {
     "Cache-Control": "private, no-cache",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; img-src 'self' https://storage.googleapis.com; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'",
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'; sandbox allow-scripts",
 }
 _FAILURES: Final = {
     **FAILURES,

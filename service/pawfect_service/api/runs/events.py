@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -60,6 +60,14 @@ async def admitted_job(
 
 
 AdmittedJob = Annotated[JobAddress, Depends(admitted_job)]
+
+
+async def one_stream(address: AdmittedJob) -> AsyncIterator[None]:
+    """Have a stream of the run's owner open; QUEUE_FULL where it is one too many."""
+    with address.context.streams.one(address.run.uid):
+        yield
+
+
 After = Annotated[
     int, Query(ge=0, le=_MOST, description="The `seq` of the last message that is known.")
 ]
@@ -81,7 +89,7 @@ def place_in_stream(
     return after if last_event_id is None else max(after, _number(last_event_id))
 
 
-@router.websocket("/api/v1/ws/{job_id}")
+@router.websocket("/api/v1/ws/{job_id}", dependencies=[Depends(one_stream)])
 async def socket_events(socket: WebSocket, address: AdmittedJob, after: After = 0) -> None:
     """Send what the job tells as JSON, and close behind its end."""
     sessions = address.context.services.sessions
@@ -91,7 +99,7 @@ async def socket_events(socket: WebSocket, address: AdmittedJob, after: After = 
 @router.get(
     f"{JOBS}/{{job_id}}/events",
     summary="What a job tells, as server-sent events",
-    dependencies=CREDENTIALS,
+    dependencies=[*CREDENTIALS, Depends(one_stream)],
     response_class=EventSourceResponse,
     responses=RUN_FAILURES,
 )

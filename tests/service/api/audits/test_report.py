@@ -45,6 +45,9 @@ async def test_anybody_with_the_link_reads_the_report_and_its_pictures(audits, c
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in page.headers["content-security-policy"]
+    # Its script runs as on a site of its own: it shares its address with the page.
+    parts = [part.strip() for part in page.headers["content-security-policy"].split(";")]
+    assert {"sandbox allow-scripts", "form-action 'none'", "frame-ancestors 'none'"} <= {*parts}
     (source,) = re.findall(r'src="([^"]+)"', page.text)
     picture = await audits.stack.http.get(urljoin(link, source), headers=ANYBODY)
     assert (picture.status_code, picture.content) == (200, b"crop")
