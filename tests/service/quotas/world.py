@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -83,6 +83,8 @@ class World:
     results: int = 0
     spent: dict[str, Spent] = field(default_factory=dict)
     requests: list[asyncio.Task[Any]] = field(default_factory=list)
+    uploads: dict[str, dict[str, int]] = field(default_factory=dict)
+    paid: Counter[str] = field(default_factory=Counter)
     names: int = 0
 
     def __post_init__(self) -> None:
@@ -204,6 +206,7 @@ class World:
         job = f"job{self.names}"
         files = {session_path(UID, sid, "original.jpg"): size}
         paid = ("gemini",) if usd else ()
+        self.paid[day_of(self.now)] += bool(usd)
         place = await keeper.admit(UID, sid, job, files, usd, paid)
         assert place is not None
         request = {"threshold": self.names / 1000}
@@ -213,6 +216,7 @@ class World:
         if step.answer is not Answer.QUEUED:
             await keeper.release(UID, place)
             return step.answer
+        self.uploads[job] = files
         if usd:
             self.spent[job] = Spent(day_of(self.now))
         await keeper._stores.files.put(files)
@@ -237,7 +241,8 @@ class World:
         """A worker takes a job up and asks the judges; `None`: thrice, and in vain."""
         document = self.sessions[sid]
         job = document["job"]
-        if self.move(sid, moves.take_up, job=job, owner=f"w{self.now}").answer is not Answer.RUN:
+        self.names += 1
+        if self.move(sid, moves.take_up, job=job, owner=f"w{self.names}").answer is not Answer.RUN:
             return False
         if job in self.spent:
             self.spent[job].usd += sum(100 * (3 if each is None else each) for each in calls)
@@ -259,8 +264,20 @@ class World:
     # --- what is true ----------------------------------------------------------------------------
 
     def in_flight(self) -> int:
-        found = (readable(UID, sid, one, self.now) for sid, one in self.sessions.items())
-        return sum(not session.final for session in found)
+        return len(self._busy())
+
+    def idle_files(self) -> list[str]:
+        """Files of no job that is in flight."""
+        return [path for path in sorted(self.files) if path.split("/")[3] not in self._busy()]
+
+    def brought(self) -> dict[str, int]:
+        """What the jobs in flight uploaded, or were about to."""
+        found = (self.uploads.get(self.sessions[sid]["job"], {}) for sid in self._busy())
+        return {path: size for files in found for path, size in files.items()}
+
+    def _busy(self) -> set[str]:
+        found = {sid: readable(UID, sid, one, self.now) for sid, one in self.sessions.items()}
+        return {sid for sid, session in found.items() if not session.final}
 
     def check(self) -> None:
         """Hold what is true against the quotas."""
