@@ -109,9 +109,8 @@ def quota_error(why: Refusal) -> QuotaError:
         return _later(message, JOB_ENDS_S)
     if why.quota == "kept_bytes":
         message = (
-            f"quota of storage: expected at most {why.limit / _MIB:,.1f} MiB of yours to be kept, "
-            f"got {why.used / _MIB:,.1f} MiB already and {why.more / _MIB:,.1f} MiB more; delete "
-            "what you no longer need"
+            f"quota of storage: expected at most {_size(why.limit)} of yours, got "
+            f"{_size(why.used)} already and {_size(why.more)} more; delete what you no longer need"
         )
         return QuotaError(413, ErrorKind.INVALID_ARG, message)
     limit, more = why.limit / MILLIONTHS, why.more / MILLIONTHS
@@ -128,6 +127,11 @@ def quota_error(why: Refusal) -> QuotaError:
         "wait for the next day"
     )
     return _later(message, math.ceil(next_day_s(why.now)))
+
+
+def _size(count: float) -> str:
+    """Return bytes as people read them."""
+    return f"{count / _MIB:,.1f} MiB" if count >= _MIB else f"{count:.0f} bytes"
 
 
 def _later(message: str, wait_s: int) -> QuotaError:

@@ -93,7 +93,9 @@ def test_a_file_that_says_something_impossible_is_refused_with_where(text: str, 
 
 def test_no_price_is_under_that_of_the_dearest_model_and_no_question_has_more_repeats() -> None:
     """The service knows the judges' prices only from here; the server's own table rules."""
-    table = tomllib.loads(resources.files("pawfect.judges").joinpath("remote_models.toml").read_text())
+    table = tomllib.loads(
+        resources.files("pawfect.judges").joinpath("remote_models.toml").read_text()
+    )
     for judge, questions in (("gemini", 1), ("moondream", 6)):
         dearest = max(model["usd_per_call"] for model in table[judge]["models"])
         assert Prices().of(judge) == round(dearest * 1e6)

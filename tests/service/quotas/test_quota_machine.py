@@ -193,9 +193,7 @@ def test_of_ten_requests_at_once_as_many_get_in_as_may(world: World, optimistic:
 def test_uploads_at_once_see_each_other_before_anything_is_stored(
     world: World, optimistic: bool
 ) -> None:
-    tasks = [
-        world.begin(world.upload(world.keeper(optimistic=optimistic), 5)) for _ in range(6)
-    ]
+    tasks = [world.begin(world.upload(world.keeper(optimistic=optimistic), 5)) for _ in range(6)]
     world.finish()
     assert sorted(_answers(tasks)) == ["kept_bytes"] * 4 + ["let in"] * 2
     assert sum(world.files.values()) == 10
