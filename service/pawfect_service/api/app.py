@@ -21,7 +21,6 @@ from pawfect_service.api.gate import Gate
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
-from pawfect_service.api.people import router as people_router
 from pawfect_service.api.routes import router
 from pawfect_service.api.runs.comparing import router as comparing_router
 from pawfect_service.api.runs.events import router as events_router
@@ -30,6 +29,7 @@ from pawfect_service.api.runs.routes import router as runs_router
 from pawfect_service.api.runs.versions import router as versions_router
 from pawfect_service.api.studio import page
 from pawfect_service.api.studio.routes import router as studio_router
+from pawfect_service.api.usage import router as usage_router
 from pawfect_service.consents.forgetting import keep_forgetting
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
@@ -125,7 +125,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(events_router)
     app.include_router(comparing_router)
     app.include_router(masks_router)
-    app.include_router(people_router)
+    app.include_router(usage_router)
     app.include_router(studio_router)
     if audits:
         app.state.audits = audits

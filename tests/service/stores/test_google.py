@@ -23,7 +23,6 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Change, PushTarget
-from pawfect_service.stores.google import calls as google_calls
 from pawfect_service.stores.google import documents as google_documents
 from pawfect_service.stores.google.files import StorageFiles
 from pawfect_service.stores.google.topics import Names, ensure_topics
@@ -177,7 +176,7 @@ async def test_a_service_that_is_away_is_unavailable_in_time(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{ports[0]}")
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{ports[1]}")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{ports[2]}")
-    monkeypatch.setattr(google_calls, "_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(google_documents, "_TIMEOUT_S", 1.0)
     stores = open_stores("google:pawfect-test/bucket/jobs", JobContract())
     start = time.monotonic()
     with pytest.raises(PawfectError) as caught:

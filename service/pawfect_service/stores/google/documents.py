@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from threading import Thread
 from typing import Any, Final
 
+from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
 from google.cloud import firestore
+from google.cloud.firestore_v1.async_document import AsyncDocumentReference
+from google.cloud.firestore_v1.base_document import DocumentSnapshot
+from google.cloud.firestore_v1.field_path import FieldPath
 
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id, is_id, session_path
 from pawfect_service.stores.base import Decide, RunMark
-from pawfect_service.stores.google.calls import bounded as _bounded
-from pawfect_service.stores.google.calls import read_document as _document
-from pawfect_service.stores.google.calls import read_time as _time
-from pawfect_service.stores.google.calls import update_whole
+from pawfect_service.stores.google.errors import translated
 
+# A commit loses against another on the same document at most so often, with a pause that grows from
+# 10 ms to at most half a second: longer than anybody writes one session.
+_TRIES: Final = 40
+_PAUSE_S: Final = 0.01
+_LONGEST_PAUSE_S: Final = 0.5
 # A watch asks again after this long without word: its connection may have died unheard.
 _ASK_S: Final = 5.0
+# One call: the client itself would go on trying for five minutes, longer than any lease.
+_TIMEOUT_S: Final = 10.0
+_SERVICE: Final = "documents"
 # Firestore's word for a document's own name in a query.
 _NAME: Final = "__name__"
 # Documents that are read at a time where many are gone through.
@@ -48,12 +59,55 @@ class FirestoreDocuments:
         Raises:
             PawfectError: UNAVAILABLE where Firestore is away, or others always were faster.
         """
-        return await update_whole(self._client, session_path(uid, sid), decide)
+        return await self.update_at(session_path(uid, sid), decide)
+
+    async def update_at(self, path: str, decide: Decide) -> Any:
+        """Run `decide` over a document of any path, as `update` does."""
+        reference = self._client.document(path)
+        for tries in range(_TRIES):
+            async with _bounded():
+                snapshot = await reference.get()
+            change = decide(_document(snapshot), _time(snapshot))
+            if change.document is None:
+                return change.answer
+            try:
+                async with _bounded():
+                    await self._commit(reference, snapshot, change.document)
+                return change.answer
+            except PawfectError as error:
+                lost = (FailedPrecondition, AlreadyExists, NotFound, Aborted)
+                if not isinstance(error.__cause__, lost):
+                    raise
+            longest = min(_PAUSE_S * 2**tries, _LONGEST_PAUSE_S)
+            await asyncio.sleep(random.uniform(0, longest))
+        raise PawfectError(ErrorKind.UNAVAILABLE, f"{_SERVICE}: too many write this session")
+
+    async def _commit(
+        self,
+        reference: AsyncDocumentReference,
+        snapshot: DocumentSnapshot[Any],
+        document: Document,
+    ) -> None:
+        if not snapshot.exists:
+            await reference.create(dict(document))
+            return
+        gone = (snapshot.to_dict() or {}).keys() - document.keys()
+        # Names are quoted: a field that is not ours may have a dot in its name.
+        fields = {FieldPath(name).to_api_repr(): value for name, value in document.items()}
+        fields |= {FieldPath(name).to_api_repr(): firestore.DELETE_FIELD for name in gone}
+        unchanged = self._client.write_option(last_update_time=snapshot.update_time)
+        await reference.update(fields, option=unchanged)
 
     async def get(self, uid: str, sid: str) -> Document | None:
         """Return a document or None."""
         async with _bounded():
             return _document(await self._client.document(session_path(uid, sid)).get())
+
+    async def read_at(self, path: str) -> tuple[Document | None, float]:
+        """Return a document of any path, None: there is none, and Firestore's clock, s."""
+        async with _bounded():
+            snapshot = await self._client.document(path).get()
+        return _document(snapshot), _time(snapshot)
 
     async def delete(self, uid: str, sid: str) -> None:
         """Remove a document; one that is not there is no error."""
@@ -188,7 +242,24 @@ def _session_of(path: str) -> list[tuple[str, str]]:
     return [(uid, rest[1])] if ours else []
 
 
+@asynccontextmanager
+async def _bounded() -> AsyncIterator[None]:
+    """Give one call its time, tries of the client's own included, and translate its failures."""
+    with translated(_SERVICE):
+        async with asyncio.timeout(_TIMEOUT_S):
+            yield
+
+
 def _unsubscribed(watch: Any) -> None:
     """End a watch; one that does not end well is over all the same."""
     with suppress(Exception):
         watch.unsubscribe()
+
+
+def _document(snapshot: DocumentSnapshot[Any]) -> Document | None:
+    return snapshot.to_dict() if snapshot.exists else None
+
+
+def _time(snapshot: DocumentSnapshot[Any]) -> float:
+    """Return the server's clock at the reading, s since the epoch."""
+    return float(snapshot.read_time.timestamp())

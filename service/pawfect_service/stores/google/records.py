@@ -5,21 +5,18 @@ In production `forget_consents` needs the index of `at` for the collection group
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from google.api_core.exceptions import AlreadyExists
 from google.cloud import firestore
 
-from pawfect.contract.errors import PawfectError
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id
-from pawfect_service.stores.base import ConsentMark, Decide, KeptRecords
-from pawfect_service.stores.google.calls import (
-    bounded,
-    read_document,
-    read_time,
-    update_whole,
-)
+from pawfect_service.stores.base import Change, ConsentMark, Decide, KeptRecords
+from pawfect_service.stores.google.documents import FirestoreDocuments
+from pawfect_service.stores.google.errors import translated
 
 _CONSENTS: Final = "consents"
 _AT: Final = "at"
@@ -27,6 +24,8 @@ _AT: Final = "at"
 _NAME: Final = "__name__"
 # Documents that are read, or deleted in one commit, at a time; a commit takes at most 500.
 _PAGE: Final = 300
+# One query or commit, s; as long as a call of `FirestoreDocuments`.
+_TIMEOUT_S: Final = 10.0
 
 
 class FirestoreRecords:
@@ -34,31 +33,23 @@ class FirestoreRecords:
 
     Args:
         client: of the database.
+        documents: the same database's, which know how one is written on condition.
     """
 
-    def __init__(self, client: firestore.AsyncClient) -> None:
-        self._client = client
+    def __init__(self, client: firestore.AsyncClient, documents: FirestoreDocuments) -> None:
+        self._client, self._documents = client, documents
 
     async def add_consent(self, uid: str, name: str, record: Document) -> None:
         """Write a consent record with the clock as its `at`; one that is there stays."""
-        reference = self._client.document(_consent(uid, name))
-        async with bounded():
-            # Any document's reading brings the clock along, one that is not there too.
-            snapshot = await reference.get()
-        if snapshot.exists:
-            return
-        try:
-            async with bounded():
-                await reference.create({**record, _AT: read_time(snapshot)})
-        except PawfectError as error:
-            # Its name is a job's own: it is this very record, written by a call that broke off.
-            if not isinstance(error.__cause__, AlreadyExists):
-                raise
+
+        def once(document: Document | None, now: float) -> Change:
+            return Change({**record, _AT: now} if document is None else None)
+
+        await self._documents.update_at(_consent(uid, name), once)
 
     async def consent(self, uid: str, name: str) -> Document | None:
         """Return a consent record or None."""
-        async with bounded():
-            return read_document(await self._client.document(_consent(uid, name)).get())
+        return (await self._documents.read_at(_consent(uid, name)))[0]
 
     async def consents(
         self, uid: str, at_most: int, before: ConsentMark | None = None
@@ -71,13 +62,14 @@ class FirestoreRecords:
         if before is not None:
             then = here.document(check_id("name", before.name))
             query = query.start_after({_AT: before.at, _NAME: then})
-        async with bounded():
+        async with _bounded():
             return [(found.id, found.to_dict() or {}) for found in await query.get()]
 
     async def forget_consents(self, older_s: float, at_most: int) -> int:
         """Delete up to `at_most` consent records, anybody's, of over `older_s`; say how many."""
-        async with bounded():
-            now = read_time(await self._client.document(_quota("-")).get())
+        # Any document's reading brings the clock along, one that is not there too.
+        _, now = await self._documents.read_at(_quota("-"))
+        async with _bounded():
             query = (
                 self._client.collection_group(_CONSENTS)
                 .where(filter=firestore.FieldFilter(_AT, "<", now - older_s))
@@ -94,12 +86,11 @@ class FirestoreRecords:
 
     async def update_quota(self, uid: str, decide: Decide) -> Any:
         """Run `decide` over what quotas count until its commit is taken; return its `answer`."""
-        return await update_whole(self._client, _quota(uid), decide)
+        return await self._documents.update_at(_quota(uid), decide)
 
     async def quota(self, uid: str) -> Document | None:
         """Return what quotas count of a user; None: nothing yet."""
-        async with bounded():
-            return read_document(await self._client.document(_quota(uid)).get())
+        return (await self._documents.read_at(_quota(uid)))[0]
 
     async def list_records(self, uid: str) -> KeptRecords:
         """Return all consent records of a user, and what quotas count."""
@@ -107,7 +98,7 @@ class FirestoreRecords:
         query = self._client.collection(_consents(uid)).order_by(_NAME).limit(_PAGE)
         following = query
         while True:
-            async with bounded():
+            async with _bounded():
                 page = await following.get()
             consents |= {found.id: found.to_dict() or {} for found in page}
             if len(page) < _PAGE:
@@ -118,7 +109,7 @@ class FirestoreRecords:
         """Delete all that `list_records` returns; say how many records that were."""
         gone = 0
         while True:
-            async with bounded():
+            async with _bounded():
                 page = await self._client.collection(_consents(uid)).limit(_PAGE).get()
             gone += await self._delete([found.reference for found in page])
             if len(page) < _PAGE:
@@ -133,9 +124,17 @@ class FirestoreRecords:
             batch = self._client.batch()
             for reference in references:
                 batch.delete(reference)
-            async with bounded():
+            async with _bounded():
                 await batch.commit()
         return len(references)
+
+
+@asynccontextmanager
+async def _bounded() -> AsyncIterator[None]:
+    """Give one call its time, and translate its failures."""
+    with translated("records"):
+        async with asyncio.timeout(_TIMEOUT_S):
+            yield
 
 
 def _consents(uid: str) -> str:

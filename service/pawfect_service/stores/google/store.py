@@ -46,7 +46,8 @@ def open_google(project: str, bucket: str, topic: str, contract: JobContract) ->
         await channels[1].close()
 
     stored = StorageFiles(files, bucket, credentials)
-    documents, records = FirestoreDocuments(client, watcher), FirestoreRecords(client)
+    documents = FirestoreDocuments(client, watcher)
+    records = FirestoreRecords(client, documents)
     return Stores(documents, stored, queue, records, close)
 
 
