@@ -213,6 +213,21 @@ def test_what_a_start_that_died_has_asked_is_charged_with_the_next_one(world: Wo
     assert world.spent["job1"].usd == START_USD + 100 + 300
 
 
+def test_a_job_that_is_deleted_gives_its_place_back_and_not_what_it_may_have_spent(
+    world: World,
+) -> None:
+    """Else who deletes each run before its end is counted searches for nothing."""
+    world.begin(world.post(world.keeper(optimistic=False), "s", 1, START_USD))
+    world.finish()
+    assert world.start("s", [3, 3])
+    world.end("s", [3, 3], 1)
+    del world.sessions["s"]
+    world.now += FORGOTTEN_S
+    telling = world.begin(world.keeper(optimistic=False).used(UID))
+    world.finish()
+    assert (telling.result().jobs, telling.result().spent) == (0, START_USD)
+
+
 def test_a_job_that_comes_to_its_document_too_late_is_not_written(world: World) -> None:
     task = world.begin(world.post(world.keeper(optimistic=False), "s", 1, 0))
     while not world.ledger[0]:
