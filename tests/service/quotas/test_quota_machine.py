@@ -141,7 +141,7 @@ TestQuotas = Quotas.TestCase
 def test_quotas_hold_over_many_more_orders() -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    many = settings(max_examples=1500, stateful_step_count=60, deadline=None)
+    many = settings(max_examples=800, stateful_step_count=50, deadline=None)
     run_state_machine_as_test(Quotas, settings=many)
 
 
