@@ -53,8 +53,12 @@ LOOKED_SIZES: Final = (64, 4096)
 # Sides of a swapped face, px: the network's own, and those that it is sampled to.
 PIXEL_BOOSTS: Final = (128, 256, 512)
 MAX_CALLER: Final = 128
+# What a caller says by `consent`, word for word. Other words are another version: consent records
+# keep both.
+CONSENT_TEXT: Final = "everybody whose face is seen or shown agrees"
+CONSENT_VERSION: Final = 1
 # What a swap asks for in every request.
-CONSENT: Final = "true, by which the caller says that everybody whose face is seen or shown agrees"
+CONSENT: Final = f"true, by which the caller says that {CONSENT_TEXT}"
 BOOST: Final = Rule(
     lambda value: value in PIXEL_BOOSTS, f"one of {', '.join(map(str, PIXEL_BOOSTS))}"
 )

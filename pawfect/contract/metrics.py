@@ -158,6 +158,13 @@ JOBS_QUEUED: Final = Metric(
     ("kind", "variant"),
     "Jobs that were queued, by which variant chose what was left open",
 )
+QUOTA_REFUSALS: Final = Metric(
+    "pawfect_quota_refusals_total",
+    _C,
+    Source.API,
+    ("quota",),
+    "Jobs and uploads that a user's quota refused: jobs, kept_bytes or judge_usd",
+)
 RATING: Final = Metric(
     "pawfect_rating",
     _H,
@@ -253,6 +260,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             HTTP_REQUESTS,
             HTTP_SECONDS,
             JOBS_QUEUED,
+            QUOTA_REFUSALS,
             RATING,
             COMPARISONS,
             DELIVERIES,

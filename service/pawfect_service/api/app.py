@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from pawfect_service.api.audits.routes import router as audits_router
 from pawfect_service.api.context import ApiContext, RateLimit
 from pawfect_service.api.docs_page import router as docs_router
 from pawfect_service.api.enqueue import Enqueuer, RequestCounter
+from pawfect_service.api.gate import Gate
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
@@ -28,11 +30,15 @@ from pawfect_service.api.runs.routes import router as runs_router
 from pawfect_service.api.runs.versions import router as versions_router
 from pawfect_service.api.studio import page
 from pawfect_service.api.studio.routes import router as studio_router
+from pawfect_service.api.usage import router as usage_router
+from pawfect_service.consents.forgetting import keep_forgetting
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
 from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, HttpLog
 from pawfect_service.jobs.contract import MAX_UPLOAD_BYTES
+from pawfect_service.quotas.keeper import QuotaKeeper
+from pawfect_service.quotas.limits import Limits, Rules
 from pawfect_service.services import Services
 from pawfect_service.variants.watched import WatchedVariants
 
@@ -57,6 +63,8 @@ class ApiSettings:
         max_body_bytes: longest request body: the photo; masks have next to nothing.
         audits: the folder of audits, which admins' keys may start; None: there are none.
         variants: which users get which variant of a run's jobs; None: there are none.
+        rules: the quotas of each user.
+        keep_consents_s: how long consent records are kept, s; None: for good.
         page: the folder of the built page.
     """
 
@@ -66,6 +74,8 @@ class ApiSettings:
     max_body_bytes: int = MAX_UPLOAD_BYTES
     audits: Path | None = None
     variants: WatchedVariants | None = None
+    rules: Rules = field(default_factory=lambda: Rules(Limits()))
+    keep_consents_s: float | None = None
     page: Path = page.FOLDER
 
 
@@ -74,11 +84,19 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     counter = RequestCounter()
     labels = LabelTasks(services, give_way=counter.idle)
     abilities = Abilities(services.tools.labeller)
+    gate = Gate(QuotaKeeper(services.stores, services.sessions, settings.rules), abilities)
     audits = Audits(settings.audits, services) if settings.audits else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        forgetting = []
+        if settings.keep_consents_s is not None:
+            keeping = keep_forgetting(services.stores.records, settings.keep_consents_s)
+            forgetting.append(asyncio.create_task(keeping))
         yield
+        for task in forgetting:
+            task.cancel()
+        await asyncio.gather(*forgetting, return_exceptions=True)
         await labels.close()
         if audits:
             await audits.close()
@@ -96,12 +114,13 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     )
     app.state.context = ApiContext(
         services,
-        Enqueuer(services, labels, counter),
+        Enqueuer(services, labels, counter, gate),
         settings.authenticators,
         RateLimit(settings.rate, settings.rate_storage),
         Naming(services.tools),
         abilities,
         settings.max_body_bytes,
+        gate,
         settings.variants,
     )
     app.include_router(router)
@@ -111,6 +130,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(events_router)
     app.include_router(comparing_router)
     app.include_router(masks_router)
+    app.include_router(usage_router)
     app.include_router(studio_router)
     if audits:
         app.state.audits = audits

@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_service.api.abilities import Abilities
 from pawfect_service.api.enqueue import Enqueuer
+from pawfect_service.api.gate import Gate
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.state import session_now
 from pawfect_service.api.streams import Streams
@@ -90,6 +91,7 @@ class ApiContext:
         naming: finds masks by words.
         abilities: what the server can do.
         max_body_bytes: longest request body.
+        gate: lets jobs and uploads in as far as quotas go.
         variants: which users get which variant; None: there are none.
         streams: of progress, that are open.
     """
@@ -101,6 +103,7 @@ class ApiContext:
     naming: Naming
     abilities: Abilities
     max_body_bytes: int
+    gate: Gate
     variants: WatchedVariants | None = None
     streams: Streams = field(default_factory=Streams)
 

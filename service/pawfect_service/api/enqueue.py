@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from opentelemetry.trace import SpanKind
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.metrics import JOBS_QUEUED
+from pawfect_service.api.gate import Gate, QuotaError
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.uploads import Order
+from pawfect_service.consents.record import consent_record
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
@@ -23,8 +26,10 @@ from pawfect_service.jobs.kinds.kind import Kind
 from pawfect_service.jobs.kinds.request import JobRequest, digest_of
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.move import Answer, Step
-from pawfect_service.jobs.moves import queue_job, withdraw
+from pawfect_service.jobs.moves import withdraw
 from pawfect_service.jobs.paths import MOST_VERSIONS, RunId, session_path
+from pawfect_service.quotas.keeper import Place
+from pawfect_service.quotas.queueing import queue_admitted
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.metrics import count, variant_label
@@ -76,20 +81,26 @@ class RequestCounter:
 class Enqueuer:
     """Queues jobs.
 
-    The document comes first: its transaction decides between requests that come at once, and only
+    A place within its user's quotas comes first, and the record of consent where the kind needs
+    one. Then the document: its transaction decides between requests that come at once, and only
     the winner writes files. The message comes last. An API that dies in between leaves a pending
-    job without a message: the same request again publishes it, and without one it expires.
+    job without a message: the same request again publishes it, and without one it expires; or a
+    place, which is given back by itself; or a record of consent to a job that never was.
 
     Args:
         services: the store.
         labels: asks for labels.
         counter: of requests; in a dense one pixels are left to the worker.
+        gate: lets jobs in as far as quotas go.
 
     `bases` is the room for pictures that other versions work on.
     """
 
-    def __init__(self, services: Services, labels: LabelTasks, counter: RequestCounter) -> None:
+    def __init__(
+        self, services: Services, labels: LabelTasks, counter: RequestCounter, gate: Gate
+    ) -> None:
         self._services = services
+        self._gate = gate
         self._labels = labels
         self._withdrawals: set[asyncio.Task[None]] = set()
         self.counter = counter
@@ -100,10 +111,24 @@ class Enqueuer:
 
         Raises:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 where another job of
-                this session has no end yet; UNAVAILABLE where the store does not take it.
+                this session has no end yet; QuotaError where a quota is used up and this is a new
+                job; UNAVAILABLE where the store does not take it.
         """
         files, request = await self._checked(kind, order)
-        step = await self._written(uid, sid, kind, request)
+        job, where = secrets.token_hex(8), (uid, sid)
+        refused, place = None, None
+        try:
+            place = await self._gate.admit_job(where, job, kind, request, files)
+            await self._record_consent(where, job, kind, request, files)
+        except QuotaError as error:
+            # The same request as that of a job under way is that job, and takes no place.
+            refused = error
+        until = 0.0 if refused else _until(place)
+        step = await self._written(uid, sid, job, kind, request, until)
+        if step.answer is not Answer.QUEUED:
+            await self._gate.keeper.release(uid, place)
+        if step.answer is Answer.NOT_ADMITTED:
+            raise refused or _too_slow()
         if step.answer is Answer.TAKEN:
             expected = f"session {sid}: expected its job to be over, got one under way"
             raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
@@ -125,14 +150,22 @@ class Enqueuer:
 
         Raises:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 for a run that has as
-                many versions as there can be; UNAVAILABLE where the store does not take it.
+                many versions as there can be; QuotaError where a quota is used up; UNAVAILABLE
+                where the store does not take it.
         """
         files, request = await self._checked(kind, order)
+        job = secrets.token_hex(8)
         for version in range(newest + 1, MOST_VERSIONS + 1):
-            step = await self._written(run.uid, run.sid(version), kind, request)
+            where = run.uid, run.sid(version)
+            place = await self._gate.admit_job(where, job, kind, request, files)
+            if version == newest + 1:
+                await self._record_consent(where, job, kind, request, files)
+            step = await self._written(*where, job, kind, request, _until(place))
+            if step.answer is Answer.NOT_ADMITTED:
+                raise _too_slow()
             if step.answer is not Answer.TAKEN:
-                where = run.uid, run.sid(version)
                 return version, await self._queued(*where, step, files, request, order)
+            await self._gate.keeper.release(run.uid, place)
         message = f"run: expected at most {MOST_VERSIONS} versions, it has as many; begin another"
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
 
@@ -177,11 +210,28 @@ class Enqueuer:
                 count(JOBS_QUEUED, kind=kind.name, variant=variant_label(request.variant))
         return session
 
-    async def _written(self, uid: str, sid: str, kind: Kind, request: JobRequest) -> Step:
+    async def _record_consent(
+        self,
+        where: tuple[str, str],
+        job: str,
+        kind: Kind,
+        request: JobRequest,
+        files: Mapping[str, bytes],
+    ) -> None:
+        """Write down who says that everybody agrees, before there is a job; the name is the job's.
+
+        A job of a run that turns out to be another version has the same record.
+        """
+        if kind.signed:
+            record = consent_record(RunId.of_job(*where), job, kind.name, request, files)
+            await self._services.stores.records.add_consent(where[0], job, record)
+
+    async def _written(
+        self, uid: str, sid: str, job: str, kind: Kind, request: JobRequest, until: float
+    ) -> Step:
         """Write the document; return what became of it."""
-        job, asked = secrets.token_hex(8), request.to_document()
-        move = self._services.sessions.move
-        return await move(uid, sid, queue_job, job=job, kind=kind, request=asked)
+        asked, move = request.to_document(), self._services.sessions.move
+        return await move(uid, sid, queue_admitted, job=job, kind=kind, request=asked, until=until)
 
     async def _store(self, job: JobMessage, files: Mapping[str, bytes], order: Order) -> None:
         paths = {session_path(job.uid, job.sid, name): data for name, data in files.items()}
@@ -210,6 +260,16 @@ class Enqueuer:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
                 await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
+
+
+def _until(place: Place | None) -> float:
+    """Return when a job is written at the latest, s; without quotas at any time."""
+    return math.inf if place is None else place.until
+
+
+def _too_slow() -> PawfectError:
+    message = "store: expected it to take the job in time, it did not"
+    return PawfectError(ErrorKind.UNAVAILABLE, message)
 
 
 def _signature(kind: Kind, request: JobRequest) -> dict[str, Any]:

@@ -51,7 +51,7 @@ _EXAMPLE: Final = {
         **FAILURES,
         408: {"model": ErrorAnswer, "description": "The body came too slowly"},
         409: {"model": ErrorAnswer, "description": "Another job of this session is under way"},
-        413: {"model": ErrorAnswer, "description": "The body is too long"},
+        413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
     },
 )
 async def inpaint(address: Admitted, request: Request) -> JSONResponse:

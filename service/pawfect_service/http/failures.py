@@ -122,6 +122,9 @@ FAILURES: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": ErrorAnswer, "description": "No valid API key or ID token"},
     403: {"model": ErrorAnswer, "description": "Of another user"},
     404: {"model": ErrorAnswer, "description": "No such session or file"},
-    429: {"model": ErrorAnswer, "description": "Too many requests; see Retry-After"},
+    429: {
+        "model": ErrorAnswer,
+        "description": "Too many requests, or a quota is used up; see Retry-After",
+    },
     503: {"model": ErrorAnswer, "description": "Something behind the API is away; send it again"},
 }

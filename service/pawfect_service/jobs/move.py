@@ -40,6 +40,7 @@ class Answer(enum.Enum):
     PUT_BACK = "put back: another try may succeed"
     BUSY = "another worker holds it"
     OVER = "gone, of another job, or at its end"
+    NOT_ADMITTED = "no new job: its user's quotas have not let it in, or it comes too late"
     NOT_DONE = "its result is not there: nothing to have an opinion of"
 
     @property

@@ -29,6 +29,7 @@ from pawfect_service.process.options import (
     worker_options,
 )
 from pawfect_service.process.processes import listen, run, run_child, serve_http, serve_triton
+from pawfect_service.process.quota_options import DAY_S, quota_options, rules_of
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores import make_queue
 from pawfect_service.stores.reached import say_until_filling
@@ -81,6 +82,7 @@ _ONE_OF_SEVERAL: Final = "--one-of-several"
     metavar="FILE",
     help="Which users get which variant of a run's jobs; read anew when it changes.",
 )
+@quota_options
 @click.option("--no-auth", is_flag=True, help="Let everybody on this machine do everything.")
 @click.option("--rate", default="120/minute", show_default=True, help="Requests per caller.")
 @click.option(
@@ -112,6 +114,11 @@ def api(
     audits: Path | None,
     google_audience: tuple[str, ...],
     variants: Path | None,
+    quota_jobs: int | None,
+    quota_gib: float | None,
+    quota_judge_usd: float | None,
+    quotas: Path | None,
+    keep_consents_days: float | None,
     no_auth: bool,
     rate: str,
     rate_storage: str,
@@ -136,7 +143,15 @@ def api(
         authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
         check_audits(audits, authenticators)
         watched = WatchedVariants(variants) if variants else None
-        settings = ApiSettings(authenticators, rate, rate_storage, audits=audits, variants=watched)
+        settings = ApiSettings(
+            authenticators,
+            rate,
+            rate_storage,
+            audits=audits,
+            variants=watched,
+            rules=rules_of(quota_jobs, quota_gib, quota_judge_usd, quotas),
+            keep_consents_s=keep_consents_days and keep_consents_days * DAY_S,
+        )
         caller = caller_of(triton, triton_identity, beside=with_server is not None)
         async with (
             open_services(

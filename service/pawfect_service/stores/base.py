@@ -130,8 +130,74 @@ class Files(Protocol):
     async def list(self, folder: str) -> list[str]:
         """Return the paths of all objects below a folder, sorted."""
 
+    async def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of each object below a folder, by path."""
+
     async def link(self, path: str, holds_s: float) -> str | None:
         """Return a URL by which anybody may read an object for so long; None: there are none."""
+
+
+@dataclass(frozen=True)
+class ConsentMark:
+    """Where a consent record stands among its user's.
+
+    Attributes:
+        at: when it was written, s since the epoch.
+        name: of it.
+    """
+
+    at: float
+    name: str
+
+
+@dataclass(frozen=True)
+class KeptRecords:
+    """All that `Records` has of one user.
+
+    Attributes:
+        consents: by name.
+        quota: what quotas count; None: nothing.
+    """
+
+    consents: Mapping[str, Document]
+    quota: Document | None
+
+
+class Records(Protocol):
+    """What is kept of a user apart from pictures and jobs: consents, and what quotas count.
+
+    Consent records are added and never changed. What is deleted of pictures, runs and sessions
+    leaves them; `delete_records` is for the deletion of all that there is of a user.
+    """
+
+    async def add_consent(self, uid: str, name: str, record: Document) -> None:
+        """Write a consent record, with the store's clock as its `at`; it is there for good then.
+
+        One of this name that is there already stays as it is.
+        """
+
+    async def consent(self, uid: str, name: str) -> Document | None:
+        """Return a consent record or None."""
+
+    async def consents(
+        self, uid: str, at_most: int, before: ConsentMark | None = None
+    ) -> list[tuple[str, Document]]:
+        """Return a user's consent records by name, newest first, those older than `before`."""
+
+    async def forget_consents(self, older_s: float, at_most: int) -> int:
+        """Delete up to `at_most` consent records, anybody's, of over `older_s`; say how many."""
+
+    async def update_quota(self, uid: str, decide: Decide) -> Any:
+        """Run `decide` over what quotas count, as `Documents.update` does."""
+
+    async def quota(self, uid: str) -> Document | None:
+        """Return what quotas count of a user; None: nothing yet."""
+
+    async def list_records(self, uid: str) -> KeptRecords:
+        """Return all consent records of a user, and what quotas count."""
+
+    async def delete_records(self, uid: str) -> int:
+        """Delete all that `list_records` returns; say how many records that were."""
 
 
 @dataclass(frozen=True)
@@ -208,10 +274,12 @@ class Stores:
         documents: the sessions.
         files: their files.
         queue: their jobs.
+        records: consents, and what quotas count.
         close: gives connections and threads back.
     """
 
     documents: Documents
     files: Files
     queue: Queue
+    records: Records
     close: Callable[[], Awaitable[None]]

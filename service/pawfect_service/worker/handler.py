@@ -16,6 +16,7 @@ from opentelemetry.trace import SpanKind
 
 from pawfect.contract import metrics as table
 from pawfect.contract.errors import ErrorKind, PawfectError, QueueAction, invalid
+from pawfect_service.consents.record import check_consent_record
 from pawfect_service.frames import bare_failure
 from pawfect_service.jobs.fields import Cost
 from pawfect_service.jobs.kinds.kind import Made, OnProgress, Task
@@ -217,8 +218,9 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
         on_progress: called at the end of each stage.
 
     Raises:
-        PawfectError: INVALID_ARG for files that are gone, broken or others than were queued, and
-            for a request that was edited into an impossible one; else as the work failed.
+        PawfectError: INVALID_ARG for files that are gone, broken or others than were queued, for a
+            request that was edited into an impossible one, and for a swap without a record of
+            consent; else as the work failed.
     """
     kind, session = job.kind, job.session
     request = JobRequest.of_document(kind, session.request)
@@ -228,6 +230,9 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
         digest = await services.tools.off_loop(digest_of, kind, files)
         if request.digest not in (None, digest):
             raise invalid(", ".join(names), "the files that were queued", "others")
+        if kind.signed:
+            records = services.stores.records
+            await check_consent_record(records, message.uid, message.job, files)
     parameters = kind.parse(request.parameters, request.texts)
     task = Task(files, parameters, session.scene_labels, job.message.span_attributes())
     made = await kind.work(task, services.tools, on_progress)

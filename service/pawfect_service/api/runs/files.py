@@ -105,7 +105,7 @@ async def refinement_file(
     responses={
         **RUN_FAILURES,
         409: {"model": ErrorAnswer, "description": "The run has as many as there may be"},
-        413: {"model": ErrorAnswer, "description": "The body is too long"},
+        413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
     },
 )
 async def upload_reference(address: AdmittedRun, request: Request) -> UploadedFile:
@@ -119,4 +119,5 @@ async def upload_reference(address: AdmittedRun, request: Request) -> UploadedFi
     data = await read_file(request, "file")
     check = partial(check_photo, headers_only=address.context.enqueuer.counter.busy)
     stored = await services.tools.off_loop(check, data, "file")
-    return UploadedFile(file_id=await keep_reference(services.stores.files, run, stored))
+    gate = address.context.gate
+    return UploadedFile(file_id=await keep_reference(services.stores.files, gate, run, stored))

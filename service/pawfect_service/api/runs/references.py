@@ -7,6 +7,7 @@ import secrets
 from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind, invalid
+from pawfect_service.api.gate import Gate
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.paths import RunId, check_id
 from pawfect_service.stores.base import Files
@@ -17,17 +18,20 @@ MOST: Final = 100
 _FILE_ID: Final = re.compile(r"([0-9a-f]{32}-)?[0-9a-f]{32}")
 
 
-async def keep_reference(files: Files, run: RunId, data: bytes) -> str:
+async def keep_reference(files: Files, gate: Gate, run: RunId, data: bytes) -> str:
     """Store a picture with a run; return its id. Two at once may be one more than `MOST`.
 
     Raises:
-        PawfectError: ApiError 409 where the run has `MOST` of them; else as the store failed.
+        PawfectError: ApiError 409 where the run has `MOST` of them; QuotaError where the user keeps
+            too much; else as the store failed.
     """
     if len(await files.list(_folder(run.uid, run.token))) >= MOST:
         message = f"file: expected at most {MOST} references of a run, it has as many"
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
     file_id = f"{run.token}-{secrets.token_hex(16)}"
-    await files.put({_path(run.uid, file_id): data})
+    path = _path(run.uid, file_id)
+    await gate.admit_upload(run.uid, {path: len(data)})
+    await files.put({path: data})
     return file_id
 
 

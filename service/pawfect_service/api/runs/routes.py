@@ -81,7 +81,7 @@ class _Opinion(Part):
     responses={
         **FAILURES,
         408: {"model": ErrorAnswer, "description": "The body came too slowly"},
-        413: {"model": ErrorAnswer, "description": "The body is too long"},
+        413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
     },
 )
 async def make_run(

@@ -43,7 +43,7 @@ _BASED: Final = {
     **RUN_FAILURES,
     408: {"model": ErrorAnswer, "description": "The body came too slowly"},
     409: {"model": ErrorAnswer, "description": "The version that it works on is not completed"},
-    413: {"model": ErrorAnswer, "description": "The body is too long"},
+    413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
 }
 
 

@@ -93,6 +93,11 @@ class Folder:
 
         return await self._threaded(found)
 
+    async def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of each file below a folder, by path."""
+        below = self._path(folder)
+        return await self._threaded(lambda: _sizes(below, f"{folder}/"))
+
     async def link(self, path: str, holds_s: float) -> str | None:
         """Return none: a folder has no URLs."""
         return None
@@ -132,6 +137,22 @@ class Folder:
             for partial in partials.values():
                 partial.unlink(missing_ok=True)
             raise
+
+
+def _sizes(folder: Path, prefix: str) -> dict[str, int]:
+    """Return the bytes of each file below a folder; one that vanishes meanwhile is left out."""
+    found: dict[str, int] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.is_dir(follow_symlinks=False):
+                        found |= _sizes(Path(entry.path), f"{prefix}{entry.name}/")
+                    else:
+                        found[f"{prefix}{entry.name}"] = entry.stat().st_size
+    except FileNotFoundError:
+        return {}
+    return found
 
 
 def _move(partial: Path, target: Path) -> None:

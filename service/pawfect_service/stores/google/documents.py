@@ -59,7 +59,11 @@ class FirestoreDocuments:
         Raises:
             PawfectError: UNAVAILABLE where Firestore is away, or others always were faster.
         """
-        reference = self._client.document(session_path(uid, sid))
+        return await self.update_at(session_path(uid, sid), decide)
+
+    async def update_at(self, path: str, decide: Decide) -> Any:
+        """Run `decide` over a document of any path, as `update` does."""
+        reference = self._client.document(path)
         for tries in range(_TRIES):
             async with _bounded():
                 snapshot = await reference.get()
@@ -98,6 +102,12 @@ class FirestoreDocuments:
         """Return a document or None."""
         async with _bounded():
             return _document(await self._client.document(session_path(uid, sid)).get())
+
+    async def read_at(self, path: str) -> tuple[Document | None, float]:
+        """Return a document of any path, None: there is none, and Firestore's clock, s."""
+        async with _bounded():
+            snapshot = await self._client.document(path).get()
+        return _document(snapshot), _time(snapshot)
 
     async def delete(self, uid: str, sid: str) -> None:
         """Remove a document; one that is not there is no error."""

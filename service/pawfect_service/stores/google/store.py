@@ -19,6 +19,7 @@ from pawfect_service.stores.base import Stores
 from pawfect_service.stores.google.documents import FirestoreDocuments
 from pawfect_service.stores.google.files import StorageFiles
 from pawfect_service.stores.google.queue import PubSubQueue
+from pawfect_service.stores.google.records import FirestoreRecords
 from pawfect_service.stores.google.topics import Names
 
 
@@ -45,7 +46,9 @@ def open_google(project: str, bucket: str, topic: str, contract: JobContract) ->
         await channels[1].close()
 
     stored = StorageFiles(files, bucket, credentials)
-    return Stores(FirestoreDocuments(client, watcher), stored, queue, close)
+    documents = FirestoreDocuments(client, watcher)
+    records = FirestoreRecords(client, documents)
+    return Stores(documents, stored, queue, records, close)
 
 
 def _credentials() -> Credentials:
