@@ -39,3 +39,31 @@ def _mend(page: dict[str, Any]) -> None:
                     response["content"] = {_JSON: next(iter(response["content"].values()))}
     for name in _NOT_OURS:
         page.get("components", {}).get("schemas", {}).pop(name, None)
+
+
+def links(**parameters: str) -> dict[str, Any]:
+    """Return what a page says of where the way goes on: to the routes of what a POST has made.
+
+    Args:
+        parameters: of those routes, by name: where in the answer's body each stands.
+    """
+    places = {name: f"$response.body#/{field}" for name, field in parameters.items()}
+    path = "run_id" if "run_id" in parameters else "sid"
+    return {
+        name: {"operationId": operation, "parameters": places}
+        for name, operation in _FOLLOWING[path].items()
+    }
+
+
+# Of a run and of a session: what may be done with it, by FastAPI's names of the routes.
+_FOLLOWING: Final = {
+    "run_id": {
+        "look": "get_run_api_v1_runs__run_id__get",
+        "manifest": "run_manifest_api_v1_runs__run_id__run_json_get",
+        "cancel": "cancel_run_api_v1_runs__run_id__delete",
+    },
+    "sid": {
+        "look": "session_state_v1_users__uid__sessions__sid__get",
+        "cancel": "cancel_job_v1_users__uid__sessions__sid__delete",
+    },
+}
