@@ -395,8 +395,13 @@ def _other_values(rng: random.Random, request: pb.ModelInferRequest) -> None:
     at = rng.choice(found)
     width = numbers[request.inputs[at].datatype]
     value = rng.choice(
-        (b"\xff" * width, bytes(width), bytes(width - 2) + b"\xc0\x7f", b"\0" * (width - 1) + b"\x80",
-         bytes(width - 2) + b"\x80\x7f")
+        (
+            b"\xff" * width,
+            bytes(width),
+            bytes(width - 2) + b"\xc0\x7f",
+            b"\0" * (width - 1) + b"\x80",
+            bytes(width - 2) + b"\x80\x7f",
+        )
     )
     request.raw_input_contents[at] = value * (len(request.raw_input_contents[at]) // width)
 

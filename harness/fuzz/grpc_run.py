@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import psutil
@@ -18,7 +18,10 @@ from harness.fuzz.grpc_requests import STREAM, Case, made, request_of
 from harness.fuzz.leaks import leak
 from pawfect.contract.errors import ErrorKind
 from pawfect.profile import Profile
+from pawfect_triton.server import CACHE_BYTES
 
+# What glibc adds to a large piece of memory: a page, of which it needs 16 bytes.
+_CHUNK: Final = 4096
 _SERVICE: Final = "/inference.GRPCInferenceService/"
 # Calls in flight: several connections' worth, and orchestrators work at several at a time.
 AT_ONCE: Final = 8
@@ -136,12 +139,12 @@ def _streamed(messages: list[bytes]) -> tuple[str, str]:
 def _words(answer: pb.ModelInferResponse) -> str:
     """Return the texts of an answer: its BYTES tensors."""
     pairs = zip(answer.outputs, answer.raw_output_contents, strict=False)
-    return "\n".join(raw.decode("utf-8", "replace") for one, raw in pairs if one.datatype == "BYTES")
+    return "\n".join(
+        raw.decode("utf-8", "replace") for one, raw in pairs if one.datatype == "BYTES"
+    )
 
 
-def good_answers(
-    address: str, profile: Profile, models: list[str]
-) -> dict[str, tuple[bytes, ...]]:
+def good_answers(address: str, profile: Profile, models: list[str]) -> dict[str, tuple[bytes, ...]]:
     """Return what models answer to their good requests: the bits of the tensors that are no text.
 
     Args:
@@ -176,6 +179,9 @@ def good_answers(
 def memory(server: psutil.Process) -> dict[str, int]:
     """Return the resident memory of Triton and of each of its models' processes, bytes by name.
 
+    Triton's response cache is left out: 64 MiB that are set aside at its start, and whose pages are
+    resident once there were answers to keep in them.
+
     Args:
         server: `pawfect serve`, or Triton itself.
     """
@@ -185,8 +191,17 @@ def memory(server: psutil.Process) -> dict[str, int]:
         model = next((part.split("/")[-3] for part in line if part.endswith("/model.py")), None)
         name = model or process.name()
         if model or "tritonserver" in process.name():
-            found[f"{name} {process.pid}"] = process.memory_info().rss
+            found[f"{name} {process.pid}"] = process.memory_info().rss - _cached(process)
     return found
+
+
+def _cached(process: psutil.Process) -> int:
+    """Return how many bytes of a response cache are resident: of a mapping of just its size."""
+    return sum(
+        int(each.rss)
+        for each in process.memory_maps(grouped=False)
+        if each.path == "[anon]" and each.size == CACHE_BYTES + _CHUNK
+    )
 
 
 def growth(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
@@ -204,6 +219,3 @@ def in_pieces(numbers: range, size: int) -> Iterator[range]:
     """Yield the numbers in ranges of a size."""
     for start in range(numbers.start, numbers.stop, size):
         yield range(start, min(start + size, numbers.stop))
-
-
-Report = Callable[[str], Any]

@@ -173,9 +173,7 @@ parameters = {steps = 12, guidance_scale = 3.5}
 """
 
 PAYLOADS: Final = (
-    Target(
-        "message", lambda: [_MESSAGE], read_message, ("pawfect_service", "json"), tokens=JSON_TOKENS
-    ),
+    Target("message", lambda: [_MESSAGE], read_message, tokens=JSON_TOKENS),
     Target(
         "envelope",
         lambda: dumped(
@@ -189,10 +187,9 @@ PAYLOADS: Final = (
             }
         ),
         lambda data: read_message(read_envelope(data).data),
-        ("pawfect_service", "json"),
         tokens=JSON_TOKENS,
     ),
-    Target("stored-document", _documents, _read_document, ("pawfect_service",), tokens=JSON_TOKENS),
+    Target("stored-document", _documents, _read_document, tokens=JSON_TOKENS),
     Target(
         "parameters",
         lambda: dumped(
@@ -203,7 +200,6 @@ PAYLOADS: Final = (
             {"creativity": 3, "remote": False},
         ),
         _parameters,
-        ("pawfect_service", "pawfect.contract"),
         tokens=JSON_TOKENS,
     ),
     Target(
@@ -219,7 +215,6 @@ PAYLOADS: Final = (
             {"type": "subject", "payload": {"instructions": "sit", "referenceFileId": "ref-1"}},
         ),
         _refine,
-        ("pawfect_service", "pawfect.contract"),
         tokens=JSON_TOKENS,
     ),
     Target(
@@ -231,7 +226,6 @@ PAYLOADS: Final = (
             {"prompt": "warmer"},
         ),
         _payload,
-        ("pawfect.contract", "json"),
         tokens=JSON_TOKENS,
     ),
     Target(
@@ -241,7 +235,6 @@ PAYLOADS: Final = (
             replace(_CANDIDATE, scores={"realism": 3.5}).to_json().encode(),
         ],
         _done,
-        ("pawfect.contract", "json"),
         tokens=JSON_TOKENS,
     ),
     Target(
@@ -252,7 +245,6 @@ PAYLOADS: Final = (
             b'{"error": {"details": [{"retryDelay": "13s"}], "message": "no"}}',
         ],
         _answer,
-        ("pawfect.judges", "json"),
         kinds=(ErrorKind.INTERNAL,),
         tokens=JSON_TOKENS,
     ),
@@ -265,21 +257,18 @@ PAYLOADS: Final = (
             b"Wed, 21 Oct 2026 07:28:00 GMT",
         ],
         _ids,
-        ("pawfect_service", "opentelemetry.trace.propagation"),
         tokens=(b"=", b"..", b"/", b"%2e", b"9" * 5000, b"\xb2", b"W1tbW1s", b"-0001", b"\0"),
     ),
     Target(
         "variants",
         lambda: [_VARIANTS],
         _text(parse_variants),
-        ("pawfect_service.variants", "pawfect.contract", "tomllib"),
         tokens=TOML_TOKENS,
     ),
     Target(
         "api-keys",
         lambda: ["\n".join(new_api_key("k", "u-1", admin=True)[1:] + ("# x",)).encode()],
         _text(lambda text: ApiKeys(text.splitlines())),
-        ("pawfect_service.http.callers",),
         tokens=(b"*", b"admin", b"#", b"\n", b"..", b"\x85", b"\xe2\x80\xa8", b"\0", b" "),
     ),
 )

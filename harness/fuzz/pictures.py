@@ -182,17 +182,14 @@ _PICTURE_TOKENS: Final = (
     struct.pack("<HHII", 258, 3, 3, 8), struct.pack("<HHII", 273, 4, 2**28, 8),
     struct.pack("<HHII", 259, 3, 1, 50_000), struct.pack("<HHII", 330, 13, 1, 8),
 )  # fmt: skip
-_PHOTO_MODULES: Final = ("pawfect.photo", "PIL")
-
 PICTURES: Final = (
-    Target("photo", lambda: list(photos()), _read_and_write, _PHOTO_MODULES, tokens=_PICTURE_TOKENS),
-    Target("photo-glance", lambda: list(photos()), _glance, _PHOTO_MODULES, tokens=_PICTURE_TOKENS),
-    Target("mask", lambda: list(masks()), _mask, _PHOTO_MODULES, tokens=_PICTURE_TOKENS),
+    Target("photo", lambda: list(photos()), _read_and_write, tokens=_PICTURE_TOKENS),
+    Target("photo-glance", lambda: list(photos()), _glance, tokens=_PICTURE_TOKENS),
+    Target("mask", lambda: list(masks()), _mask, tokens=_PICTURE_TOKENS),
     Target(
         "xmp",
         lambda: [_PACKET, _PACKET.replace(b"</rdf:RDF>", b"<a>" * 40 + b"</a>" * 40 + b"</rdf:RDF>")],
         _packet,
-        ("pawfect.photo.xmp", "xml"),
         tokens=(
             b"<!DOCTYPE x [<!ENTITY a 'b'>]>", b"&a;", b"\xff\xfe", b"\0", b"<a>" * 3000, b"]]>",
             b"<![CDATA[", b'xmlns:tiff="x"', b"tiff:Orientation", b"<?xml version='1.0' encoding='x'?>",

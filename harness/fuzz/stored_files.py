@@ -98,7 +98,9 @@ def _weights(path: Path) -> None:
 
 
 def _safetensors() -> list[bytes]:
-    return [save({"a": np.zeros((2, 3), np.float32), "b": np.ones(4, np.float16)}, {"format": "pt"})]
+    return [
+        save({"a": np.zeros((2, 3), np.float32), "b": np.ones(4, np.float16)}, {"format": "pt"})
+    ]
 
 
 def _gguf() -> list[bytes]:
@@ -181,28 +183,24 @@ STORED_FILES: Final = (
             [{"id": "x", "init_image_url": "https://h/a", "mask_image_url": "m", "hair": "keep"}],
         ),
         _file("tasks.json", _tasks),
-        ("pawfect_client.search", "json"),
         tokens=JSON_TOKENS,
     ),
     Target(
         "task-folder",
         _kept_candidate,
         _file("task_1/candidate_1_seed7.json", _task_folder),
-        ("pawfect_client.search", "pawfect.contract", "json"),
         tokens=JSON_TOKENS,
     ),
     Target(
         "folder-results",
         lambda: dumped({"input": "a.jpg", "request": "r", "error": None}),
         _entries,
-        ("pawfect_client",),
         tokens=JSON_TOKENS,
     ),
     Target(
         "audit-journal",
         lambda: [_JOURNAL + b"\n"],
         _file("journal.jsonl", read_journal),
-        ("pawfect_service.api.audits", "json"),
         kinds=(ErrorKind.INTERNAL,),
         tokens=JSON_TOKENS,
     ),
@@ -210,14 +208,12 @@ STORED_FILES: Final = (
         "variants-history",
         lambda: dumped([{"text": 'salt = "s"', "at": 1.0}]),
         _file("v.toml.history", lambda path: _history(path.with_suffix(""))),
-        ("pawfect_service.variants", "json"),
         tokens=JSON_TOKENS,
     ),
     Target(
         "weights-lock",
         lambda: dumped(_LOCK),
         _file(LOCK_NAME, lambda path: LockFile(path.parent).read()),
-        ("pawfect.weights", "json"),
         kinds=(ErrorKind.UNAVAILABLE,),
         tokens=JSON_TOKENS,
     ),
@@ -225,14 +221,12 @@ STORED_FILES: Final = (
         "safetensors",
         _safetensors,
         _file("w.safetensors", _weights),
-        ("pawfect.weights",),
         tokens=(*JSON_TOKENS, b"\x80\x04", b"PK\x03\x04", b'"data_offsets":[0,', b'"__metadata__"'),
     ),
     Target(
         "gguf",
         _gguf,
         _file("w.gguf", _weights),
-        ("pawfect.weights",),
         tokens=(
             b"GGUF", struct.pack("<IQ", 9, 2**60), struct.pack("<IIQ", 9, 9, 1) * 2000,
             struct.pack("<Q", 2**63), struct.pack("<I", 0),
@@ -242,7 +236,6 @@ STORED_FILES: Final = (
         "onnx",
         _onnx,
         _file("w.onnx", lambda path: (_weights(path), last_initializer(path))),
-        ("pawfect.weights", "pawfect.onnx.initializers"),
         raises=(ValueError,),
         tokens=(b"\x3a", b"\x2a", b"\xff" * 9 + b"\x01", b"\x08\x00", b"\x10\x01", b"\x4a\x00"),
     ),
@@ -250,7 +243,6 @@ STORED_FILES: Final = (
         "profile",
         lambda: _toml("profiles/embedded.toml", "profiles/tiny.toml"),
         _profile,
-        ("pawfect.profile", "pawfect.contract.tables"),
         raises=(ProfileError, *_TOMLS),
         tokens=TOML_TOKENS,
     ),
@@ -258,7 +250,6 @@ STORED_FILES: Final = (
         "manifest",
         lambda: _toml("weights/manifest.toml"),
         _manifest,
-        ("pawfect.weights", "pawfect.contract.tables"),
         raises=(TableError, *_TOMLS),
         tokens=TOML_TOKENS,
     ),

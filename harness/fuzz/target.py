@@ -1,6 +1,6 @@
 """What is fuzzed: one reader of hostile bytes, what it may raise, and what holds whatever it gets.
 
-    problem(target, data)   what is wrong with how a reader took some bytes; None: nothing
+problem(target, data)   what is wrong with how a reader took some bytes; None: nothing
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,14 +36,12 @@ class Target:
         raises: what may come out besides PawfectError: what the reader's own docstring says.
         kinds: of a PawfectError that may come out.
         tokens: pieces that mean something in its format.
-        modules: whose branches a coverage-guided run follows.
         most: longest input, bytes.
     """
 
     name: str
     good: Callable[[], list[bytes]]
     read: Callable[[bytes], object]
-    modules: tuple[str, ...]
     raises: tuple[type[Exception], ...] = ()
     kinds: tuple[ErrorKind, ...] = (ErrorKind.INVALID_ARG,)
     tokens: tuple[bytes, ...] = ()
@@ -95,14 +93,26 @@ def inputs(target: Target, seed: int, count: int) -> Iterator[bytes]:
     good = target.good()
     yield from good
     rng = random.Random(f"{target.name}:{seed}")
-    texts = [one for one in good if one[:1] in (b"{", b"[")]
     for _ in range(count):
-        if texts and rng.random() < 0.7:
-            # JSON, a line of it each.
-            lines = rng.choice(texts).splitlines()
-            at = rng.randrange(len(lines))
-            lines[at] = json_mutated(rng, json.loads(lines[at]))
-            yield b"\n".join(lines)[: target.most]
-            continue
-        data = mutated(rng, good, target.tokens, target.most)
-        yield with_right_sums(data) if rng.random() < 0.7 else data
+        yield made(target, rng, good)
+
+
+def made(target: Target, rng: random.Random, good: Sequence[bytes]) -> bytes:
+    """Return one hostile input made from good ones."""
+    if rng.random() < 0.7 and (data := _json_made(rng, rng.choice(good))):
+        return data[: target.most]
+    data = mutated(rng, good, target.tokens, target.most)
+    return with_right_sums(data) if rng.random() < 0.7 else data
+
+
+def _json_made(rng: random.Random, good: bytes) -> bytes | None:
+    """Return JSON, an object or list in each line, with one line changed; None for other bytes."""
+    if good[:1] not in (b"{", b"["):
+        return None
+    lines = good.splitlines()
+    at = rng.randrange(len(lines))
+    try:
+        lines[at] = json_mutated(rng, json.loads(lines[at]))
+    except (ValueError, RecursionError):
+        return None
+    return b"\n".join(lines)

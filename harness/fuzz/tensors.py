@@ -30,9 +30,7 @@ _SCALARS: Final[tuple[Scalar, ...]] = (
 )  # fmt: skip
 
 
-def hostile_inputs(
-    rng: random.Random, model: Model, good: Mapping[str, Array]
-) -> dict[str, Array]:
+def hostile_inputs(rng: random.Random, model: Model, good: Mapping[str, Array]) -> dict[str, Array]:
     """Return inputs of which some are not what the model takes.
 
     Args:
@@ -41,7 +39,9 @@ def hostile_inputs(
         good: inputs that it takes, without the batch's axis.
     """
     inputs = dict(good)
-    for spec in rng.sample(model.spec.inputs, rng.randint(1, len(model.spec.inputs))):
+    for spec in rng.sample(
+        model.spec.inputs, min(rng.choice((1, 1, 1, 2, 4)), len(model.spec.inputs))
+    ):
         step = rng.random()
         if step < 0.1:
             inputs.pop(spec.name, None)

@@ -19,7 +19,9 @@ from tests.fuzz.api import Served
 from tests.service.stack import MASK, PHOTO
 
 # Files as texts: schemathesis' own bytes are none of what its validator of bodies knows.
-schemathesis.openapi.format("binary", st.binary(max_size=200).map(lambda data: data.decode("latin-1")))
+schemathesis.openapi.format(
+    "binary", st.binary(max_size=200).map(lambda data: data.decode("latin-1"))
+)
 # The one user and session, and the run of `Known`, that requests are aimed at.
 USER, SESSION = "u", "s"
 # A stream of a job that is over ends; one of a job that waits does not, s.

@@ -143,7 +143,5 @@ def test_json_that_no_float_and_no_letter_can_hold_is_refused_in_words(
 
 
 @pytest.mark.slow
-def test_thousands_of_hostile_json_bodies_are_refused_in_words(
-    alone: Served, known: Known
-) -> None:
+def test_thousands_of_hostile_json_bodies_are_refused_in_words(alone: Served, known: Known) -> None:
     assert hostile_bodies(alone, known, 700).get(400, 0) > 2000
