@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +13,7 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
-from harness.fuzz.target import Target
-from pawfect.contract.errors import PawfectError
+from harness.fuzz.target import Target, any_way
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
 from pawfect.photo import xmp
 from pawfect.photo.deep import encode_deep_png
@@ -147,21 +147,13 @@ def masks() -> tuple[bytes, ...]:
 
 
 def _mask(data: bytes) -> None:
-    """Read a mask in every way; the first refusal that all share comes out."""
-    refusals: list[PawfectError] = []
-    ways = (None, *MASK_IS)
-    for number, mask_is in enumerate(ways):
-        params = MaskFileParams(mask_is, invert_mask=bool(number % 2), fit_mask=number > 2)
-        try:
-            decode_mask_file(data, _photo(), "mask", params)
-        except PawfectError as error:
-            refusals.append(error)
-    try:
-        decode_protect(data, _photo())
-    except PawfectError as error:
-        refusals.append(error)
-    if refusals:
-        raise refusals[0]
+    """Read a mask in every way."""
+    told = [
+        MaskFileParams(mask_is, invert_mask=bool(number % 2), fit_mask=number > 2)
+        for number, mask_is in enumerate((None, *MASK_IS))
+    ]
+    ways = [partial(decode_mask_file, data, _photo(), "mask", params) for params in told]
+    any_way([*ways, lambda: decode_protect(data, _photo())])
 
 
 def _packet(data: bytes) -> None:

@@ -89,7 +89,7 @@ def _kept_candidate() -> list[bytes]:
 def _tasks(path: Path) -> None:
     keys = read_keys("character_name=character")
     read_tasks(path, keys)
-    read_tasks(path, {}, ["1"])
+    read_tasks(path, {}, ())
 
 
 def _weights(path: Path) -> None:
@@ -142,7 +142,7 @@ def _toml(*names: str) -> list[bytes]:
 
 
 _LOCK: Final = {
-    "version": 2,
+    "version": 1,
     "entries": {
         "u2netp": {
             "revisions": {"a/b": "0" * 40},
@@ -150,7 +150,8 @@ _LOCK: Final = {
                 "u2netp.onnx": {
                     "size": 7,
                     "sha256": "0" * 64,
-                    "origin": "a",
+                    "mtime_ns": 1,
+                    "origin": "manifest",
                     "time": "2026-01-01T00:00:00Z",
                 }
             },
@@ -159,15 +160,15 @@ _LOCK: Final = {
 }
 _JOURNAL: Final = b"\n".join(
     dumped(
-        {"format": 1, "run": {"cells": [{"identity": "a"}]}},
+        {"format": 2, "run": {"cells": [{"identity": "a"}]}},
         {
             "cell": "a",
-            "setting": "s",
+            "setting": {"steps": 4},
             "seed": 1,
             "status": "ok",
             "reason": "",
             "report": {"total_ms": 5},
-            "at": 1.0,
+            "at": "2026-01-01T00:00:00Z",
         },
     )
 )

@@ -88,6 +88,25 @@ def _told(message: str, data: bytes) -> str | None:
     return found and f"a message that tells {found!r}"
 
 
+def any_way(ways: Sequence[Callable[[], object]]) -> None:
+    """Read in several ways; the last refusal comes out where none takes it.
+
+    Args:
+        ways: each reads.
+    """
+    refusals = []
+    for way in ways:
+        try:
+            way()
+        except PawfectError as error:
+            refusals.append(error)
+            # One that is no error in words is one whatever the other ways say.
+            if error.kind is ErrorKind.INTERNAL or len(error.message) > LONGEST_MESSAGE:
+                raise
+    if len(refusals) == len(ways):
+        raise refusals[-1]
+
+
 def inputs(target: Target, seed: int, count: int) -> Iterator[bytes]:
     """Yield a target's good inputs, then so many made from them; the same for the same seed."""
     good = target.good()
