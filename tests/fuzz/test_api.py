@@ -61,7 +61,7 @@ def make(api: Served) -> Known:
         http.delete(ROUTE)
         run = http.post("/api/v1/runs?kind=import&user=u", files={"photo": PHOTO}).json()
         http.delete(f"/api/v1/runs/{run['runId']}")
-    return Known(run["runId"], run["versions"][0]["jobId"])
+    return Known(api.url, run["runId"], run["versions"][0]["jobId"])
 
 
 def as_said(found: Found) -> None:
