@@ -53,8 +53,8 @@ def check_inputs(name: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
     Triton checks the same for callers over the network, but not for a call within the process.
 
     Raises:
-        PawfectError: INVALID_ARG where one is missing, has another rank or fixed size, or is of what
-            its dtype cannot hold.
+        PawfectError: INVALID_ARG where one is missing, has another rank or fixed size, or holds
+            what its dtype cannot.
     """
     checked = {}
     for spec in MODELS[name].spec.inputs:

@@ -79,10 +79,10 @@ def _byte(rng: random.Random, data: bytearray) -> None:
 
 
 def _number(rng: random.Random, data: bytearray) -> None:
-    width, order = rng.choice((1, 2, 4, 8)), rng.choice(("little", "big"))
+    width = rng.choice((1, 2, 4, 8))
     value = rng.choice(INTEGERS) % (1 << 8 * width)
     at = _place(rng, data)
-    data[at : at + width] = value.to_bytes(width, order)
+    data[at : at + width] = value.to_bytes(width, "little" if rng.random() < 0.5 else "big")
 
 
 def _delete(rng: random.Random, data: bytearray) -> None:

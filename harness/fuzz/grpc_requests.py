@@ -17,6 +17,7 @@ from typing import Any, Final
 from tritonclient.grpc import service_pb2 as pb
 
 from harness.fuzz.bytes_mutated import INTEGERS, mutated, with_right_sums
+from harness.fuzz.tensors import parameter_names
 from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect.serving import probe_inputs
@@ -290,7 +291,7 @@ def _contents_lack(rng: random.Random, request: pb.ModelInferRequest) -> None:
 def _own_parameter(rng: random.Random, request: pb.ModelInferRequest) -> None:
     """Give one of the model's own parameters a value of a type that Triton hands on."""
     model = MODELS.get(request.model_name)
-    own = sorted(model.parameters.__dataclass_fields__) if model else []
+    own = parameter_names(model) if model else []
     name = rng.choice((*own, "traceparent", "waiting", "p", ""))
     value = rng.choice((True, 0, 1, -1, 7, 64, 101, 2**31, 2**63 - 1, -(2**63), *_TEXTS))
     _set(request.parameters, name, value)
@@ -299,7 +300,7 @@ def _own_parameter(rng: random.Random, request: pb.ModelInferRequest) -> None:
 def _parameter(rng: random.Random, request: pb.ModelInferRequest) -> None:
     """Give one of the model's own parameters, or of Triton's, a value of any type."""
     model = MODELS.get(request.model_name)
-    own = sorted(model.parameters.__dataclass_fields__) if model else []
+    own = parameter_names(model) if model else []
     name = rng.choice((*own, *own, *_TRITONS, "", "p" * 1000))
     _any_value(rng, request.parameters[name])
 

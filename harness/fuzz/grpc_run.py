@@ -14,9 +14,10 @@ import grpc
 import psutil
 from tritonclient.grpc import service_pb2 as pb
 
-from harness.fuzz.grpc_requests import STREAM, Case, made, request_of
+from harness.fuzz.grpc_requests import INFER, STREAM, Case, made, request_of
 from harness.fuzz.leaks import leak
 from pawfect.contract.errors import ErrorKind
+from pawfect.models import MODELS
 from pawfect.profile import Profile
 from pawfect_triton.server import CACHE_BYTES
 
@@ -155,24 +156,19 @@ def good_answers(address: str, profile: Profile, models: list[str]) -> dict[str,
     Raises:
         grpc.RpcError: one does not answer.
     """
-    found = {}
+    found: dict[str, tuple[bytes, ...]] = {}
     with _channel(address) as channel:
         for model in models:
             body = request_of(model, profile).SerializeToString()
-            call = channel.stream_stream(_SERVICE + STREAM)
-            told = [
-                pb.ModelStreamInferResponse.FromString(one)
-                for one in call(iter([body]), timeout=PATIENCE_S)
-            ]
-            if refused := [one.error_message for one in told if one.error_message]:
-                found[model] = (refused[0].encode(),)
-                continue
-            last = told[-1].infer_response
-            found[model] = tuple(
-                raw
-                for one, raw in zip(last.outputs, last.raw_output_contents, strict=True)
-                if one.datatype != "BYTES"
-            )
+            if MODELS[model].spec.decoupled:
+                call = channel.stream_stream(_SERVICE + STREAM)
+                messages = list(call(iter([body]), timeout=PATIENCE_S))
+                answer = pb.ModelStreamInferResponse.FromString(messages[-1]).infer_response
+            else:
+                ask = channel.unary_unary(_SERVICE + INFER)
+                answer = pb.ModelInferResponse.FromString(ask(body, timeout=PATIENCE_S))
+            pairs = zip(answer.outputs, answer.raw_output_contents, strict=True)
+            found[model] = tuple(raw for one, raw in pairs if one.datatype != "BYTES")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 # What fits no field, or nearly: types, the ends of numbers, numbers that no float holds, halves of
 # letters, control characters, depth, length, names that are something elsewhere.
-_VALUES: Final = (
+_VALUES: Final[tuple[Any, ...]] = (
     None, True, False, 0, 1, -1, 2, 7, 2**31, 2**53 + 1, 2**63, -(2**63) - 1, 10**400, -(10**400),
     0.0, -0.0, 0.5, 1.5, 1e308, -1e308, 5e-324, float("nan"), float("inf"), "", " ", "x", "\0",
     "\ud800", "\udfff\ud800", "\x1b[2J", "\u202e", "\n", "x" * 5000, "9" * 5000, "/etc/passwd",
@@ -50,7 +50,7 @@ def _changed(rng: random.Random, value: Any) -> Any:
         del value[key]
     elif step < 0.16 and isinstance(value, dict):
         value[rng.choice(_KEYS)] = copy.deepcopy(rng.choice(_VALUES))
-    elif step < 0.16:
+    elif step < 0.16 and isinstance(value, list):
         value.append(copy.deepcopy(value[key]))
     elif step < 0.2 and isinstance(value, dict):
         value[rng.choice(_KEYS)] = value.pop(key)

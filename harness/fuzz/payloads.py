@@ -1,8 +1,9 @@
-"""Readers of texts and messages: the API's bodies, the queue, stored documents, judges, commands."""
+"""Readers of texts and messages: the API's bodies, the queue, stored documents, judges."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -133,10 +134,8 @@ def _answer(data: bytes) -> None:
     """Read what a judge says, and why it refused."""
     text = data.decode("utf-8", "replace")
     moondream._why(data)
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         retry_delay_s(json.loads(text))
-    except (ValueError, RecursionError):
-        pass
     read_answer(text, ("consistency", "realism"), ("seam",))
 
 
@@ -226,7 +225,7 @@ PAYLOADS: Final = (
     Target(
         "judge-answer",
         lambda: [
-            b'Sure:\n```json\n{"consistency": 7.5, "realism": 8, "flaws": ["seam"], "remark": "x"}\n```',
+            b'Sure:\n```json\n{"consistency": 7.5, "realism": 8, "flaws": ["seam"]}\n```',
             b'{"consistency": 7.5, "realism": 8, "flaws": ["seam"], "remark": "x"}',
             b'{"error": {"details": [{"retryDelay": "13s"}], "message": "no"}}',
         ],

@@ -37,6 +37,9 @@ _PACKET: Final = (
 )
 
 
+_NESTED: Final = b"<a>" * 40 + b"</a>" * 40
+
+
 def _scene() -> Any:
     rng = np.random.default_rng(5)
     return rng.integers(0, 256, (_SIDE // 8, _SIDE // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
@@ -106,7 +109,7 @@ def _tiff(samples: Any, **options: Any) -> bytes:
 def _read_and_write(data: bytes) -> None:
     """Do with a photo what an inpainting does: read it, change it, write it."""
     photo = decode_photo(data)
-    changed = photo.with_pixels(255 - photo.pixels).changed_by("patch")
+    changed = photo.with_pixels(~photo.pixels).changed_by("patch")
     encode_photo(changed, WRITTEN_AS.get(photo.format, photo.format))
     if not photo.has_transparency:
         encode_photo(changed, "JPEG")
@@ -142,7 +145,7 @@ def masks() -> tuple[bytes, ...]:
         _saved(erased, "PNG"),
         _saved(Image.fromarray(hole).convert("P"), "GIF"),
         _saved(hole, "TIFF"),
-        encode_deep_png(hole[..., None].astype(np.uint16) * 257),
+        encode_deep_png(hole[..., None].astype(np.uint16) * np.uint16(257)),
     )
 
 
@@ -166,10 +169,11 @@ def _packet(data: bytes) -> None:
 
 _PICTURE_TOKENS: Final = (
     b"IHDR", b"IDAT", b"eXIf", b"iTXt", b"iCCP", b"acTL", b"fcTL", b"tRNS", b"PLTE", b"zTXt",
-    b"Exif\0\0", b"II*\0", b"MM\0*", b"\xff\xd8", b"\xff\xd9", b"\xff\xe1", b"\xff\xe2", b"\xff\xc0",
-    b"\xff\xda", b"\xff\xdd\x00\x04\x00\x01", b"MPF\0", b"RIFF", b"VP8X", b"VP8L", b"EXIF", b"XMP ",
-    b"ANIM", b"ftypavif", b"ftypheic", b"meta", b"iloc", b"ispe", b"irot", b"ipma", b"BM", b"GIF89a",
-    b"\x21\xff\x0bNETSCAPE2.0", b"acsp", b"ICC_PROFILE\0\x01\x01",
+    b"Exif\0\0", b"II*\0", b"MM\0*", b"\xff\xd8", b"\xff\xd9", b"\xff\xe1", b"\xff\xe2",
+    b"\xff\xc0", b"\xff\xda", b"\xff\xdd\x00\x04\x00\x01", b"MPF\0", b"RIFF", b"VP8X",
+    b"VP8L", b"EXIF", b"XMP ", b"ANIM", b"ftypavif", b"ftypheic", b"meta", b"iloc",
+    b"ispe", b"irot", b"ipma",
+    b"BM", b"GIF89a", b"\x21\xff\x0bNETSCAPE2.0", b"acsp", b"ICC_PROFILE\0\x01\x01",
     struct.pack("<HHII", 0x0112, 3, 1, 9), struct.pack("<HHII", 256, 4, 1, 2**31),
     struct.pack("<HHII", 258, 3, 3, 8), struct.pack("<HHII", 273, 4, 2**28, 8),
     struct.pack("<HHII", 259, 3, 1, 50_000), struct.pack("<HHII", 330, 13, 1, 8),
@@ -180,12 +184,13 @@ PICTURES: Final = (
     Target("mask", lambda: list(masks()), _mask, tokens=_PICTURE_TOKENS),
     Target(
         "xmp",
-        lambda: [_PACKET, _PACKET.replace(b"</rdf:RDF>", b"<a>" * 40 + b"</a>" * 40 + b"</rdf:RDF>")],
+        lambda: [_PACKET, _PACKET.replace(b"</rdf:RDF>", _NESTED + b"</rdf:RDF>")],
         _packet,
         tokens=(
             b"<!DOCTYPE x [<!ENTITY a 'b'>]>", b"&a;", b"\xff\xfe", b"\0", b"<a>" * 3000, b"]]>",
-            b"<![CDATA[", b'xmlns:tiff="x"', b"tiff:Orientation", b"<?xml version='1.0' encoding='x'?>",
-            b"<?xml version='1.0' encoding='utf-16'?>", b"rdf:resource", b"Iptc4xmpExt:DigitalSourceType",
+            b"<![CDATA[", b'xmlns:tiff="x"', b"tiff:Orientation",
+            b"<?xml version='1.0' encoding='x'?>", b"<?xml version='1.0' encoding='utf-16'?>",
+            b"rdf:resource", b"Iptc4xmpExt:DigitalSourceType",
         ),
     ),
 )  # fmt: skip

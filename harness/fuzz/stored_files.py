@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import struct
 import tempfile
 import tomllib
@@ -97,6 +96,11 @@ def _weights(path: Path) -> None:
     mistaken(path, path.name)
 
 
+def _graph(path: Path) -> None:
+    _weights(path)
+    last_initializer(path)
+
+
 def _safetensors() -> list[bytes]:
     return [
         save({"a": np.zeros((2, 3), np.float32), "b": np.ones(4, np.float16)}, {"format": "pt"})
@@ -172,7 +176,7 @@ _JOURNAL: Final = b"\n".join(
         },
     )
 )
-# What `tomllib` raises besides its own error: of an integer of over 4,300 digits, and of depth. Only
+# What `tomllib` raises besides its own error: of integers of over 4,300 digits, and of depth. Only
 # files of the package are read by it without a guard, and they are no input.
 _TOMLS: Final = (ValueError, RecursionError)
 
@@ -236,7 +240,7 @@ STORED_FILES: Final = (
     Target(
         "onnx",
         _onnx,
-        _file("w.onnx", lambda path: (_weights(path), last_initializer(path))),
+        _file("w.onnx", _graph),
         raises=(ValueError,),
         tokens=(b"\x3a", b"\x2a", b"\xff" * 9 + b"\x01", b"\x08\x00", b"\x10\x01", b"\x4a\x00"),
     ),

@@ -52,7 +52,8 @@ def problem(target: Target, data: bytes) -> str | None:
     """Return what is wrong with how a reader took some bytes; None where nothing is.
 
     Only errors of the table, or those that the reader's docstring names, may come out; their
-    messages are short, can be sent as UTF-8, and tell no path and no traceback; CPU time is bounded.
+    messages are short, can be sent as UTF-8, and tell no path and no traceback. CPU
+    time is bounded.
     """
     began = time.process_time()
     found = _taken(target, data)

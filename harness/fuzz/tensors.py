@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
 
 from pawfect.contract.parameters import Scalar
+from pawfect.contract.tables import field_types
 from pawfect.contract.tensors import DTYPES, Array, TensorSpec
 from pawfect.model import Model
 
-# Sizes of an axis that may have any: none, the smallest, around the smallest photo's side, odd ones.
+# Sizes of an axis that may have any: none, small ones, those around the smallest photo's side.
 _SIZES: Final = (0, 1, 2, 3, 4, 5, 63, 64, 65, 72, 100)
 # Values beside the model's own, per kind: the ends of a type, and what is no number.
 _INTEGERS: Final = (0, 1, -1, 2, 3, 64, 255, 2**31 - 1, -(2**31), 2**62, 2**63 - 1, -(2**63))
 _FLOATS: Final = (0.0, -1.0, 1.0, 0.5, 1e30, -1e30, 65_504.0, float("nan"), float("inf"), -3.5)
 _TEXTS: Final = (
     b"", b" ", b"grass", b"\xff\xfe", "ü".encode() * 9, b"x" * 3000, b"\0", b"{}", b"[" * 3000,
-    b'{"masks": [{"bbox": [0, 0, 4, 4]}], "\\ud800": 1}', b"<CAPTION>", b"u2netp:320:static", b"<OD>",
-    b"u2netp", b"\x1b[2J", b"region", b"text", b"../../x", b"a, b, c", b'{"prompt": 1e999}', b"capabilities",
+    b'{"masks": [{"bbox": [0, 0, 4, 4]}], "\\ud800": 1}', b"<CAPTION>", b"<OD>",
+    b"u2netp:320:static", b"u2netp", b"\x1b[2J", b"region", b"text", b"../../x", b"a, b, c",
+    b'{"prompt": 1e999}', b"capabilities",
 )  # fmt: skip
 _SCALARS: Final[tuple[Scalar, ...]] = (
     True, False, 0, 1, -1, 7, 64, 101, 2**31, 2**63 - 1, -(2**63), 10**400, 0.0, 0.5, -0.5, 1e308,
-    float("nan"), float("inf"), "", "auto", "x", "\ud800", "\0", "9" * 5000, "../../x", "none", "cpu",
-    "swap", "patch", "white", "raw", "base64", "jpeg",
+    float("nan"), float("inf"), "", "auto", "x", "\ud800", "\0", "9" * 5000, "../../x", "none",
+    "cpu", "swap", "patch", "white", "raw", "base64", "jpeg",
 )  # fmt: skip
 
 
@@ -56,9 +57,15 @@ def hostile_inputs(rng: random.Random, model: Model, good: Mapping[str, Array]) 
 
 def hostile_parameters(rng: random.Random, model: Model) -> dict[str, Scalar]:
     """Return parameters of which some are none of the model's, or not as it takes them."""
-    own = [field.name for field in fields(model.parameters)]
+    own = parameter_names(model)
     names = (*own, *own, "p", "", "\ud800", "__class__")
     return {rng.choice(names): rng.choice(_SCALARS) for _ in range(rng.choice((0, 0, 1, 1, 2, 4)))}
+
+
+def parameter_names(model: Model) -> list[str]:
+    """Return the names of a model's own parameters, in the order of the alphabet."""
+    kind: type = model.parameters
+    return sorted(field_types(kind))
 
 
 def _other_values(rng: random.Random, spec: TensorSpec, array: Array) -> Array:

@@ -131,7 +131,7 @@ class PawfectError(Exception):
     Args:
         kind: the row of the table.
         message: what was expected and what came; without token, path or traceback. Halves of
-            letters, which UTF-8 cannot carry, become escapes, and what is beyond 4,000 letters goes.
+            letters, which UTF-8 cannot carry, become escapes; what is beyond 4,000 letters goes.
     """
 
     def __init__(self, kind: ErrorKind, message: str) -> None:

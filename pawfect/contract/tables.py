@@ -197,7 +197,7 @@ def _shown(value: Any) -> str:
 
 
 def _repr(value: Any) -> str:
-    """Return a value as messages show it: the start of what is long, nothing of what is too deep."""
+    """Return a value as messages show it: the start of a long one, nothing of one too deep."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):

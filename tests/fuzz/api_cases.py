@@ -1,8 +1,10 @@
-"""Requests that schemathesis makes of the API's own OpenAPI page, aimed so that some of them hit."""
+"""Requests that schemathesis makes of the API's own OpenAPI page, aimed so that some hit."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +12,9 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisDeprecationWarning
 from hypothesis.stateful import run_state_machine_as_test
+from schemathesis.core import NOT_SET
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi import checks as of_openapi
 
@@ -144,7 +148,16 @@ def _fuzz_operation(operation: Any, known: Known, examples: int, found: Found) -
         aimed(case, aim, known)
         send(case, known, found)
 
-    one()
+    with _quietly():
+        one()
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Let schemathesis draw from `random` in its strategies, of which hypothesis warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HypothesisDeprecationWarning)
+        yield
 
 
 def aimed(case: Any, aim: int, known: Known) -> None:
@@ -185,12 +198,27 @@ def send(case: Any, known: Known, found: Found) -> None:
         # A stream ends with its job.
         known.cancel()
     try:
-        response = case.call(timeout=PATIENCE_S)
+        response = case.call(timeout=PATIENCE_S, **as_form(case))
     except requests.Timeout:
         label = case.operation.label
         found.problems.setdefault(f"{label}: no answer", case.as_curl_command()[:600])
         return
     note(case, response, found)
+
+
+def as_form(case: Any) -> dict[str, Any]:
+    """Return the form of a case that brings real pictures, as `requests` sends it; else nothing.
+
+    schemathesis itself sends them as texts where a body's schema is one of several.
+    """
+    brings = isinstance(case.body, dict) and _is_form(case)
+    if not brings or not any(isinstance(part, bytes) for part in case.body.values()):
+        return {}
+    parts, case.body = case.body, NOT_SET
+    return {
+        "files": {name: part for name, part in parts.items() if isinstance(part, bytes)},
+        "data": {name: str(part) for name, part in parts.items() if not isinstance(part, bytes)},
+    }
 
 
 def note(case: Any, response: Any, found: Found) -> None:
@@ -236,18 +264,20 @@ def follow(api: Served, known: Known, examples: int, steps: int) -> Found:
             if "uid" in case.path_parameters and case.method == "POST":
                 case.path_parameters["uid"] = USER
 
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"timeout": PATIENCE_S, **as_form(case)}
+
         def validate_response(self, response: Any, case: Any, *given: Any, **named: Any) -> None:
             note(case, response, found)
 
-    run_state_machine_as_test(
-        Walk,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        ),
+    walks = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
     )
+    with _quietly():
+        run_state_machine_as_test(Walk, settings=walks)
     return found

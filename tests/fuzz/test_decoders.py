@@ -103,7 +103,9 @@ def test_thousands_of_requests_are_decoded_or_refused_in_words(model: Model) -> 
 
 def worked(model: Model, store: Store, count: int) -> set[ErrorKind]:
     """Have a model work at hostile requests; return how it refused them."""
-    return {error.kind for error in refusals(model, load_function(model.name, PROFILE, store), count)}
+    return {
+        error.kind for error in refusals(model, load_function(model.name, PROFILE, store), count)
+    }
 
 
 @pytest.mark.parametrize("name", WITHOUT_WEIGHTS)
@@ -143,5 +145,3 @@ def test_every_orchestration_is_fuzzed() -> None:
     assert {model.name for model in MODELS.values() if model.orchestration} <= {
         model.name for model in SERVED
     }
-
-

@@ -6,8 +6,9 @@ bulletins 5687 (August 2025, mended in 25.05 to 25.07) and 5816 (April 2026, men
 - HTTP: stack overflows by chunked bodies and crafted requests (CVE-2025-23310, -23311), a heap
   overflow (CVE-2025-23317), a header that crashes it (CVE-2026-24175). So HTTP is off here, and in
   production; nothing of it is fuzzed.
-- The Python backend's shared memory: reads and writes out of bounds (CVE-2025-23318, -23319, -23333,
-  -23334), and errors that tell its name (CVE-2025-23320). So no case registers a region that there is.
+- The Python backend's shared memory: reads and writes out of bounds (CVE-2025-23318, -23319,
+  -23333, -23334), and errors that tell its name (CVE-2025-23320). So no case registers a region
+  that there is.
 - Whole numbers that overflow (CVE-2025-23323 to -23327, CVE-2026-24173): a tensor whose size
   overflows 64 bits ends the model's process. `pawfect serve` starts the server anew; the last test
   here shows both. So no other case has such a size.
@@ -71,7 +72,7 @@ def test_a_run_is_the_same_again_and_another_seed_is_another_run() -> None:
 def private(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServedProcess]:
-    """A server of these tests alone, without HTTP: what is sent to it is not meant to be survived."""
+    """A server of these tests alone, without HTTP."""
     folder = tmp_path_factory.mktemp("fuzzed-server")
     with ServedProcess(folder, "--no-http", profile=request.param) as running:
         running.wait_for(READY, timeout_s=START_S)
@@ -109,5 +110,3 @@ def test_a_size_that_overflows_ends_a_process_in_this_release_and_the_server_com
     assert "/" not in str(caught.value.details()).replace("text/", "")
     private.wait_for(READY, times + 1, START_S)
     assert good_answers(address, PROFILE, MODELS) == before
-
-

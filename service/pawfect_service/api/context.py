@@ -149,8 +149,12 @@ async def let_in(connection: HTTPConnection) -> tuple[ApiContext, Caller]:
 
 async def admitted(
     connection: HTTPConnection,
-    uid: Annotated[str, Path(description="The user.", examples=["u-4711"], json_schema_extra=id_schema())],
-    sid: Annotated[str, Path(description="The session.", examples=["D1A406F5"], json_schema_extra=id_schema())],
+    uid: Annotated[
+        str, Path(description="The user.", examples=["u-4711"], json_schema_extra=id_schema())
+    ],
+    sid: Annotated[
+        str, Path(description="The session.", examples=["D1A406F5"], json_schema_extra=id_schema())
+    ],
 ) -> Address:
     """Return the address of a session that the caller may touch.
 

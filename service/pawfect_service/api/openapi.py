@@ -1,4 +1,4 @@
-"""The OpenAPI page as the API is: what FastAPI says of every app and this one does not do is mended.
+"""The OpenAPI page as the API is: what FastAPI says of every app, and is not so here, is mended.
 
 FastAPI tells of 422 for requests that it cannot read; here that is 400, as the table of errors has
 it. It gives errors the media type of a route's success, such as that of events; here they are JSON.

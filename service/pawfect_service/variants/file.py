@@ -146,7 +146,7 @@ def parse_variants(text: str) -> Variants:
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        # Not of the parser's own kind: an integer of over 4,300 digits, and too much that is nested.
+        # Not all of the parser's own kind: integers of over 4,300 digits, and what is too deep.
         raise invalid("variants", "TOML", error) from None
     rows = table.pop("variants", [])
     if not isinstance(rows, list):

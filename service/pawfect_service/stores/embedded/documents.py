@@ -194,6 +194,7 @@ def _read(connection: sqlite3.Connection, key: tuple[str, str]) -> tuple[Documen
 
 
 def document_of(body: Any) -> Document:
+    """Return the document of a stored body; what is no JSON object is one without any field."""
     try:
         document = json.loads(body)
     except (ValueError, TypeError, RecursionError):
