@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from tritonclient.grpc import service_pb2
 
 from harness.fuzz import frames
 from harness.fuzz.grpc_requests import made, overflowing, request_of
@@ -59,6 +60,21 @@ def test_malformed_requests_and_frames_leave_the_server_as_it_was(server: Served
     frames.send(server.endpoints.host, server.endpoints.grpc_port, 3, range(40))
     assert good_answers(address, PROFILE, QUICK) == before
     growth(processes, memory(triton_process(server)))
+
+
+def test_a_payload_whose_key_is_half_a_letter_is_refused_and_not_left_without_an_answer(
+    server: ServedProcess,
+) -> None:
+    # The refusal quotes it. Sent as it was it raised in the model, and nobody ever answered.
+    request = request_of("refine", PROFILE)
+    payload = b'{"masks": [{"bbox": [30, 30, 4, 4]}], "\\ud800": 1}'
+    at = [one.name for one in request.inputs].index("PAYLOAD")
+    request.raw_input_contents[at] = len(payload).to_bytes(4, "little") + payload
+    with grpc.insecure_channel(server.endpoints.grpc) as channel:
+        call = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        (answer,) = call(iter([request.SerializeToString()]), timeout=30)
+    told = service_pb2.ModelStreamInferResponse.FromString(answer).error_message
+    assert "PAYLOAD: expected some of masks, got \\ud800" in told
 
 
 def test_a_run_is_the_same_again_and_another_seed_is_another_run() -> None:
