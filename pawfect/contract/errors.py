@@ -131,7 +131,7 @@ class PawfectError(Exception):
     Args:
         kind: the row of the table.
         message: what was expected and what came; without token, path or traceback. Halves of
-            letters, which UTF-8 cannot carry, become escapes; what is beyond 4,000 letters goes.
+            letters, which UTF-8 cannot carry, become "?"; what is beyond 4,000 letters goes.
     """
 
     def __init__(self, kind: ErrorKind, message: str) -> None:
@@ -156,7 +156,7 @@ def _carried(message: str) -> str:
     """Return a message as every answer, log and report can carry it: it quotes what came."""
     if len(message) > MAX_MESSAGE:
         message = f"{message[:MAX_MESSAGE]}..."
-    return message.encode("utf-8", "backslashreplace").decode()
+    return message.encode("utf-8", "replace").decode()
 
 
 def invalid(what: str, expected: str, got: object) -> PawfectError:
