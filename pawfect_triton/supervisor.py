@@ -24,8 +24,8 @@ LOG = logging.getLogger("pawfect.serve")
 # How often the processes are looked at, s: a death is noticed well within 5 s, for next to no work.
 WATCH_S: Final = 0.5
 # How often each model is asked for a tiny inference, s: all of them cost about 0.1 s of CPU. No
-# answer within PROBE_PATIENCE_S means that the model is busy; none for HUNG_S, to a probe or anybody
-# else, that it hangs. Neural models are asked more rarely: a caption is no small thing.
+# answer within PROBE_PATIENCE_S means that the model is busy; none for HUNG_S, to a probe or to
+# others, that it hangs. Neural models are asked more rarely: a caption is no small thing.
 PROBE_EVERY_S: Final = 10.0
 PROBE_NEURAL_EVERY_S: Final = 60.0
 PROBE_PATIENCE_S: Final = 2.0
