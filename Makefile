@@ -14,7 +14,7 @@ NPM := $(shell command -v npm 2>/dev/null)
 .DEFAULT_GOAL := help
 # Where it is set, each of the many processes of tests and servers compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults threats docker-check wheel sbom audit-dependencies footprint configs lock clean
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults soak threats fuzz docker-check wheel sbom audit-dependencies footprint configs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -115,6 +115,10 @@ lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+SECONDS ?= 60
+fuzz: $(VENV)/.perf $(VENV)/.sessions  ## Fuzz each reader of files and messages for SECONDS (60), led by coverage, into build/fuzz (TARGET=photo: that alone)
+	$(BIN)/python -m harness.fuzz --seconds $(SECONDS) $(if $(TARGET),--target '$(TARGET)')
 
 docker-check: $(VENV)/.dev  ## Run the Dockerfiles' steps without Docker, of every target (CPU=1: not the card's, 3 GB), and try what they make
 	$(BIN)/python -m harness.container.run_steps --dockerfile Dockerfile.service

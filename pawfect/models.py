@@ -53,7 +53,8 @@ def check_inputs(name: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
     Triton checks the same for callers over the network, but not for a call within the process.
 
     Raises:
-        PawfectError: INVALID_ARG where one is missing, or has another rank or fixed size.
+        PawfectError: INVALID_ARG where one is missing, has another rank or fixed size, or holds
+            what its dtype cannot.
     """
     checked = {}
     for spec in MODELS[name].spec.inputs:
@@ -67,5 +68,8 @@ def check_inputs(name: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         )
         if not fits:
             raise invalid(spec.name, f"shape {list(spec.shape)}", list(array.shape))
-        checked[spec.name] = array.astype(DTYPES[spec.datatype], copy=False)
+        try:
+            checked[spec.name] = array.astype(DTYPES[spec.datatype], copy=False)
+        except (ValueError, TypeError, OverflowError):
+            raise invalid(spec.name, spec.datatype, str(array.dtype)) from None
     return checked

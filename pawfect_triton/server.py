@@ -21,6 +21,7 @@ import psutil
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
 from pawfect_triton.closed import closing
+from pawfect_triton.answered import answered
 from pawfect_triton.grpc_options import GrpcOptions
 from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
 from pawfect_triton.metrics import RESTARTS_VARIABLE
@@ -131,6 +132,10 @@ class TritonServer:
     def pid(self) -> int | None:
         """Process id of the running server, else None."""
         return self._process.pid if self._process and self._process.poll() is None else None
+
+    def answered(self, model: str) -> int | None:
+        """Return how many requests a model has answered since the start; None: nobody says."""
+        return answered(self.endpoints.host, self.endpoints.metrics_port, model)
 
     def start(self, restarts: int = 0) -> None:
         """Start the process; `wait_ready` says when it serves.

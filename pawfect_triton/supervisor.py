@@ -24,8 +24,8 @@ LOG = logging.getLogger("pawfect.serve")
 # How often the processes are looked at, s: a death is noticed well within 5 s, for next to no work.
 WATCH_S: Final = 0.5
 # How often each model is asked for a tiny inference, s: all of them cost about 0.1 s of CPU. No
-# answer within PROBE_PATIENCE_S means that the model is busy, none for HUNG_S that it hangs. Neural
-# models are asked more rarely: a caption is no small thing.
+# answer within PROBE_PATIENCE_S means that the model is busy; none for HUNG_S, to a probe or to
+# others, that it hangs. Neural models are asked more rarely: a caption is no small thing.
 PROBE_EVERY_S: Final = 10.0
 PROBE_NEURAL_EVERY_S: Final = 60.0
 PROBE_PATIENCE_S: Final = 2.0
@@ -56,6 +56,8 @@ class Supervisor:
         self._server = server
         self._on_ready = on_ready
         self._stopping = threading.Event()
+        # Requests that each model had answered when it was last too busy for a probe.
+        self._counts: dict[str, int] = {}
         self.restarts = 0
         # A restart may take as long as a start; what takes longer is not mended from here.
         self.health = Health(server.profile.limits.ready_s + LONGEST_PAUSE_S, HUNG_S)
@@ -145,11 +147,20 @@ class Supervisor:
                 if model not in self._server.degraded:
                     LOG.warning("probe of %s: %s", model, error)
                 answered[model] = time.monotonic()
+            elif self._works(model):
+                answered[model] = time.monotonic()
             elif time.monotonic() - answered[model] > HUNG_S:
                 return f"{model} has answered nothing for {HUNG_S:.0f} s"
         else:
             answered[model] = time.monotonic()
         return None
+
+    def _works(self, model: str) -> bool:
+        """Say whether a model has answered anybody since this was last asked."""
+        before, now = self._counts.get(model), self._server.answered(model)
+        if now is not None:
+            self._counts[model] = now
+        return before is not None and now is not None and now > before
 
 
 def _pause(model: str) -> float:

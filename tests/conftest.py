@@ -50,6 +50,7 @@ LANES = {
     "server": (
         "server/",
         "client/",
+        "fuzz/test_grpc",
         "test_readme",
         "docs/",
     ),
@@ -62,6 +63,7 @@ LANES = {
         "perf/service/",
         "perf/audit/",
         "perf/test_demo",
+        "fuzz/test_api",
     ),
 }
 

@@ -119,7 +119,7 @@ def _entries(content: bytes) -> list[tuple[str, str | None]]:
             entry: Any = json.loads(line)
             done = None if entry["error"] else entry["request"]
             entries.append((entry["input"], done))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             # The end of a run that was killed.
             continue
     return entries

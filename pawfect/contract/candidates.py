@@ -8,7 +8,6 @@ read_candidate              a candidate from its JSON, with every number checked
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.numbers import is_number
 from pawfect.contract.scores import AXES, BEST
 from pawfect.contract.search import MAX_CANDIDATES, MAX_CHILDREN
 from pawfect.contract.search_report import GLOBAL, LOCAL, Candidate
@@ -75,7 +75,7 @@ def read_candidate(given: Any) -> Candidate:
     if candidate.potential is not None:
         scores["potential"] = candidate.potential
     for name, score in scores.items():
-        if not _is_number(score) or not 0 <= score <= BEST:
+        if not is_number(score) or not 0 <= score <= BEST:
             raise ValueError(f"expected {name} from 0 to {BEST:g}, got {score!r}")
     return candidate
 
@@ -89,12 +89,8 @@ def _check_place(candidate: Candidate) -> None:
             raise ValueError(f"expected {name} as an integer of at least 0, got {value!r}")
     if candidate.phase not in (GLOBAL, LOCAL):
         raise ValueError(f"expected phase {GLOBAL} or {LOCAL}, got {candidate.phase!r}")
-    if not _is_number(candidate.ms):
+    if not is_number(candidate.ms):
         raise ValueError(f"expected ms as a number, got {candidate.ms!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
 
 
 def candidate_tensors(found: FoundCandidate) -> dict[str, Array]:

@@ -12,6 +12,7 @@ import enum
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 
 class ErrorKind(enum.Enum):
@@ -97,6 +98,9 @@ TABLE = MappingProxyType(
     }
 )
 
+# Longest message, letters: the longest of ours lists all models; a longer one quotes a caller.
+MAX_MESSAGE: Final = 4_000
+
 # What Triton itself says, without our token, read off the running server 2.51.
 _TRITON_PHRASES = (
     (re.compile(r"Stub process .*(not healthy|died)", re.I | re.S), ErrorKind.MODEL_DOWN),
@@ -128,10 +132,12 @@ class PawfectError(Exception):
 
     Args:
         kind: the row of the table.
-        message: what was expected and what came; without token, path or traceback.
+        message: what was expected and what came; without token, path or traceback. Halves of
+            letters, which UTF-8 cannot carry, become "?"; what is beyond 4,000 letters goes.
     """
 
     def __init__(self, kind: ErrorKind, message: str) -> None:
+        message = _carried(message)
         super().__init__(message)
         self.kind = kind
         self.message = message
@@ -146,6 +152,13 @@ class PawfectError(Exception):
     def row(self) -> ErrorRow:
         """The table's row for this error."""
         return TABLE[self.kind]
+
+
+def _carried(message: str) -> str:
+    """Return a message as every answer, log and report can carry it: it quotes what came."""
+    if len(message) > MAX_MESSAGE:
+        message = f"{message[:MAX_MESSAGE]}..."
+    return message.encode("utf-8", "replace").decode()
 
 
 def invalid(what: str, expected: str, got: object) -> PawfectError:

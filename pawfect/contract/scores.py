@@ -6,7 +6,6 @@ A judge that cannot say gives no score: there is no middling one.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Final
@@ -81,7 +80,7 @@ class Judgement:
 
     def __post_init__(self) -> None:
         for axis, score in self.scores.items():
-            if axis not in AXES or not (math.isfinite(score) and 0 <= score <= BEST):
+            if axis not in AXES or not 0 <= score <= BEST:
                 raise ValueError(
                     f"expected a score from 0 to {BEST} of an axis, got {axis} {score}"
                 )

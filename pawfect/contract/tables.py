@@ -27,6 +27,8 @@ from pawfect.contract.errors import one_line
 
 Table = TypeVar("Table")
 
+# Letters of a value that a message shows: all of a number, a name or a box.
+_SHOWN: Final = 200
 _EXPECTED: Final = MappingProxyType(
     {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
 )
@@ -161,7 +163,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
     result = _typed(hint, value, where, rules)
     for rule in rules:
         if not rule.fits(result):
-            raise TableError(where, rule.expected, one_line(repr(value)))
+            raise TableError(where, rule.expected, _repr(value))
     return result
 
 
@@ -186,8 +188,23 @@ def _typed(hint: Any, value: Any, where: str, rules: list[Rule]) -> Any:
         # A rule on a text says more than that it is one.
         told = rules[0].expected if rules and hint is str else _EXPECTED[hint]
         raise TableError(where, told, _shown(value))
-    return float(value) if hint is float else value
+    if hint is not float:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise TableError(where, _EXPECTED[float], "an integer that no float holds") from None
 
 
 def _shown(value: Any) -> str:
-    return one_line(f"{type(value).__name__} {value!r}")
+    return f"{type(value).__name__} {_repr(value)}".rstrip()
+
+
+def _repr(value: Any) -> str:
+    """Return a value as messages show it: the start of a long one, nothing of one too deep."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        # ValueError: of an integer of more digits than Python turns into a text.
+        return ""
+    return one_line(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

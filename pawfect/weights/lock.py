@@ -97,12 +97,12 @@ class LockFile:
             PawfectError: UNAVAILABLE where the file is not a lock.
         """
         try:
-            text = self.path.read_text("utf-8")
+            content = self.path.read_bytes()
         except FileNotFoundError:
             return {}
         try:
-            return _parsed(json.loads(text))
-        except ValueError as error:
+            return _parsed(json.loads(content.decode("utf-8")))
+        except (ValueError, RecursionError) as error:
             raise PawfectError(
                 ErrorKind.UNAVAILABLE,
                 f"{LOCK_NAME}: expected a lock of weights, got a damaged one "

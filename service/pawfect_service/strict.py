@@ -46,7 +46,7 @@ def lenient_json(text: object) -> dict[str, Any] | None:
     """Return a JSON object of a stored text; None for what somebody has edited into another."""
     try:
         parsed = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
 

@@ -22,6 +22,7 @@ from pawfect_service.api.gate import Gate
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
+from pawfect_service.api.openapi import tell_as_it_is
 from pawfect_service.api.routes import router
 from pawfect_service.api.runs.comparing import router as comparing_router
 from pawfect_service.api.runs.events import router as events_router
@@ -141,6 +142,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.state.page = settings.page
     app.include_router(page.router)
     add_handlers(app)
+    tell_as_it_is(app)
     app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)
     app.add_middleware(AsItSays)
     app.add_middleware(HttpLog)

@@ -25,7 +25,7 @@ from pawfect_service.http.callers import Anybody, Authenticator, Caller, known_c
 from pawfect_service.http.failures import ApiError, not_found
 from pawfect_service.http.sign_in import SignIns, check_origin, only_reads
 from pawfect_service.jobs.document import SessionDocument
-from pawfect_service.jobs.paths import check_id, is_run_job
+from pawfect_service.jobs.paths import check_id, id_schema, is_run_job
 from pawfect_service.services import Services
 from pawfect_service.variants.watched import WatchedVariants
 
@@ -158,8 +158,12 @@ async def let_in(connection: HTTPConnection) -> tuple[ApiContext, Caller]:
 
 async def admitted(
     connection: HTTPConnection,
-    uid: Annotated[str, Path(description="The user.", examples=["u-4711"])],
-    sid: Annotated[str, Path(description="The session.", examples=["D1A406F5"])],
+    uid: Annotated[
+        str, Path(description="The user.", examples=["u-4711"], json_schema_extra=id_schema())
+    ],
+    sid: Annotated[
+        str, Path(description="The session.", examples=["D1A406F5"], json_schema_extra=id_schema())
+    ],
 ) -> Address:
     """Return the address of a session that the caller may touch.
 

@@ -14,6 +14,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pawfect.contract.parameters import InpaintParams
 from pawfect_service.api.context import Address, Admitted, Existing, one_stream
 from pawfect_service.api.files import FILE_RESPONSES, job_file
+from pawfect_service.api.openapi import links
 from pawfect_service.api.sockets import send_all
 from pawfect_service.api.state import SessionState, changes, state_of
 from pawfect_service.api.uploads import body_schema, read_order
@@ -48,6 +49,7 @@ _EXAMPLE: Final = {
         INPAINT, (InpaintParams.__doc__ or "").partition("Attributes:")[2], _EXAMPLE
     ),
     responses={
+        202: {"links": links(uid="uid", sid="sid")},
         **FAILURES,
         408: {"model": ErrorAnswer, "description": "The body came too slowly"},
         409: {"model": ErrorAnswer, "description": "Another job of this session is under way"},

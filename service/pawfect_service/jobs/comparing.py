@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from pawfect.contract.errors import invalid
+from pawfect.contract.numbers import is_number
 from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.fields import MOST_COMPARISONS, Comparison
@@ -56,8 +57,7 @@ def ranks_of(report: str | None) -> dict[int, Rank]:
 
 
 def _number(value: Any) -> float | None:
-    good = isinstance(value, int | float) and type(value) is not bool
-    return float(value) if good else None
+    return float(value) if is_number(value) else None
 
 
 def preferred(ranks: Mapping[int, Rank], left: int, right: int) -> Choice | None:

@@ -18,6 +18,11 @@ ID_RULE: Final = "1 to 128 letters, digits, '.', '_' or '-', no '.' first"
 ATTEMPTS: Final = "attempts"
 
 
+def id_schema() -> dict[str, str]:
+    """Return what JSON Schema says of an id, whose patterns match anywhere."""
+    return {"pattern": f"^{_ID.pattern}$"}
+
+
 def is_id(value: str) -> bool:
     """Say whether an id is safe in a path and as a document's name."""
     return _ID.fullmatch(value) is not None

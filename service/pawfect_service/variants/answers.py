@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from pawfect.contract.errors import ErrorKind
+from pawfect.contract.numbers import is_number
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.fields import RATINGS
 from pawfect_service.jobs.kinds.request import variant_of
@@ -153,5 +154,4 @@ def _get(value: Any, *names: str) -> Any:
 
 def _number(value: Any) -> list[float]:
     """Return a list of a finite number; an empty one for anything else."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
-    return [float(value)] if good else []
+    return [float(value)] if is_number(value) else []

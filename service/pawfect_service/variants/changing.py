@@ -128,7 +128,7 @@ def _history(path: Path) -> list[dict[str, Any]]:
         history = json.loads(place.read_text("utf-8"))
     except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise invalid(place.name, "a readable history", type(error).__name__) from None
     if not isinstance(history, list) or not all(_is_entry(entry) for entry in history):
         raise invalid(place.name, "a list of texts and their times", "another form")

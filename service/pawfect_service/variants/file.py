@@ -145,8 +145,9 @@ def parse_variants(text: str) -> Variants:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise invalid("variants", "TOML", str(error)) from None
+    except (ValueError, RecursionError) as error:
+        # Not all of the parser's own kind: integers of over 4,300 digits, and what is too deep.
+        raise invalid("variants", "TOML", error) from None
     rows = table.pop("variants", [])
     if not isinstance(rows, list):
         raise invalid("variants", "[[variants]], one each", type(rows).__name__)

@@ -94,7 +94,7 @@ def read_journal(path: Path) -> Journal:
                 # The newest last, also where a cell ran again.
                 records.pop(record.cell, None)
                 records[record.cell] = record
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             expected = f"journal: expected one of an audit, got another line {number}"
             mended = "move the audit's folder away to begin anew"
             raise PawfectError(ErrorKind.INTERNAL, f"{expected}; {mended}") from None

@@ -13,6 +13,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError, invalid
 from pawfect.contract.faces import MAX_CALLER
 from pawfect.contract.metrics import RATING
 from pawfect_service.api.context import ApiContext, let_in
+from pawfect_service.api.openapi import links
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.listing import MOST, RunList, list_runs
 from pawfect_service.api.runs.manifest import Manifest, manifest
@@ -63,6 +64,10 @@ RUN_FAILURES: Final = {
 }
 
 
+# Of jobs that a run may begin with.
+_FIRST_KINDS: Final = tuple(map(called_in_runs, (IMPORT, RUN_INPAINT, CUTOUT, SEARCH, SWAP)))
+
+
 class _Opinion(Part):
     """What a feedback brings."""
 
@@ -79,6 +84,7 @@ class _Opinion(Part):
     dependencies=CREDENTIALS,
     openapi_extra=run_body(),
     responses={
+        202: {"links": links(run_id="runId")},
         **FAILURES,
         408: {"model": ErrorAnswer, "description": "The body came too slowly"},
         413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
@@ -88,7 +94,11 @@ async def make_run(
     entry: _LetIn,
     request: Request,
     kind: Annotated[
-        str, Query(description="Of the first job: import, inpaint, cutout, search or swap.")
+        str,
+        Query(
+            description="Of the first job: import, inpaint, cutout, search or swap.",
+            json_schema_extra={"enum": list(_FIRST_KINDS)},
+        ),
     ] = CUTOUT.name,
     user: Annotated[
         str | None, Query(description="Whose run it is, for credentials that are every user's.")
@@ -127,8 +137,7 @@ def _kind(name: str) -> Kind:
     kind = kind_of_run(name)
     # What needs a picture of the run's is no beginning of one.
     if kind is None or BASE_FIELD in kind.fields:
-        known = ", ".join(map(called_in_runs, (IMPORT, RUN_INPAINT, CUTOUT, SEARCH, SWAP)))
-        raise invalid("kind", f"one of {known}", repr(name[:SHOWN]))
+        raise invalid("kind", f"one of {', '.join(_FIRST_KINDS)}", repr(name[:SHOWN]))
     return kind
 
 

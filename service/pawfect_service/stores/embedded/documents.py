@@ -117,7 +117,7 @@ class EmbeddedDocuments:
                 " ORDER BY sid",
                 bounds,
             ).fetchall()
-            return [(sid, _parsed(body)) for sid, body in rows]
+            return [(sid, document_of(body)) for sid, body in rows]
 
         return await self._database.read(work)
 
@@ -179,7 +179,7 @@ def _page_of_kind(
         timed = isinstance(queued, int | float) and queued >= since
         return document.get("jobKind") == kind and timed
 
-    found = [document for *_, body in rows if fits(document := _parsed(body))]
+    found = [document for *_, body in rows if fits(document := document_of(body))]
     return found, (rows[-1][0], rows[-1][1]) if len(rows) == _PAGE else None
 
 
@@ -190,12 +190,13 @@ def _read(connection: sqlite3.Connection, key: tuple[str, str]) -> tuple[Documen
     ).fetchone()
     if row is None:
         return None, 0
-    return _parsed(row[0]), row[1]
+    return document_of(row[0]), row[1]
 
 
-def _parsed(body: Any) -> Document:
+def document_of(body: Any) -> Document:
+    """Return the document of a stored body; what is no JSON object is one without any field."""
     try:
         document = json.loads(body)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -1,0 +1,1 @@
+"""Fuzzing: what makes hostile inputs, and what holds of every answer to one."""

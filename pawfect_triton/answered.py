@@ -1,0 +1,36 @@
+"""How many requests a model has answered, off Triton's metrics page: what tells busy from hung."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from typing import Final
+
+# Loopback; a server under full load takes a moment, s.
+_PATIENCE_S: Final = 5.0
+_LINE: Final = re.compile(
+    r'^nv_inference_request_(?:success|failure)\{[^}]*\bmodel="([^"]+)"[^}]*\} ([0-9.e+]+)$', re.M
+)
+
+
+def answered(host: str, port: int, model: str) -> int | None:
+    """Return how many requests a model has answered since its start, failures too.
+
+    Args:
+        host: of the metrics.
+        port: of the metrics.
+        model: its name.
+
+    Returns:
+        None where the page cannot be had, or does not name the model.
+    """
+    connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE_S)
+    try:
+        connection.request("GET", "/metrics")
+        page = connection.getresponse().read().decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    counts = [float(count) for name, count in _LINE.findall(page) if name == model]
+    return int(sum(counts)) if counts else None

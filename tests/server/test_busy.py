@@ -1,0 +1,82 @@
+"""A model that is too busy for probes is not taken for one that hangs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.profile import load_profile
+from pawfect_triton import supervisor
+from pawfect_triton.answered import answered
+from pawfect_triton.server import TritonServer
+from pawfect_triton.supervisor import Supervisor
+from tests.conftest import ServedProcess, free_ports
+from tests.server.conftest import SMALL_HOLE
+
+
+class Late:
+    """A prober that nobody answers in time."""
+
+    def probe(self, model: str, timeout_s: float) -> None:
+        raise PawfectError(ErrorKind.DEADLINE, f"{model}: no answer within {timeout_s} s")
+
+
+class Counted:
+    """What a supervisor asks of a server: how many requests a model has answered."""
+
+    profile = load_profile("embedded")
+
+    def __init__(self, *counts: int | None) -> None:
+        self.degraded: dict[str, str] = {}
+        self._counts = iter(counts)
+
+    def answered(self, model: str) -> int | None:
+        return next(self._counts)
+
+    def dead_models(self) -> list[str]:
+        return []
+
+
+def troubles(*counts: int | None) -> list[str | None]:
+    """Probe in vain as often as there are counts; return what the supervisor takes it for."""
+    server: Any = Counted(*counts)
+    watching, prober = Supervisor(server, lambda: None), Late()
+    # It last answered a probe long ago.
+    asked: Any = {"onnx_networks": -supervisor.HUNG_S}
+    return [watching._probe("onnx_networks", prober, asked) for _ in counts]  # type: ignore[arg-type]
+
+
+def test_a_model_that_answers_others_is_busy_and_one_that_answers_nobody_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "HUNG_S", -1.0)
+    hangs = "onnx_networks has answered nothing for -1 s"
+    assert troubles(7, 9, 12) == [hangs, None, None]
+    assert troubles(7, 7, 7) == [hangs, hangs, hangs]
+    # After a restart the count begins anew; a page that is away says nothing.
+    assert troubles(7, 3, 4) == [hangs, hangs, None]
+    assert troubles(None, None) == [hangs, hangs]
+
+
+def test_the_count_is_of_every_answer_of_that_model(server: ServedProcess, client: Any) -> None:
+    where = server.endpoints.host, server.endpoints.metrics_port
+    before = answered(*where, "mask_cleanup")
+    assert before is not None
+    client(None, SMALL_HOLE, model="mask_cleanup")
+    with pytest.raises(PawfectError):
+        client(None, SMALL_HOLE, model="mask_cleanup", dilate_px=65)
+    after = answered(*where, "mask_cleanup")
+    assert after is not None
+    assert after >= before + 2
+    assert answered(*where, "florence2") is None
+    assert answered("127.0.0.1", free_ports(1)[0], "mask_cleanup") is None
+
+
+def test_a_server_asks_its_own_metrics(server: ServedProcess) -> None:
+    own = TritonServer(load_profile("embedded"), server.endpoints)
+    try:
+        assert own.answered("inpaint") is not None
+    finally:
+        own.close()
