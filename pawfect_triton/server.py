@@ -41,6 +41,9 @@ CACHE_BYTES: Final = 64 * 2**20
 EXIT_TIMEOUT_S: Final = 60
 # What it may take beyond that until its process is gone, s.
 EXIT_MARGIN_S: Final = 5
+# While it starts, its models' processes are looked at so often, s; one that dies within that time
+# of its own start is not seen to, and the start then takes as long as it may.
+STARTING_S: Final = 0.2
 PR_SET_PDEATHSIG: Final = 1
 _OPEN: Final = GrpcOptions()
 LOOPBACK: Final = "127.0.0.1"
@@ -112,6 +115,7 @@ class TritonServer:
         self._verbose = verbose
         self._process: subprocess.Popen[bytes] | None = None
         self._stubs: dict[int, str] = {}
+        self._looked = 0.0
         self.degraded: dict[str, str] = {}
         try:
             self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
@@ -217,8 +221,8 @@ class TritonServer:
         """Return when every model has answered a tiny real inference, or `stopping` is set.
 
         Raises:
-            PawfectError: UNAVAILABLE where the process ended, DEADLINE where time ran out; both
-                with the last answer.
+            PawfectError: UNAVAILABLE where the process, or one of its models', ended; DEADLINE
+                where time ran out, with the last answer.
         """
         until = time.monotonic() + timeout_s
         prober = self.prober()
@@ -242,6 +246,7 @@ class TritonServer:
                 raise PawfectError(
                     ErrorKind.UNAVAILABLE, f"the server ended with exit code {code} while starting"
                 )
+            self._check_stubs()
             left = until - time.monotonic()
             try:
                 prober.probe(model, max(left, 0.1))
@@ -257,8 +262,21 @@ class TritonServer:
             else:
                 return
 
+    def _check_stubs(self) -> None:
+        """Raise UNAVAILABLE where a model's process has died since the start.
+
+        Triton then neither serves nor ends: it waits for the process without end.
+        """
+        if time.monotonic() - self._looked < STARTING_S:
+            return
+        self._looked = time.monotonic()
+        if dead := self.dead_models():
+            died = f"the process of {', '.join(dead)} died while starting"
+            raise PawfectError(ErrorKind.UNAVAILABLE, died)
+        self._stubs = self.running_stubs()
+
     def dead_models(self) -> list[str]:
-        """Return the models one of whose processes has died since the server was ready."""
+        """Return the models one of whose processes has died since it was last seen well."""
         alive = self.running_stubs()
         return sorted({model for pid, model in self._stubs.items() if pid not in alive})
 
