@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import shutil
 import signal
@@ -20,14 +21,17 @@ import psutil
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
+from pawfect_triton.dead_runs import PREFIX, free, hold, sweep
 from pawfect_triton.grpc_options import GrpcOptions
-from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
+from pawfect_triton.installation import Installation, check_machine, find_installation
 from pawfect_triton.metrics import RESTARTS_VARIABLE
 from pawfect_triton.model_environment import model_environment
 from pawfect_triton.probe import Prober, lacks_weights
 from pawfect_triton.repository import gather
 from pawfect_triton.start_checks import is_of_disk, unwritable
 from pawfect_triton.tracing import server_arguments
+
+LOG: Final = logging.getLogger("pawfect.serve")
 
 # Pictures pass between server and models through shared memory, which starts at 1 MB and grows by
 # 1 MB at a time by default: many small steps for a 36 MB picture.
@@ -118,14 +122,18 @@ class TritonServer:
         self._looked = 0.0
         self.degraded: dict[str, str] = {}
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
+            self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         except OSError as error:
             raise unwritable(error) from None
+        for run in sweep():
+            LOG.warning("removed what a killed server had left: %s", run)
+        self._lock: int | None = None
         try:
+            self._lock = hold(self._folder)
             self.installation: Installation = find_installation(self._folder)
             gather(profile, self._folder / "models")
         except BaseException as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
             if is_of_disk(error):
                 raise unwritable(error) from None
             raise
@@ -166,6 +174,8 @@ class TritonServer:
             # A group of its own: the terminal's Ctrl-C reaches us, and we hand it on once.
             start_new_session=True,
             preexec_fn=die_with_parent,
+            # Theirs too: the run is dead once all of them are.
+            pass_fds=() if self._lock is None else (self._lock,),
         )
 
     def command(self) -> list[str]:
@@ -331,13 +341,19 @@ class TritonServer:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for region in SHM_FOLDER.glob(f"{self._shm_prefix}*"):
-            region.unlink(missing_ok=True)
+        free(self._shm_prefix)
 
     def close(self) -> None:
         """Kill what still runs and remove this run's folder."""
         self.kill()
+        self._remove()
+
+    def _remove(self) -> None:
+        """Remove this run's folder, and let go of it."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def _has_gpu() -> bool:

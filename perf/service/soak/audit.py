@@ -96,12 +96,18 @@ def wrong_end(job: Accepted, document: Document) -> str | None:
         return f"a client saw {job.ended}, the store says {status.value}"
     if status is Status.CANCELLED and not job.cancelled:
         return "cancelled, and nobody asked for it"
-    if status is Status.FAILED:
-        right = job.hopeless and error.get("kind") == _INVALID
-        return None if right else f"failed: {error.get('kind')}: {error.get('message')}"
+    if status is Status.FAILED and (error.get("kind") == _INVALID) is not job.hopeless:
+        return f"failed: {error.get('kind')}: {error.get('message')}"
     if status is Status.COMPLETED and job.hopeless:
         return "completed, with a picture that is broken"
     return None
+
+
+def given_up(job: Accepted, document: Document) -> bool:
+    """Say whether a job failed that another time would have succeeded: it used up its tries."""
+    error = document.get("error") or {}
+    failed = document["processingStatus"] == Status.FAILED.value
+    return failed and not job.hopeless and error.get("kind") != _INVALID
 
 
 def wrong_files(job: Accepted, files: Mapping[str, bytes], material: str) -> list[str]:

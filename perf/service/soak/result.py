@@ -16,6 +16,8 @@ from perf.service.soak.schedule import STORM
 from perf.service.soak.watch import memory_rows
 
 RECOVERY_GOAL_S: Final = 20.0
+# What must be empty: each is a goal of its own.
+LISTS: Final = ("lost", "doubled", "given_up", "wrong")
 # Lines of a list that stand on the page; the JSON has all.
 _SHOWN: Final = 20
 
@@ -37,6 +39,7 @@ def figures(found: Found) -> dict[str, Any]:
         "attempts": audit.starts_of(found.documents.values()),
         "lost": found.lost,
         "doubled": found.moves.doubled,
+        "given_up": found.given_up,
         "wrong": found.wrong,
         "pictures_looked_at": found.pictures,
         "recovery_s": _spread(recovery),
@@ -56,9 +59,9 @@ def figures(found: Found) -> dict[str, Any]:
 def missed(result: Mapping[str, Any]) -> list[str]:
     """Return the goals that a run has missed, nothing if none."""
     found = [] if result["unfinished"] is None else [f"unfinished: {result['unfinished']}"]
-    for name in ("lost", "doubled", "wrong"):
+    for name in LISTS:
         if result[name]:
-            found.append(f"{name}: expected 0, got {len(result[name])}")
+            found.append(f"{name.replace('_', ' ')}: expected 0, got {len(result[name])}")
     if not result["accepted"]:
         found.append("accepted: expected jobs, got none")
     p95, goal = result["recovery_s"]["p95"], result["recovery_goal_s"]
@@ -66,8 +69,8 @@ def missed(result: Mapping[str, Any]) -> list[str]:
         others = f", {result['recovery_missed']} never" if result["recovery_missed"] else ""
         found.append(f"recovery: expected a p95 under {goal:g} s, got {p95}{others}")
     for name in ("messages", "dead letters", "processes", "segments of shared memory"):
-        if result["left"].get(name):
-            found.append(f"{name} left: expected 0, got {result['left'][name]}")
+        if left := result["left"].get(name):
+            found.append(f"{name} left: expected none, got {left}")
     return found
 
 
@@ -110,6 +113,7 @@ def page(source: Mapping[str, Any], result: Mapping[str, Any]) -> str:
         ("jobs that were accepted", result["accepted"]),
         ("lost", len(result["lost"])),
         ("doubled", len(result["doubled"])),
+        ("failed, their tries used up", len(result["given_up"])),
         ("wrong ends, pictures or answers", len(result["wrong"])),
         ("completed results that were looked at", result["pictures_looked_at"]),
         ("recovery p50, p95, longest, s", _line(spread)),
@@ -129,7 +133,7 @@ def page(source: Mapping[str, Any], result: Mapping[str, Any]) -> str:
         f"{result['clients']} clients at a time. Things break in the first "
         f"{100 * result['storm_share']:.0f} % of it. Disk: {source['disk']}. Clock: "
         f"{source['clock']}. Memory: an address space that may grow by 16 MB.\n",
-        f"Goals (lost 0, doubled 0, nothing wrong, recovery p95 under "
+        f"Goals (lost 0, doubled 0, given up 0, nothing wrong, recovery p95 under "
         f"{result['recovery_goal_s']:g} s, nothing left): **{goals}**.\n",
         table(("", ""), told),
         "\n## Jobs\n",
@@ -160,10 +164,10 @@ def page(source: Mapping[str, Any], result: Mapping[str, Any]) -> str:
             ],
         ),
     ]  # fmt: skip
-    for name in ("lost", "doubled", "wrong"):
+    for name in LISTS:
         if result[name]:
             lines = [f"- {line}" for line in result[name][:_SHOWN]]
-            parts += [f"\n## {name.capitalize()}\n", "\n".join(lines) + "\n"]
+            parts += [f"\n## {name.replace('_', ' ').capitalize()}\n", "\n".join(lines) + "\n"]
     return "\n".join(parts)
 
 
@@ -185,5 +189,5 @@ def _line(spread: Mapping[str, Any]) -> str:
 
 
 def _dict(values: Mapping[str, Any]) -> str:
-    shown = (json.dumps(v) if isinstance(v, dict) else v for v in values.values())
+    shown = (json.dumps(v) if isinstance(v, dict | list) else v for v in values.values())
     return ", ".join(f"{name} {value}" for name, value in zip(values, shown, strict=True))

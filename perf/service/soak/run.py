@@ -71,6 +71,7 @@ class Found:
             affected kind that was sent after its beginning, s; None: none in time.
         documents: all of the store's.
         lost: accepted jobs without an end.
+        given_up: jobs that used up their tries.
         wrong: ends and pictures that must not be, and what clients saw that must not be.
         pictures: completed results that were looked at.
         left: what was left behind, by what it is.
@@ -88,6 +89,7 @@ class Found:
     recovery_s: dict[int, float | None] = field(default_factory=dict)
     documents: dict[tuple[str, str], Document] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     pictures: int = 0
     left: dict[str, Any] = field(default_factory=dict)
@@ -223,9 +225,13 @@ class _Run:
         found.lost = audit.lost(found.ledger, found.documents)
         found.wrong += found.ledger.wrong
         for key, job in found.ledger.accepted.items():
-            if key in found.documents:
-                problem = audit.wrong_end(job, found.documents[key])
-                found.wrong += [f"{'/'.join(key)}: {job.kind}: {problem}"] if problem else []
+            document, name = found.documents.get(key), f"{'/'.join(key)}: {job.kind}"
+            if document is None:
+                continue
+            if audit.given_up(job, document):
+                found.given_up.append(f"{name}: {document['error']}")
+            elif problem := audit.wrong_end(job, document):
+                found.wrong.append(f"{name}: {problem}")
         await asyncio.to_thread(self._look_at_pictures)
         found.left = self._left()
 
@@ -258,9 +264,6 @@ class _Run:
         unasked = {k: d for k, d in self._found.documents.items() if k not in self._accepted}
         waiting, dead = self._history.messages()
         running = self._site.left_running()
-        for process in running:
-            with contextlib.suppress(Exception):
-                process.kill()
         return {
             "files of attempts": found["attempts"],
             "files half written": found[".partial"],
@@ -268,7 +271,7 @@ class _Run:
             "dead letters": dead,
             "segments of shared memory": len(self._site.left_in_memory()),
             "temporary files": dict(self._site.left_on_disk()),
-            "processes": len(running),
+            "processes": running,
             "jobs that no client was told of": len(unasked),
             "of them without an end": sum(not _final(document) for document in unasked.values()),
         }

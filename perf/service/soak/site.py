@@ -251,14 +251,16 @@ class Site:
         names = [path.name for path in SHM_FOLDER.iterdir()]
         return [name for name in names if any(map(name.startswith, self._runs))]
 
-    def left_running(self) -> list[psutil.Process]:
-        """Return processes of this run's servers that nobody has ended."""
+    def left_running(self) -> list[str]:
+        """Kill the processes of this run's servers that nobody has ended; return what they are."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if any(str(self.temporary) in word for word in process.cmdline()):
-                    found.append(process)
-        return found
+                words = process.cmdline()
+                if any(str(self.temporary) in word for word in words):
+                    found.append(next((_model_of(w) for w in words if _model_of(w)), words[0]))
+                    process.kill()
+        return [name.removeprefix(str(self.temporary)) for name in found]
 
     def left_on_disk(self) -> Counter[str]:
         """Return the temporary files that are left, by what their names begin with."""
@@ -275,7 +277,11 @@ def _models(server: psutil.Process) -> dict[str, psutil.Process]:
     found = {}
     for child in server.children():
         with contextlib.suppress(psutil.NoSuchProcess):
-            for argument in child.cmdline():
-                if argument.endswith("/model.py"):
-                    found[f"model {Path(argument).parts[-3]}"] = child
+            for model in filter(None, map(_model_of, child.cmdline())):
+                found[f"model {model}"] = child
     return found
+
+
+def _model_of(word: str) -> str:
+    """Return the model whose model.py a word of a command line names; else nothing."""
+    return Path(word).parts[-3] if word.endswith("/model.py") else ""
