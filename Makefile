@@ -14,7 +14,7 @@ NPM := $(shell command -v npm 2>/dev/null)
 .DEFAULT_GOAL := help
 # Where it is set, each of the many processes of tests and servers compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults docker-check wheel sbom footprint configs lock clean
+.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults soak docker-check wheel sbom footprint configs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -166,6 +166,11 @@ load: $(VENV)/.perf  ## Queue 50 sessions at once while labels take 10 s, into p
 
 faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, into perf/results
 	$(BIN)/python -m perf.service.faults
+
+MINUTES ?= 30
+SEED ?= 1
+soak: $(VENV)/.perf network  ## Run all kinds of jobs for MINUTES (30) while processes, memory, disk and clocks are broken by a schedule of SEED, into perf/results
+	$(BIN)/python -m perf.service.soak --minutes $(MINUTES) --seed $(SEED)
 
 # --- releasing --------------------------------------------------------------------------------
 # Its version is that of git's tags: v1.2.3 is that release, see pyproject.toml.

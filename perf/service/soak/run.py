@@ -46,11 +46,13 @@ class Plan:
         minutes: from the first start to the last new job.
         seed: of the schedule and of the clients.
         clients: each with one job at a time.
+        drain_s: longest wait for the last jobs' ends, s.
     """
 
     minutes: float = 30.0
     seed: int = 1
     clients: int = CLIENTS
+    drain_s: float = DRAIN_S
 
     @property
     def load_s(self) -> float:
@@ -204,7 +206,7 @@ class _Run:
 
     async def _drained(self, living: list[asyncio.Task[Any]]) -> None:
         """Wait until no accepted job is without an end and no message is left, or time is over."""
-        until = time.monotonic() + DRAIN_S
+        until = time.monotonic() + self._found.plan.drain_s
         while time.monotonic() < until:
             documents = await asyncio.to_thread(self._history.documents)
             waiting = sum(

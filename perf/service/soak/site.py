@@ -257,7 +257,7 @@ class Site:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 words = process.cmdline()
-                if any(str(self.temporary) in word for word in words):
+                if any(f"{self.temporary}/pawfect-" in word for word in words):
                     found.append(next((_model_of(w) for w in words if _model_of(w)), words[0]))
                     process.kill()
         return [name.removeprefix(str(self.temporary)) for name in found]
