@@ -3,6 +3,7 @@
 A server that is told to end removes both. One that is killed cannot: each time 17 models leave
 some 70 MB of shared memory, which nothing frees before the machine starts anew. So the folder of a
 run holds a file that its processes keep locked: where nobody holds the lock, all of them are gone.
+A model's process that was just starting when its server died does not notice: it is ended.
 """
 
 from __future__ import annotations
@@ -15,11 +16,18 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from pawfect_triton.installation import SHM_FOLDER
 
 # What folders of runs begin with; shared memory is named after them.
 PREFIX: Final = "pawfect-"
 _LOCK: Final = "running"
+# Triton's own names, as far as the kernel keeps them.
+_SERVER: Final = "tritonserver"
+_STUB: Final = "triton_python_b"
+# A killed process is gone within, s.
+_GONE_S: Final = 5.0
 
 
 def hold(folder: Path) -> int:
@@ -46,7 +54,9 @@ def sweep(folders: Path | None = None) -> list[str]:
         folders: where runs have their folders; None: where temporary files are.
     """
     swept = []
-    for folder in Path(folders or tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    place = Path(folders or tempfile.gettempdir())
+    _end_orphans(place)
+    for folder in place.glob(f"{PREFIX}*"):
         # Another's, or gone meanwhile: its own user sees to it.
         with contextlib.suppress(OSError):
             if _is_dead(folder):
@@ -77,3 +87,21 @@ def _is_dead(folder: Path) -> bool:
     finally:
         os.close(lock)
     return True
+
+
+def _end_orphans(folders: Path) -> None:
+    """Kill the models' processes that have outlived their server, of runs in these folders."""
+    runs, orphans = f"{folders}/{PREFIX}", []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if not process.name().startswith(_STUB) or _is_served(process):
+                continue
+            if any(word.startswith(runs) and "/models/" in word for word in process.cmdline()):
+                process.kill()
+                orphans.append(process)
+    psutil.wait_procs(orphans, _GONE_S)
+
+
+def _is_served(process: psutil.Process) -> bool:
+    parent = process.parent()
+    return parent is not None and parent.name() == _SERVER

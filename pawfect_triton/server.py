@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -173,7 +174,8 @@ class TritonServer:
             stderr=self._log,
             # A group of its own: the terminal's Ctrl-C reaches us, and we hand it on once.
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            # At once: one that drains keeps its ports from the watch that is started anew.
+            preexec_fn=partial(die_with_parent, signal.SIGKILL),
             # Theirs too: the run is dead once all of them are.
             pass_fds=() if self._lock is None else (self._lock,),
         )
@@ -361,6 +363,6 @@ def _has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists()
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent dies, so that none is left behind."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
+    """Have the kernel signal this process when its parent dies, so that none is left behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pawfect_triton.dead_runs import hold, sweep
@@ -20,7 +21,7 @@ import subprocess, sys
 from pathlib import Path
 from pawfect_triton.dead_runs import hold
 lock = hold(Path(sys.argv[1]))
-child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,), stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
 sys.stdin.read()
 """
@@ -53,6 +54,37 @@ def test_a_run_is_swept_once_its_last_process_is_gone_and_not_before(run, tmp_pa
     until(lambda: sweep(tmp_path) == [folder.name], 10)
     assert not folder.exists()
     assert not segment.exists()
+
+
+@pytest.mark.parametrize("orphan", [True, False])
+def test_a_models_process_is_ended_only_where_its_server_has_died(run, tmp_path, orphan):
+    folder, _ = run
+    # What Triton calls them: the server is a shell here, which waits.
+    stub, server = (tmp_path / name for name in ("triton_python_backend_stub", "tritonserver"))
+    stub.symlink_to("/bin/sleep")
+    server.symlink_to("/bin/bash")
+    model = folder / "models" / "inpaint" / "1" / "model.py"
+    lock = hold(folder)
+    # sleep refuses the word, but bash hands it on as the name of the command.
+    script = f"(exec -a {model} {stub} 60) & echo $!; read -r _"
+    started = subprocess.Popen(
+        [str(server), "-c", script], pass_fds=(lock,), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(lock)
+    child = psutil.Process(int(started.stdout.readline()))
+    try:
+        until(lambda: child.name() == "triton_python_b", 10)
+        if orphan:
+            started.kill()
+            started.wait()
+        assert sweep(tmp_path) == ([folder.name] if orphan else [])
+        assert child.is_running() is not orphan
+    finally:
+        if child.is_running():
+            child.kill()
+        started.kill()
+        started.communicate()
 
 
 def test_a_folder_that_is_no_runs_stays(run, tmp_path):

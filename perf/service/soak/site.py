@@ -18,6 +18,7 @@ import psutil
 
 from harness.local_server import HOST, free_ports
 from harness.process import PAWFECT, LoggedProcess
+from pawfect_triton.dead_runs import sweep
 from pawfect_triton.installation import SHM_FOLDER
 from perf.service.soak.clock import SteppedClock
 from perf.service.soak.disk import Disk
@@ -154,6 +155,8 @@ class Site:
                 yield self
             finally:
                 await self.end()
+                # What has been counted by now; on a busy machine the last server may be killed.
+                sweep(self.temporary)
 
     async def end(self) -> None:
         """End all processes, at the same time, and leave them so; the store stays."""
