@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -23,9 +23,6 @@ from perf.service.soak.history import Move
 from perf.service.soak.ledger import Accepted, Ledger
 from perf.service.soak.orders import materials
 
-# What no client asked for, and no contract explains.
-LOST: Final = "lost"
-DOUBLED: Final = "doubled"
 _INVALID: Final = "INVALID_ARG"
 
 
@@ -74,9 +71,22 @@ class Moves:
         return self.doubled[before:]
 
 
-def lost(ledger: Ledger, documents: Mapping[tuple[str, str], Document]) -> list[str]:
-    """Return the accepted jobs that have no document, another job in it, or no end."""
-    found = []
+def lost(
+    ledger: Ledger,
+    documents: Mapping[tuple[str, str], Document],
+    queued: Collection[tuple[str, str]] = (),
+) -> tuple[list[str], list[str]]:
+    """Return the accepted jobs that are lost, and those that would end only later.
+
+    Lost is a job without a document, one whose document is of another job, and one without an end
+    whose message is gone: nobody would ever work on it.
+
+    Args:
+        ledger: what clients were told.
+        documents: by user and session.
+        queued: whose messages are in the queue.
+    """
+    found, late = [], []
     for key, job in ledger.accepted.items():
         name, document = "/".join(key), documents.get(key)
         if document is None:
@@ -84,8 +94,9 @@ def lost(ledger: Ledger, documents: Mapping[tuple[str, str], Document]) -> list[
         elif job.job is not None and document["job"] != job.job:
             found.append(f"{name}: {job.kind}, the document is of another job")
         elif not Status(document["processingStatus"]).final:
-            found.append(f"{name}: {job.kind}, still {document['processingStatus']}")
-    return found
+            where = late if key in queued else found
+            where.append(f"{name}: {job.kind}, still {document['processingStatus']}")
+    return found, late
 
 
 def wrong_end(job: Accepted, document: Document) -> str | None:

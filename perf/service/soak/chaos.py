@@ -27,6 +27,10 @@ ROOM: Final = 16 * 2**20
 STEPS_S: Final = (120.0, 900.0, 5400.0)
 # A victim that is not there, since it is just being started, is waited for so long, s.
 VICTIM_S: Final = 15.0
+# A server that is being started is left to come up first, for so long, s, but for this share of
+# events: on a busy machine all kills would hit starts.
+_COMING_S: Final = 45.0
+_IN_A_START: Final = 0.25
 # Messages that are sent again.
 _TWICE: Final = 5
 
@@ -121,6 +125,8 @@ class Chaos:
 
     async def _victim(self, done: Done) -> psutil.Process:
         """Return who is hit, once it is there."""
+        if done.event.kind.restarts and done.event.chance > _IN_A_START:
+            await self._site.served(_COMING_S)
         until = time.monotonic() + VICTIM_S
         wanted = _wanted(done.event)
         while True:

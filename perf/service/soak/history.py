@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pawfect_service.jobs.contract import Document
+from pawfect_service.jobs.message import read_message
 
 # A trigger writes a row in the transaction that changes a document: none is left out, and none is
 # there that was not committed. Beats, which change neither status nor result, leave none.
@@ -89,6 +90,11 @@ class History:
             for name in ("messages", "dead_letters")
         ]
         return counts[0], counts[1]
+
+    def queued(self) -> set[tuple[str, str]]:
+        """Return user and session of the jobs that have a message in the queue."""
+        found = (read_message(data) for (data,) in self._read("SELECT data FROM messages"))
+        return {(message.uid, message.sid) for message in found}
 
     def documents(self) -> dict[tuple[str, str], Document]:
         """Return all documents by user and session."""

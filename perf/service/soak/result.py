@@ -17,7 +17,7 @@ from perf.service.soak.watch import memory_rows
 
 RECOVERY_GOAL_S: Final = 20.0
 # What must be empty: each is a goal of its own.
-LISTS: Final = ("lost", "doubled", "given_up", "wrong")
+LISTS: Final = ("lost", "late", "doubled", "given_up", "wrong")
 # Lines of a list that stand on the page; the JSON has all.
 _SHOWN: Final = 20
 
@@ -38,6 +38,7 @@ def figures(found: Found) -> dict[str, Any]:
         "ends": audit.counts_by_end(found.ledger, found.documents),
         "attempts": audit.starts_of(found.documents.values()),
         "lost": found.lost,
+        "late": found.late,
         "doubled": found.moves.doubled,
         "given_up": found.given_up,
         "wrong": found.wrong,
@@ -112,6 +113,7 @@ def page(source: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     told = [
         ("jobs that were accepted", result["accepted"]),
         ("lost", len(result["lost"])),
+        ("not over in time, their messages in the queue", len(result["late"])),
         ("doubled", len(result["doubled"])),
         ("failed, their tries used up", len(result["given_up"])),
         ("wrong ends, pictures or answers", len(result["wrong"])),

@@ -72,7 +72,8 @@ class Found:
         recovery_s: of each event: from the end of its trouble to the end of the first job of the
             affected kind that was sent after its beginning, s; None: none in time.
         documents: all of the store's.
-        lost: accepted jobs without an end.
+        lost: accepted jobs that nobody will bring to an end.
+        late: accepted jobs that the drain was too short for.
         given_up: jobs that used up their tries.
         wrong: ends and pictures that must not be, and what clients saw that must not be.
         pictures: completed results that were looked at.
@@ -91,6 +92,7 @@ class Found:
     recovery_s: dict[int, float | None] = field(default_factory=dict)
     documents: dict[tuple[str, str], Document] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     pictures: int = 0
@@ -224,7 +226,7 @@ class _Run:
         found, history = self._found, self._history
         found.moves.take(history.since(found.moves.number))
         found.documents = history.documents()
-        found.lost = audit.lost(found.ledger, found.documents)
+        found.lost, found.late = audit.lost(found.ledger, found.documents, history.queued())
         found.wrong += found.ledger.wrong
         for key, job in found.ledger.accepted.items():
             document, name = found.documents.get(key), f"{'/'.join(key)}: {job.kind}"

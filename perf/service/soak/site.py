@@ -202,15 +202,21 @@ class Site:
 
     async def _ready(self) -> None:
         until = time.monotonic() + READY_S
-        while not (self.processes["serve"].ready() and await self._answers()):
+        while not (self.processes["serve"].ready() and await self._answers(self._port)):
             if time.monotonic() > until:
                 logs = "\n".join(one.log.read_text()[-800:] for one in self.processes.values())
                 raise RuntimeError(f"expected all to be ready within {READY_S:g} s:\n{logs}")
             await asyncio.sleep(_LOOK_S)
 
-    async def _answers(self) -> bool:
+    async def served(self, within_s: float) -> None:
+        """Return once Triton listens, which it does with all models loaded, or after so long."""
+        until = time.monotonic() + within_s
+        while time.monotonic() < until and not await self._answers(self._ports["grpc"]):
+            await asyncio.sleep(_LOOK_S)
+
+    async def _answers(self, port: int) -> bool:
         try:
-            _, writer = await asyncio.open_connection(HOST, self._port)
+            _, writer = await asyncio.open_connection(HOST, port)
         except OSError:
             return False
         writer.close()

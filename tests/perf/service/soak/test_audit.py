@@ -18,6 +18,7 @@ from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.fields import Cost
 from pawfect_service.jobs.kinds import INPAINT
 from pawfect_service.jobs.kinds.pictures import edited_jpeg, preview_jpeg
+from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.moves import cancel, claim_result, complete, extend_lease, take_up
 from pawfect_service.jobs.moves import queue_job as queue
 from pawfect_service.sessions import Sessions
@@ -133,11 +134,14 @@ def test_a_lost_job_is_caught_in_each_form():
         ("u", "other"): document("completed", job="j2"),
         ("u", "waits"): document("processing"),
     }
-    assert audit.lost(ledger, documents) == [
+    gone = [
         f"u/gone: {schedule.SESSION}, its document is gone",
         f"u/other: {schedule.SESSION}, the document is of another job",
-        f"u/waits: {schedule.SESSION}, still processing",
     ]
+    waits = f"u/waits: {schedule.SESSION}, still processing"
+    assert audit.lost(ledger, documents) == ([*gone, waits], [])
+    # One whose message is there ends later.
+    assert audit.lost(ledger, documents, {("u", "waits")}) == (gone, [waits])
 
 
 @pytest.mark.parametrize(
@@ -246,10 +250,13 @@ async def test_a_cancelled_job_is_no_lost_one(store):
     assert moves.running
     ledger = Ledger()
     job = ledger.accept(accepted(cancelled=True))
-    assert audit.lost(ledger, history.documents()) != []
+    assert audit.lost(ledger, history.documents(), history.queued())[0] != []
+    await store[0].queue.publish(JobMessage("u", "s1", "j1").to_bytes(), {})
+    assert history.queued() == {("u", "s1")}
+    assert audit.lost(ledger, history.documents(), history.queued())[0] == []
     sessions = Sessions(store[0].documents, CONTRACT)
     await sessions.move("u", "s1", cancel)
-    assert audit.lost(ledger, history.documents()) == []
+    assert audit.lost(ledger, history.documents()) == ([], [])
     assert audit.wrong_end(job, history.documents()["u", "s1"]) is None
     moves.take(history.since(moves.number))
     assert moves.ends == {"u/s1/j1": "cancelled"}

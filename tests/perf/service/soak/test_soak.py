@@ -37,7 +37,7 @@ def found(folder) -> Found:
 @pytest.mark.slow
 def test_nothing_is_lost_or_doubled_and_every_result_is_right(found):
     assert found.unfinished is None
-    assert found.lost == []
+    assert found.lost == found.late == []
     assert found.moves.doubled == []
     assert found.wrong == []
     ends = result.figures(found)["ends"]
