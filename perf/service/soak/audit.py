@@ -86,7 +86,8 @@ def lost(
         documents: by user and session.
         queued: whose messages are in the queue.
     """
-    found, late = [], []
+    found: list[str] = []
+    late: list[str] = []
     for key, job in ledger.accepted.items():
         name, document = "/".join(key), documents.get(key)
         if document is None:
