@@ -45,7 +45,10 @@ class Watch:
                             process.num_fds(),
                             process.num_threads(),
                         )
-                        self.lives[role, process.pid, process.create_time()].append(sample)
+                        # One that is just ending holds nothing any more.
+                        if sample.mb:
+                            life = role, process.pid, process.create_time()
+                            self.lives[life].append(sample)
                 except psutil.Error:
                     continue
             await asyncio.sleep(EVERY_S)
