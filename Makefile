@@ -174,6 +174,11 @@ faults: $(VENV)/.perf  ## Run jobs while workers, server and connections break, 
 threats: $(VENV)/.perf $(VENV)/.sessions  ## Take each guard of docs/threat-model.md out and see its test fail, into perf/results
 	$(BIN)/python -m perf.threats
 
+MINUTES ?= 30
+SEED ?= 1
+soak: $(VENV)/.perf network  ## Run all kinds of jobs for MINUTES (30) while processes, memory, disk and clocks are broken by a schedule of SEED, into perf/results
+	$(BIN)/python -m perf.service.soak --minutes $(MINUTES) --seed $(SEED)
+
 # --- releasing --------------------------------------------------------------------------------
 # Its version is that of git's tags: v1.2.3 is that release, see pyproject.toml.
 wheel: $(VENV)/.dev $(PAGE)  ## Build the source distribution and the wheel, the page inside, into dist

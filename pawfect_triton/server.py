@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,14 +24,17 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
 from pawfect_triton.closed import closing
 from pawfect_triton.answered import answered
+from pawfect_triton.dead_runs import PREFIX, free, hold, sweep
 from pawfect_triton.grpc_options import GrpcOptions
-from pawfect_triton.installation import SHM_FOLDER, Installation, check_machine, find_installation
+from pawfect_triton.installation import Installation, check_machine, find_installation
 from pawfect_triton.metrics import RESTARTS_VARIABLE
 from pawfect_triton.model_environment import model_environment
 from pawfect_triton.probe import Prober, lacks_weights
 from pawfect_triton.repository import gather
 from pawfect_triton.start_checks import is_of_disk, unwritable
 from pawfect_triton.tracing import server_arguments
+
+LOG: Final = logging.getLogger("pawfect.serve")
 
 # Pictures pass between server and models through shared memory, which starts at 1 MB and grows by
 # 1 MB at a time by default: many small steps for a 36 MB picture.
@@ -43,6 +48,9 @@ CACHE_BYTES: Final = 64 * 2**20
 EXIT_TIMEOUT_S: Final = 60
 # What it may take beyond that until its process is gone, s.
 EXIT_MARGIN_S: Final = 5
+# While it starts, its models' processes are looked at so often, s; one that dies within that time
+# of its own start is not seen to, and the start then takes as long as it may.
+STARTING_S: Final = 0.2
 PR_SET_PDEATHSIG: Final = 1
 _OPEN: Final = GrpcOptions()
 LOOPBACK: Final = "127.0.0.1"
@@ -114,16 +122,21 @@ class TritonServer:
         self._verbose = verbose
         self._process: subprocess.Popen[bytes] | None = None
         self._stubs: dict[int, str] = {}
+        self._looked = 0.0
         self.degraded: dict[str, str] = {}
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="pawfect-"))
+            self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         except OSError as error:
             raise unwritable(error) from None
+        for run in sweep():
+            LOG.warning("removed what a killed server had left: %s", run)
+        self._lock: int | None = None
         try:
+            self._lock = hold(self._folder)
             self.installation: Installation = find_installation(self._folder)
             gather(profile, self._folder / "models")
         except BaseException as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
             if is_of_disk(error):
                 raise unwritable(error) from None
             raise
@@ -167,7 +180,10 @@ class TritonServer:
             stderr=self._log,
             # A group of its own: the terminal's Ctrl-C reaches us, and we hand it on once.
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            # At once: one that drains keeps its ports from the watch that is started anew.
+            preexec_fn=partial(die_with_parent, signal.SIGKILL),
+            # Theirs too: the run is dead once all of them are.
+            pass_fds=() if self._lock is None else (self._lock,),
         )
 
     def command(self) -> list[str]:
@@ -224,8 +240,8 @@ class TritonServer:
         """Return when every model has answered a tiny real inference, or `stopping` is set.
 
         Raises:
-            PawfectError: UNAVAILABLE where the process ended, DEADLINE where time ran out; both
-                with the last answer.
+            PawfectError: UNAVAILABLE where the process, or one of its models', ended; DEADLINE
+                where time ran out, with the last answer.
         """
         until = time.monotonic() + timeout_s
         prober = self.prober()
@@ -249,6 +265,7 @@ class TritonServer:
                 raise PawfectError(
                     ErrorKind.UNAVAILABLE, f"the server ended with exit code {code} while starting"
                 )
+            self._check_stubs()
             left = until - time.monotonic()
             try:
                 prober.probe(model, max(left, 0.1))
@@ -264,8 +281,21 @@ class TritonServer:
             else:
                 return
 
+    def _check_stubs(self) -> None:
+        """Raise UNAVAILABLE where a model's process has died since the start.
+
+        Triton then neither serves nor ends: it waits for the process without end.
+        """
+        if time.monotonic() - self._looked < STARTING_S:
+            return
+        self._looked = time.monotonic()
+        if dead := self.dead_models():
+            died = f"the process of {', '.join(dead)} died while starting"
+            raise PawfectError(ErrorKind.UNAVAILABLE, died)
+        self._stubs = self.running_stubs()
+
     def dead_models(self) -> list[str]:
-        """Return the models one of whose processes has died since the server was ready."""
+        """Return the models one of whose processes has died since it was last seen well."""
         alive = self.running_stubs()
         return sorted({model for pid, model in self._stubs.items() if pid not in alive})
 
@@ -320,13 +350,19 @@ class TritonServer:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for region in SHM_FOLDER.glob(f"{self._shm_prefix}*"):
-            region.unlink(missing_ok=True)
+        free(self._shm_prefix)
 
     def close(self) -> None:
         """Kill what still runs and remove this run's folder."""
         self.kill()
+        self._remove()
+
+    def _remove(self) -> None:
+        """Remove this run's folder, and let go of it."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def _has_gpu() -> bool:
@@ -334,6 +370,6 @@ def _has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists()
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent dies, so that none is left behind."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
+    """Have the kernel signal this process when its parent dies, so that none is left behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -132,6 +133,29 @@ def test_a_server_whose_own_process_died_is_brought_back(server):
     server.wait_for(READY, readies + 1)
     again = RawClient(server.endpoints.grpc)(SMALL, SMALL_HOLE)
     assert again.as_numpy("IMAGE").shape == SMALL.shape
+
+
+@pytest.mark.slow
+def test_a_model_that_dies_while_the_server_starts_ends_the_start_at_once(tmp_path):
+    # Triton itself waits for it without end; the profile would give the start 120 s.
+    with ServedProcess(tmp_path) as starting:
+        # The first has been there for a while by then.
+        until(lambda: len(_stubs_below(starting)) >= 6, 60)
+        killed = time.monotonic()
+        model, stub = _stubs_below(starting)[0]
+        stub.kill()
+        assert starting.process.wait(40) == 1
+    assert time.monotonic() - killed < 40
+    assert f"the process of {model} died while starting" in starting.output()
+
+
+def _stubs_below(starting: ServedProcess) -> list[tuple[str, psutil.Process]]:
+    found = []
+    for child in psutil.Process(starting.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            files = [part for part in child.cmdline() if part.endswith("/model.py")]
+            found += [(file.split("/")[-3], child) for file in files]
+    return found
 
 
 def test_a_probe_tells_a_dead_port_from_a_living_model(server, embedded):

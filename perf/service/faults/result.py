@@ -9,41 +9,18 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
-import cv2
-import numpy as np
 from google.cloud import firestore
 from PIL import Image
 
 from pawfect.contract.errors import PawfectError
-from pawfect_service.jobs.contract import MOVES, Status
+from pawfect_service.jobs.contract import Status
 from pawfect_service.jobs.document import from_document
 from pawfect_service.stores.base import Stores
-from perf.scenes import Scene, load_scene
-
-# Small, so that a fill takes well under a second and 200 of them minutes; width and height, px.
-SIZE: Final = (320, 240)
-# Different ones; sessions with the same one must get the same bytes.
-PICTURES: Final = 10
-HOLE_PX: Final = 22
-# The part of a document that is written once per job.
-_ONCE: Final = ("result", "cost", "report")
-
-
-def pictures() -> list[Scene]:
-    """Cut pieces of the reference scene's ground, each with a round hole in its middle."""
-    scene, rng, (width, height) = load_scene(), np.random.default_rng(0), SIZE
-    mask = np.zeros((height, width), np.uint8)
-    cv2.circle(mask, (width // 2, height // 2), HOLE_PX, [255], cv2.FILLED)
-    made = []
-    for _ in range(PICTURES):
-        top = int(rng.integers(scene.photo.shape[0] // 2, scene.photo.shape[0] - height))
-        left = int(rng.integers(0, scene.photo.shape[1] - width))
-        piece = scene.photo[top : top + height, left : left + width]
-        made.append(replace(scene, photo=piece, mask=mask))
-    return made
+from perf.service.moves import broken_moves
+from perf.service.pictures import SIZE
 
 
 @dataclass
@@ -89,22 +66,6 @@ class SessionWatch:
                     continue
                 seen.broken += broken_moves(seen.document, new)
                 seen.document = new
-
-
-def broken_moves(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return what the contract does not allow between two versions of a document.
-
-    A watch may leave out versions in between, so that only what no sequence of moves explains is
-    said: leaving a final state, and another result, cost or report than the first one.
-    """
-    before, after = Status(old["processingStatus"]), Status(new["processingStatus"])
-    broken = []
-    if not MOVES[before] and before is not after:
-        broken.append(f"{before.value} became {after.value}")
-    for name in _ONCE:
-        if old.get(name) is not None and old[name] != new.get(name):
-            broken.append(f"{name} was written twice")
-    return broken
 
 
 @dataclass

@@ -27,7 +27,8 @@ from pawfect_service.jobs.message import JobMessage
 from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Stores
 from pawfect_service.stores.google.topics import Names
-from perf.service.faults.result import RunResult, SessionWatch, pictures
+from perf.service.faults.result import RunResult, SessionWatch
+from perf.service.pictures import pictures
 
 TOPIC: Final = "faults"
 STORE: Final = f"google:{PROJECT}/{BUCKET}/{TOPIC}"

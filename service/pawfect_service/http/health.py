@@ -50,6 +50,13 @@ class Readiness:
             # A new one each time: an exception carries the frames it was raised in.
             raise PawfectError(self._failure.kind, self._failure.message)
 
+    async def is_back(self) -> bool:
+        """Say whether the server answers, or is busy, at this moment, whatever it was before."""
+        async with self._lock:
+            self._failure = await self._ask()
+            self._asked = time.monotonic()
+            return self._failure is None
+
     async def _ask(self) -> PawfectError | None:
         try:
             await self._client.probe()

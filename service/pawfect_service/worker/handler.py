@@ -54,11 +54,13 @@ class Outcome:
         action: ACK or NACK; None: to the dead letters.
         reason: why.
         attempt: which of the job's starts it was about; None where it took none up.
+        failure: how its work failed; None where it did not.
     """
 
     action: QueueAction | None
     reason: str
     attempt: int | None = None
+    failure: ErrorKind | None = None
 
 
 class Handler:
@@ -153,7 +155,7 @@ class Handler:
         except Exception as error:
             LOG.exception("a failure could not be written")
             return Outcome(QueueAction.NACK, type(error).__name__)
-        return _outcome(step.answer, failure.kind.name)
+        return replace(_outcome(step.answer, failure.kind.name), failure=failure.kind)
 
     async def _given_back(self, job: HeldJob) -> Outcome:
         """Leave a job to others because this worker is to stop."""

@@ -13,6 +13,7 @@ from pawfect_service.stores.base import Delivery, Queue
 from pawfect_service.telemetry.logs import without_got
 from pawfect_service.worker.expiry import keep_sweeping
 from pawfect_service.worker.handler import Handler, Outcome
+from pawfect_service.worker.patience import Patience
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
@@ -38,6 +39,7 @@ class PullWorker:
         self._jobs = jobs
         self._grace_s = grace_s
         self._running: set[asyncio.Task[None]] = set()
+        self._patience = Patience(services.readiness, services.sessions.contract.lease_s)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, and see to it that no job is left in the air."""
@@ -92,7 +94,17 @@ class PullWorker:
         async def hold(seconds: float) -> None:
             await self._queue.extend(delivery, seconds)
 
-        outcome = await self._handler.handle(delivery.data, delivery.attributes, hold)
+        try:
+            await self._patience.wait(hold)
+        except asyncio.CancelledError:
+            outcome = Outcome(QueueAction.NACK, "stopped")
+        except Exception:
+            # The queue is away: it will not take the answer either.
+            LOG.warning("a delivery could not be held", exc_info=True)
+            outcome = Outcome(QueueAction.NACK, "not held")
+        else:
+            outcome = await self._handler.handle(delivery.data, delivery.attributes, hold)
+        self._patience.failed(outcome.failure)
         try:
             await answer(self._queue, delivery, outcome)
         except Exception:

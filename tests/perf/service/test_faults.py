@@ -12,8 +12,9 @@ import pytest
 
 from harness.relay import Relay
 from pawfect_service.jobs.contract import Status
-from perf.service.faults.result import RunResult, broken_moves, figures, problems
+from perf.service.faults.result import RunResult, figures, problems
 from perf.service.faults.run import CUT, KILLED, RESTARTED, Plan, faulty_run
+from perf.service.moves import broken_moves
 from tests.conftest import need_emulators
 
 OLD = {"processingStatus": "processing", "result": None, "cost": None, "report": None}

@@ -1,0 +1,77 @@
+"""The store's disk: a small file system of its own, which can be made full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Final
+
+# Small pictures: some 40 MB of files a minute on two cores, and as much again.
+MB_PER_MINUTE: Final = 80
+_LEAST_MB: Final = 256
+# Memory, which it takes as it is filled: at most this, whatever the run's length.
+_MOST_MB: Final = 3000
+# A full one has so much left, bytes: less than any picture.
+_LEFT: Final = 16 * 1024
+
+
+class Disk:
+    """A tmpfs mounted for the length of a `with` block; a plain folder where none may be mounted.
+
+    Full means that its size is set to what is in it, so that no ballast takes memory.
+
+    Args:
+        folder: where; made if missing.
+        minutes: of the run that it has to hold.
+
+    Attributes:
+        why_none: why it cannot be made full; None: it can.
+    """
+
+    def __init__(self, folder: Path, minutes: float) -> None:
+        self.folder = folder
+        self._mb = min(max(_LEAST_MB, round(MB_PER_MINUTE * minutes)), _MOST_MB)
+        self.why_none: str | None = None
+
+    def __enter__(self) -> Disk:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        made = _run("mount", "-t", "tmpfs", "-o", f"size={self._mb}m", "pawfect-soak", self.folder)
+        if made is not None:
+            self.why_none = f"no file system of its own: {made}"
+        return self
+
+    def __exit__(self, *caught: object) -> None:
+        if self.why_none is None:
+            _run("umount", "-l", self.folder)
+
+    def fill(self) -> None:
+        """Leave no room on it.
+
+        Raises:
+            RuntimeError: it cannot be made full here.
+        """
+        found = os.statvfs(self.folder)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        self._resize(used + _LEFT)
+
+    def free(self) -> None:
+        """Give it its room back."""
+        self._resize(self._mb * 2**20)
+
+    def _resize(self, size: int) -> None:
+        if self.why_none is None:
+            self.why_none = _run("mount", "-o", f"remount,size={size}", self.folder)
+        if self.why_none is not None:
+            raise RuntimeError(self.why_none)
+
+
+def _run(*command: object) -> str | None:
+    """Run a command; return what it says where it fails."""
+    try:
+        done = subprocess.run(
+            [str(word) for word in command], capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        return f"{command[0]}: {error.strerror}"
+    return None if done.returncode == 0 else done.stderr.strip() or f"exit code {done.returncode}"
