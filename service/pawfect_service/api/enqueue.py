@@ -24,7 +24,15 @@ from pawfect_service.jobs.kinds.request import JobRequest, digest_of
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import queue_job, withdraw
-from pawfect_service.jobs.paths import MOST_VERSIONS, RunId, session_path
+from pawfect_service.jobs.paths import (
+    MOST_VERSIONS,
+    RunId,
+    is_run_job,
+    session_path,
+    sibling,
+)
+from pawfect_service.people.removals import Writing
+from pawfect_service.people.sessions import remove_session
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 from pawfect_service.telemetry.metrics import count, variant_label
@@ -39,6 +47,13 @@ BASES_AT_ONCE: Final = 4
 # With more requests than this at a time, pixels are checked by the worker alone: decoding them
 # takes more CPU time than the rest of a request, and all the others would wait for it.
 CALM: Final = 2
+
+
+class _Unwanted(ApiError):
+    """A request whose user, or run, was deleted while it was under way."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(409, ErrorKind.INVALID_ARG, message)
 
 
 class RequestCounter:
@@ -95,22 +110,37 @@ class Enqueuer:
         self.counter = counter
         self.bases = asyncio.Semaphore(BASES_AT_ONCE)
 
-    async def enqueue(self, uid: str, sid: str, kind: Kind, order: Order) -> SessionDocument:
+    async def enqueue(
+        self, uid: str, sid: str, kind: Kind, order: Order, writing: Writing | None = None
+    ) -> SessionDocument:
         """Queue an order and return the session.
+
+        Args:
+            uid: whose session.
+            sid: which.
+            kind: of job.
+            order: what is asked for.
+            writing: of the request, from its beginning on; None: it begins here.
 
         Raises:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 where another job of
-                this session has no end yet; UNAVAILABLE where the store does not take it.
+                this session has no end yet, and where the user's data are deleted meanwhile;
+                UNAVAILABLE where the store does not take it.
         """
+        writing = writing or await self.begin(uid)
         files, request = await self._checked(kind, order)
         step = await self._written(uid, sid, kind, request)
         if step.answer is Answer.TAKEN:
             expected = f"session {sid}: expected its job to be over, got one under way"
             raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
-        return await self._queued(uid, sid, step, files, request, order)
+        return await self._queued(writing, sid, step, files, request, order)
+
+    async def begin(self, uid: str) -> Writing:
+        """Return the writing of a request that begins; ApiError 409 while `uid` is deleted."""
+        return await Writing.begin(self._services.stores.removals, uid)
 
     async def enqueue_version(
-        self, run: RunId, newest: int, kind: Kind, order: Order
+        self, run: RunId, newest: int, kind: Kind, order: Order, writing: Writing | None = None
     ) -> tuple[int, SessionDocument]:
         """Queue an order as another version of a run; return which, and its session.
 
@@ -122,17 +152,20 @@ class Enqueuer:
             newest: the newest version that is known of.
             kind: of job.
             order: what is asked for.
+            writing: as for `enqueue`.
 
         Raises:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 for a run that has as
-                many versions as there can be; UNAVAILABLE where the store does not take it.
+                many versions as there can be, and for one that is deleted meanwhile; UNAVAILABLE
+                where the store does not take it.
         """
+        writing = writing or await self.begin(run.uid)
         files, request = await self._checked(kind, order)
         for version in range(newest + 1, MOST_VERSIONS + 1):
             step = await self._written(run.uid, run.sid(version), kind, request)
             if step.answer is not Answer.TAKEN:
-                where = run.uid, run.sid(version)
-                return version, await self._queued(*where, step, files, request, order)
+                sid = run.sid(version)
+                return version, await self._queued(writing, sid, step, files, request, order)
         message = f"run: expected at most {MOST_VERSIONS} versions, it has as many; begin another"
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
 
@@ -141,7 +174,7 @@ class Enqueuer:
 
     async def _queued(
         self,
-        uid: str,
+        writing: Writing,
         sid: str,
         step: Step,
         files: Mapping[str, bytes],
@@ -154,17 +187,23 @@ class Enqueuer:
             raise PawfectError(ErrorKind.INTERNAL, "queue_job: expected a session, got none")
         if session.processing_status is not Status.PENDING:
             return session
+        uid = writing.uid
         job, kind = JobMessage(uid, sid, session.job), session.kind
         with log_fields(session=f"{uid}/{sid}", job=job.job):
+            # Once before there is a picture, and once when all is there.
+            await self._check_wanted(job, writing)
             named = {name: files[input_] for input_, name in request.files(kind).items()}
             storing = asyncio.create_task(self._store(job, named, order))
             try:
                 async with asyncio.timeout(STORED_S):
                     await asyncio.shield(storing)
+                    await self._check_wanted(job, writing)
                     # At the same time: the queue is not kept waiting by labels.
                     if not session.scene_labels:
                         self._labels.start(job, kind, request)
                     await self._publish(job)
+            except _Unwanted:
+                raise
             except Exception as error:
                 LOG.exception("a job could not be queued")
                 if step.answer is Answer.QUEUED:
@@ -176,6 +215,23 @@ class Enqueuer:
             if step.answer is Answer.QUEUED:
                 count(JOBS_QUEUED, kind=kind.name, variant=variant_label(request.variant))
         return session
+
+    async def _check_wanted(self, job: JobMessage, writing: Writing) -> None:
+        """Look whether what a job is about was deleted meanwhile; then nothing of it stays.
+
+        Raises:
+            ApiError: 409.
+        """
+        stores = self._services.stores
+        try:
+            await writing.check(job.sid)
+            if is_run_job(job.sid) and await stores.documents.get(job.uid, sibling(job.sid, 1)) is None:
+                raise _Unwanted("run: expected one that stays, it was deleted meanwhile")
+        except ApiError as error:
+            await remove_session(
+                stores, job.uid, job.sid, lambda document: document.get("job") == job.job
+            )
+            raise _Unwanted(error.message) from None
 
     async def _written(self, uid: str, sid: str, kind: Kind, request: JobRequest) -> Step:
         """Write the document; return what became of it."""
@@ -209,7 +265,14 @@ class Enqueuer:
             await storing
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
-                await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
+                step = await self._services.sessions.move(
+                    job.uid, job.sid, withdraw, job=job.job
+                )
+                if step.session is None:
+                    # Deleted meanwhile: what has just arrived goes too.
+                    await remove_session(
+                        self._services.stores, job.uid, job.sid, lambda _: False
+                    )
 
 
 def _signature(kind: Kind, request: JobRequest) -> dict[str, Any]:

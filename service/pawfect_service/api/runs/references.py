@@ -31,6 +31,11 @@ async def keep_reference(files: Files, run: RunId, data: bytes) -> str:
     return file_id
 
 
+async def remove_reference(files: Files, run: RunId, file_id: str) -> None:
+    """Remove a picture that was uploaded with a run."""
+    await files.delete(_path(run.uid, file_id))
+
+
 def _folder(uid: str, *parts: str) -> str:
     return "/".join(("users", check_id("uid", uid), "references", *parts))
 

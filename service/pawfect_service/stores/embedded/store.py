@@ -12,6 +12,8 @@ from pawfect_service.stores.embedded.documents import EmbeddedDocuments
 from pawfect_service.stores.embedded.files import Folder
 from pawfect_service.stores.embedded.queue import SCHEMA as QUEUE
 from pawfect_service.stores.embedded.queue import EmbeddedQueue
+from pawfect_service.stores.embedded.removals import SCHEMA as REMOVALS
+from pawfect_service.stores.embedded.removals import EmbeddedRemovals
 
 
 def open_embedded(folder: Path, contract: JobContract) -> Stores:
@@ -22,7 +24,17 @@ def open_embedded(folder: Path, contract: JobContract) -> Stores:
         contract: the bounds that the queue needs.
     """
     files = Folder(folder / "files")
-    database = Database(folder / "sessions.sqlite3", DOCUMENTS + QUEUE)
+    database = Database(folder / "sessions.sqlite3", DOCUMENTS + QUEUE + REMOVALS)
+
+    async def scrub() -> None:
+        await files.tidy()
+        await database.scrub()
+
     return Stores(
-        EmbeddedDocuments(database), files, EmbeddedQueue(database, contract), database.close
+        EmbeddedDocuments(database),
+        files,
+        EmbeddedQueue(database, contract),
+        EmbeddedRemovals(database),
+        database.close,
+        scrub,
     )

@@ -19,6 +19,7 @@ from pawfect_service.stores.base import Stores
 from pawfect_service.stores.google.documents import FirestoreDocuments
 from pawfect_service.stores.google.files import StorageFiles
 from pawfect_service.stores.google.queue import PubSubQueue
+from pawfect_service.stores.google.removals import FirestoreRemovals
 from pawfect_service.stores.google.topics import Names
 
 
@@ -44,8 +45,17 @@ def open_google(project: str, bucket: str, topic: str, contract: JobContract) ->
         channels[0].close()
         await channels[1].close()
 
-    stored = StorageFiles(files, bucket, credentials)
-    return Stores(FirestoreDocuments(client, watcher), stored, queue, close)
+    async def scrub() -> None:
+        """Nothing: what is deleted is Google's to overwrite."""
+
+    return Stores(
+        FirestoreDocuments(client, watcher),
+        StorageFiles(files, bucket, credentials),
+        queue,
+        FirestoreRemovals(client),
+        close,
+        scrub,
+    )
 
 
 def _credentials() -> Credentials:
