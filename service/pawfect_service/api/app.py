@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pawfect_service.api.enqueue import Enqueuer, RequestCounter
 from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
+from pawfect_service.api.people.routes import People, add_people
 from pawfect_service.api.routes import router
 from pawfect_service.api.runs.comparing import router as comparing_router
 from pawfect_service.api.runs.events import router as events_router
@@ -32,6 +34,8 @@ from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
 from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, HttpLog
 from pawfect_service.jobs.contract import MAX_UPLOAD_BYTES
+from pawfect_service.people.deletion import Deletions
+from pawfect_service.people.sweeping import keep_sweeping
 from pawfect_service.services import Services
 from pawfect_service.variants.watched import WatchedVariants
 
@@ -57,6 +61,7 @@ class ApiSettings:
         audits: the folder of audits, which admins' keys may start; None: there are none.
         variants: which users get which variant of a run's jobs; None: there are none.
         page: the folder of the built page.
+        keep_days: how long an audit is kept that has ended; None: until somebody deletes it.
     """
 
     authenticators: Sequence[Authenticator]
@@ -66,6 +71,7 @@ class ApiSettings:
     audits: Path | None = None
     variants: WatchedVariants | None = None
     page: Path = page.FOLDER
+    keep_days: float | None = None
 
 
 def create_app(services: Services, settings: ApiSettings) -> FastAPI:
@@ -74,10 +80,16 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     labels = LabelTasks(services, give_way=counter.idle)
     abilities = Abilities(services.tools.labeller)
     audits = Audits(settings.audits, services) if settings.audits else None
+    deletions = Deletions(services, [audits.kept] if audits else [])
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # What this process alone reaches, it alone can sweep; else workers do.
+        sweeps = [deletions.sweep, audits.sweep(settings.keep_days)] if audits else []
+        sweeping = asyncio.create_task(keep_sweeping(sweeps))
         yield
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
         await labels.close()
         if audits:
             await audits.close()
@@ -107,6 +119,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(comparing_router)
     app.include_router(masks_router)
     app.include_router(studio_router)
+    add_people(app, People(services, deletions))
     if audits:
         app.state.audits = audits
         app.include_router(audits_router)

@@ -49,7 +49,7 @@ BASES_AT_ONCE: Final = 4
 CALM: Final = 2
 
 
-class _Unwanted(ApiError):
+class _UnwantedError(ApiError):
     """A request whose user, or run, was deleted while it was under way."""
 
     def __init__(self, message: str) -> None:
@@ -190,19 +190,16 @@ class Enqueuer:
         uid = writing.uid
         job, kind = JobMessage(uid, sid, session.job), session.kind
         with log_fields(session=f"{uid}/{sid}", job=job.job):
-            # Once before there is a picture, and once when all is there.
-            await self._check_wanted(job, writing)
             named = {name: files[input_] for input_, name in request.files(kind).items()}
-            storing = asyncio.create_task(self._store(job, named, order))
+            storing = asyncio.create_task(self._store(job, named, order, writing))
             try:
                 async with asyncio.timeout(STORED_S):
                     await asyncio.shield(storing)
-                    await self._check_wanted(job, writing)
                     # At the same time: the queue is not kept waiting by labels.
                     if not session.scene_labels:
                         self._labels.start(job, kind, request)
                     await self._publish(job)
-            except _Unwanted:
+            except _UnwantedError:
                 raise
             except Exception as error:
                 LOG.exception("a job could not be queued")
@@ -225,13 +222,16 @@ class Enqueuer:
         stores = self._services.stores
         try:
             await writing.check(job.sid)
-            if is_run_job(job.sid) and await stores.documents.get(job.uid, sibling(job.sid, 1)) is None:
-                raise _Unwanted("run: expected one that stays, it was deleted meanwhile")
+            if (
+                is_run_job(job.sid)
+                and await stores.documents.get(job.uid, sibling(job.sid, 1)) is None
+            ):
+                raise _UnwantedError("run: expected one that stays, it was deleted meanwhile")
         except ApiError as error:
             await remove_session(
                 stores, job.uid, job.sid, lambda document: document.get("job") == job.job
             )
-            raise _Unwanted(error.message) from None
+            raise _UnwantedError(error.message) from None
 
     async def _written(self, uid: str, sid: str, kind: Kind, request: JobRequest) -> Step:
         """Write the document; return what became of it."""
@@ -239,12 +239,18 @@ class Enqueuer:
         move = self._services.sessions.move
         return await move(uid, sid, queue_job, job=job, kind=kind, request=asked)
 
-    async def _store(self, job: JobMessage, files: Mapping[str, bytes], order: Order) -> None:
+    async def _store(
+        self, job: JobMessage, files: Mapping[str, bytes], order: Order, writing: Writing
+    ) -> None:
+        """Put a job's files into storage, unless what they are of is deleted meanwhile."""
         paths = {session_path(job.uid, job.sid, name): data for name, data in files.items()}
         # What lies in its place already, as it is, is not written again.
         new = {path: data for path, data in paths.items() if order.stored.get(path) is not data}
+        # Once before there is a picture, and once when all is there.
+        await self._check_wanted(job, writing)
         if new:
             await self._services.stores.files.put(new)
+            await self._check_wanted(job, writing)
 
     async def _publish(self, job: JobMessage) -> None:
         with span("publish", SpanKind.PRODUCER, attributes=job.span_attributes()):
@@ -265,14 +271,10 @@ class Enqueuer:
             await storing
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
-                step = await self._services.sessions.move(
-                    job.uid, job.sid, withdraw, job=job.job
-                )
+                step = await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
                 if step.session is None:
                     # Deleted meanwhile: what has just arrived goes too.
-                    await remove_session(
-                        self._services.stores, job.uid, job.sid, lambda _: False
-                    )
+                    await remove_session(self._services.stores, job.uid, job.sid, lambda _: False)
 
 
 def _signature(kind: Kind, request: JobRequest) -> dict[str, Any]:

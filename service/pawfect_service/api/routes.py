@@ -92,9 +92,7 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
         writing = await context.enqueuer.begin(address.uid)
         order = await read_order(request, INPAINT, address.uid, stores.files, contract)
         order = await context.naming.with_mask(order)
-        session = await context.enqueuer.enqueue(
-            address.uid, address.sid, INPAINT, order, writing
-        )
+        session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order, writing)
     state = state_of(address.uid, address.sid, session)
     here = request.url.path.removesuffix("/inpaint")
     return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": here})

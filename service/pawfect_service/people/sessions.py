@@ -52,9 +52,7 @@ async def remove_files(stores: Stores, files: Iterable[StoredFile]) -> int:
     return sum(await some_at_once(files, stores.files.remove))
 
 
-async def some_at_once(
-    each: Iterable[Any], work: Callable[[Any], Awaitable[T]]
-) -> list[T]:
+async def some_at_once(each: Iterable[Any], work: Callable[[Any], Awaitable[T]]) -> list[T]:
     """Return what work gives for each, `AT_ONCE` at a time; the first failure is raised."""
     room = asyncio.Semaphore(AT_ONCE)
 
@@ -78,5 +76,6 @@ def is_idle(uid: str, sid: str, document: Document, before: float) -> bool:
         before: s since the epoch.
     """
     updated = document.get("updatedAt")
-    timed = isinstance(updated, int | float) and not isinstance(updated, bool)
-    return timed and updated <= before and readable(uid, sid, document, time.time()).final
+    if not isinstance(updated, int | float) or updated > before:
+        return False
+    return readable(uid, sid, document, time.time()).final

@@ -119,6 +119,7 @@ def api(
     jobs: int,
     grace: float,
     price_per_hour: float,
+    keep_days: float | None,
     metrics_port: int | None,
 ) -> None:
     """Serve the sessions' HTTP API; /docs describes it."""
@@ -132,7 +133,14 @@ def api(
         authenticators = authenticators_of(host, api_keys, google_audience, no_auth)
         check_audits(audits, authenticators)
         watched = WatchedVariants(variants) if variants else None
-        settings = ApiSettings(authenticators, rate, rate_storage, audits=audits, variants=watched)
+        settings = ApiSettings(
+            authenticators,
+            rate,
+            rate_storage,
+            audits=audits,
+            variants=watched,
+            keep_days=keep_days,
+        )
         caller = caller_of(triton, triton_identity, beside=with_server is not None)
         async with (
             open_services(
@@ -153,7 +161,7 @@ def api(
             if with_server is not None:
                 children.append(group.create_task(serve_triton(with_server, triton, stop)))
             if with_worker:
-                worker = _puller(services, jobs, grace, price_per_hour)
+                worker = _puller(services, jobs, grace, price_per_hour, keep_days)
                 group.create_task(worker.run(stop))
         for early in filter(None, (task.result() for task in children)):
             raise click.ClickException(f"{early}: expected to run as long as this, it ended")
@@ -197,6 +205,7 @@ def worker(
     jobs: int,
     grace: float,
     price_per_hour: float,
+    keep_days: float | None,
     metrics_port: int | None,
     push: bool,
     host: str,
@@ -226,10 +235,10 @@ def worker(
         async with open_services(store, JobContract(), triton, caller, trusted) as services:
             if not push:
                 async with _told(services, host, health_port, stop):
-                    await _puller(services, jobs, grace, price_per_hour).run(stop)
+                    await _puller(services, jobs, grace, price_per_hour, keep_days).run(stop)
                 return
             handler = Handler(services, price_per_hour)
-            app = create_push_app(services, handler, check, jobs)
+            app = create_push_app(services, handler, check, jobs, keep_days)
             await serve_http(app, listen(host, port), stop, grace)
 
     _run("pawfect-worker", log_level, main, stop)
@@ -268,8 +277,10 @@ async def _told(
             over.set()
 
 
-def _puller(services: Services, jobs: int, grace: float, price_per_hour: float) -> PullWorker:
-    return PullWorker(services, Handler(services, price_per_hour), jobs, grace)
+def _puller(
+    services: Services, jobs: int, grace: float, price_per_hour: float, keep_days: float | None
+) -> PullWorker:
+    return PullWorker(services, Handler(services, price_per_hour), jobs, grace, keep_days)
 
 
 def _run(service: str, level: str, main: Callable[[], Any], stop: asyncio.Event) -> None:

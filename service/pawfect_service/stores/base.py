@@ -179,6 +179,9 @@ class Files(Protocol):
     async def delete(self, path: str) -> None:
         """Remove an object; one that is not there is no error."""
 
+    async def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders that lie in a folder, sorted."""
+
     async def list(self, folder: str) -> list[str]:
         """Return the paths of all objects below a folder, sorted."""
 
@@ -196,9 +199,6 @@ class Files(Protocol):
 
         What was written under its path since stays.
         """
-
-    async def folders(self, folder: str) -> list[str]:
-        """Return the names of the folders that lie in a folder, sorted."""
 
     async def link(self, path: str, holds_s: float) -> str | None:
         """Return a URL by which anybody may read an object for so long; None: there are none."""

@@ -276,9 +276,7 @@ async def refine(address: AdmittedRun, request: Request) -> JSONResponse:
         async with context.enqueuer.bases:
             order = await on_base(address, order, base_version(run, jobs, base))
             newest = max(jobs)
-            version, _ = await context.enqueuer.enqueue_version(
-                run, newest, REFINE, order, writing
-            )
+            version, _ = await context.enqueuer.enqueue_version(run, newest, REFINE, order, writing)
     queued = QueuedJob(job_id=run.job_id(version), run_id=str(run), version=version)
     where = {"Location": f"/api/v1/jobs/{queued.job_id}/events"}
     return JSONResponse(queued.model_dump(by_alias=True), 201, where)

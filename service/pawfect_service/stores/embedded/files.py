@@ -103,6 +103,18 @@ class Folder:
 
         await self._threaded(unlink)
 
+    async def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders that lie in a folder, sorted."""
+        below = self._path(folder)
+
+        def found() -> list[str]:
+            return sorted(each.name for each in below.iterdir() if each.is_dir())
+
+        try:
+            return await self._threaded(found)
+        except FileNotFoundError:
+            return []
+
     async def list(self, folder: str) -> list[str]:
         """Return the paths of all files below a folder, sorted."""
         below = self._path(folder)
@@ -144,7 +156,7 @@ class Folder:
             except FileNotFoundError:
                 return False
             found = aside.lstat()
-            same = (found.st_ino, found.st_mtime_ns) == file.version
+            same: bool = (found.st_ino, found.st_mtime_ns) == file.version
             if not same:
                 with contextlib.suppress(FileExistsError):
                     os.link(aside, target)
@@ -153,18 +165,6 @@ class Folder:
             return same
 
         return await self._threaded(work)
-
-    async def folders(self, folder: str) -> list[str]:
-        """Return the names of the folders that lie in a folder, sorted."""
-        below = self._path(folder)
-
-        def found() -> list[str]:
-            return sorted(each.name for each in below.iterdir() if each.is_dir())
-
-        try:
-            return await self._threaded(found)
-        except FileNotFoundError:
-            return []
 
     def _prune(self, folder: Path) -> None:
         """Remove folders that nothing is in any more: their names are people's ids."""

@@ -120,6 +120,20 @@ class StorageFiles:
         except FileNotFoundError:
             return
 
+    async def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders that lie in a folder, sorted."""
+        prefix = check_path(folder) + "/"
+
+        def found() -> list[str]:
+            listing = self._bucket.list_blobs(
+                prefix=prefix, delimiter="/", timeout=_TIMEOUT_S, retry=_RETRY
+            )
+            # The prefixes are known once the pages have been read.
+            list(listing)
+            return sorted(each.removeprefix(prefix).rstrip("/") for each in listing.prefixes)
+
+        return await _threaded(found)
+
     async def list(self, folder: str) -> list[str]:
         """Return the paths of all objects below a folder, sorted."""
         prefix = check_path(folder) + "/"
@@ -155,23 +169,9 @@ class StorageFiles:
                     if_generation_match=file.version, timeout=_TIMEOUT_S, retry=_RETRY
                 )
             )
-        except (FileNotFoundError, _Replaced):
+        except (FileNotFoundError, _ReplacedError):
             return False
         return True
-
-    async def folders(self, folder: str) -> list[str]:
-        """Return the names of the folders that lie in a folder, sorted."""
-        prefix = check_path(folder) + "/"
-
-        def found() -> list[str]:
-            listing = self._bucket.list_blobs(
-                prefix=prefix, delimiter="/", timeout=_TIMEOUT_S, retry=_RETRY
-            )
-            # The prefixes are known once the pages have been read.
-            list(listing)
-            return sorted(each.removeprefix(prefix).rstrip("/") for each in listing.prefixes)
-
-        return await _threaded(found)
 
     async def link(self, path: str, holds_s: float) -> str | None:
         """Return a V4 signed URL: cloud.google.com/storage/docs/access-control/signed-urls.
@@ -213,7 +213,7 @@ def _signing(signer: Any) -> dict[str, Any] | None:
     return {"service_account_email": signer.service_account_email, "access_token": signer.token}
 
 
-class _Replaced(Exception):
+class _ReplacedError(Exception):
     """Another content has taken an object's place."""
 
 
@@ -222,6 +222,6 @@ async def _threaded(work: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(work)
         except PreconditionFailed as error:
-            raise _Replaced from error
+            raise _ReplacedError from error
         except NotFound as error:
             raise FileNotFoundError("files: expected a file of this path, got none") from error
