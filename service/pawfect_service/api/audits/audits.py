@@ -152,6 +152,7 @@ class Audits:
         sids = await self._threaded(lambda: folders_in(self._root / check_id("uid", uid)))
         for sid in sids:
             await self.remove(uid, sid)
+        await self._threaded(lambda: self._turn.forget(uid))
         return len(sids)
 
     async def remove(self, uid: str, sid: str) -> None:
