@@ -231,6 +231,7 @@ class Enqueuer:
             await remove_session(
                 stores, job.uid, job.sid, lambda document: document.get("job") == job.job
             )
+            await stores.scrub()
             raise _UnwantedError(error.message) from None
 
     async def _written(self, uid: str, sid: str, kind: Kind, request: JobRequest) -> Step:

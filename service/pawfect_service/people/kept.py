@@ -55,6 +55,9 @@ def kept_of(services: Services) -> tuple[Kept, ...]:
         ]
         return sum(await some_at_once(running, end))
 
+    async def messages(uid: str) -> int:
+        return await stores.queue.forget(uid)
+
     async def documents(uid: str) -> int:
         async def delete(found: tuple[str, Document]) -> int:
             sid, seen = found
@@ -88,7 +91,7 @@ def kept_of(services: Services) -> tuple[Kept, ...]:
 
     return (
         Kept("jobs", jobs),
-        Kept("messages", stores.queue.forget),
+        Kept("messages", messages),
         Kept("documents", documents),
         Kept("files", files),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +17,7 @@ from PIL import Image
 from pawfect_service.jobs.kinds import KINDS, Made, OnProgress, Task, Tools
 from pawfect_service.jobs.live import LiveCandidate, LiveSheet
 from tests.pawfect.photo.pictures import encoded, hole, scene
-from tests.service.stack import MASK, PATIENCE_S, Stack
+from tests.service.stack import PATIENCE_S, Stack
 
 RUNS = "/api/v1/runs"
 # Of two candidates that can be compared.
@@ -93,14 +95,13 @@ class Person:
     async def completed(self, versions: int) -> dict[str, Any]:
         """The run once so many versions are completed."""
         return await self.until(
-            self.run, lambda state: [v["processingStatus"] for v in state["versions"]]
-            == ["completed"] * versions
+            self.run,
+            lambda state: (
+                [v["processingStatus"] for v in state["versions"]] == ["completed"] * versions
+            ),
         )
 
     async def until(self, path: str, holds: Callable[[Any], bool]) -> Any:
-        import asyncio
-        import time
-
         limit = time.monotonic() + PATIENCE_S
         while True:
             state = (await self.stack.http.get(path, headers=self.headers)).json()
@@ -123,7 +124,9 @@ async def do_everything(one: Person) -> None:
     await stack.files.put({f"users/{one.uid}/uploads/{one.canary}.jpg": photo})
     await stack.files.put({f"users/{one.uid}/uploads/mask.png": mask})
     inpaint = f"{sessions}/inpaint"
-    await one.call("POST", inpaint, f"{here}/inpaint", files=pictures, data={**parameters, **prompt})
+    await one.call(
+        "POST", inpaint, f"{here}/inpaint", files=pictures, data={**parameters, **prompt}
+    )
     await one.until(here, lambda state: state["processingStatus"] == "completed")
     stored = {name: f"users/{one.uid}/uploads/{file}" for name, file in
               {"photo": f"{one.canary}.jpg", "mask": "mask.png"}.items()}  # fmt: skip
@@ -154,13 +157,3 @@ async def do_everything(one: Person) -> None:
     # What ends nothing any more.
     await one.of_run("DELETE", "/versions/{version}", version=2)
     await one.of_run("DELETE", "")
-
-
-async def leave_unfinished(one: Person, work: Callable[[], Awaitable[None]]) -> None:
-    """Leave jobs that wait, or were left by workers that died, as `work` makes them."""
-    made = await one.call("POST", RUNS, f"{RUNS}?kind=cutout", files={"photo": one.photo})
-    assert made["processingStatus"] == "pending"
-    await work()
-
-
-__all__ = ["MASK", "RUNS", "Person", "do_everything", "leave_unfinished", "telling"]

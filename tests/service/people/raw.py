@@ -47,10 +47,16 @@ def _of_tables(path: Path) -> Iterator[tuple[str, bytes]]:
         for (name,) in names:
             rows = connection.execute(f"SELECT rowid, * FROM {name}")
             for row in rows:
-                texts = [each if isinstance(each, bytes) else str(each).encode() for each in row[1:]]
+                texts = [
+                    each if isinstance(each, bytes) else str(each).encode() for each in row[1:]
+                ]
                 yield f"{name} {row[0]}", b" ".join(texts)
     finally:
         connection.close()
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def _of_firestore(project: str) -> Iterator[tuple[str, bytes]]:
