@@ -31,7 +31,7 @@ from pawfect_service.jobs.paths import (
     session_path,
     sibling,
 )
-from pawfect_service.people.removals import Writing
+from pawfect_service.people.removals import Writing, deleted_meanwhile
 from pawfect_service.people.sessions import remove_session
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
@@ -226,7 +226,7 @@ class Enqueuer:
                 is_run_job(job.sid)
                 and await stores.documents.get(job.uid, sibling(job.sid, 1)) is None
             ):
-                raise _UnwantedError("run: expected one that stays, it was deleted meanwhile")
+                raise deleted_meanwhile("run: expected one")
         except ApiError as error:
             await remove_session(
                 stores, job.uid, job.sid, lambda document: document.get("job") == job.job

@@ -55,13 +55,23 @@ class Writing:
         return cls(removals, uid, known)
 
     async def check(self, sid: str) -> None:
-        """Look, after a writing to a session, whether that, or all, is removed meanwhile.
+        """Look, after a writing to a session, whether its run, or all, is removed meanwhile.
+
+        A session that is no run's job needs no more than its own document, which the removal
+        deletes in one transaction: a new job of that name comes before or after it.
 
         Raises:
             ApiError: 409; what was written has to go.
         """
         ours = user_key(self.uid)
-        for found in await self.removals.of(ours, session_key(self.uid, sid)):
+        run = [session_key(self.uid, sid)] if is_run_job(sid) else []
+        for found in await self.removals.of(ours, *run):
             if found.key != ours or found.token != self.known:
-                message = "user: expected data that stay, they were deleted meanwhile"
-                raise ApiError(409, ErrorKind.INVALID_ARG, message, _AGAIN)
+                what = "user: expected data" if found.key == ours else "run: expected one"
+                raise deleted_meanwhile(what)
+
+
+def deleted_meanwhile(expected: str) -> ApiError:
+    """Return the error of a request whose user, or run, was deleted while it was under way."""
+    message = f"{expected} that was not deleted meanwhile"
+    return ApiError(409, ErrorKind.INVALID_ARG, message, _AGAIN)

@@ -70,7 +70,6 @@ class Retention:
         if swept.removed:
             fields = {"removed": swept.removed, "looked_at": swept.looked_at}
             LOG.info("what nobody has touched for long was deleted", extra=fields)
-            await self._stores.scrub()
         return swept
 
     async def sweep(self) -> Swept:
@@ -83,6 +82,8 @@ class Retention:
         units = {session_key(mark.uid, mark.sid): mark for mark in page}
         for mark in units.values():
             removed += await self._unit(mark.uid, mark.sid, before)
+        if removed:
+            await self._stores.scrub()
         return Swept(len(page), removed, more=bool(page))
 
     async def _unit(self, uid: str, sid: str, before: float) -> int:
