@@ -296,13 +296,13 @@ def _counted(monkeypatch: pytest.MonkeyPatch, stores: Any) -> Counter[str]:
     return calls
 
 
+@pytest.mark.parametrize(("pause_s", "after"), [(60.0, None), (0.0, Swept(0, 0, more=False))])
 async def test_a_pass_that_is_over_is_followed_by_a_pause(
-    alone: Stack, repeat: Repeat, monkeypatch: pytest.MonkeyPatch
+    alone: Stack, repeat: Repeat, monkeypatch: pytest.MonkeyPatch, pause_s: float, after: Any
 ) -> None:
+    monkeypatch.setattr(retention, "PASS_EVERY_S", pause_s)
     sweeps = Retention(alone.services.stores, KEPT_DAYS)
     await alone.edit_of(UID, "s", {"updatedAt": 1.0})
     assert await sweeps.due() == Swept(1, 1, more=True)
     assert await sweeps.due() == Swept(0, 0, more=False)
-    assert await sweeps.due() is None
-    monkeypatch.setattr(retention.time, "monotonic", lambda: 1e12)
-    assert await sweeps.due() == Swept(0, 0, more=False)
+    assert await sweeps.due() == after

@@ -20,7 +20,7 @@ from pawfect_service.api.context import let_in
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.http.failures import FAILURES
 from pawfect_service.jobs.paths import check_id
-from pawfect_service.people.deletion import Deletions
+from pawfect_service.people.deletion import Deleted, Deletions
 from pawfect_service.people.export import Export
 from pawfect_service.services import Services
 
@@ -44,6 +44,14 @@ class People:
         self.services = services
         self.deletions = deletions
         self._exports = 0
+        self._deleting: set[asyncio.Task[Deleted]] = set()
+
+    async def delete(self, uid: str) -> Deleted:
+        """Delete all that is kept of a user, to its end, also where the client has left."""
+        deleting = asyncio.create_task(self.deletions.delete(uid))
+        self._deleting.add(deleting)
+        deleting.add_done_callback(self._deleting.discard)
+        return await asyncio.shield(deleting)
 
     async def export(self, uid: str) -> AsyncGenerator[bytes, None]:
         """Yield a copy of all that is kept of a user; QUEUE_FULL where too many are under way."""
@@ -158,9 +166,7 @@ async def delete_user(address: AdmittedUser) -> DeletedUser:
     as an upload, is refused with 409. Done twice it does the same; where it broke off, the same
     call, or a sweep, ends it.
     """
-    # To its end, also where the client has left: a half is of no use to anybody.
-    deleting = asyncio.ensure_future(address.people.deletions.delete(address.uid))
-    deleted = await asyncio.shield(deleting)
+    deleted = await address.people.delete(address.uid)
     return DeletedUser(uid=address.uid, deleted=deleted.counts, late_until=deleted.late_until)
 
 
