@@ -94,8 +94,12 @@ async def test_a_worker_that_is_at_it_stops_and_leaves_nothing(
 
 @pytest.mark.parametrize(
     ("call", "at"),
-    [("put", 1), ("copy", 1), ("copy", 2), ("list", 1)],
-    ids=["before its upload", "before it publishes", "half published", "before it clears up"],
+    [
+        pytest.param("put", 1, id="before its upload"),
+        pytest.param("copy", 1, id="before it publishes", marks=pytest.mark.slow),
+        pytest.param("copy", 2, id="half published"),
+        pytest.param("list", 1, id="before it clears up", marks=pytest.mark.slow),
+    ],
 )
 async def test_a_worker_that_stood_still_over_the_deletion_leaves_nothing(
     alone: Stack, store: str, repeat: Repeat, monkeypatch: pytest.MonkeyPatch, call: str, at: int
@@ -161,7 +165,14 @@ async def _listening(stack: Stack) -> bool:
     return not stack.app.state.context.enqueuer.counter._empty.is_set()
 
 
-@pytest.mark.parametrize("call", ["documents.update", "files.put", "queue.publish"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("documents.update", marks=pytest.mark.slow),
+        "files.put",
+        pytest.param("queue.publish", marks=pytest.mark.slow),
+    ],
+)
 async def test_a_request_that_stood_still_over_the_deletion_leaves_nothing(
     alone: Stack, store: str, repeat: Repeat, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:

@@ -129,7 +129,13 @@ async def test_a_rating_is_a_use(alone: Stack, repeat: Repeat) -> None:
     assert (await alone.http.get(f"{RUNS}/{run}")).status_code == 404
 
 
-@pytest.mark.parametrize("number", range(1, 13))
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, marks=[] if number in (3, 8) else pytest.mark.slow)
+        for number in range(1, 13)
+    ],
+)
 async def test_what_is_left_by_a_sweep_that_was_killed_is_whole_and_the_next_one_ends_it(
     alone: Stack, store: str, repeat: Repeat, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -153,8 +153,8 @@ def _connect(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             # A commit is on the disk before it is told.
             connection.execute("PRAGMA synchronous = FULL")
-            # What is deleted, or written anew, is overwritten: it is people's. An update of a document
-            # writes as many pages with it as without (3, 10 and 60 kB measured).
+            # What is deleted, or written anew, is overwritten: it is people's. An update of a
+            # document writes as many pages with it as without (3, 10 and 60 kB measured).
             connection.execute("PRAGMA secure_delete = ON")
             return connection
         except sqlite3.OperationalError:
