@@ -20,10 +20,9 @@ async def keep_sweeping(sweeps: Sequence[Sweep], every_s: float = SWEEP_EVERY_S)
 
     Args:
         sweeps: what is done, one after another.
-        every_s: the pause before each round, s.
     """
     while sweeps:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(SWEEP_EVERY_S)
         for sweep in sweeps:
             try:
                 await sweep()
