@@ -22,8 +22,8 @@ import psutil
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.profile import PROFILE_VARIABLE, Profile
-from pawfect_triton.closed import closing
 from pawfect_triton.answered import answered
+from pawfect_triton.closed import closing
 from pawfect_triton.dead_runs import PREFIX, free, hold, sweep
 from pawfect_triton.grpc_options import GrpcOptions
 from pawfect_triton.installation import Installation, check_machine, find_installation

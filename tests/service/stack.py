@@ -126,6 +126,10 @@ class Stack:
         """Edit the document by hand."""
         await self.documents.update("u", "s", lambda old, now: Change({**old, **fields}))
 
+    async def edit_of(self, uid: str, sid: str, document: dict[str, Any]) -> None:
+        """Write a document by hand, in place of what there was."""
+        await self.documents.update(uid, sid, lambda *_: Change(document))
+
     async def claimed(self, job: str, report: str = "{}") -> None:
         """Have a job's result claimed at COST by a worker that then crashes."""
         move, mine = self.services.sessions.move, {"job": job, "owner": "crashed"}

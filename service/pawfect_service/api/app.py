@@ -23,6 +23,7 @@ from pawfect_service.api.labels import LabelTasks
 from pawfect_service.api.masks import router as masks_router
 from pawfect_service.api.naming import Naming
 from pawfect_service.api.openapi import tell_as_it_is
+from pawfect_service.api.people.routes import People, add_people
 from pawfect_service.api.routes import router
 from pawfect_service.api.runs.comparing import router as comparing_router
 from pawfect_service.api.runs.events import router as events_router
@@ -38,6 +39,8 @@ from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
 from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, HttpLog
 from pawfect_service.jobs.contract import MAX_UPLOAD_BYTES
+from pawfect_service.people.deletion import Deletions
+from pawfect_service.people.sweeping import keep_sweeping
 from pawfect_service.quotas.keeper import QuotaKeeper
 from pawfect_service.quotas.limits import Limits, Rules
 from pawfect_service.services import Services
@@ -67,6 +70,7 @@ class ApiSettings:
         rules: the quotas of each user.
         keep_consents_s: how long consent records are kept, s; None: for good.
         page: the folder of the built page.
+        keep_days: how long an audit is kept that has ended; None: until somebody deletes it.
     """
 
     authenticators: Sequence[Authenticator]
@@ -78,6 +82,7 @@ class ApiSettings:
     rules: Rules = field(default_factory=lambda: Rules(Limits()))
     keep_consents_s: float | None = None
     page: Path = page.FOLDER
+    keep_days: float | None = None
 
 
 def create_app(services: Services, settings: ApiSettings) -> FastAPI:
@@ -87,17 +92,20 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     abilities = Abilities(services.tools.labeller)
     gate = Gate(QuotaKeeper(services.stores, services.sessions, settings.rules), abilities)
     audits = Audits(settings.audits, services) if settings.audits else None
+    deletions = Deletions(services, [audits.kept] if audits else [])
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        forgetting = []
+        # What this process alone reaches, it alone can sweep; else workers do.
+        sweeps = [deletions.sweep, audits.sweep(settings.keep_days)] if audits else []
+        background = [asyncio.create_task(keep_sweeping(sweeps))]
         if settings.keep_consents_s is not None:
             keeping = keep_forgetting(services.stores.records, settings.keep_consents_s)
-            forgetting.append(asyncio.create_task(keeping))
+            background.append(asyncio.create_task(keeping))
         yield
-        for task in forgetting:
+        for task in background:
             task.cancel()
-        await asyncio.gather(*forgetting, return_exceptions=True)
+        await asyncio.gather(*background, return_exceptions=True)
         await labels.close()
         if audits:
             await audits.close()
@@ -133,6 +141,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(masks_router)
     app.include_router(usage_router)
     app.include_router(studio_router)
+    add_people(app, People(services, deletions))
     if audits:
         app.state.audits = audits
         app.include_router(audits_router)

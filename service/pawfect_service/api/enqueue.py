@@ -27,7 +27,15 @@ from pawfect_service.jobs.kinds.request import JobRequest, digest_of
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.jobs.move import Answer, Step
 from pawfect_service.jobs.moves import withdraw
-from pawfect_service.jobs.paths import MOST_VERSIONS, RunId, session_path
+from pawfect_service.jobs.paths import (
+    MOST_VERSIONS,
+    RunId,
+    is_run_job,
+    session_path,
+    sibling,
+)
+from pawfect_service.people.removals import Writing, deleted_meanwhile
+from pawfect_service.people.sessions import remove_session
 from pawfect_service.quotas.keeper import Place
 from pawfect_service.quotas.queueing import queue_admitted
 from pawfect_service.services import Services
@@ -44,6 +52,13 @@ BASES_AT_ONCE: Final = 4
 # With more requests than this at a time, pixels are checked by the worker alone: decoding them
 # takes more CPU time than the rest of a request, and all the others would wait for it.
 CALM: Final = 2
+
+
+class _UnwantedError(ApiError):
+    """A request whose user, or run, was deleted while it was under way."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(409, ErrorKind.INVALID_ARG, message)
 
 
 class RequestCounter:
@@ -106,14 +121,25 @@ class Enqueuer:
         self.counter = counter
         self.bases = asyncio.Semaphore(BASES_AT_ONCE)
 
-    async def enqueue(self, uid: str, sid: str, kind: Kind, order: Order) -> SessionDocument:
+    async def enqueue(
+        self, uid: str, sid: str, kind: Kind, order: Order, writing: Writing | None = None
+    ) -> SessionDocument:
         """Queue an order and return the session.
+
+        Args:
+            uid: whose session.
+            sid: which.
+            kind: of job.
+            order: what is asked for.
+            writing: of the request, from its beginning on; None: it begins here.
 
         Raises:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 where another job of
-                this session has no end yet; QuotaError where a quota is used up and this is a new
-                job; UNAVAILABLE where the store does not take it.
+                this session has no end yet, and where the user's data are deleted meanwhile;
+                QuotaError where a quota is used up and this is a new job; UNAVAILABLE where the
+                store does not take it.
         """
+        writing = writing or await self.begin(uid)
         files, request = await self._checked(kind, order)
         job, where = secrets.token_hex(8), (uid, sid)
         refused, place = None, None
@@ -132,10 +158,18 @@ class Enqueuer:
         if step.answer is Answer.TAKEN:
             expected = f"session {sid}: expected its job to be over, got one under way"
             raise ApiError(409, ErrorKind.INVALID_ARG, f"{expected} with another request")
-        return await self._queued(uid, sid, step, files, request, order)
+        try:
+            return await self._queued(writing, sid, step, files, request, order)
+        except _UnwantedError:
+            await self._withdraw_records(uid, job, place)
+            raise
+
+    async def begin(self, uid: str) -> Writing:
+        """Return the writing of a request that begins; ApiError 409 while `uid` is deleted."""
+        return await Writing.begin(self._services.stores.removals, uid)
 
     async def enqueue_version(
-        self, run: RunId, newest: int, kind: Kind, order: Order
+        self, run: RunId, newest: int, kind: Kind, order: Order, writing: Writing | None = None
     ) -> tuple[int, SessionDocument]:
         """Queue an order as another version of a run; return which, and its session.
 
@@ -147,12 +181,15 @@ class Enqueuer:
             newest: the newest version that is known of.
             kind: of job.
             order: what is asked for.
+            writing: as for `enqueue`.
 
         Raises:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 for a run that has as
-                many versions as there can be; QuotaError where a quota is used up; UNAVAILABLE
+                many versions as there can be, and for one that is deleted meanwhile; QuotaError
+                where a quota is used up; UNAVAILABLE
                 where the store does not take it.
         """
+        writing = writing or await self.begin(run.uid)
         files, request = await self._checked(kind, order)
         job = secrets.token_hex(8)
         for version in range(newest + 1, MOST_VERSIONS + 1):
@@ -164,7 +201,13 @@ class Enqueuer:
             if step.answer is Answer.NOT_ADMITTED:
                 raise _too_slow()
             if step.answer is not Answer.TAKEN:
-                return version, await self._queued(*where, step, files, request, order)
+                sid = run.sid(version)
+                try:
+                    session = await self._queued(writing, sid, step, files, request, order)
+                except _UnwantedError:
+                    await self._withdraw_records(run.uid, job, place)
+                    raise
+                return version, session
             await self._gate.keeper.release(run.uid, place)
         message = f"run: expected at most {MOST_VERSIONS} versions, it has as many; begin another"
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
@@ -174,7 +217,7 @@ class Enqueuer:
 
     async def _queued(
         self,
-        uid: str,
+        writing: Writing,
         sid: str,
         step: Step,
         files: Mapping[str, bytes],
@@ -187,10 +230,11 @@ class Enqueuer:
             raise PawfectError(ErrorKind.INTERNAL, "queue_job: expected a session, got none")
         if session.processing_status is not Status.PENDING:
             return session
+        uid = writing.uid
         job, kind = JobMessage(uid, sid, session.job), session.kind
         with log_fields(session=f"{uid}/{sid}", job=job.job):
             named = {name: files[input_] for input_, name in request.files(kind).items()}
-            storing = asyncio.create_task(self._store(job, named, order))
+            storing = asyncio.create_task(self._store(job, named, order, writing))
             try:
                 async with asyncio.timeout(STORED_S):
                     await asyncio.shield(storing)
@@ -198,6 +242,8 @@ class Enqueuer:
                     if not session.scene_labels:
                         self._labels.start(job, kind, request)
                     await self._publish(job)
+            except _UnwantedError:
+                raise
             except Exception as error:
                 LOG.exception("a job could not be queued")
                 if step.answer is Answer.QUEUED:
@@ -226,6 +272,32 @@ class Enqueuer:
             record = consent_record(RunId.of_job(*where), job, kind.name, request, files)
             await self._services.stores.records.add_consent(where[0], job, record)
 
+    async def _withdraw_records(self, uid: str, job: str, place: Place | None) -> None:
+        """Take back what was written of a job before it was, since what it is about is deleted."""
+        await self._services.stores.records.withdraw_consent(uid, job)
+        await self._gate.keeper.withdraw(uid, place)
+
+    async def _check_wanted(self, job: JobMessage, writing: Writing) -> None:
+        """Look whether what a job is about was deleted meanwhile; then nothing of it stays.
+
+        Raises:
+            ApiError: 409.
+        """
+        stores = self._services.stores
+        try:
+            await writing.check(job.sid)
+            if (
+                is_run_job(job.sid)
+                and await stores.documents.get(job.uid, sibling(job.sid, 1)) is None
+            ):
+                raise deleted_meanwhile("run: expected one")
+        except ApiError as error:
+            await remove_session(
+                stores, job.uid, job.sid, lambda document: document.get("job") == job.job
+            )
+            await stores.scrub()
+            raise _UnwantedError(error.message) from None
+
     async def _written(
         self, uid: str, sid: str, job: str, kind: Kind, request: JobRequest, until: float
     ) -> Step:
@@ -233,12 +305,18 @@ class Enqueuer:
         asked, move = request.to_document(), self._services.sessions.move
         return await move(uid, sid, queue_admitted, job=job, kind=kind, request=asked, until=until)
 
-    async def _store(self, job: JobMessage, files: Mapping[str, bytes], order: Order) -> None:
+    async def _store(
+        self, job: JobMessage, files: Mapping[str, bytes], order: Order, writing: Writing
+    ) -> None:
+        """Put a job's files into storage, unless what they are of is deleted meanwhile."""
         paths = {session_path(job.uid, job.sid, name): data for name, data in files.items()}
         # What lies in its place already, as it is, is not written again.
         new = {path: data for path, data in paths.items() if order.stored.get(path) is not data}
+        # Once before there is a picture, and once when all is there.
+        await self._check_wanted(job, writing)
         if new:
             await self._services.stores.files.put(new)
+            await self._check_wanted(job, writing)
 
     async def _publish(self, job: JobMessage) -> None:
         with span("publish", SpanKind.PRODUCER, attributes=job.span_attributes()):
@@ -259,7 +337,10 @@ class Enqueuer:
             await storing
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
-                await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
+                step = await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
+                if step.session is None:
+                    # Deleted meanwhile: what has just arrived goes too.
+                    await remove_session(self._services.stores, job.uid, job.sid, lambda _: False)
 
 
 def _until(place: Place | None) -> float:

@@ -52,7 +52,10 @@ _EXAMPLE: Final = {
         202: {"links": links(uid="uid", sid="sid")},
         **FAILURES,
         408: {"model": ErrorAnswer, "description": "The body came too slowly"},
-        409: {"model": ErrorAnswer, "description": "Another job of this session is under way"},
+        409: {
+            "model": ErrorAnswer,
+            "description": "Another job of this session is under way, or the user is deleted",
+        },
         413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
     },
 )
@@ -88,9 +91,10 @@ async def inpaint(address: Admitted, request: Request) -> JSONResponse:
     context = address.context
     stores, contract = context.services.stores, context.services.sessions.contract
     with context.enqueuer.counter.counted():
+        writing = await context.enqueuer.begin(address.uid)
         order = await read_order(request, INPAINT, address.uid, stores.files, contract)
         order = await context.naming.with_mask(order)
-        session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order)
+        session = await context.enqueuer.enqueue(address.uid, address.sid, INPAINT, order, writing)
     state = state_of(address.uid, address.sid, session)
     here = request.url.path.removesuffix("/inpaint")
     return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": here})

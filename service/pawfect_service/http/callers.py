@@ -68,6 +68,15 @@ class Caller:
             message = "uid: expected the caller's own, got another user's"
             raise ApiError(403, ErrorKind.INVALID_ARG, message)
 
+    def check_whole(self, uid: str) -> None:
+        """Raise 403 where not all of a user's data are this caller's to have, or to delete.
+
+        They are the user's own and an admin's; not those of a key of every user without that.
+        """
+        self.check(uid)
+        if self.uid is None and self.own is None:
+            self.check_admin()
+
     def check_admin(self) -> None:
         """Raise 403 where this is no admin."""
         if not self.admin:

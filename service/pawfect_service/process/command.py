@@ -129,6 +129,7 @@ def api(
     jobs: int,
     grace: float,
     price_per_hour: float,
+    keep_days: float | None,
     metrics_port: int | None,
 ) -> None:
     """Serve the sessions' HTTP API; /docs describes it."""
@@ -151,6 +152,7 @@ def api(
             variants=watched,
             rules=rules_of(quota_jobs, quota_gib, quota_judge_usd, quotas),
             keep_consents_s=keep_consents_days and keep_consents_days * DAY_S,
+            keep_days=keep_days,
         )
         caller = caller_of(triton, triton_identity, beside=with_server is not None)
         async with (
@@ -174,7 +176,7 @@ def api(
             if with_server is not None:
                 children.append(group.create_task(serve_triton(with_server, triton, stop)))
             if with_worker:
-                worker = _puller(services, jobs, grace, price_per_hour)
+                worker = _puller(services, jobs, grace, price_per_hour, keep_days)
                 group.create_task(worker.run(stop))
         for early in filter(None, (task.result() for task in children)):
             raise click.ClickException(f"{early}: expected to run as long as this, it ended")
@@ -218,6 +220,7 @@ def worker(
     jobs: int,
     grace: float,
     price_per_hour: float,
+    keep_days: float | None,
     metrics_port: int | None,
     push: bool,
     host: str,
@@ -251,10 +254,10 @@ def worker(
         ):
             if not push:
                 async with _told(services, host, health_port, stop):
-                    await _puller(services, jobs, grace, price_per_hour).run(stop)
+                    await _puller(services, jobs, grace, price_per_hour, keep_days).run(stop)
                 return
             handler = Handler(services, price_per_hour)
-            app = create_push_app(services, handler, check, jobs)
+            app = create_push_app(services, handler, check, jobs, keep_days)
             await serve_http(app, listen(host, port), stop, grace)
 
     _run("pawfect-worker", log_level, main, stop)
@@ -317,8 +320,10 @@ async def _told(
             over.set()
 
 
-def _puller(services: Services, jobs: int, grace: float, price_per_hour: float) -> PullWorker:
-    return PullWorker(services, Handler(services, price_per_hour), jobs, grace)
+def _puller(
+    services: Services, jobs: int, grace: float, price_per_hour: float, keep_days: float | None
+) -> PullWorker:
+    return PullWorker(services, Handler(services, price_per_hour), jobs, grace, keep_days)
 
 
 def _run(service: str, level: str, main: Callable[[], Any], stop: asyncio.Event) -> None:

@@ -97,6 +97,14 @@ def worker_options(command: F) -> F:
         ),
         click.option("--jobs", type=_JOBS, default=2, show_default=True, help="Jobs at a time."),
         click.option(
+            "--keep-days",
+            type=click.FloatRange(min=0, min_open=True),
+            envvar="PAWFECT_KEEP_DAYS",
+            metavar="DAYS",
+            help="Delete sessions and runs that nothing has changed for so long; see "
+            "docs/people-data.md.  [default: off]",
+        ),
+        click.option(
             "--metrics-port",
             type=click.IntRange(1, MAX_PORT),
             envvar="PAWFECT_METRICS_PORT",

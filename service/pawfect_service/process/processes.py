@@ -16,7 +16,6 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 
-from pawfect.contract.errors import invalid
 from pawfect_service.addresses import refused
 from pawfect_service.http.connections import MAX_SAID, MOST_CONNECTIONS, BoundedHttp
 from pawfect_service.telemetry.logs import log_json

@@ -170,6 +170,18 @@ class QuotaKeeper:
 
         await self._stores.records.update_quota(uid, decide)
 
+    async def withdraw(self, uid: str, place: Place | None) -> None:
+        """Give back a place of whose user all was deleted meanwhile, and leave no empty ledger."""
+        if place is None:
+            return
+
+        def decide(document: Document | None, now: float) -> Change:
+            left = released(read_ledger(document, now), place.job)
+            empty = not left.entries and not left.spent
+            return Change(None if empty else write_ledger(left), delete=empty)
+
+        await self._stores.records.update_quota(uid, decide)
+
     async def used(self, uid: str) -> Used:
         """Return what a user has used, now."""
         facts = {} if self.rules.off else await self._facts(uid)

@@ -12,10 +12,17 @@ from pawfect_service.jobs.contract import MAX_FILE_BYTES, Document
 
 @dataclass(frozen=True)
 class Change:
-    """What a transaction writes: the whole new document, or nothing where it is None."""
+    """What a transaction writes: the whole new document, or nothing where it is None.
+
+    Attributes:
+        document: the new one; None: it stays as it is.
+        answer: for whoever asked.
+        delete: the document goes, on the condition that it is still the one that was read.
+    """
 
     document: Document | None
     answer: Any = None
+    delete: bool = False
 
 
 # Reads the present document (None: there is none) and the store's own clock (s since the epoch) and
@@ -64,6 +71,36 @@ class Documents(Protocol):
         Those that are written meanwhile may be left out.
         """
 
+    def of_user(self, uid: str) -> AsyncIterator[tuple[str, Document]]:
+        """Yield all of a user's documents, sid and document, by sid.
+
+        One that was there before the first was asked for is never left out.
+        """
+
+    async def idle(
+        self, before: float, at_most: int, after: IdleMark | None = None
+    ) -> list[IdleMark]:
+        """Return up to `at_most` documents, anybody's, whose `updatedAt` is `before` or earlier.
+
+        Oldest first; those behind `after`, none where there are no more. One without such a time is
+        not found.
+        """
+
+
+@dataclass(frozen=True, order=True)
+class IdleMark:
+    """A document that nothing has written for long.
+
+    Attributes:
+        updated_at: when it was last written, s since the epoch.
+        uid: whose.
+        sid: which.
+    """
+
+    updated_at: float
+    uid: str
+    sid: str
+
 
 @dataclass(frozen=True)
 class RunMark:
@@ -101,6 +138,21 @@ class OpenedFile:
     pieces: AsyncIterator[bytes]
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as a listing found it.
+
+    Attributes:
+        path: its path.
+        size: bytes.
+        version: what another content under that path has another of; the store's own.
+    """
+
+    path: str
+    size: int
+    version: Any
+
+
 class Files(Protocol):
     """Objects by path; a file is there whole or not at all."""
 
@@ -127,11 +179,29 @@ class Files(Protocol):
     async def delete(self, path: str) -> None:
         """Remove an object; one that is not there is no error."""
 
+    async def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders that lie in a folder, sorted."""
+
     async def list(self, folder: str) -> list[str]:
         """Return the paths of all objects below a folder, sorted."""
 
     async def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of each object below a folder, by path."""
+
+    def stored(self, folder: str) -> AsyncIterator[StoredFile]:
+        """Yield all objects below a folder, by path.
+
+        One that was there before the first was asked for, and is not deleted, is never left out.
+        """
+
+    async def read(self, file: StoredFile) -> OpenedFile:
+        """Return an object that was listed piece by piece, whatever its name; raises as `open`."""
+
+    async def remove(self, file: StoredFile) -> bool:
+        """Remove an object as it was listed, whatever its name, and say whether that was there.
+
+        What was written under its path since stays.
+        """
 
     async def link(self, path: str, holds_s: float) -> str | None:
         """Return a URL by which anybody may read an object for so long; None: there are none."""
@@ -184,11 +254,14 @@ class Records(Protocol):
     ) -> list[tuple[str, Document]]:
         """Return a user's consent records by name, newest first, those older than `before`."""
 
+    async def withdraw_consent(self, uid: str, name: str) -> None:
+        """Delete the consent record of a job that was never made; one that is not there is fine."""
+
     async def forget_consents(self, older_s: float, at_most: int) -> int:
         """Delete up to `at_most` consent records, anybody's, of over `older_s`; say how many."""
 
     async def update_quota(self, uid: str, decide: Decide) -> Any:
-        """Run `decide` over what quotas count, as `Documents.update` does."""
+        """Run `decide` over what quotas count, as `Documents.update` does, deletions too."""
 
     async def quota(self, uid: str) -> Document | None:
         """Return what quotas count of a user; None: nothing yet."""
@@ -265,6 +338,77 @@ class Queue(Protocol):
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
         """Return up to `at_most` dead letters; they stay."""
 
+    async def forget(self, uid: str, sid: str | None = None) -> int:
+        """Delete the messages, dead letters too, of a user's jobs; return how many there were.
+
+        A queue whose messages cannot be had but by working on them keeps them until they are
+        delivered or too old; they hold ids alone.
+
+        Args:
+            uid: whose.
+            sid: of this session alone; None: of all.
+        """
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is being removed, or was a short while ago: late writes are held against it.
+
+    Attributes:
+        key: its name; see `pawfect_service.people.removals`.
+        token: of this removal, another one each time.
+        began_at: when it began, s since the epoch.
+        until: it is kept until then.
+        uid: whose data; None once they are gone.
+        sids: the sessions that are removed; none: all that is the user's.
+        places: where that lies; who does not reach one of them cannot end this.
+    """
+
+    key: str
+    token: str
+    began_at: float
+    until: float
+    uid: str | None
+    sids: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not come to its end."""
+        return self.uid is not None
+
+
+class Removals(Protocol):
+    """What is being removed, by key."""
+
+    async def begin(
+        self, key: str, uid: str, kept_s: float, sids: tuple[str, ...], places: tuple[str, ...]
+    ) -> Removal:
+        """Write down that something is being removed, in place of what the key had.
+
+        Args:
+            key: its name.
+            uid: whose.
+            kept_s: how long this is kept at least, s.
+            sids: as `Removal` has them.
+            places: likewise.
+        """
+
+    async def end(self, removal: Removal) -> bool:
+        """Take the user's id off a removal, and say whether it was still this one."""
+
+    async def drop(self, removal: Removal) -> None:
+        """Delete one, unless another has taken its place."""
+
+    async def of(self, *keys: str) -> list[Removal]:
+        """Return those of some keys that there are."""
+
+    async def pending(self, at_most: int) -> list[Removal]:
+        """Return up to `at_most` that are under way, oldest first."""
+
+    async def past(self, at_most: int) -> list[Removal]:
+        """Return up to `at_most` that have ended and whose `until` is over."""
+
 
 @dataclass(frozen=True)
 class Stores:
@@ -275,11 +419,15 @@ class Stores:
         files: their files.
         queue: their jobs.
         records: consents, and what quotas count.
+        removals: what is being removed of them.
         close: gives connections and threads back.
+        scrub: leaves no trace of what was deleted on this machine's disk, where the store is there.
     """
 
     documents: Documents
     files: Files
     queue: Queue
     records: Records
+    removals: Removals
     close: Callable[[], Awaitable[None]]
+    scrub: Callable[[], Awaitable[None]]

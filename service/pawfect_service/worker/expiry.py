@@ -1,33 +1,40 @@
-"""Jobs whose message was lost, or whose API died before it published one, are given up."""
+"""Jobs whose message was lost, or whose API died before it published one, are given up.
+
+Beside that a worker ends deletions that were killed, and deletes what is kept for long enough.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 from pawfect.contract.errors import PawfectError
 from pawfect.contract.metrics import JOBS_OVERDUE
 from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import expire
+from pawfect_service.people.deletion import Deletions
+from pawfect_service.people.retention import Retention
+from pawfect_service.people.sweeping import Sweep, keep_sweeping
 from pawfect_service.services import Services
 from pawfect_service.telemetry.metrics import count
 
 LOG: Final = logging.getLogger("pawfect.worker")
 
-# How often they are looked for, s.
-SWEEP_EVERY_S: Final = 30.0
 _SWEPT_AT_ONCE: Final = 100
 
 
-async def keep_sweeping(services: Services) -> None:
-    """Sweep every so often, until cancelled; a store that is away is asked again."""
-    while True:
-        await asyncio.sleep(SWEEP_EVERY_S)
-        try:
-            await sweep(services)
-        except Exception:
-            LOG.warning("overdue jobs could not be looked for", exc_info=True)
+async def keep_swept(services: Services, keep_days: float | None) -> None:
+    """Do every so often, until cancelled, what no delivery asks for.
+
+    Args:
+        services: the store.
+        keep_days: how long what nothing changes is kept, days; None: for ever.
+    """
+    sweeps: list[Sweep] = [partial(sweep, services), Deletions(services).sweep]
+    if keep_days is not None:
+        sweeps.append(Retention(services.stores, keep_days).due)
+    await keep_sweeping(sweeps)
 
 
 async def sweep(services: Services) -> int:

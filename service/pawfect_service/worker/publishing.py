@@ -60,10 +60,10 @@ class Publisher:
                 await self._files.copy(claimed[name], target)
         except FileNotFoundError:
             # Another worker has published it and cleared up, or somebody has deleted the files.
-            return await job.move(result_gone)
+            return await self._cleared(job, claimed, await job.move(result_gone))
         except Exception:
             LOG.exception("a result could not be published")
-            return await job.move(put_back)
+            return await self._cleared(job, claimed, await job.move(put_back))
         message = job.message
         step = await self._sessions.move(message.uid, message.sid, complete, job=message.job)
         return await self._cleared(job, claimed, step)

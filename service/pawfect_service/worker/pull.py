@@ -11,7 +11,7 @@ from pawfect.contract.errors import QueueAction
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery, Queue
 from pawfect_service.telemetry.logs import without_got
-from pawfect_service.worker.expiry import keep_sweeping
+from pawfect_service.worker.expiry import keep_swept
 from pawfect_service.worker.handler import Handler, Outcome
 from pawfect_service.worker.patience import Patience
 
@@ -30,21 +30,30 @@ class PullWorker:
         jobs: how many at a time.
         grace_s: how long running jobs may take to end once it is told to stop, s; then they are
             given back.
+        keep_days: how long what nothing changes is kept, days; None: for ever.
     """
 
-    def __init__(self, services: Services, handler: Handler, jobs: int, grace_s: float) -> None:
+    def __init__(
+        self,
+        services: Services,
+        handler: Handler,
+        jobs: int,
+        grace_s: float,
+        keep_days: float | None = None,
+    ) -> None:
         self._services = services
         self._queue = services.stores.queue
         self._handler = handler
         self._jobs = jobs
         self._grace_s = grace_s
+        self._keep_days = keep_days
         self._running: set[asyncio.Task[None]] = set()
         self._patience = Patience(services.readiness, services.sessions.contract.lease_s)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, and see to it that no job is left in the air."""
         stopped = asyncio.create_task(stop.wait())
-        sweeping = asyncio.create_task(keep_sweeping(self._services))
+        sweeping = asyncio.create_task(keep_swept(self._services, self._keep_days))
         LOG.info("pulling", extra={"jobs": self._jobs})
         try:
             while not stopped.done():

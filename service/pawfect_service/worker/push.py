@@ -25,7 +25,7 @@ from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery
 from pawfect_service.strict import refused, strict_json
 from pawfect_service.telemetry.logs import without_got
-from pawfect_service.worker.expiry import keep_sweeping
+from pawfect_service.worker.expiry import keep_swept
 from pawfect_service.worker.handler import Handler
 
 LOG: Final = logging.getLogger("pawfect.worker")
@@ -130,7 +130,11 @@ class _Places:
 
 
 def create_push_app(
-    services: Services, handler: Handler, check: PushCheck | None, jobs: int
+    services: Services,
+    handler: Handler,
+    check: PushCheck | None,
+    jobs: int,
+    keep_days: float | None = None,
 ) -> FastAPI:
     """Return the app of a pushed worker.
 
@@ -143,12 +147,13 @@ def create_push_app(
         handler: does the work.
         check: who may push; None: everybody (on loopback alone).
         jobs: how many at a time; a push waits for its turn as long as a lease.
+        keep_days: how long what nothing changes is kept, days; None: for ever.
     """
     places = _Places(jobs, services.sessions.contract.lease_s)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(keep_sweeping(services))
+        sweeping = asyncio.create_task(keep_swept(services, keep_days))
         yield
         # The server has cancelled what went on for too long: it is just being given back.
         await places.all()

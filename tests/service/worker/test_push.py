@@ -13,8 +13,8 @@ import pytest
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
+from pawfect_service.people import sweeping
 from pawfect_service.process.processes import listen, serve_http
-from pawfect_service.worker import expiry
 from pawfect_service.worker.push import MAX_ENVELOPE_BYTES, PushCheck, create_push_app
 from tests.service.repeat import Repeat
 from tests.service.stack import HERE, Stack, running
@@ -121,7 +121,7 @@ async def test_a_permanent_failure_of_a_pushed_job_is_acknowledged_and_written(a
 
 
 async def test_a_pushed_worker_gives_up_overdue_jobs_too(alone, monkeypatch):
-    monkeypatch.setattr(expiry, "SWEEP_EVERY_S", 0.05)
+    monkeypatch.setattr(sweeping, "SWEEP_EVERY_S", 0.05)
     await alone.post()
     await alone.edit(expiresAt=1.0)
     app = create_push_app(alone.services, alone.handler(), None, 1)

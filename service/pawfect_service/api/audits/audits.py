@@ -11,14 +11,14 @@ import logging
 import signal
 import time
 from asyncio.subprocess import Process
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
 from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, invalid, without_paths
 from pawfect_service.api.audits import process
-from pawfect_service.api.audits.folder import AuditFolder, AuditNote
+from pawfect_service.api.audits.folder import AuditFolder, AuditNote, folders_in
 from pawfect_service.api.audits.journal import read_journal
 from pawfect_service.api.audits.links import Links
 from pawfect_service.api.audits.order import AuditParams, check_matrix, session_files
@@ -29,6 +29,9 @@ from pawfect_service.api.uploads import Order
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.fields import Failure
+from pawfect_service.jobs.paths import check_id
+from pawfect_service.people.kept import Kept
+from pawfect_service.people.retention import DAY_S
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
 
@@ -121,6 +124,10 @@ class Audits:
             PawfectError: as `state` does; UNAVAILABLE in the instant in which it is started.
         """
         await self.state(uid, sid)
+        await self._end(uid, sid)
+        return await self.state(uid, sid)
+
+    async def _end(self, uid: str, sid: str) -> None:
         holder = await self._threaded(self._turn.holder)
         if holder is not None and (holder.uid, holder.sid) == (uid, sid):
             if not holder.pid:
@@ -129,7 +136,57 @@ class Audits:
             await self._threaded(self.folder(uid, sid).cancelled.touch)
             LOG.info("audit cancelled", extra={"session": f"{uid}/{sid}"})
             await self._turn.end(holder)
-        return await self.state(uid, sid)
+
+    @property
+    def kept(self) -> Kept:
+        """What is kept of a user here, with how it is deleted."""
+        return Kept("audits", self.forget)
+
+    async def forget(self, uid: str) -> int:
+        """Delete all of a user's audits, the one that runs too; return how many there were.
+
+        Raises:
+            PawfectError: UNAVAILABLE in the instant in which one is started, and for a folder that
+                cannot be written to.
+        """
+        sids = await self._threaded(lambda: folders_in(self._root / check_id("uid", uid)))
+        for sid in sids:
+            await self.remove(uid, sid)
+        await self._threaded(lambda: self._turn.forget(uid))
+        return len(sids)
+
+    async def remove(self, uid: str, sid: str) -> None:
+        """Delete a session's audit, ended first where it runs."""
+        await self._end(uid, sid)
+        await self._threaded(self.folder(uid, sid).delete)
+
+    def sweep(self, keep_days: float | None) -> Callable[[], Awaitable[int]]:
+        """Return what deletes the audits that have ended so long ago, and counts them.
+
+        Args:
+            keep_days: how long they are kept, days; None: until somebody deletes them.
+        """
+
+        async def swept() -> int:
+            if keep_days is None:
+                return 0
+            before = time.time() - keep_days * DAY_S
+            old = await self._threaded(lambda: self._older(before))
+            for uid, sid in old:
+                await self._threaded(self.folder(uid, sid).delete)
+            return len(old)
+
+        return swept
+
+    def _older(self, before: float) -> list[tuple[str, str]]:
+        holder = self._turn.holder()
+        running = None if holder is None else (holder.uid, holder.sid)
+        found = [
+            (uid, sid) for uid in folders_in(self._root) for sid in folders_in(self._root / uid)
+        ]
+        return [
+            each for each in found if each != running and self.folder(*each).changed_at() <= before
+        ]
 
     async def close(self) -> None:
         """End what this process has started; it can be gone on with."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +16,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.files import write_whole
 from pawfect_service.api.audits.journal import NAME
 from pawfect_service.jobs.fields import Count, Failure, Part, Seconds, Text
-from pawfect_service.jobs.paths import check_id
+from pawfect_service.jobs.paths import check_id, is_id
 
 PAGE: Final = "audit.html"
 PICTURES: Final = "pictures"
@@ -125,8 +127,35 @@ class AuditFolder:
             if path.is_file() and path.name not in files:
                 path.unlink()
 
+    def changed_at(self) -> float:
+        """Return when an audit began or ended, the later, s since the epoch."""
+        try:
+            note = self.read_note()
+        except PawfectError:
+            note = None
+        if note is None:
+            # Killed before it was noted, or somebody has edited it.
+            return self.session.stat().st_mtime
+        return note.ended_at or note.started_at
+
+    def delete(self) -> None:
+        """Delete it all; OSError: it cannot be."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.session)
+        # The user's folder, where it was the last one.
+        with suppress(OSError):
+            self.session.parent.rmdir()
+
     def why_failed(self) -> str:
         """Return the last error that the process told of; nothing where it did not."""
         said = self.log.read_text("utf-8", "replace") if self.log.is_file() else ""
         errors = [line for line in said.splitlines() if line.startswith("Error: ")]
         return errors[-1].removeprefix("Error: ") if errors else ""
+
+
+def folders_in(folder: Path) -> list[str]:
+    """Return the folders in one that are named by an id; none where it is not there."""
+    try:
+        return sorted(each.name for each in folder.iterdir() if is_id(each.name) and each.is_dir())
+    except FileNotFoundError:
+        return []

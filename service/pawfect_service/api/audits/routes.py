@@ -89,8 +89,15 @@ async def start_audit(address: Administered, session: Existing, request: Request
     """
     context = address.context
     stores, contract = context.services.stores, context.services.sessions.contract
+    writing = await context.enqueuer.begin(address.uid)
     order = await read_order(request, _FORM, address.uid, stores.files, contract)
     state = await _audits(request).start(address.uid, address.sid, session, order)
+    try:
+        await writing.check(address.sid)
+    except ApiError:
+        # Deleted meanwhile, with all that was there then.
+        await _audits(request).remove(address.uid, address.sid)
+        raise
     return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": request.url.path})
 
 

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from pawfect_service.api.files import FILE_RESPONSES, job_file
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.api.runs.page import file_body
-from pawfect_service.api.runs.references import keep_reference
+from pawfect_service.api.runs.references import keep_reference, remove_reference
 from pawfect_service.api.runs.routes import RUN_FAILURES
 from pawfect_service.api.runs.run import (
     AdmittedRun,
@@ -22,7 +22,7 @@ from pawfect_service.api.runs.run import (
 )
 from pawfect_service.api.runs.state import PREFIX
 from pawfect_service.api.uploads import read_file
-from pawfect_service.http.failures import ErrorAnswer
+from pawfect_service.http.failures import ApiError, ErrorAnswer
 from pawfect_service.jobs.kinds import REFINE
 from pawfect_service.jobs.kinds.cutout_pictures import check_photo
 from pawfect_service.jobs.kinds.inpaint import ORIGINAL as PHOTO
@@ -104,7 +104,7 @@ async def refinement_file(
     openapi_extra=file_body("file"),
     responses={
         **RUN_FAILURES,
-        409: {"model": ErrorAnswer, "description": "The run has as many as there may be"},
+        409: {"model": ErrorAnswer, "description": "The run is deleted, or has as many as may be"},
         413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
     },
 )
@@ -115,9 +115,19 @@ async def upload_reference(address: AdmittedRun, request: Request) -> UploadedFi
     what a payload calls `referenceFileId`.
     """
     services, run = address.context.services, address.run
+    writing = await address.context.enqueuer.begin(run.uid)
     await job_of(services.sessions, run, 1)
     data = await read_file(request, "file")
     check = partial(check_photo, headers_only=address.context.enqueuer.counter.busy)
     stored = await services.tools.off_loop(check, data, "file")
     gate = address.context.gate
-    return UploadedFile(file_id=await keep_reference(services.stores.files, gate, run, stored))
+    file_id, place = await keep_reference(services.stores.files, gate, run, stored)
+    try:
+        await writing.check(run.sid(1))
+        await job_of(services.sessions, run, 1)
+    except ApiError:
+        # Deleted meanwhile, with all that was there then.
+        await remove_reference(services.stores.files, run, file_id)
+        await gate.keeper.withdraw(run.uid, place)
+        raise
+    return UploadedFile(file_id=file_id)

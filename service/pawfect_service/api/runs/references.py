@@ -10,6 +10,7 @@ from pawfect.contract.errors import ErrorKind, invalid
 from pawfect_service.api.gate import Gate
 from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.paths import RunId, check_id
+from pawfect_service.quotas.keeper import Place
 from pawfect_service.stores.base import Files
 
 # Of a run: nobody deletes them one by one.
@@ -18,8 +19,12 @@ MOST: Final = 100
 _FILE_ID: Final = re.compile(r"([0-9a-f]{32}-)?[0-9a-f]{32}")
 
 
-async def keep_reference(files: Files, gate: Gate, run: RunId, data: bytes) -> str:
-    """Store a picture with a run; return its id. Two at once may be one more than `MOST`.
+async def keep_reference(
+    files: Files, gate: Gate, run: RunId, data: bytes
+) -> tuple[str, Place | None]:
+    """Store a picture with a run; return its id, and its place among what the user keeps.
+
+    Two at once may be one more than `MOST`.
 
     Raises:
         PawfectError: ApiError 409 where the run has `MOST` of them; QuotaError where the user keeps
@@ -30,9 +35,14 @@ async def keep_reference(files: Files, gate: Gate, run: RunId, data: bytes) -> s
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
     file_id = f"{run.token}-{secrets.token_hex(16)}"
     path = _path(run.uid, file_id)
-    await gate.admit_upload(run.uid, {path: len(data)})
+    place = await gate.admit_upload(run.uid, {path: len(data)})
     await files.put({path: data})
-    return file_id
+    return file_id, place
+
+
+async def remove_reference(files: Files, run: RunId, file_id: str) -> None:
+    """Remove a picture that was uploaded with a run."""
+    await files.delete(_path(run.uid, file_id))
 
 
 def _folder(uid: str, *parts: str) -> str:

@@ -87,6 +87,7 @@ class _Opinion(Part):
         202: {"links": links(run_id="runId")},
         **FAILURES,
         408: {"model": ErrorAnswer, "description": "The body came too slowly"},
+        409: {"model": ErrorAnswer, "description": "The user's data are being deleted"},
         413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
     },
 )
@@ -122,12 +123,13 @@ async def make_run(
     stores, contract = context.services.stores, context.services.sessions.contract
     run = RunId.new(uid)
     with context.enqueuer.counter.counted():
+        writing = await context.enqueuer.begin(uid)
         order = await read_order(request, chosen, uid, stores.files, contract)
         if REMOVE in chosen.texts:
             order = await context.naming.with_mask(order)
         await check_swaps(context, chosen)
         order = signed(chosen, caller, varied(context, chosen, uid, caller, order))
-        session = await context.enqueuer.enqueue(uid, run.sid(1), chosen, order)
+        session = await context.enqueuer.enqueue(uid, run.sid(1), chosen, order, writing)
     jobs = {1: session}
     state = run_state(run, jobs, await waiting_in(context.services.sessions, jobs))
     return JSONResponse(state.model_dump(by_alias=True), 202, {"Location": f"{PREFIX}/{run}"})

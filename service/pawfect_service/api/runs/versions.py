@@ -42,7 +42,10 @@ _BASE: Final = "base"
 _BASED: Final = {
     **RUN_FAILURES,
     408: {"model": ErrorAnswer, "description": "The body came too slowly"},
-    409: {"model": ErrorAnswer, "description": "The version that it works on is not completed"},
+    409: {
+        "model": ErrorAnswer,
+        "description": "The version that it works on is not completed, or the run is deleted",
+    },
     413: {"model": ErrorAnswer, "description": "Too long, or more than the user may keep"},
 }
 
@@ -206,6 +209,7 @@ async def _another(address: RunAddress, request: Request, form: AnotherForm) -> 
     context, run, kind = address.context, address.run, form.kind
     files, contract = context.services.stores.files, context.services.sessions.contract
     with context.enqueuer.counter.counted():
+        writing = await context.enqueuer.begin(run.uid)
         order = await read_order(request, form, run.uid, files, contract, (_BASE,))
         await check_swaps(context, kind)
         async with context.enqueuer.bases:
@@ -214,7 +218,7 @@ async def _another(address: RunAddress, request: Request, form: AnotherForm) -> 
                 order = await context.naming.with_mask(order)
             order = varied(context, kind, run.uid, address.caller, order)
             order = signed(kind, address.caller, order)
-            await context.enqueuer.enqueue_version(run, newest, kind, order)
+            await context.enqueuer.enqueue_version(run, newest, kind, order, writing)
     sessions = context.services.sessions
     jobs = await jobs_of(sessions, run)
     state = run_state(run, jobs, await waiting_in(sessions, jobs))
@@ -265,12 +269,14 @@ async def refine(address: AdmittedRun, request: Request) -> JSONResponse:
     """
     context, run = address.context, address.run
     with context.enqueuer.counter.counted():
+        writing = await context.enqueuer.begin(run.uid)
         order, base = await read_refinement(request, run.uid, context.services)
         await _check_able(context, order)
         jobs = await jobs_of(context.services.sessions, run)
         async with context.enqueuer.bases:
             order = await on_base(address, order, base_version(run, jobs, base))
-            version, _ = await context.enqueuer.enqueue_version(run, max(jobs), REFINE, order)
+            newest = max(jobs)
+            version, _ = await context.enqueuer.enqueue_version(run, newest, REFINE, order, writing)
     queued = QueuedJob(job_id=run.job_id(version), run_id=str(run), version=version)
     where = {"Location": f"/api/v1/jobs/{queued.job_id}/events"}
     return JSONResponse(queued.model_dump(by_alias=True), 201, where)

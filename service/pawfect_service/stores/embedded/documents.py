@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id
-from pawfect_service.stores.base import Decide, RunMark
+from pawfect_service.stores.base import Decide, IdleMark, RunMark
 from pawfect_service.stores.embedded.database import Database
 
 # What is no JSON, such as one with a NaN of somebody's own, has no field.
 _FIELD: Final = "CASE WHEN json_valid(body) THEN json_extract(body, '$.{}') END"
 _CREATED: Final = _FIELD.format("createdAt")
+_UPDATED: Final = _FIELD.format("updatedAt")
 _RUN_BEGINS: Final = f"sid GLOB 'run-{'[0-9a-f]' * 32}-0001'"
 # `version` counts over all documents, so that one deleted and made anew has another.
 SCHEMA: Final = f"""
@@ -30,12 +31,15 @@ INSERT OR IGNORE INTO versions VALUES (1, 0);
 DROP INDEX IF EXISTS documents_runs;
 CREATE INDEX IF NOT EXISTS documents_first_of_runs ON documents (uid, {_CREATED}, sid)
 WHERE {_RUN_BEGINS};
+CREATE INDEX IF NOT EXISTS documents_updated ON documents ({_UPDATED}, uid, sid);
 """
 _Key = tuple[str, str]
 # Later than any time, s since the epoch.
 _NEVER: Final = 1e12
 # Documents that are read at a time where all are gone through.
 _PAGE: Final = 500
+# And where each of them is handed on whole: some 10 kB each, 1 MiB at most.
+_WHOLE_PAGE: Final = 50
 
 
 class EmbeddedDocuments:
@@ -64,6 +68,8 @@ class EmbeddedDocuments:
                 connection.execute(
                     "REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", (*key, body, version, expires)
                 )
+            elif change.delete:
+                connection.execute("DELETE FROM documents WHERE uid = ? AND sid = ?", key)
             return change.answer
 
         return await self._database.write(work)
@@ -163,6 +169,44 @@ class EmbeddedDocuments:
             found, last = await self._database.read(partial(_page_of_kind, kind, since, last))
             for document in found:
                 yield document
+
+    async def of_user(self, uid: str) -> AsyncIterator[tuple[str, Document]]:
+        """Yield all of a user's documents, sid and document, by sid."""
+        owner, last = check_id("uid", uid), ""
+        while True:
+            rows = await self._database.read(partial(_page_of_user, owner, last))
+            for sid, body in rows:
+                yield sid, document_of(body)
+            if len(rows) < _WHOLE_PAGE:
+                return
+            last = rows[-1][0]
+
+    async def idle(
+        self, before: float, at_most: int, after: IdleMark | None = None
+    ) -> list[IdleMark]:
+        """Return up to `at_most` documents, anybody's, whose `updatedAt` is `before` or earlier."""
+        then = after or IdleMark(0.0, "", "")
+
+        def work(connection: sqlite3.Connection, _: float) -> list[IdleMark]:
+            rows = connection.execute(
+                f"SELECT {_UPDATED}, uid, sid FROM documents INDEXED BY documents_updated"
+                # Any number is before any text.
+                f" WHERE {_UPDATED} <= ? AND ({_UPDATED}, uid, sid) > (?, ?, ?)"
+                f" ORDER BY {_UPDATED}, uid, sid LIMIT ?",
+                (before, then.updated_at, then.uid, then.sid, at_most),
+            ).fetchall()
+            return [IdleMark(float(updated), uid, sid) for updated, uid, sid in rows]
+
+        return await self._database.read(work)
+
+
+def _page_of_user(
+    uid: str, after: str, connection: sqlite3.Connection, _: float
+) -> list[tuple[str, str]]:
+    return connection.execute(
+        "SELECT sid, body FROM documents WHERE uid = ? AND sid > ? ORDER BY sid LIMIT ?",
+        (uid, after, _WHOLE_PAGE),
+    ).fetchall()
 
 
 def _page_of_kind(

@@ -18,6 +18,9 @@ from pawfect_service.stores.embedded.database import Database
 
 _LOG: Final = logging.getLogger(__name__)
 
+# Of a message's body; one that is no JSON is nobody's.
+_TEXT: Final = "CAST(data AS TEXT)"
+_OWNER: Final = f"CASE WHEN json_valid({_TEXT}) THEN json_extract({_TEXT}, '$.{{}}') END"
 # Pause before a queue that cannot be read is read again.
 _AWAY_S: Final = 1.0
 
@@ -189,6 +192,24 @@ class EmbeddedQueue:
             return [DeadLetter(data, json.loads(text), reason) for data, text, reason in rows]
 
         return await self._database.read(work)
+
+    async def forget(self, uid: str, sid: str | None = None) -> int:
+        """Delete the messages, dead letters too, of a user's jobs; return how many there were.
+
+        A worker that has one in its hands answers for nothing then.
+        """
+
+        def work(connection: sqlite3.Connection, now: float) -> int:
+            return sum(
+                connection.execute(
+                    f"DELETE FROM {table} WHERE {_OWNER.format('uid')} = :uid"
+                    f" AND (:sid IS NULL OR {_OWNER.format('sid')} = :sid)",
+                    {"uid": uid, "sid": sid},
+                ).rowcount
+                for table in ("messages", "dead_letters")
+            )
+
+        return await self._database.write(work)
 
     async def _answer(
         self, delivery: Delivery, work: Callable[[sqlite3.Connection, float], None]

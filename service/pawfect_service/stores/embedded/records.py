@@ -73,6 +73,15 @@ class EmbeddedRecords:
 
         return await self._database.read(work)
 
+    async def withdraw_consent(self, uid: str, name: str) -> None:
+        """Delete the consent record of a job that was never made; one that is not there is fine."""
+        key = check_id("uid", uid), check_id("name", name)
+
+        def work(connection: sqlite3.Connection, _: float) -> None:
+            connection.execute("DELETE FROM consents WHERE uid = ? AND name = ?", key)
+
+        await self._database.write(work)
+
     async def forget_consents(self, older_s: float, at_most: int) -> int:
         """Delete up to `at_most` consent records, anybody's, of over `older_s`; say how many."""
 
@@ -94,6 +103,8 @@ class EmbeddedRecords:
             if change.document is not None:
                 body = json.dumps(change.document)
                 connection.execute("REPLACE INTO quotas VALUES (?, ?)", (owner, body))
+            elif change.delete:
+                connection.execute("DELETE FROM quotas WHERE uid = ?", (owner,))
             return change.answer
 
         return await self._database.write(work)

@@ -14,6 +14,8 @@ from pawfect_service.stores.embedded.queue import SCHEMA as QUEUE
 from pawfect_service.stores.embedded.queue import EmbeddedQueue
 from pawfect_service.stores.embedded.records import SCHEMA as RECORDS
 from pawfect_service.stores.embedded.records import EmbeddedRecords
+from pawfect_service.stores.embedded.removals import SCHEMA as REMOVALS
+from pawfect_service.stores.embedded.removals import EmbeddedRemovals
 
 
 def open_embedded(folder: Path, contract: JobContract) -> Stores:
@@ -24,11 +26,18 @@ def open_embedded(folder: Path, contract: JobContract) -> Stores:
         contract: the bounds that the queue needs.
     """
     files = Folder(folder / "files")
-    database = Database(folder / "sessions.sqlite3", DOCUMENTS + QUEUE + RECORDS)
+    database = Database(folder / "sessions.sqlite3", DOCUMENTS + QUEUE + RECORDS + REMOVALS)
+
+    async def scrub() -> None:
+        await files.tidy()
+        await database.scrub()
+
     return Stores(
         EmbeddedDocuments(database),
         files,
         EmbeddedQueue(database, contract),
         EmbeddedRecords(database),
+        EmbeddedRemovals(database),
         database.close,
+        scrub,
     )

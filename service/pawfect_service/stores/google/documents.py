@@ -18,7 +18,7 @@ from google.cloud.firestore_v1.field_path import FieldPath
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id, is_id, session_path
-from pawfect_service.stores.base import Decide, RunMark
+from pawfect_service.stores.base import Decide, IdleMark, RunMark
 from pawfect_service.stores.google.errors import translated
 
 # A commit loses against another on the same document at most so often, with a pause that grows from
@@ -35,6 +35,8 @@ _SERVICE: Final = "documents"
 _NAME: Final = "__name__"
 # Documents that are read at a time where many are gone through.
 _PAGE: Final = 500
+# And where each of them is handed on whole: some 10 kB each, 1 MiB at most.
+_WHOLE_PAGE: Final = 50
 
 
 class FirestoreDocuments:
@@ -68,11 +70,15 @@ class FirestoreDocuments:
             async with _bounded():
                 snapshot = await reference.get()
             change = decide(_document(snapshot), _time(snapshot))
-            if change.document is None:
+            gone = change.delete and snapshot.exists
+            if change.document is None and not gone:
                 return change.answer
             try:
                 async with _bounded():
-                    await self._commit(reference, snapshot, change.document)
+                    if change.document is not None:
+                        await self._commit(reference, snapshot, change.document)
+                    else:
+                        await reference.delete(option=self._unchanged(snapshot))
                 return change.answer
             except PawfectError as error:
                 lost = (FailedPrecondition, AlreadyExists, NotFound, Aborted)
@@ -95,8 +101,10 @@ class FirestoreDocuments:
         # Names are quoted: a field that is not ours may have a dot in its name.
         fields = {FieldPath(name).to_api_repr(): value for name, value in document.items()}
         fields |= {FieldPath(name).to_api_repr(): firestore.DELETE_FIELD for name in gone}
-        unchanged = self._client.write_option(last_update_time=snapshot.update_time)
-        await reference.update(fields, option=unchanged)
+        await reference.update(fields, option=self._unchanged(snapshot))
+
+    def _unchanged(self, snapshot: DocumentSnapshot[Any]) -> Any:
+        return self._client.write_option(last_update_time=snapshot.update_time)
 
     async def get(self, uid: str, sid: str) -> Document | None:
         """Return a document or None."""
@@ -233,6 +241,52 @@ class FirestoreDocuments:
             if len(page) < _PAGE:
                 return
             following = query.start_after(page[-1])
+
+    async def of_user(self, uid: str) -> AsyncIterator[tuple[str, Document]]:
+        """Yield all of a user's documents, sid and document, by sid."""
+        sessions = self._client.document(session_path(uid, "-")).parent
+        query = following = sessions.order_by(_NAME).limit(_WHOLE_PAGE)
+        while True:
+            async with _bounded():
+                page = await following.get()
+            for found in page:
+                yield found.id, found.to_dict() or {}
+            if len(page) < _WHOLE_PAGE:
+                return
+            following = query.start_after(page[-1])
+
+    async def idle(
+        self, before: float, at_most: int, after: IdleMark | None = None
+    ) -> list[IdleMark]:
+        """Return up to `at_most` documents, anybody's, whose `updatedAt` is `before` or earlier.
+
+        In production this needs the index of `updatedAt`, rising, for the collection group
+        `sessions`. Only the one field is read.
+        """
+        query = (
+            self._client.collection_group("sessions")
+            .where(filter=firestore.FieldFilter("updatedAt", "<=", before))
+            .where(filter=firestore.FieldFilter("updatedAt", ">=", 0))
+            .order_by("updatedAt")
+            .order_by(_NAME)
+            .select(["updatedAt"])
+            .limit(at_most)
+        )
+        if after is not None:
+            here = self._client.document(session_path(after.uid, after.sid))
+            query = query.start_after({"updatedAt": after.updated_at, _NAME: here})
+        while True:
+            async with _bounded():
+                page = await query.get()
+            found = [
+                IdleMark(float(each.get("updatedAt")), *where)
+                for each in page
+                for where in _session_of(each.reference.path)
+            ]
+            # A whole page of what others keep as `sessions` is not the end.
+            if found or len(page) < at_most:
+                return found
+            query = query.start_after(page[-1])
 
 
 def _session_of(path: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import google.cloud.storage as storage
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.auth.credentials import Credentials, Signing
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
@@ -18,7 +18,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.paths import check_path
-from pawfect_service.stores.base import PIECE, OpenedFile, check_length
+from pawfect_service.stores.base import PIECE, OpenedFile, StoredFile, check_length
 from pawfect_service.stores.google.errors import translated
 
 T = TypeVar("T")
@@ -73,7 +73,14 @@ class StorageFiles:
 
     async def open(self, path: str) -> OpenedFile:
         """Return an object piece by piece; FileNotFoundError: there is none."""
-        blob = self._bucket.blob(check_path(path))
+        return await self._open(check_path(path))
+
+    async def read(self, file: StoredFile) -> OpenedFile:
+        """Return an object that was listed piece by piece; FileNotFoundError: there is none."""
+        return await self._open(file.path)
+
+    async def _open(self, name: str) -> OpenedFile:
+        blob = self._bucket.blob(name)
         await _threaded(lambda: blob.reload(timeout=_TIMEOUT_S, retry=_RETRY))
         size = int(blob.size or 0)
 
@@ -113,6 +120,20 @@ class StorageFiles:
         except FileNotFoundError:
             return
 
+    async def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders that lie in a folder, sorted."""
+        prefix = check_path(folder) + "/"
+
+        def found() -> list[str]:
+            listing = self._bucket.list_blobs(
+                prefix=prefix, delimiter="/", timeout=_TIMEOUT_S, retry=_RETRY
+            )
+            # The prefixes are known once the pages have been read.
+            list(listing)
+            return sorted(each.removeprefix(prefix).rstrip("/") for each in listing.prefixes)
+
+        return await _threaded(found)
+
     async def list(self, folder: str) -> list[str]:
         """Return the paths of all objects below a folder, sorted."""
         prefix = check_path(folder) + "/"
@@ -132,6 +153,35 @@ class StorageFiles:
             return {blob.name: int(blob.size or 0) for blob in blobs}
 
         return await _threaded(found)
+
+    async def stored(self, folder: str) -> AsyncIterator[StoredFile]:
+        """Yield all objects below a folder, by path; a thousand at a time are asked for."""
+        prefix = check_path(folder) + "/"
+        listing = self._bucket.list_blobs(prefix=prefix, timeout=_TIMEOUT_S, retry=_RETRY)
+        pages = listing.pages
+
+        def following() -> list[StoredFile] | None:
+            page = next(pages, None)
+            if page is None:
+                return None
+            return [StoredFile(each.name, int(each.size or 0), each.generation) for each in page]
+
+        while (found := await _threaded(following)) is not None:
+            for each in found:
+                yield each
+
+    async def remove(self, file: StoredFile) -> bool:
+        """Remove an object as it was listed; what was written under its name since stays."""
+        blob = self._bucket.blob(file.path)
+        try:
+            await _threaded(
+                lambda: blob.delete(
+                    if_generation_match=file.version, timeout=_TIMEOUT_S, retry=_RETRY
+                )
+            )
+        except (FileNotFoundError, _ReplacedError):
+            return False
+        return True
 
     async def link(self, path: str, holds_s: float) -> str | None:
         """Return a V4 signed URL: cloud.google.com/storage/docs/access-control/signed-urls.
@@ -173,9 +223,15 @@ def _signing(signer: Any) -> dict[str, Any] | None:
     return {"service_account_email": signer.service_account_email, "access_token": signer.token}
 
 
+class _ReplacedError(Exception):
+    """Another content has taken an object's place."""
+
+
 async def _threaded(work: Callable[[], T]) -> T:
     with translated("files"):
         try:
             return await asyncio.to_thread(work)
+        except PreconditionFailed as error:
+            raise _ReplacedError from error
         except NotFound as error:
             raise FileNotFoundError("files: expected a file of this path, got none") from error

@@ -140,6 +140,10 @@ class PubSubQueue:
                 )
         return [_dead_letter(letter.message.data, letter.message.attributes) for letter in found]
 
+    async def forget(self, uid: str, sid: str | None = None) -> int:
+        """Nothing: no message of Pub/Sub's can be had but by working on it."""
+        return 0
+
     async def close(self) -> None:
         """Send what is still to be sent, and close the connections."""
         await asyncio.to_thread(self._publisher.stop)

@@ -65,6 +65,10 @@ class FirestoreRecords:
         async with _bounded():
             return [(found.id, found.to_dict() or {}) for found in await query.get()]
 
+    async def withdraw_consent(self, uid: str, name: str) -> None:
+        """Delete the consent record of a job that was never made; one that is not there is fine."""
+        await self._delete([self._client.document(_consent(uid, name))])
+
     async def forget_consents(self, older_s: float, at_most: int) -> int:
         """Delete up to `at_most` consent records, anybody's, of over `older_s`; say how many."""
         # Any document's reading brings the clock along, one that is not there too.

@@ -20,6 +20,7 @@ from pawfect_service.stores.google.documents import FirestoreDocuments
 from pawfect_service.stores.google.files import StorageFiles
 from pawfect_service.stores.google.queue import PubSubQueue
 from pawfect_service.stores.google.records import FirestoreRecords
+from pawfect_service.stores.google.removals import FirestoreRemovals
 from pawfect_service.stores.google.topics import Names
 
 
@@ -48,7 +49,19 @@ def open_google(project: str, bucket: str, topic: str, contract: JobContract) ->
     stored = StorageFiles(files, bucket, credentials)
     documents = FirestoreDocuments(client, watcher)
     records = FirestoreRecords(client, documents)
-    return Stores(documents, stored, queue, records, close)
+
+    async def scrub() -> None:
+        """Nothing: what is deleted is Google's to overwrite."""
+
+    return Stores(
+        documents,
+        stored,
+        queue,
+        records,
+        FirestoreRemovals(client),
+        close,
+        scrub,
+    )
 
 
 def _credentials() -> Credentials:
