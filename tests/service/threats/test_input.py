@@ -6,6 +6,7 @@ import hmac
 import io
 import json
 import logging
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import click
@@ -173,27 +174,46 @@ async def test_a_key_is_compared_with_all_in_a_time_that_tells_nothing(monkeypat
     assert compared == [line.digest for line in keys.lines], "the first is no quicker to find"
 
 
-async def test_a_defect_is_logged_with_its_place_and_without_its_words(alone: Stack, monkeypatch):
-    """uvicorn logs what an app raises: of a message, that may name anybody, nothing stays."""
-    sink = io.StringIO()
-    handler = logging.StreamHandler(sink)
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What this process's loggers write, as `pawfect api` has them write it."""
+    sink, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(sink), root.level
     handler.setFormatter(JsonLines())
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.ERROR)  # the caller's own
+    yield sink
+    logging.getLogger("httpx").setLevel(logging.NOTSET)
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+async def test_a_defect_is_logged_with_its_place_and_without_its_words(
+    alone: Stack, monkeypatch, log
+):
+    """uvicorn logs what an app raises: of a message, that may name anybody, nothing stays."""
 
     async def broken(uid: str, sid: str) -> None:
         raise RuntimeError("the owner's words")
 
     monkeypatch.setattr(alone.services.sessions.documents, "get", broken)
-    logging.getLogger().addHandler(handler)
-    try:
-        answer = await alone.http.get(f"{ROUTE}?secret=canary")
-    finally:
-        logging.getLogger().removeHandler(handler)
+    answer = await alone.http.get(ROUTE)
     assert answer.json() == {"error": {"kind": "INTERNAL", "message": "API: RuntimeError"}}
-    lines = [json.loads(line) for line in sink.getvalue().splitlines()]
-    (told,) = [line for line in lines if line.get("error") == "RuntimeError"]
-    assert ":" in told["at"]
-    assert "owner" not in sink.getvalue()
-    assert "canary" not in sink.getvalue()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    places = [line["at"] for line in lines if line.get("error") == "RuntimeError"]
+    assert len(places) == 1
+    assert "broken" in places[0]
+    assert "owner" not in log.getvalue()
+
+
+async def test_of_an_address_the_log_has_its_route_and_ids_and_no_more(alone: Stack, log):
+    for path in ("/api/v1/jobs/canary/events", "/canary", f"{ROUTE}?canary=1", f"{RUNS}/canary@x"):
+        await alone.http.get(path)
+    paths = [json.loads(line).get("path") for line in log.getvalue().splitlines()]
+    assert paths.count("/api/v1/jobs/{job_id}/events") == 1
+    assert ROUTE in paths
+    assert "canary" not in log.getvalue()
 
 
 @pytest.mark.parametrize("name", PLAIN)
