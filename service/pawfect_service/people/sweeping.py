@@ -15,7 +15,7 @@ Sweep = Callable[[], Awaitable[Any]]
 SWEEP_EVERY_S: Final = 30.0
 
 
-async def keep_sweeping(sweeps: Sequence[Sweep], every_s: float = SWEEP_EVERY_S) -> None:
+async def keep_sweeping(sweeps: Sequence[Sweep]) -> None:
     """Sweep every so often, until cancelled; a store that is away is asked again.
 
     Args:
