@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, printable
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
 from pawfect.photo.formats import FORMAT_NAMES, FORMAT_OF_SUFFIX
 from pawfect.photo.photo import Photo
@@ -23,7 +23,6 @@ from pawfect_client.mask_command import LEAST_SCORE
 from pawfect_client.mask_names import PATTERNS
 from pawfect_client.one_file import FileRequest, HoleOf, fill_file
 from pawfect_client.parameter_option import read_parameters
-from pawfect_client.printable import printable
 from pawfect_client.progress import streaming
 from pawfect_client.removal import check_can_ask, find_each, hole_of
 from pawfect_client.results import Done

@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from pawfect.contract.cutout import EDGES, PRESETS, CutoutParams
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, printable
 from pawfect.contract.parameters import Scalar
 from pawfect.photo.formats import FORMAT_NAMES, FORMAT_OF_SUFFIX
 from pawfect.photo.saving import check_writable, write_atomically
@@ -20,7 +20,6 @@ from pawfect_client.cut_file import CutFileRequest, cut_file, load_background
 from pawfect_client.cut_summary import cut_summary
 from pawfect_client.folder_cutting import cutout_folder
 from pawfect_client.parameter_option import read_parameters
-from pawfect_client.printable import printable
 from pawfect_client.terminal import FILE, connected, leave, pretty, report_option, where_options
 
 # What `--background` says without a file; a file of such a name is ./green.

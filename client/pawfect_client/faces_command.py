@@ -11,10 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from pawfect.contract.errors import printable
 from pawfect.contract.faces import LOOKED_SIZES, Face
 from pawfect.contract.parameters import Scalar
 from pawfect_client.base import Image
-from pawfect_client.printable import printable
 from pawfect_client.results import FacesFound
 from pawfect_client.terminal import FILE, Client, answer_of, one_photo_options
 

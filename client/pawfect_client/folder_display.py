@@ -18,10 +18,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.contract.errors import TABLE, ErrorKind, printable
 from pawfect_client.folder_plan import FolderPlan
 from pawfect_client.folder_results import RESULTS_NAME, PictureResult
-from pawfect_client.printable import printable
 
 # Failures that a screen can show; all stand in the file of results.
 _SHOWN: Final = 20

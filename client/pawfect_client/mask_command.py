@@ -8,11 +8,10 @@ from typing import Final
 
 import click
 
-from pawfect.contract.errors import ErrorKind, PawfectError, invalid
+from pawfect.contract.errors import ErrorKind, PawfectError, invalid, printable
 from pawfect.photo.photo import load_photo
 from pawfect.photo.saving import check_writable, plain_png, write_atomically
 from pawfect_client.finding import joined
-from pawfect_client.printable import printable
 from pawfect_client.removal import find_each
 from pawfect_client.terminal import FILE, asked_now, leave, quiet_option, server_options
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, printable
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.refine import CREATIVITY, TYPES, RefineParams
 from pawfect.photo.formats import FORMAT_NAMES, FORMAT_OF_SUFFIX
 from pawfect.photo.saving import check_writable, write_atomically
 from pawfect_client.parameter_option import read_parameters
-from pawfect_client.printable import printable
 from pawfect_client.progress import streaming
 from pawfect_client.refine_file import RefinedFile, RefineFileRequest, refine_file
 from pawfect_client.results import Refined

@@ -10,10 +10,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, printable
 from pawfect.photo.photo import Photo
 from pawfect_client.finding import JOINED, Named, joined, named
-from pawfect_client.printable import printable
 from pawfect_client.results import FoundMasks
 
 # What finds: `PawfectClient.find_masks`.

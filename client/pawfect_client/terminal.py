@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import click
 
 from pawfect.contract.cutout import CutoutReport
-from pawfect.contract.errors import TABLE, ErrorKind, PawfectError
+from pawfect.contract.errors import TABLE, ErrorKind, PawfectError, printable
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.refine_report import RefineReport
 from pawfect.contract.report import Report
@@ -23,7 +23,6 @@ from pawfect_client.base import Image
 from pawfect_client.client import PawfectClient
 from pawfect_client.folder import IN_FLIGHT, MOST_IN_FLIGHT
 from pawfect_client.local import LocalClient
-from pawfect_client.printable import printable
 from pawfect_client.retry import RetryPolicy
 from pawfect_client.wire import DEFAULT_URL
 

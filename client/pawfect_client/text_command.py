@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pawfect.contract.errors import printable
 from pawfect.contract.parameters import Scalar
 from pawfect.contract.reading import SIZES, ReadText
 from pawfect_client.base import Image
-from pawfect_client.printable import printable
 from pawfect_client.results import TextRead
 from pawfect_client.terminal import FILE, Client, answer_of, one_photo_options
 

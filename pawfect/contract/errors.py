@@ -171,10 +171,14 @@ def invalid(what: str, expected: str, got: object) -> PawfectError:
     )
 
 
+def printable(text: str) -> str:
+    r"""Return a text on one line: what does not print, such as a newline in a name, as `\n`."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def one_line(text: str) -> str:
-    r"""Return what came, for a message: what does not print as `\n`, cut after 1000 letters."""
-    cut = text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}..."
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
+    """Return what came, for a message: printable, cut after 1000 letters."""
+    return printable(text if len(text) <= _MOST_TOLD else f"{text[:_MOST_TOLD]}...")
 
 
 def from_message(message: str, default: ErrorKind = ErrorKind.INTERNAL) -> PawfectError:

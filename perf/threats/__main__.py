@@ -76,13 +76,16 @@ def _is_shown(result: Mapping[str, Any]) -> bool:
 
 
 def _tried(rows: Sequence[Row], root: Path, timeout_s: float) -> list[dict[str, Any]]:
-    """Return each row's result: its test with the guard, all at once, then without."""
+    """Return each row's result: its test with the guard, a surface's at once, then without."""
     results, commit = [], commit_of(root)
     with TemporaryDirectory(prefix="threats-") as folder:
         tree = Path(folder)
         copy_tree(root, tree)
-        guarded = run_tests(tree, [row.test for row in rows], timeout_s)
+        guarded: dict[str, Outcome] = {}
         for row in rows:
+            if row.test not in guarded:
+                of_surface = [other.test for other in rows if other.surface == row.surface]
+                guarded |= run_tests(tree, of_surface, timeout_s)
             begun = time.monotonic()
             with without_guard(row, tree):
                 bare = run_tests(tree, [row.test], timeout_s)[row.test]
@@ -102,6 +105,7 @@ def _result(row: Row, guarded: Outcome, bare: Outcome, folder: str) -> dict[str,
         "surface": row.surface,
         "test": row.test,
         "file": row.file,
+        "tried": row.digest,
         "with": str(guarded.verdict),
         "without": str(bare.verdict),
         "where": telling.where,

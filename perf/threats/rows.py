@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import tomllib
 from collections import Counter
@@ -43,6 +44,12 @@ class Row:
     remove: str
     instead: str
     test: str
+
+    @property
+    def digest(self) -> str:
+        """What the row tries, as 12 letters: a result of another removal or test is none of it."""
+        tried = "\0".join((self.file, self.remove, self.instead, self.test))
+        return hashlib.sha256(tried.encode()).hexdigest()[:12]
 
     def without_guard(self, text: str) -> str:
         """Return the text of `file` with the guard taken out.

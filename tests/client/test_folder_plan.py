@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, printable
 from pawfect_client.folder_display import failure_lines, shown_folder
 from pawfect_client.folder_filling import FilledPicture
 from pawfect_client.folder_plan import plan_folder
 from pawfect_client.mask_names import PATTERNS, MaskNames, apart
-from pawfect_client.printable import printable
 
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1).filter(
     lambda name: name not in (".", "..") and Path(name).name == name

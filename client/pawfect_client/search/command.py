@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import click
 
-from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect.contract.errors import ErrorKind, PawfectError, printable
 from pawfect.contract.parameters import MASK_IS, MaskFileParams
 from pawfect.photo.image_file import MAX_FILE_BYTES
-from pawfect_client.printable import printable
 from pawfect_client.search.arguments import GIVEN, SearchCommand
 from pawfect_client.search.asked import Asked
 from pawfect_client.search.command_run import make_folder, run_shown

@@ -9,8 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pawfect.contract.errors import ErrorKind, PawfectError
-from pawfect_client.printable import printable
+from pawfect.contract.errors import ErrorKind, PawfectError, printable
 from pawfect_client.search.asked import Asked
 from pawfect_client.search.display import exit_code, failure_lines, shown_run, summary
 from pawfect_client.search.push import PushError, PushTarget, push_results

@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pawfect.contract.candidates import FoundCandidate
-from pawfect.contract.errors import TABLE, ErrorKind
+from pawfect.contract.errors import TABLE, ErrorKind, printable
 from pawfect_client.folder_display import MIXED
-from pawfect_client.printable import printable
 from pawfect_client.results import StageEvent
 from pawfect_client.search.search_task import Searched, TaskShow
 

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from pawfect.contract.errors import (
+    MAX_MESSAGE,
     TABLE,
     ErrorKind,
     PawfectError,
@@ -93,3 +94,10 @@ def test_a_models_own_exception_says_its_kind_and_none_of_its_words(raised, says
 def test_an_error_of_the_table_stays_itself():
     error = PawfectError(ErrorKind.DEADLINE, "late")
     assert from_exception(error, "sam3_labeling") is error
+
+
+def test_any_message_can_be_sent_and_has_an_end():
+    error = PawfectError(ErrorKind.INVALID_ARG, "half a letter: \ud800")
+    assert error.message.encode() == b"half a letter: ?"
+    long = PawfectError(ErrorKind.INVALID_ARG, "a" * 10**6)
+    assert len(long.message) == MAX_MESSAGE + len("...")
