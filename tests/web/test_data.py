@@ -7,10 +7,13 @@ import json
 import zipfile
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.web.axe import assert_accessible
 from tests.web.hand import Hand
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_user_downloads_all_that_is_kept_and_deletes_it(hand: Hand, photo: Path):
