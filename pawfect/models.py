@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+
 from pawfect.contract.errors import invalid
 from pawfect.contract.tensors import DTYPES, Array
 from pawfect.definitions.edit import EDIT
@@ -69,7 +71,8 @@ def check_inputs(name: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         if not fits:
             raise invalid(spec.name, f"shape {list(spec.shape)}", list(array.shape))
         try:
-            checked[spec.name] = array.astype(DTYPES[spec.datatype], copy=False)
-        except (ValueError, TypeError, OverflowError):
+            with np.errstate(invalid="raise", over="raise"):
+                checked[spec.name] = array.astype(DTYPES[spec.datatype], copy=False)
+        except (ValueError, TypeError, ArithmeticError):
             raise invalid(spec.name, spec.datatype, str(array.dtype)) from None
     return checked

@@ -29,6 +29,8 @@ Table = TypeVar("Table")
 
 # Letters of a value that a message shows: all of a number, a name or a box.
 _SHOWN: Final = 200
+# Letters of all that a table has where it should not: some dozen names.
+_LONGEST: Final = 1000
 _EXPECTED: Final = MappingProxyType(
     {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
 )
@@ -38,6 +40,8 @@ class TableError(ValueError):
     """A table that says something impossible: where, what was expected, what came."""
 
     def __init__(self, where: str, expected: str, got: object) -> None:
+        where, got = where[:_LONGEST], str(got)
+        got = got if len(got) <= _LONGEST else f"{got[:_LONGEST]}..."
         super().__init__(f"{where}: expected {expected}, got {got}")
         self.where = where
         self.expected = expected

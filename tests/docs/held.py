@@ -54,6 +54,11 @@ HELD: Final[Mapping[str, Mapping[str, Why]]] = MappingProxyType(
             "make test": Why.MINUTES,
             "make bench PROFILE=tiny": Why.MINUTES,
         },
+        "docs/fuzzing.md": {
+            "make fuzz SECONDS=600": Why.MINUTES,
+            "make fuzz SECONDS=3600 TARGET=photo": Why.MINUTES,
+        },
+        "docs/people-data.md": {"pawfect worker --keep-days 90": Why.SERVES},
         "docs/calling.md": {
             ".venv/bin/pawfect inpaint dog.jpg --remove leash --remove hand --out filled.jpg": (
                 Why.NETWORKS

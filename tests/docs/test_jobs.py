@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,21 @@ def test_a_run_gathers_versions_and_says_what_was_made_of_what(script, sessions,
     assert [one["version"] for one in versions] == [1, 2, 3, 4, 5]
     with Image.open(tmp_path / "out.png") as image, Image.open(tmp_path / "dog.jpg") as photo:
         assert image.size == photo.size
+
+
+@runs("docs/people-data.md", "curl -o mine.zip", "curl -X DELETE")
+def test_a_user_gets_a_copy_of_everything_and_deletes_it(script, sessions, tmp_path):
+    put(tmp_path, "dog.jpg", "hand.png")
+    user = f"{sessions}/v1/users/owner"
+    shell(f"curl -F photo=@dog.jpg -F mask=@hand.png {user}/sessions/s/inpaint", tmp_path)
+    shell(f"curl -N {user}/sessions/s/events", tmp_path)
+    copied, deleted = script.replace("users/UID", "users/owner").splitlines()
+    told = [shell(f"KEY=none API={sessions}\n{line}", tmp_path) for line in (copied, deleted)]
+    with zipfile.ZipFile(tmp_path / "mine.zip") as copy:
+        assert copy.testzip() is None
+        assert "sessions/s/files/edited.jpg" in copy.namelist()
+    assert json.loads(told[1])["deleted"]["documents"] == 1
+    assert httpx.get(f"http://{user}/sessions/s", trust_env=False).status_code == 404
 
 
 def _whole(script: str) -> list[str]:

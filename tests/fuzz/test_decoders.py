@@ -134,7 +134,8 @@ def test_a_model_with_its_weights_works_at_a_request_or_refuses_it_in_words(
     model: Model, all_tiny: Store
 ) -> None:
     kinds = worked(model, all_tiny, 150)
-    allowed = {ErrorKind.INVALID_ARG, ErrorKind.UNAVAILABLE}
+    # A request may say that it has a millisecond.
+    allowed = {ErrorKind.INVALID_ARG, ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE}
     if model.name in DECODERS:
         allowed.add(ErrorKind.INTERNAL)
     assert kinds <= allowed

@@ -65,9 +65,7 @@ def answer_to(error: PawfectError) -> JSONResponse:
     headers = dict(own.headers or {}) if own else {}
     if error.row.retry:
         headers.setdefault("Retry-After", "1")
-    # What came may be repeated there, and JSON can have texts that UTF-8 cannot.
-    message = error.message.encode("utf-8", "backslashreplace").decode()
-    body = {"error": {"kind": error.kind.name, "message": message}}
+    body = {"error": {"kind": error.kind.name, "message": error.message}}
     return JSONResponse(body, own.status if own else error.row.http_status, headers)
 
 

@@ -56,6 +56,8 @@ async def serve_http(
     config = uvicorn.Config(
         app,
         log_config=None,
+        # Below, it tells of each WebSocket by its whole address.
+        log_level="warning",
         access_log=False,
         lifespan="on",
         server_header=False,

@@ -121,6 +121,36 @@ async def test_a_worker_that_stood_still_over_the_deletion_leaves_nothing(
     assert left(store) == []
 
 
+@pytest.mark.parametrize("at", [1, 2])
+async def test_a_picture_that_is_published_after_the_deletion_goes_at_once(
+    alone: Stack, store: str, repeat: Repeat, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    job = await ordered(alone)
+    reached, on, copies = asyncio.Event(), asyncio.Event(), list[str]()
+    inner = alone.files.copy
+
+    async def copy(source: str, target: str) -> None:
+        """Copy; one is read before the deletion, and written after it."""
+        copies.append(target)
+        if len(copies) != at:
+            await inner(source, target)
+            return
+        data = await alone.files.get(source)
+        reached.set()
+        await on.wait()
+        await alone.files.put({target: data})
+        assert where(raw_of(store), target.rpartition("/")[2])
+
+    monkeypatch.setattr(alone.files, "copy", copy)
+    message = JobMessage(UID, "s", job).to_bytes()
+    working = asyncio.create_task(alone.handler().handle(message, {}, held))
+    await reached.wait()
+    await delete(alone)
+    on.set()
+    await working
+    assert left(store) == []
+
+
 # --- requests -------------------------------------------------------------------------------------
 
 

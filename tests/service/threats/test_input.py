@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import click
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from pawfect_service.http.callers import ApiKeys, new_api_key
 from pawfect_service.http.sign_in import SignIns
@@ -210,6 +212,11 @@ async def test_a_defect_is_logged_with_its_place_and_without_its_words(
 async def test_of_an_address_the_log_has_its_route_and_ids_and_no_more(alone: Stack, log):
     for path in ("/api/v1/jobs/canary/events", "/canary", f"{ROUTE}?canary=1", f"{RUNS}/canary@x"):
         await alone.http.get(path)
+    with pytest.raises(InvalidStatus):
+        async with connect(
+            f"ws://{alone.http.base_url.netloc.decode()}/api/v1/ws/canary?after=canary", proxy=None
+        ):
+            pass
     paths = [json.loads(line).get("path") for line in log.getvalue().splitlines()]
     assert paths.count("/api/v1/jobs/{job_id}/events") == 1
     assert ROUTE in paths
