@@ -2,22 +2,30 @@ import Alert from "@mui/material/Alert";
 import Container from "@mui/material/Container";
 import CssBaseline from "@mui/material/CssBaseline";
 import { ThemeProvider } from "@mui/material/styles";
+import { useState } from "react";
 import { AppHeader } from "./components/AppHeader";
 import { NoticeProvider } from "./components/NoticeProvider";
 import { SignIn } from "./components/SignIn";
 import { StudioPage } from "./components/StudioPage";
+import { goTo } from "./route";
 import { isStarting, useStudio } from "./state/useStudio";
 import { theme } from "./theme";
 
 /** The page: who is signed in decides what is shown. */
 export function App() {
   const { studio, away, look } = useStudio();
+  // Nothing of what was in hand is left once all data are deleted: the studio begins anew.
+  const [beginning, setBeginning] = useState(0);
+  const startAnew = () => {
+    setBeginning((n) => n + 1);
+    goTo(null);
+  };
   const open = studio && (studio.signedIn || !studio.needsKey);
   return (
     <ThemeProvider theme={theme} defaultMode="system">
       <CssBaseline />
       <NoticeProvider>
-        <AppHeader studio={studio} onSignedOut={look} />
+        <AppHeader studio={studio} onSignedOut={look} onDeleted={startAnew} />
         <Container component="main" maxWidth="xl" sx={{ pb: 10 }}>
           {away && (
             <Alert severity="warning" role="status" sx={{ mb: 2 }}>
@@ -31,7 +39,7 @@ export function App() {
             </Alert>
           )}
           {studio && !open && <SignIn onSignedIn={look} />}
-          {open && <StudioPage studio={studio} onSignedOut={look} />}
+          {open && <StudioPage key={beginning} studio={studio} onSignedOut={look} />}
         </Container>
       </NoticeProvider>
     </ThemeProvider>

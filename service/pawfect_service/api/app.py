@@ -139,7 +139,9 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     app.include_router(events_router)
     app.include_router(comparing_router)
     app.include_router(masks_router)
-    app.include_router(usage_router)
+    # The page's cookie is sent below /api alone.
+    for prefix in ("/v1", "/api/v1"):
+        app.include_router(usage_router, prefix=prefix)
     app.include_router(studio_router)
     add_people(app, People(services, deletions))
     if audits:

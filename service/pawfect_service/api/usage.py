@@ -22,7 +22,7 @@ from pawfect_service.jobs.paths import check_id, is_id
 from pawfect_service.quotas.prices import MILLIONTHS
 from pawfect_service.stores.base import ConsentMark
 
-router: Final = APIRouter(prefix="/v1/users/{uid}", tags=["usage"])
+router: Final = APIRouter(prefix="/users/{uid}", tags=["usage"])
 _FAILURES: Final[dict[int | str, Any]] = {
     number: FAILURES[number] for number in (400, 401, 403, 429, 503)
 }

@@ -60,7 +60,10 @@ async def test_the_pages_cookie_is_good_for_its_own_user_from_its_own_page_alone
             refused = await stack.http.delete("/api/v1/users/u", headers=headers)
             assert refused.status_code == 403
         assert await stack.documents.get("u", "s") is not None
-        assert (await stack.http.get("/api/v1/users/u/export", headers=cookie)).status_code == 200
+        for rest in ("export", "usage"):
+            for uid, status in (("u", 200), ("v", 403)):
+                answer = await stack.http.get(f"/api/v1/users/{uid}/{rest}", headers=cookie)
+                assert answer.status_code == status, answer.text
         own = {**cookie, "origin": here}
         assert (await stack.http.delete("/api/v1/users/v", headers=own)).status_code == 403
         assert (await stack.http.delete("/api/v1/users/u", headers=own)).status_code == 200

@@ -5,6 +5,7 @@ import type {
   Agreement,
   Choice,
   Compared,
+  DeletedUser,
   Feedback,
   Found,
   Parameters,
@@ -12,6 +13,7 @@ import type {
   Run,
   RunSummary,
   Studio,
+  Usage,
 } from "./types";
 
 const API = "/api/v1";
@@ -234,3 +236,14 @@ export const socketUrl = (jobId: string, after: number): string => {
   where.protocol = where.protocol === "https:" ? "wss:" : "ws:";
   return where.href;
 };
+
+const ofUser = (uid: string): string => `${API}/users/${encodeURIComponent(uid)}`;
+
+/** Where a copy of all of a user's data is, a ZIP of any length: for the browser to save. */
+export const exportUrl = (uid: string): string => `${ofUser(uid)}/export`;
+
+export const usageOf = (uid: string): Promise<Usage> => json(`${ofUser(uid)}/usage`);
+
+/** Delete everything that is kept of a user; done twice it does the same. */
+export const deleteUser = (uid: string): Promise<DeletedUser> =>
+  json(ofUser(uid), { method: "DELETE" });

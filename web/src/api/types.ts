@@ -181,6 +181,22 @@ export interface RefineRequest {
   parameters: Parameters;
 }
 
+/** What a user has and may have; a limit of null is none. */
+export interface Usage {
+  /** Jobs that wait or run; null: nobody counts. */
+  jobs: { used: number | null; limit: number | null };
+  keptBytes: { used: number; limit: number | null };
+  /** Of the jobs queued today (UTC), USD; `held` for those that are not over. */
+  judgeUsd: { used: number; held: number; limit: number | null };
+}
+
+export interface DeletedUser {
+  uid: string;
+  /** How many there were, by what is kept. */
+  deleted: Record<string, number>;
+  lateUntil: number;
+}
+
 export function isOver(status: Status): boolean {
   return status === "completed" || status === "failed" || status === "cancelled";
 }

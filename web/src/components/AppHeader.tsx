@@ -19,9 +19,11 @@ import { ToolButton } from "./ToolButton";
 interface Props {
   studio: Studio | null;
   onSignedOut: () => void;
+  /** Everything of the user's is deleted. */
+  onDeleted: () => void;
 }
 
-export function AppHeader({ studio, onSignedOut }: Props) {
+export function AppHeader({ studio, onSignedOut, onDeleted }: Props) {
   const [help, setHelp] = useState(false);
   const [runs, setRuns] = useState(false);
   const open = studio && (studio.signedIn || !studio.needsKey);
@@ -86,7 +88,15 @@ export function AppHeader({ studio, onSignedOut }: Props) {
         )}
       </Box>
       <ShortcutsDialog open={help} onClose={() => setHelp(false)} />
-      {open && <RunsDrawer open={runs} onClose={() => setRuns(false)} />}
+      {open && (
+        <RunsDrawer
+          open={runs}
+          user={studio.user}
+          onClose={() => setRuns(false)}
+          onSignedOut={onSignedOut}
+          onDeleted={onDeleted}
+        />
+      )}
     </Container>
   );
 }

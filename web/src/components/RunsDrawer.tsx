@@ -4,20 +4,25 @@ import Button from "@mui/material/Button";
 import Drawer from "@mui/material/Drawer";
 import Stack from "@mui/material/Stack";
 import Typography from "@mui/material/Typography";
-import { X } from "lucide-react";
+import { ShieldCheck, X } from "lucide-react";
 import { useCallback, useEffect, useState } from "react";
 import { listRuns } from "../api/client";
 import type { RunSummary } from "../api/types";
+import { YourDataDialog } from "./data/YourDataDialog";
 import { RunLink } from "./RunLink";
 import { ToolButton } from "./ToolButton";
 
 interface Props {
   open: boolean;
+  user: string | null;
   onClose: () => void;
+  onSignedOut: () => void;
+  onDeleted: () => void;
 }
 
-/** The caller's runs, newest first. */
-export function RunsDrawer({ open, onClose }: Props) {
+/** The caller's runs, newest first, and what else is kept. */
+export function RunsDrawer({ open, user, onClose, onSignedOut, onDeleted }: Props) {
+  const [data, setData] = useState(false);
   const [runs, setRuns] = useState<RunSummary[] | null>(null);
   const [next, setNext] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -34,6 +39,12 @@ export function RunsDrawer({ open, onClose }: Props) {
   useEffect(() => {
     if (open) void load();
   }, [open, load]);
+  const empty = () => {
+    setRuns([]);
+    setNext(null);
+    setProblem(null);
+    onDeleted();
+  };
   return (
     <Drawer
       anchor="left"
@@ -48,6 +59,15 @@ export function RunsDrawer({ open, onClose }: Props) {
           </Typography>
           <ToolButton name="Close" icon={<X size={20} />} onClick={onClose} />
         </Box>
+        {user !== null && (
+          <Button
+            variant="outlined"
+            startIcon={<ShieldCheck size={18} />}
+            onClick={() => setData(true)}
+          >
+            Your data
+          </Button>
+        )}
         {problem && <Alert severity="error">{problem}</Alert>}
         {runs?.length === 0 && (
           <Typography color="textSecondary">
@@ -63,6 +83,18 @@ export function RunsDrawer({ open, onClose }: Props) {
         </Stack>
         {next && <Button onClick={() => void load(next)}>Show older ones</Button>}
       </Stack>
+      {user !== null && (
+        <YourDataDialog
+          open={data}
+          user={user}
+          onClose={(deleted) => {
+            setData(false);
+            if (deleted) onClose();
+          }}
+          onSignedOut={onSignedOut}
+          onDeleted={empty}
+        />
+      )}
     </Drawer>
   );
 }

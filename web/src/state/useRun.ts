@@ -5,6 +5,7 @@ import { feedOf } from "./feeds";
 
 // Other tabs of the same browser tell each other which run has changed.
 const CHANNEL = "pawfect-runs";
+const ALL = "*";
 // While the API is away, ms; and in case an event got lost while jobs are under way.
 const AGAIN_MS = 3_000;
 const LOOK_MS = 20_000;
@@ -18,6 +19,14 @@ export interface RunInHand {
   /** Ask for it again; `tell` has other tabs do the same. */
   look: (tell?: boolean) => void;
   take: (run: Run) => void;
+}
+
+/** Have other tabs look at whichever run they show: all are gone. */
+export function tellAllGone(): void {
+  if (typeof BroadcastChannel === "undefined") return;
+  const others = new BroadcastChannel(CHANNEL);
+  others.postMessage(ALL);
+  others.close();
 }
 
 /** Return a run as it stands: read again when a job ends, when another tab changed it, on return. */
@@ -43,7 +52,7 @@ export function useRun(runId: string | null): RunInHand {
     document.addEventListener("visibilitychange", back);
     const others = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
     channel.current = others;
-    if (others) others.onmessage = (message) => message.data === runId && look();
+    if (others) others.onmessage = ({ data }) => (data === runId || data === ALL) && look();
     return () => {
       document.removeEventListener("visibilitychange", back);
       others?.close();

@@ -61,7 +61,7 @@ describe("signing out", () => {
     await keepDraft(draftKey("ann", NEW), draft);
     answering(() => new Response(null, { status }));
     const onSignedOut = vi.fn();
-    render(<AppHeader studio={studioWith()} onSignedOut={onSignedOut} />);
+    render(<AppHeader studio={studioWith()} onSignedOut={onSignedOut} onDeleted={() => {}} />);
     await userEvent.click(screen.getByRole("button", { name: "Sign out ann" }));
     await waitFor(() => expect(onSignedOut).toHaveBeenCalledOnce());
     expect(await readDraft(draftKey("ann", NEW))).toBeNull();
@@ -69,7 +69,7 @@ describe("signing out", () => {
 
   it("is not offered where no key is needed", () => {
     const studio = studioWith({ needsKey: false, user: "me" });
-    render(<AppHeader studio={studio} onSignedOut={() => {}} />);
+    render(<AppHeader studio={studio} onSignedOut={() => {}} onDeleted={() => {}} />);
     expect(screen.queryByRole("button", { name: /Sign out/ })).toBeNull();
   });
 });
