@@ -122,7 +122,7 @@ async def test_a_body_of_another_type_is_refused(alone):
 
 
 async def test_ids_that_play_tricks_are_refused(alone):
-    for name in ("..", ".hidden", "a b", "a%2Fb", "__x__", "x" * 129, "%00", "ü"):
+    for name in ("%2e%2e", ".hidden", "a b", "a%2Fb", "__x__", "x" * 129, "%00", "ü"):
         for path in (f"/v1/users/{name}/sessions/s", f"/v1/users/u/sessions/{name}"):
             answer = await alone.http.get(path)
             assert answer.status_code in (400, 404), answer.text
