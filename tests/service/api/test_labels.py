@@ -80,11 +80,11 @@ async def test_labels_outlive_the_connection_that_asked_for_them(store, server):
         _, writer = await asyncio.open_connection(host, port)
         writer.write(f"POST {request.url.path} HTTP/1.1\r\n{head}\r\n".encode() + body)
         await writer.drain()
-        writer.transport.abort()  # nobody waits for the answer
         for _ in range(200):
             if await stack.documents.get("u", "s"):
                 break
             await asyncio.sleep(0.05)
+        writer.transport.abort()  # nobody waits for the answer
         assert (await stack.labelled())["sceneLabels"]["labels"] == list(LABELS)
 
 

@@ -103,6 +103,11 @@ async def test_the_page_describes_every_route_with_examples(alone):
         "/api/v1/runs/{run_id}/versions/{version}",
         "/api/v1/sign-in",
         "/api/v1/studio",
+        *(
+            f"{api}/v1/users/{{uid}}{what}"
+            for api in ("", "/api")
+            for what in ("", "/export", "/usage", "/consents")
+        ),
         "/healthz",
         "/readyz",
     }
