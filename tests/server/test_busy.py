@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -58,6 +60,36 @@ def test_a_model_that_answers_others_is_busy_and_one_that_answers_nobody_hangs(
     # After a restart the count begins anew; a page that is away says nothing.
     assert troubles(7, 3, 4) == [hangs, hangs, None]
     assert troubles(None, None) == [hangs, hangs]
+
+
+PAGE = """\
+# TYPE nv_inference_request_success counter
+nv_inference_request_success{model="refine",version="1"} 5
+nv_inference_request_success{model="refine_file",version="1"} 700
+nv_inference_request_failure{model="refine",reason="BACKEND",version="1"} 2
+nv_inference_request_failure{model="refine",reason="OTHER",version="1"} 1
+nv_inference_request_failure{model="refine",reason="REJECTED",version="1"} 30
+nv_inference_request_failure{model="refine",reason="CANCELED",version="1"} 400
+"""
+
+
+def test_what_the_server_itself_refused_or_gave_up_is_no_answer_of_the_model() -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(PAGE.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Page) as metrics:
+        threading.Thread(target=metrics.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            assert answered("127.0.0.1", metrics.server_port, "refine") == 8
+            assert answered("127.0.0.1", metrics.server_port, "florence2") is None
+        finally:
+            metrics.shutdown()
 
 
 def test_the_count_is_of_every_answer_of_that_model(server: ServedProcess, client: Any) -> None:
