@@ -9,12 +9,16 @@ from typing import Final
 # Loopback; a server under full load takes a moment, s.
 _PATIENCE_S: Final = 5.0
 _LINE: Final = re.compile(
-    r'^nv_inference_request_(?:success|failure)\{[^}]*\bmodel="([^"]+)"[^}]*\} ([0-9.e+]+)$', re.M
+    r"^nv_inference_request_(?:success|failure)\{([^}]*)\} ([0-9.e+]+)$", re.M
 )
+_LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
+# Successes have no reason. REJECTED and CANCELED are the server's own answers: with a queue in
+# front of it a model that hangs would collect them, one for each probe that is given up.
+_BY_THE_MODEL: Final = (None, "BACKEND", "OTHER")
 
 
 def answered(host: str, port: int, model: str) -> int | None:
-    """Return how many requests a model has answered since its start, failures too.
+    """Return how many requests a model has answered since its start, its own failures too.
 
     Args:
         host: of the metrics.
@@ -32,5 +36,13 @@ def answered(host: str, port: int, model: str) -> int | None:
         return None
     finally:
         connection.close()
-    counts = [float(count) for name, count in _LINE.findall(page) if name == model]
+    return _count(page, model)
+
+
+def _count(page: str, model: str) -> int | None:
+    counts = []
+    for labels, count in _LINE.findall(page):
+        named = dict(_LABEL.findall(labels))
+        if named.get("model") == model and named.get("reason") in _BY_THE_MODEL:
+            counts.append(float(count))
     return int(sum(counts)) if counts else None

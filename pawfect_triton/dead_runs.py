@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
+import re
 import shutil
+import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +26,16 @@ from pawfect_triton.installation import SHM_FOLDER
 
 # What folders of runs begin with; shared memory is named after them.
 PREFIX: Final = "pawfect-"
+# What `tempfile.mkdtemp` makes of it. Others can make folders beside runs: a name that is another
+# run's beginning, or a pattern, would free what a living run holds.
+_NAME: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
 _LOCK: Final = "running"
 # Triton's own names, as far as the kernel keeps them.
 _SERVER: Final = "tritonserver"
 _STUB: Final = "triton_python_b"
 # A killed process is gone within, s.
 _GONE_S: Final = 5.0
+_LOOK_S: Final = 0.02
 
 
 def hold(folder: Path) -> int:
@@ -48,7 +56,7 @@ def hold(folder: Path) -> int:
 
 
 def sweep(folders: Path | None = None) -> list[str]:
-    """Remove what dead runs have left; return their names.
+    """Remove what this user's dead runs have left; return their names.
 
     Args:
         folders: where runs have their folders; None: where temporary files are.
@@ -59,7 +67,7 @@ def sweep(folders: Path | None = None) -> list[str]:
     for folder in place.glob(f"{PREFIX}*"):
         # Another's, or gone meanwhile: its own user sees to it.
         with contextlib.suppress(OSError):
-            if _is_dead(folder):
+            if _is_own(folder) and _is_dead(folder):
                 free(folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
                 swept.append(folder.name)
@@ -68,9 +76,20 @@ def sweep(folders: Path | None = None) -> list[str]:
 
 def free(run: str) -> None:
     """Remove a run's shared memory."""
-    for region in SHM_FOLDER.glob(f"{run}*"):
+    for region in SHM_FOLDER.glob(f"{glob.escape(run)}*"):
         with contextlib.suppress(OSError):
             region.unlink(missing_ok=True)
+
+
+def _is_own(folder: Path) -> bool:
+    """Say whether a folder is one that this user's runs make, not a link to one.
+
+    Raises:
+        OSError: it is not there.
+    """
+    made = folder.lstat()
+    own = stat.S_ISDIR(made.st_mode) and made.st_uid == os.geteuid()
+    return own and _NAME.fullmatch(folder.name) is not None
 
 
 def _is_dead(folder: Path) -> bool:
@@ -99,7 +118,17 @@ def _end_orphans(folders: Path) -> None:
             if any(word.startswith(runs) and "/models/" in word for word in process.cmdline()):
                 process.kill()
                 orphans.append(process)
-    psutil.wait_procs(orphans, _GONE_S)
+    until = time.monotonic() + _GONE_S
+    while any(map(_runs, orphans)) and time.monotonic() < until:
+        time.sleep(_LOOK_S)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Say whether a process runs; one whose parent does not look after it stays as a zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_served(process: psutil.Process) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from pawfect_triton.answered import answered
 from pawfect_triton.server import TritonServer
 from pawfect_triton.supervisor import Supervisor
 from tests.conftest import ServedProcess, free_ports
-from tests.server.conftest import SMALL_HOLE
+from tests.server.conftest import SMALL_HOLE, until
 
 
 class Late:
@@ -60,16 +62,54 @@ def test_a_model_that_answers_others_is_busy_and_one_that_answers_nobody_hangs(
     assert troubles(None, None) == [hangs, hangs]
 
 
+PAGE = """\
+# TYPE nv_inference_request_success counter
+nv_inference_request_success{model="refine",version="1"} 5
+nv_inference_request_success{model="refine_file",version="1"} 700
+nv_inference_request_failure{model="refine",reason="BACKEND",version="1"} 2
+nv_inference_request_failure{model="refine",reason="OTHER",version="1"} 1
+nv_inference_request_failure{model="refine",reason="REJECTED",version="1"} 30
+nv_inference_request_failure{model="refine",reason="CANCELED",version="1"} 400
+"""
+
+
+def test_what_the_server_itself_refused_or_gave_up_is_no_answer_of_the_model() -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(PAGE.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Page) as metrics:
+        threading.Thread(target=metrics.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            assert answered("127.0.0.1", metrics.server_port, "refine") == 8
+            assert answered("127.0.0.1", metrics.server_port, "florence2") is None
+        finally:
+            metrics.shutdown()
+
+
 def test_the_count_is_of_every_answer_of_that_model(server: ServedProcess, client: Any) -> None:
     where = server.endpoints.host, server.endpoints.metrics_port
-    before = answered(*where, "mask_cleanup")
-    assert before is not None
+
+    def count() -> int:
+        told = answered(*where, "mask_cleanup")
+        assert told is not None
+        return told
+
+    before = count()
     client(None, SMALL_HOLE, model="mask_cleanup")
-    with pytest.raises(PawfectError):
-        client(None, SMALL_HOLE, model="mask_cleanup", dilate_px=65)
-    after = answered(*where, "mask_cleanup")
-    assert after is not None
-    assert after >= before + 2
+    # Triton counts a moment after it has answered.
+    until(lambda: count() > before, 20)
+    before = count()
+    # More of them than probes that come meanwhile.
+    for _ in range(8):
+        with pytest.raises(PawfectError):
+            client(None, SMALL_HOLE, model="mask_cleanup", dilate_px=65)
+    until(lambda: count() >= before + 8, 20)
     assert answered(*where, "florence2") is None
     assert answered("127.0.0.1", free_ports(1)[0], "mask_cleanup") is None
 

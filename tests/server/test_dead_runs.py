@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from pawfect_triton.dead_runs import hold, sweep
+from pawfect_triton import dead_runs
+from pawfect_triton.dead_runs import PREFIX, hold, sweep
 from pawfect_triton.installation import SHM_FOLDER
 from tests.conftest import ServedProcess
 from tests.server.conftest import until
@@ -27,11 +30,24 @@ sys.stdin.read()
 """
 
 
+# Starts a model's process and never looks after it, as some first processes of containers do.
+NEGLECTFUL = """
+import subprocess, sys
+lock, stub, model = sys.argv[1:]
+child = subprocess.Popen([model, "60"], executable=stub, pass_fds=(int(lock),))
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def _runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
 @pytest.fixture
 def run(tmp_path):
     """A run's folder with a segment of shared memory."""
-    folder = tmp_path / f"pawfect-t{tmp_path.name[-12:]}x"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=tmp_path))
     segment = SHM_FOLDER / f"{folder.name}-0"
     segment.write_bytes(b"pixels")
     yield folder, segment
@@ -79,12 +95,72 @@ def test_a_models_process_is_ended_only_where_its_server_has_died(run, tmp_path,
             started.kill()
             started.wait()
         assert sweep(tmp_path) == ([folder.name] if orphan else [])
-        assert child.is_running() is not orphan
+        # Where nobody looks after orphans, a killed one stays as a zombie.
+        assert _runs(child) is not orphan
     finally:
         if child.is_running():
             child.kill()
         started.kill()
         started.communicate()
+
+
+def test_an_ended_process_that_its_parent_leaves_a_zombie_is_not_waited_for(
+    run, tmp_path, monkeypatch
+):
+    folder, _ = run
+    stub = tmp_path / "triton_python_backend_stub"
+    stub.symlink_to("/bin/sleep")
+    lock = hold(folder)
+    words = [str(lock), str(stub), str(folder / "models" / "inpaint" / "1" / "model.py")]
+    started = subprocess.Popen(
+        [sys.executable, "-c", NEGLECTFUL, *words], pass_fds=(lock,), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(lock)
+    child = psutil.Process(int(started.stdout.readline()))
+    monkeypatch.setattr(dead_runs, "_GONE_S", 30.0)
+    try:
+        until(lambda: child.name() == "triton_python_b", 10)
+        began = time.monotonic()
+        sweep(tmp_path)
+        assert time.monotonic() - began < 20
+        assert child.status() == psutil.STATUS_ZOMBIE
+    finally:
+        started.kill()
+        started.communicate()
+
+
+@pytest.mark.parametrize("name", [PREFIX, f"{PREFIX}[a-z0-9_]*", f"{PREFIX}????????"])
+def test_a_planted_folder_frees_no_memory_of_a_run_that_is_held(run, tmp_path, name):
+    folder, segment = run
+    lock = hold(folder)
+    try:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "running").touch()
+        assert sweep(tmp_path) == []
+        assert segment.exists()
+        assert (tmp_path / name / "running").exists()
+        # Nor where such a name comes to it in another way.
+        dead_runs.free(f"{PREFIX}[a-z0-9_]*")
+        assert segment.exists()
+    finally:
+        os.close(lock)
+
+
+def test_a_link_and_another_users_folder_are_no_runs(run, tmp_path, monkeypatch):
+    folder, segment = run
+    (folder / "running").touch()
+    with monkeypatch.context() as other:
+        other.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+        assert sweep(tmp_path) == []
+    assert segment.exists()
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / folder.name).symlink_to(folder)
+    assert sweep(links) == []
+    assert segment.exists()
+    assert sweep(tmp_path) == [folder.name]
+    assert not segment.exists()
 
 
 def test_a_folder_that_is_no_runs_stays(run, tmp_path):

@@ -12,10 +12,12 @@ from typing import Any
 
 import click
 
+import pawfect
 from perf.publish import given_command, provenance, publish
 from perf.service.soak.result import figures, page
 from perf.service.soak.run import Found, Plan, soak
 
+_ROOT = Path(__file__).resolve().parents[3]
 BUILD = Path("build/soak")
 PACKAGES = ("pawfect", "fastapi", "uvicorn", "httpx", "numpy", "pillow", "nvidia-pytriton")
 
@@ -32,6 +34,7 @@ def main(minutes: float, seed: int, clients: int, out: Path) -> None:
     found = asyncio.run(_until_told(Plan(minutes, seed, clients)))
     source = provenance(given_command("python -m perf.service.soak"), PACKAGES)
     source |= {"commit": commit(), **found.means}
+    source["versions"] |= version_of_code(source["commit"])
     result = figures(found)
     publish(out, "soak", {"provenance": source, **result}, page(source, result))
     click.echo(page(source, result))
@@ -58,6 +61,15 @@ def commit() -> str:
 
     changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
     return (git("rev-parse", "--short", "HEAD") or "unknown") + changed
+
+
+def version_of_code(commit: str) -> dict[str, str]:
+    """Return the version of the package that ran, where that is not the one that is installed.
+
+    A checkout's code is at its commit; the installed version says when it was installed.
+    """
+    code = Path(pawfect.__file__).resolve()
+    return {"pawfect": f"at {commit}"} if code.is_relative_to(_ROOT) else {}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""The auditor: every accepted job ended once, with one result, and what it made is right."""
+"""The auditor: every accepted job ended once, with one result, which differs where it was to.
+
+It holds pixels outside the mask against the photo's, and that something was made inside; whether
+that is good is not for it to say.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,14 @@ from perf.service.moves import broken_moves
 from perf.service.soak import schedule
 from perf.service.soak.history import Move
 from perf.service.soak.ledger import Accepted, Ledger
-from perf.service.soak.orders import materials
+from perf.service.soak.orders import Material, materials
 
 _INVALID: Final = "INVALID_ARG"
+# A fill changes the hole more than JPEG does by so much: that is 0.35 to 0.64 of 255 in the mean
+# there, and another piece of the same ground 16 to 88.
+_NOISES: Final = 3.0
+# An alpha above it is the subject's.
+_HALF: Final = 127
 
 
 @dataclass
@@ -100,6 +109,37 @@ def lost(
     return found, late
 
 
+def displaced(moves: Moves, documents: Mapping[tuple[str, str], Document]) -> list[str]:
+    """Return the jobs without an end whose document another job has taken."""
+    found = []
+    for name, status in moves.running.items():
+        uid, sid, job = name.split("/")
+        document = documents.get((uid, sid))
+        if document is not None and str(document.get("job")) != job:
+            found.append(f"{name}: {status}, and another job took its place")
+    return found
+
+
+def ends(
+    ledger: Ledger, documents: Mapping[tuple[str, str], Document]
+) -> tuple[list[str], list[str]]:
+    """Return the jobs that used up their tries, and what is wrong with how jobs ended.
+
+    A job may be in both: one that a client saw completed and that the store gave up.
+    """
+    tired: list[str] = []
+    wrong: list[str] = []
+    for key, job in ledger.accepted.items():
+        document, name = documents.get(key), f"{'/'.join(key)}: {job.kind}"
+        if document is None:
+            continue
+        if given_up(job, document):
+            tired.append(f"{name}: {document['error']}")
+        if problem := wrong_end(job, document):
+            wrong.append(f"{name}: {problem}")
+    return tired, wrong
+
+
 def wrong_end(job: Accepted, document: Document) -> str | None:
     """Return what is wrong with how a job ended; None: it ended as it should."""
     status = Status(document["processingStatus"])
@@ -147,7 +187,7 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
         return np.asarray(picture)
 
 
-def _differs(
+def _differs_outside(
     result: NDArray[np.uint8], expected: NDArray[np.uint8], free: NDArray[np.bool_]
 ) -> list[str]:
     if result.shape != expected.shape:
@@ -156,12 +196,34 @@ def _differs(
     return [f"{changed} px changed outside the mask"] if changed else []
 
 
+def _differs_inside(result: NDArray[np.uint8], material: Material, noise: float = 0.0) -> list[str]:
+    """Hold a result against the photo where it was to be filled.
+
+    Args:
+        result: UINT8 [H, W, 3] RGB.
+        material: its pictures.
+        noise: mean difference that is no fill.
+    """
+    hole = material.hole
+    if not hole.any() or result.shape != material.pixels.shape:
+        return []
+    filled = _mean_difference(result, material.pixels, hole) > noise
+    return [] if filled else ["nothing changed inside the mask"]
+
+
+def _mean_difference(
+    one: NDArray[np.uint8], other: NDArray[np.uint8], where: NDArray[np.bool_]
+) -> float:
+    return float(np.abs(one[where].astype(int) - other[where]).mean())
+
+
 def _exact(files: Mapping[str, bytes], material: str) -> list[str]:
     """Hold image.png, which has no loss, against the photo."""
     photo = materials()[material]
     _pixels(files["preview"])
     _pixels(files["edited"])
-    return _differs(_pixels(files["image"])[..., :3], photo.pixels, photo.free)
+    result = _pixels(files["image"])[..., :3]
+    return _differs_outside(result, photo.pixels, photo.free) + _differs_inside(result, photo)
 
 
 @lru_cache(maxsize=64)
@@ -173,8 +235,10 @@ def _as_jpeg(material: str) -> NDArray[np.uint8]:
 
 def _session(files: Mapping[str, bytes], material: str) -> list[str]:
     _pixels(files["preview"])
-    photo = materials()[material]
-    return _differs(_pixels(files["edited"]), _as_jpeg(material), photo.free)
+    photo, unchanged, result = materials()[material], _as_jpeg(material), _pixels(files["edited"])
+    noise = _NOISES * _mean_difference(unchanged, photo.pixels, photo.hole)
+    outside = _differs_outside(result, unchanged, photo.free)
+    return outside + _differs_inside(result, photo, noise)
 
 
 def _imported(files: Mapping[str, bytes], material: str) -> list[str]:
@@ -190,7 +254,9 @@ def _cut_out(files: Mapping[str, bytes], material: str) -> list[str]:
     _pixels(files["preview"])
     if cut.shape != (*photo.pixels.shape[:2], 4) or not np.array_equal(cut[..., 3], alpha):
         return ["the cut-out has another alpha or size"]
-    return _differs(cut[..., :3], photo.pixels, alpha < 255)
+    if alpha.min() > _HALF or alpha.max() <= _HALF:
+        return ["nothing is cut out"]
+    return _differs_outside(cut[..., :3], photo.pixels, alpha < 255)
 
 
 _CHECKS: Final = {

@@ -166,20 +166,24 @@ class Clients:
         return self.ledger.accept(Accepted(uid, sid, known.get("job"), kind, material, url, now))
 
     async def _again(self, send: Callable[[], Awaitable[httpx.Response]], job: Accepted) -> None:
-        """Send the same request while its job is under way: it has to be the same job."""
+        """Send the same request again: the same job while it is under way, else another one.
+
+        Whether the first one was over by then only the store knows: `audit.displaced` asks it.
+        """
         try:
             answer = await send()
         except (httpx.TransportError, OSError):
+            # It may have begun another one, of which nobody has told us.
+            job.job = None
             return
         if answer.status_code != 202:
             self.ledger.told[f"asked twice: {answer.status_code}"] += 1
+            if answer.status_code >= 500:
+                job.job = None
             return
-        state, same = await self.state(job), answer.json()["job"] == job.job
+        same = answer.json()["job"] == job.job
         self.ledger.told[f"asked twice: {'the same job' if same else 'a new job'}"] += 1
-        if not same and state is not None:
-            # A session whose job was over begins another one with this request.
-            job.job = answer.json()["job"]
-            job.digests, job.ended = {}, None
+        job.job = answer.json()["job"]
 
     async def _accompany(self, job: Accepted, temper: str, rng: random.Random) -> None:
         if temper == "cancels":

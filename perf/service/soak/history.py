@@ -14,17 +14,18 @@ from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.message import read_message
 
 # A trigger writes a row in the transaction that changes a document: none is left out, and none is
-# there that was not committed. Beats, which change neither status nor result, leave none.
+# there that was not committed. Beats, which change none of these fields, leave none.
 _FIELDS: Final = ("processingStatus", "job", "result", "cost", "report")
-_OLD: Final = (
-    "SELECT json_extract(body, '$.processingStatus') || json_extract(body, '$.job')"
-    " || coalesce(json_extract(body, '$.result'), '') FROM documents"
-    " WHERE uid = NEW.uid AND sid = NEW.sid"
-)
-_NEW: Final = (
-    "json_extract(NEW.body, '$.processingStatus') || json_extract(NEW.body, '$.job')"
-    " || coalesce(json_extract(NEW.body, '$.result'), '')"
-)
+
+
+def _told(body: str) -> str:
+    """Return SQL for the fields' values in a document, as one JSON text, which is never NULL."""
+    values = ", ".join(f"json_extract({body}, '$.{name}')" for name in _FIELDS)
+    return f"json_array({values})"
+
+
+_OLD: Final = f"SELECT {_told('body')} FROM documents WHERE uid = NEW.uid AND sid = NEW.sid"
+_NEW: Final = _told("NEW.body")
 _TRIGGER: Final = f"""
 CREATE TABLE IF NOT EXISTS soak_history (
     number INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT, sid TEXT,

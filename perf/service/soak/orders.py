@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -36,13 +36,19 @@ class Material:
         photo: a JPEG.
         mask: a PNG; None: it has none.
         pixels: UINT8 [H, W, 3] RGB, the photo as it decodes.
-        free: BOOL [H, W], where a result may differ from it.
+        hole: BOOL [H, W], where a result has to differ from it; nowhere, if nothing is filled.
     """
 
     photo: bytes
     mask: bytes | None
     pixels: NDArray[np.uint8]
-    free: NDArray[np.bool_]
+    hole: NDArray[np.bool_]
+
+    @cached_property
+    def free(self) -> NDArray[np.bool_]:
+        """BOOL [H, W], where a result may differ from it: the hole with its margin."""
+        around = np.ones((2 * MARGIN_PX + 1,) * 2, np.uint8)
+        return np.asarray(cv2.dilate(self.hole.astype(np.uint8), around) > 0)
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def materials() -> Mapping[str, Material]:
     made = {}
     for name, scene in zip(_FILLS, pictures(), strict=True):
         photo, mask = scene.encoded()
-        made[name] = Material(photo, mask, _decoded(photo), _grown(scene.mask > 0))
+        made[name] = Material(photo, mask, _decoded(photo), scene.mask > 0)
     dog = load_scene().resized(*_SUBJECT_PX).encoded()[0]
     sign = _sign()
     board = _decoded(sign)
@@ -186,9 +192,4 @@ def _box(pixels: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[n
     x, y, width, height = box
     inside = np.zeros(pixels.shape[:2], bool)
     inside[y : y + height, x : x + width] = True
-    return _grown(inside)
-
-
-def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    around = np.ones((2 * MARGIN_PX + 1,) * 2, np.uint8)
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), around) > 0)
+    return inside

@@ -11,7 +11,7 @@ import numpy as np
 
 from perf.publish import as_markdown, table
 from perf.service.soak import audit
-from perf.service.soak.run import Found
+from perf.service.soak.run import UNENDED, Found
 from perf.service.soak.schedule import STORM
 from perf.service.soak.watch import memory_rows
 
@@ -65,11 +65,15 @@ def missed(result: Mapping[str, Any]) -> list[str]:
             found.append(f"{name.replace('_', ' ')}: expected 0, got {len(result[name])}")
     if not result["accepted"]:
         found.append("accepted: expected jobs, got none")
+    completed = sum(ends.get("completed", 0) for ends in result["ends"].values())
+    if result["pictures_looked_at"] < completed:
+        looked = result["pictures_looked_at"]
+        found.append(f"results looked at: expected all {completed}, got {looked}")
     p95, goal = result["recovery_s"]["p95"], result["recovery_goal_s"]
     if p95 is None or p95 >= goal or result["recovery_missed"]:
         others = f", {result['recovery_missed']} never" if result["recovery_missed"] else ""
         found.append(f"recovery: expected a p95 under {goal:g} s, got {p95}{others}")
-    for name in ("messages", "dead letters", "processes", "segments of shared memory"):
+    for name in ("messages", "dead letters", "processes", "segments of shared memory", UNENDED):
         if left := result["left"].get(name):
             found.append(f"{name} left: expected none, got {left}")
     return found
@@ -116,7 +120,7 @@ def page(source: Mapping[str, Any], result: Mapping[str, Any]) -> str:
         ("not over in time, their messages in the queue", len(result["late"])),
         ("doubled", len(result["doubled"])),
         ("failed, their tries used up", len(result["given_up"])),
-        ("wrong ends, pictures or answers", len(result["wrong"])),
+        ("wrong ends, pictures or answers, and clients that died", len(result["wrong"])),
         ("completed results that were looked at", result["pictures_looked_at"]),
         ("recovery p50, p95, longest, s", _line(spread)),
         ("a job from its 202 to its end p50, p95, longest, s", _line(result["job_s"])),
@@ -135,8 +139,8 @@ def page(source: Mapping[str, Any], result: Mapping[str, Any]) -> str:
         f"{result['clients']} clients at a time. Things break in the first "
         f"{100 * result['storm_share']:.0f} % of it. Disk: {source['disk']}. Clock: "
         f"{source['clock']}. Memory: an address space that may grow by 16 MB.\n",
-        f"Goals (lost 0, doubled 0, given up 0, nothing wrong, recovery p95 under "
-        f"{result['recovery_goal_s']:g} s, nothing left): **{goals}**.\n",
+        "Goals (lost 0, doubled 0, given up 0, nothing wrong, all results looked at, recovery p95 "
+        f"under {result['recovery_goal_s']:g} s, nothing left): **{goals}**.\n",
         table(("", ""), told),
         "\n## Jobs\n",
         table(("kind", "how they ended"), [(k, _dict(v)) for k, v in result["ends"].items()]),

@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,9 +32,12 @@ START_S: Final = 30.0
 # After the load, s: a message that its worker left comes when its lease ends (30 s), or after its
 # longest backoff (60 s).
 DRAIN_S: Final = 90.0
-# For looking at the pictures, s.
+# For looking at the pictures, s: at least, and for each of them, which takes some 20 ms.
 PICTURES_S: Final = 40.0
+_PICTURE_S: Final = 0.1
 _LOOK_S: Final = 1.0
+# The name of what the API has left that was killed before it told anybody of a job.
+UNENDED: Final = "jobs without an end that no client was told of"
 # A job of the affected kind has so long to be completed, s; then that event has no recovery.
 PATIENCE_S: Final = 120.0
 
@@ -155,9 +159,7 @@ class _Run:
             self._clients.over.set()
             with contextlib.suppress(Exception):
                 chaos.mend()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            found.wrong += await died(self._tasks)
             await self._clients.http.aclose()
             await stores.close()
             self._site.note_runs()
@@ -227,20 +229,16 @@ class _Run:
         found.moves.take(history.since(found.moves.number))
         found.documents = history.documents()
         found.lost, found.late = audit.lost(found.ledger, found.documents, history.queued())
-        found.wrong += found.ledger.wrong
-        for key, job in found.ledger.accepted.items():
-            document, name = found.documents.get(key), f"{'/'.join(key)}: {job.kind}"
-            if document is None:
-                continue
-            if audit.given_up(job, document):
-                found.given_up.append(f"{name}: {document['error']}")
-            elif problem := audit.wrong_end(job, document):
-                found.wrong.append(f"{name}: {problem}")
+        found.lost += audit.displaced(found.moves, found.documents)
+        found.given_up, wrong = audit.ends(found.ledger, found.documents)
+        found.wrong += found.ledger.wrong + wrong
         await asyncio.to_thread(self._look_at_pictures)
         found.left = self._left()
 
     def _look_at_pictures(self) -> None:
-        found, until = self._found, time.monotonic() + PICTURES_S
+        found = self._found
+        allowed_s = max(PICTURES_S, _PICTURE_S * len(found.ledger.accepted))
+        until = time.monotonic() + allowed_s
         for key, job in found.ledger.accepted.items():
             document = found.documents.get(key)
             if document is None or document["processingStatus"] != "completed":
@@ -277,12 +275,24 @@ class _Run:
             "temporary files": dict(self._site.left_on_disk()),
             "processes": running,
             "jobs that no client was told of": len(unasked),
-            "of them without an end": sum(not _final(document) for document in unasked.values()),
+            UNENDED: sum(not _final(document) for document in unasked.values()),
         }
 
     @property
     def _accepted(self) -> dict[tuple[str, str], Accepted]:
         return self._found.ledger.accepted
+
+
+async def died(tasks: Sequence[asyncio.Task[Any]]) -> list[str]:
+    """Cancel tasks that still run, and return what others have died of: they broke nothing more."""
+    for task in tasks:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    return [
+        f"{getattr(task.get_coro(), '__qualname__', 'a task')} died: {type(end).__name__}: {end}"
+        for task, end in zip(tasks, ends, strict=True)
+        if isinstance(end, Exception)
+    ]
 
 
 def _final(document: Document) -> bool:

@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,6 +25,7 @@ from pawfect_service.jobs.moves import queue_job as queue
 from pawfect_service.sessions import Sessions
 from pawfect_service.stores import open_stores
 from perf.service.soak import audit, schedule
+from perf.service.soak.clients import Clients
 from perf.service.soak.history import History, Move
 from perf.service.soak.ledger import Accepted, Ledger
 from perf.service.soak.orders import materials
@@ -108,6 +110,30 @@ async def test_a_second_publication_is_caught_that_leaves_the_same_document(stor
     ]
 
 
+@pytest.mark.parametrize("name", ["cost", "report"])
+async def test_a_second_cost_or_report_is_caught_where_nothing_else_changes(store, tmp_path, name):
+    _, history, do = store
+    await worked(do)
+    moves = audit.Moves()
+    moves.take(history.since(0))
+    done = history.documents()["u", "s1"]
+    other = {"cost": done["cost"] | {"amount": 2.0}, "report": "[]"}[name]
+    with closing(sqlite3.connect(tmp_path / "sessions.sqlite3")) as connection, connection:
+        again = json.dumps(done | {name: other})
+        connection.execute("REPLACE INTO documents VALUES ('u', 's1', ?, 99, NULL)", (again,))
+    assert moves.take(history.since(moves.number))[0] == f"u/s1/j1: {name} was written twice"
+
+
+async def test_a_document_without_a_job_leaves_its_moves_too(store, tmp_path):
+    _, history, _ = store
+    with closing(sqlite3.connect(tmp_path / "sessions.sqlite3")) as connection, connection:
+        for status in ("pending", "processing"):
+            body = json.dumps({"processingStatus": status})
+            connection.execute("REPLACE INTO documents VALUES ('u', 's1', ?, 99, NULL)", (body,))
+    statuses = [one.fields["processingStatus"] for one in history.since(0)]
+    assert statuses == ["pending", "processing"]
+
+
 def test_another_result_another_cost_and_another_end_are_doubled():
     claimed, other = '{"start": 1}', '{"start": 2}'
     moves = audit.Moves()
@@ -144,6 +170,47 @@ def test_a_lost_job_is_caught_in_each_form():
     assert audit.lost(ledger, documents, {("u", "waits")}) == (gone, [waits])
 
 
+def test_a_job_whose_document_another_one_has_taken_before_its_end_is_lost():
+    moves = audit.Moves()
+    moves.take([move(1, "pending"), move(2, "processing")])
+    assert audit.displaced(moves, {("u", "s1"): document("completed")}) == []
+    other = {("u", "s1"): document("completed", job="j2")}
+    says = "u/s1/j1: processing, and another job took its place"
+    assert audit.displaced(moves, other) == [says]
+    moves.take([move(3, "cancelled")])
+    assert audit.displaced(moves, other) == []
+
+
+async def asked_again(answer: httpx.Response | Exception, job: Accepted) -> Ledger:
+    """Let a client that asks twice get this answer the second time; nobody else answers."""
+
+    async def send() -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    clients = Clients("http://127.0.0.1:9", Ledger())
+    await clients._again(send, clients.ledger.accept(job))
+    await clients.http.aclose()
+    return clients.ledger
+
+
+async def test_a_client_that_asks_twice_knows_the_job_it_was_told_last_and_no_other():
+    for answer, known in (
+        (httpx.Response(202, json={"job": "j1"}), "j1"),
+        (httpx.Response(202, json={"job": "j2"}), "j2"),
+        (httpx.Response(429), "j1"),
+        # Nobody was told which job there is now.
+        (httpx.Response(503), None),
+        (httpx.ReadError("broken off"), None),
+    ):
+        job = accepted()
+        ledger = await asked_again(answer, job)
+        assert job.job == known
+        documents = {("u", "s1"): document("completed", job="j2")}
+        assert bool(audit.lost(ledger, documents)[0]) is (known == "j1")
+
+
 @pytest.mark.parametrize(
     ("job", "ended", "says"),
     [
@@ -168,6 +235,15 @@ def test_a_job_that_used_up_its_tries_is_told_apart():
     assert not audit.given_up(accepted(), document("failed", error={"kind": "INVALID_ARG"}))
 
 
+def test_a_job_that_was_given_up_after_a_client_saw_its_end_is_wrong_as_well():
+    ledger = Ledger()
+    ledger.accept(accepted(ended="completed"))
+    away = document("failed", error={"kind": "UNAVAILABLE", "message": "no server"})
+    tired, wrong = audit.ends(ledger, {("u", "s1"): away})
+    assert len(tired) == 1
+    assert "a client saw completed, the store says failed" in wrong[0]
+
+
 def test_the_same_session_with_another_job_is_noted():
     ledger = Ledger()
     ledger.accept(accepted())
@@ -178,11 +254,12 @@ def test_the_same_session_with_another_job_is_noted():
 # --- pictures ---------------------------------------------------------------------------------
 
 
-def result_files(changed: tuple[int, int] | None = None) -> dict[str, bytes]:
+def result_files(changed: tuple[int, int] | None = None, filled: bool = True) -> dict[str, bytes]:
     """The files of a filled picture; one px more is changed."""
     photo = decode_photo(materials()["ground 0"].photo, "photo")
     pixels = photo.pixels.copy()
-    pixels[110:130, 150:170] = 90
+    if filled:
+        pixels[110:130, 150:170] = 90
     if changed:
         pixels[changed] = 255 - pixels[changed]
     written = io.BytesIO()
@@ -200,6 +277,21 @@ def test_one_changed_pixel_outside_the_mask_is_caught_with_and_without_loss():
     assert audit.wrong_files(run, result_files((5, 300)), "ground 0") == [
         "1 px changed outside the mask"
     ]
+
+
+def test_a_photo_that_comes_back_as_it_was_is_no_result():
+    says = ["nothing changed inside the mask"]
+    run = replace(accepted(), kind="run inpaint")
+    for job in (accepted(), run):
+        assert audit.wrong_files(job, result_files(filled=False), "ground 0") == says
+    # Nor is the file that came, whose bytes are another JPEG's.
+    sent = result_files() | {"edited": materials()["ground 0"].photo}
+    assert says[0] in audit.wrong_files(accepted(), sent, "ground 0")
+    for name in ("region", "sign"):
+        written = io.BytesIO()
+        Image.fromarray(materials()[name].pixels).save(written, "PNG")
+        image = result_files() | {"image": written.getvalue()}
+        assert audit.wrong_files(replace(accepted(), kind=schedule.REGION), image, name) == says
 
 
 def test_a_file_that_changed_after_a_client_fetched_it_is_caught():
@@ -240,6 +332,10 @@ def test_a_cut_outs_colours_and_alpha_are_held_against_the_photo():
     assert audit.wrong_files(job, files(other, alpha), "dog") == ["1 px changed outside the mask"]
     (found,) = audit.wrong_files(job, files(pixels, alpha // 2), "dog")
     assert "another alpha" in found
+    alpha[:] = 255
+    assert audit.wrong_files(job, files(pixels, alpha), "dog") == ["nothing is cut out"]
+    alpha[:] = 0
+    assert audit.wrong_files(job, files(pixels, alpha), "dog") == ["nothing is cut out"]
 
 
 async def test_a_cancelled_job_is_no_lost_one(store):

@@ -12,12 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+import pawfect
 from perf.publish import publish
 from perf.service.soak import result
+from perf.service.soak.__main__ import version_of_code
 from perf.service.soak.clock import SteppedClock
 from perf.service.soak.disk import Disk
-from perf.service.soak.run import Found, Plan, soak
-from perf.service.soak.schedule import EVENTS
+from perf.service.soak.ledger import Accepted
+from perf.service.soak.run import UNENDED, Found, Plan, died, soak
+from perf.service.soak.schedule import EVENTS, SESSION
 
 # The load lasts 100 s, the storm 70: a server that is started anew has 20 s until it is hit again.
 # The drain is longer than by default: on a busy machine the server comes back late.
@@ -94,6 +97,41 @@ def test_each_list_that_is_not_empty_misses_a_goal(name):
     (found.moves.doubled if name == "doubled" else getattr(found, name)).append("u/s1: it")
     figures = result.figures(found)
     assert f"{name.replace('_', ' ')}: expected 0, got 1" in figures["missed"]
+
+
+def test_results_that_nobody_looked_at_and_jobs_without_an_end_miss_a_goal():
+    found = Found(PLAN, left={UNENDED: 2})
+    for sid in ("s1", "s2"):
+        url = f"/v1/users/u/sessions/{sid}"
+        found.ledger.accept(Accepted("u", sid, "j", SESSION, "ground 0", url, 0.0))
+        counts = {"starts": 1, "passingFailures": 0, "publications": 0}
+        found.documents["u", sid] = {"processingStatus": "completed", "counts": counts}
+    for pictures, says in ((1, True), (2, False)):
+        found.pictures = pictures
+        missed = result.figures(found)["missed"]
+        assert ("results looked at: expected all 2, got 1" in missed) is says
+        assert f"{UNENDED} left: expected none, got 2" in missed
+
+
+async def test_what_a_task_died_of_is_told_and_one_that_was_ended_is_not():
+    async def breaks() -> None:
+        raise KeyError(7)
+
+    async def lasts() -> None:
+        await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(one()) for one in (breaks, lasts)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    (told,) = await died(tasks)
+    assert "breaks died: KeyError: 7" in told
+    assert tasks[1].cancelled()
+
+
+def test_the_version_is_of_the_code_that_ran(monkeypatch, tmp_path):
+    assert version_of_code("abc1234 with changes") == {"pawfect": "at abc1234 with changes"}
+    # Installed elsewhere: its own version stands.
+    monkeypatch.setattr(pawfect, "__file__", str(tmp_path / "pawfect" / "__init__.py"))
+    assert version_of_code("abc1234") == {}
 
 
 def test_a_slow_recovery_and_one_that_never_came_miss_the_goal():
