@@ -37,7 +37,7 @@ from pawfect_service.consents.forgetting import keep_forgetting
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, HttpLog
+from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, Crowded, HttpLog
 from pawfect_service.jobs.contract import MAX_UPLOAD_BYTES
 from pawfect_service.people.deletion import Deletions
 from pawfect_service.people.sweeping import keep_sweeping
@@ -155,6 +155,7 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     add_handlers(app)
     tell_as_it_is(app)
     app.add_middleware(BodyLimit, at_most=settings.max_body_bytes)
+    app.add_middleware(Crowded)
     app.add_middleware(AsItSays)
     app.add_middleware(HttpLog)
     return app

@@ -28,8 +28,8 @@ HEAD_S: Final = 20.0
 BODY_S: Final = 300.0
 # A client that takes nothing of what it asked for in so long has left, s: under 1 KiB a second.
 STALLED_S: Final = 60.0
-# Connections of a process; the default bound on open files is 1,024.
-MOST_CONNECTIONS: Final = 900
+# Connections of a process; the default bound on open files is 1,024, and the store has some too.
+MOST_CONNECTIONS: Final = 950
 # Longest message of a WebSocket's client, bytes: nothing that it says is listened to.
 MAX_SAID: Final = 4096
 
@@ -90,8 +90,12 @@ class BoundedHttp(H11Protocol):
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first head."""
+        """Wait for the first head; where it is one connection too many, another one ends."""
         super().connection_made(transport)
+        # Whoever counts them sees them in each request: `middleware.Crowded`.
+        self.app_state = {**self.app_state, "connections": self.connections}
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._make_room()
         self._give(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -157,6 +161,22 @@ class BoundedHttp(H11Protocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+    def _make_room(self) -> None:
+        """End the connection whose client's time is up soonest; this one where none has to send.
+
+        So those who open connections and say nothing take them from each other, and a probe, which
+        asks at once, is answered in the fullest house.
+        """
+        waiting = {
+            each: each._due.when()
+            for each in self.connections
+            if isinstance(each, BoundedHttp) and each._due is not None
+        }
+        soonest = min(waiting, key=lambda each: waiting[each], default=self)
+        # It counts until the loop has ended it: it must not be found once more.
+        soonest._give(None)
+        soonest.transport.abort()
 
     def _give(self, seconds: float | None) -> None:
         """End the connection after so long; None: let it be."""

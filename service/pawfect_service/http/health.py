@@ -51,11 +51,14 @@ class Readiness:
             raise PawfectError(self._failure.kind, self._failure.message)
 
     async def is_back(self) -> bool:
-        """Say whether the server answers, or is busy, at this moment, whatever it was before."""
+        """Say whether the server answers, or says that it is busy, whatever it was before.
+
+        No answer in time says nothing, where none came lately: a host that is gone is as silent.
+        """
         async with self._lock:
             self._failure = await self._ask()
             self._asked = time.monotonic()
-            return self._failure is None
+            return self._failure is None or self._failure.kind is ErrorKind.QUEUE_FULL
 
     async def _ask(self) -> PawfectError | None:
         try:

@@ -1,4 +1,4 @@
-"""What stands before each app: a bound on bodies, and every request as a span and a line."""
+"""What stands before each app: bounds on bodies and connections, every request told in a line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pawfect.contract.errors import ErrorKind
-from pawfect_service.http.failures import ApiError
+from pawfect_service.http.failures import ApiError, answer_to
 from pawfect_service.jobs.paths import is_id
 from pawfect_service.telemetry.metrics import count_request, known_method
 from pawfect_service.telemetry.traces import context_of, span
@@ -40,7 +40,11 @@ _DISCARD_S: Final = 5.0
 _IDS: Final = ("uid", "sid", "run_id")
 # Server-sent events.
 _STREAM: Final = "text/event-stream"
-# Asked every few seconds by a balancer: no spans, no lines.
+# From so many connections of a process on, requests are refused: room for the probes is left below
+# `connections.MOST_CONNECTIONS`.
+CROWDED: Final = 900
+# Asked every few seconds by a balancer: no spans, no lines, and never refused for others' sake: it
+# would end a process that is well.
 _WATCHED: Final = frozenset({"/healthz", "/readyz"})
 
 
@@ -111,6 +115,29 @@ class BodyLimit:
         expected = f"body: expected at most {self._at_most} bytes, got {got}"
         # What is still on its way then is not read: the connection ends.
         return ApiError(_TOO_LARGE, ErrorKind.INVALID_ARG, expected, {"Connection": "close"})
+
+
+class Crowded:
+    """Refuses requests with 503 while a process has `CROWDED` connections, but for the probes'.
+
+    Args:
+        app: what it stands before.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        there = len(scope.get("state", {}).get("connections", ()))
+        if scope["type"] == "lifespan" or there < CROWDED or scope["path"] in _WATCHED:
+            await self._app(scope, receive, send)
+            return
+        message = f"connections: expected fewer than {CROWDED} of all callers, got more"
+        # The refused one makes room.
+        headers = {"Connection": "close"}
+        error = ApiError(503, ErrorKind.QUEUE_FULL, message, headers)
+        await answer_to(error)(scope, receive, send)
 
 
 class AsItSays:

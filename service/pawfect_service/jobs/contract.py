@@ -126,6 +126,9 @@ class JobContract:
         return 1 + nacks + rest + self.starts + self.publications
 
 
+# How long a worker that pulls jobs waits for a server that is away before it begins one all the
+# same, s: what the contract's bounds count are tries.
+PATIENCE_S: Final = 60.0
 # Longest upload, bytes: a JPEG of 110 MP at quality 95 has up to some 90 MB.
 MAX_UPLOAD_BYTES: Final = 128 * 2**20
 # Longest file of a session: 110 MP without loss have at most 330 MB, and a thousandth more in PNG.

@@ -133,11 +133,11 @@ def api(
     metrics_port: int | None,
 ) -> None:
     """Serve the sessions' HTTP API; /docs describes it."""
+    if one_of_several:
+        processes, with_worker, with_server = 1, False, None
     check_pages(metrics_port, processes, [port])
     _tell_metrics(host, metrics_port)
     stop = asyncio.Event()
-    if one_of_several:
-        processes, with_worker, with_server = 1, False, None
     another = [*sys.argv[1:], _ONE_OF_SEVERAL]
 
     async def main() -> None:

@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from pawfect_service.addresses import refused
-from pawfect_service.http.connections import MAX_SAID, MOST_CONNECTIONS, BoundedHttp
+from pawfect_service.http.connections import MAX_SAID, BoundedHttp
 from pawfect_service.telemetry.logs import log_json
 from pawfect_service.telemetry.traces import send_traces
 
@@ -63,7 +63,6 @@ async def serve_http(
         server_header=False,
         http=BoundedHttp,
         ws_max_size=MAX_SAID,
-        limit_concurrency=MOST_CONNECTIONS,
         forwarded_allow_ips=os.environ.get(_PROXIES, ""),
         # It waits by asyncio, which takes parts of a second too.
         timeout_graceful_shutdown=grace_s,  # type: ignore[arg-type]

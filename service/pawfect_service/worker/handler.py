@@ -55,12 +55,14 @@ class Outcome:
         reason: why.
         attempt: which of the job's starts it was about; None where it took none up.
         failure: how its work failed; None where it did not.
+        worked: whether its work was done here and now.
     """
 
     action: QueueAction | None
     reason: str
     attempt: int | None = None
     failure: ErrorKind | None = None
+    worked: bool = False
 
 
 class Handler:
@@ -136,9 +138,10 @@ class Handler:
         """Work on a job that is held; whatever goes wrong becomes a move of it."""
         try:
             step = Step(Answer.WON, job.session) if publish else await self._result(job)
+            worked = not publish and step.answer is Answer.WON
             if step.answer is Answer.WON and step.session is not None:
                 step = await self._publisher.publish(job, step.session)
-            return _outcome(step.answer)
+            return replace(_outcome(step.answer), worked=worked)
         except asyncio.CancelledError:
             return await self._given_back(job)
         except Exception as error:  # noqa: BLE001 - logged there

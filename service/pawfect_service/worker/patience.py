@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from pawfect.contract.errors import ErrorKind
 from pawfect_service.http.health import Readiness
+from pawfect_service.jobs.contract import PATIENCE_S
 
 # What a job fails with while the server, or one of its models, is away.
 AWAY: Final = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.MODEL_DOWN})
 # How often it is asked whether it is back, s.
 LOOK_S: Final = 1.0
-# After so long a job is begun all the same, s: what its bounds count are tries.
-LONGEST_S: Final = 60.0
 
 
 class Patience:
@@ -43,21 +42,32 @@ class Patience:
         if kind in AWAY:
             self._away = True
 
-    async def wait(self, hold: Callable[[float], Awaitable[None]]) -> None:
-        """Return once the server is there as far as is known, or has been away for too long.
+    def worked(self) -> None:
+        """Take that a job has been done: the server is there, however late its probes are."""
+        self._away = False
+
+    async def wait(
+        self, hold: Callable[[float], Awaitable[None]], stopped: asyncio.Future[Any]
+    ) -> bool:
+        """Wait until the server is there as far as is known, or has been away for too long.
 
         Args:
             hold: keeps the delivery that waits from other workers for a number of seconds.
+            stopped: done once the worker is told to stop: then nobody waits any more.
+
+        Returns:
+            Whether to begin the job; False where the worker was told to stop meanwhile.
         """
         began = held = time.monotonic()
-        while self._away and time.monotonic() - began < LONGEST_S:
+        while self._away and time.monotonic() - began < PATIENCE_S and not stopped.done():
             await self._ask()
             if not self._away:
-                return
-            await asyncio.sleep(LOOK_S)
+                break
+            await asyncio.wait({stopped}, timeout=LOOK_S)
             if time.monotonic() - held > self._lease_s / 3:
                 held = time.monotonic()
                 await hold(self._lease_s)
+        return not stopped.done()
 
     async def _ask(self) -> None:
         """Ask once for all who wait."""

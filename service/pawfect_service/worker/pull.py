@@ -82,7 +82,7 @@ class PullWorker:
                         return
                 finally:
                     await self._refused(following, stopped)
-                task = asyncio.create_task(self._one(following.result()))
+                task = asyncio.create_task(self._one(following.result(), stopped))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
@@ -99,21 +99,25 @@ class PullWorker:
             with suppress(Exception):
                 await self._queue.nack(following.result())
 
-    async def _one(self, delivery: Delivery) -> None:
+    async def _one(self, delivery: Delivery, stopped: asyncio.Task[Any]) -> None:
         async def hold(seconds: float) -> None:
             await self._queue.extend(delivery, seconds)
 
+        outcome = Outcome(QueueAction.NACK, "stopped")
         try:
-            await self._patience.wait(hold)
+            begin = await self._patience.wait(hold, stopped)
         except asyncio.CancelledError:
-            outcome = Outcome(QueueAction.NACK, "stopped")
+            pass
         except Exception:
             # The queue is away: it will not take the answer either.
             LOG.warning("a delivery could not be held", exc_info=True)
             outcome = Outcome(QueueAction.NACK, "not held")
         else:
-            outcome = await self._handler.handle(delivery.data, delivery.attributes, hold)
+            if begin:
+                outcome = await self._handler.handle(delivery.data, delivery.attributes, hold)
         self._patience.failed(outcome.failure)
+        if outcome.worked:
+            self._patience.worked()
         try:
             await answer(self._queue, delivery, outcome)
         except Exception:

@@ -20,7 +20,7 @@ from pawfect.contract.errors import ErrorKind, QueueAction
 from pawfect_service.http.callers import Anybody, bearer_claims, unknown_caller
 from pawfect_service.http.failures import FAILURES, ApiError, add_handlers
 from pawfect_service.http.health import add_health
-from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, HttpLog
+from pawfect_service.http.middleware import UNTOLD, AsItSays, BodyLimit, Crowded, HttpLog
 from pawfect_service.services import Services
 from pawfect_service.stores.base import Delivery
 from pawfect_service.strict import refused, strict_json
@@ -201,6 +201,7 @@ def create_push_app(
     add_health(app, services.readiness)
     add_handlers(app)
     app.add_middleware(BodyLimit, at_most=MAX_ENVELOPE_BYTES)
+    app.add_middleware(Crowded)
     app.add_middleware(AsItSays)
     app.add_middleware(HttpLog)
     return app

@@ -284,6 +284,16 @@ def test_a_taken_port_is_named_with_the_option_that_mends_it(
     assert said.endswith(f"got Address already in use: choose another, {mend}\n")
 
 
+def test_one_of_several_processes_has_one_page_wherever_the_others_are(
+    tmp_path, monkeypatch, taken
+):
+    monkeypatch.chdir(tmp_path)
+    # As `--port P+1 --metrics-port P-3 --processes 4` calls its last one.
+    ports = ("--port", str(int(taken) + 1), "--processes", "4", "--metrics-port", taken)
+    said = refused("api", "--no-auth", *ports, "--one-of-several")
+    assert f"127.0.0.1:{taken}: expected an address" in said, "no page was refused for its number"
+
+
 @pytest.mark.parametrize("options", [("--health-port",), ("--metrics-port",)])
 def test_a_host_of_no_interface_here_is_mended_by_another_host(tmp_path, monkeypatch, options):
     monkeypatch.chdir(tmp_path)

@@ -70,17 +70,59 @@ async def test_a_client_that_takes_nothing_of_its_answer_is_left(alone: Stack, m
     assert len(await raw.rest()) < len(data)
 
 
-async def test_more_connections_than_there_may_be_are_sent_away(store, nowhere, monkeypatch):
-    monkeypatch.setattr("pawfect_service.process.processes.MOST_CONNECTIONS", 5)
-    async with running(store, nowhere) as stack:
-        held = [await Raw.to(stack) for _ in range(6)]
-        for raw in held:
-            raw.send(HEAD)
-        raw = await Raw.to(stack)
-        raw.send(HEAD + b"\r\n")
-        assert (await raw.head()).startswith(b"HTTP/1.1 503 ")
-        for one in (*held, raw):
+async def test_in_a_crowd_requests_are_refused_in_words_and_probes_are_answered(
+    alone: Stack, monkeypatch
+):
+    assert (await alone.post()).status_code == 202
+    async with alone.http.stream("GET", f"{ROUTE}/events") as stream:
+        lines = stream.aiter_lines()
+        await anext(lines)
+        held = [await Raw.to(alone) for _ in range(4)]
+        monkeypatch.setattr(middleware, "CROWDED", 5)
+        answer = await alone.http.get(ROUTE)
+        assert answer.status_code == 503
+        assert answer.json()["error"] == {
+            "kind": "QUEUE_FULL",
+            "message": "connections: expected fewer than 5 of all callers, got more",
+        }
+        assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
+        assert (await alone.http.get("/healthz")).json() == {"alive": True}
+        assert (await alone.http.get("/readyz")).json()["error"]["kind"] == "UNAVAILABLE"
+        with pytest.raises(InvalidStatus) as caught:
+            await alone.socket()
+        assert caught.value.response.status_code == 503
+        for one in held:
             one.writer.close()
+
+
+async def test_one_connection_too_many_ends_the_one_whose_time_is_up_first(
+    alone: Stack, monkeypatch
+):
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    held = [await Raw.to(alone) for _ in range(2)]
+    held[0].send(POST % b"/api/v1/sign-in")  # its body has longer than their heads
+    held += [await Raw.to(alone) for _ in range(3)]
+    assert [await held[number].rest() for number in (1, 2)] == [b"", b""]
+    held[4].send(HEAD + b"\r\n")
+    assert (await held[4].head()).startswith(b"HTTP/1.1 200 ")
+    held[0].send(b'{"key":1}')
+    assert (await held[0].head()).startswith(b"HTTP/1.1 400 ")
+    held[3].send(HEAD + b"\r\n")
+    assert (await held[3].head()).startswith(b"HTTP/1.1 200 ")
+    for one in held:
+        one.writer.close()
+
+
+async def test_where_all_are_answered_one_connection_too_many_is_not_let_in(
+    alone: Stack, monkeypatch
+):
+    assert (await alone.post()).status_code == 202
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 1)
+    async with alone.http.stream("GET", f"{ROUTE}/events") as stream:
+        await anext(stream.aiter_lines())
+        raw = await Raw.to(alone)
+        assert await raw.rest() == b""
+        assert not stream.is_closed
 
 
 async def test_what_a_sockets_client_says_is_bounded(alone: Stack):
@@ -120,6 +162,17 @@ async def test_a_user_has_so_many_streams_open_and_each_that_ends_makes_room(alo
             assert other.status_code == 404, "another user's are another's"
     for url in told:
         await until_let_in(alone, url)
+
+
+async def test_all_users_together_have_so_many_streams_open(alone: Stack):
+    object.__setattr__(alone.app.state.context, "streams", Streams(of_all=1))
+    for uid in ("u", "v"):
+        assert (await alone.post(uid=uid)).status_code == 202
+    async with alone.http.stream("GET", f"{ROUTE}/events") as first:
+        lines = first.aiter_lines()
+        await anext(lines)
+        await check_refused(alone, "/v1/users/v/sessions/s/events")
+    await until_let_in(alone, "/v1/users/v/sessions/s/events")
 
 
 async def check_refused(stack: Stack, url: str) -> None:

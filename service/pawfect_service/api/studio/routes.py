@@ -177,7 +177,6 @@ async def sign_in(request: Request) -> Response:
     Where the API asks nobody who calls, there is nothing to sign in to: no cookie is given.
     """
     context: ApiContext = request.app.state.context
-    await context.check_guess(request)
     if context.sign_ins is None and not context.lets_anybody_in:
         expected = "an API with keys, so that one can sign in"
         raise invalid("sign-in", expected, "one that takes Google's tokens alone")
@@ -192,7 +191,12 @@ async def sign_in(request: Request) -> Response:
     if context.sign_ins is not None:
         behind = request.headers.get("x-forwarded-proto", request.url.scheme)
         secure = behind == "https"
-        value = context.sign_ins.cookie(given.key)
+        try:
+            value = context.sign_ins.cookie(given.key)
+        except ApiError:
+            # Wrong ones alone: behind one address others may be guessing.
+            await context.check_guess(request)
+            raise
         answer.set_cookie(COOKIE, value, max_age=HOLDS_S, secure=secure, **_COOKIE)
     return answer
 

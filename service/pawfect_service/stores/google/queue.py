@@ -21,7 +21,7 @@ from pawfect_service.stores.google.topics import (
     TIMEOUT_S,
     Names,
     lease_within,
-    longest_hold_s,
+    longest_pull_s,
 )
 
 _LOG: Final = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class PubSubQueue:
             callback=lambda message: loop.call_soon_threadsafe(arrived.put_nowait, message),
             flow_control=pubsub_v1.types.FlowControl(
                 max_messages=at_most,
-                max_lease_duration=longest_hold_s(self._contract),
+                max_lease_duration=longest_pull_s(self._contract),
                 max_duration_per_lease_extension=lease_within(self._contract.lease_s),
             ),
         )

@@ -13,7 +13,7 @@ from google.api_core.retry import Retry, if_exception_type
 from google.protobuf import duration_pb2, field_mask_pb2
 
 from pawfect.contract.errors import invalid
-from pawfect_service.jobs.contract import JobContract
+from pawfect_service.jobs.contract import PATIENCE_S, JobContract
 from pawfect_service.stores.base import PushTarget
 from pawfect_service.stores.google.errors import translated
 
@@ -136,8 +136,13 @@ def _push_config(push: PushTarget) -> dict[str, Any]:
 
 
 def longest_hold_s(contract: JobContract) -> float:
-    """Return how long one worker has a message at most, s: a fill, and a lease before and after."""
+    """Return how long a pushed message is held at most, s: a fill, and a lease before and after."""
     return contract.fill_s + 2 * contract.lease_s
+
+
+def longest_pull_s(contract: JobContract) -> float:
+    """Return how long a pulled message is held at most, s: its worker may wait for the server."""
+    return longest_hold_s(contract) + PATIENCE_S
 
 
 def lease_within(seconds: float) -> int:

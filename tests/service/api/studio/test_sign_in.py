@@ -97,6 +97,13 @@ async def test_guesses_at_keys_are_slowed_down(store, nowhere):
         assert statuses == [401] * 5 + [429] * 2
 
 
+async def test_who_has_a_key_signs_in_whatever_others_behind_the_same_address_do(store, nowhere):
+    async with guarded(store, nowhere, rate="2/hour") as stack:
+        assert [(await signed_in(stack)).status_code for _ in range(4)] == [204] * 4
+        assert [(await signed_in(stack, "guess")).status_code for _ in range(3)] == [401, 401, 429]
+        assert (await signed_in(stack)).status_code == 204
+
+
 async def test_asking_who_one_is_guesses_no_quicker(store, nowhere):
     for guess in ({"x-api-key": "a"}, {"cookie": f"{COOKIE}=phone.a"}):
         async with guarded(store, nowhere, rate="5/hour") as stack:
