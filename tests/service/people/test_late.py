@@ -399,7 +399,7 @@ async def test_a_call_that_another_has_taken_over_answers_once_all_is_deleted(
         other = await removals.renew(theirs)
         gate.opened.set()
         looks = Gate(patched, removals, "of", 3)
-        await looks.reached.wait()
+        await asyncio.wait_for(looks.reached.wait(), 10)
         assert not first.done()
         await removals.end(other)
         looks.opened.set()
@@ -438,9 +438,9 @@ async def test_of_all_who_sweep_one_ends_what_was_killed(
     monkeypatch.setattr(removals, "pending", read)
     sweeps = [asyncio.create_task(sweeper(name).sweep()) for name in ("a", "b")]
     await at_it.wait()
-    await asyncio.wait(sweeps, return_when=asyncio.FIRST_COMPLETED)
-    assert len(carriers) == 1
+    over, _ = await asyncio.wait(sweeps, timeout=10, return_when=asyncio.FIRST_COMPLETED)
     opened.set()
+    assert (len(over), len(carriers)) == (1, 1)
     await asyncio.gather(*sweeps)
     assert len(set(carriers)) == 1
     assert left(store) == []
