@@ -82,10 +82,15 @@ def _present_job(
     return at.noted(Answer.UNDER_WAY, session, repeated=True)
 
 
-def cancel(at: Moment) -> Step:
-    """Cancel the present job unless its result is claimed; CANCELLED, FINISHING or OVER."""
+def cancel(at: Moment, *, job: str | None = None) -> Step:
+    """Cancel the present job unless its result is claimed; CANCELLED, FINISHING or OVER.
+
+    Args:
+        at: the moment.
+        job: this one alone; None: whichever it is.
+    """
     session = at.session
-    if session is None or session.final:
+    if session is None or session.final or job not in (None, session.job):
         return at.stay(Answer.OVER)
     if session.result:
         return at.stay(Answer.FINISHING)

@@ -7,7 +7,10 @@
 3. The user's id is taken off the note. It stays for as long as a job may take, as a digest; then
    files that a killed worker has left late are looked for, and it goes.
 
-A deletion that is killed is ended by the next call, or by whichever process sweeps next.
+A deletion that is killed is ended by the next call, or by whichever process sweeps next. One
+process at a time has it: the last one that was called, or that has taken it over. Whoever had it
+before sees so before it removes what it has found, and leaves the rest: a deletion that has ended
+takes nothing that came after its end.
 """
 
 from __future__ import annotations
@@ -19,20 +22,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.paths import RunId, check_id, is_id
 from pawfect_service.people.kept import Kept, kept_of, user_folder
 from pawfect_service.people.removals import user_key
 from pawfect_service.people.sessions import remove_files, remove_session
 from pawfect_service.services import Services
-from pawfect_service.stores.base import Removal, StoredFile, Stores
+from pawfect_service.stores.base import Removal, Removals, StoredFile, Stores
 
 LOG: Final = logging.getLogger("pawfect.people")
 
 # What is found after a round came meanwhile. After the last one, whoever writes takes it back.
 _ROUNDS: Final = 5
 _PAUSE_S: Final = 0.3
-# A deletion that was begun so long ago is taken for one that was killed, s.
+# A deletion that was begun, or renewed, so long ago is taken for one that was killed, s.
 ABANDONED_S: Final = 120.0
+# Whoever carries one out renews it so often, s: several times before it would seem abandoned.
+RENEWED_S: Final = ABANDONED_S / 4
+# So long a call waits for another one that has taken its deletion over, s.
+WAITED_S: Final = 60.0
 _AT_ONCE: Final = 100
 
 
@@ -77,21 +85,41 @@ class Deletions:
         """
         key = user_key(check_id("uid", uid))
         removal = await self._stores.removals.begin(key, uid, self._late_s, (), self._places)
-        return Deleted(await self._carried_out(removal, uid), removal.until)
+        counts = await self._carried_out(removal, uid)
+        return Deleted(counts, await self._ended(removal))
 
     async def _carried_out(self, removal: Removal, uid: str) -> dict[str, int]:
+        """Delete until nothing is found; return what of it was done here."""
+        carrier = _Carrier(self._stores.removals, removal)
         counts = dict.fromkeys((each.name for each in self._kept), 0)
-        for number in range(_ROUNDS):
-            found = {each.name: await each.delete(uid) for each in self._kept}
-            counts = {name: counts[name] + count for name, count in found.items()}
-            if not any(found.values()):
-                break
-            # The first look again is at once; what still comes then is of work that is stopping.
-            await asyncio.sleep(_PAUSE_S if number else 0.0)
-        await self._stores.removals.end(removal)
+        try:
+            for number in range(_ROUNDS):
+                before = sum(counts.values())
+                for each in self._kept:
+                    counts[each.name] += await each.delete(uid, carrier.check)
+                if sum(counts.values()) == before:
+                    break
+                # The first look again is at once; what still comes is of work that is stopping.
+                await asyncio.sleep(_PAUSE_S if number else 0.0)
+            await carrier.end()
+        except _TakenOverError:
+            LOG.info("another call, or sweep, deletes a user's data", extra={"counts": counts})
+            return counts
         await self._stores.scrub()
         LOG.info("a user's data were deleted", extra={"counts": counts})
         return counts
+
+    async def _ended(self, removal: Removal) -> float:
+        """Wait until nobody deletes a user's data any more; return the note's `until`."""
+        limit = time.monotonic() + WAITED_S
+        while found := await self._stores.removals.of(removal.key):
+            if not found[0].under_way:
+                return found[0].until
+            if time.monotonic() > limit:
+                message = "user: expected data that are deleted by now, another call is still at it"
+                raise PawfectError(ErrorKind.UNAVAILABLE, message)
+            await asyncio.sleep(_PAUSE_S)
+        return removal.until
 
     async def sweep(self) -> None:
         """End deletions that were killed, and the watch for what comes late where its time is over.
@@ -102,8 +130,11 @@ class Deletions:
         for removal in await removals.pending(_AT_ONCE):
             # Those of sessions are the retention's.
             reached = not removal.sids and set(removal.places) <= set(self._places)
-            if removal.uid and reached and time.time() - removal.began_at > ABANDONED_S:
-                await self._carried_out(removal, removal.uid)
+            if not (removal.uid and reached and time.time() - removal.began_at > ABANDONED_S):
+                continue
+            # Of all who sweep one has it then.
+            if (mine := await removals.renew(removal)) is not None:
+                await self._carried_out(mine, removal.uid)
         if past := await removals.past(_AT_ONCE):
             keys = {each.key for each in past}
             for uid in await self._stores.files.folders("users"):
@@ -112,6 +143,45 @@ class Deletions:
             for removal in past:
                 await removals.drop(removal)
             await self._stores.scrub()
+
+
+class _TakenOverError(Exception):
+    """A deletion has ended, or is somebody else's by now."""
+
+
+class _Carrier:
+    """Whoever carries a deletion out, for as long as it is his.
+
+    Args:
+        removals: of the store.
+        removal: as it was begun.
+    """
+
+    def __init__(self, removals: Removals, removal: Removal) -> None:
+        self._removals = removals
+        self._removal = removal
+        self._renewed = time.monotonic()
+
+    async def check(self) -> None:
+        """Look whether it is his still, and keep others from taking it for abandoned.
+
+        Raises:
+            _TakenOverError: it is not.
+        """
+        if time.monotonic() - self._renewed >= RENEWED_S:
+            renewed = await self._removals.renew(self._removal)
+            if renewed is None:
+                raise _TakenOverError
+            self._removal, self._renewed = renewed, time.monotonic()
+            return
+        found = await self._removals.of(self._removal.key)
+        if not any(each.token == self._removal.token and each.under_way for each in found):
+            raise _TakenOverError
+
+    async def end(self) -> None:
+        """End it; raises as `check`."""
+        if not await self._removals.end(self._removal):
+            raise _TakenOverError
 
 
 async def remove_orphans(stores: Stores, uid: str) -> int:

@@ -28,6 +28,7 @@ from pawfect_service.jobs.paths import ATTEMPTS, RunId, check_id, is_run_job
 from pawfect_service.people.kept import Kept, user_folder
 from pawfect_service.people.zip_stream import ZipStream
 from pawfect_service.services import Services
+from pawfect_service.stores.base import OpenedFile
 
 MANIFEST: Final = "manifest.json"
 _SESSION_FILE: Final = re.compile(r"sessions/(?P<sid>[^/]+)/(?P<name>.+)")
@@ -124,7 +125,16 @@ class Export:
                 # Deleted since it was listed.
                 self._missing.append(path)
                 continue
-            yield _Entry(path, cast("AsyncGenerator[bytes, None]", opened.pieces))
+            yield _Entry(path, self._as_far(path, opened))
+
+    async def _as_far(self, path: str, opened: OpenedFile) -> AsyncGenerator[bytes, None]:
+        """Yield a file as far as it is there; where it goes meanwhile it is missing."""
+        async with aclosing(cast("AsyncGenerator[bytes, None]", opened.pieces)) as pieces:
+            try:
+                async for piece in pieces:
+                    yield piece
+            except FileNotFoundError:
+                self._missing.append(path)
 
     async def _beside(self) -> AsyncGenerator[_Entry, None]:
         """Yield what rows of the table export beside jobs and files."""

@@ -20,6 +20,10 @@ from pawfect_service.stores.base import Change, StoredFile
 # Files whose removal is under way at a time.
 _BATCH: Final = 4 * AT_ONCE
 
+# Raises where a deletion has ended, or is somebody else's by now: what was found before it was
+# called is of before the end, what is found later may be newer.
+Check = Callable[[], Awaitable[None]]
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -28,11 +32,12 @@ class Kept:
     Attributes:
         name: what the answer to a deletion counts it as.
         delete: removes all of a user's; done twice it does the same. Returns how many there were.
+            Its second argument is called between finding what there is and removing that.
         exported: yields what an export has of it beside the files, path and JSON; None: nothing.
     """
 
     name: str
-    delete: Callable[[str], Awaitable[int]]
+    delete: Callable[[str, Check], Awaitable[int]]
     exported: Callable[[str], AsyncIterator[tuple[str, Mapping[str, Any]]]] | None = None
 
 
@@ -44,21 +49,25 @@ def kept_of(services: Services) -> tuple[Kept, ...]:
     """
     stores, sessions = services.stores, services.sessions
 
-    async def jobs(uid: str) -> int:
-        async def end(sid: str) -> int:
-            return int((await sessions.move(uid, sid, cancel)).write)
+    async def jobs(uid: str, check: Check) -> int:
+        async def end(found: tuple[str, Document]) -> int:
+            sid, seen = found
+            return int((await sessions.move(uid, sid, cancel, job=seen.get("job"))).write)
 
         running = [
-            sid
+            (sid, document)
             async for sid, document in stores.documents.of_user(uid)
             if document.get("expiresAt") is not None
         ]
+        await check()
         return sum(await some_at_once(running, end))
 
-    async def messages(uid: str) -> int:
-        return await stores.queue.forget(uid)
+    async def messages(uid: str, check: Check) -> int:
+        found = await stores.queue.messages(uid)
+        await check()
+        return await stores.queue.forget(found)
 
-    async def documents(uid: str) -> int:
+    async def documents(uid: str, check: Check) -> int:
         async def delete(found: tuple[str, Document]) -> int:
             sid, seen = found
 
@@ -73,23 +82,28 @@ def kept_of(services: Services) -> tuple[Kept, ...]:
         async for found in stores.documents.of_user(uid):
             batch.append(found)
             if len(batch) >= AT_ONCE:
+                await check()
                 count += sum(await some_at_once(batch, delete))
                 batch = []
+        await check()
         return count + sum(await some_at_once(batch, delete))
 
-    async def files(uid: str) -> int:
+    async def files(uid: str, check: Check) -> int:
         count, batch = 0, list[StoredFile]()
         async for file in stores.files.stored(user_folder(uid)):
             # Also one that is replaced meanwhile: it is looked for again.
             count += 1
             batch.append(file)
             if len(batch) >= _BATCH:
+                await check()
                 await remove_files(stores, batch)
                 batch = []
+        await check()
         await remove_files(stores, batch)
         return count
 
-    async def records(uid: str) -> int:
+    async def records(uid: str, check: Check) -> int:
+        await check()
         return await stores.records.delete_records(uid)
 
     async def written_down(uid: str) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:

@@ -9,6 +9,7 @@ killed is ended by the next one.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -51,18 +52,22 @@ class Retention:
 
     Args:
         stores: what is swept.
-        keep_days: how long what nothing changes is kept, days.
+        keep_days: how long what nothing changes is kept, days; None: for ever, and only what has
+            been begun is ended.
     """
 
-    def __init__(self, stores: Stores, keep_days: float) -> None:
+    def __init__(self, stores: Stores, keep_days: float | None) -> None:
         self._stores = stores
-        self._keep_s = keep_days * DAY_S
+        self._keep_s = math.inf if keep_days is None else keep_days * DAY_S
         self._cursor: IdleMark | None = None
         self._next_pass = 0.0
 
     async def due(self) -> Swept | None:
-        """Sweep a page where one is due; None where none is."""
-        if time.monotonic() < self._next_pass:
+        """Sweep a page where one is due; None where none is, and what was begun alone is ended."""
+        if math.isinf(self._keep_s) or time.monotonic() < self._next_pass:
+            # Until then its run takes no new version.
+            if await self._ended():
+                await self._stores.scrub()
             return None
         swept = await self.sweep()
         if not swept.more:

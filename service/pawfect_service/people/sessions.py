@@ -23,10 +23,10 @@ async def remove_session(
 ) -> bool:
     """Delete a session, then its files and messages; return whether it has gone.
 
-    Its files are listed before its document is looked at, which is deleted in one transaction on
-    the condition that it still may go: what a new job of that name writes comes after its document,
-    so it is not among those that were listed. Killed in between, files without a document are left:
-    calling it again removes them.
+    Its files and messages are listed before its document is looked at, which is deleted in one
+    transaction on the condition that it still may go: what a new job of that name writes comes
+    after its document, so it is not among those that were listed. Killed in between, files without
+    a document are left: calling it again removes them.
 
     Args:
         stores: where it is.
@@ -35,6 +35,7 @@ async def remove_session(
         goes: says of the document whether it may go.
     """
     listed = [file async for file in stores.files.stored(session_path(uid, sid))]
+    messages = await stores.queue.messages(uid, sid)
 
     def decide(document: Document | None, now: float) -> Change:
         gone = document is None or goes(document)
@@ -43,7 +44,7 @@ async def remove_session(
     if not await stores.documents.update(uid, sid, decide):
         return False
     await remove_files(stores, listed)
-    await stores.queue.forget(uid, sid)
+    await stores.queue.forget(messages)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -131,7 +131,8 @@ class OpenedFile:
 
     Attributes:
         size: bytes.
-        pieces: its content, `PIECE` bytes at a time, as it was when it was opened.
+        pieces: its content, `PIECE` bytes at a time, as it was when it was opened; raises
+            FileNotFoundError where it is deleted or replaced meanwhile and the store keeps no more.
     """
 
     size: int
@@ -338,16 +339,19 @@ class Queue(Protocol):
     async def dead_letters(self, at_most: int) -> list[DeadLetter]:
         """Return up to `at_most` dead letters; they stay."""
 
-    async def forget(self, uid: str, sid: str | None = None) -> int:
-        """Delete the messages, dead letters too, of a user's jobs; return how many there were.
+    async def messages(self, uid: str, sid: str | None = None) -> list[str]:
+        """Return the queue's names of the messages, dead letters too, of a user's jobs.
 
-        A queue whose messages cannot be had but by working on them keeps them until they are
-        delivered or too old; they hold ids alone.
+        None where they cannot be had but by working on them: those stay until they are delivered or
+        too old; they hold ids alone.
 
         Args:
             uid: whose.
             sid: of this session alone; None: of all.
         """
+
+    async def forget(self, names: Sequence[str]) -> int:
+        """Delete messages, dead letters too, by name; return how many there still were."""
 
 
 @dataclass(frozen=True)
@@ -392,6 +396,12 @@ class Removals(Protocol):
             kept_s: how long this is kept at least, s.
             sids: as `Removal` has them.
             places: likewise.
+        """
+
+    async def renew(self, removal: Removal) -> Removal | None:
+        """Begin a removal anew, as another one; None where it has ended or is another by now.
+
+        Of all who do so at once one has it.
         """
 
     async def end(self, removal: Removal) -> bool:

@@ -15,7 +15,7 @@ from pawfect_service.jobs.move import Answer
 from pawfect_service.jobs.moves import expire
 from pawfect_service.people.deletion import Deletions
 from pawfect_service.people.retention import Retention
-from pawfect_service.people.sweeping import Sweep, keep_sweeping
+from pawfect_service.people.sweeping import keep_sweeping
 from pawfect_service.services import Services
 from pawfect_service.telemetry.metrics import count
 
@@ -31,10 +31,8 @@ async def keep_swept(services: Services, keep_days: float | None) -> None:
         services: the store.
         keep_days: how long what nothing changes is kept, days; None: for ever.
     """
-    sweeps: list[Sweep] = [partial(sweep, services), Deletions(services).sweep]
-    if keep_days is not None:
-        sweeps.append(Retention(services.stores, keep_days).due)
-    await keep_sweeping(sweeps)
+    retention = Retention(services.stores, keep_days)
+    await keep_sweeping([partial(sweep, services), Deletions(services).sweep, retention.due])
 
 
 async def sweep(services: Services) -> int:

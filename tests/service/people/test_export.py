@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pawfect_service.api.people import routes
 from pawfect_service.people.deletion import Deletions
 from pawfect_service.people.export import Export
-from pawfect_service.people.kept import Kept
+from pawfect_service.people.kept import Check, Kept
 from pawfect_service.people.zip_stream import ZipStream, safe_path
 from pawfect_service.stores.base import PIECE, OpenedFile
 from tests.service.people.everything import do_everything, telling
@@ -112,7 +112,7 @@ async def test_who_has_nothing_gets_an_empty_copy(alone: Stack) -> None:
 
 
 async def test_what_another_row_of_the_table_exports_is_there_too(alone: Stack) -> None:
-    async def delete(uid: str) -> int:
+    async def delete(uid: str, check: Check) -> int:
         return 0
 
     async def consents(uid: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -155,6 +155,28 @@ async def test_a_file_that_vanishes_meanwhile_is_said_to_be_missing(
     found = await exported(alone)
     assert json.loads(found.read("manifest.json"))["missing"] == ["other/uploads/a"]
     assert "other/uploads/b" in found.namelist()
+
+
+async def test_a_file_that_vanishes_while_it_is_sent_is_missing_and_the_copy_has_its_end(
+    alone: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = alone.files
+    await files.put({f"users/{UID}/uploads/{name}": b"xy" for name in ("a", "b")})
+    inner = files.read
+
+    async def read(file: Any) -> OpenedFile:
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            yield b"x"
+            raise FileNotFoundError("files: expected a file of this path, got none")
+
+        return OpenedFile(2, pieces()) if file.path.endswith("/a") else await inner(file)
+
+    monkeypatch.setattr(files, "read", read)
+    found = await exported(alone)
+    manifest = json.loads(found.read("manifest.json"))
+    assert manifest["missing"] == ["other/uploads/a"]
+    sizes = {each["path"]: each["size"] for each in manifest["entries"]}
+    assert (sizes["other/uploads/a"], sizes["other/uploads/b"]) == (1, 2)
 
 
 class Endless:
@@ -226,6 +248,17 @@ async def test_one_export_too_many_at_a_time_is_refused(
     await anext(pieces)
     answer = await alone.http.get(f"/v1/users/{UID}/export")
     assert (answer.status_code, answer.json()["error"]["kind"]) == (429, "QUEUE_FULL")
+    await pieces.aclose()
+    await exported(alone)
+
+
+async def test_one_users_exports_leave_room_for_the_others(alone: Stack) -> None:
+    people: routes.People = alone.app.state.people
+    pieces = people.export(UID)
+    await anext(pieces)
+    answer = await alone.http.get(f"/v1/users/{UID}/export")
+    assert (answer.status_code, answer.json()["error"]["kind"]) == (429, "QUEUE_FULL")
+    await exported(alone, "another")
     await pieces.aclose()
     await exported(alone)
 

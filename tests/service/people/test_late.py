@@ -15,6 +15,7 @@ from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.message import JobMessage
 from pawfect_service.people import deletion
 from pawfect_service.people.deletion import Deletions
+from pawfect_service.people.kept import Check, Kept
 from pawfect_service.people.removals import user_key
 from pawfect_service.stores import make_queue
 from pawfect_service.stores.base import Change
@@ -348,11 +349,121 @@ async def test_who_does_not_reach_all_that_is_kept_does_not_end_a_killed_deletio
     await Deletions(alone.services).sweep()
     assert await alone.documents.get(UID, "s") is not None
 
-    async def none(uid: str) -> int:
+    async def none(uid: str, check: Check) -> int:
         return 0
 
-    await Deletions(alone.services, [deletion.Kept("audits", none)]).sweep()
+    await Deletions(alone.services, [Kept("audits", none)]).sweep()
     assert await alone.documents.get(UID, "s") is None
+
+
+# --- two who carry out one deletion ---------------------------------------------------------------
+
+
+async def test_the_slower_of_two_calls_takes_nothing_that_came_after_the_end(
+    alone: Stack, repeat: Repeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = alone.services.stores
+    # It stands still before it looks what there is, and at each look before something is removed.
+    for number, (owner, name) in enumerate(
+        [(stores.queue, "messages"), *[(stores.removals, "of")] * 5]
+    ):
+        uid = f"u{number}"
+        await ordered(alone, "s", uid)
+        with monkeypatch.context() as patched:
+            gate = Gate(patched, owner, name, max(number, 1))
+            slower = asyncio.create_task(Deletions(alone.services).delete(uid))
+            await gate.reached.wait()
+            assert (await Deletions(alone.services).delete(uid)).counts["files"] <= 1
+            job = await ordered(alone, "s", uid)
+            await stores.records.add_consent(uid, job, {"run": "r"})
+            gate.opened.set()
+            await slower
+        document = await alone.documents.get(uid, "s")
+        assert (document["job"], document["processingStatus"]) == (job, "pending"), number
+        assert await alone.files.list(f"users/{uid}") == [f"users/{uid}/sessions/s/text.txt"]
+        assert len(await stores.queue.messages(uid)) == 1
+        assert await stores.records.consent(uid, job) is not None
+
+
+async def test_a_call_that_another_has_taken_over_answers_once_all_is_deleted(
+    alone: Stack, store: str, repeat: Repeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ordered(alone)
+    stores = alone.services.stores
+    with monkeypatch.context() as patched:
+        gate = Gate(patched, stores.files, "remove")
+        first = asyncio.create_task(Deletions(alone.services).delete(UID))
+        await gate.reached.wait()
+        removals = stores.removals
+        (theirs,) = await removals.of(user_key(UID))
+        other = await removals.renew(theirs)
+        gate.opened.set()
+        looks = Gate(patched, removals, "of", 3)
+        await asyncio.wait_for(looks.reached.wait(), 10)
+        assert not first.done()
+        await removals.end(other)
+        looks.opened.set()
+        assert (await first).late_until == other.until
+    # And one that never ends is said to be at it.
+    monkeypatch.setattr(deletion, "WAITED_S", 0.0)
+    removal = await removals.begin(user_key(UID), UID, 100.0, (), ())
+    with pytest.raises(PawfectError, match="another call is still at it"):
+        await Deletions(alone.services)._ended(removal)
+
+
+async def test_of_all_who_sweep_one_ends_what_was_killed(
+    alone: Stack, store: str, repeat: Repeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "ABANDONED_S", -60.0)
+    await ordered(alone)
+    await alone.services.stores.removals.begin(user_key(UID), UID, 100.0, (), ())
+    carriers, opened, at_it = list[str](), asyncio.Event(), asyncio.Event()
+
+    def sweeper(name: str) -> Deletions:
+        async def delete(uid: str, check: Check) -> int:
+            carriers.append(name)
+            at_it.set()
+            await opened.wait()
+            return 0
+
+        return Deletions(alone.services, [Kept("beside", delete)])
+
+    # Both have read that it is pending before one takes it over.
+    removals = alone.services.stores.removals
+    pending = await removals.pending(10)
+
+    async def read(at_most: int) -> Any:
+        return pending
+
+    monkeypatch.setattr(removals, "pending", read)
+    sweeps = [asyncio.create_task(sweeper(name).sweep()) for name in ("a", "b")]
+    await at_it.wait()
+    over, _ = await asyncio.wait(sweeps, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    opened.set()
+    assert (len(over), len(carriers)) == (1, 1)
+    await asyncio.gather(*sweeps)
+    assert len(set(carriers)) == 1
+    assert left(store) == []
+
+
+async def test_a_deletion_that_takes_long_stays_whose_it_is(
+    alone: Stack, store: str, repeat: Repeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "RENEWED_S", 0.0)
+    await ordered(alone)
+    began = list[float]()
+
+    async def slow(uid: str, check: Check) -> int:
+        for _ in range(2):
+            await check()
+            (found,) = await alone.services.stores.removals.of(user_key(uid))
+            began.append(found.began_at)
+        return 0
+
+    said = await Deletions(alone.services, [Kept("slow", slow)]).delete(UID)
+    assert said.counts["documents"] == 1
+    assert began[0] < began[1]
+    assert left(store) == []
 
 
 # --- what a killed worker leaves ------------------------------------------------------------------

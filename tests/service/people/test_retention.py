@@ -10,11 +10,13 @@ import pytest
 
 from pawfect_service.api.uploads import Order
 from pawfect_service.jobs.kinds import KINDS
+from pawfect_service.jobs.message import read_message
 from pawfect_service.jobs.paths import RunId, attempt_path, session_path
-from pawfect_service.people import retention
+from pawfect_service.people import retention, sweeping
 from pawfect_service.people.retention import DAY_S, Retention, Swept
 from pawfect_service.stores import make_queue
 from pawfect_service.stores.base import Change, Stores
+from pawfect_service.worker.expiry import keep_swept
 from tests.service.api.runs.runs import RUNS, made
 from tests.service.people.raw import raw_of, where
 from tests.service.people.test_late import Gate, KilledError, ordered
@@ -178,6 +180,31 @@ def _die_at(patched: pytest.MonkeyPatch, stores: Any, at: int) -> None:
         patched.setattr(owner, method, dying(getattr(owner, method)))
 
 
+async def test_what_was_begun_is_ended_also_by_workers_that_keep_everything(
+    alone: Stack, store: str, repeat: Repeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = alone.services.stores
+    run = await run_of(alone, UID, [OLD_S, OLD_S])
+    await finished(alone, "s", UID, OLD_S)
+    with monkeypatch.context() as patched:
+        _die_at(patched, stores, 3)
+        with pytest.raises(KilledError):
+            await swept(stores)
+    (left,) = await stores.removals.pending(10)
+    monkeypatch.setattr(sweeping, "SWEEP_EVERY_S", 0.01)
+    keeping = asyncio.create_task(keep_swept(alone.services, None))
+    try:
+        async with asyncio.timeout(20):
+            while await stores.removals.pending(10):
+                await asyncio.sleep(0.01)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    # What nobody has begun stays.
+    gone = set(left.sids)
+    assert set(await sids(stores, UID)) == {"s", run.sid(1), run.sid(2)} - gone != set()
+
+
 async def test_two_sweepers_at_once_do_the_same_as_one(
     alone: Stack, store: str, repeat: Repeat
 ) -> None:
@@ -232,7 +259,7 @@ async def test_a_version_that_is_queued_while_its_run_goes_is_refused_or_saves_t
     assert where(raw_of(store), third.token) == []
 
 
-async def test_a_new_job_of_a_session_that_goes_keeps_its_files(
+async def test_a_new_job_of_a_session_that_goes_keeps_its_files_and_its_message(
     alone: Stack, repeat: Repeat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stores = alone.services.stores
@@ -244,6 +271,11 @@ async def test_a_new_job_of_a_session_that_goes_keeps_its_files(
     job = await ordered(alone, "s", UID)
     gate.opened.set()
     await sweeping
+    deliveries = stores.queue.deliveries(2)
+    delivery = await asyncio.wait_for(anext(deliveries), 10)
+    assert read_message(delivery.data).job == job
+    await deliveries.aclose()  # type: ignore[attr-defined]
+    assert len(await stores.queue.messages(UID, "s")) == 1
     assert await stores.files.get(session_path(UID, "s", "text.txt")) == b"canary-4711"
     assert (await alone.deliver(job, UID, "s")).reason == "completed"
 
@@ -271,7 +303,7 @@ async def test_a_sweep_costs_no_more_than_a_page_whatever_there_is(
     assert calls["documents.idle"] == calls["removals.pending"] == 4
     assert calls["documents.named"] == 3
     assert calls["documents.get"] == 12
-    for name in ("documents.update", "queue.forget", "removals.begin", "removals.drop"):
+    for name in ("documents.update", "queue.messages", "removals.begin", "removals.drop"):
         assert calls[name] == 6, name
     assert sum(calls.values()) == 4 * 2 + 3 + 12 + 5 * 6
     assert await sids(stores, UID) == sorted(
@@ -292,7 +324,7 @@ def _counted(monkeypatch: pytest.MonkeyPatch, stores: Any) -> Counter[str]:
     for part, methods in {
         "documents": ("idle", "named", "get", "update", "delete"),
         "files": ("remove", "list", "delete", "put"),
-        "queue": ("forget",),
+        "queue": ("messages",),
         "removals": ("begin", "drop", "pending", "past", "of", "end"),
     }.items():
         owner = getattr(stores, part)

@@ -146,5 +146,6 @@ async def test_every_row_of_the_table_is_what_happens(
 async def make_again(stack: Stack, audits: Path) -> None:
     """One of each once more, but for the job that is there still."""
     await stack.documents.delete(UID, "pending")
-    await stack.services.stores.queue.forget(UID, "pending")
+    queue = stack.services.stores.queue
+    await queue.forget(await queue.messages(UID, "pending"))
     await make(stack, audits)

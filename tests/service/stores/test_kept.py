@@ -128,15 +128,18 @@ async def test_a_users_messages_are_forgotten_dead_ones_too_where_the_queue_can(
         await queue.publish(JobMessage(owner, sid, "j").to_bytes(), {})
     await queue.publish(b"\xff no JSON of anybody's", {})
     if not store_url.startswith("embedded"):
-        assert await queue.forget(uid) == 0
+        assert await queue.messages(uid) == []
         return
     deliveries = queue.deliveries(9)
     held = await anext(deliveries)
     await queue.bury(held, "why")
-    assert await queue.forget(uid, "s") == 2
+    of_s = await queue.messages(uid, "s")
+    assert await queue.forget(of_s) == len(of_s) == 2
     assert await queue.dead_letters(9) == []
-    assert await queue.forget(uid) == 1
-    assert await queue.forget(uid) == 0
+    of_all = await queue.messages(uid)
+    assert await queue.forget(of_all) == len(of_all) == 1
+    assert await queue.forget(of_all) == 0
+    assert await queue.messages(uid) == []
     left = {(await anext(deliveries)).data for _ in range(2)}
     assert left == {JobMessage(f"{uid}x", "s", "j").to_bytes(), b"\xff no JSON of anybody's"}
     await deliveries.aclose()  # type: ignore[attr-defined]
@@ -153,7 +156,7 @@ async def test_an_answer_to_a_message_that_is_forgotten_is_for_nothing(
         await stores.queue.publish(JobMessage("u", "s", "j").to_bytes(), {})
         deliveries = stores.queue.deliveries(1)
         held = await anext(deliveries)
-        assert await stores.queue.forget("u") == 1
+        assert await stores.queue.forget(await stores.queue.messages("u")) == 1
         await stores.queue.nack(held)
         await stores.queue.publish(b"next", {})
         assert (await anext(deliveries)).data == b"next"
@@ -190,6 +193,30 @@ async def test_a_removal_is_known_by_its_key_until_it_is_dropped(
     assert [each for each in await here.past(100) if each.key == key] == []
 
 
+async def test_of_all_who_take_a_removal_over_at_once_one_has_it_and_none_once_it_has_ended(
+    opened: Callable[[], Stores], uid: str
+) -> None:
+    here, there = opened().removals, opened().removals
+    key = f"user-{uid}"
+    first = await here.begin(key, uid, 100.0, (), ("audits",))
+    found = await asyncio.gather(*(each.renew(first) for each in (here, there) * 4))
+    (second,) = [each for each in found if each is not None]
+    assert second.token != first.token
+    assert second.began_at >= first.began_at
+    assert second.until - second.began_at == pytest.approx(100.0)
+    assert (second.uid, second.places) == (uid, ("audits",))
+    assert await there.of(key) == [second]
+    assert await here.end(first) is False
+    # Whoever ends at the same time as another loses, and that is no error.
+    ends = await asyncio.gather(*(each.end(second) for each in (here, there) * 4))
+    assert any(ends)
+    assert await here.renew(second) is None
+    (ended,) = await here.of(key)
+    await asyncio.gather(*(each.drop(ended) for each in (here, there) * 4))
+    assert await here.of(key) == []
+    assert await here.renew(second) is None
+
+
 async def test_a_removal_without_an_id_is_refused(stores: Stores) -> None:
     with pytest.raises(PawfectError, match="INVALID_ARG"):
         [each async for each in stores.documents.of_user("../x")]
@@ -214,7 +241,7 @@ async def test_no_byte_of_what_was_deleted_stays_on_this_machines_disk(tmp_path:
         await stores.files.put({"users/person/sessions/s/original.jpg": text.encode()})
         for number in range(3):
             await stores.documents.delete("person", f"s{number}")
-        await stores.queue.forget("person")
+        await stores.queue.forget(await stores.queue.messages("person"))
         await stores.files.delete("users/person/sessions/s/original.jpg")
         await another.scrub()
         raw = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -30,7 +30,7 @@ from pawfect_service.http.failures import ApiError
 from pawfect_service.jobs.document import SessionDocument
 from pawfect_service.jobs.fields import Failure
 from pawfect_service.jobs.paths import check_id
-from pawfect_service.people.kept import Kept
+from pawfect_service.people.kept import Check, Kept
 from pawfect_service.people.retention import DAY_S
 from pawfect_service.services import Services
 from pawfect_service.telemetry.logs import log_fields
@@ -142,8 +142,12 @@ class Audits:
         """What is kept of a user here, with how it is deleted."""
         return Kept("audits", self.forget)
 
-    async def forget(self, uid: str) -> int:
+    async def forget(self, uid: str, check: Check) -> int:
         """Delete all of a user's audits, the one that runs too; return how many there were.
+
+        Args:
+            uid: whose.
+            check: raises where the deletion is over by now.
 
         Raises:
             PawfectError: UNAVAILABLE in the instant in which one is started, and for a folder that
@@ -151,7 +155,9 @@ class Audits:
         """
         sids = await self._threaded(lambda: folders_in(self._root / check_id("uid", uid)))
         for sid in sids:
+            await check()
             await self.remove(uid, sid)
+        await check()
         await self._threaded(lambda: self._turn.forget(uid))
         return len(sids)
 

@@ -24,7 +24,8 @@ from pawfect_service.people.deletion import Deleted, Deletions
 from pawfect_service.people.export import Export
 from pawfect_service.services import Services
 
-# A process sends so many at a time: each reads its user's files as fast as it is listened to.
+# A process sends so many at a time, one of each user: each reads its user's files as fast as it is
+# listened to, so nobody who listens slowly has all of them.
 EXPORTS_AT_ONCE: Final = 4
 _HERE: Final = "/users/{uid}"
 _FAILURES: Final[dict[int | str, dict[str, Any]]] = {
@@ -43,7 +44,7 @@ class People:
     def __init__(self, services: Services, deletions: Deletions) -> None:
         self.services = services
         self.deletions = deletions
-        self._exports = 0
+        self._exports: set[str] = set()
         self._deleting: set[asyncio.Task[Deleted]] = set()
 
     async def delete(self, uid: str) -> Deleted:
@@ -55,17 +56,17 @@ class People:
 
     async def export(self, uid: str) -> AsyncGenerator[bytes, None]:
         """Yield a copy of all that is kept of a user; QUEUE_FULL where too many are under way."""
-        if self._exports >= EXPORTS_AT_ONCE:
-            expected = f"at most {EXPORTS_AT_ONCE} at a time"
+        if uid in self._exports or len(self._exports) >= EXPORTS_AT_ONCE:
+            expected = f"at most one of a user at a time, and {EXPORTS_AT_ONCE} of all"
             raise PawfectError(ErrorKind.QUEUE_FULL, f"export: expected {expected}, got more")
-        self._exports += 1
+        self._exports.add(uid)
         try:
             export = Export(self.services, self.deletions.kept, uid)
             async with aclosing(export.pieces()) as pieces:
                 async for piece in pieces:
                     yield piece
         finally:
-            self._exports -= 1
+            self._exports.discard(uid)
 
 
 class DeletedUser(BaseModel):

@@ -7,7 +7,7 @@ import json
 import logging
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ _LOG: Final = logging.getLogger(__name__)
 # Of a message's body; one that is no JSON is nobody's.
 _TEXT: Final = "CAST(data AS TEXT)"
 _OWNER: Final = f"CASE WHEN json_valid({_TEXT}) THEN json_extract({_TEXT}, '$.{{}}') END"
+_TABLES: Final = ("messages", "dead_letters")
 # Pause before a queue that cannot be read is read again.
 _AWAY_S: Final = 1.0
 
@@ -193,23 +194,36 @@ class EmbeddedQueue:
 
         return await self._database.read(work)
 
-    async def forget(self, uid: str, sid: str | None = None) -> int:
-        """Delete the messages, dead letters too, of a user's jobs; return how many there were.
+    async def messages(self, uid: str, sid: str | None = None) -> list[str]:
+        """Return the names of the messages, dead letters too, of a user's jobs."""
+
+        def work(connection: sqlite3.Connection, now: float) -> list[str]:
+            return [
+                name
+                for table in _TABLES
+                for (name,) in connection.execute(
+                    f"SELECT id FROM {table} WHERE {_OWNER.format('uid')} = :uid"
+                    f" AND (:sid IS NULL OR {_OWNER.format('sid')} = :sid)",
+                    {"uid": uid, "sid": sid},
+                )
+            ]
+
+        return await self._database.read(work)
+
+    async def forget(self, names: Sequence[str]) -> int:
+        """Delete messages, dead letters too, by name; return how many there still were.
 
         A worker that has one in its hands answers for nothing then.
         """
 
         def work(connection: sqlite3.Connection, now: float) -> int:
+            keys = [(name,) for name in names]
             return sum(
-                connection.execute(
-                    f"DELETE FROM {table} WHERE {_OWNER.format('uid')} = :uid"
-                    f" AND (:sid IS NULL OR {_OWNER.format('sid')} = :sid)",
-                    {"uid": uid, "sid": sid},
-                ).rowcount
-                for table in ("messages", "dead_letters")
+                connection.executemany(f"DELETE FROM {table} WHERE id = ?", keys).rowcount
+                for table in _TABLES
             )
 
-        return await self._database.write(work)
+        return await self._database.write(work) if names else 0
 
     async def _answer(
         self, delivery: Delivery, work: Callable[[sqlite3.Connection, float], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+from dataclasses import replace
 from typing import Final
 
 from pawfect_service.stores.base import Removal
@@ -44,6 +45,22 @@ class EmbeddedRemovals:
                 (key, token, begun.began_at, begun.until, uid, *texts),
             )
             return begun
+
+        return await self._database.write(work)
+
+    async def renew(self, removal: Removal) -> Removal | None:
+        """Begin a removal anew, as another one; None where it has ended or is another by now."""
+        token = secrets.token_hex(8)
+
+        def work(connection: sqlite3.Connection, now: float) -> Removal | None:
+            until = now + removal.until - removal.began_at
+            renewed = connection.execute(
+                "UPDATE removals SET token = ?, began = ?, until = ?"
+                " WHERE key = ? AND token = ? AND uid IS NOT NULL",
+                (token, now, until, removal.key, removal.token),
+            )
+            new = replace(removal, token=token, began_at=now, until=until)
+            return new if renewed.rowcount > 0 else None
 
         return await self._database.write(work)
 

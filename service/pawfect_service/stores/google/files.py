@@ -179,7 +179,7 @@ class StorageFiles:
                     if_generation_match=file.version, timeout=_TIMEOUT_S, retry=_RETRY
                 )
             )
-        except (FileNotFoundError, _ReplacedError):
+        except FileNotFoundError:
             return False
         return True
 
@@ -223,8 +223,8 @@ def _signing(signer: Any) -> dict[str, Any] | None:
     return {"service_account_email": signer.service_account_email, "access_token": signer.token}
 
 
-class _ReplacedError(Exception):
-    """Another content has taken an object's place."""
+class _ReplacedError(FileNotFoundError):
+    """Another content has taken an object's place: what was asked for is there no more."""
 
 
 async def _threaded(work: Callable[[], T]) -> T:
@@ -232,6 +232,6 @@ async def _threaded(work: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(work)
         except PreconditionFailed as error:
-            raise _ReplacedError from error
+            raise _ReplacedError("files: expected this file, got another one") from error
         except NotFound as error:
             raise FileNotFoundError("files: expected a file of this path, got none") from error

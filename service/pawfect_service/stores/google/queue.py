@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import google.cloud.pubsub_v1 as pubsub_v1
@@ -140,8 +140,12 @@ class PubSubQueue:
                 )
         return [_dead_letter(letter.message.data, letter.message.attributes) for letter in found]
 
-    async def forget(self, uid: str, sid: str | None = None) -> int:
-        """Nothing: no message of Pub/Sub's can be had but by working on it."""
+    async def messages(self, uid: str, sid: str | None = None) -> list[str]:
+        """Return none: no message of Pub/Sub's can be had but by working on it."""
+        return []
+
+    async def forget(self, names: Sequence[str]) -> int:
+        """Nothing, likewise."""
         return 0
 
     async def close(self) -> None:

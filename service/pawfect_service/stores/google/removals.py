@@ -6,13 +6,16 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, TypeGuard
 
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
 
+from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id
-from pawfect_service.stores.base import Removal
+from pawfect_service.stores.base import Change, Removal
+from pawfect_service.stores.google.documents import FirestoreDocuments
 from pawfect_service.stores.google.errors import translated
 
 _COLLECTION: Final = "removals"
@@ -28,10 +31,11 @@ class FirestoreRemovals:
 
     Args:
         client: of Firestore.
+        documents: the same database's, which know how one is written on condition.
     """
 
-    def __init__(self, client: firestore.AsyncClient) -> None:
-        self._client = client
+    def __init__(self, client: firestore.AsyncClient, documents: FirestoreDocuments) -> None:
+        self._client, self._documents = client, documents
         self._all = client.collection(_COLLECTION)
 
     async def begin(
@@ -55,27 +59,38 @@ class FirestoreRemovals:
             )
         return begun
 
+    async def renew(self, removal: Removal) -> Removal | None:
+        """Begin a removal anew, as another one; None where it has ended or is another by now."""
+        token = secrets.token_hex(8)
+
+        def decide(document: Document | None, now: float) -> Change:
+            if not _is(document, removal) or document["uid"] is None:
+                return Change(None)
+            until = now + removal.until - removal.began_at
+            new = replace(removal, token=token, began_at=now, until=until)
+            fields = {"token": token, "beganAt": now, "until": until}
+            return Change({**document, **fields}, new)
+
+        renewed: Removal | None = await self._documents.update_at(_path(removal), decide)
+        return renewed
+
     async def end(self, removal: Removal) -> bool:
         """Take the user's id off a removal, and say whether it was still this one."""
-        return await self._if_same(removal, {"uid": None, "sids": []})
+
+        def decide(document: Document | None, _: float) -> Change:
+            if not _is(document, removal):
+                return Change(None, False)
+            return Change({**document, "uid": None, "sids": []}, True)
+
+        return bool(await self._documents.update_at(_path(removal), decide))
 
     async def drop(self, removal: Removal) -> None:
         """Delete one, unless another has taken its place."""
-        await self._if_same(removal, None)
 
-    async def _if_same(self, removal: Removal, fields: dict[str, Any] | None) -> bool:
-        """Change or delete a removal that is still this one, and say whether it was."""
-        reference = self._all.document(check_id("key", removal.key))
-        async with _bounded():
-            found = await reference.get()
-            if not found.exists or found.get("token") != removal.token:
-                return False
-            unchanged = self._client.write_option(last_update_time=found.update_time)
-            if fields is None:
-                await reference.delete(option=unchanged)
-            else:
-                await reference.update(fields, option=unchanged)
-        return True
+        def decide(document: Document | None, _: float) -> Change:
+            return Change(None, delete=_is(document, removal))
+
+        await self._documents.update_at(_path(removal), decide)
 
     async def of(self, *keys: str) -> list[Removal]:
         """Return those of some keys that there are."""
@@ -99,6 +114,15 @@ class FirestoreRemovals:
             over = firestore.FieldFilter("until", "<=", now)
             found = await self._all.where(filter=over).limit(at_most).get()
         return [each for each in map(_removal, found) if not each.under_way]
+
+
+def _path(removal: Removal) -> str:
+    return f"{_COLLECTION}/{check_id('key', removal.key)}"
+
+
+def _is(document: Document | None, removal: Removal) -> TypeGuard[Document]:
+    """Say whether what there is is this removal, and no other that has taken its place."""
+    return document is not None and document.get("token") == removal.token
 
 
 def _removal(found: DocumentSnapshot[Any]) -> Removal:

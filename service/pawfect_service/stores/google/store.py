@@ -58,7 +58,7 @@ def open_google(project: str, bucket: str, topic: str, contract: JobContract) ->
         stored,
         queue,
         records,
-        FirestoreRemovals(client),
+        FirestoreRemovals(client, documents),
         close,
         scrub,
     )
