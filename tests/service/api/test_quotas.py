@@ -192,9 +192,7 @@ async def test_a_file_of_exceptions_is_read_anew_while_the_api_runs(
         said(await stack.post(uid="v"), 429)
 
 
-async def test_own_figures_are_for_oneself_and_for_keys_of_every_user(
-    store: str, nowhere: str
-) -> None:
+async def test_own_figures_are_for_oneself_and_for_keys_of_every_user(store: str, nowhere: str) -> None:
     keys = {
         name: new_api_key(name, uid, admin=name in ("root", "boss"))
         for name, uid in (("anna", "a"), ("bert", "b"), ("root", "*"), ("boss", "r"))

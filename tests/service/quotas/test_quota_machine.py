@@ -242,22 +242,7 @@ def test_a_job_that_comes_to_its_document_too_late_is_not_written(world: World) 
     assert not world.files
 
 
-def test_jobs_that_were_replaced_hold_no_place_and_cost_what_they_did(world: World) -> None:
-    keeper = world.keeper(optimistic=False)
-    for sid in ("a", "a", "a", "b"):
-        if sid in world.sessions:
-            assert world.start(sid, [1, 1])
-            world.end(sid, [1, 1], 1)
-        task = world.begin(world.post(keeper, sid, 1, 0 if sid == "b" else START_USD))
-        world.finish()
-        assert task.result().name == "QUEUED"
-    telling = world.begin(keeper.used(UID))
-    world.finish()
-    used = telling.result()
-    assert (used.jobs, used.spent, used.held) == (2, 2 * 200, START_USD)
-
-
-def test_jobs_that_were_replaced_without_a_price_hold_no_place(world: World) -> None:
+def test_jobs_that_were_replaced_hold_no_place(world: World) -> None:
     keeper = world.keeper(optimistic=True)
     for sid in ("a", "a", "a", "a", "b", "c"):
         if sid in world.sessions:
