@@ -33,7 +33,7 @@ from pawfect_service.api.runs.versions import router as versions_router
 from pawfect_service.api.studio import page
 from pawfect_service.api.studio.routes import router as studio_router
 from pawfect_service.api.usage import router as usage_router
-from pawfect_service.consents.forgetting import keep_forgetting
+from pawfect_service.consents.forgetting import forgetting
 from pawfect_service.http.callers import Authenticator
 from pawfect_service.http.failures import add_handlers
 from pawfect_service.http.health import add_health
@@ -98,14 +98,12 @@ def create_app(services: Services, settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # What this process alone reaches, it alone can sweep; else workers do.
         sweeps = [deletions.sweep, audits.sweep(settings.keep_days)] if audits else []
-        background = [asyncio.create_task(keep_sweeping(sweeps))]
         if settings.keep_consents_s is not None:
-            keeping = keep_forgetting(services.stores.records, settings.keep_consents_s)
-            background.append(asyncio.create_task(keeping))
+            sweeps.append(forgetting(services.stores.records, settings.keep_consents_s))
+        sweeping = asyncio.create_task(keep_sweeping(sweeps))
         yield
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
         await labels.close()
         if audits:
             await audits.close()

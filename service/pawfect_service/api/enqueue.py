@@ -49,6 +49,8 @@ LOG: Final = logging.getLogger("pawfect.api")
 STORED_S: Final = 30.0
 # Requests that hold a run's picture in memory at a time: the largest are 330 MB as PNG.
 BASES_AT_ONCE: Final = 4
+# What is answered where the new job was not written, and never is.
+_NEVER_WRITTEN: Final = (Answer.UNDER_WAY, Answer.TAKEN, Answer.NOT_ADMITTED)
 # With more requests than this at a time, pixels are checked by the worker alone: decoding them
 # takes more CPU time than the rest of a request, and all the others would wait for it.
 CALM: Final = 2
@@ -151,8 +153,8 @@ class Enqueuer:
             refused = error
         until = 0.0 if refused else _until(place)
         step = await self._written(uid, sid, job, kind, request, until)
-        if step.answer is not Answer.QUEUED:
-            await self._gate.keeper.release(uid, place)
+        if step.answer in _NEVER_WRITTEN and not refused:
+            await self._withdraw_records(uid, job, kind)
         if step.answer is Answer.NOT_ADMITTED:
             raise refused or _too_slow()
         if step.answer is Answer.TAKEN:
@@ -161,7 +163,7 @@ class Enqueuer:
         try:
             return await self._queued(writing, sid, step, files, request, order)
         except _UnwantedError:
-            await self._withdraw_records(uid, job, place)
+            await self._withdraw_records(uid, job, kind)
             raise
 
     async def begin(self, uid: str) -> Writing:
@@ -194,21 +196,29 @@ class Enqueuer:
         job = secrets.token_hex(8)
         for version in range(newest + 1, MOST_VERSIONS + 1):
             where = run.uid, run.sid(version)
-            place = await self._gate.admit_job(where, job, kind, request, files)
+            try:
+                place = await self._gate.admit_job(where, job, kind, request, files)
+            except QuotaError:
+                # With the record that was written for a number which another took.
+                if version > newest + 1:
+                    await self._withdraw_records(run.uid, job, kind)
+                raise
             if version == newest + 1:
                 await self._record_consent(where, job, kind, request, files)
             step = await self._written(*where, job, kind, request, _until(place))
             if step.answer is Answer.NOT_ADMITTED:
+                await self._withdraw_records(run.uid, job, kind)
                 raise _too_slow()
             if step.answer is not Answer.TAKEN:
                 sid = run.sid(version)
                 try:
                     session = await self._queued(writing, sid, step, files, request, order)
                 except _UnwantedError:
-                    await self._withdraw_records(run.uid, job, place)
+                    await self._withdraw_records(run.uid, job, kind)
                     raise
                 return version, session
-            await self._gate.keeper.release(run.uid, place)
+            await self._gate.keeper.release(run.uid, job)
+        await self._withdraw_records(run.uid, job, kind)
         message = f"run: expected at most {MOST_VERSIONS} versions, it has as many; begin another"
         raise ApiError(409, ErrorKind.INVALID_ARG, message)
 
@@ -247,7 +257,7 @@ class Enqueuer:
             except Exception as error:
                 LOG.exception("a job could not be queued")
                 if step.answer is Answer.QUEUED:
-                    await self._give_up(job, storing)
+                    await self._give_up(job, kind, storing)
                 raise PawfectError(
                     ErrorKind.UNAVAILABLE, "store: expected it to take the job, it did not"
                 ) from error
@@ -269,13 +279,15 @@ class Enqueuer:
         A job of a run that turns out to be another version has the same record.
         """
         if kind.signed:
-            record = consent_record(RunId.of_job(*where), job, kind.name, request, files)
+            about = RunId.of_job(*where), job, kind.name, request, files
+            record = await self._services.tools.off_loop(consent_record, *about)
             await self._services.stores.records.add_consent(where[0], job, record)
 
-    async def _withdraw_records(self, uid: str, job: str, place: Place | None) -> None:
-        """Take back what was written of a job before it was, since what it is about is deleted."""
-        await self._services.stores.records.withdraw_consent(uid, job)
-        await self._gate.keeper.withdraw(uid, place)
+    async def _withdraw_records(self, uid: str, job: str, kind: Kind) -> None:
+        """Take back what was written of a job before it was: it never is, or is deleted."""
+        if kind.signed:
+            await self._services.stores.records.withdraw_consent(uid, job)
+        await self._gate.keeper.release(uid, job)
 
     async def _check_wanted(self, job: JobMessage, writing: Writing) -> None:
         """Look whether what a job is about was deleted meanwhile; then nothing of it stays.
@@ -322,21 +334,22 @@ class Enqueuer:
         with span("publish", SpanKind.PRODUCER, attributes=job.span_attributes()):
             await self._services.stores.queue.publish(job.to_bytes(), carried())
 
-    async def _give_up(self, job: JobMessage, storing: asyncio.Task[None]) -> None:
+    async def _give_up(self, job: JobMessage, kind: Kind, storing: asyncio.Task[None]) -> None:
         """Withdraw a job; where its files are still on their way, the answer does not wait."""
-        task = asyncio.create_task(self._withdraw(job, storing))
+        task = asyncio.create_task(self._withdraw(job, kind, storing))
         self._withdrawals.add(task)
         task.add_done_callback(self._withdrawals.discard)
         if storing.done():
             await task
 
-    async def _withdraw(self, job: JobMessage, storing: asyncio.Task[None]) -> None:
+    async def _withdraw(self, job: JobMessage, kind: Kind, storing: asyncio.Task[None]) -> None:
         # What is on its way to the store would replace a next job's files: until it is there, or
         # will never be, this one stands in the way.
-        with contextlib.suppress(Exception):
-            await storing
+        (stored,) = await asyncio.gather(storing, return_exceptions=True)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORED_S):
+                if isinstance(stored, _UnwantedError):
+                    await self._withdraw_records(job.uid, job.job, kind)
                 step = await self._services.sessions.move(job.uid, job.sid, withdraw, job=job.job)
                 if step.session is None:
                     # Deleted meanwhile: what has just arrived goes too.

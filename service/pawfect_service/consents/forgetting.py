@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from functools import partial
 from typing import Final
 
+from pawfect_service.people.sweeping import Sweep, every
 from pawfect_service.stores.base import Records
 
 LOG: Final = logging.getLogger("pawfect.consents")
@@ -15,19 +16,12 @@ LOOKED_EVERY_S: Final = 3600.0
 _AT_ONCE: Final = 300
 
 
-async def keep_forgetting(records: Records, older_s: float) -> None:
-    """Delete consent records of over `older_s` every hour, until cancelled.
+def forgetting(records: Records, older_s: float) -> Sweep:
+    """Return the sweep that deletes consent records of over `older_s`, every hour.
 
-    Several processes may; a store that is away is asked again.
+    Several processes may have it.
     """
-    while True:
-        try:
-            gone = await forget(records, older_s)
-            if gone:
-                LOG.info("old consent records deleted", extra={"records": gone})
-        except Exception:
-            LOG.warning("old consent records could not be deleted", exc_info=True)
-        await asyncio.sleep(LOOKED_EVERY_S)
+    return every(LOOKED_EVERY_S, partial(forget, records, older_s))
 
 
 async def forget(records: Records, older_s: float) -> int:
@@ -35,4 +29,6 @@ async def forget(records: Records, older_s: float) -> int:
     gone = 0
     while found := await records.forget_consents(older_s, _AT_ONCE):
         gone += found
+    if gone:
+        LOG.info("old consent records deleted", extra={"records": gone})
     return gone

@@ -19,7 +19,6 @@ from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.kinds.request import JobRequest
 from pawfect_service.jobs.kinds.swap import CALLER
 from pawfect_service.jobs.paths import RunId
-from pawfect_service.stores.base import Records
 
 _SALT_BYTES: Final = 16
 
@@ -31,13 +30,15 @@ def picture_digest(salt: str, data: bytes) -> str:
         salt: of the record, hexadecimal.
         data: content of the file, as the service stored it.
     """
-    return hashlib.sha256(bytes.fromhex(salt) + data).hexdigest()
+    digest = hashlib.sha256(bytes.fromhex(salt))
+    digest.update(data)
+    return digest.hexdigest()
 
 
 def consent_record(
     run: RunId, job: str, kind: str, request: JobRequest, files: Mapping[str, bytes]
 ) -> dict[str, Any]:
-    """Return the record of a job that is about to be queued; the store adds `at`.
+    """Return the record of a job that is about to be queued; the store adds `at`. CPU work.
 
     Args:
         run: which run the job is of.
@@ -62,18 +63,13 @@ def consent_record(
     }
 
 
-async def check_consent_record(
-    records: Records, uid: str, job: str, files: Mapping[str, bytes]
-) -> None:
-    """Raise INVALID_ARG unless there is a record of consent to a job with these very pictures.
+def check_consent_record(record: Document | None, files: Mapping[str, bytes]) -> None:
+    """Raise INVALID_ARG unless a record says consent to a job with these very pictures. CPU work.
 
     Args:
-        records: of the store.
-        uid: whose job.
-        job: its id.
+        record: the job's; None: there is none.
         files: contents of its pictures, by input.
     """
-    record = await records.consent(uid, job)
     if record is None:
         raise _missing("none")
     if record.get("consent") is not True:

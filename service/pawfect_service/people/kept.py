@@ -13,8 +13,9 @@ from typing import Any, Final
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.moves import cancel
 from pawfect_service.jobs.paths import check_id
-from pawfect_service.people.sessions import AT_ONCE, remove_files, some_at_once
+from pawfect_service.people.sessions import remove_files
 from pawfect_service.services import Services
+from pawfect_service.stores.at_once import AT_ONCE, some_at_once
 from pawfect_service.stores.base import Change, StoredFile
 
 # Files whose removal is under way at a time.

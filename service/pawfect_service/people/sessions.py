@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable
 
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import session_path
 from pawfect_service.jobs.repair import readable
+from pawfect_service.stores.at_once import some_at_once
 from pawfect_service.stores.base import Change, StoredFile, Stores
-
-T = TypeVar("T")
-
-# Calls to a store at a time.
-AT_ONCE: Final = 16
 
 
 async def remove_session(
@@ -51,20 +45,6 @@ async def remove_session(
 async def remove_files(stores: Stores, files: Iterable[StoredFile]) -> int:
     """Remove files as they were listed; return how many there still were."""
     return sum(await some_at_once(files, stores.files.remove))
-
-
-async def some_at_once(each: Iterable[Any], work: Callable[[Any], Awaitable[T]]) -> list[T]:
-    """Return what work gives for each, `AT_ONCE` at a time; the first failure is raised."""
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(value: Any) -> T:
-        async with room:
-            return await work(value)
-
-    tasks = [asyncio.ensure_future(one(value)) for value in each]
-    # All have ended before one fails: none goes on in a store that closes.
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return [task.result() for task in tasks]
 
 
 def is_idle(uid: str, sid: str, document: Document, before: float) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -13,6 +15,19 @@ Sweep = Callable[[], Awaitable[Any]]
 
 # How often, s.
 SWEEP_EVERY_S: Final = 30.0
+
+
+def every(seconds: float, sweep: Sweep) -> Sweep:
+    """Return a sweep that does nothing until `seconds` after it last began."""
+    due = -math.inf
+
+    async def when_due() -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + seconds
+            await sweep()
+
+    return when_due
 
 
 async def keep_sweeping(sweeps: Sequence[Sweep]) -> None:

@@ -236,8 +236,8 @@ async def do_work(services: Services, job: HeldJob, on_progress: OnProgress) -> 
         if request.digest not in (None, digest):
             raise invalid(", ".join(names), "the files that were queued", "others")
         if kind.signed:
-            records = services.stores.records
-            await check_consent_record(records, message.uid, message.job, files)
+            record = await services.stores.records.consent(message.uid, message.job)
+            await services.tools.off_loop(check_consent_record, record, files)
     parameters = kind.parse(request.parameters, request.texts)
     task = Task(files, parameters, session.scene_labels, job.message.span_attributes())
     made = await kind.work(task, services.tools, on_progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,8 @@ from pawfect_service.jobs import moves
 from pawfect_service.quotas import keeper as keeper_module
 from pawfect_service.quotas.keeper import RefusedError
 from pawfect_service.quotas.ledger import FORGOTTEN_S, day_of
+from pawfect_service.quotas.limits import Limits
+from pawfect_service.stores.at_once import AT_ONCE
 from tests.service.quotas.world import START_USD, UID, World
 
 SIDS = [f"s{number}" for number in range(5)]
@@ -237,3 +240,60 @@ def test_a_job_that_comes_to_its_document_too_late_is_not_written(world: World) 
     assert task.result().name == "NOT_ADMITTED"
     assert world.sessions == {}
     assert not world.files
+
+
+def test_jobs_that_were_replaced_hold_no_place(world: World) -> None:
+    keeper = world.keeper(optimistic=True)
+    for sid in ("a", "a", "a", "a", "b", "c"):
+        if sid in world.sessions:
+            world.move(sid, moves.cancel)
+        task = world.begin(world.post(keeper, sid, 1, 0))
+        world.finish()
+        assert task.result().name == "QUEUED"
+    over = world.begin(world.post(keeper, "d", 1, 0))
+    world.finish()
+    assert _answers([over]) == ["jobs"]
+
+
+def test_refusals_of_a_user_with_many_jobs_read_each_document_once_and_few_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = 2 * AT_ONCE + 1
+    world.rules = replace(world.rules, limits=Limits(jobs=many))
+    keeper, read = world.keeper(optimistic=False), list[str]()
+    documents: Any = keeper._sessions.documents
+    get = documents.get
+
+    async def counted(uid: str, sid: str) -> Any:
+        read.append(sid)
+        return await get(uid, sid)
+
+    documents.get = counted
+    monkeypatch.setattr(keeper_module, "_STANDS_S", 3600.0)
+    for number in range(many):
+        world.begin(world.post(keeper, f"s{number}", 1, 0))
+        world.finish()
+    assert read == []
+    for number in range(3):
+        task = world.begin(world.post(keeper, f"more{number}", 1, 0))
+        while world.waiting:
+            assert len(world.waiting) <= AT_ONCE
+            world.happen(0)
+        assert _answers([task]) == ["jobs"]
+    assert sorted(read) == sorted(f"s{number}" for number in range(many))
+    # Another process, or this one once the time is over, sees who has ended.
+    world.move("s0", moves.cancel)
+    task = world.begin(world.post(world.keeper(optimistic=False), "other", 1, 0))
+    world.finish()
+    assert task.result().name == "QUEUED"
+
+
+def test_a_place_that_is_given_back_leaves_no_empty_ledger(world: World) -> None:
+    """Its user may have been deleted meanwhile, with all that was counted."""
+    task = world.begin(world.post(world.keeper(optimistic=False), "s", 1, 0))
+    while not world.ledger[0]:
+        world.happen(0)
+    world.now += 30.0
+    world.finish()
+    assert task.result().name == "NOT_ADMITTED"
+    assert world.ledger[0] is None

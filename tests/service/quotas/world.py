@@ -137,7 +137,7 @@ class World:
     async def _update(self, uid: str, decide: Decide) -> Any:
         def act() -> Any:
             change = decide(self.ledger[0], self.now)
-            if change.document is not None:
+            if change.document is not None or change.delete:
                 self._write(change.document)
             return change.answer
 
@@ -147,10 +147,10 @@ class World:
         while True:
             (document, version), now = await self._effect(lambda: (self.ledger, self.now))
             change = decide(document, now)
-            if change.document is None:
+            if change.document is None and not change.delete:
                 return change.answer
 
-            def commit(new: Document = change.document, seen: int = version) -> bool:
+            def commit(new: Document | None = change.document, seen: int = version) -> bool:
                 taken = self.ledger[1] == seen
                 if taken:
                     self._write(new)
@@ -159,7 +159,7 @@ class World:
             if await self._effect(commit):
                 return change.answer
 
-    def _write(self, document: Document) -> None:
+    def _write(self, document: Document | None) -> None:
         # Through JSON, as a store has it.
         self.ledger = json.loads(json.dumps(document)), self.ledger[1] + 1
 
@@ -175,7 +175,7 @@ class World:
         """Let every coroutine go on to its next effect."""
 
         async def idle() -> None:
-            for _ in range(8):
+            for _ in range(12):
                 await asyncio.sleep(0)
 
         self.loop.run_until_complete(idle())
@@ -214,7 +214,7 @@ class World:
             UID, sid, queue_admitted, job=job, kind=CUTOUT, request=request, until=place.until
         )
         if step.answer is not Answer.QUEUED:
-            await keeper.release(UID, place)
+            await keeper.release(UID, job)
             return step.answer
         self.uploads[job] = files
         if usd:

@@ -20,10 +20,12 @@ from google.cloud.firestore_v1.watch import Watch
 from harness import emulators
 from harness.local_server import free_ports
 from pawfect.contract.errors import ErrorKind, PawfectError
+from pawfect_service.consents.forgetting import forget
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Change, PushTarget
 from pawfect_service.stores.google import documents as google_documents
+from pawfect_service.stores.google import records as google_records
 from pawfect_service.stores.google.files import StorageFiles
 from pawfect_service.stores.google.topics import Names, ensure_topics
 from tests.service.conftest import CONTRACT
@@ -44,6 +46,25 @@ async def test_what_others_keep_as_sessions_is_no_session_of_ours(on_google: str
     finally:
         for path in strange:
             await client.document(path).delete()
+
+
+async def test_old_consents_are_forgotten_behind_whole_pages_of_what_others_call_so(
+    on_google: str, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(google_records, "_PAGE", 2)
+    client = firestore.AsyncClient(emulators.PROJECT)
+    documents = google_documents.FirestoreDocuments(client, firestore.Client(emulators.PROJECT))
+    strange = [client.document(f"shops/{uid}/consents/{number}") for number in range(5)]
+    ours = [client.document(f"records/{uid}/consents/{number}") for number in range(3)]
+    for number, reference in enumerate([*strange, *ours]):
+        await reference.set({"at": float(number)})
+    try:
+        assert await forget(google_records.FirestoreRecords(client, documents), 1e6) == 3
+        assert [(await one.get()).exists for one in ours] == [False] * 3
+        assert [(await one.get()).exists for one in strange] == [True] * 5
+    finally:
+        for reference in strange:
+            await reference.delete()
 
 
 async def test_a_watch_whose_connection_hangs_when_it_ends_keeps_nobody(

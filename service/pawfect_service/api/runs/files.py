@@ -128,6 +128,7 @@ async def upload_reference(address: AdmittedRun, request: Request) -> UploadedFi
     except ApiError:
         # Deleted meanwhile, with all that was there then.
         await remove_reference(services.stores.files, run, file_id)
-        await gate.keeper.withdraw(run.uid, place)
+        if place is not None:
+            await gate.keeper.release(run.uid, place.job)
         raise
     return UploadedFile(file_id=file_id)

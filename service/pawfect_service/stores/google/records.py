@@ -73,20 +73,23 @@ class FirestoreRecords:
         """Delete up to `at_most` consent records, anybody's, of over `older_s`; say how many."""
         # Any document's reading brings the clock along, one that is not there too.
         _, now = await self._documents.read_at(_quota("-"))
-        async with _bounded():
-            query = (
-                self._client.collection_group(_CONSENTS)
-                .where(filter=firestore.FieldFilter(_AT, "<", now - older_s))
-                .order_by(_AT)
-                .limit(min(at_most, _PAGE))
-            )
-            # What others call `consents` is theirs.
+        size = min(at_most, _PAGE)
+        query = (
+            self._client.collection_group(_CONSENTS)
+            .where(filter=firestore.FieldFilter(_AT, "<", now - older_s))
+            .order_by(_AT)
+            .limit(size)
+        )
+        while True:
+            async with _bounded():
+                page = await query.get()
+            # What others call `consents` is theirs; a whole page of it is not the end.
             ours = [
-                found.reference
-                for found in await query.get()
-                if found.reference.path.startswith("records/")
+                found.reference for found in page if found.reference.path.startswith("records/")
             ]
-        return await self._delete(ours)
+            if ours or len(page) < size:
+                return await self._delete(ours)
+            query = query.start_after(page[-1])
 
     async def update_quota(self, uid: str, decide: Decide) -> Any:
         """Run `decide` over what quotas count until its commit is taken; return its `answer`."""

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect.contract.faces import CONSENT_TEXT, CONSENT_VERSION
-from pawfect_service.consents import forgetting
+from pawfect_service.api import enqueue
+from pawfect_service.consents import forgetting, record
 from pawfect_service.http.callers import ApiKeys, new_api_key
 from pawfect_service.jobs.contract import JobContract
 from pawfect_service.jobs.paths import RunId
+from pawfect_service.people import sweeping
+from pawfect_service.people.deletion import Deletions
 from pawfect_service.quotas.limits import Limits, Rules
 from pawfect_service.stores import open_stores
 from tests.service.api.runs.runs import RUNS
@@ -182,17 +186,96 @@ async def test_records_come_a_page_at_a_time_and_a_wrong_page_is_refused(
 async def test_an_api_that_is_told_to_deletes_old_records_and_no_picture(
     store: str, nowhere: str, searching: Searching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forgetting, "LOOKED_EVERY_S", 0.05)
+    monkeypatch.setattr(forgetting, "LOOKED_EVERY_S", 0.0)
+    monkeypatch.setattr(sweeping, "SWEEP_EVERY_S", 0.02)
     async with running(store, nowhere, keep_consents_s=3600.0) as stack:
         here = await imported(stack)
         assert (await swapped(stack, here)).status_code == 202
-        await asyncio.sleep(0.2)
+        records, looked = stack.services.stores.records, asyncio.Semaphore(0)
+        forget = records.forget_consents
+
+        async def counted(older_s: float, at_most: int) -> int:
+            gone = await forget(older_s, at_most)
+            looked.release()
+            return gone
+
+        monkeypatch.setattr(records, "forget_consents", counted)
+        for _ in range(2):
+            await looked.acquire()
         assert len(await recorded(stack)) == 1
         files = await stack.files.list("users/u")
         async with running(store, nowhere, keep_consents_s=0.01):
             while await recorded(stack):
                 await asyncio.sleep(0.05)
         assert await stack.files.list("users/u") == files
+
+
+async def test_digests_are_made_where_they_keep_nobody_waiting(
+    alone: Stack, searching: Searching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def watched(work: Any) -> Any:
+        def call(*args: Any) -> Any:
+            threads.append(threading.current_thread())
+            return work(*args)
+
+        return call
+
+    monkeypatch.setattr(record, "picture_digest", watched(record.picture_digest))
+    here = await imported(alone)
+    assert (await swapped(alone, here)).status_code == 202
+    assert (await worked(alone, here, 2))["processingStatus"] == "completed"
+    # Two pictures, once by the API and once by the worker.
+    assert len(threads) == 4
+    assert threading.main_thread() not in threads
+
+
+def _counted(ledger: Any) -> list[str]:
+    return [entry["job"] for entry in (ledger or {"entries": []})["entries"]]
+
+
+@pytest.mark.parametrize("quotas", [True, False])
+async def test_a_swap_that_comes_to_its_document_too_late_leaves_nothing(
+    store: str, nowhere: str, searching: Searching, monkeypatch: pytest.MonkeyPatch, quotas: bool
+) -> None:
+    rules = Rules(Limits(jobs=1) if quotas else Limits())
+    async with running(store, nowhere, rules=rules) as stack:
+        here = await imported(stack)
+        records = stack.services.stores.records
+        before = await records.quota("u")
+        monkeypatch.setattr(enqueue, "_until", lambda _: 0.0)
+        assert (await swapped(stack, here)).status_code == 503
+        kept = await records.list_records("u")
+        assert dict(kept.consents) == {}
+        assert _counted(kept.quota) == _counted(before)
+
+
+async def test_a_swap_that_stands_still_over_the_deletion_of_its_user_leaves_no_record(
+    store: str, nowhere: str, searching: Searching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(store, nowhere, rules=Rules(Limits(jobs=1))) as stack:
+        here, stores = await imported(stack), stack.services.stores
+        enqueuer, arriving = stack.app.state.context.enqueuer, asyncio.Event()
+        admit, removed = enqueuer._gate.admit_job, stores.removals.of
+
+        async def late(*keys: str) -> Any:
+            await arriving.wait()
+            return await removed(*keys)
+
+        async def deleted_first(*args: Any) -> Any:
+            await Deletions(stack.services).delete("u")
+            monkeypatch.setattr(stores.removals, "of", late)
+            return await admit(*args)
+
+        monkeypatch.setattr(enqueue, "STORED_S", 0.2)
+        monkeypatch.setattr(enqueuer._gate, "admit_job", deleted_first)
+        assert (await swapped(stack, here)).status_code == 503
+        monkeypatch.setattr(enqueue, "STORED_S", 30.0)
+        arriving.set()
+        await asyncio.gather(*enqueuer._withdrawals)
+        kept = await stores.records.list_records("u")
+        assert (dict(kept.consents), kept.quota) == ({}, None)
 
 
 # A process that asks for a swap over and over, each time in a child that is killed at its n-th word
