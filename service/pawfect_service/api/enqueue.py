@@ -188,8 +188,7 @@ class Enqueuer:
         Raises:
             PawfectError: INVALID_ARG as the kind's check does; ApiError 409 for a run that has as
                 many versions as there can be, and for one that is deleted meanwhile; QuotaError
-                where a quota is used up; UNAVAILABLE
-                where the store does not take it.
+                where a quota is used up; UNAVAILABLE where the store does not take it.
         """
         writing = writing or await self.begin(run.uid)
         files, request = await self._checked(kind, order)
