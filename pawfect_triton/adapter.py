@@ -52,7 +52,7 @@ def traceparent(request: Any) -> str | None:
     if not tracing.is_on():
         return None
     parent = decode_parameters(request.parameters()).get(tracing.TRACEPARENT)
-    return parent if isinstance(parent, str) else None
+    return str(parent) if tracing.is_trace(parent) else None
 
 
 def decode_parameters(given: str | Mapping[str, Scalar]) -> dict[str, Scalar]:

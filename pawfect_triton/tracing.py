@@ -9,6 +9,7 @@ trace, nothing is imported and nothing recorded.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,8 @@ from pawfect.contract.errors import PawfectError
 
 # The header, and the parameter that it becomes.
 TRACEPARENT: Final = "traceparent"
+# W3C's Trace Context, version 00: whoever sends anything else has begun no trace.
+_FORM: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 # Of all models together; each span says its model.
 _SERVICE: Final = "pawfect-server"
 
@@ -27,6 +30,11 @@ _SERVICE: Final = "pawfect-server"
 def is_on(environment: Mapping[str, str] = os.environ) -> bool:
     """Say whether a collector is named."""
     return is_named(environment)
+
+
+def is_trace(value: object) -> bool:
+    """Say whether a parameter's value is a `traceparent`."""
+    return isinstance(value, str) and _FORM.fullmatch(value) is not None
 
 
 def server_arguments(environment: Mapping[str, str], *, http: bool) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from pawfect.contract.errors import PawfectError
 from pawfect_client import PawfectClient
-from pawfect_triton.tracing import carried, is_on, server_arguments, span
+from pawfect_triton.tracing import carried, is_on, is_trace, server_arguments, span
 from tests.server.conftest import SMALL, SMALL_HOLE
 from tests.subject import standing
 
@@ -77,6 +77,22 @@ def test_a_request_without_a_trace_leaves_no_span_and_answers_the_same(server, c
     # Each trace that models tell of was begun by a test: probes and other requests begin none.
     flows = [each for each in collector.spans if each.service == "pawfect-server"]
     assert all(each.parent for each in flows)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        (f"00-{'a' * 32}-{'b' * 16}-01", True),
+        (f"00-{'0' * 32}-{'b' * 16}-01", False),
+        (f"00-{'a' * 32}-{'0' * 16}-01", False),
+        (f"00-{'a' * 32}-{'b' * 16}", False),
+        ("waiting", False),
+        (7, False),
+        (None, False),
+    ],
+)
+def test_what_has_another_form_begins_no_trace(value, is_one):
+    assert is_trace(value) is is_one
 
 
 def test_models_see_the_header_where_a_collector_is_named_alone():
