@@ -14,6 +14,8 @@ _LEAST_MB: Final = 256
 _MOST_MB: Final = 3000
 # A full one has so much left, bytes: less than any picture.
 _LEFT: Final = 16 * 1024
+# How often it is tried while others write; each time twice as much is left.
+_TRIES: Final = 8
 
 
 class Disk:
@@ -51,19 +53,24 @@ class Disk:
         Raises:
             RuntimeError: it cannot be made full here.
         """
-        found = os.statvfs(self.folder)
-        used = (found.f_blocks - found.f_bfree) * found.f_frsize
-        self._resize(used + _LEFT)
+        for tries in range(_TRIES):
+            # More may be written before the size is set, which cannot be less than what is in it.
+            found = os.statvfs(self.folder)
+            used = (found.f_blocks - found.f_bfree) * found.f_frsize
+            refused = self._resize(used + _LEFT * 2**tries)
+            if refused is None:
+                return
+        raise RuntimeError(refused)
 
     def free(self) -> None:
-        """Give it its room back."""
-        self._resize(self._mb * 2**20)
+        """Give it its room back; RuntimeError: it is not given."""
+        refused = self._resize(self._mb * 2**20)
+        if refused is not None:
+            raise RuntimeError(refused)
 
-    def _resize(self, size: int) -> None:
-        if self.why_none is None:
-            self.why_none = _run("mount", "-o", f"remount,size={size}", self.folder)
-        if self.why_none is not None:
-            raise RuntimeError(self.why_none)
+    def _resize(self, size: int) -> str | None:
+        """Set the size, bytes; return what hinders it."""
+        return self.why_none or _run("mount", "-o", f"remount,size={size}", self.folder)
 
 
 def _run(*command: object) -> str | None:

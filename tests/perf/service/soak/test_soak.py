@@ -191,3 +191,19 @@ def test_a_full_disk_takes_nothing_and_takes_it_again_once_it_is_free(tmp_path):
         (disk.folder / "after").write_bytes(b"x" * 100_000)
         assert (disk.folder / "before").stat().st_size == 100_000
     assert str(disk.folder) not in Path("/proc/mounts").read_text()
+
+
+def test_a_disk_that_is_written_to_meanwhile_is_full_all_the_same(tmp_path, monkeypatch):
+    with Disk(tmp_path / "disk", 1) as disk:
+        if disk.why_none:
+            pytest.skip(disk.why_none)
+        (disk.folder / "before").write_bytes(b"x" * 100_000)
+        looked = [os.statvfs(disk.folder)]
+        (disk.folder / "meanwhile").write_bytes(b"x" * 200_000)
+        real = os.statvfs
+        monkeypatch.setattr(os, "statvfs", lambda path: looked.pop() if looked else real(path))
+        disk.fill()
+        with pytest.raises(OSError, match="No space left"):
+            (disk.folder / "after").write_bytes(b"x" * 100_000)
+        disk.free()
+        assert disk.why_none is None
