@@ -7,9 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from pawfect.contract.errors import PawfectError
+from pawfect.contract.errors import PawfectError, invalid
 
 T = TypeVar("T")
+
+
+def load_text(path: Path, at_most: int) -> str:
+    """Return a file's text; INVALID_ARG for one that cannot be read, or is of more bytes."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(at_most + 1)
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise invalid(path.name, "a readable file", type(error).__name__) from None
+    if len(data) > at_most:
+        raise invalid(path.name, f"at most {at_most} bytes", "more")
+    return text
 
 
 class WatchedFile(Generic[T]):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -14,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.requests import HTTPConnection
 
-from pawfect.contract.errors import invalid
 from pawfect_service.api.context import ApiContext, let_in
+from pawfect_service.api.cursors import place_of, text_of
 from pawfect_service.api.routes import CREDENTIALS
 from pawfect_service.http.failures import FAILURES
 from pawfect_service.jobs.paths import check_id, is_id
@@ -147,28 +143,9 @@ async def consents(
     before: Annotated[str | None, Query(description="`next` of the page before.")] = None,
 ) -> Consents:
     """Return a page of what was recorded each time that a swap was asked for."""
-    mark = None if before is None else read_mark(before)
+    mark = None if before is None else ConsentMark(*place_of(before, is_id))
     records = person.context.services.stores.records
     found = await records.consents(person.uid, limit + 1, mark)
     shown = [ConsentState.model_validate(record) for _, record in found[:limit]]
     name, last = found[limit - 1] if len(found) > limit else ("", {})
-    return Consents(consents=shown, next=mark_of(ConsentMark(last["at"], name)) if last else None)
-
-
-def mark_of(mark: ConsentMark) -> str:
-    """Return a place in the list as a text."""
-    text = json.dumps([mark.at, mark.name])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def read_mark(text: str) -> ConsentMark:
-    """Return the place that a text says; INVALID_ARG for one that no list gave."""
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        at, name = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        good = isinstance(at, float) and math.isfinite(at) and isinstance(name, str) and is_id(name)
-    except (ValueError, TypeError, binascii.Error, RecursionError):
-        good = False
-    if not good:
-        raise invalid("before", "what a list gave as next", "another text")
-    return ConsentMark(at, name)
+    return Consents(consents=shown, next=text_of(last["at"], name) if last else None)

@@ -15,6 +15,7 @@ from pawfect.contract.errors import PawfectError
 from pawfect_service.api.app import ApiSettings, create_app
 from pawfect_service.http.health import health_app
 from pawfect_service.jobs.contract import JobContract
+from pawfect_service.people.retention import DAY_S
 from pawfect_service.process.options import (
     MAX_PORT,
     authenticators_of,
@@ -29,7 +30,7 @@ from pawfect_service.process.options import (
     worker_options,
 )
 from pawfect_service.process.processes import listen, run, run_child, serve_http, serve_triton
-from pawfect_service.process.quota_options import DAY_S, quota_options, rules_of
+from pawfect_service.process.quota_options import quota_options, rules_of
 from pawfect_service.services import Services, open_services
 from pawfect_service.stores import make_queue
 from pawfect_service.stores.reached import say_until_filling

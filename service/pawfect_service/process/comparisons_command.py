@@ -6,18 +6,17 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.fields import Comparison
 from pawfect_service.jobs.kinds import SEARCHES, Kind
+from pawfect_service.people.retention import DAY_S
 from pawfect_service.process.options import store_option
 from pawfect_service.process.stored import documents_of, told
 from pawfect_service.variants.agreement import Agreement, agreement_of
-
-_DAY_S: Final = 86_400.0
 
 
 @click.command()
@@ -32,7 +31,7 @@ _DAY_S: Final = 86_400.0
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def comparisons(store: str, days: float, as_json: bool) -> None:
     """Say how often people who saw two candidates blind chose what the search prefers."""
-    since = time.time() - days * _DAY_S
+    since = time.time() - days * DAY_S
     documents = [document for kind in SEARCHES for document in _documents(store, kind, since)]
     searches, found = agreement_in(documents)
     if as_json:

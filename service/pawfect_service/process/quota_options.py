@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from pawfect_service.quotas.limits import GIB, MOST, MOST_JOBS, Limits, Rules
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-DAY_S: Final = 86_400.0
 
 
 def quota_options(command: F) -> F:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pawfect.photo.saving import write_atomically
 from pawfect_service.jobs.kinds import KINDS
+from pawfect_service.people.retention import DAY_S
 from pawfect_service.process.comparisons_command import comparisons
 from pawfect_service.process.options import store_option
 from pawfect_service.process.stored import documents_of, told
@@ -27,7 +28,6 @@ from pawfect_service.variants.page import page_of
 from pawfect_service.variants.rule import fallen
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
-_DAY_S: Final = 86_400.0
 # What a variant has that nobody gets.
 _NOBODY: Final = {"share": 0, "staging": False}
 
@@ -94,7 +94,7 @@ def report(
         known = ", ".join(name for name, each in KINDS.items() if each.varied)
         raise click.UsageError(f"--kind: expected one of {known}, got {kind}")
     known_variants = None if file is None else told(lambda: load_variants(file))
-    since = time.time() - days * _DAY_S
+    since = time.time() - days * DAY_S
     documents = told(lambda: documents_of(store, kind, since))
     figures = figures_of(documents, known_variants, kind)
     if page is not None:

@@ -16,7 +16,7 @@ from pawfect.contract.errors import invalid
 from pawfect.contract.tables import Rule, TableError, at_least, between, read_table
 from pawfect_service.jobs.paths import ID_RULE, is_id
 from pawfect_service.quotas.prices import Prices
-from pawfect_service.watched import WatchedFile
+from pawfect_service.watched import WatchedFile, load_text
 
 GIB: Final = 2**30
 # Longest file, bytes; an exception has some 60.
@@ -113,15 +113,7 @@ def parse_exceptions(text: str) -> Exceptions:
 
 def load_exceptions(path: Path) -> Exceptions:
     """Read a file; INVALID_ARG as `parse_exceptions` says, and for one that cannot be read."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-        text = data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise invalid(path.name, "a readable file", type(error).__name__) from None
-    if len(data) > _MAX_BYTES:
-        raise invalid(path.name, f"at most {_MAX_BYTES} bytes", "more")
-    return parse_exceptions(text)
+    return parse_exceptions(load_text(path, _MAX_BYTES))
 
 
 class Rules:

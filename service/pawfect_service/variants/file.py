@@ -20,6 +20,7 @@ from pawfect.contract.tables import (
     matching,
     read_table,
 )
+from pawfect_service import watched
 from pawfect_service.jobs.fields import RATINGS
 from pawfect_service.jobs.kinds import KINDS
 
@@ -124,15 +125,7 @@ def load_variants(path: Path) -> Variants:
 
 def load_text(path: Path) -> str:
     """Return a file's text; INVALID_ARG for one that cannot be read or is too long."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-        text = data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise invalid(path.name, "a readable file", type(error).__name__) from None
-    if len(data) > _MAX_BYTES:
-        raise invalid(path.name, f"at most {_MAX_BYTES} bytes", "more")
-    return text
+    return watched.load_text(path, _MAX_BYTES)
 
 
 def parse_variants(text: str) -> Variants:

@@ -25,6 +25,7 @@ from pawfect_service.jobs.contract import JobContract
 from pawfect_service.stores import make_queue, open_stores
 from pawfect_service.stores.base import Change, PushTarget
 from pawfect_service.stores.google import documents as google_documents
+from pawfect_service.stores.google import errors as google_errors
 from pawfect_service.stores.google import records as google_records
 from pawfect_service.stores.google.files import StorageFiles
 from pawfect_service.stores.google.topics import Names, ensure_topics
@@ -197,7 +198,7 @@ async def test_a_service_that_is_away_is_unavailable_in_time(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{ports[0]}")
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{ports[1]}")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{ports[2]}")
-    monkeypatch.setattr(google_documents, "_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(google_errors, "_CALL_S", 1.0)
     stores = open_stores("google:pawfect-test/bucket/jobs", JobContract())
     start = time.monotonic()
     with pytest.raises(PawfectError) as caught:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import json
-import math
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from pawfect.contract.errors import invalid
+from pawfect_service.api.cursors import place_of, text_of
 from pawfect_service.api.runs.run import versions_of
 from pawfect_service.api.runs.state import run_state
 from pawfect_service.jobs.paths import RunId, first_of_run
@@ -46,22 +42,12 @@ class RunList(BaseModel):
 
 def cursor_of(mark: RunMark) -> str:
     """Return a place in the list as a text."""
-    text = json.dumps([mark.created_at, mark.sid])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return text_of(mark.created_at, mark.sid)
 
 
 def read_cursor(text: str) -> RunMark:
     """Return the place that a text says; INVALID_ARG for one that no list gave."""
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        created_at, sid = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        good = isinstance(created_at, float) and math.isfinite(created_at)
-        good = good and isinstance(sid, str) and first_of_run(sid)
-    except (ValueError, TypeError, binascii.Error, RecursionError):
-        good = False
-    if not good:
-        raise invalid("before", "what a list gave as next", "another text")
-    return RunMark(created_at, sid)
+    return RunMark(*place_of(text, first_of_run))
 
 
 async def list_runs(sessions: Sessions, uid: str, limit: int, before: str | None) -> RunList:

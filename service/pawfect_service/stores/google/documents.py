@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, suppress
 from threading import Thread
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from pawfect.contract.errors import ErrorKind, PawfectError
 from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id, is_id, session_path
 from pawfect_service.stores.base import Decide, IdleMark, RunMark
-from pawfect_service.stores.google.errors import translated
+from pawfect_service.stores.google.errors import bounded
 
 # A commit loses against another on the same document at most so often, with a pause that grows from
 # 10 ms to at most half a second: longer than anybody writes one session.
@@ -28,8 +28,6 @@ _PAUSE_S: Final = 0.01
 _LONGEST_PAUSE_S: Final = 0.5
 # A watch asks again after this long without word: its connection may have died unheard.
 _ASK_S: Final = 5.0
-# One call: the client itself would go on trying for five minutes, longer than any lease.
-_TIMEOUT_S: Final = 10.0
 _SERVICE: Final = "documents"
 # Firestore's word for a document's own name in a query.
 _NAME: Final = "__name__"
@@ -67,14 +65,14 @@ class FirestoreDocuments:
         """Run `decide` over a document of any path, as `update` does."""
         reference = self._client.document(path)
         for tries in range(_TRIES):
-            async with _bounded():
+            async with bounded(_SERVICE):
                 snapshot = await reference.get()
             change = decide(_document(snapshot), _time(snapshot))
             gone = change.delete and snapshot.exists
             if change.document is None and not gone:
                 return change.answer
             try:
-                async with _bounded():
+                async with bounded(_SERVICE):
                     if change.document is not None:
                         await self._commit(reference, snapshot, change.document)
                     else:
@@ -108,18 +106,18 @@ class FirestoreDocuments:
 
     async def get(self, uid: str, sid: str) -> Document | None:
         """Return a document or None."""
-        async with _bounded():
+        async with bounded(_SERVICE):
             return _document(await self._client.document(session_path(uid, sid)).get())
 
     async def read_at(self, path: str) -> tuple[Document | None, float]:
         """Return a document of any path, None: there is none, and Firestore's clock, s."""
-        async with _bounded():
+        async with bounded(_SERVICE):
             snapshot = await self._client.document(path).get()
         return _document(snapshot), _time(snapshot)
 
     async def delete(self, uid: str, sid: str) -> None:
         """Remove a document; one that is not there is no error."""
-        async with _bounded():
+        async with bounded(_SERVICE):
             await self._client.document(session_path(uid, sid)).delete()
 
     async def watch(self, uid: str, sid: str) -> AsyncIterator[Document | None]:
@@ -132,7 +130,7 @@ class FirestoreDocuments:
         try:
             while True:
                 told.clear()
-                async with _bounded():
+                async with bounded(_SERVICE):
                     snapshot = await reference.get()
                 if snapshot.update_time != last:
                     last = snapshot.update_time
@@ -150,7 +148,7 @@ class FirestoreDocuments:
 
         In production this needs the index of `expiresAt` for the collection group `sessions`.
         """
-        async with _bounded():
+        async with bounded(_SERVICE):
             # Any document's reading brings the clock along, one that is not there too.
             now = _time(await self._client.document(session_path("-", "-")).get())
             query = (
@@ -176,7 +174,7 @@ class FirestoreDocuments:
             .where(filter=firestore.FieldFilter(_NAME, "<", end))
             .order_by(_NAME)
         )
-        async with _bounded():
+        async with bounded(_SERVICE):
             return [(found.id, found.to_dict() or {}) for found in await query.get()]
 
     async def newest_runs(
@@ -197,7 +195,7 @@ class FirestoreDocuments:
         if before is not None:
             here = sessions.document(check_id("sid", before.sid))
             query = query.start_after({"createdAt": before.created_at, _NAME: here})
-        async with _bounded():
+        async with bounded(_SERVICE):
             found = await query.get()
         return [RunMark(float(each.get("createdAt")), each.id) for each in found]
 
@@ -213,7 +211,7 @@ class FirestoreDocuments:
             .where(filter=firestore.FieldFilter("queuedAt", "<", queued_at))
             .limit(at_most)
         )
-        async with _bounded():
+        async with bounded(_SERVICE):
             counted: Any = query.count()
             found = await counted.get()
         return int(found[0][0].value)
@@ -233,7 +231,7 @@ class FirestoreDocuments:
         )
         following = query
         while True:
-            async with _bounded():
+            async with bounded(_SERVICE):
                 page = await following.get()
             for found in page:
                 if _session_of(found.reference.path):
@@ -247,7 +245,7 @@ class FirestoreDocuments:
         sessions = self._client.document(session_path(uid, "-")).parent
         query = following = sessions.order_by(_NAME).limit(_WHOLE_PAGE)
         while True:
-            async with _bounded():
+            async with bounded(_SERVICE):
                 page = await following.get()
             for found in page:
                 yield found.id, found.to_dict() or {}
@@ -276,7 +274,7 @@ class FirestoreDocuments:
             here = self._client.document(session_path(after.uid, after.sid))
             query = query.start_after({"updatedAt": after.updated_at, _NAME: here})
         while True:
-            async with _bounded():
+            async with bounded(_SERVICE):
                 page = await query.get()
             found = [
                 IdleMark(float(each.get("updatedAt")), *where)
@@ -294,14 +292,6 @@ def _session_of(path: str) -> list[tuple[str, str]]:
     users, uid, *rest = path.split("/")
     ours = users == "users" and len(rest) == 2 and is_id(uid) and is_id(rest[1])
     return [(uid, rest[1])] if ours else []
-
-
-@asynccontextmanager
-async def _bounded() -> AsyncIterator[None]:
-    """Give one call its time, tries of the client's own included, and translate its failures."""
-    with translated(_SERVICE):
-        async with asyncio.timeout(_TIMEOUT_S):
-            yield
 
 
 def _unsubscribed(watch: Any) -> None:

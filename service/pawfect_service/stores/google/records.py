@@ -5,9 +5,6 @@ In production `forget_consents` needs the index of `at` for the collection group
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from google.cloud import firestore
@@ -16,7 +13,7 @@ from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id
 from pawfect_service.stores.base import Change, ConsentMark, Decide, KeptRecords
 from pawfect_service.stores.google.documents import FirestoreDocuments
-from pawfect_service.stores.google.errors import translated
+from pawfect_service.stores.google.errors import bounded
 
 _CONSENTS: Final = "consents"
 _AT: Final = "at"
@@ -24,8 +21,6 @@ _AT: Final = "at"
 _NAME: Final = "__name__"
 # Documents that are read, or deleted in one commit, at a time; a commit takes at most 500.
 _PAGE: Final = 300
-# One query or commit, s; as long as a call of `FirestoreDocuments`.
-_TIMEOUT_S: Final = 10.0
 
 
 class FirestoreRecords:
@@ -62,7 +57,7 @@ class FirestoreRecords:
         if before is not None:
             then = here.document(check_id("name", before.name))
             query = query.start_after({_AT: before.at, _NAME: then})
-        async with _bounded():
+        async with bounded("records"):
             return [(found.id, found.to_dict() or {}) for found in await query.get()]
 
     async def withdraw_consent(self, uid: str, name: str) -> None:
@@ -81,7 +76,7 @@ class FirestoreRecords:
             .limit(size)
         )
         while True:
-            async with _bounded():
+            async with bounded("records"):
                 page = await query.get()
             # What others call `consents` is theirs; a whole page of it is not the end.
             ours = [
@@ -105,7 +100,7 @@ class FirestoreRecords:
         query = self._client.collection(_consents(uid)).order_by(_NAME).limit(_PAGE)
         following = query
         while True:
-            async with _bounded():
+            async with bounded("records"):
                 page = await following.get()
             consents |= {found.id: found.to_dict() or {} for found in page}
             if len(page) < _PAGE:
@@ -116,7 +111,7 @@ class FirestoreRecords:
         """Delete all that `list_records` returns; say how many records that were."""
         gone = 0
         while True:
-            async with _bounded():
+            async with bounded("records"):
                 page = await self._client.collection(_consents(uid)).limit(_PAGE).get()
             gone += await self._delete([found.reference for found in page])
             if len(page) < _PAGE:
@@ -131,17 +126,9 @@ class FirestoreRecords:
             batch = self._client.batch()
             for reference in references:
                 batch.delete(reference)
-            async with _bounded():
+            async with bounded("records"):
                 await batch.commit()
         return len(references)
-
-
-@asynccontextmanager
-async def _bounded() -> AsyncIterator[None]:
-    """Give one call its time, and translate its failures."""
-    with translated("records"):
-        async with asyncio.timeout(_TIMEOUT_S):
-            yield
 
 
 def _consents(uid: str) -> str:

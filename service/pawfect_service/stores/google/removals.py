@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
@@ -16,11 +13,9 @@ from pawfect_service.jobs.contract import Document
 from pawfect_service.jobs.paths import check_id
 from pawfect_service.stores.base import Change, Removal
 from pawfect_service.stores.google.documents import FirestoreDocuments
-from pawfect_service.stores.google.errors import translated
+from pawfect_service.stores.google.errors import bounded
 
 _COLLECTION: Final = "removals"
-# One call, s; as for documents.
-_TIMEOUT_S: Final = 10.0
 
 
 class FirestoreRemovals:
@@ -43,7 +38,7 @@ class FirestoreRemovals:
     ) -> Removal:
         """Write down that something is being removed, in place of what the key had."""
         reference = self._all.document(check_id("key", key))
-        async with _bounded():
+        async with bounded("documents"):
             # The clock comes with the reading.
             now = float((await reference.get()).read_time.timestamp())
             begun = Removal(key, secrets.token_hex(8), now, now + kept_s, uid, sids, places)
@@ -95,7 +90,7 @@ class FirestoreRemovals:
     async def of(self, *keys: str) -> list[Removal]:
         """Return those of some keys that there are."""
         references = [self._all.document(check_id("key", key)) for key in keys]
-        async with _bounded():
+        async with bounded("documents"):
             found = [each async for each in self._client.get_all(references)]
         return [_removal(each) for each in found if each.exists]
 
@@ -103,13 +98,13 @@ class FirestoreRemovals:
         """Return up to `at_most` that are under way, oldest first."""
         # Neither null nor missing.
         under_way = firestore.FieldFilter("uid", ">", "")
-        async with _bounded():
+        async with bounded("documents"):
             found = await self._all.where(filter=under_way).limit(at_most).get()
         return sorted(map(_removal, found), key=lambda each: each.began_at)
 
     async def past(self, at_most: int) -> list[Removal]:
         """Return up to `at_most` that have ended and whose `until` is over."""
-        async with _bounded():
+        async with bounded("documents"):
             now = float((await self._all.document("-").get()).read_time.timestamp())
             over = firestore.FieldFilter("until", "<=", now)
             found = await self._all.where(filter=over).limit(at_most).get()
@@ -136,10 +131,3 @@ def _removal(found: DocumentSnapshot[Any]) -> Removal:
         sids=tuple(fields["sids"]),
         places=tuple(fields["places"]),
     )
-
-
-@asynccontextmanager
-async def _bounded() -> AsyncIterator[None]:
-    with translated("documents"):
-        async with asyncio.timeout(_TIMEOUT_S):
-            yield
