@@ -17,9 +17,14 @@ import pytest
 
 from pawfect.contract.errors import ErrorKind
 from pawfect.stop import never
-from pawfect_triton.model_environment import CODE_VARIABLE, model_environment
+from pawfect_triton.model_environment import (
+    CODE_VARIABLE,
+    HEAPS_VARIABLE,
+    model_environment,
+)
 from pawfect_triton.waiting import FOLDER_VARIABLE, stop_of, waiting
 from tests.refusals import refusal
+from tests.server.conftest import stubs
 
 NOBODY = 65534
 
@@ -93,6 +98,12 @@ def test_copied_code_is_what_a_model_loads(folders, monkeypatch):
     log = subprocess.run(fill, env=environment, capture_output=True, text=True, check=True).stdout
     assert "data loaded from" in log
     assert "data saved to" not in log
+
+
+def test_a_models_process_keeps_few_heaps(server):
+    """Each heap keeps what its largest request left: with one a thread a model grows for long."""
+    (stub,) = stubs(server, "refine")
+    assert stub.environ()[HEAPS_VARIABLE] == "2"
 
 
 @pytest.fixture
