@@ -38,14 +38,14 @@ class Disk:
 
     def __enter__(self) -> Disk:
         self.folder.mkdir(parents=True, exist_ok=True)
-        made = _run("mount", "-t", "tmpfs", "-o", f"size={self._mb}m", "pawfect-soak", self.folder)
+        made = self._mount("-t", "tmpfs", "-o", f"size={self._mb}m", "pawfect-soak")
         if made is not None:
             self.why_none = f"no file system of its own: {made}"
         return self
 
     def __exit__(self, *caught: object) -> None:
         if self.why_none is None:
-            _run("umount", "-l", self.folder)
+            _run("umount", "-l", str(self.folder))
 
     def fill(self) -> None:
         """Leave no room on it.
@@ -70,15 +70,18 @@ class Disk:
 
     def _resize(self, size: int) -> str | None:
         """Set the size, bytes; return what hinders it."""
-        return self.why_none or _run("mount", "-o", f"remount,size={size}", self.folder)
+        return self.why_none or self._mount("-o", f"remount,size={size}")
+
+    def _mount(self, *options: str) -> str | None:
+        """Return what hinders it in a line, which names no place of this machine."""
+        told = _run("mount", *options, str(self.folder))
+        return told and " ".join(told.replace(str(self.folder), "the disk").split())
 
 
-def _run(*command: object) -> str | None:
+def _run(*command: str) -> str | None:
     """Run a command; return what it says where it fails."""
     try:
-        done = subprocess.run(
-            [str(word) for word in command], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
         return f"{command[0]}: {error.strerror}"
     return None if done.returncode == 0 else done.stderr.strip() or f"exit code {done.returncode}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from perf.publish import as_markdown, table
 from perf.service.soak import audit
-from perf.service.soak.run import UNENDED, Found
+from perf.service.soak.run import KILLED, UNENDED, Found
 from perf.service.soak.schedule import STORM
 from perf.service.soak.watch import memory_rows
 
@@ -73,7 +73,14 @@ def missed(result: Mapping[str, Any]) -> list[str]:
     if p95 is None or p95 >= goal or result["recovery_missed"]:
         others = f", {result['recovery_missed']} never" if result["recovery_missed"] else ""
         found.append(f"recovery: expected a p95 under {goal:g} s, got {p95}{others}")
-    for name in ("messages", "dead letters", "processes", "segments of shared memory", UNENDED):
+    for name in (
+        "messages",
+        "dead letters",
+        "processes",
+        KILLED,
+        "segments of shared memory",
+        UNENDED,
+    ):
         if left := result["left"].get(name):
             found.append(f"{name} left: expected none, got {left}")
     return found

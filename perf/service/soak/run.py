@@ -38,6 +38,7 @@ _PICTURE_S: Final = 0.1
 _LOOK_S: Final = 1.0
 # The name of what the API has left that was killed before it told anybody of a job.
 UNENDED: Final = "jobs without an end that no client was told of"
+KILLED: Final = "processes that did not end when asked to"
 # A job of the affected kind has so long to be completed, s; then that event has no recovery.
 PATIENCE_S: Final = 120.0
 
@@ -265,15 +266,16 @@ class _Run:
                 found[path.parent.name] += 1
         unasked = {k: d for k, d in self._found.documents.items() if k not in self._accepted}
         waiting, dead = self._history.messages()
-        running = self._site.left_running()
+        running, segments = self._site.left_running(), self._site.left_in_memory()
         return {
             "files of attempts": found["attempts"],
             "files half written": found[".partial"],
             "messages": waiting,
             "dead letters": dead,
-            "segments of shared memory": len(self._site.left_in_memory()),
+            "segments of shared memory": len(segments),
             "temporary files": dict(self._site.left_on_disk()),
             "processes": running,
+            KILLED: self._site.killed,
             "jobs that no client was told of": len(unasked),
             UNENDED: sum(not _final(document) for document in unasked.values()),
         }

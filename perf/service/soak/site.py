@@ -20,6 +20,7 @@ from harness.local_server import HOST, free_ports
 from harness.process import PAWFECT, LoggedProcess
 from pawfect_triton.dead_runs import sweep
 from pawfect_triton.installation import SHM_FOLDER
+from pawfect_triton.server import EXIT_TIMEOUT_S
 from perf.service.soak.clock import SteppedClock
 from perf.service.soak.disk import Disk
 
@@ -32,8 +33,9 @@ _LOOK_S: Final = 0.2
 _AGAIN_S: Final = 1.0
 # A whole start on a busy machine, s.
 READY_S: Final = 150.0
-# How long each process has to end at the end, s; then it is killed.
-END_S: Final = 15.0
+# How long each process has to end at the end, s; then it is killed. A server may finish what it
+# holds, for EXIT_TIMEOUT_S.
+END_S: Final = EXIT_TIMEOUT_S + 30.0
 # Kills what is left and unmounts when the pipe at its input ends with this process, however that
 # ends. Each line of the file is a process group's leader.
 _GUARD: Final = """
@@ -91,8 +93,12 @@ class Kept:
         """Say whether its log says so many times that it is ready."""
         return self._process.output().count(READY) >= times
 
-    def end(self) -> None:
-        """Ask it to end; kill it, and all that it started, where it does not."""
+    def end(self) -> int:
+        """Ask it to end; kill it, and all that it started, where it does not.
+
+        Returns:
+            Its exit code; negative: the signal that ended it.
+        """
         process = self._process.process
         with contextlib.suppress(ProcessLookupError):
             # A stopped one hears nothing else.
@@ -101,6 +107,7 @@ class Kept:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(END_S)
         self._process.kill()
+        return process.returncode
 
 
 class Site:
@@ -113,6 +120,7 @@ class Site:
     Attributes:
         processes: what runs, by name.
         starts: how often each was started, once all have ended.
+        killed: those of them that did not end when they were asked to.
     """
 
     def __init__(self, folder: Path, minutes: float) -> None:
@@ -123,6 +131,7 @@ class Site:
         self.disk = Disk(self.folder / "store", minutes)
         self.processes: dict[str, Kept] = {}
         self.starts: dict[str, int] = {}
+        self.killed: list[str] = []
         self._guarded = self.folder / "groups"
         self._guarded.touch()
         self._runs: set[str] = set()
@@ -164,7 +173,9 @@ class Site:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
         ends = (asyncio.to_thread(one.end) for one in self.processes.values())
-        await asyncio.gather(*ends, return_exceptions=True)
+        codes = await asyncio.gather(*ends, return_exceptions=True)
+        ended = zip(self.processes, codes, strict=True)
+        self.killed += [name for name, code in ended if code == -signal.SIGKILL]
         self.starts |= {name: one.starts for name, one in self.processes.items()}
         self.processes = {}
 
