@@ -160,6 +160,7 @@ def test_the_split_of_background_removal_names_the_network(server, model):
     assert 0 < split.stage_ms["onnx_networks"] <= split.total_ms
 
 
+@pytest.mark.slow
 def test_the_networks_are_sent_the_photo_as_the_smallest_sees_it_past_the_cache(server, analyzer):
     config = replace(config_of("onnx_networks", "embedded"), requests=4)
     one = arrays_of(config, PHOTO, MASK, {})
@@ -206,6 +207,7 @@ def models(tiny_root):
     return LocalModels(ALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", NEURAL)
 def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_asked_again(
     model, models, asked
@@ -223,6 +225,7 @@ def test_what_the_chain_asked_a_neural_model_for_is_its_contract_and_can_be_aske
     assert promised - unasked <= set(outputs) <= promised
 
 
+@pytest.mark.slow
 def test_the_recorded_step_is_the_first_of_the_canvas(asked):
     step = asked["flux_transformer"]
     rows, columns = step["GRID"]
@@ -232,6 +235,7 @@ def test_the_recorded_step_is_the_first_of_the_canvas(asked):
     assert np.abs(step["CONDITION"]).max() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", ["klein", "edit"])
 def test_the_recorded_step_of_what_edits_is_shown_the_floors_fill(chain, asked):
     step = asked[f"{chain}_transformer"]
@@ -274,6 +278,7 @@ def test_a_profile_that_is_named_after_another_is_measured_as_that():
     assert config_of("flux_transformer", "tiny-all") == config_of("flux_transformer", "tiny")
 
 
+@pytest.mark.slow
 def test_no_request_to_the_cached_model_is_sent_twice_and_texts_go_as_texts(asked):
     config = config_of("flux_text_encoder", "tiny")
     one = asked["flux_text_encoder"]

@@ -128,6 +128,7 @@ def test_the_two_stages_find_what_candidate_search_finds(found):
     assert look(result.image, removal.truth, removal.hole) == pytest.approx(found.searched)
 
 
+@pytest.mark.slow
 def test_a_run_writes_tables_of_what_it_found(kept, tmp_path, monkeypatch):
     def tiny(part: str, photos: Path | None, only: tuple[str, ...]) -> list[Hole]:
         assert photos is None

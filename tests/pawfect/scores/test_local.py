@@ -61,6 +61,7 @@ def mean(kind: str, axis: str, scenes: tuple[str, ...] = SCENES) -> float:
     return float(np.mean([judged(name)[kind].scores[axis] for name in scenes]))
 
 
+@pytest.mark.slow
 def test_patches_are_about_as_good_as_the_truth_and_better_than_a_smear():
     for axis in AXES:
         assert mean("truth", axis) > mean("patches", axis) - 0.25

@@ -278,6 +278,7 @@ CLASSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "doubles", "singles", "passes"),
     [
@@ -305,6 +306,7 @@ def test_the_passes_of_all_blocks_are_those_of_each():
         assert NETWORKS[name].transformer.passes == passes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_autoencoder_moves_what_its_kernels_read_and_write(name):
     module, coders = full_size(f"{name}_vae"), NETWORKS[name].autoencoder

@@ -67,6 +67,7 @@ def chains_were_stepped(parts) -> None:
     assert parts["edit int8"]["arithmetic"].startswith("int8")
 
 
+@pytest.mark.slow
 def test_parts_run_and_are_on_disk(rehearsal):
     assert rehearsal["complete"] is True
     parts = rehearsal["parts"]
@@ -94,6 +95,7 @@ def test_every_part_of_the_command_runs(tmp_path):
     chains_were_stepped(parts)
 
 
+@pytest.mark.slow
 def test_every_layer_tells_its_error_and_its_time(rehearsal):
     rows = rehearsal["parts"]["layers"]["rows"]
     assert {row["scheme"] for row in rows} == {"int8", "int4", "q8_0", "q4_0"}
@@ -113,6 +115,7 @@ def test_the_full_scale_is_the_published_model():
     assert (klein["num_layers"], klein["num_single_layers"], edit["num_layers"]) == (5, 20, 60)
 
 
+@pytest.mark.slow
 def test_a_chain_that_cannot_be_built_leaves_the_others(monkeypatch):
     taken = {}
 

@@ -71,6 +71,7 @@ def test_references_and_a_second_branch_of_guidance_are_counted_at_full_size():
     assert two == pytest.approx(2 * one, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_same_steps_in_a_window_take_at_most_a_third_of_the_pipelines_flop(
     sides, photo, monkeypatch
 ):
@@ -98,6 +99,7 @@ def full_decoder(pipeline, px):
         return flop_of(lambda: pipeline.pipe.vae.decode(latents))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "text", "branches"), [("klein", (512, 512), (1, 1)), ("edit", None, (1, 2))]
 )

@@ -89,6 +89,7 @@ def measured(found: Taken) -> None:
     assert 0 < sum(cpu for *_, cpu in found.stages) / 1000 <= 1.05 * found.cpu_seconds
 
 
+@pytest.mark.slow
 def test_what_a_variant_takes_is_measured(engine):
     del engine
     measured(measure_here(Variant("u2netp", "standard", "none"), "embedded", 320, 240, turns=1))
