@@ -45,7 +45,9 @@ class Disk:
 
     def __exit__(self, *caught: object) -> None:
         if self.why_none is None:
-            _run("umount", "-l", str(self.folder))
+            refused = _run("umount", "-l", str(self.folder))
+            if refused is not None and not any(caught):
+                raise RuntimeError(f"the disk is left mounted: {refused}")
 
     def fill(self) -> None:
         """Leave no room on it.
