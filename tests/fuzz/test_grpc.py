@@ -40,9 +40,9 @@ WARM_UP = 6_000
 START_S = 300.0
 MOST_GROWTH = 50 * 2**20
 PROFILE = load_profile("embedded")
-# Those whose probes need no weights that a clone lacks.
 # What the smoke sends: those that answer in milliseconds.
 QUICK = ["inpaint", "inpaint_stream", "inpaint_file", "mask_cleanup", "refine", "score_local"]
+# Those whose probes need no weights that a clone lacks.
 MODELS = [name for name in PROFILE.models if name not in ("lama_fill", "face_swap")]
 
 

@@ -24,10 +24,9 @@ from pawfect_service.jobs.kinds.pictures import edited_jpeg
 from perf.service.moves import broken_moves
 from perf.service.soak import schedule
 from perf.service.soak.history import Move
-from perf.service.soak.ledger import Accepted, Ledger
+from perf.service.soak.ledger import BROKEN, Accepted, Ledger
 from perf.service.soak.orders import Material, materials
 
-_INVALID: Final = "INVALID_ARG"
 # A fill changes the hole more than JPEG does by so much: that is 0.35 to 0.64 of 255 in the mean
 # there, and another piece of the same ground 16 to 88.
 _NOISES: Final = 3.0
@@ -148,10 +147,10 @@ def wrong_end(job: Accepted, document: Document) -> str | None:
         return f"a client saw {job.ended}, the store says {status.value}"
     if status is Status.CANCELLED and not job.cancelled:
         return "cancelled, and nobody asked for it"
-    if status is Status.FAILED and (error.get("kind") == _INVALID) is not job.hopeless:
-        return f"failed: {error.get('kind')}: {error.get('message')}"
-    if status is Status.COMPLETED and job.hopeless:
-        return "completed, with a picture that is broken"
+    if status is Status.FAILED and not _foreseen(job, told := _words(error)):
+        return f"failed: {told}"
+    if status is Status.COMPLETED and job.hopeless is not None:
+        return f"completed, expected {job.hopeless}"
     return None
 
 
@@ -159,7 +158,16 @@ def given_up(job: Accepted, document: Document) -> bool:
     """Say whether a job failed that another time would have succeeded: it used up its tries."""
     error = document.get("error") or {}
     failed = document["processingStatus"] == Status.FAILED.value
-    return failed and not job.hopeless and error.get("kind") != _INVALID
+    return failed and job.hopeless is None and error.get("kind") != BROKEN
+
+
+def _foreseen(job: Accepted, told: str) -> bool:
+    """Say whether a job may fail so: as it has to, or as another time would not have."""
+    return not told.startswith(BROKEN) if job.hopeless is None else job.hopeless in told
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    return f"{error.get('kind')}: {error.get('message')}"
 
 
 def wrong_files(job: Accepted, files: Mapping[str, bytes], material: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import httpx
 
 from perf.service.soak import following, schedule
-from perf.service.soak.ledger import Accepted, Ledger, run_sid
+from perf.service.soak.ledger import BROKEN, Accepted, Ledger, run_sid
 from perf.service.soak.orders import ORDERS, Material, Order, files_of, materials
 from perf.service.soak.rough import hang_up, slowly_down, slowly_up
 from perf.service.soak.wrong import WRONG, Wrong
@@ -96,6 +96,7 @@ class Clients:
         if answer is None:
             return None
         job = self._accepted(answer, order.name, material, uid, sid)
+        job.hopeless = order.refused
         if temper == "asks twice" and "{sid}" in order.path:
             await self._again(send, job)
         return job
@@ -137,7 +138,8 @@ class Clients:
             else:
                 if answer.status_code in (201, 202):
                     if order.refused is not None:
-                        self.ledger.wrong.append(f"{order.name}: expected a refusal, was taken")
+                        # The server was away, and what it can do not known.
+                        self.ledger.told[f"{order.name}: taken, and has to fail"] += 1
                     return dict(answer.json())
                 if order.refused is not None and order.refused in answer.text:
                     self.ledger.told[f"{order.name}: refused, {answer.status_code}"] += 1
@@ -266,7 +268,7 @@ class Clients:
             return
         if answer.status_code == 202 and wrong.may_fail_later:
             job = self._accepted(answer.json(), schedule.SESSION, "ground 0", uid, sid)
-            job.hopeless = True
+            job.hopeless = BROKEN
             await self.followed(job)
         elif answer.status_code in wrong.expected or answer.status_code in AGAIN:
             self.ledger.told[f"{wrong.name}: {answer.status_code}"] += 1

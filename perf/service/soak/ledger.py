@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from pawfect_service.jobs.paths import RunId
+
+# What the error of a job says whose pictures cannot be read.
+BROKEN: Final = "INVALID_ARG"
 
 
 @dataclass
@@ -20,7 +24,8 @@ class Accepted:
         material: name of its pictures.
         url: where its state is to be had.
         at_s: when, on a steady clock, s.
-        hopeless: whether its pictures are such that it has to fail.
+        hopeless: what its error has to say, since it has to fail: its pictures are broken, or the
+            server, which was away when it was asked for, cannot do it; None: it has not.
         cancelled: whether somebody asked for its end.
         ended: its final status, as a client saw it first.
         ended_s: when, on a steady clock, s.
@@ -35,7 +40,7 @@ class Accepted:
     material: str
     url: str
     at_s: float
-    hopeless: bool = False
+    hopeless: str | None = None
     cancelled: bool = False
     ended: str | None = None
     ended_s: float | None = None

@@ -27,7 +27,7 @@ from pawfect_service.stores import open_stores
 from perf.service.soak import audit, schedule
 from perf.service.soak.clients import Clients
 from perf.service.soak.history import History, Move
-from perf.service.soak.ledger import Accepted, Ledger
+from perf.service.soak.ledger import BROKEN, Accepted, Ledger
 from perf.service.soak.orders import materials
 
 # Two deliveries and the work begins, without labels.
@@ -211,15 +211,21 @@ async def test_a_client_that_asks_twice_knows_the_job_it_was_told_last_and_no_ot
         assert bool(audit.lost(ledger, documents)[0]) is (known == "j1")
 
 
+NO_MODEL = document("failed", error={"kind": "UNAVAILABLE", "message": "it has no edit model"})
+
+
 @pytest.mark.parametrize(
     ("job", "ended", "says"),
     [
         (accepted(), document("completed"), None),
         (accepted(cancelled=True), document("cancelled"), None),
-        (accepted(hopeless=True), document("failed", error={"kind": "INVALID_ARG"}), None),
+        (accepted(hopeless=BROKEN), document("failed", error={"kind": BROKEN}), None),
+        (accepted(hopeless="no edit model"), NO_MODEL, None),
+        (accepted(hopeless=BROKEN), NO_MODEL, "failed: UNAVAILABLE"),
+        (accepted(hopeless="no edit model"), document("cancelled"), "nobody asked"),
         (accepted(), document("cancelled"), "nobody asked"),
         (accepted(), document("failed", error={"kind": "INVALID_ARG"}), "failed: INVALID_ARG"),
-        (accepted(hopeless=True), document("completed"), "broken"),
+        (accepted(hopeless=BROKEN), document("completed"), "completed, expected INVALID_ARG"),
         (accepted(ended="completed"), document("cancelled"), "a client saw completed"),
     ],
 )
@@ -231,7 +237,7 @@ def test_an_end_is_right_or_says_why_not(job, ended, says):
 def test_a_job_that_used_up_its_tries_is_told_apart():
     away = document("failed", error={"kind": "UNAVAILABLE"})
     assert audit.given_up(accepted(), away)
-    assert not audit.given_up(accepted(hopeless=True), away)
+    assert not audit.given_up(accepted(hopeless=BROKEN), away)
     assert not audit.given_up(accepted(), document("failed", error={"kind": "INVALID_ARG"}))
 
 
