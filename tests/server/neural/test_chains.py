@@ -186,7 +186,7 @@ def filler(client: NeuralClient, engine: str, seed: int, steps: int) -> Callable
     return fill
 
 
-@pytest.mark.parametrize("chain", ["klein", "edit"])
+@pytest.mark.parametrize("chain", ["klein", pytest.param("edit", marks=pytest.mark.slow)])
 def test_four_requests_at_once_share_batches_and_each_is_as_if_it_were_alone(
     client, neural_server, chain
 ):

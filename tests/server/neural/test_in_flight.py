@@ -23,6 +23,7 @@ def counts(client: NeuralClient, model: str = "flux_transformer") -> tuple[int, 
     return counted.inference_count, counted.execution_count
 
 
+@pytest.mark.slow
 def test_steps_of_concurrent_streams_share_batches(client, neural_server):
     # So many that the first and last ones, when not all four are on their way, matter little.
     # Nor looked for what to protect, one photo after the other, before the first step.

@@ -77,6 +77,7 @@ def test_labels_that_take_longer_than_their_share_come_from_captions(client, neu
     assert fallen_back(neural_server, "sam3_labeling", "florence2") == before + 1
 
 
+@pytest.mark.slow
 def test_denoising_that_would_be_late_ends_early_and_in_time(client, neural_server):
     assert isinstance(client, NeuralClient)
     rng = np.random.default_rng(0)
