@@ -128,8 +128,7 @@ class TritonServer:
             self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         except OSError as error:
             raise unwritable(error) from None
-        for run in sweep():
-            LOG.warning("removed what a killed server had left: %s", run)
+        _sweep()
         self._lock: int | None = None
         try:
             self._lock = hold(self._folder)
@@ -251,6 +250,8 @@ class TritonServer:
         finally:
             prober.close()
         self._stubs = self.running_stubs()
+        # The processes of one that was killed just before this one's start may have been there yet.
+        _sweep()
 
     def prober(self) -> Prober:
         """Return what asks this server's models for a sign of life."""
@@ -368,6 +369,11 @@ class TritonServer:
 def _has_gpu() -> bool:
     """Say whether this machine has an NVIDIA device."""
     return Path("/dev/nvidiactl").exists()
+
+
+def _sweep() -> None:
+    for run in sweep():
+        LOG.warning("removed what a killed server had left: %s", run)
 
 
 def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:

@@ -6,15 +6,19 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from harness.local_server import free_ports
+from pawfect.profile import load_profile
 from pawfect_triton import dead_runs
 from pawfect_triton.dead_runs import PREFIX, hold, sweep
 from pawfect_triton.installation import SHM_FOLDER
+from pawfect_triton.server import Endpoints, TritonServer
 from tests.conftest import ServedProcess
 from tests.server.conftest import until
 
@@ -179,6 +183,27 @@ def test_this_processs_own_run_stays(run, tmp_path):
     finally:
         os.close(lock)
     assert sweep(tmp_path) == [folder.name]
+
+
+def test_what_was_there_still_when_the_next_server_started_is_swept_once_that_is_ready(
+    run, tmp_path, monkeypatch
+):
+    folder, segment = run
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    lock = hold(folder)
+    try:
+        server = TritonServer(load_profile("embedded"), Endpoints("127.0.0.1", *free_ports(3)))
+    finally:
+        os.close(lock)
+    try:
+        assert segment.exists()
+        told_to_stop = threading.Event()
+        told_to_stop.set()
+        server.wait_ready(1.0, told_to_stop)
+        assert not segment.exists()
+        assert not folder.exists()
+    finally:
+        server.close()
 
 
 @pytest.mark.slow
