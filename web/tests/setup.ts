@@ -3,6 +3,8 @@ import { afterEach } from "vitest";
 
 // Tests without a document need no cleaning, and no React.
 if (typeof document !== "undefined") {
-  const { cleanup } = await import("@testing-library/react");
+  const { cleanup, configure } = await import("@testing-library/react");
+  // A busy machine draws late: what is waited for comes, or the test's own time is up.
+  configure({ asyncUtilTimeout: 15_000 });
   afterEach(cleanup);
 }
