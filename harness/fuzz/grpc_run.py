@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,13 +16,11 @@ from tritonclient.grpc import service_pb2 as pb
 
 from harness.fuzz.grpc_requests import INFER, STREAM, Case, made, request_of
 from harness.fuzz.leaks import leak
+from harness.resident import resident
 from pawfect.contract.errors import ErrorKind
 from pawfect.models import MODELS
 from pawfect.profile import Profile
-from pawfect_triton.server import CACHE_BYTES
 
-# What glibc adds to a large piece of memory: a page, of which it needs 16 bytes.
-_CHUNK: Final = 4096
 _SERVICE: Final = "/inference.GRPCInferenceService/"
 # Calls in flight: several connections' worth, and orchestrators work at several at a time.
 AT_ONCE: Final = 8
@@ -175,8 +173,7 @@ def good_answers(address: str, profile: Profile, models: list[str]) -> dict[str,
 def memory(server: psutil.Process) -> dict[str, int]:
     """Return the resident memory of Triton and of each of its models' processes, bytes by name.
 
-    Triton's response cache is left out: 64 MiB that are set aside at its start, and whose pages are
-    resident once there were answers to keep in them.
+    Triton's response cache is left out.
 
     Args:
         server: `pawfect serve`, or Triton itself.
@@ -187,17 +184,8 @@ def memory(server: psutil.Process) -> dict[str, int]:
         model = next((part.split("/")[-3] for part in line if part.endswith("/model.py")), None)
         name = model or process.name()
         if model or "tritonserver" in process.name():
-            found[f"{name} {process.pid}"] = process.memory_info().rss - _cached(process)
+            found[f"{name} {process.pid}"] = resident(process)
     return found
-
-
-def _cached(process: psutil.Process) -> int:
-    """Return how many bytes of a response cache are resident: of a mapping of just its size."""
-    return sum(
-        int(each.rss)
-        for each in process.memory_maps(grouped=False)
-        if each.path == "[anon]" and each.size == CACHE_BYTES + _CHUNK
-    )
 
 
 def growth(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
@@ -209,9 +197,3 @@ def growth(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int
     if set(before) != set(after):
         raise AssertionError(f"expected the same processes, got {sorted(set(before) ^ set(after))}")
     return {name: after[name] - before[name] for name in before}
-
-
-def in_pieces(numbers: range, size: int) -> Iterator[range]:
-    """Yield the numbers in ranges of a size."""
-    for start in range(numbers.start, numbers.stop, size):
-        yield range(start, min(start + size, numbers.stop))

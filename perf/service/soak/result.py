@@ -163,7 +163,8 @@ def page(source: Mapping[str, Any], result: Mapping[str, Any]) -> str:
         ),
         "\n## Memory\n",
         "Of each role's longest life; the slope without its first quarter, at most 120 s: the "
-        "median of all pairs' slopes with its interval of 90 %, and by least squares.\n",
+        "median of all pairs' slopes with its interval of 90 %, and by least squares. Without "
+        "Triton's response cache, of 64 MiB, which fills for minutes.\n",
         _memory(result["memory"]),
         "\n## What clients met\n",
         table(("", "times"), result["told"].items()),
