@@ -14,7 +14,7 @@ NPM := $(shell command -v npm 2>/dev/null)
 .DEFAULT_GOAL := help
 # Where it is set, each of the many processes of tests and servers compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help studio page page-test setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults soak threats fuzz docker-check wheel sbom audit-dependencies footprint configs lock clean
+.PHONY: help studio page page-test lanes lanes-all setup setup-neural setup-sessions setup-dev setup-perf demo serve sessions test test-all lint format bench versus quality search-bench fill-cost matting face-swap lettering quantisation prove t4 scaling load faults soak threats fuzz docker-check wheel sbom audit-dependencies footprint configs lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
@@ -99,11 +99,15 @@ sessions: $(VENV)/.sessions $(VENV)/$(if $(filter embedded,$(PROFILE)),.server,.
 	$(BIN)/pawfect api --no-auth --with-worker --with-server $(PROFILE)
 
 # --- checking ---------------------------------------------------------------------------------
+# The lint and the lanes run beside each other where make runs several jobs: the lanes wait at times.
+test: lint $(if $(NPM),page-test) lanes  ## Run the lint and the tests, but for the slow ones
+test-all: lint $(if $(NPM),page-test) lanes-all  ## Run the lint and every test
+
 LANES := -n 2 --dist loadscope
-test: lint network $(if $(NPM),page page-test)  ## Run the lint and the tests, but for the slow ones, in two lanes
+lanes: $(VENV)/.perf network $(if $(NPM),page)  ## Run the tests alone, but for the slow ones, in two lanes
 	$(BIN)/python -m pytest $(LANES) -m "not slow"
 
-test-all: lint network $(if $(NPM),page page-test)  ## Run every test, with ten times as many orders of events against the jobs' contract
+lanes-all: $(VENV)/.perf network $(if $(NPM),page)  ## Run every test, with ten times as many orders of events against the jobs' contract
 	PAWFECT_CONTRACT_RUNS=100000 PAWFECT_STORE_RUNS=2000 $(BIN)/python -m pytest $(LANES)
 
 lint: $(VENV)/.perf  ## Check format, style, types and who imports whom
