@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import random
 import resource
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -32,10 +34,12 @@ def main() -> None:
     reading.add_argument("--corpus", type=Path, required=True)
     reading.add_argument("--found", type=Path, required=True)
     given = reading.parse_args()
+    _in_a_child()
     atheris = importlib.import_module("atheris")
     with atheris.instrument_imports(include=_modules(given.target), enable_loader_override=False):
         targets = importlib.import_module("harness.fuzz.targets").TARGETS
     fuzzing = importlib.import_module("harness.fuzz.target")
+    importlib.import_module("pawfect_triton.server").die_with_parent(signal.SIGKILL)
     target = targets[given.target]
     for folder in (given.corpus, given.found):
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +69,19 @@ def main() -> None:
     ]  # fmt: skip
     atheris.Setup([sys.argv[0], *options], once, custom_mutator=custom)
     atheris.Fuzz()
+
+
+def _in_a_child() -> None:
+    """Go on in a child, and end as it ends.
+
+    libFuzzer bounds the most memory that a process has ever held, which begins with what the
+    process that started it held: of a long run of tests gigabytes. A child of this one begins anew.
+    """
+    child = os.fork()
+    if not child:
+        return
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.exit(code if code >= 0 else 128 - code)
 
 
 def _modules(name: str) -> list[str]:
