@@ -99,7 +99,13 @@ def test_models_without_weights_fail_only_when_strict(bare):
     ended, strict = probe(*asked), probe(*asked, "--strict")
     expected = dict.fromkeys(load_profile("t4").models, "OK")
     # The ensemble has a stage that lacks its weights.
-    finders = ["onnx_networks", "background_removal", "background_removal_file", "find_masks"]
+    finders = [
+        "onnx_networks",
+        "background_removal",
+        "background_removal_file",
+        "face_analysis",
+        "find_masks",
+    ]
     expected |= dict.fromkeys([*NEURAL, "scene_labels", *finders], "WITHOUT")
     assert verdicts(ended) == verdicts(strict) == expected
     assert ended.returncode == 0
