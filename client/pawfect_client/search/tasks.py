@@ -28,6 +28,8 @@ KEYS: Final = (ID, CHARACTER, INIT, MASK, REFERENCE, PROPOSER, HAIR)
 _WEB: Final = re.compile(r"https?://", re.IGNORECASE)
 # A drive of Windows, one letter, is none.
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+# A zero byte and half a letter: no file is called so, and neither can be sent.
+_UNSAYABLE: Final = re.compile("[\0\ud800-\udfff]")
 # Longest id: with what stands round it, it is the name of a folder, 255 bytes in most file systems.
 _MOST_ID_BYTES: Final = 200
 _MOST_NAME: Final = 1000
@@ -197,7 +199,7 @@ def _text(entry: Mapping[str, Any], key: str) -> str | None:
     value = _value(entry, key)
     if value is None:
         return None
-    if not isinstance(value, str) or not value.strip() or "\0" in value:
+    if not isinstance(value, str) or not value.strip() or _UNSAYABLE.search(value):
         raise invalid(key, "a text", repr(value)[:_MOST_NAME])
     return value.strip()
 

@@ -209,7 +209,8 @@ class Site:
             yield
         finally:
             guard.kill()
-            guard.wait()
+            # Waits, and closes the pipe.
+            guard.communicate()
 
     async def _ready(self) -> None:
         until = time.monotonic() + READY_S
