@@ -24,6 +24,7 @@ def leak(text: str, sent: str = "") -> str | None:
     """
     for pattern in (_TOLD, _PATH):
         for found in pattern.finditer(text):
-            if found.group() not in sent:
+            # What is quoted at length is cut, with dots.
+            if found.group().removesuffix("...") not in sent:
                 return text[max(found.start() - 40, 0) : found.end() + 60]
     return None
