@@ -42,10 +42,10 @@ class Watch:
             for role, process in self._site.roles().items():
                 try:
                     with process.oneshot():
-                        held = resident if role == CACHING else _resident
+                        rss = resident(process) if role == CACHING else process.memory_info().rss
                         sample = Sample(
                             time.monotonic(),
-                            held(process) / _MB,
+                            rss / _MB,
                             process.num_fds(),
                             process.num_threads(),
                         )
@@ -73,10 +73,6 @@ def memory_rows(lives: dict[Life, list[Sample]]) -> list[dict[str, Any]]:
         fitted = {k: round(v, 1) for k, v in asdict(found).items()} if found else None
         rows.append(row | {"mb_per_hour": fitted})
     return rows
-
-
-def _resident(process: psutil.Process) -> int:
-    return int(process.memory_info().rss)
 
 
 def _length(samples: Sequence[Sample]) -> float:
