@@ -12,9 +12,9 @@ from pawfect_client import PawfectClient
 from tests.server.conftest import Stream, answers, metric, until
 from tests.server.neural.conftest import GRASS, PLAIN, WHOLE, NeuralClient, difference, photo
 
-# Steps of one round of the watch's probes, at most: `flux_transformer`'s own, and those of
-# `inpaint` and of what else fills.
-PROBED = 4
+# Steps of one round of the watch's probes, each minute: `flux_transformer`'s own, no other (counted
+# on an idle server).
+PROBED = 1
 
 
 def counts(client: NeuralClient, model: str = "flux_transformer") -> tuple[int, int]:
